@@ -1,0 +1,1 @@
+"""The decision: candidates, costs, selection, reasons. No input or output of its own."""

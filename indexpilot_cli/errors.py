@@ -1,0 +1,89 @@
+"""One tree of errors: each class carries an exit code, each instance a next step.
+
+IndexPilotError            1  bug, unless a subclass says otherwise
+├── UsageError             2  bad flag, configuration, unreadable or unparsable input
+├── FindingsError          3  something to act on (only where the user asked for the code)
+├── UnreachableError       4  connect, authentication, connection lost
+├── PrerequisiteError      5  not initialised, privilege or extension missing, server too old
+├── RefusedError           6  a guard said no, or the user did
+├── PartlyAppliedError     7  at least one mutation failed, others stand
+├── OutcomeUnknownError    8  connection lost in the middle, or done but not recorded
+└── RevertedError          9  verification took an index back
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class IndexPilotError(Exception):
+    """What failed in the user's terms, the server's own words, and the next command to type.
+
+    ``code`` is a stable word for scripts; ``message``, ``detail`` and ``hint`` are one line each.
+    """
+
+    exit_code: ClassVar[int] = 1
+    default_code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, detail: str | None = None, hint: str | None = None, code: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.code = code or self.default_code
+
+
+class UsageError(IndexPilotError):
+    """The command line, the configuration or an input file is wrong."""
+
+    exit_code = 2
+    default_code = "usage"
+
+
+class FindingsError(IndexPilotError):
+    """There is something to act on and the caller asked to be told by exit code."""
+
+    exit_code = 3
+    default_code = "findings"
+
+
+class UnreachableError(IndexPilotError):
+    """The server cannot be reached, refuses us, or went away."""
+
+    exit_code = 4
+    default_code = "unreachable"
+
+
+class PrerequisiteError(IndexPilotError):
+    """Something the work needs is not there: metadata tables, a privilege, an estimator, a newer server."""
+
+    exit_code = 5
+    default_code = "prerequisite"
+
+
+class RefusedError(IndexPilotError):
+    """A guard or the user said no; nothing was changed."""
+
+    exit_code = 6
+    default_code = "refused"
+
+
+class PartlyAppliedError(IndexPilotError):
+    """At least one mutation failed while others stand."""
+
+    exit_code = 7
+    default_code = "partial"
+
+
+class OutcomeUnknownError(IndexPilotError):
+    """The outcome could not be established or recorded; reconcile before going on."""
+
+    exit_code = 8
+    default_code = "unknown"
+
+
+class RevertedError(IndexPilotError):
+    """Verification took an index back."""
+
+    exit_code = 9
+    default_code = "reverted"

@@ -1,0 +1,219 @@
+"""The catalog of a database as frozen values: tables, columns, indexes, keys, statistics, activity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.model.names import QualifiedName
+
+BLOCK = 8192  # bytes of a page of an ordinary build
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """One row of ``pg_stats`` (or ``pg_stats_ext_exprs``); values are PostgreSQL text forms, in list order.
+
+    ``n_distinct`` is as stored: negative means a fraction of the rows. Lists are empty when there are none.
+    https://www.postgresql.org/docs/current/view-pg-stats.html
+    """
+
+    null_frac: float
+    avg_width: int
+    n_distinct: float
+    most_common_vals: tuple[str, ...] = ()
+    most_common_freqs: tuple[float, ...] = ()
+    histogram_bounds: tuple[str, ...] = ()
+    correlation: float | None = None
+    most_common_elems: tuple[str, ...] = ()
+    most_common_elem_freqs: tuple[float, ...] = ()
+    elem_count_histogram: tuple[float, ...] = ()
+    range_length_histogram: tuple[str, ...] = ()
+    range_empty_frac: float | None = None
+    range_bounds_histogram: tuple[str, ...] = ()
+
+    def distinct(self, rows: float) -> float:
+        """Number of distinct non-null values among ``rows`` rows; at least 1 when there are rows."""
+        raw = -self.n_distinct * rows if self.n_distinct < 0 else self.n_distinct
+        return max(1.0, min(raw, rows)) if rows > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table. ``type`` is ``format_type()`` text, ``base_type`` the typname under any domain.
+
+    ``category`` is ``pg_type.typcategory`` (N, S, D, A, B, U, …); ``element_type`` is set for arrays.
+    ``indexable`` is False when the genome catalog forbids indexing it.
+    """
+
+    name: str
+    number: int
+    type: str
+    base_type: str
+    category: str
+    not_null: bool = False
+    has_default: bool = False
+    generated: str = ""
+    collation: str | None = None
+    element_type: str | None = None
+    length: int = -1
+    alignment: str = "i"
+    indexable: bool = True
+    statistics: ColumnStatistics | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index that exists. ``constraint`` is p, u, x or None; ``pages`` and ``tuples`` are the current size.
+
+    ``tree_height`` is the B-tree root level where known (0: only a leaf), else None.
+    """
+
+    name: QualifiedName
+    definition: IndexDefinition
+    ddl: str
+    valid: bool = True
+    ready: bool = True
+    primary: bool = False
+    constraint: str | None = None
+    clustered: bool = False
+    replica_identity: bool = False
+    pages: int = 0
+    tuples: float = 0.0
+    tree_height: int | None = None
+    scans: int | None = None
+    comment: str | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk (main fork)."""
+        return self.pages * BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key: ``columns`` of ``table`` reference ``referenced_columns`` of ``referenced``.
+
+    ``on_delete``/``on_update`` are ``a`` (no action), ``r``, ``c``, ``n`` or ``d`` as in pg_constraint.
+    """
+
+    name: str
+    table: QualifiedName
+    columns: tuple[str, ...]
+    referenced: QualifiedName
+    referenced_columns: tuple[str, ...]
+    on_delete: str = "a"
+    on_update: str = "a"
+    validated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Counters of ``pg_stat_user_tables`` since ``since`` (None: unknown). All are totals, not rates."""
+
+    inserts: int = 0
+    updates: int = 0
+    hot_updates: int = 0
+    deletes: int = 0
+    seq_scans: int = 0
+    index_scans: int = 0
+    modified_since_analyze: int = 0
+    last_analyze: datetime | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A relation with rows: kind is r, p (partitioned), m (materialized view) or f (foreign).
+
+    ``pages`` is the current file length in blocks; ``tuples`` is ``reltuples`` (-1: never analyzed).
+    ``parent`` is the partition or inheritance parent; ``partition_key`` is set for kind p.
+    """
+
+    name: QualifiedName
+    kind: str
+    columns: tuple[Column, ...]
+    indexes: tuple[Index, ...] = ()
+    pages: int = 0
+    tuples: float = -1.0
+    all_visible_pages: int = 0
+    persistence: str = "p"
+    parent: QualifiedName | None = None
+    is_partition: bool = False
+    partition_key: str | None = None
+    fillfactor: int = 100
+    oid: int = 0
+    owner: str | None = None
+    readable: bool = True
+    activity: Activity = field(default_factory=Activity, compare=False)
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, or None."""
+        return next((c for c in self.columns if c.name == name), None)
+
+    @property
+    def rows(self) -> float:
+        """Estimated live rows, as the planner scales them: at least 0; 0 when never analyzed and empty."""
+        return max(self.tuples, 0.0)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the main fork."""
+        return self.pages * BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension: installed version and schema, or only available (``installed`` None)."""
+
+    name: str
+    installed: str | None
+    available: str | None = None
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything the advisor knows of one database. ``version`` is ``server_version_num``.
+
+    ``functions`` maps ``schema.name`` or ``name`` to volatility (i, s, v) for user and system functions the
+    workload may use; ``settings`` holds planner settings as text; ``search_path`` is the effective one.
+    """
+
+    version: int
+    database: str
+    tables: tuple[Table, ...]
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    views: Mapping[QualifiedName, str] = field(default_factory=lambda: MappingProxyType({}))
+    search_path: tuple[str, ...] = ("public",)
+    default_collation: str = "en_US.UTF-8"
+    encoding: str = "UTF8"
+    statistics_since: datetime | None = None
+    taken_at: datetime | None = None
+
+    def table(self, name: QualifiedName) -> Table | None:
+        """The table of that qualified name, or None."""
+        return next((t for t in self.tables if t.name == name), None)
+
+    def resolve(self, name: str, schema: str | None = None) -> Table | None:
+        """The table an unqualified (search_path) or qualified name means, or None."""
+        for candidate in (schema,) if schema else self.search_path:
+            table = self.table(QualifiedName(candidate, name))
+            if table is not None:
+                return table
+        return None
+
+    def has_extension(self, name: str) -> bool:
+        """Whether the extension is installed in the database."""
+        return any(e.name == name and e.installed for e in self.extensions)
+
+    @property
+    def major(self) -> int:
+        """Major version of the server, such as 15."""
+        return self.version // 10000

@@ -1,0 +1,101 @@
+"""Index DDL from structure: the one place where an index becomes SQL text.
+
+Identifiers pass through ``quote_identifier``; expressions and predicates are text that the SQL parser
+deparsed or the server printed, never pieces of user input.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Collection
+
+from indexpilot_cli.model.index import BTREE, IndexDefinition, IndexKey
+from indexpilot_cli.model.names import QualifiedName, quote_identifier
+
+NAME_LIMIT = 63  # NAMEDATALEN - 1, in bytes
+_SUFFIX = "_ip_idx"
+
+
+def create_index(definition: IndexDefinition, name: str, *, concurrently: bool = True) -> str:
+    """``CREATE INDEX`` for the definition under the name, one statement without the semicolon."""
+    words = ["CREATE", *(["UNIQUE"] if definition.unique else []), "INDEX"]
+    if concurrently:
+        words.append("CONCURRENTLY")
+    words += [quote_identifier(name), "ON", index_body(definition)]
+    return " ".join(words)
+
+
+def drop_index(name: QualifiedName, *, concurrently: bool = True) -> str:
+    """``DROP INDEX`` of the named index, one statement without the semicolon."""
+    return f"DROP INDEX {'CONCURRENTLY ' if concurrently else ''}{name}"
+
+
+def index_body(definition: IndexDefinition, *, table: str | None = None) -> str:
+    """Everything after ``ON``: table, method, keys, INCLUDE, storage parameters, predicate."""
+    parts = [table if table is not None else str(definition.table)]
+    if definition.method != BTREE:
+        parts.append(f"USING {quote_identifier(definition.method)}")
+    parts.append("(" + ", ".join(key_text(key) for key in definition.keys) + ")")
+    if definition.include:
+        parts.append("INCLUDE (" + ", ".join(quote_identifier(c) for c in definition.include) + ")")
+    if definition.nulls_not_distinct:
+        parts.append("NULLS NOT DISTINCT")
+    if definition.options:
+        parts.append("WITH (" + ", ".join(f"{quote_identifier(k)} = {v}" for k, v in definition.options) + ")")
+    if definition.predicate:
+        parts.append(f"WHERE {definition.predicate}")
+    return " ".join(parts)
+
+
+def key_text(key: IndexKey) -> str:
+    """One key as SQL text: column or parenthesised expression, collation, operator class, direction."""
+    words = [quote_identifier(key.column) if key.column is not None else f"({key.expression})"]
+    if key.collation:
+        words.append(f"COLLATE {_dotted(key.collation)}")
+    if key.operator_class:
+        words.append(_dotted(key.operator_class))
+    if key.descending:
+        words.append("DESC")
+    if key.nulls_first is not None:
+        words.append("NULLS FIRST" if key.nulls_first else "NULLS LAST")
+    return " ".join(words)
+
+
+def summary(definition: IndexDefinition) -> str:
+    """The index as a person reads it in a table: ``orders (customer_id, created_at DESC)``."""
+    return index_body(definition, table=definition.table.short)
+
+
+def index_name(definition: IndexDefinition, taken: Collection[str] = ()) -> str:
+    """A deterministic name of at most 63 bytes, not among ``taken``.
+
+    Structure decides the name, so a retry meets its own remnant instead of adding another.
+    """
+    words = [definition.table.name, *(_word(key) for key in definition.keys)]
+    if definition.include:
+        words.append("incl")
+    if definition.predicate:
+        words.append("part")
+    stem = "_".join(words)
+    plain = len(stem.encode()) <= NAME_LIMIT - len(_SUFFIX)
+    marks = itertools.chain([""] if plain else [], [f"_{definition.id[2:]}"], map("_{}".format, itertools.count(2)))
+    names = (_clip(stem, NAME_LIMIT - len(_SUFFIX) - len(mark)) + mark + _SUFFIX for mark in marks)
+    return next(name for name in names if name not in taken)
+
+
+def _word(key: IndexKey) -> str:
+    if key.column is not None:
+        return key.column
+    return re.sub(r"[^a-z0-9]+", "_", (key.expression or "").lower()).strip("_") or "expr"
+
+
+def _clip(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore").rstrip("_")
+
+
+def _dotted(text: str) -> str:
+    """A name that may be schema-qualified: quoted part by part, unless it came quoted already."""
+    if '"' in text:
+        return text
+    return ".".join(quote_identifier(part) for part in text.split("."))

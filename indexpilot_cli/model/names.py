@@ -1,0 +1,61 @@
+"""Names of database objects, quoted exactly as the server would quote them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SAFE = re.compile(r"[a-z_][a-z0-9_]*\Z")
+
+# Every key word of PostgreSQL 18 that is not "unreserved" (src/include/parser/kwlist.h);
+# quote_ident() quotes exactly these.
+_QUOTED_WORDS_TEXT = """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both
+    case cast char character check coalesce collate collation column concurrently constraint create cross
+    current_catalog current_date current_role current_schema current_time current_timestamp current_user dec
+    decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign
+    freeze from full grant greatest group grouping having ilike in initially inner inout int integer intersect
+    interval into is isnull join json json_array json_arrayagg json_exists json_object json_objectagg json_query
+    json_scalar json_serialize json_table json_value lateral leading least left like limit localtime
+    localtimestamp merge_action national natural nchar none normalize not notnull null nullif numeric offset on
+    only or order out outer overlaps overlay placing position precision primary real references returning right
+    row select session_user setof similar smallint some substring symmetric system_user table tablesample then
+    time timestamp to trailing treat trim true union unique user using values varchar variadic verbose when
+    where window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi
+    xmlroot xmlserialize xmltable
+"""
+_QUOTED_WORDS = frozenset(_QUOTED_WORDS_TEXT.split())
+
+
+def quote_identifier(text: str) -> str:
+    """The identifier as SQL text, in double quotes only where PostgreSQL needs them (as ``quote_ident``).
+
+    Raises ValueError for text no identifier can hold (empty, or with a NUL character).
+    """
+    if not text or "\0" in text:
+        raise ValueError(f"not an identifier: {text!r}")
+    if _SAFE.match(text) and text not in _QUOTED_WORDS:
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """The text as a SQL string literal that is safe under any ``standard_conforming_strings``."""
+    quoted = "'" + text.replace("'", "''").replace("\\", "\\\\") + "'"
+    return "E" + quoted if "\\" in text else quoted
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class QualifiedName:
+    """A schema and a name as they stand in the catalog (unquoted); ``str()`` gives quoted SQL text."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{quote_identifier(self.schema)}.{quote_identifier(self.name)}"
+
+    @property
+    def short(self) -> str:
+        """Quoted SQL text without the schema when that is ``public``: for tables a person reads."""
+        return quote_identifier(self.name) if self.schema == "public" else str(self)

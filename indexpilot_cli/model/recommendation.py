@@ -1,0 +1,128 @@
+"""The plan: recommendations with proof, rejections with reasons, and how good it provably is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from indexpilot_cli.model.candidate import Reason, Rejection
+from indexpilot_cli.model.capabilities import Server
+from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.model.workload import Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateEffect:
+    """What the whole plan's indexes do to one template this index serves.
+
+    ``before`` and ``after`` are planner costs per call; ``weight`` converts a cost into workload units;
+    ``share`` is the template's share of the workload before; ``holds``/``scenarios`` count the parameter
+    classes in which the index is used and the cost falls.
+    """
+
+    template: str
+    before: float
+    after: float
+    share: float
+    weight: float = 1.0
+    holds: int = 1
+    scenarios: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A reason to doubt planner cost as a proxy of time, and the statement that would settle it."""
+
+    code: str
+    text: str
+    settle: str | None = None
+    templates: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One index to create.
+
+    ``benefit`` is the share of the workload's cost that is lost again if only this index is left out of the
+    plan; ``reduction`` the relative fall of the cost of the templates it serves (0–1).
+    ``write_cost`` is added cost per written row relative to the table's write cost now (0–1);
+    ``confidence`` is high, medium or low, with the reason in ``confidence_why``.
+    """
+
+    id: str
+    definition: IndexDefinition
+    name: str
+    ddl: str
+    undo: str
+    summary: str
+    kind: str
+    size_bytes: int
+    size_method: str
+    benefit: float
+    reduction: float
+    write_cost: float
+    hot_loss: float = 0.0
+    templates: tuple[TemplateEffect, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    risks: tuple[Risk, ...] = ()
+    confidence: str = "medium"
+    confidence_why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How far from the best the selection can be, with these candidates and planner costs.
+
+    ``objective`` is the workload cost with the plan (incl. write cost), ``lower`` a proven lower bound of any
+    selection; ``gap`` is (objective - lower) / objective; None when nothing could be proved.
+    """
+
+    objective: float
+    lower: float | None
+    gap: float | None
+    solver: str = "HiGHS"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """A warning of the envelope: stable code, the object it is about, one sentence."""
+
+    code: str
+    object: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What ``recommend`` found. Serialisable: recommend today, apply tonight.
+
+    ``cost_before`` and ``cost_after`` are workload costs in ``unit`` ("ms" when times are known, else "cost");
+    ``schema_digest`` fingerprints the tables the plan touches, so that a stale plan can be refused.
+    """
+
+    id: str
+    created_at: datetime
+    server: Server | None
+    estimator: str
+    templates: int
+    statements: int
+    candidates: int
+    cost_before: float
+    cost_after: float
+    unit: str
+    recommendations: tuple[Recommendation, ...]
+    rejections: tuple[Rejection, ...]
+    bound: Bound
+    budget_bytes: int | None = None
+    size_bytes: int = 0
+    write_cost: float = 0.0
+    skipped: tuple[Skipped, ...] = ()
+    skipped_share: float = 0.0
+    calls: int = 0
+    cache_hits: int = 0
+    seconds: float = 0.0
+    schema_digest: str = ""
+    warnings: tuple[Warn, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    budget_curve: tuple[tuple[int, float], ...] = ()

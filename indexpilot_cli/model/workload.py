@@ -1,0 +1,243 @@
+"""The workload: observed statements, folded query templates, and what could not be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from indexpilot_cli.model.names import QualifiedName
+
+
+class SourceKind(StrEnum):
+    """Where statements were observed."""
+
+    STATEMENTS = "statements"
+    LOG = "log"
+    SQL = "sql"
+    QUERY_STATS = "query_stats"
+    SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedStatement:
+    """One statement as a source gave it.
+
+    ``text`` may hold ``$1`` parameters. ``parameters`` are their values as PostgreSQL text (None: SQL NULL),
+    empty when unknown. ``total_ms`` is None when the source has no times (SQL files).
+    ``variance`` is Σ calls·sd² in ms², where the source knows it. ``blocks`` is hit + read, in pages.
+    """
+
+    text: str
+    calls: float = 1.0
+    total_ms: float | None = None
+    parameters: tuple[str | None, ...] = ()
+    rows: float | None = None
+    blocks: float | None = None
+    variance: float | None = None
+    query_id: int | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Statements that could not be used: why, an example, and how much of the workload they carry.
+
+    ``reason`` is a stable word: utility, unparsed, own, transaction, unplanned, not_modelled, no_table,
+    empty, too_long, compressed, catalog_only.
+    """
+
+    reason: str
+    text: str
+    detail: str = ""
+    calls: float = 0.0
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Everything one or more sources observed, before folding."""
+
+    source: SourceKind
+    statements: tuple[ObservedStatement, ...]
+    skipped: tuple[Skipped, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    notes: tuple[str, ...] = ()
+
+
+class StatementKind(StrEnum):
+    """What a template does."""
+
+    SELECT = "select"
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+    MERGE = "merge"
+
+
+class AtomKind(StrEnum):
+    """How a predicate restricts one column or expression."""
+
+    EQUAL = "equal"  # = constant or parameter; also a boolean column used as a condition
+    IN = "in"  # IN (...), = ANY(array)
+    RANGE = "range"  # < <= > >= BETWEEN
+    NOT_EQUAL = "not_equal"
+    IS_NULL = "is_null"
+    IS_NOT_NULL = "is_not_null"
+    LIKE_PREFIX = "like_prefix"  # LIKE 'abc%', ^@, starts_with; also LIKE $1 when samples are prefixes
+    LIKE_INFIX = "like_infix"  # LIKE '%abc%', ILIKE, ~, ~*, similar to
+    JOIN = "join"  # = column of another relation of the same or an outer block
+    CONTAINS = "contains"  # @>
+    CONTAINED = "contained"  # <@
+    OVERLAPS = "overlaps"  # &&
+    HAS_KEY = "has_key"  # ? ?| ?&
+    JSON_PATH = "json_path"  # @? @@ on jsonb
+    TEXT_SEARCH = "text_search"  # @@ on tsvector
+    SIMILAR = "similar"  # % of pg_trgm
+    DISTANCE = "distance"  # ORDER BY col <-> value
+    OTHER = "other"  # some other operator or function of the column: not indexable as written
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One conjunct on one relation of one query block.
+
+    ``column`` or ``expression`` (SQL text without qualifiers, as deparsed, columns of this relation only).
+    ``constant`` is the SQL text of the compared constant, None for parameters, joins and subqueries.
+    ``parameters`` are the numbers of the ``$n`` compared with. ``operator`` is the SQL operator's name.
+    ``join_to`` is (relation, column) of the other side for JOIN atoms.
+    ``conjunctive`` is False when it stands under OR or NOT (an index may serve it only by a bitmap OR).
+    ``sql`` is the conjunct itself without qualifiers, for partial-index predicates; None for joins.
+    """
+
+    kind: AtomKind
+    operator: str
+    column: str | None = None
+    expression: str | None = None
+    constant: str | None = None
+    parameters: tuple[int, ...] = ()
+    join_to: tuple[QualifiedName, str] | None = None
+    conjunctive: bool = True
+    sql: str | None = None
+    elements: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key of ORDER BY, GROUP BY or DISTINCT on this relation."""
+
+    column: str | None = None
+    expression: str | None = None
+    descending: bool = False
+    nulls_first: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationUse:
+    """How one query block uses one relation.
+
+    ``order_by`` is set only when the block's whole ORDER BY (or a prefix) lies on this relation, and
+    ``order_complete`` when all of it does; ``limited`` says the block has LIMIT (a constant or parameter).
+    ``columns`` are all columns of the relation the statement reads (for covering); ``whole_row`` means
+    ``SELECT *`` or a whole-row reference. ``target`` marks the relation that DML writes; ``updated`` are the
+    columns UPDATE sets. ``nullable`` marks the inner side of an outer join.
+    """
+
+    table: QualifiedName
+    alias: str
+    atoms: tuple[Atom, ...] = ()
+    order_by: tuple[SortKey, ...] = ()
+    order_complete: bool = False
+    group_by: tuple[SortKey, ...] = ()
+    distinct: tuple[SortKey, ...] = ()
+    limited: bool = False
+    limit: int | None = None
+    columns: frozenset[str] = frozenset()
+    whole_row: bool = False
+    target: bool = False
+    updated: frozenset[str] = frozenset()
+    nullable: bool = False
+    aggregates: tuple[tuple[str, str], ...] = ()  # (min|max, column) that an index end could answer
+
+
+class PlanMode(StrEnum):
+    """How a statement is given to the planner."""
+
+    LITERAL = "literal"  # plain EXPLAIN of the text
+    GENERIC = "generic"  # EXPLAIN (GENERIC_PLAN), 16+
+    PREPARED = "prepared"  # PREPARE and EXPLAIN EXECUTE with plan_cache_mode = force_generic_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Plannable:
+    """A statement the planner accepts. ``parameters`` counts ``$n`` for GENERIC and PREPARED."""
+
+    sql: str
+    mode: PlanMode = PlanMode.LITERAL
+    parameters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One parameter class of a template and its share of the template's calls (shares sum to 1).
+
+    ``label`` says what it stands for: sample, common, typical, rare, newest, generic, as_written.
+    """
+
+    statement: Plannable
+    share: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTemplate:
+    """Statements that differ only in constants. ``id`` is ``q-`` and hex digits of the fingerprint.
+
+    ``calls`` and ``total_ms`` are sums over what was folded in (``total_ms`` None: no times known).
+    ``samples`` are real parameter vectors or whole literal statements seen, most frequent first.
+    ``relations`` in order of appearance; ``uses`` one per relation and block.
+    """
+
+    id: str
+    fingerprint: str
+    text: str
+    kind: StatementKind
+    calls: float
+    total_ms: float | None
+    relations: tuple[QualifiedName, ...]
+    uses: tuple[RelationUse, ...] = field(compare=False)
+    scenarios: tuple[Scenario, ...] = field(default=(), compare=False)
+    samples: tuple[ObservedStatement, ...] = field(default=(), compare=False)
+    variance: float | None = field(default=None, compare=False)
+    blocks: float | None = field(default=None, compare=False)
+
+    @property
+    def is_write(self) -> bool:
+        """Whether the template changes rows."""
+        return self.kind is not StatementKind.SELECT
+
+    @property
+    def mean_ms(self) -> float | None:
+        """Mean time per call in milliseconds, where times are known."""
+        return None if self.total_ms is None or self.calls <= 0 else self.total_ms / self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedWorkload:
+    """Templates in order of weight, what was left out, and the loss of compression.
+
+    ``kept_share`` is the share of the workload's weight the templates carry before compression;
+    ``compression_loss`` bounds the share of benefit potential that dropped templates held.
+    """
+
+    templates: tuple[QueryTemplate, ...]
+    skipped: tuple[Skipped, ...]
+    source: SourceKind
+    statements: int = 0
+    total_ms: float | None = None
+    kept_share: float = 1.0
+    compression_loss: float = 0.0
+    since: datetime | None = None
+    until: datetime | None = None
+    notes: tuple[str, ...] = ()

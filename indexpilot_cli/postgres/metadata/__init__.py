@@ -1,0 +1,1 @@
+"""IndexPilot's own schema: migrations, genome, profiles, recorded statistics, mutation log."""

@@ -1,0 +1,1 @@
+"""Results become documents, documents become tables, Markdown or the JSON envelope."""

@@ -1,0 +1,1 @@
+"""The demo database: believable data and traffic."""

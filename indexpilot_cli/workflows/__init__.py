@@ -1,0 +1,1 @@
+"""One file per command: the only room where the servers meet the pure centre."""

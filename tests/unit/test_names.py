@@ -1,0 +1,46 @@
+"""Quoting and naming of identifiers."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexpilot_cli.model.ddl import NAME_LIMIT, create_index, index_name
+from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.model.names import QualifiedName, quote_identifier
+
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=70)
+
+
+@given(names, st.lists(names, min_size=1, max_size=3))
+def test_index_names_fit_and_are_stable(table, columns):
+    definition = IndexDefinition(QualifiedName("public", table), tuple(IndexKey(c) for c in columns))
+    name = index_name(definition)
+    assert len(name.encode()) <= NAME_LIMIT
+    assert name == index_name(definition)
+    assert index_name(definition, {name}) != name
+    assert len(index_name(definition, {name}).encode()) <= NAME_LIMIT
+
+
+def test_default_null_order_is_not_spelled():
+    assert IndexKey("a", descending=True, nulls_first=True) == IndexKey("a", descending=True)
+    assert IndexKey("a", nulls_first=False) == IndexKey("a")
+    assert IndexKey("a", nulls_first=True).nulls_first is True
+
+
+def test_ddl_of_an_awkward_table():
+    definition = IndexDefinition(
+        QualifiedName("Mixed Case", "Select"),
+        (IndexKey("order"), IndexKey(expression="lower(email)", operator_class="text_pattern_ops", descending=True)),
+        include=("Group",),
+        predicate="(status = 'open')",
+    )
+    assert create_index(definition, "x y") == (
+        'CREATE INDEX CONCURRENTLY "x y" ON "Mixed Case"."Select" '
+        '("order", (lower(email)) text_pattern_ops DESC) INCLUDE ("Group") WHERE (status = \'open\')'
+    )
+
+
+@pytest.mark.parametrize("bad", ["", "a\0b"])
+def test_impossible_identifiers_are_refused(bad):
+    with pytest.raises(ValueError, match="not an identifier"):
+        quote_identifier(bad)
