@@ -1,0 +1,251 @@
+"""Every setting: its name, type, default, range and meaning. The settings room reads files into these values.
+
+A key is the path of field names, such as ``features.cert.enabled``. Field metadata (``Rule``) carries the limits;
+sizes are bytes, times seconds, shares 0–1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from indexpilot_cli.model.features import FeatureSettings
+from indexpilot_cli.model.rule import count, key, seconds, share, switch
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceWindowSettings:
+    enabled: bool = switch("change indexes only inside the window", default=False)
+    start_hour: int = key(2, "first hour of the window", low=0, high=23)
+    end_hour: int = key(6, "hour at which the window ends; smaller than the start: over midnight", low=0, high=24)
+    days_of_week: tuple[int, ...] = key(
+        (0, 1, 2, 3, 4, 5, 6), "days on which the window opens, 0 is Monday", low=0, high=6
+    )
+    timezone: str = key("UTC", "zone of the hours, such as Europe/Berlin")
+
+
+@dataclass(frozen=True, slots=True)
+class WritePerformanceSettings:
+    enabled: bool = switch("limit what indexes cost the writes")
+    max_indexes_per_table: int = count(10, "most indexes on one table, existing ones included", low=1)
+    warn_indexes_per_table: int = count(7, "number of indexes from which to warn", low=1)
+    write_overhead_threshold: float = share(0.2, "most added write cost of one table")
+
+
+@dataclass(frozen=True, slots=True)
+class LockManagerSettings:
+    enabled: bool = switch("one index build per table, guarded by an advisory lock")
+    lock_timeout_seconds: float = key(2.0, "longest wait for a table lock", low=0, high=300, unit="seconds")
+    build_timeout_seconds: float = seconds(0.0, "longest index build; 0 means no limit")
+    stale_lock_seconds: float = seconds(300.0, "age from which a lock without a living session is called stale")
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimiterSettings:
+    enabled: bool = switch("limit the number of index builds")
+    max_indexes_per_hour: int = count(10, "builds per hour", low=1)
+    max_indexes_per_day: int = count(50, "builds per day", low=1)
+    max_indexes_per_table_per_day: int = count(3, "builds per day on one table", low=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuThrottleSettings:
+    enabled: bool = switch("wait while the database host is busy")
+    cpu_threshold: float = key(80.0, "CPU use in per cent from which to wait", low=1, high=100)
+    cooldown_seconds: float = seconds(30.0, "wait before looking again")
+    min_delay_seconds: float = seconds(0.0, "shortest pause between two builds")
+
+
+@dataclass(frozen=True, slots=True)
+class SafeguardSettings:
+    """``production_safeguards.*``: when we may act."""
+
+    maintenance_window: MaintenanceWindowSettings = MaintenanceWindowSettings()
+    write_performance: WritePerformanceSettings = WritePerformanceSettings()
+    lock_manager: LockManagerSettings = LockManagerSettings()
+    rate_limiter: RateLimiterSettings = RateLimiterSettings()
+    cpu_throttle: CpuThrottleSettings = CpuThrottleSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSwitch:
+    enabled: bool = switch("whether this part runs")
+    reason: str = key("", "why it is off, for the log")
+
+
+@dataclass(frozen=True, slots=True)
+class BypassFeatures:
+    auto_indexing: FeatureSwitch = FeatureSwitch()
+    stats_collection: FeatureSwitch = FeatureSwitch()
+    expression_checks: FeatureSwitch = FeatureSwitch()
+    mutation_logging: FeatureSwitch = FeatureSwitch()
+
+
+@dataclass(frozen=True, slots=True)
+class BypassModules:
+    optimization_features: FeatureSwitch = FeatureSwitch()
+
+
+@dataclass(frozen=True, slots=True)
+class SystemBypass:
+    enabled: bool = switch("true switches the whole system off", default=False)
+    reason: str = key("", "why, for the log")
+
+
+@dataclass(frozen=True, slots=True)
+class StartupBypass:
+    skip_initialization: bool = switch("true skips everything at start of a host application", default=False)
+    reason: str = key("", "why, for the log")
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyBypass:
+    enabled: bool = switch("true switches everything off for a while", default=False)
+    reason: str = key("", "why, for the log")
+    auto_recover_after_seconds: float = seconds(0.0, "back on after this time; 0 means by hand")
+
+
+@dataclass(frozen=True, slots=True)
+class BypassSettings:
+    """``bypass.*``: four levels of switching off. Features and modules run while ``enabled`` is true."""
+
+    features: BypassFeatures = BypassFeatures()
+    modules: BypassModules = BypassModules()
+    system: SystemBypass = SystemBypass()
+    startup: StartupBypass = StartupBypass()
+    emergency: EmergencyBypass = EmergencyBypass()
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheckSettings:
+    enabled: bool = switch("check connection, pool and system")
+    interval_seconds: float = seconds(60.0, "time between two checks")
+    max_latency_ms: float = key(1000.0, "slowest answer that still counts as healthy", low=0)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceSettings:
+    enabled: bool = switch("look for leftovers and inconsistencies")
+    interval_seconds: float = seconds(3600.0, "time between two runs")
+    weekly_days: int = count(7, "days between two weekly runs", low=1)
+    monthly_days: int = count(30, "days between two monthly runs", low=1)
+    unused_after_days: int = count(30, "an index without scans for so long is unused", low=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportingSettings:
+    enabled: bool = switch("collect figures for reports")
+    window_hours: int = count(24, "hours a report looks back", low=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaEvolutionSettings:
+    enabled: bool = switch("check and run schema changes")
+    lock_timeout_seconds: float = key(2.0, "longest wait for a lock", low=0, high=300, unit="seconds")
+    retries: int = count(5, "tries after a lock timeout")
+    impact_cache_seconds: float = seconds(300.0, "how long an impact analysis is believed")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStatsSettings:
+    batch_size: int = count(100, "rows written together", low=1)
+    flush_seconds: float = key(5.0, "longest time a row waits", low=0.1, unit="seconds")
+    max_buffer: int = count(10_000, "rows kept in memory at most", low=1)
+    retention_days: int = count(30, "days rows are kept", low=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationalSettings:
+    """``operational.*``: background work."""
+
+    health_checks: HealthCheckSettings = HealthCheckSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
+    reporting: ReportingSettings = ReportingSettings()
+    schema_evolution: SchemaEvolutionSettings = SchemaEvolutionSettings()
+    query_stats: QueryStatsSettings = QueryStatsSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisorSettings:
+    """``advisor.*``: what ``recommend`` does when no flag says otherwise."""
+
+    what_if: str = key("auto", "planner that pretends", choices=("auto", "twin", "hypopg"))
+    min_benefit: float = share(0.005, "an index that saves less of the workload is not recommended")
+    min_calls: float = key(0.0, "statements called less often are left out", low=0)
+    min_time: float = seconds(0.0, "statements with less total time are left out")
+    budget: int | None = key(None, "storage for new indexes", low=0, unit="bytes")
+    max_indexes: int | None = key(None, "most indexes of one plan", low=0)
+    max_per_table: int | None = key(None, "most new indexes on one table", low=0)
+    max_calls: int | None = key(None, "most planner calls", low=1)
+    max_seconds: float | None = key(None, "longest search", low=1, unit="seconds")
+    workers: int | None = key(None, "planner sessions; unset means one per core", low=1, high=256)
+    exclude_tables: tuple[str, ...] = key((), "tables that are never advised on")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """``output.*``: how results look."""
+
+    format: str = key("table", "form of the result", choices=("table", "json", "yaml", "markdown", "sql"))
+    color: str = key("auto", "colours", choices=("auto", "always", "never"))
+    pager: bool = switch("page long output on a terminal")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """``connection.*``: all unset by default, so that libpq decides."""
+
+    dsn: str | None = key(None, "name, URI or conninfo string", secret=True)
+    host: str | None = key(None, "host or socket directory")
+    port: int | None = key(None, "port", low=1, high=65535)
+    user: str | None = key(None, "role")
+    dbname: str | None = key(None, "database")
+    password: str | None = key(None, "only from DB_PASSWORD, never from a file", secret=True)
+    sslmode: str | None = key(
+        None, "TLS", choices=("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+    )
+    connect_timeout: int | None = key(None, "seconds to wait for a connection", low=1, high=3600)
+    statement_timeout: float = key(60.0, "longest single question to the server", low=1, unit="seconds")
+    pool_min: int = count(2, "connections a pool keeps", low=1)
+    pool_max: int = count(20, "connections a pool opens at most", low=1)
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataSettings:
+    """``metadata.*``: where our own tables live."""
+
+    schema: str = key("indexpilot", "schema of the metadata tables")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from. ``kind`` is default, user, project, file, environment or flag."""
+
+    kind: str = "default"
+    place: str = ""
+
+    def __str__(self) -> str:
+        return self.place or self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, with the origin of each key that is not a default and of nothing else."""
+
+    connection: ConnectionSettings = ConnectionSettings()
+    metadata: MetadataSettings = MetadataSettings()
+    advisor: AdvisorSettings = AdvisorSettings()
+    output: OutputSettings = OutputSettings()
+    features: FeatureSettings = FeatureSettings()
+    production_safeguards: SafeguardSettings = SafeguardSettings()
+    bypass: BypassSettings = BypassSettings()
+    operational: OperationalSettings = OperationalSettings()
+    origins: Mapping[str, Origin] = dataclasses.field(default_factory=lambda: MappingProxyType({}), compare=False)
+    files: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+
+    def origin(self, key: str) -> Origin:
+        """Where the key's value comes from."""
+        return self.origins.get(key, Origin())
