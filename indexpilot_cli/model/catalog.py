@@ -46,7 +46,8 @@ class Column:
     """A column of a table. ``type`` is ``format_type()`` text, ``base_type`` the typname under any domain.
 
     ``category`` is ``pg_type.typcategory`` (N, S, D, A, B, U, …); ``element_type`` is set for arrays.
-    ``indexable`` is False when the genome catalog forbids indexing it.
+    ``indexable`` is False when the genome catalog or the expression profiles forbid indexing it;
+    ``not_indexable_why`` then says which of them, in a clause.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Column:
     alignment: str = "i"
     indexable: bool = True
     statistics: ColumnStatistics | None = field(default=None, compare=False)
+    not_indexable_why: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

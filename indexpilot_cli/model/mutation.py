@@ -49,7 +49,11 @@ class MutationType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One event of the log. ``id`` prints as ``M-<id>``; ``details`` is JSON without secrets."""
+    """One event of the log. ``id`` prints as ``M-<id>``; ``details`` is JSON without secrets.
+
+    ``state`` is DONE, FAILED or INTERRUPTED for a command, a word of the intent protocol for an index;
+    ``op_id`` (a UUID) joins the events of one operation. ``undo_sql`` runs as it is.
+    """
 
     type: MutationType
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -58,3 +62,12 @@ class Mutation:
     field_name: str | None = None
     id: int | None = None
     created_at: datetime | None = None
+    schema_name: str | None = None
+    op_id: str | None = None
+    state: str | None = None
+    actor: str | None = None
+    index_name: str | None = None
+    definition_sql: str | None = None
+    undo_sql: str | None = None
+    sqlstate: str | None = None
+    error: str | None = None
