@@ -139,7 +139,6 @@ class ExplainRequest:
     with_indexes: tuple[str, ...] = ()
     without_indexes: tuple[str, ...] = ()
     analyze: bool = False
-    plan_file: str | None = None
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     min_benefit: float = 0.005

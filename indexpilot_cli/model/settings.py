@@ -238,7 +238,7 @@ class Settings:
     metadata: MetadataSettings = MetadataSettings()
     advisor: AdvisorSettings = AdvisorSettings()
     output: OutputSettings = OutputSettings()
-    features: FeatureSettings = FeatureSettings()
+    features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
     production_safeguards: SafeguardSettings = SafeguardSettings()
     bypass: BypassSettings = BypassSettings()
     operational: OperationalSettings = OperationalSettings()

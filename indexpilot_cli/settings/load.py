@@ -1,0 +1,151 @@
+"""Settings from all places, in order: flag, environment, project file, user file, default."""
+
+from __future__ import annotations
+
+import dataclasses
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.settings import Origin, Settings
+from indexpilot_cli.settings.environment import from_environment
+from indexpilot_cli.settings.keys import build, keys
+from indexpilot_cli.settings.values import convert
+
+PROJECT_FILES = ("indexpilot.yaml", "indexpilot_config.yaml")
+CONFIG_VARIABLE = "INDEXPILOT_CONFIG"
+Values = dict[str, tuple[object, Origin]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """A configuration file and how messages call it. ``kind`` is project, user or file."""
+
+    path: Path
+    kind: str
+    shown: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Flag:
+    """A value from the command line. ``name`` is the flag as typed, such as ``--budget``."""
+
+    name: str
+    value: object
+
+
+def load(
+    environment: Mapping[str, str],
+    directory: Path,
+    config: str | None = None,
+    flags: Mapping[str, Flag] = MappingProxyType({}),
+) -> Settings:
+    """The effective settings, each with its origin. ``config`` replaces the project and user files.
+
+    Raises UsageError that lists every mistake of all files and variables together.
+    """
+    values: Values = {}
+    problems: list[str] = []
+    places = find(environment, directory, config)
+    for place in reversed(places):
+        problems += _add_file(values, place)
+    found, wrong, warnings = from_environment(environment)
+    values |= found
+    problems += wrong
+    values |= {path: (flag.value, Origin("flag", flag.name)) for path, flag in flags.items()}
+    settings = build({path: value for path, (value, _) in values.items()})
+    origins = MappingProxyType({path: origin for path, (_, origin) in values.items()})
+    files = tuple(place.shown for place in places)
+    settings = dataclasses.replace(settings, origins=origins, files=files, warnings=tuple(warnings))
+    problems += contradictions(settings)
+    if problems:
+        raise _refusal(problems)
+    return settings
+
+
+def _refusal(problems: list[str]) -> UsageError:
+    count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    return UsageError(
+        f"the configuration has {count}",
+        detail="\n".join(problems),
+        hint="indexpilot config check",
+        code="config",
+    )
+
+
+def _add_file(values: Values, place: Place) -> list[str]:
+    from indexpilot_cli.settings.yaml_file import read
+
+    entries, problems = read(place.path, place.shown)
+    for entry in entries:
+        values[entry.path] = (entry.value, Origin(place.kind, f"{place.shown}:{entry.line}"))
+    return [str(problem) for problem in problems]
+
+
+def find(environment: Mapping[str, str], directory: Path, config: str | None = None) -> tuple[Place, ...]:
+    """The configuration files that count, most important first."""
+    named = config or environment.get(CONFIG_VARIABLE)
+    if named:
+        return (Place(Path(named), "file", named),)
+    return tuple(place for place in (_project(directory), _user(environment)) if place is not None)
+
+
+def _project(directory: Path) -> Place | None:
+    for folder in (directory, *directory.parents):
+        for name in PROJECT_FILES:
+            path = folder / name
+            if path.is_file():
+                return Place(path, "project", f"./{name}" if folder == directory else str(path))
+    return None
+
+
+def _user(environment: Mapping[str, str]) -> Place | None:
+    path = user_file(environment)
+    return Place(path, "user", str(path)) if path is not None and path.is_file() else None
+
+
+def user_file(environment: Mapping[str, str]) -> Path | None:
+    """Where the user's own file would be, or None without a home directory."""
+    base = environment.get("XDG_CONFIG_HOME")
+    home = environment.get("HOME")
+    if base:
+        return Path(base) / "indexpilot" / "config.yaml"
+    return Path(home) / ".config" / "indexpilot" / "config.yaml" if home else None
+
+
+def flag_value(path: str, value: object) -> object:
+    """A flag's value checked by the rule of its key. Raises ValueError."""
+    return convert(keys()[path], value, text=True)
+
+
+def contradictions(settings: Settings) -> Iterator[str]:
+    """Values that are each right and together wrong."""
+    pool = settings.connection
+    if pool.pool_max < pool.pool_min:
+        yield f"connection.pool_max is {pool.pool_max}, less than connection.pool_min ({pool.pool_min})"
+    safeguards = settings.production_safeguards
+    writes = safeguards.write_performance
+    if writes.warn_indexes_per_table > writes.max_indexes_per_table:
+        yield (
+            f"production_safeguards.write_performance.warn_indexes_per_table is {writes.warn_indexes_per_table}, "
+            f"more than max_indexes_per_table ({writes.max_indexes_per_table})"
+        )
+    window = safeguards.maintenance_window
+    if window.start_hour == window.end_hour % 24 and window.end_hour != 24:
+        yield f"production_safeguards.maintenance_window is never open: it starts and ends at {window.start_hour}"
+    if not window.days_of_week:
+        yield "production_safeguards.maintenance_window.days_of_week is empty: the window never opens"
+    if not _zone_known(window.timezone):
+        yield f"production_safeguards.maintenance_window.timezone is {window.timezone!r}, which is no known zone"
+
+
+def _zone_known(name: str) -> bool:
+    if name == "UTC":
+        return True
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
