@@ -1,0 +1,240 @@
+"""What-if on the database itself with the HypoPG extension: the second implementation of ``CostEstimator``.
+
+HypoPG 1.3 pretends B-tree, BRIN, hash and bloom indexes; hiding a real index needs 1.4. It gives an index its
+own size estimate, which ignores deduplication. It writes nothing, so every session here is read-only.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from types import TracebackType
+from typing import TypeAlias, TypeVar
+
+from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.plan import PlannedStatement
+from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.postgres.pretend import Pretender
+from indexpilot_cli.postgres.retry import retrying
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.postgres.shapes import PlanNames, failed, read_plan, relations
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+METHODS = frozenset({"btree", "brin", "hash", "bloom"})
+HIDES_FROM = (1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What a statement touches: its tables (with partition parents), and how EXPLAIN names them."""
+
+    tables: frozenset[QualifiedName]
+    schemas: tuple[tuple[str, str], ...] = ()
+    verbose: bool = False
+    error: str | None = None
+
+
+_Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName]]
+
+
+class HypoPGEstimator:
+    """Costs with hypothetical indexes, from a production server's own planner.
+
+    Opens ``workers`` sessions like the given one, on first use. Close it, or use it in a ``with`` block.
+    Raises PrerequisiteError when the extension is not installed in the database.
+    """
+
+    def __init__(self, session: Session, catalog: Catalog, *, workers: int = 2):
+        extension = session.one("hypopg_extension")
+        if extension is None or extension.installed is None:
+            raise _missing(extension.available if extension else None)
+        self.version: str = extension.installed
+        self._schema: str = extension.schema
+        self._origin = session
+        self._parents = {t.name: t.parent for t in catalog.tables if t.parent is not None}
+        self._existing = {i.name: i.definition for t in catalog.tables for i in t.indexes}
+        self._workers = max(1, workers)
+        self._idle: queue.LifoQueue[Pretender] = queue.LifoQueue()
+        self._opened: list[Pretender] = []
+        self._reach: dict[Plannable, _Reach] = {}
+        self._memo: dict[_Key, PlannedStatement] = {}
+        self._refusals: dict[IndexDefinition, str | None] = {}
+        self._sizes: dict[IndexDefinition, int] = {}
+        self._counter = count()
+        self._calls = 0
+
+    def __enter__(self) -> HypoPGEstimator:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every session that was opened."""
+        while self._opened:
+            self._opened.pop().close()
+        self._idle = queue.LifoQueue()
+
+    @property
+    def name(self) -> str:
+        """Such as ``hypopg/1.4.1``."""
+        return f"hypopg/{self.version}"
+
+    @property
+    def calls(self) -> int:
+        """EXPLAINs sent so far."""
+        return self._calls
+
+    @property
+    def hides(self) -> bool:
+        """Whether this HypoPG can hide a real index."""
+        return tuple(int(part) for part in self.version.split(".")[:2]) >= HIDES_FROM
+
+    def plan(self, questions: Sequence[WhatIf]) -> tuple[PlannedStatement, ...]:
+        """Answers in the order of the questions; each distinct one is planned once in the estimator's life."""
+        unknown = dict.fromkeys(q.statement for q in questions if q.statement not in self._reach)
+        self._reach.update(self._spread(self._learn, unknown))
+        keys = [self._key(question) for question in questions]
+        wanted = {key: q.keep_tree for key, q in zip(keys, questions, strict=True) if self._unanswered(key, q)}
+        self._memo.update(self._spread(lambda p, key: self._answer(p, key, wanted[key]), wanted))
+        return tuple(_as_asked(self._memo[key], q) for key, q in zip(keys, questions, strict=True))
+
+    def refuses(self, definition: IndexDefinition) -> str | None:
+        """Why HypoPG cannot pretend the index exists, in the server's words; None when it can."""
+        if definition not in self._refusals:
+            self._refusals[definition] = self._try(definition)
+        return self._refusals[definition]
+
+    def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
+        """Nothing: HypoPG takes no sizes and uses its own."""
+
+    def size(self, definition: IndexDefinition) -> int:
+        """Bytes HypoPG believes the index has; 0 when it refuses the index."""
+        return 0 if self.refuses(definition) else self._sizes[definition]
+
+    # -- inside
+
+    def _try(self, definition: IndexDefinition) -> str | None:
+        if definition.method not in METHODS:
+            return f"HypoPG cannot pretend a {definition.method} index"
+        with self._borrowed() as pretender:
+            try:
+                self._sizes[definition] = retrying(lambda: pretender.size(definition), reconnect=pretender.renew)
+            except IndexPilotError as error:
+                return _answerable(error)
+        return None
+
+    def _learn(self, pretender: Pretender, statement: Plannable) -> _Reach:
+        try:
+            self._calls = next(self._counter) + 1
+            plan = retrying(lambda: pretender.explain(statement, verbose=True), reconnect=pretender.renew)
+        except IndexPilotError as error:
+            return _Reach(frozenset(), error=_answerable(error))
+        touched = relations(plan)
+        schemas = tuple(sorted({(name.name, name.schema) for name in touched}))
+        verbose = len({name for name, _ in schemas}) < len(schemas)
+        return _Reach(frozenset(self._with_parents(touched)), schemas, verbose)
+
+    def _with_parents(self, names: Iterable[QualifiedName]) -> Iterator[QualifiedName]:
+        for start in names:
+            name: QualifiedName | None = start
+            while name is not None:
+                yield name
+                name = self._parents.get(name)
+
+    def _key(self, question: WhatIf) -> _Key:
+        reach = self._reach[question.statement]
+        indexes = frozenset(d for d in question.indexes if d.table in reach.tables)
+        existing = self._existing
+        hidden = frozenset(n for n in question.hidden if n in existing and existing[n].table in reach.tables)
+        return question.statement, indexes, hidden
+
+    def _unanswered(self, key: _Key, question: WhatIf) -> bool:
+        known = self._memo.get(key)
+        return known is None or (question.keep_tree and known.ok and known.tree is None)
+
+    def _answer(self, pretender: Pretender, key: _Key, keep_tree: bool) -> PlannedStatement:
+        statement, indexes, hidden = key
+        reach = self._reach[statement]
+        if reach.error is not None:
+            return failed(reach.error)
+        if hidden and not self.hides:
+            return failed(f"HypoPG {self.version} cannot hide an existing index; 1.4 can")
+
+        def ask() -> PlannedStatement:
+            pretender.show(indexes, hidden, reach.tables)
+            plan = pretender.explain(statement, verbose=reach.verbose)
+            return read_plan(plan, PlanNames(pretender.lookup, dict(reach.schemas)), keep_tree=keep_tree)
+
+        self._calls = next(self._counter) + 1
+        try:
+            return retrying(ask, reconnect=pretender.renew)
+        except IndexPilotError as error:
+            return failed(_answerable(error))
+
+    def _spread(self, work: Callable[[Pretender, S], T], items: Iterable[S]) -> dict[S, T]:
+        """The work's result for each item; neighbours stay with one worker, which then changes little."""
+        todo = list(items)
+        size = -(-len(todo) // self._workers) or 1
+        chunks = [todo[start : start + size] for start in range(0, len(todo), size)]
+
+        def run(chunk: list[S]) -> list[T]:
+            with self._borrowed() as pretender:
+                return [work(pretender, item) for item in chunk]
+
+        if len(chunks) <= 1:
+            results = [run(chunk) for chunk in chunks]
+        else:
+            with ThreadPoolExecutor(len(chunks), thread_name_prefix="hypopg") as pool:
+                results = list(pool.map(run, chunks))
+        return dict(zip(todo, (result for part in results for result in part), strict=True))
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[Pretender]:
+        try:
+            pretender = self._idle.get_nowait()
+        except queue.Empty:
+            pretender = self._open()
+        try:
+            yield pretender
+        finally:
+            self._idle.put(pretender)
+
+    def _open(self) -> Pretender:
+        pretender = Pretender(self._origin.another(), self._schema, self._existing)
+        self._opened.append(pretender)
+        return pretender
+
+
+def _as_asked(answer: PlannedStatement, question: WhatIf) -> PlannedStatement:
+    return answer if question.keep_tree or answer.tree is None else replace(answer, tree=None)
+
+
+def _answerable(error: IndexPilotError) -> str:
+    """The text of an error that is an answer; a lost server is raised instead."""
+    if isinstance(error, UnreachableError) and error.code != "timeout":
+        raise error
+    return error.detail or error.message
+
+
+def _missing(available: str | None) -> PrerequisiteError:
+    if available is None:
+        return PrerequisiteError(
+            "HypoPG is not on the server", hint="plan on the twin instead (the default)", code="hypopg_missing"
+        )
+    return PrerequisiteError(
+        "HypoPG is not installed in the database",
+        detail=f'extension "hypopg" is available, version {available}',
+        hint="as a superuser run  CREATE EXTENSION hypopg;  or plan on the twin (the default)",
+        code="hypopg_missing",
+    )

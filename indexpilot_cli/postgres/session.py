@@ -1,0 +1,281 @@
+"""One connection to a server, for looking (read-only) or for writing. The only door to psycopg."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import conninfo as libpq
+from psycopg import sql as compose
+from psycopg.errors import Diagnostic
+from psycopg.rows import namedtuple_row
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.postgres import sql
+from indexpilot_cli.postgres.errors_map import StatementError, bad_conninfo, connect_error, mapped, secrets_of
+
+Row: TypeAlias = Any  # a namedtuple whose fields are the query's columns
+Query: TypeAlias = str | compose.Composable
+Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning or notice the server sent with a result."""
+
+    severity: str
+    sqlstate: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """How to connect, kept for connecting again."""
+
+    dsn: str
+    password: str | None
+    options: tuple[tuple[str, str], ...]
+    settings: tuple[tuple[str, str], ...]
+    secrets: tuple[str, ...]
+
+    def extra(self) -> dict[str, Any]:
+        """Connection parameters beside the string itself."""
+        return dict(self.options) | ({} if self.password is None else {"password": self.password})
+
+
+class Session:
+    """A psycopg connection in autocommit mode. Close it, or use it in a ``with`` block.
+
+    Queries are SQL text or the name of a file in ``queries/``. Every failure is an ``IndexPilotError``.
+    One thread at a time, except ``cancel``.
+    """
+
+    def __init__(self, target: _Target, *, read_only: bool):
+        self._target = target
+        self._notices: list[Notice] = []
+        self.read_only = read_only
+        self._connection = self._connect()
+
+    # -- life
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; closing twice is allowed."""
+        self._connection.close()
+
+    def reconnect(self) -> None:
+        """A new connection with the same settings in place of this one."""
+        self._connection.close()
+        self._connection = self._connect()
+
+    def another(self) -> Session:
+        """One more session to the same server with the same settings."""
+        return Session(self._target, read_only=self.read_only)
+
+    def cancel(self) -> None:
+        """Ask the server to stop the running statement; may be called from another thread."""
+        self._connection.cancel_safe(timeout=10)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone, by us or by the server as far as we noticed."""
+        return self._connection.closed
+
+    # -- facts
+
+    @property
+    def version(self) -> int:
+        """``server_version_num``, such as 150020."""
+        return self._connection.info.server_version
+
+    @property
+    def backend_pid(self) -> int:
+        """The process id the server (or a pooler in front of it) gave us when we connected."""
+        return self._connection.info.backend_pid
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return bool(self._connection.pgconn.ssl_in_use)
+
+    @property
+    def host(self) -> str | None:
+        """Host name or socket directory, None when unknown."""
+        return self._connection.info.host or None
+
+    @property
+    def port(self) -> int | None:
+        """Port, None when unknown."""
+        return self._connection.info.port or None
+
+    # -- questions
+
+    def rows(self, query: Query, params: Parameters | None = None) -> list[Row]:
+        """All rows, as named tuples. Without ``params`` a ``%`` in the text means itself."""
+        with self._guard(), self._connection.cursor(row_factory=namedtuple_row) as cursor:
+            cursor.execute(self._text(query), params)
+            return cursor.fetchall() if cursor.description else []
+
+    def one(self, query: Query, params: Parameters | None = None) -> Row | None:
+        """The first row, or None."""
+        return next(iter(self.rows(query, params)), None)
+
+    def value(self, query: Query, params: Parameters | None = None) -> Any:
+        """The first column of the first row, or None."""
+        row = self.one(query, params)
+        return None if row is None else row[0]
+
+    def execute(self, statement: Query, params: Parameters | None = None) -> int:
+        """Run exactly one statement and give the number of rows it touched (-1: none to count).
+
+        The extended protocol carries it, so text holding two statements is refused by the server.
+        """
+        with self._guard(), self._connection.cursor() as cursor:
+            cursor.execute(self._text(statement), params, binary=True)
+            return cursor.rowcount
+
+    def explain(self, statement: str) -> Mapping[str, Any]:
+        """The ``Plan`` object of one ``EXPLAIN (FORMAT JSON ...)`` statement, sent as a single statement."""
+        with self._guard(), self._connection.cursor() as cursor:
+            row = cursor.execute(statement, None, binary=True).fetchone()
+            return _plan(row)
+
+    def explain_in(self, statements: Sequence[str]) -> Mapping[str, Any]:
+        """The plan that one of these statements answers with; all of them go in one round trip.
+
+        Each is sent as a single statement. The first failure skips the rest and is raised.
+        """
+        with self._guard():
+            cursors = _pipelined(self._connection, statements)
+            answers = [cursor.fetchone() for cursor in cursors if cursor.description]
+        return _plan(answers[-1] if answers else None)
+
+    @contextmanager
+    def transaction(self, *, rollback: bool = False) -> Iterator[None]:
+        """A transaction (or savepoint) around the block, rolled back on an error or when asked to."""
+        with self._guard(), self._connection.transaction(force_rollback=rollback):
+            yield
+
+    def drain_notices(self) -> tuple[Notice, ...]:
+        """The notices received since the last call."""
+        taken = tuple(self._notices)
+        self._notices.clear()
+        return taken
+
+    # -- inside
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        target = self._target
+        try:
+            connection = psycopg.connect(target.dsn, autocommit=True, prepare_threshold=None, **target.extra())
+        except psycopg.Error as error:
+            raise connect_error(error, target.secrets) from None
+        connection.add_notice_handler(self._keep_notice)
+        try:
+            with mapped(connection, target.secrets):
+                _configure(connection, target.settings)
+        except IndexPilotError:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        with mapped(self._connection, self._target.secrets):
+            yield
+
+    def _text(self, query: Query) -> Any:
+        if isinstance(query, str) and _NAME.fullmatch(query):
+            return sql.get(query, self.version)
+        return query
+
+    def _keep_notice(self, notice: Diagnostic) -> None:
+        self._notices.append(Notice(notice.severity_nonlocalized or "", notice.sqlstate, notice.message_primary or ""))
+
+
+def open_session(
+    conninfo: str,
+    *,
+    password: str | None = None,
+    read_only: bool = True,
+    statement_timeout_ms: int | None = 5000,
+    lock_timeout_ms: int | None = 100,
+    application_name: str = "indexpilot",
+    connect_timeout: int | None = 10,
+) -> Session:
+    """A session; use it in a ``with`` block. Timeouts of None leave the server's own setting, 0 means none.
+
+    ``conninfo`` is a database name, a URI or key=value pairs and goes to libpq as it is; the application name
+    and the connect timeout (seconds) count only where nothing else sets them.
+    Raises UsageError (unreadable conninfo), UnreachableError or PrerequisiteError (no CONNECT privilege).
+    """
+    dsn = conninfo if not conninfo or "=" in conninfo or "://" in conninfo else libpq.make_conninfo(dbname=conninfo)
+    settings = {
+        "default_transaction_read_only": "on" if read_only else None,
+        "statement_timeout": statement_timeout_ms,
+        "lock_timeout": lock_timeout_ms,
+    }
+    target = _Target(
+        dsn=dsn,
+        password=password,
+        options=_options(dsn, application_name, connect_timeout),
+        settings=tuple((name, str(value)) for name, value in settings.items() if value is not None),
+        secrets=secrets_of(dsn, password),
+    )
+    return Session(target, read_only=read_only)
+
+
+def _options(dsn: str, application_name: str, connect_timeout: int | None) -> tuple[tuple[str, str], ...]:
+    try:
+        given = libpq.conninfo_to_dict(dsn)
+    except psycopg.Error:
+        raise bad_conninfo() from None
+    options = [("fallback_application_name", application_name)]
+    elsewhere = {o.keyword.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.val is not None}
+    if connect_timeout is not None and not {"connect_timeout", "service"} & (given.keys() | elsewhere):
+        options.append(("connect_timeout", str(connect_timeout)))
+    return tuple(options)
+
+
+def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, str]]) -> None:
+    if not settings:
+        return
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    values = [part for pair in settings for part in pair]
+    connection.execute(compose.SQL("SELECT ") + compose.SQL(calls), values)
+
+
+def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[str]) -> list[psycopg.Cursor[Any]]:
+    """One cursor per statement. The first error is caught inside the pipeline, which would log it otherwise."""
+    first: psycopg.Error | None = None
+    cursors: list[psycopg.Cursor[Any]] = []
+    try:
+        with connection.pipeline():
+            try:
+                cursors = [connection.execute(text, None, binary=True) for text in statements]
+            except psycopg.Error as error:
+                first = error
+    except psycopg.Error as error:
+        first = first or error
+    if first is not None:
+        raise first
+    return cursors
+
+
+def _plan(row: tuple[Any, ...] | None) -> Mapping[str, Any]:
+    if row is None:
+        raise StatementError("the server gave no plan")
+    plan: Mapping[str, Any] = row[0][0]["Plan"]
+    return plan

@@ -1,0 +1,44 @@
+"""The questions we ask the server: one file each in ``queries/``, with variants for server versions.
+
+``activity.sql`` serves every version; ``activity_pg16.sql`` replaces it from version 16 on.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_PACKAGE = "indexpilot_cli.postgres"
+_FILE = re.compile(r"(?P<name>\w+?)(?:_pg(?P<major>\d+))?\.sql")
+
+
+def get(name: str, version: int) -> str:
+    """The text of the named question for a server version (``server_version_num``, such as 150020).
+
+    Raises KeyError when no file serves that version.
+    """
+    usable = [major for major in _variants().get(name, {}) if major <= version // 10000]
+    if not usable:
+        raise KeyError(f"no query {name!r} for version {version}")
+    return _text(_variants()[name][max(usable)])
+
+
+def names() -> tuple[str, ...]:
+    """Every question there is, sorted."""
+    return tuple(sorted(_variants()))
+
+
+@cache
+def _variants() -> dict[str, dict[int, str]]:
+    found: dict[str, dict[int, str]] = {}
+    for entry in files(_PACKAGE).joinpath("queries").iterdir():
+        match = _FILE.fullmatch(entry.name)
+        if match:
+            found.setdefault(match["name"], {})[int(match["major"] or 0)] = entry.name
+    return found
+
+
+@cache
+def _text(file: str) -> str:
+    return files(_PACKAGE).joinpath("queries", file).read_text(encoding="utf-8")
