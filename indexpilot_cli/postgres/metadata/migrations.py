@@ -1,0 +1,171 @@
+"""Making, upgrading and removing IndexPilot's own schema. Nothing outside that schema is touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
+from indexpilot_cli.model.names import quote_identifier, quote_literal
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.metadata.room import SCHEMA, checked_schema, compose_text, question
+from indexpilot_cli.postgres.session import Session
+
+_PACKAGE = "indexpilot_cli.postgres.metadata"
+_FILE = re.compile(r"(?P<version>\d{4})_\w+\.sql")
+_TABLE = re.compile(r"^CREATE TABLE \{schema\}\.(\w+)", re.MULTILINE)
+_TAG = "IndexPilot's own tables; made and removed by indexpilot"
+_TAKEN = frozenset({"42P07", "42710", "42723"})
+_LOCK_WAIT = "10s"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema: its number and its statements, with ``{schema}`` still open."""
+
+    version: int
+    statements: tuple[str, ...]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables the step makes."""
+        return tuple(name for text in self.statements for name in _TABLE.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataStatus:
+    """What is there: whether the schema exists, the version it is at (None: not ours yet), the version we know."""
+
+    schema: str
+    schema_exists: bool
+    version: int | None
+    latest: int
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing is missing."""
+        return self.version is not None and self.version >= self.latest
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """All steps in order."""
+    found = [(m, e) for e in files(_PACKAGE).joinpath("migrations").iterdir() if (m := _FILE.fullmatch(e.name))]
+    steps = (Migration(int(m["version"]), _statements(e.read_text(encoding="utf-8"))) for m, e in found)
+    return tuple(sorted(steps, key=lambda step: step.version))
+
+
+def latest_version() -> int:
+    """The version after all steps."""
+    return migrations()[-1].version
+
+
+def status(session: Session, schema: str = SCHEMA) -> MetadataStatus:
+    """What there is of the metadata schema; works in a read-only session and on a standby."""
+    row = session.one("metadata_status", {"schema": checked_schema(schema)})
+    version = session.value(question(session, "version", schema), {}) if row and row.has_versions else None
+    return MetadataStatus(schema, bool(row and row.schema_exists), version, latest_version())
+
+
+def is_ready(session: Session, schema: str = SCHEMA) -> bool:
+    """Whether the metadata tables exist (at any version that has a mutation log)."""
+    return status(session, schema).version is not None
+
+
+def require(session: Session, schema: str = SCHEMA) -> None:
+    """Nothing when the metadata tables exist; PrerequisiteError that names ``indexpilot init`` when not."""
+    if not is_ready(session, schema):
+        raise PrerequisiteError(
+            f"IndexPilot's tables are not in this database (schema {quote_identifier(schema)})",
+            hint="indexpilot init",
+            code="not_initialised",
+        )
+
+
+def pending(found: MetadataStatus) -> tuple[Migration, ...]:
+    """The steps still to do."""
+    return tuple(step for step in migrations() if step.version > (found.version or 0))
+
+
+def statements(found: MetadataStatus) -> tuple[str, ...]:
+    """The exact SQL that ``migrate`` would run, each text one statement; empty when nothing is missing."""
+    return tuple(_sql(found))
+
+
+def migrate(session: Session, schema: str = SCHEMA) -> MetadataStatus:
+    """Do the missing steps in one transaction, one runner at a time; gives the status from *before*.
+
+    Raises PrerequisiteError without the right to create, RefusedError when another program's table has one of our
+    names or another run does not finish within ten seconds.
+    """
+    with session.transaction():
+        session.execute(f"SET LOCAL lock_timeout = {quote_literal(_LOCK_WAIT)}")
+        session.rows("metadata_lock", {"key": f"indexpilot.metadata.{checked_schema(schema)}"})
+        before = status(session, schema)
+        _refuse_newer(before)
+        for text in statements(before):
+            _run(session, text, schema)
+    return before
+
+
+def uninstall_statements(schema: str = SCHEMA) -> tuple[str, ...]:
+    """The exact SQL that ``uninstall`` runs, without dropping the schema itself."""
+    text = files(_PACKAGE).joinpath("uninstall.sql").read_text(encoding="utf-8")
+    return tuple(compose_text(part, schema).as_string(None) for part in _statements(text))
+
+
+def uninstall(session: Session, schema: str = SCHEMA) -> bool:
+    """Drop our tables and functions; the schema too when we made it and nothing else is left in it.
+
+    Gives whether the schema is gone. Raises StatementError when something of the host depends on our tables.
+    """
+    with session.transaction():
+        for text in uninstall_statements(schema):
+            session.execute(text)
+        leave = session.one("metadata_schema_leftover", {"schema": schema, "tag": _TAG})
+        if leave is None or not leave.ours or leave.occupied:
+            return leave is None
+        session.execute(f"DROP SCHEMA {quote_identifier(schema)}")
+    return True
+
+
+def _sql(found: MetadataStatus) -> Iterator[str]:
+    name = quote_identifier(found.schema)
+    steps = pending(found)
+    if steps and not found.schema_exists:
+        yield f"CREATE SCHEMA {name}"
+        yield f"COMMENT ON SCHEMA {name} IS {quote_literal(_TAG)}"
+    for step in steps:
+        yield from (compose_text(text, found.schema).as_string(None) for text in step.statements)
+        yield f"INSERT INTO {name}.schema_version (version) VALUES ({step.version})"
+
+
+def _run(session: Session, text: str, schema: str) -> None:
+    try:
+        session.execute(text)
+    except IndexPilotError as error:
+        if sqlstate(error) not in _TAKEN:
+            raise
+        raise RefusedError(
+            f"schema {quote_identifier(schema)} already holds something with one of our names",
+            detail=error.detail,
+            hint="choose another schema with --schema",
+            code="name_taken",
+        ) from error
+
+
+def _refuse_newer(found: MetadataStatus) -> None:
+    if found.version is not None and found.version > found.latest:
+        raise PrerequisiteError(
+            f"the metadata is at version {found.version}, this program knows {found.latest}",
+            hint="upgrade indexpilot",
+            code="metadata_too_new",
+        )
+
+
+def _statements(text: str) -> tuple[str, ...]:
+    """Statements stand apart by blank lines and end with a semicolon at the end of a line."""
+    return tuple(part.strip().removesuffix(";") for part in text.split("\n\n") if part.strip())

@@ -1,0 +1,38 @@
+"""IndexPilot's own schema as a place: its name, and the questions asked there."""
+
+from __future__ import annotations
+
+from psycopg import sql as compose
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.postgres import sql
+from indexpilot_cli.postgres.session import Session
+
+SCHEMA = "indexpilot"
+_NAME_BYTES = 63
+
+
+def checked_schema(schema: str) -> str:
+    """The schema name, when PostgreSQL can hold it as it is and it is not one of the server's own.
+
+    Raises UsageError otherwise.
+    """
+    if not schema or "\0" in schema or len(schema.encode(errors="surrogatepass")) > _NAME_BYTES:
+        raise UsageError(f"not a schema name: {schema[:80]!r}", hint="1 to 63 bytes", code="bad_schema_name")
+    if schema.startswith("pg_") or schema == "information_schema":
+        raise UsageError(f"schema {schema} belongs to the server", hint="choose another name", code="bad_schema_name")
+    return schema
+
+
+def compose_text(text: str, schema: str) -> compose.Composed:
+    """SQL text of ours with ``{schema}`` in its place, quoted; to be run without parameters."""
+    return compose.SQL(text).format(schema=compose.Identifier(checked_schema(schema)))
+
+
+def question(session: Session, name: str, schema: str) -> compose.Composed:
+    """The named question (without its ``metadata_``) about our schema; to be asked with parameters, even none.
+
+    A percent sign in the schema's name is doubled, because parameters give it a meaning even between quotes.
+    """
+    place = compose.Identifier(checked_schema(schema).replace("%", "%%"))
+    return compose.SQL(sql.get(f"metadata_{name}", session.version)).format(schema=place)
