@@ -1,0 +1,88 @@
+"""``analyze``: what the workload does, template by template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.model.requests import AnalyzeRequest
+from indexpilot_cli.model.results import AnalyzeResult
+from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate
+from indexpilot_cli.workflows.bookkeeping import bookkeeping
+from indexpilot_cli.workflows.plan_trees import access_of
+from indexpilot_cli.workflows.source import Source, open_source
+from indexpilot_cli.workflows.templates import fold_workload, report, shares, skipped_reports, with_scenarios
+
+
+def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:
+    """The templates that carry the workload, how they read, and what was left out."""
+    with (
+        bookkeeping(
+            request.connection, MutationType.ANALYZE_WORKLOAD, request.record, offline=bool(request.snapshot)
+        ) as note,
+        open_source(request.connection, request.snapshot, progress) as source,
+    ):
+        folded = fold_workload(source, request.workload, request.filter, progress)
+        result = _result(source, folded, request, progress)
+        note.details(templates=result.template_count, statements=result.statement_count)
+        warnings = (*(Warn("workload", "", text) for text in folded.notes), *note.warnings)
+    status = "ok" if result.templates else "skipped"
+    return Outcome(
+        "analyze", result, status=status, server=source.server, warnings=warnings, next=("indexpilot recommend",)
+    )
+
+
+def _result(source: Source, folded: FoldedWorkload, request: AnalyzeRequest, progress: Progress) -> AnalyzeResult:
+    by_id = shares(folded.templates)
+    shown = sorted(folded.templates, key=_order(request.by))[: request.top]
+    reads = _reads(source, folded, shown, progress)
+    return AnalyzeResult(
+        folded.source.value,
+        tuple(report(t, by_id[t.id], reads.get(t.id)) for t in shown),
+        len(folded.templates),
+        folded.statements,
+        folded.total_ms,
+        sum(by_id[t.id] for t in shown),
+        "time" if all(t.total_ms is not None for t in folded.templates) else "calls",
+        folded.since,
+        folded.until,
+        skipped_reports(folded.skipped, folded.templates),
+    )
+
+
+def _order(by: str) -> Callable[[QueryTemplate], tuple[float, str]]:
+    measures: dict[str, Callable[[QueryTemplate], float | None]] = {
+        "total": lambda t: t.total_ms if t.total_ms is not None else t.calls,
+        "mean": lambda t: t.mean_ms,
+        "calls": lambda t: t.calls,
+        "io": lambda t: t.blocks,
+    }
+    measure = measures[by]
+    return lambda t: (-(measure(t) or 0.0), t.id)
+
+
+def _reads(
+    source: Source, folded: FoldedWorkload, shown: Sequence[QueryTemplate], progress: Progress
+) -> dict[str, str]:
+    """How the shown templates find their rows, from plain EXPLAIN; nothing for a snapshot."""
+    from indexpilot_cli.postgres.plans import explain_text
+
+    if source.session is None:
+        return {}
+    progress.stage("asking the planner", len(shown))
+    ids = {t.id for t in shown}
+    planned = with_scenarios(folded, source.catalog, None).templates
+    found: dict[str, str] = {}
+    for template in planned:
+        if template.id not in ids or not template.scenarios:
+            continue
+        progress.advance()
+        try:
+            found[template.id] = access_of(explain_text(source.session, template.scenarios[0].statement))
+        except IndexPilotError:
+            continue  # shown as unknown; recommend lists what cannot be planned with its reason
+    return found

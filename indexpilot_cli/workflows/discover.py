@@ -1,0 +1,108 @@
+"""``discover``: what is there, how big it is and how busy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from indexpilot_cli.model.catalog import Activity, Index, Table
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.model.requests import DiscoverRequest
+from indexpilot_cli.model.results import DiscoverResult, IndexReport, TableReport
+from indexpilot_cli.workflows.bookkeeping import bookkeeping
+from indexpilot_cli.workflows.source import Source, open_source, wanted_tables
+
+_KINDS = {"r": "table", "p": "partitioned", "m": "materialized view", "f": "foreign table"}
+
+
+def run(request: DiscoverRequest, progress: Progress) -> Outcome[DiscoverResult]:
+    """Tables with sizes, rates, indexes and the age of their statistics."""
+    with (
+        bookkeeping(request.connection, MutationType.DISCOVER, request.record, offline=bool(request.snapshot)) as note,
+        open_source(request.connection, request.snapshot, progress) as source,
+    ):
+        result = _report(source, request)
+        if request.save:
+            result = _saved(request, source, result)
+        note.details(tables=len(result.tables), hidden=result.hidden)
+        warnings = (*_warnings(source, result), *note.warnings)
+    return Outcome("discover", result, server=source.server, warnings=warnings, next=("indexpilot analyze",))
+
+
+def _report(source: Source, request: DiscoverRequest) -> DiscoverResult:
+    wanted = wanted_tables(source.catalog, request.filter)
+    now = source.catalog.taken_at or datetime.now(UTC)
+    shown = [_table(t, source.catalog.statistics_since, now) for t in wanted if t.size_bytes >= request.min_size_bytes]
+    return DiscoverResult(
+        tuple(sorted(shown, key=_order(request.sort))),
+        stats_since=source.catalog.statistics_since,
+        now=now,
+        hidden=len(source.catalog.tables) - len(shown),
+    )
+
+
+def _table(table: Table, since: datetime | None, now: datetime) -> TableReport:
+    indexes = tuple(_index(index) for index in table.indexes)
+    reads, writes = _rates(table.activity, table.activity.since or since, now)
+    return TableReport(
+        table.name,
+        None if table.tuples < 0 else table.tuples,
+        table.size_bytes,
+        sum(i.bytes for i in indexes),
+        indexes,
+        reads,
+        writes,
+        table.activity.last_analyze,
+        "partition" if table.is_partition else _KINDS.get(table.kind, table.kind),
+    )
+
+
+def _rates(activity: Activity, since: datetime | None, now: datetime) -> tuple[float | None, float | None]:
+    if since is None or now <= since:
+        return None, None
+    seconds = (now - since).total_seconds()
+    reads = activity.seq_scans + activity.index_scans
+    writes = activity.inserts + activity.updates + activity.deletes
+    return reads / seconds, writes / seconds
+
+
+def _index(index: Index) -> IndexReport:
+    kind = "primary" if index.primary else {"u": "unique", "x": "constraint"}.get(index.constraint or "", "index")
+    if kind == "index" and index.definition.unique:
+        kind = "unique"
+    return IndexReport(index.name, index.ddl, index.size_bytes, index.scans, index.valid, kind)
+
+
+def _order(sort: str) -> Callable[[TableReport], tuple[float, QualifiedName]]:
+    measures: dict[str, Callable[[TableReport], float]] = {
+        "size": lambda t: -t.bytes,
+        "writes": lambda t: -(t.writes_per_s or 0.0),
+        "reads": lambda t: -(t.reads_per_s or 0.0),
+        "name": lambda t: 0,
+    }
+    measure = measures[sort]
+    return lambda t: (measure(t), t.name)
+
+
+def _warnings(source: Source, result: DiscoverResult) -> tuple[Warn, ...]:
+    never = [t.name for t in result.tables if t.rows is None and t.bytes > 0 and t.kind != "foreign table"]
+    unreadable = [t.name for t in source.catalog.tables if not t.readable]
+    invalid = [i for t in result.tables for i in t.indexes if not i.valid]
+    return (
+        *(Warn("stats_missing", str(n), f"never analyzed: run ANALYZE {n};") for n in never),
+        *(Warn("not_readable", str(n), "no SELECT privilege: the planner twin cannot use it") for n in unreadable),
+        *(Warn("index_invalid", str(i.name), "invalid: no query uses it, every write maintains it") for i in invalid),
+    )
+
+
+def _saved(request: DiscoverRequest, source: Source, result: DiscoverResult) -> DiscoverResult:
+    from indexpilot_cli.workflows.genome import save_fields
+
+    tables = {t.name for t in result.tables}
+    fields = save_fields(request.connection, [t for t in source.catalog.tables if t.name in tables])
+    return replace(result, saved_fields=fields)

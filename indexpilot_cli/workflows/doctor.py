@@ -1,0 +1,54 @@
+"""``doctor``: is everything here that the work needs, and how exact is the twin?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import DoctorRequest
+from indexpilot_cli.model.results import Check, DoctorResult
+from indexpilot_cli.workflows import doctor_checks as checks
+from indexpilot_cli.workflows.bookkeeping import bookkeeping
+from indexpilot_cli.workflows.fidelity import measure_fidelity
+from indexpilot_cli.workflows.source import Source, open_source
+
+_NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}
+
+
+def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
+    """Checks in the order to fix them in; with ``twin`` also the twin's fidelity as numbers."""
+    with (
+        bookkeeping(request.connection, MutationType.DISCOVER, request.record, offline=bool(request.snapshot)) as note,
+        open_source(request.connection, request.snapshot, progress) as source,
+    ):
+        found = _checks(source, request)
+        fidelity = measure_fidelity(source, request, progress) if request.twin else None
+        note.details(checks={c.code: c.state for c in found})
+        bad = any(c.state in ("error", "warning") for c in found)
+        initialised = source.capabilities is None or source.capabilities.metadata_version is not None
+        return Outcome(
+            "doctor",
+            DoctorResult(found, fidelity),
+            status="findings" if bad else "ok",
+            server=source.server,
+            warnings=note.warnings,
+            next=_NEXT[initialised],
+        )
+
+
+def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
+    now = source.catalog.taken_at or datetime.now(UTC)
+    found: list[Check] = []
+    if source.capabilities is None:
+        found.append(Check("ok", "snapshot", f"{request.snapshot}, PostgreSQL {source.catalog.major}", code="snapshot"))
+    else:
+        found += checks.server_checks(source.capabilities)
+        found += checks.planner_checks(source.capabilities, source.catalog)
+        found += checks.workload_checks(source.capabilities)
+        found += checks.privilege_checks(source.capabilities)
+        found.append(checks.metadata_check(source.capabilities, request.connection.metadata_schema))
+    found += checks.statistics_checks(source.catalog, now)
+    found += checks.index_checks(source.catalog)
+    return tuple(found)

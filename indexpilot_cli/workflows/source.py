@@ -1,0 +1,130 @@
+"""What a command looks at: a server in a read-only session, or a snapshot file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.capabilities import Capabilities, Server
+from indexpilot_cli.model.catalog import Catalog, Table
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import Connection, TableFilter
+
+if TYPE_CHECKING:
+    from indexpilot_cli.postgres.session import Session
+    from indexpilot_cli.twin.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A database as far as this command sees it. Exactly one of ``session`` and ``snapshot`` is set."""
+
+    catalog: Catalog
+    server: Server | None
+    connection: Connection
+    capabilities: Capabilities | None = None
+    session: Session | None = None
+    snapshot: Snapshot | None = None
+
+
+@contextmanager
+def open_source(
+    connection: Connection, snapshot: str | None, progress: Progress, *, schemas: tuple[str, ...] = ()
+) -> Iterator[Source]:
+    """The server or the snapshot, its catalog read, for the length of the block.
+
+    Raises UnreachableError for a server, UsageError for a file that cannot be read.
+    """
+    progress.stage("looking at the database")
+    if snapshot is not None:
+        yield _from_file(connection, snapshot)
+        return
+    with ExitStack() as stack:
+        session = stack.enter_context(open_reader(connection))
+        yield _from_session(connection, session, schemas)
+
+
+@contextmanager
+def open_reader(connection: Connection) -> Iterator[Session]:
+    """A read-only session with our timeouts."""
+    from indexpilot_cli.postgres.session import open_session
+
+    with open_session(
+        connection.conninfo,
+        password=connection.password,
+        read_only=True,
+        statement_timeout_ms=connection.statement_timeout_ms,
+        connect_timeout=connection.connect_timeout,
+    ) as session:
+        yield session
+
+
+def _from_file(connection: Connection, path: str) -> Source:
+    from indexpilot_cli.twin.snapshot import load
+
+    snapshot = load(Path(path))
+    return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot)
+
+
+def _from_session(connection: Connection, session: Session, schemas: tuple[str, ...]) -> Source:
+    from indexpilot_cli.postgres.capabilities import look
+    from indexpilot_cli.postgres.catalog import read_catalog
+    from indexpilot_cli.workflows.genome_rules import obey_genome
+
+    capabilities = look(session, metadata_schema=connection.metadata_schema)
+    catalog = read_catalog(session, schemas=schemas, metadata_schema=connection.metadata_schema)
+    if capabilities.metadata_version:
+        catalog = obey_genome(session, catalog, connection.metadata_schema)
+    return Source(catalog, capabilities.server, connection, capabilities, session=session)
+
+
+def wanted_tables(catalog: Catalog, wanted: TableFilter) -> tuple[Table, ...]:
+    """The tables the filter leaves, in catalog order. Raises UsageError with the nearest name for an unknown one."""
+    only = {_find(catalog, name).name for name in wanted.tables}
+    without = {_find(catalog, name).name for name in wanted.exclude}
+    _check_schemas(catalog, wanted.schemas)
+    return tuple(
+        table
+        for table in catalog.tables
+        if (not only or table.name in only or table.parent in only)
+        and table.name not in without
+        and (not wanted.schemas or table.name.schema in wanted.schemas)
+    )
+
+
+def _find(catalog: Catalog, typed: str) -> Table:
+    for table in catalog.tables:
+        spellings = {table.name.name, f"{table.name.schema}.{table.name.name}", str(table.name), table.name.short}
+        if typed in spellings and (typed != table.name.name or catalog.resolve(typed) in (None, table)):
+            return table
+    names = [t.name.short for t in catalog.tables]
+    raise UsageError(f'no table "{typed}"', hint=_near(typed, names, "table"), code="unknown_table")
+
+
+def _check_schemas(catalog: Catalog, schemas: tuple[str, ...]) -> None:
+    known = sorted({t.name.schema for t in catalog.tables})
+    for schema in schemas:
+        if schema not in known:
+            raise UsageError(
+                f'no tables in schema "{schema}"', hint=_near(schema, known, "schema"), code="unknown_schema"
+            )
+
+
+def _near(typed: str, names: list[str], what: str) -> str | None:
+    close = difflib.get_close_matches(typed, names, n=1)
+    return f"did you mean {what} {close[0]}?" if close else "indexpilot discover lists what is there"
+
+
+def restrict(catalog: Catalog, tables: tuple[Table, ...]) -> Catalog:
+    """The catalog with only these tables open to advice: columns of the others are not indexable."""
+    kept = {t.name for t in tables}
+    return replace(catalog, tables=tuple(t if t.name in kept else _closed(t) for t in catalog.tables))
+
+
+def _closed(table: Table) -> Table:
+    return replace(table, columns=tuple(replace(c, indexable=False) for c in table.columns))

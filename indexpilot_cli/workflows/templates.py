@@ -1,0 +1,87 @@
+"""From what was observed to templates a planner accepts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import TableFilter, WorkloadRequest
+from indexpilot_cli.model.results import SkippedReport, TemplateReport
+from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate, Skipped
+from indexpilot_cli.workflows.collect import collect
+from indexpilot_cli.workflows.source import Source, wanted_tables
+
+TypesOf = Callable[[str], Sequence[str] | None]
+
+
+def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter, progress: Progress) -> FoldedWorkload:
+    """The workload as templates that touch a wanted table, in order of weight."""
+    from indexpilot_cli.workload.fold import fold
+
+    progress.stage("reading the workload")
+    workloads = collect(source, request)
+    progress.stage("folding statements into templates")
+    folded = fold(workloads, source.catalog, min_calls=request.min_calls, min_ms=request.min_total_ms)
+    if wanted == TableFilter():
+        return folded
+    names = {t.name for t in wanted_tables(source.catalog, wanted)}
+    return replace(folded, templates=tuple(t for t in folded.templates if names.intersection(t.relations)))
+
+
+def with_scenarios(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None) -> FoldedWorkload:
+    """The templates with their parameter classes; ``types_of`` names the types of ``$n`` where a planner knows."""
+    from indexpilot_cli.workload.plannable import scenarios
+
+    def filled(template: QueryTemplate) -> QueryTemplate:
+        types = types_of(template.text) if types_of is not None and "$" in template.text else None
+        return replace(template, scenarios=scenarios(template, catalog, types))
+
+    return replace(folded, templates=tuple(filled(t) for t in folded.templates))
+
+
+def shares(templates: Sequence[QueryTemplate]) -> dict[str, float]:
+    """Each template's share of the workload: of time where every template has times, else of calls."""
+    by_time = all(t.total_ms is not None for t in templates)
+    weights = {t.id: (t.total_ms or 0.0) if by_time else t.calls for t in templates}
+    total = sum(weights.values()) or 1.0
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def report(template: QueryTemplate, share: float, reads: str | None = None) -> TemplateReport:
+    """The template as commands print it."""
+    return TemplateReport(
+        template.id,
+        template.text,
+        template.kind.value,
+        template.calls,
+        share,
+        template.total_ms,
+        template.mean_ms,
+        template.is_write,
+        template.relations,
+        reads,
+        template.blocks,
+    )
+
+
+def skipped_reports(skipped: Iterable[Skipped], templates: Sequence[QueryTemplate]) -> tuple[SkippedReport, ...]:
+    """What was left out, by reason: how many statements, and their share of all that was observed."""
+    items = tuple(skipped)
+    by_time = all(t.total_ms is not None for t in templates) and bool(templates)
+    measure: Callable[[QueryTemplate | Skipped], float] = lambda x: (x.total_ms or 0.0) if by_time else x.calls  # noqa: E731
+    total = sum(map(measure, (*templates, *items))) or 1.0
+    counts = Counter(s.reason for s in items)
+    return tuple(
+        SkippedReport(
+            reason,
+            count,
+            sum(measure(s) for s in items if s.reason == reason) / total,
+            example.text,
+            example.detail,
+        )
+        for reason, count in counts.most_common()
+        for example in [max((s for s in items if s.reason == reason), key=measure)]
+    )
