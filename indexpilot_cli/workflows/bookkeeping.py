@@ -1,0 +1,163 @@
+"""One row in the mutation log for every command that reached a database, also for those that fail.
+
+The row is written in a second, short session that touches IndexPilot's own schema only. A log that cannot be
+written never stops a command: it becomes a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.model.mutation import Mutation, MutationType
+from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.model.requests import Connection, Record
+from indexpilot_cli.postgres.errors_map import secrets_of, sqlstate
+from indexpilot_cli.postgres.metadata import migrations, mutations
+from indexpilot_cli.postgres.session import Session, open_session
+
+DONE = "DONE"
+FAILED = "FAILED"
+INTERRUPTED = "INTERRUPTED"
+
+_CONNECT_SECONDS = 5
+_STATEMENT_MS = 10_000
+_LOCK_MS = 2_000
+
+
+class Note:
+    """What the running command wants in its row. ``warning`` is set afterwards when the row could not be written.
+
+    ``written`` is the id of the row, None when there is none (nothing to write to, disabled, or a warning).
+    """
+
+    def __init__(self) -> None:
+        self.warning: Warn | None = None
+        self.written: int | None = None
+        self._details: dict[str, Any] = {}
+        self._type: MutationType | None = None
+        self._table: tuple[str | None, str] | None = None
+
+    def details(self, **facts: Any) -> None:
+        """Add facts to the row's details; later ones win."""
+        self._details.update(facts)
+
+    def type(self, kind: MutationType) -> None:
+        """Another mutation type than the command began with."""
+        self._type = kind
+
+    def table(self, name: str, schema: str | None = None) -> None:
+        """The one table the command was about."""
+        self._table = (schema, name)
+
+    @property
+    def warnings(self) -> tuple[Warn, ...]:
+        """The warning as a tuple, for an Outcome."""
+        return () if self.warning is None else (self.warning,)
+
+    def mutation(self, kind: MutationType, state: str, record: Record, error: BaseException | None) -> Mutation:
+        """The row: what was noted, who asked, and how it ended."""
+        schema, table = self._table or (None, None)
+        facts = {"command": record.command, "version": record.version, **self._details}
+        return Mutation(
+            type=self._type or kind,
+            details={name: fact for name, fact in facts.items() if fact != ""} | _failure(error),
+            table_name=table,
+            schema_name=schema,
+            state=state,
+            actor=record.actor or None,
+            sqlstate=sqlstate(error),
+            error=None if error is None else str(error) or type(error).__name__,
+        )
+
+
+@contextmanager
+def bookkeeping(
+    connection: Connection, kind: MutationType, record: Record | None = None, **facts: Any
+) -> Iterator[Note]:
+    """Run the block, then write its row: DONE, FAILED with the error's class and code, or INTERRUPTED.
+
+    Errors of the block are raised again, unchanged; a server that could not be reached is not tried again.
+    ``facts`` go into the row's details.
+    """
+    note = Note()
+    note.details(**facts)
+    asked = record or Record()
+    try:
+        yield note
+    except BaseException as error:
+        if _never_reached(error):
+            raise
+        state = FAILED if isinstance(error, Exception) else INTERRUPTED
+        _close(note, connection, note.mutation(kind, state, asked, error), asked)
+        raise
+    _close(note, connection, note.mutation(kind, DONE, asked, None), asked)
+
+
+def record_command(
+    connection: Connection, kind: MutationType, details: Mapping[str, Any] | None = None, record: Record | None = None
+) -> Warn | None:
+    """Write one DONE row; a warning when there is a log and it could not be written."""
+    asked = record or Record()
+    note = Note()
+    note.details(**(details or {}))
+    _close(note, connection, note.mutation(kind, DONE, asked, None), asked)
+    return note.warning
+
+
+def write(connection: Connection, mutation: Mutation) -> int | None:
+    """Append the row in a session of its own; its id, or None where there is nothing to write to.
+
+    There is nothing before ``init``, on a standby, and in a database that is read-only by default.
+    """
+    with writer(connection) as session:
+        if not is_writable(session, connection.metadata_schema):
+            return None
+        secrets = secrets_of(connection.conninfo, connection.password)
+        return mutations.record(session, mutation, schema=connection.metadata_schema, secrets=secrets)
+
+
+def writer(connection: Connection) -> Session:
+    """A short read-write session for IndexPilot's own schema."""
+    return open_session(
+        connection.conninfo,
+        password=connection.password,
+        read_only=False,
+        statement_timeout_ms=_STATEMENT_MS,
+        lock_timeout_ms=_LOCK_MS,
+        connect_timeout=min(connection.connect_timeout or _CONNECT_SECONDS, _CONNECT_SECONDS),
+    )
+
+
+def is_writable(session: Session, schema: str) -> bool:
+    """Whether our tables are there and the server would let us write (not a standby, not read-only)."""
+    return bool(session.value("metadata_writable")) and migrations.is_ready(session, schema)
+
+
+def _close(note: Note, connection: Connection, mutation: Mutation, record: Record) -> None:
+    if not record.enabled:
+        return
+    try:
+        note.written = write(connection, mutation)
+    except IndexPilotError as error:
+        note.warning = Warn("not_recorded", "mutation_log", _why(error))
+
+
+def _never_reached(error: BaseException) -> bool:
+    """A refused login has no statement's error behind it; asking the server once more would only repeat it."""
+    return isinstance(error, UnreachableError) and error.__cause__ is None
+
+
+def _why(error: IndexPilotError) -> str:
+    return f"the mutation log could not be written: {error.message}" + (f" ({error.detail})" if error.detail else "")
+
+
+def _failure(error: BaseException | None) -> dict[str, str]:
+    if error is None:
+        return {}
+    if isinstance(error, IndexPilotError):
+        rest = {"detail": error.detail} if error.detail else {}
+        return {"error_class": type(error).__name__, "error_code": error.code, **rest}
+    return {"error_class": type(error).__name__}
