@@ -71,7 +71,8 @@ class Column:
 class Index:
     """An index that exists. ``constraint`` is p, u, x or None; ``pages`` and ``tuples`` are the current size.
 
-    ``tree_height`` is the B-tree root level where known (0: only a leaf), else None.
+    ``tree_height`` is the B-tree root level where known (0: only a leaf), else None. ``statistics`` has one
+    entry per key when any key is an expression with statistics (None for the other keys), else it is empty.
     """
 
     name: QualifiedName
@@ -88,6 +89,7 @@ class Index:
     tree_height: int | None = None
     scans: int | None = None
     comment: str | None = None
+    statistics: tuple[ColumnStatistics | None, ...] = field(default=(), compare=False)
 
     @property
     def size_bytes(self) -> int:
