@@ -24,7 +24,7 @@ from indexpilot_cli.model.plan import PlannedStatement
 from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.pretend import Pretender
 from indexpilot_cli.postgres.retry import retrying
-from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.postgres.session import Session, open_session
 from indexpilot_cli.postgres.shapes import PlanNames, failed, read_plan, relations
 
 S = TypeVar("S")
@@ -214,6 +214,24 @@ class HypoPGEstimator:
         pretender = Pretender(self._origin.another(), self._schema, self._existing)
         self._opened.append(pretender)
         return pretender
+
+
+@contextmanager
+def open_hypopg(
+    conninfo: str,
+    catalog: Catalog,
+    *,
+    password: str | None = None,
+    workers: int = 2,
+    statement_timeout_ms: int | None = 5000,
+) -> Iterator[HypoPGEstimator]:
+    """An estimator on sessions of its own, all closed after the block.
+
+    Raises UnreachableError, and PrerequisiteError when the extension is not installed in the database.
+    """
+    with open_session(conninfo, password=password, statement_timeout_ms=statement_timeout_ms) as session:
+        with HypoPGEstimator(session, catalog, workers=workers) as estimator:
+            yield estimator
 
 
 def _as_asked(answer: PlannedStatement, question: WhatIf) -> PlannedStatement:

@@ -1,0 +1,182 @@
+"""The whole catalog of a database in one snapshot and about a dozen questions, whatever its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import groupby
+from types import MappingProxyType
+
+from indexpilot_cli.model.catalog import Activity, Catalog, Column, Extension, ForeignKey, Index, Table
+from indexpilot_cli.model.index import BTREE
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.postgres.indexes import options_of, read_indexes, read_tree_heights
+from indexpilot_cli.postgres.session import Row, Session
+from indexpilot_cli.postgres.statistics import StatisticsByColumn, read_statistics
+
+_VOLATILITY = {1: "i", 2: "s", 3: "v"}
+
+
+def read_catalog(session: Session, *, schemas: Sequence[str] = (), metadata_schema: str = "indexpilot") -> Catalog:
+    """Everything the advisor needs to know of the session's database.
+
+    Tables, materialized views and foreign tables of user schemas (only of ``schemas`` when given), without our
+    own metadata and without what belongs to extensions. An ordinary role sees statistics of the tables it may
+    SELECT from; the others have ``readable`` False. ``functions`` has the least volatile overload of a name.
+    Raises UnreachableError on timeout or loss of the connection.
+    """
+    scope = {"schemas": list(schemas), "metadata_schema": metadata_schema}
+    with _one_snapshot(session):
+        database = session.one("catalog_database")
+        assert database is not None
+        tables = _tables(session, scope, database)
+        catalog = Catalog(
+            version=database.version,
+            database=database.name,
+            tables=tables,
+            foreign_keys=_foreign_keys(session, [t.oid for t in tables]),
+            extensions=tuple(Extension(*row) for row in session.rows("catalog_extensions")),
+            settings=MappingProxyType({row.name: row.setting for row in session.rows("catalog_settings")}),
+            functions=_functions(session, database.search_path),
+            views=MappingProxyType(
+                {QualifiedName(v.schema, v.name): v.definition for v in session.rows("catalog_views", scope)}
+            ),
+            search_path=tuple(database.search_path),
+            default_collation=_collation(database),
+            encoding=database.encoding,
+            statistics_since=database.statistics_since,
+            taken_at=database.taken_at,
+        )
+    return _with_tree_heights(session, catalog)
+
+
+@contextmanager
+def _one_snapshot(session: Session) -> Iterator[None]:
+    """One consistent view of everything, values in forms that do not depend on the role's settings."""
+    with session.transaction(rollback=True):
+        session.rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        session.rows("catalog_output_forms")
+        yield
+
+
+def _tables(session: Session, scope: Mapping[str, object], database: Row) -> tuple[Table, ...]:
+    rows = session.rows("catalog_tables", scope)
+    names = {row.oid: QualifiedName(row.schema, row.name) for row in rows}
+    columns = _columns(session, list(names), read_statistics(session, list(names)))
+    indexes = read_indexes(session, names)
+    return tuple(_table(row, columns.get(row.oid, ()), indexes.get(row.oid, ()), database) for row in rows)
+
+
+def _columns(session: Session, oids: Sequence[int], statistics: StatisticsByColumn) -> dict[int, tuple[Column, ...]]:
+    rows = session.rows("catalog_columns", {"oids": list(oids)})
+    return {
+        oid: tuple(_column(row, statistics) for row in group) for oid, group in groupby(rows, key=lambda r: r.relation)
+    }
+
+
+def _column(row: Row, statistics: StatisticsByColumn) -> Column:
+    return Column(
+        name=row.name,
+        number=row.number,
+        type=row.type,
+        base_type=row.base_type,
+        category=row.category,
+        not_null=row.not_null,
+        has_default=row.has_default,
+        generated=row.generated,
+        collation=row.collation,
+        element_type=row.element_type,
+        length=row.length,
+        alignment=row.alignment,
+        statistics=statistics.get((row.relation, row.name)),
+    )
+
+
+def _table(row: Row, columns: tuple[Column, ...], indexes: tuple[Index, ...], database: Row) -> Table:
+    return Table(
+        name=QualifiedName(row.schema, row.name),
+        kind=row.kind,
+        columns=columns,
+        indexes=indexes,
+        pages=row.pages,
+        tuples=_reltuples(row, database.version),
+        all_visible_pages=row.all_visible_pages,
+        persistence=row.persistence,
+        parent=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
+        is_partition=row.is_partition,
+        partition_key=row.partition_key,
+        fillfactor=int(dict(options_of(row.options)).get("fillfactor", 100)),
+        oid=row.oid,
+        owner=row.owner,
+        readable=row.readable,
+        activity=_activity(row, indexes, database),
+    )
+
+
+def _reltuples(row: Row, version: int) -> float:
+    """Before 14 a table never analyzed has 0 tuples; it is told from an empty one by what vacuum has seen."""
+    never = version < 140000 and row.tuples == 0 and row.last_analyze is None and row.analyzed_pages == 0
+    return -1.0 if never else float(row.tuples)
+
+
+def _activity(row: Row, indexes: tuple[Index, ...], database: Row) -> Activity:
+    return Activity(
+        inserts=row.inserts,
+        updates=row.updates,
+        hot_updates=row.hot_updates,
+        deletes=row.deletes,
+        seq_scans=row.seq_scans,
+        index_scans=sum(index.scans or 0 for index in indexes),
+        modified_since_analyze=row.modified_since_analyze,
+        last_analyze=row.last_analyze,
+        since=database.statistics_since,
+    )
+
+
+def _foreign_keys(session: Session, oids: Sequence[int]) -> tuple[ForeignKey, ...]:
+    return tuple(
+        ForeignKey(
+            name=row.name,
+            table=QualifiedName(row.schema, row.table),
+            columns=tuple(row.columns),
+            referenced=QualifiedName(row.referenced_schema, row.referenced_table),
+            referenced_columns=tuple(row.referenced_columns),
+            on_delete=row.on_delete,
+            on_update=row.on_update,
+            validated=row.validated,
+        )
+        for row in session.rows("catalog_foreign_keys", {"oids": list(oids)})
+    )
+
+
+def _functions(session: Session, search_path: Sequence[str]) -> Mapping[str, str]:
+    """By ``schema.name``; by bare name what the search path finds first, pg_catalog before all."""
+    rank = {schema: number for number, schema in enumerate(("pg_catalog", *search_path))}
+    rows = session.rows("catalog_functions")
+    found = {f"{row.schema}.{row.name}": _VOLATILITY[row.volatility] for row in rows}
+    for row in sorted(rows, key=lambda r: -rank.get(r.schema, len(rank))):
+        if row.schema in rank:
+            found[row.name] = _VOLATILITY[row.volatility]
+    return MappingProxyType(found)
+
+
+def _collation(database: Row) -> str:
+    """The default collation's locale; ``C`` when it compares bytes (so LIKE can use an ordinary B-tree)."""
+    if database.provider == "b":
+        return "C" if database.locale in ("C", "C.UTF-8") else str(database.locale)
+    return str(database.locale or database.collate) if database.provider == "i" else str(database.collate)
+
+
+def _with_tree_heights(session: Session, catalog: Catalog) -> Catalog:
+    """Asked outside the transaction: one index dropped meanwhile would fail it."""
+    trees = {i.name for t in catalog.tables for i in t.indexes if i.definition.method == BTREE and i.pages}
+    heights = read_tree_heights(session, trees)
+    if not heights:
+        return catalog
+
+    def with_height(index: Index) -> Index:
+        return replace(index, tree_height=heights[index.name]) if index.name in heights else index
+
+    tables = (replace(table, indexes=tuple(with_height(i) for i in table.indexes)) for table in catalog.tables)
+    return replace(catalog, tables=tuple(tables))

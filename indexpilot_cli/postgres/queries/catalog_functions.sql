@@ -1,0 +1,13 @@
+SELECT n.nspname::text AS schema,
+       p.proname::text AS name,
+       bool_or(pg_catalog.pg_function_is_visible(p.oid)) AS visible,
+       min(CASE p.provolatile WHEN 'i' THEN 1 WHEN 's' THEN 2 ELSE 3 END) AS volatility
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.prokind = 'f'
+  AND p.prorettype NOT IN ('internal'::regtype, 'trigger'::regtype, 'event_trigger'::regtype)
+  AND NOT ('internal'::regtype = ANY (p.proargtypes::oid[]::regtype[]))
+  AND NOT ('cstring'::regtype = ANY (p.proargtypes::oid[]::regtype[]))
+  AND n.nspname <> 'information_schema'
+GROUP BY n.nspname, p.proname
+ORDER BY n.nspname, p.proname

@@ -1,0 +1,30 @@
+SELECT i.indexrelid::int8 AS oid,
+       i.indrelid::int8 AS relation,
+       n.nspname::text AS schema,
+       c.relname::text AS name,
+       am.amname::text AS method,
+       i.indnkeyatts AS key_count,
+       i.indisunique AS is_unique,
+       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_not_distinct,
+       i.indisprimary AS is_primary,
+       i.indisvalid AS valid,
+       i.indisready AND i.indislive AS ready,
+       i.indisclustered AS clustered,
+       i.indisreplident AS replica_identity,
+       con.contype::text AS "constraint",
+       pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS predicate,
+       c.reloptions::text[] AS options,
+       pg_catalog.pg_get_indexdef(i.indexrelid) AS ddl,
+       CASE WHEN c.relkind = 'i'
+            THEN coalesce(pg_catalog.pg_relation_size(c.oid), 0) / current_setting('block_size')::int
+            ELSE 0 END AS pages,
+       greatest(c.reltuples, 0)::float8 AS tuples,
+       pg_catalog.pg_stat_get_numscans(c.oid) AS scans,
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_am am ON am.oid = c.relam
+LEFT JOIN pg_catalog.pg_constraint con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
+WHERE i.indrelid = ANY (%(oids)s::oid[])
+ORDER BY n.nspname, c.relname
