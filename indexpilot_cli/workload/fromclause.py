@@ -1,0 +1,227 @@
+"""FROM items: tables, views, WITH queries, subqueries, functions, joins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.workload.atoms import Collector
+from indexpilot_cli.workload.scopes import Bound, Cte, Derived, Opaque, Outputs, Scope, Source, Target, Use
+from indexpilot_cli.workload.sqlast import Node, Statement, parse, parse_expression
+
+_MAX_VIEW_DEPTH = 8
+
+
+class Analyser(Protocol):
+    """What FROM needs of the block analysis."""
+
+    def select(self, node: Node, scope: Scope, *, top: bool = False) -> Result:
+        """Analyse a query in its own scope."""
+        ...
+
+    def touch(self, node: Node | None, scope: Scope) -> None:
+        """Note the columns an expression reads and analyse its subqueries."""
+        ...
+
+    def collector(self, scope: Scope, only: frozenset[Use] | None = None) -> Collector:
+        """A collector of conditions for the scope."""
+        ...
+
+    def statement(self, node: Node, scope: Scope) -> None:
+        """Analyse a data-modifying statement inside WITH."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An analysed query: its columns, and whether it dissolves into its parent."""
+
+    outputs: Outputs
+    simple: bool
+    scope: Scope
+
+
+def add_from(items: Sequence[Node], scope: Scope, analyser: Analyser) -> None:
+    """Put FROM items into the scope and collect the conditions of their joins."""
+    for item in items:
+        _add(item, scope, analyser)
+
+
+def _add(item: Node, scope: Scope, analyser: Analyser) -> list[Source]:
+    if item.kind == "RangeVar":
+        return [add_table(item, scope, analyser)]
+    if item.kind == "JoinExpr":
+        return _join(item, scope, analyser)
+    if item.kind == "RangeSubselect":
+        return [_subselect(item, scope, analyser)]
+    if item.kind == "RangeTableSample":
+        relation = item.child("relation")
+        return _add(relation, scope, analyser) if relation else []
+    for inner in item.below():
+        if inner.kind != "Alias":
+            analyser.touch(inner, scope)
+    alias, names = _alias(item)
+    source = Source(alias, None)
+    if names and item.kind != "RangeTableFunc":
+        source.columns = {n: (Opaque(source),) for n in names}
+    scope.sources.append(source)
+    return [source]
+
+
+def _alias(item: Node) -> tuple[str, tuple[str, ...]]:
+    alias = item.child("alias")
+    if alias is not None:
+        return alias.text("aliasname"), alias.names("colnames")
+    if item.kind == "RangeFunction":
+        calls = [n for n in item.walk() if n.kind == "FuncCall"]
+        return (calls[0].names("funcname")[-1] if calls else ""), ()
+    return "", ()
+
+
+def add_table(item: Node, scope: Scope, analyser: Analyser) -> Source:
+    """The FROM item of a plain name: WITH query, table, view, or something unknown."""
+    name, schema = item.text("relname"), item.text("schemaname") or None
+    alias, names = _alias(item)
+    cte = scope.cte(name) if schema is None else None
+    if cte is not None:
+        source = _cte_source(cte, alias or name, scope, analyser)
+    else:
+        source = _relation_source(name, schema, alias or name, scope, analyser)
+    source.columns = _renamed(source.columns, names)
+    scope.sources.append(source)
+    return source
+
+
+def _relation_source(name: str, schema: str | None, alias: str, scope: Scope, analyser: Analyser) -> Source:
+    table = scope.catalog.resolve(name, schema)
+    if table is not None:
+        use = Use(table, alias, scope.block)
+        scope.uses.append(use)
+        columns = {c.name: (Bound(use, c.name),) for c in table.columns}
+        return Source(alias, columns, use, table.name.schema)
+    for candidate in (schema,) if schema else scope.catalog.search_path:
+        definition = scope.catalog.views.get(QualifiedName(candidate, name))
+        if definition is not None and len(scope.views) < _MAX_VIEW_DEPTH:
+            return _view_source(definition, f"{candidate}.{name}", alias, scope, analyser)
+    return Source(alias, None, schema=schema)
+
+
+def _view_source(definition: str, view: str, alias: str, scope: Scope, analyser: Analyser) -> Source:
+    statement = parse(definition)
+    if not isinstance(statement, Statement) or statement.node.kind != "SelectStmt" or view in scope.views:
+        return Source(alias, None)
+    inner = scope.inner(lateral=False)
+    inner.parent, inner.ctes, inner.views, inner.seen = None, {}, (*scope.views, view), set()
+    result = analyser.select(statement.node, inner)
+    if result.simple:
+        scope.simple.append(result.scope)
+    return Source(alias, result.outputs)
+
+
+def _cte_source(cte: Cte, alias: str, scope: Scope, analyser: Analyser) -> Source:
+    if cte.inlined:
+        inner = cte.scope.inner()
+        inner.seen = set()
+        result = analyser.select(cte.node, inner)
+        if result.simple:
+            scope.simple.append(result.scope)
+        return Source(alias, _renamed(result.outputs, cte.aliases))
+    if cte.outputs is None:
+        return Source(alias, None)
+    return Source(alias, cte.outputs)
+
+
+def _subselect(item: Node, scope: Scope, analyser: Analyser) -> Source:
+    alias, names = _alias(item)
+    query = item.child("subquery")
+    source = Source(alias, None)
+    if query is not None:
+        inner = scope.inner(lateral=item.flag("lateral"))
+        result = analyser.select(query, inner)
+        source.columns = _renamed(result.outputs, names)
+        if result.simple:
+            scope.simple.append(result.scope)
+    scope.sources.append(source)
+    return source
+
+
+def _renamed(columns: Outputs | None, names: Sequence[str]) -> Outputs | None:
+    if not names or columns is None:
+        return columns
+    old = list(columns.items())
+    renamed = {new: targets for new, (_, targets) in zip(names, old, strict=False)}
+    return renamed | dict(old[len(names) :])
+
+
+def _join(item: Node, scope: Scope, analyser: Analyser) -> list[Source]:
+    sides = [item.child("larg"), item.child("rarg")]
+    left, right = (_add(s, scope, analyser) if s is not None else [] for s in sides)
+    kind = item.enum("jointype")
+    only = _restrictable(kind, left, right)
+    collector = analyser.collector(scope, only)
+    quals = item.child("quals")
+    if quals is not None:
+        collector.collect(quals)
+        analyser.touch(quals, scope)
+    for name in item.names("using_clause") or (_common(left, right) if item.flag("is_natural") else ()):
+        _equate(name, left, right, collector, analyser)
+    sources = left + right
+    alias = item.child("alias")
+    if alias is not None:
+        scope.sources.append(Source(alias.text("aliasname"), _union(sources)))
+    return sources
+
+
+def _restrictable(kind: str, left: list[Source], right: list[Source]) -> frozenset[Use] | None:
+    """Which relations the join condition restricts; marks the nullable side."""
+    if kind == "JOIN_INNER":
+        return None
+    inner = {"JOIN_LEFT": right, "JOIN_RIGHT": left, "JOIN_FULL": left + right}.get(kind, [])
+    uses = {u for s in inner for u in source_uses(s)}
+    for use in uses:
+        use.nullable = True
+    return frozenset() if kind == "JOIN_FULL" else frozenset(uses)
+
+
+def source_uses(source: Source) -> set[Use]:
+    """The relations a FROM item gives columns of."""
+    found = {source.use} if source.use else set()
+    for targets in (source.columns or {}).values():
+        found |= {u for t in targets for u in _target_uses(t)}
+    return found
+
+
+def _target_uses(target: Target) -> set[Use]:
+    if isinstance(target, Bound):
+        return {target.use}
+    if isinstance(target, Derived):
+        return set(target.scope.members())
+    return set()
+
+
+def _common(left: list[Source], right: list[Source]) -> tuple[str, ...]:
+    names = _union(right)
+    return tuple(n for n in _union(left) if n in names)
+
+
+def _union(sources: Sequence[Source]) -> dict[str, tuple[Target, ...]]:
+    columns: dict[str, tuple[Target, ...]] = {}
+    for source in sources:
+        for name, targets in (source.columns or {}).items():
+            columns.setdefault(name, targets)
+    return columns
+
+
+def _equate(name: str, left: list[Source], right: list[Source], collector: Collector, analyser: Analyser) -> None:
+    """The condition a USING column stands for."""
+    pair = [
+        Source(alias, {name: next((t for t in (s.find(name) for s in sources) if t), ())})
+        for alias, sources in (("l", left), ("r", right))
+    ]
+    scope = collector.scope
+    both = Scope(scope.block, None, scope.catalog, scope.uses, pair)
+    condition = parse_expression(f"l.{quote_identifier(name)} = r.{quote_identifier(name)}")
+    Collector(both, collector.subquery, collector.only).collect(condition)
+    analyser.touch(condition, both)

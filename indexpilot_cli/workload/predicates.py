@@ -1,0 +1,28 @@
+"""From a statement and a catalog to how each relation is used."""
+
+from __future__ import annotations
+
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.workload import RelationUse
+from indexpilot_cli.workload.blocks import Blocks
+from indexpilot_cli.workload.scopes import Block, Scope
+from indexpilot_cli.workload.sqlast import Node, Statement, Unparsed, parse
+
+
+def relation_uses(statement: Statement | Node, catalog: Catalog) -> tuple[RelationUse, ...]:
+    """How a SELECT, INSERT, UPDATE, DELETE or MERGE uses each relation, one value per relation and block.
+
+    Names are resolved as the server does it: aliases, search_path, WITH queries, views (by their definition),
+    enclosing blocks. Conditions on columns of subqueries, views and inlined WITH queries are attributed to the
+    tables below wherever the planner can move them there. Tables that the catalog does not have are left out.
+    """
+    node = statement.node if isinstance(statement, Statement) else statement
+    scope = Scope(Block(None), None, catalog, [])
+    Blocks(node).statement(node, scope)
+    return tuple(use.frozen() for use in scope.uses)
+
+
+def uses_of_text(text: str, catalog: Catalog) -> tuple[RelationUse, ...] | Unparsed:
+    """The same from SQL text, or why it does not parse."""
+    statement = parse(text)
+    return statement if isinstance(statement, Unparsed) else relation_uses(statement, catalog)

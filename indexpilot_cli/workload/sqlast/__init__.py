@@ -1,0 +1,41 @@
+"""The SQL parser behind a dozen functions: nothing outside this package knows which parser it is."""
+
+from indexpilot_cli.workload.sqlast.edit import bind, parameters, rewrite, set_child, unqualified
+from indexpilot_cli.workload.sqlast.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Unparsed
+from indexpilot_cli.workload.sqlast.node import Node
+from indexpilot_cli.workload.sqlast.normal import Normalised, normalise
+from indexpilot_cli.workload.sqlast.text import (
+    Piece,
+    Statement,
+    deparse,
+    deparse_expression,
+    fingerprint,
+    is_single,
+    parse,
+    parse_expression,
+    split,
+)
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_NODES",
+    "Node",
+    "Normalised",
+    "Piece",
+    "Statement",
+    "Unparsed",
+    "bind",
+    "deparse",
+    "deparse_expression",
+    "fingerprint",
+    "is_single",
+    "normalise",
+    "parameters",
+    "parse",
+    "parse_expression",
+    "rewrite",
+    "set_child",
+    "split",
+    "unqualified",
+]

@@ -1,0 +1,104 @@
+"""Copies of trees with something replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import postgast
+from google.protobuf.message import Message
+
+from indexpilot_cli.workload.sqlast.node import ONEOF, Node, unwrapped
+from indexpilot_cli.workload.sqlast.text import parse_expression
+
+pb = postgast.pg_query_pb2
+
+Replace = Callable[[Node, Node], Node | None]
+_MESSAGE = 11
+
+
+def copy(node: Node) -> Node:
+    """A deep copy."""
+    message = type(node.message)()
+    message.CopyFrom(node.message)
+    return Node(message)
+
+
+def rewrite(node: Node, replace: Replace) -> Node:
+    """A copy in which ``replace(node, parent)`` had its say: a node it returns stands instead, None keeps.
+
+    Parents are asked before their children, and replacements are not entered. The root itself is not asked.
+    """
+    root = copy(node)
+    stack = [root]
+    while stack:
+        parent = stack.pop()
+        for place in _places(parent.message):
+            inner = unwrapped(place)
+            if inner is None:
+                continue
+            here = Node(inner)
+            other = replace(here, parent) if type(place) is pb.Node else None
+            if other is None:
+                stack.append(here)
+            else:
+                _put(place, other)
+    return root
+
+
+def _places(message: Message) -> list[Message]:
+    found: list[Message] = []
+    for descriptor, value in message.ListFields():
+        if descriptor.type == _MESSAGE:
+            found.extend((value,) if isinstance(value, Message) else value)
+    return found
+
+
+def _put(place: Message, node: Node) -> None:
+    fresh = pb.Node()
+    getattr(fresh, ONEOF[node.kind]).CopyFrom(node.message)
+    place.CopyFrom(fresh)
+
+
+def set_child(node: Node, field: str, value: Node) -> Node:
+    """A copy of ``node`` with another node in one singular field."""
+    fresh = copy(node)
+    _put(getattr(fresh.message, field), value)
+    return fresh
+
+
+def parameters(node: Node) -> tuple[int, ...]:
+    """Numbers of the ``$n`` in the tree, ascending, each once (``?`` placeholders count as 0)."""
+    return tuple(sorted({n.number("number") for n in node.walk() if n.kind == "ParamRef"}))
+
+
+def bind(node: Node, values: Mapping[int, str]) -> Node:
+    """A copy with parameters replaced by SQL expressions (such as ``'x'`` or ``'2020-01-01'::date``)."""
+
+    def literal(here: Node, _parent: Node) -> Node | None:
+        if here.kind == "ParamRef" and here.number("number") in values:
+            return parse_expression(values[here.number("number")])
+        return None
+
+    return rewrite_all(node, literal)
+
+
+def rewrite_all(node: Node, replace: Replace) -> Node:
+    """As ``rewrite``, with the root asked too."""
+    return replace(node, node) or rewrite(node, replace)
+
+
+def unqualified(node: Node, name: Callable[[Node], str | None]) -> Node:
+    """A copy with each column reference reduced to the column name that ``name`` gives for it."""
+
+    def plain(here: Node, _parent: Node) -> Node | None:
+        column = name(here) if here.kind == "ColumnRef" else None
+        return None if column is None else column_reference(column)
+
+    return rewrite_all(node, plain)
+
+
+def column_reference(name: str) -> Node:
+    """A column reference without a qualifier."""
+    message = pb.ColumnRef()
+    message.fields.add().string.sval = name
+    return Node(message)

@@ -1,0 +1,114 @@
+"""Calls into the parser library, with its limits guarded."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import postgast
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+from postgast.native import lib
+
+MAX_BYTES = 1_000_000  # of one statement's text in UTF-8
+MAX_NODES = 200_000  # of one parse tree
+MAX_DEPTH = 1_000  # nested nodes: the deparser recurses on the C stack and would crash at several thousand
+_JSON_DEPTH = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Unparsed:
+    """Why a text is no statement we can use.
+
+    ``reason`` is unparsed, too_long, empty or multiple. ``position`` is the 1-based character where the parser
+    stopped (0: unknown), ``line`` and ``column`` are the same place.
+    """
+
+    message: str
+    reason: str = "unparsed"
+    position: int = 0
+    line: int = 0
+    column: int = 0
+
+
+def allow_depth() -> bool:
+    """Lift protobuf's nesting limit of 100 for this process; False where this build cannot."""
+    try:
+        from google._upb import _message
+
+        _message.SetAllowOversizeProtos(True)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def reads_deep_trees() -> bool:
+    """Whether a tree deeper than protobuf's ordinary limit is read (the self-test of ``allow_depth``)."""
+    try:
+        return len(postgast.parse("SELECT " + "+".join("a" * 200)).stmts) == 1
+    except DecodeError:
+        return False
+
+
+DEEP = allow_depth() and reads_deep_trees()
+
+
+def tree(text: str) -> Message | Unparsed:
+    """The whole parse tree (a ``ParseResult``) of a text, or why there is none."""
+    if len(text) > MAX_BYTES or len(text.encode()) > MAX_BYTES:
+        return Unparsed(f"statement text over {MAX_BYTES} bytes", "too_long")
+    if "\0" in text:
+        return Unparsed("NUL character in the text", position=text.index("\0") + 1)
+    try:
+        return postgast.parse(text)
+    except postgast.PgQueryError as error:
+        return _located(text, error)
+    except DecodeError:
+        return _from_json(text)
+
+
+def _from_json(text: str) -> Message | Unparsed:
+    result = lib.pg_query_parse(text.encode())
+    try:
+        raw: bytes = ctypes.string_at(result.parse_tree)
+        return json_format.Parse(raw, postgast.ParseResult(), max_recursion_depth=_JSON_DEPTH)
+    except (json_format.ParseError, RecursionError):
+        return Unparsed("too deeply nested for this parser build", "too_long")
+    finally:
+        lib.pg_query_free_parse_result(result)
+
+
+def _located(text: str, error: postgast.PgQueryError) -> Unparsed:
+    position = characters(text, error.cursorpos - 1) + 1 if error.cursorpos else 0
+    before = text[: max(position - 1, 0)]
+    line = before.count("\n") + 1
+    return Unparsed(error.message, "unparsed", position, line, len(before) - (before.rfind("\n") + 1) + 1)
+
+
+def characters(text: str, offset: int) -> int:
+    """The character index of a byte offset into the text's UTF-8 form."""
+    return offset if text.isascii() else len(text.encode()[: max(offset, 0)].decode(errors="ignore"))
+
+
+def pieces(text: str) -> tuple[str, ...] | Unparsed:
+    """The texts between semicolons as the server's own scanner sees them."""
+    try:
+        return tuple(postgast.split(text, method="scanner"))
+    except postgast.PgQueryError as error:
+        return _located(text, error)
+
+
+def fingerprint(text: str) -> str | Unparsed:
+    """The structural fingerprint as hex digits."""
+    try:
+        return str(postgast.fingerprint(text).hex)
+    except postgast.PgQueryError as error:
+        return _located(text, error)
+
+
+def deparse(result: Message) -> str:
+    """SQL text of a ``ParseResult``; raises ValueError when the tree is not deparsable."""
+    try:
+        return str(postgast.deparse(result))
+    except postgast.PgQueryError as error:
+        raise ValueError(error.message) from error

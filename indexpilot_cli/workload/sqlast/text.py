@@ -1,0 +1,120 @@
+"""From text to trees and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import postgast
+
+from indexpilot_cli.model.workload import StatementKind
+from indexpilot_cli.workload.sqlast import native
+from indexpilot_cli.workload.sqlast.native import MAX_DEPTH, MAX_NODES, Unparsed
+from indexpilot_cli.workload.sqlast.node import ONEOF, Node
+
+pb = postgast.pg_query_pb2
+
+_KINDS = {
+    "SelectStmt": StatementKind.SELECT,
+    "InsertStmt": StatementKind.INSERT,
+    "UpdateStmt": StatementKind.UPDATE,
+    "DeleteStmt": StatementKind.DELETE,
+    "MergeStmt": StatementKind.MERGE,
+}
+_SMALL = 2_000  # a shorter text cannot reach MAX_DEPTH or MAX_NODES
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One parsed statement. ``kind`` is None for utility statements; ``node`` is the statement itself."""
+
+    text: str
+    node: Node
+    kind: StatementKind | None
+
+    @property
+    def utility(self) -> str | None:
+        """The node kind of a utility statement (``TransactionStmt``, ``CreateStmt`` …), else None."""
+        return None if self.kind else self.node.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One statement's text in a script (its leading comments included) and where it starts, in characters."""
+
+    text: str
+    offset: int
+
+
+def parse(text: str) -> Statement | Unparsed:
+    """The single statement a text holds, or why it does not hold exactly one we can use."""
+    result = native.tree(text)
+    if isinstance(result, Unparsed):
+        return result
+    if len(result.stmts) != 1:
+        return Unparsed("no statement", "empty") if not result.stmts else _several(text, result.stmts[1].stmt_location)
+    node = Node(result.stmts[0]).child("stmt")
+    if node is None:
+        return Unparsed("no statement", "empty")
+    if len(text) > _SMALL:
+        nodes, depth = node.extent()
+        if nodes > MAX_NODES or depth > MAX_DEPTH:
+            return Unparsed(f"statement too large ({nodes} nodes, nested {depth} deep)", "too_long")
+    return Statement(text, node, _KINDS.get(node.kind))
+
+
+def _several(text: str, offset: int) -> Unparsed:
+    return Unparsed("more than one statement", "multiple", native.characters(text, offset) + 1)
+
+
+def is_single(text: str) -> bool:
+    """Whether the text is exactly one statement."""
+    return isinstance(parse(text), Statement)
+
+
+def split(text: str) -> tuple[Piece, ...]:
+    """The statements of a script. A text the scanner cannot read (an open quote) is one piece."""
+    found = native.pieces(text)
+    if isinstance(found, Unparsed):
+        return (Piece(text, 0),) if text.strip() else ()
+    result, position = [], 0
+    for piece in found:
+        offset = text.index(piece, position)
+        position = offset + len(piece)
+        if piece.strip():
+            result.append(Piece(piece, offset))
+    return tuple(result)
+
+
+def fingerprint(text: str) -> str | Unparsed:
+    """Hex digits that are equal for statements that differ only in constants and IN-list lengths."""
+    return native.fingerprint(text)
+
+
+def deparse(node: Node) -> str:
+    """SQL text of a statement; raises ValueError when the tree cannot be written."""
+    result = pb.ParseResult()
+    getattr(result.stmts.add().stmt, ONEOF[node.kind]).CopyFrom(node.message)
+    return native.deparse(result)
+
+
+def deparse_expression(node: Node) -> str:
+    """SQL text of an expression, without outer parentheses; raises ValueError when it cannot be written."""
+    result = pb.ParseResult()
+    target = result.stmts.add().stmt.select_stmt.target_list.add().res_target
+    getattr(target.val, ONEOF[node.kind]).CopyFrom(node.message)
+    return native.deparse(result).removeprefix("SELECT").strip()
+
+
+@lru_cache(maxsize=4096)
+def parse_expression(text: str) -> Node:
+    """The tree of one expression; raises ValueError when the text is not one."""
+    statement = parse("SELECT " + text)
+    if isinstance(statement, Unparsed):
+        raise ValueError(statement.message)
+    targets = statement.node.children("target_list")
+    value = targets[0].child("val") if len(targets) == 1 else None
+    plain = statement.kind is StatementKind.SELECT and not statement.node.children("from_clause")
+    if value is None or not plain or statement.node.child("where_clause") or targets[0].text("name"):
+        raise ValueError("not an expression")
+    return value
