@@ -1,0 +1,77 @@
+"""What is shown, before anybody decides how: views make documents, formats print them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+Json = Mapping[str, "JsonValue"]
+JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Json
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table. ``role`` decides what a narrow terminal may do with it.
+
+    number: right-aligned, never touched. name: an identifier or DDL, may move to a line of its own, never shortened.
+    query: statement text, may be shortened. text: prose, may be wrapped. state: ok, warning, error …, coloured.
+    """
+
+    title: str
+    role: str = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of texts under columns. ``header`` False prints no titles (except in Markdown)."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    header: bool = True
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Labels with a text each, such as ``Together    workload cost -46.2 %``."""
+
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Sentences, one per line."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text that is printed exactly as it is. ``language`` is sql, yaml or empty."""
+
+    text: str
+    language: str = "sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement without the semicolon, and the reasons that go above it as comments."""
+
+    sql: str
+    comments: tuple[str, ...] = ()
+
+
+Block = Table | Facts | Lines | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A result in all its forms: blocks for people, ``payload`` for machines, statements for psql.
+
+    ``statements`` None: the result has no SQL form.
+    """
+
+    blocks: tuple[Block, ...]
+    payload: Json = field(default_factory=lambda: MappingProxyType({}))
+    statements: tuple[Statement, ...] | None = None

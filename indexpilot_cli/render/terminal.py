@@ -1,0 +1,100 @@
+"""Documents on a terminal: fitted to its width, with colour where it adds to the words."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.render.document import Block, Code, Document, Facts, Lines, Table
+from indexpilot_cli.render.layout import Cell, fit
+from indexpilot_cli.render.text import LABEL
+from indexpilot_cli.render.units import visible
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_STATES = {
+    "ok": "green",
+    "missing": "yellow",
+    "warning": "yellow",
+    "unknown": "yellow",
+    "error": "bold red",
+    "will do": "cyan",
+    "done": "green",
+}
+_STYLES = {"header": "dim", "query": "", "name": "", "number": "", "text": "", "label": "bold"}
+
+
+def rich(document: Document, width: int, *, color: bool) -> str:
+    """The document as text for a terminal of ``width`` columns; with escape codes when ``color``."""
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=max(width, 20),
+        force_terminal=color,
+        no_color=not color,
+        color_system="standard" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    for block in document.blocks:
+        for line in _block(block, width):
+            console.print(line, soft_wrap=True)
+    return buffer.getvalue()
+
+
+def _block(block: Block, width: int) -> Iterator[Text]:
+    match block:
+        case Table():
+            yield from _table(block, width)
+        case Facts():
+            for label, text in block.rows:
+                yield from _fact(label, text, width)
+        case Lines():
+            for line in block.lines:
+                yield from _wrapped(line, width)
+        case Code():
+            yield from (_text(Cell(line, "code")) for line in block.text.rstrip("\n").split("\n"))
+
+
+def _table(table: Table, width: int) -> Iterator[Text]:
+    from rich.cells import cell_len
+
+    if table.title:
+        yield _text(Cell(table.title, "label"))
+    if table.rows:
+        yield from (_text(*cells) for cells in fit(table, width, cell_len))
+
+
+def _fact(label: str, text: str, width: int) -> Iterator[Text]:
+    first = f"{label:<{LABEL}}" if len(label) < LABEL - 1 else f"{label}   "
+    room = max(width - len(first), 20)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    role = label if label in _STATES else "label"
+    yield _text(Cell(first, role), Cell(lines[0], "text"))
+    yield from (_text(Cell(" " * len(first) + line, "text")) for line in lines[1:])
+
+
+def _wrapped(line: str, width: int) -> Iterator[Text]:
+    indent = " " * (len(line) - len(line.lstrip()))
+    for part in textwrap.wrap(
+        line, max(width, 20), break_long_words=False, break_on_hyphens=False, subsequent_indent=indent
+    ) or [""]:
+        yield _text(Cell(part, "text"))
+
+
+def _text(*cells: Cell) -> Text:
+    from rich.text import Text
+
+    text = Text()
+    for cell in cells:
+        style = _STATES.get(cell.text.strip(), "") if cell.role == "state" else _STYLES.get(cell.role, "")
+        text.append(visible(cell.text), _STATES.get(cell.role, style))
+    return text

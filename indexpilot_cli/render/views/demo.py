@@ -1,0 +1,46 @@
+"""``demo``: a private server, a workload, the advice, and what it changed."""
+
+from __future__ import annotations
+
+from indexpilot_cli.model.results import DemoResult
+from indexpilot_cli.render.document import Block, Column, Document, Facts, Json, Table
+from indexpilot_cli.render.units import milliseconds, one_line, saving
+from indexpilot_cli.render.views.common import facts, notes
+from indexpilot_cli.render.views.plan_json import plan_json
+from indexpilot_cli.render.views.recommend import view as plan_view
+
+
+def view(result: DemoResult, *, verbose: bool = False) -> Document:
+    """The steps, the plan as ``recommend`` shows it, and times before and after."""
+    blocks: list[Block] = []
+    if result.steps:
+        columns = (Column("step", "label"), Column("what", "text"), Column("took", "number"))
+        rows = tuple((s.label, one_line(s.text), milliseconds(s.milliseconds)) for s in result.steps)
+        blocks.append(Table(columns, rows, header=False))
+    if result.plan is not None:
+        blocks += plan_view(result.plan, verbose=verbose).blocks
+    if result.before_ms and result.after_ms is not None:
+        change = saving(1 - result.after_ms / result.before_ms)
+        text = f"{milliseconds(result.before_ms)} before, {milliseconds(result.after_ms)} after ({change})"
+        blocks.append(facts(("Measured", text)))
+    blocks.append(Facts((("Demo", _state(result)),)))
+    blocks += notes(result.notes)
+    return Document(tuple(blocks), _payload(result))
+
+
+def _state(result: DemoResult) -> str:
+    if result.state == "running":
+        return f"the server is kept: {result.conninfo}"
+    return {"stopped": "the server is gone"}.get(result.state, "finished, the server is gone")
+
+
+def _payload(result: DemoResult) -> Json:
+    return {
+        "state": result.state,
+        "conninfo": result.conninfo,
+        "steps": [{"label": s.label, "text": s.text, "milliseconds": s.milliseconds} for s in result.steps],
+        "before_ms": result.before_ms,
+        "after_ms": result.after_ms,
+        "plan": plan_json(result.plan) if result.plan else None,
+        "notes": list(result.notes),
+    }

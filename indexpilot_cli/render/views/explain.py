@@ -1,0 +1,208 @@
+"""``explain``: why, why not, what if."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from indexpilot_cli.model.recommendation import Recommendation
+from indexpilot_cli.model.results import ExplainResult, PlanView, TemplateReport
+from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Table
+from indexpilot_cli.render.envelope import instant
+from indexpilot_cli.render.units import (
+    DASH,
+    cost,
+    count,
+    milliseconds,
+    one_line,
+    percent,
+    saving,
+    size,
+)
+from indexpilot_cli.render.views.common import facts, notes, template_json
+from indexpilot_cli.render.views.plan_json import recommendation_json, rejection_json
+
+_TEMPLATE_COLUMNS = (
+    Column("template"),
+    Column("share", "number"),
+    Column("calls", "number"),
+    Column("query", "query"),
+)
+_EFFECT_COLUMNS = (
+    Column("template"),
+    Column("share", "number"),
+    Column("before", "number"),
+    Column("after", "number"),
+    Column("change", "number"),
+    Column("holds", "number"),
+)
+
+
+def view(result: ExplainResult, *, verbose: bool = False) -> Document:
+    """The answer: what it is, plans side by side, the verdict and the evidence."""
+    blocks: list[Block] = []
+    if result.title or result.id:
+        blocks.append(facts((result.id or result.subject, result.title)))
+    if result.plans:
+        blocks.append(_plans(result.plans))
+    if result.recommendation is not None:
+        blocks += _recommendation(result.recommendation)
+    blocks.append(Facts(tuple(_facts(result))))
+    if result.templates:
+        rows = tuple(_template_row(t) for t in result.templates)
+        blocks.append(Table(_TEMPLATE_COLUMNS, rows))
+    if result.sql is not None and result.recommendation is None:
+        blocks.append(Code(result.sql))
+    if verbose:
+        blocks += [Code("\n".join([f"{p.label}:", *("  " + n for n in p.nodes)]), "") for p in result.plans if p.nodes]
+    blocks += notes(result.notes)
+    return Document(tuple(b for b in blocks if b != Facts(())), _payload(result))
+
+
+def _plans(plans: tuple[PlanView, ...]) -> Table:
+    measured = any(p.milliseconds is not None for p in plans)
+    columns = (
+        Column("plan"),
+        Column("cost", "number"),
+        Column("change", "number"),
+        *((Column("time", "number"),) if measured else ()),
+        Column("rows", "number"),
+        Column("how", "name"),
+        Column("indexes"),
+    )
+    base = plans[0].cost
+    rows = tuple(_plan_row(p, base if n else None, measured) for n, p in enumerate(plans))
+    return Table(columns, rows)
+
+
+def _plan_row(plan: PlanView, base: float | None, measured: bool) -> tuple[str, ...]:
+    change = DASH if base is None or plan.cost is None or base <= 0 else saving(1 - plan.cost / base)
+    return (
+        plan.label,
+        cost(plan.cost),
+        change,
+        *((milliseconds(plan.milliseconds),) if measured else ()),
+        count(plan.rows),
+        one_line(plan.error or plan.access),
+        ", ".join(plan.indexes_used) or DASH,
+    )
+
+
+def _recommendation(item: Recommendation) -> list[Block]:
+    change = f"{saving(item.benefit)} of the workload; its templates {saving(item.reduction, 0)}"
+    blocks: list[Block] = [
+        facts(
+            ("Index", item.summary),
+            ("DDL", f"{item.ddl};"),
+            ("Undo", f"{item.undo};"),
+            ("Benefit", change),
+            ("Size", f"{size(item.size_bytes)} ({item.size_method})"),
+            ("Writes", _writes(item)),
+            ("Confidence", f"{item.confidence}" + (f": {item.confidence_why}" if item.confidence_why else "")),
+        )
+    ]
+    if item.templates:
+        rows = tuple(
+            (
+                e.template,
+                percent(e.share),
+                cost(e.before),
+                cost(e.after),
+                saving(1 - e.after / e.before) if e.before > 0 else DASH,
+                f"{e.holds}/{e.scenarios}",
+            )
+            for e in item.templates
+        )
+        blocks.append(Table(_EFFECT_COLUMNS, rows))
+    return blocks
+
+
+def _writes(item: Recommendation) -> str:
+    hot = f", {percent(item.hot_loss)} of updates no longer HOT" if item.hot_loss else ""
+    return f"{percent(item.write_cost, signed=True)} per written row{hot}"
+
+
+def _facts(result: ExplainResult) -> Iterable[tuple[str, str]]:
+    if result.verdict_text or result.verdict:
+        yield "Verdict", result.verdict_text or result.verdict
+    if result.rejection is not None:
+        by = f" ({result.rejection.by})" if result.rejection.by else ""
+        yield "Rejected", f"{result.rejection.subject}: {result.rejection.detail}{by}"
+    if result.recommendation is not None:
+        yield from (("Because", f"{r.text} ({r.source})") for r in result.recommendation.reasons)
+        yield from (("Risk", _risk_text(r.text, r.settle)) for r in result.recommendation.risks)
+    if result.template is not None:
+        yield from _template(result.template)
+    if result.mutation is not None:
+        yield "Mutation", f"{result.mutation.type.value} {result.mutation.table_name or ''}".rstrip()
+    yield from result.facts
+    yield from (("Because", f"{e.fact} ({e.source})") for e in result.evidence)
+    yield from (("Instead", f"{a.id}  {a.summary}  {a.text}".rstrip()) for a in result.alternatives)
+
+
+def _risk_text(text: str, settle: str | None) -> str:
+    return f"{text}. To settle it: {settle}" if settle else text
+
+
+def _template(template: TemplateReport) -> Iterable[tuple[str, str]]:
+    yield "Query", one_line(template.text)
+    mean = f", mean {milliseconds(template.mean_ms)}" if template.mean_ms is not None else ""
+    yield "Workload", f"{percent(template.share)}, {count(template.calls)} calls{mean}"
+    if template.relations:
+        yield "Tables", ", ".join(r.short for r in template.relations)
+
+
+def _template_row(template: TemplateReport) -> tuple[str, ...]:
+    return (template.id, percent(template.share), count(template.calls), one_line(template.text))
+
+
+def _payload(result: ExplainResult) -> Json:
+    return {
+        "subject": result.subject,
+        "id": result.id,
+        "title": result.title,
+        "verdict": result.verdict or None,
+        "verdict_text": result.verdict_text,
+        "reason": result.reason,
+        "minimum": result.minimum,
+        "benefit": result.benefit,
+        "estimator": result.estimator,
+        "plans": [_plan_json(p) for p in result.plans],
+        "evidence": [{"source": e.source, "column": e.column, "fact": e.fact} for e in result.evidence],
+        "alternatives": [{"id": a.id, "summary": a.summary, "text": a.text} for a in result.alternatives],
+        "sql": result.sql,
+        "recommendation": recommendation_json(result.recommendation) if result.recommendation else None,
+        "rejection": rejection_json(result.rejection) if result.rejection else None,
+        "template": template_json(result.template) if result.template else None,
+        "templates": [template_json(t) for t in result.templates],
+        "mutation": _mutation(result),
+        "facts": [{"label": label, "text": text} for label, text in result.facts],
+        "notes": list(result.notes),
+    }
+
+
+def _plan_json(plan: PlanView) -> Json:
+    return {
+        "label": plan.label,
+        "cost": plan.cost,
+        "rows": plan.rows,
+        "milliseconds": plan.milliseconds,
+        "access": plan.access,
+        "nodes": list(plan.nodes),
+        "indexes_used": list(plan.indexes_used),
+        "error": plan.error,
+    }
+
+
+def _mutation(result: ExplainResult) -> Json | None:
+    if result.mutation is None:
+        return None
+    mutation = result.mutation
+    return {
+        "id": f"M-{mutation.id}",
+        "type": mutation.type.value,
+        "tenant_id": mutation.tenant_id,
+        "table": mutation.table_name,
+        "field": mutation.field_name,
+        "created_at": instant(mutation.created_at),
+        "details": dict(mutation.details),
+    }

@@ -1,0 +1,57 @@
+"""``init``: what is there, what is missing, what will be or was made."""
+
+from __future__ import annotations
+
+from indexpilot_cli.model.capabilities import Server
+from indexpilot_cli.model.results import InitResult
+from indexpilot_cli.render.document import Block, Code, Document, Facts, Json, Statement
+from indexpilot_cli.render.units import one_line, plural
+from indexpilot_cli.render.views.common import check_json
+
+
+def view(result: InitResult, *, server: Server | None = None, verbose: bool = False) -> Document:
+    """Checks, then what will be done (dry run, question) or was done; the SQL in a dry run or with ``verbose``."""
+    rows: list[tuple[str, str]] = [("Server", server_line(server))] if server else []
+    rows += [(f"  {c.state}", _check(c.name, c.text, c.fix)) for c in result.checks]
+    rows += [("  will do", one_line(text)) for text in result.planned]
+    rows += [("done", _done(result))] if result.created or not result.planned else []
+    blocks: list[Block] = [Facts(tuple(rows))]
+    if result.sql and (result.dry_run or verbose):
+        blocks.append(Code("".join(f"{s.rstrip().rstrip(';')};\n" for s in result.sql)))
+    statements = tuple(Statement(s) for s in result.sql)
+    return Document(tuple(blocks), _payload(result), statements)
+
+
+def server_line(server: Server) -> str:
+    """``PostgreSQL 16.4, database shop, user dba, primary``."""
+    role = "standby" if server.in_recovery else "primary"
+    return f"PostgreSQL {server.version}, database {server.database}, user {server.user}, {role}"
+
+
+def _check(name: str, text: str, fix: str | None) -> str:
+    told = f"{name:<24}  {one_line(text)}".rstrip()
+    return f"{told}: {fix}" if fix and fix not in text else told
+
+
+def _done(result: InitResult) -> str:
+    parts = [f"made {', '.join(result.created)}" if result.created else "everything was there already"]
+    if result.schema_version is not None:
+        parts.append(f"schema version {result.schema_version}")
+    if result.fields_count:
+        parts.append(f"{plural(result.fields_count, 'column')} of {plural(result.tables_count, 'table')} catalogued")
+    return ", ".join(parts)
+
+
+def _payload(result: InitResult) -> Json:
+    return {
+        "schema": result.schema,
+        "schema_version": result.schema_version,
+        "dry_run": result.dry_run,
+        "planned": list(result.planned),
+        "created": list(result.created),
+        "checks": [check_json(c) for c in result.checks],
+        "sql": list(result.sql),
+        "config_path": result.config_path,
+        "tables_count": result.tables_count,
+        "fields_count": result.fields_count,
+    }

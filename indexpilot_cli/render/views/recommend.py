@@ -1,0 +1,166 @@
+"""``recommend``: the plan, how good it provably is, and what was rejected."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from indexpilot_cli.model.ddl import summary
+from indexpilot_cli.model.recommendation import Plan, Recommendation
+from indexpilot_cli.render.document import Block, Column, Document, Facts, Lines, Statement, Table
+from indexpilot_cli.render.units import one_line, percent, plural, saving, size
+from indexpilot_cli.render.views.common import facts, notes
+from indexpilot_cli.render.views.plan_json import plan_json
+
+_COLUMNS = (
+    Column("#", "number"),
+    Column("id"),
+    Column("index"),
+    Column("benefit", "number"),
+    Column("of workload", "number"),
+    Column("size", "number"),
+    Column("write cost", "number"),
+)
+_REJECTED_COLUMNS = (Column("id"), Column("rejected"), Column("reason"), Column("why", "text"))
+_SKIPPED_COLUMNS = (Column("skipped"), Column("why", "text"), Column("statement", "query"))
+REASONS = {
+    "exists": "already there",
+    "covered_by": "covered",
+    "invalid_exists": "there but invalid",
+    "not_indexable": "not indexable",
+    "too_small": "table too small",
+    "low_selectivity": "not selective",
+    "no_operator_class": "no operator class",
+    "extension_missing": "extension missing",
+    "function_mismatch": "function mismatch",
+    "volatile": "volatile expression",
+    "write_cost": "write cost",
+    "too_little_benefit": "too little benefit",
+    "over_budget": "over budget",
+    "over_limit": "over the limit",
+    "dominated": "dominated",
+    "not_used": "not used by the planner",
+    "unsupported_relation": "unsupported relation",
+    "too_wide": "too wide",
+    "correlated": "correlated column",
+    "hold": "on hold",
+    "fewer_indexes": "fewer indexes do as well",
+    "ignored": "ignored",
+    "not_modelled": "not modelled",
+}
+
+
+def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False) -> Document:
+    """The plan as table, facts and notes."""
+    blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
+    if result.recommendations:
+        rows = tuple(_row(n, r) for n, r in enumerate(result.recommendations, 1))
+        blocks += [Table(_COLUMNS, rows), facts(("Together", _together(result)))]
+    else:
+        blocks.append(Lines(("No new index is worth its cost for this workload.",)))
+    blocks.append(facts(("Bound", bound_sentence(result)), _rejected(result, show_rejected), _skipped(result, verbose)))
+    blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
+    blocks += notes(result.notes)
+    return Document(tuple(blocks), plan_json(result), _statements(result))
+
+
+def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
+    blocks: list[Block] = []
+    risks = tuple(
+        ("Risk", f"{r.id}: {_risk(text, settle)}") for r in plan.recommendations for text, settle in _risks(r)
+    )
+    if risks:
+        blocks.append(Facts(risks))
+    if verbose:
+        rows = tuple(("Because", f"{r.id}: {x.text} ({x.source})") for r in plan.recommendations for x in r.reasons)
+        rows += tuple(("DDL", f"{r.ddl};") for r in plan.recommendations)
+        blocks += [Facts(rows)] if rows else []
+    if show_rejected and plan.rejections:
+        rejected = tuple((r.id or "-", r.subject, r.reason, _why(r.detail, r.by)) for r in plan.rejections)
+        blocks.append(Table(_REJECTED_COLUMNS, rejected))
+    if verbose and plan.skipped:
+        blocks.append(Table(_SKIPPED_COLUMNS, tuple((s.reason, s.detail, one_line(s.text)) for s in plan.skipped)))
+    return blocks
+
+
+def _risks(recommendation: Recommendation) -> tuple[tuple[str, str | None], ...]:
+    found = tuple((r.text, r.settle) for r in recommendation.risks)
+    if recommendation.confidence == "low":
+        return (*found, (f"low confidence: {recommendation.confidence_why}", None))
+    return found
+
+
+def _risk(text: str, settle: str | None) -> str:
+    return f"{text}. To settle it: {settle}" if settle else text
+
+
+def _why(detail: str, by: str | None) -> str:
+    return f"{detail} ({by})" if by and by not in detail else detail
+
+
+def _scope(plan: Plan) -> str:
+    parts = [plural(plan.templates, "template"), f"{plural(plan.candidates, 'candidate')} costed"]
+    if plan.budget_bytes is not None:
+        parts.append(f"budget {size(plan.budget_bytes)}")
+    parts.append(f"planner {plan.estimator}")
+    return ", ".join(parts)
+
+
+def _row(number: int, item: Recommendation) -> tuple[str, ...]:
+    return (
+        str(number),
+        item.id,
+        summary(item.definition),
+        saving(item.reduction, 0),
+        saving(item.benefit),
+        size(item.size_bytes),
+        percent(item.write_cost, signed=True),
+    )
+
+
+def _together(plan: Plan) -> str:
+    change = saving(1 - plan.cost_after / plan.cost_before) if plan.cost_before > 0 else "unchanged"
+    budget = f" of {size(plan.budget_bytes)}" if plan.budget_bytes is not None else ""
+    writes = f", writes {percent(plan.write_cost, signed=True)}" if plan.write_cost else ""
+    return f"workload cost {change} (planner estimate), {size(plan.size_bytes)}{budget}{writes}"
+
+
+def bound_sentence(plan: Plan) -> str:
+    """How much better any other choice of these candidates could be."""
+    bound = plan.bound
+    if bound.gap is None:
+        return "no bound was proved" + (f": {bound.note}" if bound.note else "")
+    if bound.gap < 0.0005:
+        return "no other choice of these candidates is better (proved)"
+    return f"at most {percent(bound.gap)} better is possible with these candidates"
+
+
+def _rejected(plan: Plan, shown: bool) -> tuple[str, str] | None:
+    if not plan.rejections:
+        return None
+    counts = Counter(REASONS.get(r.reason, r.reason) for r in plan.rejections).most_common()
+    words = ", ".join(f"{n:,} {reason}" for reason, n in counts)
+    return "Rejected", f"{len(plan.rejections):,}: {words}" + ("" if shown else "  (--show-rejected)")
+
+
+def _skipped(plan: Plan, verbose: bool) -> tuple[str, str] | None:
+    if not plan.skipped:
+        return None
+    counts = Counter(s.reason for s in plan.skipped).most_common()
+    words = ", ".join(f"{n:,} {reason}" for reason, n in counts)
+    share = f", {percent(plan.skipped_share)} of the workload" if plan.skipped_share else ""
+    return "Skipped", f"{plural(len(plan.skipped), 'statement')}{share}: {words}" + ("" if verbose else "  (--verbose)")
+
+
+def _statements(plan: Plan) -> tuple[Statement, ...]:
+    return tuple(Statement(r.ddl, _comments(r)) for r in plan.recommendations)
+
+
+def _comments(item: Recommendation) -> tuple[str, ...]:
+    lines = [
+        f"{item.id}  {saving(item.benefit)} of the workload cost, about {size(item.size_bytes)}, "
+        f"write cost {percent(item.write_cost, signed=True)}",
+        *(f"because: {reason.text} ({reason.source})" for reason in item.reasons),
+        *(f"risk: {_risk(text, settle)}" for text, settle in _risks(item)),
+        f"undo: {item.undo};",
+    ]
+    return tuple(one_line(line) for line in lines)
