@@ -207,11 +207,16 @@ class InitRequest:
 
 @dataclass(frozen=True, slots=True)
 class DemoRequest:
-    """``stop`` removes a demo server that ``keep`` left running."""
+    """``stop`` removes a demo server that ``keep`` left running.
+
+    ``rows`` are those of the biggest table (None: 1.2 million); ``state_directory`` is where a kept server is
+    remembered (None: the user's own).
+    """
 
     keep: bool = False
     stop: bool = False
     seed: int = 1
     rows: int | None = None
+    state_directory: str | None = None
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)

@@ -1,0 +1,132 @@
+"""The demo's database: how many rows of what, and how they get there.
+
+Every table is generated on the server by ``INSERT ... SELECT`` from hashed row numbers: the same seed and size give
+the same rows, whatever the order or the number of connections. A table, its rows and its keys are one transaction,
+which writes no WAL under ``wal_level = minimal``
+(https://www.postgresql.org/docs/current/populate.html#POPULATE-PITR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.postgres.replay import Replay
+from indexpilot_cli.simulate import steps
+from indexpilot_cli.simulate.crew import Crew
+
+DEFAULT_ROWS = 1_200_000  # of events, the biggest table
+LEAST_ROWS = 6_000
+MOST_ROWS = 100_000_000
+APPLICATION_ROLE = "app"
+_BYTES_PER_EVENT = 600  # of the whole database with its indexes and working space, measured
+
+# How many events there are for one row of each table.
+_EVENTS_PER_ROW = {
+    "events": 1.0,
+    "invoice_lines": 3,
+    "contacts": 6,
+    "invoices": 10,
+    "webhooks": 10,
+    "deals": 12,
+    "tasks": 12,
+    "payments": 12,
+    "tickets": 15,
+    "sessions": 20,
+    "companies": 24,
+    "users": 30,
+    "documents": 40,
+    "accounts": 600,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Rows per table, derived from the number of events. Users are approximate (Zipf's shares are rounded)."""
+
+    events: int = DEFAULT_ROWS
+
+    def __post_init__(self) -> None:
+        if not LEAST_ROWS <= self.events <= MOST_ROWS:
+            raise UsageError(
+                f"the biggest table can have {LEAST_ROWS:,} to {MOST_ROWS:,} rows, not {self.events:,}",
+                hint=f"leave --rows out for {DEFAULT_ROWS:,}",
+            )
+
+    def of(self, table: str) -> int:
+        """Rows of one table."""
+        return int(self.events / _EVENTS_PER_ROW[table])
+
+    def tables(self) -> dict[str, int]:
+        """Rows of every table, the biggest first."""
+        return {table: self.of(table) for table in _EVENTS_PER_ROW}
+
+    @property
+    def total(self) -> int:
+        """Rows of all tables together."""
+        return sum(self.tables().values())
+
+    @property
+    def disk_bytes(self) -> int:
+        """Space the server needs while building, roughly."""
+        return 200_000_000 + self.events * _BYTES_PER_EVENT
+
+
+def build(dsn: str, sizes: Sizes, seed: int, connections: int, progress: Progress) -> None:
+    """Create and fill all tables in the (empty) database, then its foreign keys, statistics and the application's role.
+
+    Raises IndexPilotError when the server refuses or goes away.
+    """
+    with Crew(dsn, connections, _greeting(sizes, seed)) as crew:
+        _alone(crew, _prepare)
+        progress.stage("building the tables", sizes.total)
+        crew.run(_order(), _fill, lambda table: progress.advance(sizes.of(table)))
+        _finish(crew, progress)
+
+
+def _finish(crew: Crew, progress: Progress) -> None:
+    _alone(crew, lambda member: member.script(steps.named("helpers")["clean"].statements))
+    references = steps.named("references")
+    tables = {f"vacuum {table}": statement for table, statement in _vacuums().items()}
+    progress.stage("checking foreign keys and gathering statistics", len(references) + len(tables))
+    crew.run(_free(references), lambda m, name: _each(m, references[name].statements), lambda _: progress.advance())
+    crew.run(_free(tables), lambda m, name: _each(m, [tables[name]]), lambda _: progress.advance())
+    _alone(crew, lambda member: _each(member, steps.named("helpers")["application"].statements))
+
+
+def _alone(crew: Crew, task: Callable[[Replay], None]) -> None:
+    crew.submit(task).result()
+
+
+def _prepare(member: Replay) -> None:
+    helpers = steps.named("helpers")
+    member.script(helpers["dice"].statements + helpers["people"].statements + helpers["schemas"].statements)
+
+
+def _greeting(sizes: Sizes, seed: int) -> tuple[str, ...]:
+    counts = {"seed": seed, **sizes.tables()}
+    own = tuple(f"SET demo.{name} = {int(value)}" for name, value in counts.items())
+    return ("SET work_mem = '128MB'", "SET maintenance_work_mem = '256MB'", *own)
+
+
+def _order() -> dict[str, tuple[str, ...]]:
+    return {step.name: step.words[1:] for step in steps.load("rows")}
+
+
+def _fill(member: Replay, table: str) -> None:
+    member.script([s for file in ("schema", "rows", "keys") for s in steps.named(file)[table].statements])
+
+
+def _vacuums() -> dict[str, str]:
+    return {step.name: step.statements[0] for step in steps.load("vacuum")}
+
+
+def _free(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(names, ())
+
+
+def _each(member: Replay, statements: Iterable[str]) -> None:
+    for statement in statements:
+        member.run(statement)

