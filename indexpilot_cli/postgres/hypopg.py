@@ -6,6 +6,7 @@ own size estimate, which ignores deduplication. It writes nothing, so every sess
 
 from __future__ import annotations
 
+import os
 import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,11 +51,12 @@ _Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[Qualifi
 class HypoPGEstimator:
     """Costs with hypothetical indexes, from a production server's own planner.
 
-    Opens ``workers`` sessions like the given one, on first use. Close it, or use it in a ``with`` block.
+    Opens ``workers`` sessions like the given one, on first use; with ``adopt`` the given one is among them and
+    closed with them. Close it, or use it in a ``with`` block.
     Raises PrerequisiteError when the extension is not installed in the database.
     """
 
-    def __init__(self, session: Session, catalog: Catalog, *, workers: int = 2):
+    def __init__(self, session: Session, catalog: Catalog, *, workers: int = 2, adopt: bool = False):
         extension = session.one("hypopg_extension")
         if extension is None or extension.installed is None:
             raise _missing(extension.available if extension else None)
@@ -72,6 +74,8 @@ class HypoPGEstimator:
         self._sizes: dict[IndexDefinition, int] = {}
         self._counter = count()
         self._calls = 0
+        if adopt:
+            self._idle.put(self._started(session))
 
     def __enter__(self) -> HypoPGEstimator:
         return self
@@ -204,34 +208,36 @@ class HypoPGEstimator:
         try:
             pretender = self._idle.get_nowait()
         except queue.Empty:
-            pretender = self._open()
+            pretender = self._started(self._origin.another())
         try:
             yield pretender
         finally:
             self._idle.put(pretender)
 
-    def _open(self) -> Pretender:
-        pretender = Pretender(self._origin.another(), self._schema, self._existing)
+    def _started(self, session: Session) -> Pretender:
+        pretender = Pretender(session, self._schema, self._existing)
         self._opened.append(pretender)
         return pretender
 
 
-@contextmanager
 def open_hypopg(
     conninfo: str,
     catalog: Catalog,
     *,
     password: str | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     statement_timeout_ms: int | None = 5000,
-) -> Iterator[HypoPGEstimator]:
-    """An estimator on sessions of its own, all closed after the block.
+) -> HypoPGEstimator:
+    """An estimator on sessions of its own (``workers`` None: as many as we have cores, at most 4). Close it.
 
     Raises UnreachableError, and PrerequisiteError when the extension is not installed in the database.
     """
-    with open_session(conninfo, password=password, statement_timeout_ms=statement_timeout_ms) as session:
-        with HypoPGEstimator(session, catalog, workers=workers) as estimator:
-            yield estimator
+    session = open_session(conninfo, password=password, statement_timeout_ms=statement_timeout_ms)
+    try:
+        return HypoPGEstimator(session, catalog, workers=workers or min(4, os.cpu_count() or 1), adopt=True)
+    except IndexPilotError:
+        session.close()
+        raise
 
 
 def _as_asked(answer: PlannedStatement, question: WhatIf) -> PlannedStatement:

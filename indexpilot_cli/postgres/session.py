@@ -186,6 +186,8 @@ class Session:
         try:
             with mapped(connection, target.secrets):
                 _configure(connection, target.settings)
+                if self.read_only:
+                    _stay_unseen(connection)
         except IndexPilotError:
             connection.close()
             raise
@@ -255,6 +257,11 @@ def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str
     calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
     values = [part for pair in settings for part in pair]
     connection.execute(compose.SQL("SELECT ") + compose.SQL(calls), values)
+
+
+def _stay_unseen(connection: psycopg.Connection[Any]) -> None:
+    """Where the role may: thousands of our EXPLAINs would push the workload out of pg_stat_statements."""
+    connection.execute(compose.SQL(sql.get("session_unseen", connection.info.server_version)))
 
 
 def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[str]) -> list[psycopg.Cursor[Any]]:

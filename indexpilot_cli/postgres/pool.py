@@ -1,0 +1,181 @@
+"""One pool of connections for a process that hosts us; all functions may be called from any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import conninfo as libpq
+from psycopg.rows import tuple_row
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
+from indexpilot_cli.postgres.errors_map import bad_conninfo, clean, connect_error, secrets_of
+
+MINIMUM = 2
+MAXIMUM = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """``size`` connections exist now: ``used`` are lent, ``free`` wait; ``waiting`` borrowers queue."""
+
+    minimum: int
+    maximum: int
+    size: int
+    used: int
+    free: int
+    waiting: int
+
+
+_Connection = psycopg.Connection[Any]
+
+
+@dataclass
+class _State:
+    """The open pool and how many of its connections are lent; the lock guards both."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    pool: ConnectionPool[_Connection] | None = None
+    lent: int = 0
+
+    def swap(self, pool: ConnectionPool[_Connection] | None) -> ConnectionPool[_Connection] | None:
+        """Put the pool in place and give the one before."""
+        with self.lock:
+            old, self.pool, self.lent = self.pool, pool, 0
+        return old
+
+    def count(self, pool: ConnectionPool[_Connection], change: int) -> None:
+        """A connection of the pool was lent (1) or came back (-1)."""
+        with self.lock:
+            if self.pool is pool:
+                self.lent += change
+
+
+_state = _State()
+
+
+def init_connection_pool(
+    conninfo: str,
+    minimum: int = MINIMUM,
+    maximum: int = MAXIMUM,
+    *,
+    password: str | None = None,
+    timeout: float = 30.0,
+) -> None:
+    """Open the process's pool, in place of one that was open. ``timeout`` is seconds, also for a borrower's wait.
+
+    Raises UsageError unless 1 <= minimum <= maximum, UnreachableError when the server cannot be reached.
+    """
+    if not 1 <= minimum <= maximum:
+        raise UsageError(f"a pool needs 1 <= min <= max, not {minimum} and {maximum}", code="bad_pool_size")
+    secrets = secrets_of(conninfo, password)
+    arguments = _arguments(conninfo, password)
+    try:
+        psycopg.connect(**arguments).close()
+    except psycopg.Error as error:
+        raise connect_error(error, secrets) from None
+    pool = ConnectionPool(
+        kwargs=arguments,
+        min_size=minimum,
+        max_size=maximum,
+        open=False,
+        timeout=timeout,
+        check=ConnectionPool.check_connection,
+        reset=_reset,
+        name="indexpilot",
+    )
+    try:
+        pool.open(wait=True, timeout=timeout)
+    except PoolTimeout as error:
+        raise _exhausted(error) from None
+    old = _state.swap(pool)
+    if old is not None:
+        old.close()
+
+
+@contextmanager
+def get_connection() -> Iterator[psycopg.Connection[Any]]:
+    """A live connection, in a transaction that commits after the block and rolls back on an exception.
+
+    It waits for a free one. Whatever the borrower sets (autocommit, session settings) is undone afterwards.
+    Raises PrerequisiteError without a pool, UnreachableError when none comes free in time.
+    """
+    pool = _opened()
+    try:
+        connection = pool.getconn()
+    except (PoolTimeout, PoolClosed) as error:
+        raise _exhausted(error) from None
+    _state.count(pool, 1)
+    try:
+        with connection:
+            yield connection
+    finally:
+        _state.count(pool, -1)
+        pool.putconn(connection)
+
+
+def close_connection_pool() -> None:
+    """Close the pool if one is open; a later ``init_connection_pool`` may open another."""
+    pool = _state.swap(None)
+    if pool is not None:
+        pool.close()
+
+
+def get_pool_stats() -> PoolStats:
+    """The pool's numbers at this moment; all zero when none is open."""
+    with _state.lock:
+        pool, lent = _state.pool, _state.lent
+    if pool is None:
+        return PoolStats(0, 0, 0, 0, 0, 0)
+    numbers = pool.get_stats()
+    return PoolStats(
+        minimum=pool.min_size,
+        maximum=pool.max_size,
+        size=numbers["pool_size"],
+        used=lent,
+        free=numbers["pool_available"],
+        waiting=numbers["requests_waiting"],
+    )
+
+
+def _opened() -> ConnectionPool[_Connection]:
+    with _state.lock:
+        pool = _state.pool
+    if pool is None:
+        raise PrerequisiteError(
+            "the connection pool is not open", hint="call init_connection_pool first", code="no_pool"
+        )
+    return pool
+
+
+def _arguments(conninfo: str, password: str | None) -> dict[str, Any]:
+    plain = conninfo and "=" not in conninfo and "://" not in conninfo
+    try:
+        given: dict[str, Any] = {"dbname": conninfo} if plain else libpq.conninfo_to_dict(conninfo)
+    except psycopg.Error:
+        raise bad_conninfo() from None
+    fallback = {"fallback_application_name": "indexpilot", "prepare_threshold": None}
+    return fallback | given | ({} if password is None else {"password": password})
+
+
+def _reset(connection: _Connection) -> None:
+    """As new for the next borrower: no settings, locks, temporary tables, listeners; not in autocommit."""
+    connection.autocommit = True
+    connection.execute("DISCARD ALL")
+    connection.autocommit = False
+    connection.isolation_level = connection.read_only = connection.deferrable = None
+    connection.row_factory = tuple_row
+
+
+def _exhausted(error: PoolTimeout | PoolClosed) -> UnreachableError:
+    return UnreachableError(
+        "no connection of the pool came free in time",
+        detail=clean(str(error)),
+        hint="raise the pool's maximum, or look for connections that are never given back",
+        code="pool_exhausted",
+    )

@@ -1,0 +1,22 @@
+SELECT current_setting('server_version') AS version_text,
+       current_setting('server_version_num')::int AS version,
+       pg_catalog.current_database()::text AS database,
+       current_user::text AS role,
+       pg_catalog.pg_is_in_recovery() AS in_recovery,
+       pg_catalog.pg_backend_pid() AS backend_pid,
+       r.rolsuper AS superuser,
+       r.rolsuper OR pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS reads_all_stats,
+       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS can_create_schema,
+       EXISTS (SELECT FROM pg_catalog.pg_settings
+               WHERE name = 'default_transaction_read_only' AND reset_val = 'on') AS read_only,
+       EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'pg_stat_statements.max') AS statements_preloaded,
+       (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_stat_statements')
+           AS statements_version,
+       (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'hypopg') AS hypopg_version,
+       (SELECT a.default_version FROM pg_catalog.pg_available_extensions() AS a (name, default_version, comment)
+        WHERE a.name = 'hypopg') AS hypopg_available,
+       EXISTS (SELECT FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = %(metadata_schema)s AND c.relname = 'schema_version') AS has_metadata
+FROM pg_catalog.pg_roles r
+WHERE r.rolname = current_user

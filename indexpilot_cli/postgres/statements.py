@@ -1,0 +1,252 @@
+"""The workload as pg_stat_statements saw it, in total or between two readings.
+
+https://www.postgresql.org/docs/current/pgstatstatements.html
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from psycopg import sql as compose
+
+from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.model.workload import ObservedStatement, Skipped, SourceKind, Workload
+from indexpilot_cli.postgres import sql
+from indexpilot_cli.postgres.errors_map import StatementError
+from indexpilot_cli.postgres.own import Recogniser
+from indexpilot_cli.postgres.session import Row, Session
+
+_HIDDEN = "<insufficient privilege>"
+_PRELOAD = "add pg_stat_statements to shared_preload_libraries and restart the server"
+_CREATE = "as a superuser run  CREATE EXTENSION pg_stat_statements;"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementEntry:
+    """One row of pg_stat_statements. Times are milliseconds; ``blocks`` are pages hit or read.
+
+    ``text`` is None when the server lost it; ``nested`` says that it ran inside a function.
+    """
+
+    role: int
+    query_id: int | None
+    nested: bool
+    text: str | None
+    calls: float
+    total_ms: float
+    mean_ms: float
+    deviation_ms: float
+    rows: float
+    blocks: float
+
+    @property
+    def key(self) -> tuple[int, int | None, bool]:
+        """What identifies the entry in another reading."""
+        return self.role, self.query_id, self.nested
+
+    @property
+    def second_moment(self) -> float:
+        """The sum of squared times, which adds up over readings as variances do not."""
+        return self.calls * (self.deviation_ms**2 + self.mean_ms**2)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementsSnapshot:
+    """All entries of one database at one moment; times are the server's. ``evicted`` counts discards."""
+
+    entries: tuple[StatementEntry, ...]
+    taken_at: datetime
+    since: datetime | None = None
+    evicted: int = 0
+    capacity: int | None = None
+
+
+def read_statements(session: Session, *, metadata_schema: str = "indexpilot") -> Workload:
+    """Everything counted since the last reset, heaviest first.
+
+    Raises PrerequisiteError (code ``statements_missing``) when the extension is not there, not loaded or
+    not readable; its hint is the fix.
+    """
+    return as_workload(take_snapshot(session), metadata_schema=metadata_schema)
+
+
+def take_snapshot(session: Session) -> StatementsSnapshot:
+    """The counters now, for ``as_workload`` or ``difference``. Raises PrerequisiteError as ``read_statements``."""
+    place = locate(session)
+    view = _query("statements", place)
+    info = session.one(_query("statements_reset", place))
+    assert info is not None
+    return StatementsSnapshot(
+        entries=tuple(_entry(row) for row in session.rows(view)),
+        taken_at=info.taken_at,
+        since=info.since,
+        evicted=info.evicted,
+        capacity=info.capacity,
+    )
+
+
+def as_workload(snapshot: StatementsSnapshot, *, metadata_schema: str = "indexpilot") -> Workload:
+    """The snapshot's totals as a workload; our own statements and unreadable ones are among the skipped."""
+    own = Recogniser(metadata_schema)
+    verdicts = [(entry, _why_not(entry, own)) for entry in snapshot.entries]
+    return Workload(
+        source=SourceKind.STATEMENTS,
+        statements=tuple(_observed(entry) for entry, why in verdicts if why is None),
+        skipped=tuple(_skipped(entry, *why) for entry, why in verdicts if why is not None),
+        since=snapshot.since,
+        until=snapshot.taken_at,
+        notes=_notes(snapshot),
+    )
+
+
+def difference(
+    before: StatementsSnapshot, after: StatementsSnapshot, *, metadata_schema: str = "indexpilot"
+) -> Workload:
+    """What ran between two readings of one database.
+
+    A counter that fell, or another reset time, means a reset in between: what the later reading counts since
+    then is taken as it is, so nothing is counted that did not happen, and a note says so.
+    """
+    reset = before.since != after.since
+    old = {} if reset else {entry.key: entry for entry in before.entries}
+    fallen = [e for e in after.entries if e.key in old and _fell(old[e.key], e)]
+    for entry in fallen:
+        del old[entry.key]
+    entries = tuple(_minus(entry, old.get(entry.key)) for entry in after.entries)
+    notes = ("the counters were reset in between: some calls are missing",) if reset or fallen else ()
+    moved = replace(
+        after,
+        entries=tuple(entry for entry in entries if entry.calls > 0),
+        since=before.taken_at,
+        evicted=after.evicted if reset else after.evicted - before.evicted,
+    )
+    work = as_workload(moved, metadata_schema=metadata_schema)
+    return replace(work, notes=(*notes, *work.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where pg_stat_statements is in a database: its schema, and the server version its columns are like."""
+
+    schema: str
+    like_version: int
+
+
+def locate(session: Session) -> Place:
+    """Where the extension is, having made sure it answers.
+
+    Raises PrerequisiteError (code ``statements_missing``) with the fix as hint.
+    """
+    found = session.one("statements_place")
+    assert found is not None
+    if found.version is None:
+        raise _missing("pg_stat_statements is not installed in the database", _fix(found))
+    place = Place(found.schema, _like_version(found.version))
+    try:
+        session.value(_query("statements_probe", place))
+    except StatementError as error:
+        raise _missing("pg_stat_statements is not loaded", _PRELOAD, error.detail) from error
+    except PrerequisiteError as error:
+        raise _missing(
+            "pg_stat_statements may not be read", "GRANT pg_read_all_stats TO the role", error.detail
+        ) from error
+    return place
+
+
+def _like_version(extension: str) -> int:
+    """An extension not updated after an upgrade keeps its old columns, whatever the server."""
+    release = tuple(int(part) for part in extension.split(".")[:2])
+    return 140000 if release >= (1, 9) else 130000 if release >= (1, 8) else 120000
+
+
+def _query(name: str, place: Place) -> compose.Composed:
+    view = compose.Identifier(place.schema, "pg_stat_statements")
+    info = compose.Identifier(place.schema, "pg_stat_statements_info")
+    return compose.SQL(sql.get(name, place.like_version)).format(view=view, function=view, info=info)
+
+
+def _fix(found: Row) -> str:
+    if found.available is None:
+        return "install the server's contrib package, then " + _PRELOAD
+    return _CREATE if found.preloaded else f"{_PRELOAD}, then {_CREATE}"
+
+
+def _missing(message: str, hint: str, detail: str | None = None) -> PrerequisiteError:
+    return PrerequisiteError(message, detail=detail, hint=hint, code="statements_missing")
+
+
+def _entry(row: Row) -> StatementEntry:
+    return StatementEntry(
+        role=row.role,
+        query_id=row.query_id,
+        nested=not row.top_level,
+        text=row.text,
+        calls=row.calls,
+        total_ms=row.total_ms,
+        mean_ms=row.mean_ms,
+        deviation_ms=row.deviation_ms,
+        rows=row.rows,
+        blocks=row.blocks,
+    )
+
+
+def _observed(entry: StatementEntry) -> ObservedStatement:
+    return ObservedStatement(
+        text=entry.text or "",
+        calls=entry.calls,
+        total_ms=entry.total_ms,
+        rows=entry.rows,
+        blocks=entry.blocks,
+        variance=entry.calls * entry.deviation_ms**2,
+        query_id=entry.query_id,
+        origin="pg_stat_statements",
+    )
+
+
+def _why_not(entry: StatementEntry, own: Recogniser) -> tuple[str, str] | None:
+    if entry.text is None or not entry.text.strip():
+        return "empty", "the server no longer has the text"
+    if entry.text == _HIDDEN:
+        return "unparsed", "another role's statement; GRANT pg_read_all_stats shows its text"
+    return ("own", "run by indexpilot") if own.matches(entry.text) else None
+
+
+def _skipped(entry: StatementEntry, reason: str, detail: str) -> Skipped:
+    return Skipped(reason, entry.text or "", detail, entry.calls, entry.total_ms)
+
+
+def _notes(snapshot: StatementsSnapshot) -> tuple[str, ...]:
+    notes = []
+    if snapshot.evicted > 0:
+        notes.append(
+            f"pg_stat_statements discarded entries {snapshot.evicted} times: rare statements are missing"
+            f" (pg_stat_statements.max is {snapshot.capacity})"
+        )
+    nested = sum(entry.nested for entry in snapshot.entries)
+    if nested:
+        notes.append(f"{nested} statements ran inside functions; their time is also in that of the callers")
+    return tuple(notes)
+
+
+def _fell(old: StatementEntry, new: StatementEntry) -> bool:
+    return new.calls < old.calls or new.total_ms < old.total_ms
+
+
+def _minus(new: StatementEntry, old: StatementEntry | None) -> StatementEntry:
+    if old is None:
+        return new
+    calls = new.calls - old.calls
+    total = new.total_ms - old.total_ms
+    mean = total / calls if calls > 0 else 0.0
+    moment = (new.second_moment - old.second_moment) / calls if calls > 0 else 0.0
+    return replace(
+        new,
+        calls=calls,
+        total_ms=total,
+        mean_ms=mean,
+        deviation_ms=math.sqrt(max(0.0, moment - mean**2)),
+        rows=new.rows - old.rows,
+        blocks=new.blocks - old.blocks,
+    )
