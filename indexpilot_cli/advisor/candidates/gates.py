@@ -1,0 +1,98 @@
+"""What every draft must pass: usefulness, width, and no existing index that does the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from indexpilot_cli.advisor.candidates.site import Draft, Site, key_of
+from indexpilot_cli.advisor.existing import covered_by, invalid_twin, same_structure
+from indexpilot_cli.advisor.selectivity import average_equal, selectivity
+from indexpilot_cli.model.candidate import Rejection
+from indexpilot_cli.model.index import BTREE, HASH
+from indexpilot_cli.model.workload import Atom, AtomKind
+
+_LOOKUP = ("equality", "range", "tenant", "expression", "hash")
+_FLAG = 3
+
+
+def refusal(site: Site, draft: Draft) -> Rejection | None:
+    """Why the draft is no candidate, or None."""
+    return _covered(site, draft) or _too_wide(site, draft) or _unselective(site, draft)
+
+
+def notice(site: Site, draft: Draft) -> Rejection | None:
+    """That an invalid index of the same structure exists and should be dropped; the draft stays."""
+    index = invalid_twin(draft.definition, site.table.indexes, free=draft.free)
+    if index is None:
+        return None
+    detail = f"{index.name.name} is invalid and serves no query: drop it before building it again"
+    return _rejection(site, draft, "invalid_exists", detail, index.name.name)
+
+
+def _rejection(site: Site, draft: Draft, reason: str, detail: str, by: str | None = None) -> Rejection:
+    text = site.subject(draft.definition.keys)
+    text += f" INCLUDE ({', '.join(draft.definition.include)})" if draft.definition.include else ""
+    text += f" WHERE {draft.definition.predicate}" if draft.definition.predicate else ""
+    return Rejection(text, reason, detail, draft.definition, by, draft.templates)
+
+
+def _covered(site: Site, draft: Draft) -> Rejection | None:
+    index = covered_by(draft.definition, site.table.indexes, free=draft.free, partial_by_full=False)
+    if index is None:
+        return None
+    same = same_structure(index.definition, draft.definition)
+    name = index.name.name
+    detail = f"{name} is this index" if same else f"{name} already serves what this index would"
+    return _rejection(site, draft, "exists" if same else "covered_by", detail, name)
+
+
+def _too_wide(site: Site, draft: Draft) -> Rejection | None:
+    definition = draft.definition
+    if definition.method != BTREE:
+        return None
+    known = [site.statistics(k) for k in definition.keys]
+    included = [site.table.column(n) for n in definition.include]
+    width = sum(s.avg_width for s in known if s)
+    width += sum(c.statistics.avg_width for c in included if c and c.statistics)
+    if width <= site.options.max_key_width:
+        return None
+    return _rejection(
+        site, draft, "too_wide", f"its entries would be {width} bytes; a B-tree holds about 2,700 at most"
+    )
+
+
+def _unselective(site: Site, draft: Draft) -> Rejection | None:
+    """A plain lookup that returns a large part of the table: reading the table is cheaper."""
+    definition = draft.definition
+    if draft.kind not in _LOOKUP or definition.predicate is not None or definition.include:
+        return None
+    if definition.method not in (BTREE, HASH):
+        return None
+    share = min((_share(site, draft, d) for d in range(len(draft.demands))), default=0.0)
+    options = site.options
+    most = options.max_selectivity if site.rows >= options.medium_rows else options.medium_selectivity
+    flags = all(site.distinct(k) <= _FLAG for k in definition.keys)
+    if share <= most and not flags:
+        return None
+    values = " × ".join(f"{site.distinct(k):.0f}" for k in definition.keys)
+    detail = f"{values} distinct values: a lookup returns about {share:.0%} of the rows, reading the table is cheaper"
+    if share <= most:
+        detail = f"{values} distinct values: only the rare ones are worth an index, and a partial index holds just them"
+    return _rejection(site, draft, "low_selectivity", detail)
+
+
+def _share(site: Site, draft: Draft, number: int) -> float:
+    """Share of rows the demand's conditions on the index's keys keep."""
+    demand = draft.demands[number]
+    texts = {k.text for k in draft.definition.keys}
+    atoms = [a for a in demand.use.atoms if (a.column or a.expression) is not None and key_of(a).text in texts]
+    joined = 1.0
+    for atom in atoms:
+        if atom.kind is AtomKind.JOIN:
+            joined *= average_equal(site.statistics(key_of(atom)), site.rows)
+    return joined * selectivity([_standing(a) for a in atoms if a.kind is not AtomKind.JOIN], site.table)
+
+
+def _standing(atom: Atom) -> Atom:
+    """The atom as if it stood alone: one branch of an OR is a lookup of its own."""
+    return replace(atom, conjunctive=True)

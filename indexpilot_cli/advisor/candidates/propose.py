@@ -1,0 +1,139 @@
+"""The generator: templates and a catalog in, candidates and refusals out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.advisor.candidates.btree import propose_btree
+from indexpilot_cli.advisor.candidates.covering import propose_covering
+from indexpilot_cli.advisor.candidates.fitness import too_small, unfit_relation
+from indexpilot_cli.advisor.candidates.foreign_keys import propose_foreign_keys
+from indexpilot_cli.advisor.candidates.gates import notice, refusal
+from indexpilot_cli.advisor.candidates.merge import capped, dominated, joined, merged
+from indexpilot_cli.advisor.candidates.options import CandidateOptions
+from indexpilot_cli.advisor.candidates.partial import propose_partial
+from indexpilot_cli.advisor.candidates.site import Demand, Draft, Proposed, Site, gather, make_site
+from indexpilot_cli.advisor.candidates.special import mismatches, propose_special
+from indexpilot_cli.advisor.candidates.strings import propose_strings
+from indexpilot_cli.advisor.storage import estimate
+from indexpilot_cli.advisor.tenant import detect
+from indexpilot_cli.model.candidate import Candidate, Proposal, Rejection
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.workload import QueryTemplate, StatementKind
+
+
+def propose(templates: Sequence[QueryTemplate], catalog: Catalog, options: CandidateOptions | None = None) -> Proposal:
+    """Indexes worth pricing for these templates, and everything set aside with its reason.
+
+    Candidates come by table, most wanted first; each names the templates that asked for it. Nothing is read
+    but the arguments, and equal arguments give equal proposals.
+    """
+    chosen = options or CandidateOptions()
+    tenant = detect(templates, catalog)
+    candidates: list[Candidate] = []
+    rejections: list[Rejection] = []
+    for name in _relations(templates, catalog):
+        demands = gather(templates, name)
+        problem = unfit_relation(name, catalog)
+        table = catalog.table(name)
+        if problem is not None or table is None:
+            rejections.append(_unsupported(name, problem or "", demands))
+            continue
+        site = make_site(table, demands, catalog, chosen, tenant.of(name) if tenant else None)
+        kept, refused = _table(site, templates)
+        candidates.extend(_candidate(d) for d in kept)
+        rejections.extend(refused)
+    return Proposal(tuple(candidates), _without_repeats(rejections))
+
+
+def _relations(templates: Sequence[QueryTemplate], catalog: Catalog) -> tuple[QualifiedName, ...]:
+    used = [use.table for t in templates for use in t.uses]
+    children = [k.table for k in catalog.foreign_keys if k.referenced in set(used)]
+    return tuple(dict.fromkeys((*used, *children)))
+
+
+def _unsupported(name: QualifiedName, problem: str, demands: Sequence[Demand]) -> Rejection:
+    detail = f"{name.short} {problem}"
+    return Rejection(name.short, "unsupported_relation", detail, templates=frozenset(d.template for d in demands))
+
+
+def _table(site: Site, templates: Sequence[QueryTemplate]) -> tuple[tuple[Draft, ...], list[Rejection]]:
+    drafts, rejections = _sorted_out(_first(site, templates))
+    small = too_small(site)
+    if small is not None:
+        return (), [*rejections, *_all_small(site, drafts, small)]
+    drafts = joined(drafts)
+    covering, more = _sorted_out(propose_covering(site, drafts))
+    partial = tuple(propose_partial(site, drafts))
+    covering_partial, _ = _sorted_out(propose_covering(site, joined(partial)))
+    passed, refused = _gated(site, joined((*drafts, *covering, *partial, *covering_partial)))
+    sizes: dict[IndexDefinition, float] = {}
+
+    def size(definition: IndexDefinition) -> float:
+        if definition not in sizes:
+            sizes[definition] = float(estimate(definition, site.table, site.catalog).bytes)
+        return sizes[definition]
+
+    kept, gone = dominated(site, merged(site, passed), size)
+    final, over = capped(site, sorted(kept, key=lambda d: (-d.weight, d.definition.id)), size)
+    return final, [*rejections, *more, *refused, *gone, *over]
+
+
+def _first(site: Site, templates: Sequence[QueryTemplate]) -> Iterator[Proposed]:
+    for demand in site.demands:
+        if demand.kind is StatementKind.INSERT and demand.use.target:
+            continue
+        yield from mismatches(site, demand)
+        yield from propose_btree(site, demand)
+        yield from propose_strings(site, demand)
+        yield from propose_special(site, demand)
+    yield from propose_foreign_keys(site, templates)
+
+
+def _sorted_out(proposed: Iterable[Proposed]) -> tuple[tuple[Draft, ...], list[Rejection]]:
+    drafts: list[Draft] = []
+    rejections: list[Rejection] = []
+    for item in proposed:
+        if isinstance(item, Draft):
+            drafts.append(item)
+        else:
+            rejections.append(item)
+    return tuple(drafts), rejections
+
+
+def _all_small(site: Site, drafts: Sequence[Draft], detail: str) -> Iterator[Rejection]:
+    for draft in joined(d for d in drafts if len(d.definition.keys) == 1 or d.kind == "foreign_key"):
+        subject = site.subject(draft.definition.keys)
+        yield Rejection(subject, "too_small", detail, draft.definition, templates=draft.templates)
+
+
+def _gated(site: Site, drafts: Sequence[Draft]) -> tuple[list[Draft], list[Rejection]]:
+    passed: list[Draft] = []
+    rejections: list[Rejection] = []
+    for draft in drafts:
+        refused = refusal(site, draft)
+        if refused is not None:
+            rejections.append(refused)
+            continue
+        passed.append(draft)
+        warned = notice(site, draft)
+        if warned is not None:
+            rejections.append(warned)
+    return passed, rejections
+
+
+def _candidate(draft: Draft) -> Candidate:
+    return Candidate(draft.definition, draft.kind, draft.templates, draft.reasons)
+
+
+def _without_repeats(rejections: Sequence[Rejection]) -> tuple[Rejection, ...]:
+    """One rejection per subject, reason and definition, with the templates of all."""
+    known: dict[tuple[object, ...], Rejection] = {}
+    for item in rejections:
+        key = (item.subject, item.reason, item.definition, item.by)
+        other = known.get(key)
+        known[key] = item if other is None else replace(other, templates=other.templates | item.templates)
+    return tuple(known.values())

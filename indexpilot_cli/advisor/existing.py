@@ -1,0 +1,177 @@
+"""Existing indexes compared by structure: what covers what, what is double, what is needless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from indexpilot_cli.advisor.normal import normal
+from indexpilot_cli.model.catalog import Index
+from indexpilot_cli.model.index import BTREE, GIN, HASH, IndexDefinition, IndexKey
+
+_UNORDERED = ("gin", "brin", "bloom")
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """An index that another one makes needless. ``kind`` is duplicate, prefix or included."""
+
+    index: Index
+    by: Index
+    kind: str
+
+
+def covered_by(
+    definition: IndexDefinition, indexes: Iterable[Index], *, free: int = 0, partial_by_full: bool = True
+) -> Index | None:
+    """The first usable index that does all the definition would do, or None.
+
+    B-tree keys must be a prefix of the index's, in the same directions or all reversed. ``free`` leading keys
+    are only compared for equality, so their order and directions do not matter. A partial index covers only a
+    definition with the same predicate; with ``partial_by_full`` an index without predicate covers that too.
+    """
+    usable = (i for i in indexes if i.valid and i.ready and i.definition.table == definition.table)
+    return next((i for i in usable if covers(i.definition, definition, free, partial_by_full)), None)
+
+
+def invalid_twin(definition: IndexDefinition, indexes: Iterable[Index], *, free: int = 0) -> Index | None:
+    """An index that would cover the definition if it were valid (a failed CREATE INDEX CONCURRENTLY), or None."""
+    broken = (i for i in indexes if not (i.valid and i.ready) and i.definition.table == definition.table)
+    return next((i for i in broken if covers(i.definition, definition, free)), None)
+
+
+def same_structure(left: IndexDefinition, right: IndexDefinition) -> bool:
+    """Whether both are the same index but for names, spelling of expressions and storage parameters."""
+    return (
+        left.table == right.table
+        and left.method == right.method
+        and tuple(map(_full, left.keys)) == tuple(map(_full, right.keys))
+        and set(left.include) == set(right.include)
+        and left.unique == right.unique
+        and left.nulls_not_distinct == right.nulls_not_distinct
+        and _predicate(left) == _predicate(right)
+    )
+
+
+def covers(index: IndexDefinition, wanted: IndexDefinition, free: int = 0, partial_by_full: bool = True) -> bool:
+    """Whether ``index`` serves every query that ``wanted`` serves (see covered_by)."""
+    if wanted.unique and not _enforces(index, wanted):
+        return False
+    if (index.predicate is not None or not partial_by_full) and _predicate(index) != _predicate(wanted):
+        return False
+    if not set(wanted.include) <= {*index.include, *index.columns}:
+        return False
+    if index.method == wanted.method == BTREE:
+        return _prefix(index.keys, wanted.keys, free)
+    if index.method != wanted.method:
+        return wanted.method == HASH and index.method == BTREE and _prefix(index.keys, wanted.keys, 1)
+    if index.method in _UNORDERED:
+        return all(any(_serves(index, have, want) for have in index.keys) for want in wanted.keys)
+    return len(index.keys) >= len(wanted.keys) and all(
+        _bare(h) == _bare(w) for h, w in zip(index.keys, wanted.keys, strict=False)
+    )
+
+
+def duplicates(indexes: Sequence[Index]) -> tuple[tuple[Index, ...], ...]:
+    """Groups of two and more indexes with one structure; in each the one to keep stands first."""
+    groups: list[list[Index]] = []
+    for index in sorted(indexes, key=_worth, reverse=True):
+        for group in groups:
+            if same_structure(group[0].definition, index.definition):
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    return tuple(tuple(g) for g in groups if len(g) > 1)
+
+
+def redundant(indexes: Sequence[Index]) -> tuple[Redundancy, ...]:
+    """Indexes that could go because a kept one does all they do.
+
+    Never one that backs a constraint, is a replica identity or enforces uniqueness; nothing invalid is kept for.
+    """
+    doubles = {i.name: group[0] for group in duplicates(indexes) for i in group[1:]}
+    found: list[Redundancy] = []
+    for index in indexes:
+        if not _removable(index):
+            continue
+        if index.name in doubles:
+            found.append(Redundancy(index, doubles[index.name], "duplicate"))
+        else:
+            found.extend(_wider(index, indexes))
+    return tuple(found)
+
+
+def _wider(index: Index, indexes: Sequence[Index]) -> Iterator[Redundancy]:
+    if index.definition.unique:
+        return
+    others = [i for i in indexes if i.name != index.name and not same_structure(i.definition, index.definition)]
+    by = covered_by(index.definition, others, partial_by_full=False)
+    if by is not None:
+        longer = len(by.definition.keys) > len(index.definition.keys)
+        yield Redundancy(index, by, "prefix" if longer else "included")
+
+
+def _removable(index: Index) -> bool:
+    return not (index.primary or index.constraint or index.replica_identity or index.clustered)
+
+
+def _worth(index: Index) -> tuple[bool, bool, bool, bool, int]:
+    return (
+        index.primary,
+        index.constraint is not None or index.replica_identity,
+        index.valid and index.ready,
+        index.clustered,
+        index.scans or 0,
+    )
+
+
+def _enforces(index: IndexDefinition, wanted: IndexDefinition) -> bool:
+    return (
+        index.unique
+        and {_bare(k) for k in index.keys} == {_bare(k) for k in wanted.keys}
+        and (index.nulls_not_distinct or not wanted.nulls_not_distinct)
+        and _predicate(index) == _predicate(wanted)
+    )
+
+
+def _prefix(have: Sequence[IndexKey], want: Sequence[IndexKey], free: int) -> bool:
+    if len(want) > len(have):
+        return False
+    free = min(free, len(want))
+    if {_bare(k) for k in have[:free]} != {_bare(k) for k in want[:free]}:
+        return False
+    rest = list(zip(have[free:], want[free:], strict=False))
+    if any(_bare(h) != _bare(w) for h, w in rest):
+        return False
+    return all(_direction(h) == _direction(w) for h, w in rest) or all(_reversed(h, w) for h, w in rest)
+
+
+def _serves(index: IndexDefinition, have: IndexKey, want: IndexKey) -> bool:
+    if _bare(have) == _bare(want):
+        return True
+    # The default class of jsonb answers everything that jsonb_path_ops does.
+    wider = index.method == GIN and want.operator_class == "jsonb_path_ops" and have.operator_class is None
+    return wider and _bare(have)[0] == _bare(want)[0]
+
+
+def _bare(key: IndexKey) -> tuple[str, str | None, str | None]:
+    text = normal(key.expression) if key.expression is not None else f'"{key.column}'
+    return text, key.operator_class, key.collation
+
+
+def _direction(key: IndexKey) -> tuple[bool, bool]:
+    return key.descending, key.descending if key.nulls_first is None else key.nulls_first
+
+
+def _reversed(have: IndexKey, want: IndexKey) -> bool:
+    descending, nulls_first = _direction(want)
+    return _direction(have) == (not descending, not nulls_first)
+
+
+def _full(key: IndexKey) -> tuple[object, ...]:
+    return (*_bare(key), *_direction(key))
+
+
+def _predicate(definition: IndexDefinition) -> str | None:
+    return normal(definition.predicate) if definition.predicate is not None else None

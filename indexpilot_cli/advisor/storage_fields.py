@@ -1,0 +1,171 @@
+"""The keys of an index as the size model sees them: bytes, alignment, nulls and how values repeat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.advisor.normal import columns, tree_of, type_name
+from indexpilot_cli.advisor.selectivity import carried
+from indexpilot_cli.advisor.volatility import result_type
+from indexpilot_cli.model.catalog import Column, ColumnStatistics, Table
+from indexpilot_cli.model.index import IndexKey
+
+_ALIGN = {"c": 1, "s": 2, "i": 4, "d": 8}
+_FIXED = {
+    **dict.fromkeys(("bool", "char"), (1, 1)),
+    "int2": (2, 2),
+    **dict.fromkeys(("int4", "date", "float4", "oid"), (4, 4)),
+    **dict.fromkeys(("int8", "float8", "timestamp", "timestamptz", "time", "money", "xid8", "pg_lsn"), (8, 8)),
+    **{"uuid": (16, 1), "interval": (16, 8), "timetz": (12, 8), "macaddr": (6, 4), "point": (16, 8), "box": (32, 8)},
+}
+# Types whose B-tree operator class never deduplicates (no btequalimage support function that says yes).
+_NEVER_EQUAL = {"numeric", "float4", "float8", "jsonb", "interval", "tsvector", "tsquery", "citext", "hstore", "record"}
+_SHORT = 126  # longest value that keeps a one-byte header
+_TEXTS = ("text", "varchar", "bpchar", "citext", "name")
+_SAMPLES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key or INCLUDE column. ``widths`` are bytes of typical values, header included; ``align`` in bytes.
+
+    ``distinct`` counts values without null; ``common`` are frequencies of the commonest values among all rows,
+    ``nulls`` the share of nulls. ``equal_image`` says that equal values are equal bytes (deduplication).
+    """
+
+    widths: tuple[int, ...]
+    align: int
+    nulls: float
+    distinct: float
+    common: tuple[float, ...]
+    correlation: float
+    equal_image: bool
+    known: bool
+
+    def aligned(self, width: int) -> int:
+        """Alignment of a value of that width: none with a short header."""
+        return 1 if self.align == 4 and 0 < width <= _SHORT + 1 and len(self.widths) > 1 else self.align
+
+
+def key_field(key: IndexKey, table: Table, rows: float) -> Field:
+    """The field of a key; an expression takes nulls, widths and distinct values over from its one column."""
+    if key.column is not None:
+        column = table.column(key.column)
+        return column_field(column, rows) if column else _unknown(rows)
+    return _expression_field(key.expression or "", table, rows)
+
+
+def column_field(column: Column, rows: float) -> Field:
+    """The field of a plain column."""
+    statistics = column.statistics
+    fixed = column.length > 0 and column.base_type != "name"
+    width = column.length if fixed else statistics.avg_width if statistics else 33
+    if column.base_type == "name" and statistics:
+        width = max(len(v) + 1 for v in statistics.most_common_vals) if statistics.most_common_vals else 20
+    sampled = () if fixed or statistics is None else _sampled(statistics, column.base_type, width)
+    field = Field(
+        widths=sampled or (width,),
+        align=_ALIGN.get(column.alignment, 4) if fixed or width > _SHORT + 1 else 1,
+        nulls=0.0,
+        distinct=min(200.0, rows),
+        common=(),
+        correlation=0.0,
+        equal_image=_equal_image(column.base_type, column.category, column.collation),
+        known=statistics is not None,
+    )
+    return _with_statistics(field, statistics, rows)
+
+
+def _with_statistics(field: Field, statistics: ColumnStatistics | None, rows: float) -> Field:
+    if statistics is None:
+        return field
+    return replace(
+        field,
+        nulls=statistics.null_frac,
+        distinct=statistics.distinct(rows),
+        common=statistics.most_common_freqs,
+        correlation=statistics.correlation or 0.0,
+    )
+
+
+def _unknown(rows: float) -> Field:
+    return Field((16,), 1, 0.0, min(200.0, rows), (), 0.0, True, False)
+
+
+def _expression_field(expression: str, table: Table, rows: float) -> Field:
+    kind = result_type(expression, table)
+    tree = tree_of(expression)
+    statistics = carried(expression, table)
+    column = _only_column(expression, table)
+    width, align = _FIXED.get(kind or "", (0, 1))
+    widths: tuple[int, ...] = (width,) if width else ()
+    if not widths and tree is not None and tree.value == "md5":
+        widths = (33,)
+    if not widths and tree is not None and tree.value in ("left", "substring", "right", "substr"):
+        widths = (_cut([a.value for a in tree.arguments], statistics),)
+    if not widths and column is not None and column.statistics is not None and kind in _TEXTS:
+        widths = column_field(column, rows).widths if column.base_type in _TEXTS else (12,)
+    field = replace(
+        _unknown(rows),
+        widths=widths or (16,),
+        align=align,
+        equal_image=_equal_image(kind or "text", "", None),
+    )
+    found = _with_statistics(field, statistics, rows)
+    same = (
+        tree is not None and column is not None and column.statistics is not None and tree.value in ("lower", "upper")
+    )
+    if same and column is not None and column.statistics is not None:
+        return replace(found, common=column.statistics.most_common_freqs, known=True)
+    return found
+
+
+def _cut(arguments: Sequence[str], statistics: ColumnStatistics | None) -> int:
+    numbers = [int(a) for a in arguments[1:] if re.fullmatch(r"\d+", a)]
+    longest = statistics.avg_width if statistics else 16
+    return min(longest, numbers[-1] + 1) if numbers else longest
+
+
+def _only_column(expression: str, table: Table) -> Column | None:
+    names = columns(expression)
+    return table.column(next(iter(names))) if len(names) == 1 else None
+
+
+def _equal_image(base_type: str, category: str, collation: str | None) -> bool:
+    if type_name(base_type) in _NEVER_EQUAL or category in ("A", "R", "C") or base_type.startswith("_"):
+        return False
+    return collation is None or "nondeterministic" not in collation
+
+
+def _sampled(statistics: ColumnStatistics, base_type: str, average: int) -> tuple[int, ...]:
+    """Widths of values spread over the statistics' lists, shifted so that their mean is the known average."""
+    values = statistics.histogram_bounds or statistics.most_common_vals
+    if base_type not in (*_TEXTS, "numeric", "bytea", "varbit") or len(values) < 2 or base_type == "bpchar":
+        return ()
+    step = max(1, len(values) // _SAMPLES)
+    widths = [_stored(v, base_type) for v in values[::step]]
+    shift = average - sum(widths) / len(widths)
+    moved = round(shift) if abs(shift) >= 1.5 else 0
+    return tuple(max(1, w + moved) for w in widths)
+
+
+def _stored(value: str, base_type: str) -> int:
+    if base_type == "numeric":
+        return _numeric(value)
+    size = (len(value) - 2) // 2 if base_type == "bytea" else len(value.encode())
+    return size + (1 if size <= _SHORT else 4)
+
+
+def _numeric(value: str) -> int:
+    """Bytes of a numeric: short header, and two bytes for each group of four decimal digits that is not padding."""
+    whole, _, fraction = value.lstrip("-").partition(".")
+    groups = whole.lstrip("0").zfill(-(-len(whole.lstrip("0")) // 4) * 4) if whole.strip("0") else ""
+    fraction += "0" * (-len(fraction) % 4)
+    digits = [(groups + fraction)[i : i + 4] for i in range(0, len(groups + fraction), 4)]
+    while digits and digits[-1] == "0000":
+        digits.pop()
+    while digits and digits[0] == "0000":
+        digits.pop(0)
+    return 1 + 2 + 2 * len(digits)
