@@ -1,6 +1,15 @@
 """The SQL parser behind a dozen functions: nothing outside this package knows which parser it is."""
 
-from indexpilot_cli.workload.sqlast.edit import bind, parameters, rewrite, set_child, unqualified
+from indexpilot_cli.workload.sqlast.edit import (
+    bind,
+    cast,
+    explicit_call,
+    parameters,
+    renumber,
+    rewrite,
+    set_child,
+    unqualified,
+)
 from indexpilot_cli.workload.sqlast.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Unparsed
 from indexpilot_cli.workload.sqlast.node import Node
 from indexpilot_cli.workload.sqlast.normal import Normalised, normalise
@@ -26,14 +35,17 @@ __all__ = [
     "Statement",
     "Unparsed",
     "bind",
+    "cast",
     "deparse",
     "deparse_expression",
+    "explicit_call",
     "fingerprint",
     "is_single",
     "normalise",
     "parameters",
     "parse",
     "parse_expression",
+    "renumber",
     "rewrite",
     "set_child",
     "split",

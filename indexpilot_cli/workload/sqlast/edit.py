@@ -102,3 +102,27 @@ def column_reference(name: str) -> Node:
     message = pb.ColumnRef()
     message.fields.add().string.sval = name
     return Node(message)
+
+
+def cast(node: Node, type_name: str) -> Node:
+    """``node::type_name``."""
+    return set_child(parse_expression(f"NULL::{type_name}"), "arg", node)
+
+
+def explicit_call(node: Node) -> Node:
+    """A function call written as an ordinary one: ``pg_catalog.extract($1, x)`` for ``extract($1 FROM x)``."""
+    plain = copy(node)
+    plain.message.funcformat = pb.COERCE_EXPLICIT_CALL
+    return plain
+
+
+def renumber(node: Node) -> Node:
+    """A copy whose parameters are numbered 1, 2, … without gaps, in the order of their old numbers."""
+    numbers = {old: new for new, old in enumerate(parameters(node), 1)}
+
+    def fresh(here: Node, _parent: Node) -> Node | None:
+        if here.kind != "ParamRef":
+            return None
+        return Node(pb.ParamRef(number=numbers[here.number("number")]))
+
+    return rewrite(node, fresh)

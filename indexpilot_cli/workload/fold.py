@@ -1,0 +1,208 @@
+"""Observed statements to query templates: parse, fingerprint, merge, weigh."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.workload import (
+    FoldedWorkload,
+    ObservedStatement,
+    QueryTemplate,
+    RelationUse,
+    Skipped,
+    SourceKind,
+    Workload,
+)
+from indexpilot_cli.workload.predicates import relation_uses
+from indexpilot_cli.workload.reading import Reading, Unread, read
+from indexpilot_cli.workload.samples import Sample, Values, constant_values, sample_patterns
+from indexpilot_cli.workload.sqlast import Node, Unparsed, bind, parse
+
+MAX_SAMPLES = 20
+_MAX_REMEMBERED = 200  # distinct samples of one template while folding
+WEIGHTS = ("time", "total", "calls", "mean", "io")
+
+
+@dataclass(slots=True)
+class _Group:
+    """What belongs to one template so far: calls per statement text and parameters."""
+
+    readings: Counter[str] = field(default_factory=Counter)
+    first: dict[str, Reading] = field(default_factory=dict)
+    samples: dict[tuple[str, tuple[str | None, ...]], Sample] = field(default_factory=dict)
+    calls: float = 0.0
+    total_ms: float | None = None
+    blocks: float | None = None
+    variance: float | None = None
+
+    def add(self, reading: Reading, observed: ObservedStatement) -> None:
+        """Merge one observation."""
+        self.readings[reading.text] += observed.calls  # type: ignore[assignment]
+        self.first.setdefault(reading.text, reading)
+        self.calls += observed.calls
+        self.total_ms = _sum(self.total_ms, observed.total_ms)
+        self.blocks = _sum(self.blocks, observed.blocks)
+        self.variance = _sum(self.variance, observed.variance)
+        if reading.literal or observed.parameters:
+            self._sample(reading, observed)
+
+    def _sample(self, reading: Reading, observed: ObservedStatement) -> None:
+        text = reading.literal or observed.text
+        key = (text, observed.parameters)
+        known = self.samples.get(key)
+        if known is not None:
+            total = _sum(known.observed.total_ms, observed.total_ms)
+            merged = replace(known.observed, calls=known.observed.calls + observed.calls, total_ms=total)
+            self.samples[key] = Sample(reading, merged)
+        elif len(self.samples) < _MAX_REMEMBERED:
+            self.samples[key] = Sample(reading, replace(observed, text=text))
+
+
+def fold(
+    workloads: Sequence[Workload],
+    catalog: Catalog,
+    *,
+    by: str = "time",
+    min_calls: float = 0,
+    min_ms: float = 0.0,
+    limit: int | None = None,
+) -> FoldedWorkload:
+    """Templates in order of weight; everything left out is in ``skipped`` with its calls and time.
+
+    ``by`` is time (or total), calls, mean or io; time and io fall back to calls where a source has none.
+    ``min_calls`` and ``min_ms`` (total milliseconds) and ``limit`` drop templates, not statements.
+    """
+    groups, skipped = _grouped(workloads, catalog)
+    templates = _named([_template(key, group, catalog) for key, group in groups.items()])
+    weight = _weight(by, templates)
+    templates.sort(key=weight, reverse=True)
+    kept, small = _enough(templates, min_calls, min_ms, limit)
+    skipped += small
+    times = [t.total_ms for t in templates if t.total_ms is not None]
+    return FoldedWorkload(
+        templates=tuple(kept),
+        skipped=tuple(skipped),
+        source=workloads[0].source if workloads else SourceKind.SQL,
+        statements=sum(len(w.statements) + len(w.skipped) for w in workloads),
+        total_ms=sum(times) + sum(s.total_ms for s in skipped if s.reason != "compressed") if times else None,
+        kept_share=_share(kept, skipped),
+        since=min((w.since for w in workloads if w.since), default=None),
+        until=max((w.until for w in workloads if w.until), default=None),
+        notes=tuple(dict.fromkeys(n for w in workloads for n in w.notes)),
+    )
+
+
+def _grouped(workloads: Sequence[Workload], catalog: Catalog) -> tuple[dict[str, _Group], list[Skipped]]:
+    groups: dict[str, _Group] = {}
+    skipped: dict[tuple[str, str], Skipped] = {}
+    known: dict[str, Reading | Unread] = {}
+    for observed in (s for w in workloads for s in w.statements):
+        reading = known.get(observed.text)
+        if reading is None:
+            reading = known[observed.text] = read(observed.text, catalog)
+        if isinstance(reading, Reading):
+            groups.setdefault(reading.key, _Group()).add(reading, observed)
+        else:
+            _skip(skipped, reading, observed)
+    return groups, [s for w in workloads for s in w.skipped] + list(skipped.values())
+
+
+def _skip(skipped: dict[tuple[str, str], Skipped], why: Unread, observed: ObservedStatement) -> None:
+    key = (why.reason, observed.text)
+    before = skipped.get(key) or Skipped(why.reason, observed.text, why.detail)
+    calls, total = before.calls + observed.calls, before.total_ms + (observed.total_ms or 0.0)
+    skipped[key] = replace(before, calls=calls, total_ms=total)
+
+
+def _template(key: str, group: _Group, catalog: Catalog) -> QueryTemplate:
+    text = group.readings.most_common(1)[0][0]
+    reading = group.first[text]
+    samples = sorted(group.samples.values(), key=lambda s: -s.observed.calls)
+    vectors = constant_values(reading, samples)
+    uses = sample_patterns(relation_uses(_with_steady_values(text, vectors), catalog), vectors)
+    return QueryTemplate(
+        id="",
+        fingerprint=key,
+        text=text,
+        kind=reading.kind,
+        calls=group.calls,
+        total_ms=group.total_ms,
+        relations=_relations(uses),
+        uses=uses,
+        samples=tuple(s.observed for s in samples[:MAX_SAMPLES]),
+        variance=group.variance,
+        blocks=group.blocks,
+    )
+
+
+def _with_steady_values(text: str, values: Values) -> Node:
+    """The template's tree with the values it always has in their places."""
+    statement = parse(text)
+    if isinstance(statement, Unparsed):
+        raise IndexPilotError(f"deparsed statement does not parse: {statement.message}", detail=text)
+    steady = {n: v[0] for n, v in values.items() if len(v) == 1}
+    return bind(statement.node, steady) if steady else statement.node
+
+
+def _relations(uses: Iterable[RelationUse]) -> tuple[QualifiedName, ...]:
+    return tuple(dict.fromkeys(use.table for use in uses))
+
+
+def _named(templates: list[QueryTemplate]) -> list[QueryTemplate]:
+    """Ids as short as they can be: six hex digits, more where two templates would share them."""
+    digests = [hashlib.sha256(t.fingerprint.encode()).hexdigest() for t in templates]
+    digits = next(n for n in range(6, 65) if len({d[:n] for d in digests}) == len(digests) or n == 64)
+    return [replace(t, id=f"q-{d[:digits]}") for t, d in zip(templates, digests, strict=True)]
+
+
+def _weight(by: str, templates: Sequence[QueryTemplate]) -> Callable[[QueryTemplate], tuple[float, float]]:
+    timed = any(t.total_ms is not None for t in templates)
+    counted = any(t.blocks is not None for t in templates)
+    if by == "io" and counted:
+        return lambda t: (t.blocks or 0.0, t.calls)
+    if by == "mean" and timed:
+        return lambda t: (t.mean_ms or 0.0, t.calls)
+    if by == "calls" or not timed:
+        return lambda t: (t.calls, t.total_ms or 0.0)
+    return lambda t: (t.total_ms or 0.0, t.calls)
+
+
+def _enough(
+    templates: Sequence[QueryTemplate], min_calls: float, min_ms: float, limit: int | None
+) -> tuple[list[QueryTemplate], list[Skipped]]:
+    kept: list[QueryTemplate] = []
+    small: list[Skipped] = []
+    for template in templates:
+        why = _too_small(template, min_calls, min_ms)
+        if why is None and limit is not None and len(kept) >= limit:
+            why = f"not among the first {limit}"
+        if why is None:
+            kept.append(template)
+        else:
+            small.append(Skipped("compressed", template.text, why, template.calls, template.total_ms or 0.0))
+    return kept, small
+
+
+def _too_small(template: QueryTemplate, min_calls: float, min_ms: float) -> str | None:
+    if template.calls < min_calls:
+        return f"fewer than {min_calls:g} calls"
+    if template.total_ms is not None and template.total_ms < min_ms:
+        return f"under {min_ms:g} ms in total"
+    return None
+
+
+def _share(kept: Sequence[QueryTemplate], skipped: Sequence[Skipped]) -> float:
+    timed = all(t.total_ms is not None for t in kept)
+    mine = sum((t.total_ms or 0.0) if timed else t.calls for t in kept)
+    others = sum(s.total_ms if timed else s.calls for s in skipped)
+    return mine / (mine + others) if mine + others > 0 else 1.0
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return one if other is None else (one or 0.0) + other

@@ -1,0 +1,131 @@
+"""One observed text, read: which template it belongs to, or why it belongs to none."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from indexpilot_cli.model.catalog import Catalog, Table
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.workload import StatementKind
+from indexpilot_cli.workload.repairs import TypeOf, repaired
+from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse, fingerprint, normalise, parse
+
+OWN_SCHEMA = "indexpilot"
+_OWN_MARK = re.compile(r"\s*/\*\s*indexpilot", re.IGNORECASE)
+_SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
+_WRAPPED = {"DeclareCursorStmt": "query", "CreateTableAsStmt": "query", "CopyStmt": "query"}
+_QUERIES = {"SelectStmt": StatementKind.SELECT, "InsertStmt": StatementKind.INSERT}
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A statement read: ``key`` tells templates apart, ``text`` has constants as ``$n``.
+
+    ``literal`` is the statement as it can be planned by itself (empty when it has parameters); ``constants``
+    maps the numbers of ``text`` that were constants to their SQL.
+    """
+
+    key: str
+    kind: StatementKind
+    text: str
+    literal: str
+    constants: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a text is no template: a word of ``Skipped.reason`` and a sentence."""
+
+    reason: str
+    detail: str
+
+
+def read(text: str, catalog: Catalog) -> Reading | Unread:
+    """The template side of one text."""
+    if _OWN_MARK.match(text):
+        return Unread("own", "sent by indexpilot")
+    statement = parse(text)
+    if isinstance(statement, Unparsed):
+        return _unparsed(statement)
+    kind, node, literal = statement.kind, statement.node, text.strip().rstrip(";").strip()
+    if kind is None:
+        inner = node.child(_WRAPPED[node.kind]) if node.kind in _WRAPPED else None
+        if inner is None or inner.kind not in _QUERIES:
+            return _utility(node)
+        kind, node, literal = _QUERIES[inner.kind], inner, deparse(inner)
+    unread = _relations_unread(node, catalog)
+    return unread or _reading(kind, node, literal, catalog)
+
+
+def _reading(kind: StatementKind, node: Node, literal: str, catalog: Catalog) -> Reading | Unread:
+    printed = fingerprint(literal)
+    if isinstance(printed, Unparsed):
+        return _unparsed(printed)
+    parameterised = any(n.kind == "ParamRef" for n in node.walk())
+    try:
+        normal = normalise(repaired(node, _types(node, catalog)))
+    except ValueError as error:
+        return Unread("unparsed", str(error))
+    shape = hashlib.sha256(repr(normal.shape).encode()).hexdigest()[:8] if normal.shape else ""
+    return Reading(printed + shape, kind, normal.text, "" if parameterised else literal, normal.constants)
+
+
+def _unparsed(found: Unparsed) -> Unread:
+    reason = found.reason if found.reason in ("empty", "too_long") else "unparsed"
+    place = f" (line {found.line}, column {found.column})" if found.line else ""
+    return Unread(reason, found.message + place)
+
+
+def _utility(node: Node) -> Unread:
+    name = _SPACE.sub(" ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", node.kind.removesuffix("Stmt"))).upper()
+    return Unread("transaction" if node.kind == "TransactionStmt" else "utility", name)
+
+
+def _relations_unread(node: Node, catalog: Catalog) -> Unread | None:
+    """Why the relations of a statement leave nothing to index, or None."""
+    queries = {n.text("ctename") for n in node.walk() if n.kind == "CommonTableExpr"}
+    named = [
+        n for n in node.walk() if n.kind == "RangeVar" and (n.text("schemaname") or n.text("relname") not in queries)
+    ]
+    if any(n.text("schemaname") == OWN_SCHEMA for n in named):
+        return Unread("own", "reads or writes IndexPilot's own tables")
+    if any(_known(n, catalog) for n in named):
+        return None
+    if named and all(_system(n) for n in named):
+        return Unread("catalog_only", "only system catalogs")
+    missing = ", ".join(dict.fromkeys(n.text("relname") for n in named))
+    return Unread("no_table", f"not in the database: {missing}" if missing else "no table")
+
+
+def _known(node: Node, catalog: Catalog) -> bool:
+    name, schema = node.text("relname"), node.text("schemaname") or None
+    if catalog.resolve(name, schema) is not None:
+        return True
+    return any(QualifiedName(s, name) in catalog.views for s in ((schema,) if schema else catalog.search_path))
+
+
+def _system(node: Node) -> bool:
+    schema = node.text("schemaname")
+    return schema in _SYSTEM or (not schema and node.text("relname").startswith("pg_"))
+
+
+def _types(node: Node, catalog: Catalog) -> TypeOf:
+    """Types of column references by the tables the statement names (the first that has the column)."""
+    tables: dict[str, Table] = {}
+    for named in (n for n in node.walk() if n.kind == "RangeVar"):
+        table = catalog.resolve(named.text("relname"), named.text("schemaname") or None)
+        alias = named.child("alias")
+        if table is not None:
+            tables.setdefault(alias.text("aliasname") if alias else named.text("relname"), table)
+
+    def type_of(reference: Node) -> str | None:
+        parts = reference.names("fields")
+        fitting = [tables[parts[-2]]] if len(parts) > 1 and parts[-2] in tables else list(tables.values())
+        columns = (t.column(parts[-1]) for t in fitting)
+        return next((c.type for c in columns if c is not None), None)
+
+    return type_of
