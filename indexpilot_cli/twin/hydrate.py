@@ -1,0 +1,192 @@
+"""From a snapshot to the template database of a private server: schema, statistics and sizes, but no rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.model.codec import to_json
+from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.postgres.session import Session, open_session
+from indexpilot_cli.twin.layout import Heap, read_layout
+from indexpilot_cli.twin.pages import RelationFile
+from indexpilot_cli.twin.schema import Builder, build
+from indexpilot_cli.twin.server import LocalServer
+from indexpilot_cli.twin.values import NotModelled, RelationStatistics, Snapshot
+
+TEMPLATE = "twin"
+PLANNER = "indexpilot_planner"  # the role that plans: owner of everything, no superuser
+_BATCH = 200
+_HARMLESS = {"force_parallel_mode": "off", "debug_parallel_query": "off", "enable_group_by_reordering": "on"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hydrated:
+    """What is known of a hydrated template: its files, tables, and what is missing or different."""
+
+    files: tuple[RelationFile, ...]
+    heaps: tuple[tuple[QualifiedName, Heap], ...]
+    not_modelled: tuple[NotModelled, ...]
+    notes: tuple[str, ...] = ()
+
+
+def hydrate(server: LocalServer, snapshot: Snapshot, progress: Progress) -> Hydrated:
+    """Make the template database on the running server. Its relation files stay short; copies get the sizes."""
+    with _superuser(server, "postgres") as admin:
+        notes = create_database(admin, snapshot)
+    with _superuser(server, TEMPLATE) as admin, _planner(server) as planner:
+        for statement in _PREPARATION:
+            planner.execute(statement)
+        not_modelled = _create_objects(Builder(planner, admin, snapshot), snapshot, progress)
+        progress.stage("statistics")
+        not_modelled += put_sizes(admin, snapshot)
+        not_modelled += put_statistics(admin, snapshot.statistics)
+        notes += put_settings(admin, snapshot)
+        files, heaps = read_layout(admin, snapshot)
+        admin.execute("CHECKPOINT")
+    return Hydrated(files, tuple(heaps.items()), tuple(not_modelled), notes)
+
+
+def put_settings(admin: Session, snapshot: Snapshot) -> tuple[str, ...]:
+    """The source's planner settings and search path for the role that plans; gives those that differ now."""
+    unknown = []
+    for name, value in snapshot.settings.items():
+        try:
+            admin.execute(f"ALTER ROLE {PLANNER} SET {quote_identifier(name)} TO {quote_literal(value)}")
+        except UnreachableError:
+            raise
+        except IndexPilotError:
+            if value != _HARMLESS.get(name):
+                unknown.append(name)
+    path = ", ".join(quote_identifier(schema) for schema in snapshot.catalog.search_path) or "''"
+    admin.execute(f"ALTER ROLE {PLANNER} SET search_path TO {path}")
+    return (f"settings this version does not have: {', '.join(unknown)}",) if unknown else ()
+
+
+_PREPARATION = (
+    "SET check_function_bodies = off",
+    "SET client_min_messages = error",
+    "SET xmloption = content",
+    "SELECT pg_catalog.set_config('search_path', '', false)",
+)
+
+
+def create_database(admin: Session, snapshot: Snapshot) -> tuple[str, ...]:
+    """The empty template with the source's encoding and sort order, or the nearest this host has.
+
+    Gives what had to be different.
+    """
+    encoding = quote_literal(snapshot.catalog.encoding)
+    admin.execute(f"CREATE ROLE {PLANNER} LOGIN BYPASSRLS")
+    refusal = None
+    for locale, note in _locales(snapshot, admin.version):
+        try:
+            admin.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 OWNER {PLANNER} ENCODING {encoding} {locale}")
+        except UnreachableError:
+            raise
+        except IndexPilotError as error:
+            refusal = error
+            continue
+        return (note,) if note else ()
+    assert refusal is not None
+    raise refusal
+
+
+def _locales(snapshot: Snapshot, version: int) -> Iterator[tuple[str, str | None]]:
+    libc = f"LC_COLLATE {quote_literal(snapshot.collate)} LC_CTYPE {quote_literal(snapshot.ctype)}"
+    locale = quote_literal(snapshot.provider_locale or "und")
+    wanted = snapshot.provider_locale or snapshot.collate
+    if snapshot.provider == "c":
+        yield libc, None
+    elif snapshot.provider == "i" and version >= 150000:
+        yield f"LOCALE_PROVIDER icu ICU_LOCALE {locale} LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'", None
+        yield f"LOCALE_PROVIDER icu ICU_LOCALE {locale} LC_COLLATE 'C' LC_CTYPE 'C'", None
+    elif snapshot.provider == "b" and version >= 170000:
+        yield f"LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale} LC_COLLATE 'C' LC_CTYPE 'C'", None
+    bytewise = wanted in ("C", "POSIX") or (snapshot.provider == "b" and wanted in ("C", "C.UTF-8"))
+    if bytewise:
+        yield "LC_COLLATE 'C' LC_CTYPE 'C'", None
+    note = f'this host has no collation "{wanted}": texts sort differently on the twin, so ranges of texts may too'
+    language = wanted.split(".")[0].split("@")[0].replace("_", "-")
+    if version >= 150000:
+        yield f"LOCALE_PROVIDER icu ICU_LOCALE {quote_literal(language)} LC_COLLATE 'C' LC_CTYPE 'C'", note
+    yield "LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'", note
+    yield "LC_COLLATE 'C' LC_CTYPE 'C'", f"{note}; LIKE may use ordinary indexes there"
+
+
+def _create_objects(builder: Builder, snapshot: Snapshot, progress: Progress) -> list[NotModelled]:
+    progress.stage("schema", len(snapshot.objects))
+    for _ in build(builder, snapshot.objects):
+        progress.advance()
+    return [*snapshot.missing, *builder.not_modelled]
+
+
+def put_sizes(admin: Session, snapshot: Snapshot) -> list[NotModelled]:
+    """Pages and tuples of every relation, as the source's catalog has them."""
+    old = snapshot.server.version_num < 140000
+    rows = [
+        {
+            "relation": str(size.name),
+            "pages": size.pages_at_analyze,
+            # Before 14 a table never analyzed has zero tuples on zero pages; from 14 on that is -1.
+            "tuples": -1 if old and size.tuples == 0 and size.pages_at_analyze == 0 else size.tuples,
+            "all_visible": size.all_visible,
+        }
+        for size in snapshot.sizes
+    ]
+    admin.execute("twin_put_sizes", {"rows": json.dumps(rows)})
+    return []
+
+
+def put_statistics(admin: Session, statistics: Sequence[RelationStatistics]) -> list[NotModelled]:
+    """Statistics of columns and index expressions; what the server refuses is given back."""
+    rows = [_row(entry) for entry in statistics]
+    failures: list[NotModelled] = []
+    for start in range(0, len(rows), _BATCH):
+        failures += _put(admin, rows[start : start + _BATCH])
+    return failures
+
+
+def _put(admin: Session, rows: Sequence[dict[str, Any]]) -> list[NotModelled]:
+    """All rows in one statement; halves of them when one is refused, until that one is found."""
+    try:
+        admin.execute("twin_put_statistics", {"rows": json.dumps(rows)})
+    except UnreachableError:
+        raise
+    except IndexPilotError as error:
+        if len(rows) == 1:
+            column = rows[0]["column"] or f"column {rows[0]['number']}"
+            return [NotModelled(f"{rows[0]['relation']}.{column}", "STATISTICS", error.detail or error.message)]
+        half = len(rows) // 2
+        return _put(admin, rows[:half]) + _put(admin, rows[half:])
+    return []
+
+
+def _row(entry: RelationStatistics) -> dict[str, Any]:
+    return {
+        **to_json(entry.statistics),
+        "relation": str(entry.relation),
+        "column": entry.column,
+        "number": entry.number,
+        "inherited": entry.inherited,
+    }
+
+
+def _superuser(server: LocalServer, database: str) -> Session:
+    return open_session(
+        server.dsn(database), read_only=False, statement_timeout_ms=0, lock_timeout_ms=0, application_name="twin"
+    )
+
+
+def _planner(server: LocalServer) -> Session:
+    return open_session(
+        server.dsn(TEMPLATE, PLANNER),
+        read_only=False,
+        statement_timeout_ms=0,
+        lock_timeout_ms=0,
+        application_name="twin",
+    )

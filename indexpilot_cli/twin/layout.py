@@ -1,0 +1,117 @@
+"""Which files the relations of a twin's database are, and what goes into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from indexpilot_cli.model.catalog import Catalog, Table
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.twin.pages import RelationFile, write_file
+from indexpilot_cli.twin.server import give_to_server
+from indexpilot_cli.twin.sizes import KeyWidth, btree_height
+from indexpilot_cli.twin.values import RelationSize, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """A table of the twin: where its rows would be and what its size says."""
+
+    oid: int
+    kind: str
+    node: int
+    pages: int
+    pages_at_analyze: int
+    tuples: float
+    all_visible: int
+
+    @property
+    def rows(self) -> float:
+        """Rows as the planner scales them: density at the last analyze times the pages of now."""
+        if self.pages_at_analyze > 0 and self.tuples >= 0:
+            return self.tuples / self.pages_at_analyze * self.pages
+        return max(self.tuples, 0.0)
+
+
+def read_layout(session: Session, snapshot: Snapshot) -> tuple[tuple[RelationFile, ...], dict[QualifiedName, Heap]]:
+    """The files to write into a copy of the session's database, and its tables."""
+    sizes = {size.name: size for size in snapshot.sizes}
+    rows = session.rows("twin_layout")
+    lengths = {row.oid: _pages(sizes.get(QualifiedName(row.schema, row.name))) for row in rows}
+    files = []
+    heaps = {}
+    for row in rows:
+        name = QualifiedName(row.schema, row.name)
+        size = sizes.get(name) or RelationSize(name, row.kind, 0, 0, -1.0)
+        if row.kind in "rmp":
+            heaps[name] = _heap(row, size)
+        if row.node:
+            files.append(_file(row, size, lengths.get(row.table_oid, 0), snapshot.catalog))
+    return tuple(files), heaps
+
+
+def plant(data: Path, database: int, files: Iterable[RelationFile]) -> None:
+    """Write the files of a database nobody has connected to yet."""
+    directory = data / "base" / str(database)
+    for file in files:
+        if file.pages:
+            write_file(directory, file, give_to_server)
+
+
+def index_widths(table: Table | None, columns: Sequence[str | None]) -> tuple[KeyWidth, ...]:
+    """Widths of index columns by name; an expression (None) or an unknown column counts as 16 bytes."""
+    return tuple(_width(table, column) for column in columns)
+
+
+def _width(table: Table | None, name: str | None) -> KeyWidth:
+    column = table.column(name) if table and name else None
+    if column is None:
+        return KeyWidth(16.0)
+    alignment = {"c": 1, "s": 2, "i": 4, "d": 8}.get(column.alignment, 4)
+    if column.length > 0:
+        return KeyWidth(column.length, alignment, _nulls(column.statistics))
+    width = column.statistics.avg_width if column.statistics else 16
+    return KeyWidth(width, 1 if width < 127 else alignment, _nulls(column.statistics))
+
+
+def _nulls(statistics: Any) -> bool:
+    return statistics is not None and statistics.null_frac > 0
+
+
+def _pages(size: RelationSize | None) -> int:
+    return size.pages if size else 0
+
+
+def _heap(row: Any, size: RelationSize) -> Heap:
+    return Heap(row.oid, row.kind, row.node or 0, size.pages, size.pages_at_analyze, size.tuples, size.all_visible)
+
+
+def _file(row: Any, size: RelationSize, heap_pages: int, catalog: Catalog) -> RelationFile:
+    height = 0
+    if row.method == "btree":
+        height = size.height if size.height is not None else _estimated_height(size, catalog)
+    return RelationFile(
+        node=row.node,
+        pages=size.pages,
+        method=row.method,
+        height=height,
+        pages_per_range=row.pages_per_range or 128,
+        heap_pages=heap_pages,
+    )
+
+
+def _estimated_height(size: RelationSize, catalog: Catalog) -> int:
+    found = _index_columns(catalog).get(size.name)
+    table, columns = found if found else (None, (None,))
+    return btree_height(size.pages, index_widths(table, columns))
+
+
+def _index_columns(catalog: Catalog) -> Mapping[QualifiedName, tuple[Table, tuple[str | None, ...]]]:
+    return {
+        index.name: (table, tuple(key.column for key in index.definition.keys))
+        for table in catalog.tables
+        for index in table.indexes
+    }

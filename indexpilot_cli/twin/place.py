@@ -1,0 +1,152 @@
+"""Where twins live: a directory the server's account can reach, one entry per snapshot, swept and limited in size."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from indexpilot_cli.twin.binaries import Binaries
+from indexpilot_cli.twin.server import give_to_server, server_user
+
+_AS_ROOT = Path("/var/cache/indexpilot/twins")
+_SLOTS = 8  # processes that may use the same snapshot at the same time
+
+
+@dataclass
+class Entry:
+    """A locked place for one twin. ``home`` is the server's; the lock ends with ``release`` or this process."""
+
+    directory: Path
+    _lock: IO[bytes]
+
+    @property
+    def home(self) -> Path:
+        """The server's home directory."""
+        return self.directory / "home"
+
+    @property
+    def marker(self) -> Path:
+        """The file that says the twin in here is whole."""
+        return self.directory / "complete.json"
+
+    def clear(self) -> None:
+        """Empty the entry and make a new home."""
+        self.marker.unlink(missing_ok=True)
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(mode=0o700)
+        give_to_server(self.home)
+
+    def release(self) -> None:
+        """Let others have it."""
+        self._lock.close()
+
+
+def reachable_directory(wanted: Path) -> Path:
+    """The wanted directory, made when missing; as root and out of the server account's reach, another one."""
+    wanted = wanted.absolute()
+    wanted.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if server_user() is None or reachable(wanted):
+        return wanted
+    try:
+        _AS_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError:
+        fallback = Path(tempfile.gettempdir()) / "indexpilot-root"
+        fallback.mkdir(mode=0o755, exist_ok=True)
+        return fallback
+    return _AS_ROOT
+
+
+def reachable(path: Path) -> bool:
+    """Whether the server's account may enter every directory down to the path."""
+    user = server_user()
+    if user is None:
+        return True
+    real = path.resolve()
+    return all(_may_enter(p.stat(), user.pw_uid, user.pw_gid) for p in (real, *real.parents) if p.is_dir())
+
+
+def runnable(binaries: Binaries, place: Path) -> Binaries:
+    """The binaries, or a copy in ``place`` where the server's account cannot reach the installation."""
+    if reachable(binaries.directory):
+        return binaries
+    root = binaries.directory.parent
+    target = place / f"postgresql-{binaries.version}"
+    if not target.exists():
+        beside = Path(tempfile.mkdtemp(dir=place, prefix=".binaries-"))
+        beside.chmod(0o755)
+        shutil.copytree(root, beside / "install", symlinks=True)
+        try:
+            (beside / "install").rename(target)
+        except OSError:  # another process was faster
+            shutil.rmtree(beside / "install", ignore_errors=True)
+        beside.rmdir()
+    return Binaries(target / binaries.directory.name, binaries.version, binaries.origin)
+
+
+def take_entry(place: Path, key: str) -> Entry:
+    """A locked entry for the key: the cached one, or a further slot while other processes hold that."""
+    for slot in range(_SLOTS):
+        entry = _try_entry(place / (f"{key}-{slot}" if slot else key))
+        if entry is not None:
+            os.utime(entry.directory)
+            return entry
+    return _wait_entry(place / key)
+
+
+@contextmanager
+def free_entries(place: Path) -> Iterator[list[Entry]]:
+    """Every entry that nobody uses, locked for the length of the block."""
+    found = [entry for path in sorted(place.iterdir()) if (path / "lock").exists() and (entry := _try_entry(path))]
+    try:
+        yield found
+    finally:
+        for entry in found:
+            entry.release()
+
+
+def disk_usage(directory: Path) -> int:
+    """Bytes the directory's files really occupy (holes of sparse files do not count)."""
+    total = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_blocks * 512  # noqa: PTH118 - thousands of files
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def _try_entry(path: Path) -> Entry | None:
+    path.mkdir(mode=0o755, exist_ok=True)
+    lock = (path / "lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    if not (path / "lock").exists():  # removed by a sweep between open and lock
+        lock.close()
+        return _try_entry(path)
+    return Entry(path, lock)
+
+
+def _wait_entry(path: Path) -> Entry:
+    lock = (path / "lock").open("ab")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return Entry(path, lock)
+
+
+def _may_enter(status: os.stat_result, user: int, group: int) -> bool:
+    if status.st_uid == user:
+        return bool(status.st_mode & stat.S_IXUSR)
+    if status.st_gid == group:
+        return bool(status.st_mode & stat.S_IXGRP)
+    return bool(status.st_mode & stat.S_IXOTH)

@@ -1,0 +1,294 @@
+"""The planner twin as an estimator: any index of any access method, tried without touching production."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import TypeAlias
+
+from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.model.catalog import BLOCK
+from indexpilot_cli.model.index import BTREE, IndexDefinition
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.plan import PlannedStatement
+from indexpilot_cli.model.progress import Progress, Silent
+from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.postgres.shapes import IndexLookup, KnownIndex, PlanNames, failed, read_plan
+from indexpilot_cli.twin.cluster import Cluster, open_cluster
+from indexpilot_cli.twin.guess import guess_size
+from indexpilot_cli.twin.layout import index_widths
+from indexpilot_cli.twin.sizes import btree_height
+from indexpilot_cli.twin.values import NotModelled, Snapshot
+from indexpilot_cli.twin.worker import IndexSize, Reach, Worker
+
+_PER_WORKER = 200  # questions that make another worker worth its start
+_MOST_WORKERS = 16
+
+_Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question reduced to what can matter for it."""
+
+    key: _Key
+    keep_tree: bool
+
+
+class TwinEstimator:
+    """Costs with hypothetical and without hidden indexes, from the planner twin. Close it, or use ``with``."""
+
+    def __init__(self, cluster: Cluster, snapshot: Snapshot, workers: int):
+        self._cluster = cluster
+        self._catalog = snapshot.catalog
+        self._snapshot = snapshot
+        self._heaps = MappingProxyType(dict(cluster.hydrated.heaps))
+        self._existing = {i.name: i.definition for t in snapshot.catalog.tables for i in t.indexes}
+        self._most = max(1, min(workers, _MOST_WORKERS))
+        self._workers: list[Worker] = []
+        self._home: dict[Plannable, int] = {}
+        self._reach: dict[Plannable, Reach] = {}
+        self._memo: dict[_Key, PlannedStatement] = {}
+        self._sizes: dict[IndexDefinition, IndexSize] = {}
+        self._refusals: dict[IndexDefinition, str | None] = {}
+        self._calls = 0
+        self._hits = 0
+        self._lock = threading.Lock()
+        self._start_worker()
+
+    def __enter__(self) -> TwinEstimator:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the sessions and stop the server."""
+        while self._workers:
+            self._workers.pop().close()
+        self._cluster.close()
+
+    # -- facts
+
+    @property
+    def name(self) -> str:
+        """Such as ``twin/15.20``."""
+        return f"twin/{self._cluster.version}"
+
+    @property
+    def version(self) -> str:
+        """Version of the planner, such as 15.20."""
+        return self._cluster.version
+
+    @property
+    def calls(self) -> int:
+        """EXPLAINs sent so far."""
+        return self._calls
+
+    @property
+    def cache_hits(self) -> int:
+        """Questions answered from memory so far."""
+        return self._hits
+
+    @property
+    def not_modelled(self) -> tuple[NotModelled, ...]:
+        """What the twin does not have, or only by a stand-in."""
+        return self._cluster.hydrated.not_modelled
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where the twin differs from the source as a whole."""
+        notes = self._cluster.hydrated.notes
+        major = self._cluster.server.binaries.major
+        if major != self._snapshot.major:
+            notes += (f"plans come from PostgreSQL {major}, the server is {self._snapshot.major}",)
+        return notes
+
+    # -- questions
+
+    def plan(self, questions: Sequence[WhatIf]) -> tuple[PlannedStatement, ...]:
+        """Answers in the order of the questions; each distinct one is planned once in the twin's life."""
+        self._grow(len(questions))
+        unknown = dict.fromkeys(q.statement for q in questions if q.statement not in self._reach)
+        self._spread([(statement, None) for statement in unknown])
+        asked = [self._reduced(question) for question in questions]
+        wanted: dict[_Key, bool] = {}
+        for item in asked:
+            known = self._memo.get(item.key)
+            if known is None or (item.keep_tree and known.tree is None and known.ok):
+                wanted[item.key] = wanted.get(item.key, False) or item.keep_tree
+        self._hits += len(questions) - len(wanted)
+        self._spread([(key[0], _Asked(key, tree)) for key, tree in wanted.items()])
+        return tuple(_as_asked(self._memo[item.key], item.keep_tree) for item in asked)
+
+    def refuses(self, definition: IndexDefinition) -> str | None:
+        """Why the server does not take the index, in its words; None when it does (it is then there, hidden)."""
+        if definition not in self._refusals:
+            self._refusals[definition] = self._try(self._workers[0], definition)
+        return self._refusals[definition]
+
+    def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
+        """Use this size for the hypothetical index from now on; without ``height`` it follows from the pages."""
+        if height is None:
+            height = self._height(definition, pages)
+        size = IndexSize(max(1, pages), tuples, height)
+        if self._sizes.get(definition) == size:
+            return
+        self._sizes[definition] = size
+        self._memo = {key: answer for key, answer in self._memo.items() if definition not in key[1]}
+        for worker in self._workers:
+            if worker.built(definition):
+                worker.resize(definition, size)
+
+    def size(self, definition: IndexDefinition) -> int:
+        """Bytes the planner believes the hypothetical index has."""
+        return self._size(definition).pages * BLOCK
+
+    def parameter_types(self, sql: str) -> tuple[str, ...]:
+        """Types of ``$1`` … in the statement as the server infers them.
+
+        Raises StatementError with the server's words when it cannot.
+        """
+        return self._workers[0].parameter_types(sql)
+
+    # -- inside
+
+    def _grow(self, questions: int) -> None:
+        wanted = min(self._most, 1 + (self._calls + questions) // _PER_WORKER)
+        while len(self._workers) < wanted:
+            self._start_worker()
+
+    def _start_worker(self) -> None:
+        name = f"w{len(self._workers)}"
+        oid = self._cluster.copy(name)
+        directory = self._cluster.server.data / "base" / str(oid)
+        worker = Worker(self._cluster.superuser(name), self._cluster.planner(name), directory, self._heaps)
+        self._workers.append(worker)
+
+    def _spread(self, tasks: Sequence[tuple[Plannable, _Asked | None]]) -> None:
+        """Every task on the worker of its statement, workers side by side."""
+        shares: list[list[tuple[Plannable, _Asked | None]]] = [[] for _ in self._workers]
+        for task in tasks:
+            shares[self._home_of(task[0], shares)].append(task)
+        busy = [(worker, share) for worker, share in zip(self._workers, shares, strict=True) if share]
+        if len(busy) <= 1:
+            for worker, share in busy:
+                self._work(worker, share)
+            return
+        with ThreadPoolExecutor(len(busy)) as pool:
+            for future in [pool.submit(self._work, worker, share) for worker, share in busy]:
+                future.result()
+
+    def _home_of(self, statement: Plannable, shares: Sequence[Sequence[object]]) -> int:
+        if statement not in self._home:
+            self._home[statement] = min(range(len(shares)), key=lambda n: len(shares[n]))
+        return self._home[statement]
+
+    def _work(self, worker: Worker, share: Sequence[tuple[Plannable, _Asked | None]]) -> None:
+        for statement, asked in share:
+            if asked is None:
+                reach = worker.reach(statement)
+                with self._lock:
+                    self._reach[statement] = reach
+            else:
+                answer = self._answer(worker, asked)
+                with self._lock:
+                    self._calls += 1
+                    self._memo[asked.key] = answer
+
+    def _reduced(self, question: WhatIf) -> _Asked:
+        """Indexes on tables the statement does not touch cannot change its plan."""
+        reach, worker = self._reach[question.statement], self._workers[0]
+        indexes = frozenset(d for d in question.indexes if worker.members_of(d.table) & reach.tables)
+        hidden = frozenset(n for n in question.hidden if worker.table_of(n) & reach.tables)
+        return _Asked((question.statement, indexes, hidden), question.keep_tree)
+
+    def _answer(self, worker: Worker, asked: _Asked) -> PlannedStatement:
+        statement, indexes, hidden = asked.key
+        reach = self._reach[statement]
+        if reach.error is not None:
+            return failed(reach.error)
+        for definition in indexes:
+            refusal = None if worker.built(definition) else self._try(worker, definition)
+            if refusal is not None:
+                return failed(f"the server refuses the index: {refusal}")
+        try:
+            worker.show(indexes, hidden)
+            schemas, verbose = self._schemas(worker, reach)
+            node = worker.explain(statement, verbose=verbose)
+        except UnreachableError as error:
+            if error.code != "timeout":
+                raise
+            return failed(error.detail or error.message)
+        except IndexPilotError as error:
+            return failed(error.detail or error.message)
+        return read_plan(node, PlanNames(self._index_lookup(worker), schemas), keep_tree=asked.keep_tree)
+
+    def _index_lookup(self, worker: Worker) -> IndexLookup:
+        def find(relation: QualifiedName | None, name: str) -> KnownIndex | None:
+            if relation is None:
+                return None
+            return worker.lookup(self._existing, QualifiedName(relation.schema, name))
+
+        return find
+
+    def _schemas(self, worker: Worker, reach: Reach) -> tuple[dict[str, str], bool]:
+        """Schemas by table name, and whether names alone are ambiguous for the statement."""
+        names = [worker.tables[oid] for oid in reach.tables if oid in worker.tables]
+        schemas = {name.name: name.schema for name in names}
+        return schemas, len(schemas) < len(names)
+
+    def _try(self, worker: Worker, definition: IndexDefinition) -> str | None:
+        if worker.built(definition):
+            return None
+        try:
+            worker.build(definition, self._size(definition))
+        except UnreachableError:
+            raise
+        except IndexPilotError as error:
+            return error.detail or error.message
+        return None
+
+    def _size(self, definition: IndexDefinition) -> IndexSize:
+        if definition not in self._sizes:
+            oids = self._workers[0].members_of(definition.table)
+            heaps = [heap for heap in self._heaps.values() if heap.oid in oids and heap.kind != "p"]
+            rows, pages = sum(heap.rows for heap in heaps), sum(heap.pages for heap in heaps)
+            self._sizes[definition] = guess_size(self._catalog, definition, rows, pages)
+        return self._sizes[definition]
+
+    def _height(self, definition: IndexDefinition, pages: int) -> int:
+        if definition.method != BTREE:
+            return 0
+        table = self._catalog.table(definition.table)
+        return btree_height(pages, index_widths(table, [key.column for key in definition.keys]))
+
+
+def open_twin(
+    snapshot: Snapshot,
+    *,
+    cache_dir: Path,
+    workers: int | None = None,
+    major: int | None = None,
+    progress: Progress | None = None,
+) -> TwinEstimator:
+    """The twin of the snapshot, ready to plan; ``workers`` None means one for each core, started when needed.
+
+    ``major`` asks for binaries of one major version. Raises PrerequisiteError when no server can be started.
+    """
+    cluster = open_cluster(snapshot, cache_dir, major, progress or Silent())
+    try:
+        return TwinEstimator(cluster, snapshot, workers or os.cpu_count() or 1)
+    except BaseException:
+        cluster.close()
+        raise
+
+
+def _as_asked(answer: PlannedStatement, keep_tree: bool) -> PlannedStatement:
+    return answer if keep_tree or answer.tree is None else replace(answer, tree=None)

@@ -1,0 +1,26 @@
+"""Snapshots of databases: read one, save it, load it, take the sampled values out of it."""
+
+from __future__ import annotations
+
+from indexpilot_cli.twin.capture import capture
+from indexpilot_cli.twin.snapshot_file import load, save
+from indexpilot_cli.twin.values import (
+    ExtendedStatistics,
+    NotModelled,
+    RelationSize,
+    RelationStatistics,
+    SchemaObject,
+    Snapshot,
+)
+
+__all__ = [
+    "ExtendedStatistics",
+    "NotModelled",
+    "RelationSize",
+    "RelationStatistics",
+    "SchemaObject",
+    "Snapshot",
+    "capture",
+    "load",
+    "save",
+]

@@ -1,0 +1,235 @@
+"""One database of the twin: hypothetical indexes built, sized, shown and hidden; statements planned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from types import MappingProxyType
+
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.model.ddl import create_index
+from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.workload import PlanMode, Plannable
+from indexpilot_cli.postgres.plans import GENERIC_FROM, explain_text, refuse_others
+from indexpilot_cli.postgres.session import Row, Session
+from indexpilot_cli.postgres.shapes import KnownIndex, Node
+from indexpilot_cli.twin.layout import Heap
+from indexpilot_cli.twin.pages import RelationFile, write_file
+from indexpilot_cli.twin.server import give_to_server
+
+_FIRST_NODE = 3_000_000_000  # relfilenodes of our own: far above any the server will hand out
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSize:
+    """Size of a hypothetical index over all partitions; ``height`` is the B-tree root level."""
+
+    pages: int
+    tuples: float
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An index relation: the index itself, or its part on one partition (kind ``I``: a parent without storage)."""
+
+    oid: int
+    name: QualifiedName
+    kind: str
+    table_oid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The tables a statement reads or writes, partitions and inheritance children included."""
+
+    tables: frozenset[int]
+    error: str | None = None
+
+
+class Worker:
+    """Sessions to one database of the twin. One thread at a time."""
+
+    def __init__(self, admin: Session, planner: Session, directory: Path, heaps: Mapping[QualifiedName, Heap]):
+        self._admin = admin
+        self._planner = planner
+        self._directory = directory
+        self._heaps = {heap.oid: heap for heap in heaps.values()}
+        self._nodes = count(_FIRST_NODE)
+        self._empty: dict[int, int] = {}
+        self._built: dict[IndexDefinition, tuple[Member, ...]] = {}
+        self._shown: frozenset[IndexDefinition] = frozenset()
+        self._hidden: frozenset[QualifiedName] = frozenset()
+        tables = admin.rows("twin_tables")
+        self.tables = {row.oid: QualifiedName(row.schema, row.name) for row in tables}
+        self._oids = {name: oid for oid, name in self.tables.items()}
+        self._members = {row.oid: frozenset(row.members) for row in tables}
+        self._existing = _grouped(admin.rows("twin_indexes", {"root": None}))
+
+    def close(self) -> None:
+        """End both sessions."""
+        self._planner.close()
+        self._admin.close()
+
+    # -- statements
+
+    def reach(self, statement: Plannable) -> Reach:
+        """What the statement touches, from the locks its planning takes; with ``error`` when it has no plan."""
+        try:
+            refuse_others(statement.sql)
+            with self._planner.transaction(rollback=True):
+                self._lock(statement)
+                oids = {row.oid for row in self._planner.rows("twin_locks")}
+        except UnreachableError as error:
+            if error.code != "timeout":
+                raise
+            return Reach(frozenset(), error.detail or error.message)
+        except IndexPilotError as error:
+            return Reach(frozenset(), error.detail or error.message)
+        finally:
+            self._forget_statement()
+        return Reach(frozenset().union(*(self._members.get(oid, frozenset({oid})) for oid in oids)))
+
+    def parameter_types(self, sql: str) -> tuple[str, ...]:
+        """Types of ``$1`` … as the server infers them. Raises StatementError when it cannot."""
+        refuse_others(sql)
+        try:
+            self._planner.execute(f"PREPARE indexpilot_asked AS {sql}")
+            types = self._planner.value(
+                "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'indexpilot_asked'"
+            )
+        finally:
+            self._forget_statement()
+        return tuple(types or ())
+
+    def explain(self, statement: Plannable, *, verbose: bool = False) -> Node:
+        """The plan with what is shown and hidden now."""
+        return explain_text(self._planner, statement, verbose=verbose)
+
+    def members_of(self, table: QualifiedName) -> frozenset[int]:
+        """Oids of the table and of everything that inherits from it; empty when the twin has no such table."""
+        oid = self._oids.get(table)
+        return self._members[oid] if oid is not None else frozenset()
+
+    def table_of(self, index: QualifiedName) -> frozenset[int]:
+        """Oids of the tables an existing index lies on."""
+        return frozenset(member.table_oid for member in self._existing.get(index, ()))
+
+    def lookup(self, definitions: Mapping[QualifiedName, IndexDefinition], name: QualifiedName) -> KnownIndex | None:
+        """What an index name in a plan means, given the structures of the existing indexes."""
+        for definition, members in self._built.items():
+            if any(member.name == name for member in members):
+                return KnownIndex(definition)
+        return KnownIndex(definitions[name], name) if name in definitions else None
+
+    # -- indexes
+
+    def show(self, indexes: frozenset[IndexDefinition], hidden: frozenset[QualifiedName]) -> None:
+        """Exactly these hypothetical indexes are valid from now on, and exactly these existing ones are not."""
+        toggled = [self._built[d] for d in indexes ^ self._shown]
+        toggled += [self._existing[n] for n in hidden ^ self._hidden if n in self._existing]
+        oids = [member.oid for members in toggled for member in members]
+        if oids:
+            self._admin.execute(
+                "UPDATE pg_index SET indisvalid = NOT indisvalid WHERE indexrelid = ANY (%s::oid[])", [oids]
+            )
+        self._shown, self._hidden = indexes, hidden
+
+    def built(self, definition: IndexDefinition) -> bool:
+        """Whether the hypothetical index is there (shown or not)."""
+        return definition in self._built
+
+    def build(self, definition: IndexDefinition, size: IndexSize) -> None:
+        """Make the hypothetical index, not shown. Raises StatementError with the server's reason to refuse it."""
+        heaps = [self._heaps[oid] for oid in self.members_of(definition.table) if oid in self._heaps]
+        full = [heap for heap in heaps if heap.node and heap.pages]
+        name = f"indexpilot_{definition.id[2:]}_{len(self._built)}"
+        with self._admin.transaction():
+            self._swap([{"oid": heap.oid, "node": self._empty_node(heap)} for heap in full])
+            self._admin.execute(create_index(definition, name, concurrently=False))
+            self._swap([_restored(heap) for heap in heaps])
+            root = self._admin.value("SELECT %s::regclass::oid::bigint", [self._qualified(definition, name)])
+            (members,) = _grouped(self._admin.rows("twin_indexes", {"root": root})).values()
+            self._resize(definition, members, size)
+            oids = [member.oid for member in members]
+            self._admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::oid[])", [oids])
+        self._built[definition] = members
+
+    def resize(self, definition: IndexDefinition, size: IndexSize) -> None:
+        """Give a hypothetical index that is already there another size."""
+        with self._admin.transaction():
+            self._resize(definition, self._built[definition], size)
+
+    # -- inside
+
+    def _lock(self, statement: Plannable) -> None:
+        if statement.mode is PlanMode.LITERAL:
+            self._planner.explain(f"EXPLAIN (FORMAT JSON) {statement.sql}")
+        elif statement.mode is PlanMode.GENERIC and self._planner.version >= GENERIC_FROM:
+            self._planner.explain(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {statement.sql}")
+        else:
+            self._planner.execute(f"PREPARE indexpilot_asked AS {statement.sql}")
+
+    def _forget_statement(self) -> None:
+        if not self._planner.closed:
+            self._planner.execute("DEALLOCATE ALL")
+
+    def _qualified(self, definition: IndexDefinition, name: str) -> str:
+        return str(QualifiedName(definition.table.schema, name))
+
+    def _empty_node(self, heap: Heap) -> int:
+        """A relfilenode of no blocks for the table's builds, which would scan sparse blocks as slowly as real ones."""
+        if heap.oid not in self._empty:
+            node = next(self._nodes)
+            write_file(self._directory, RelationFile(node, 0), give_to_server)
+            self._empty[heap.oid] = node
+        return self._empty[heap.oid]
+
+    def _swap(self, rows: Sequence[Mapping[str, object]]) -> None:
+        if rows:
+            self._admin.execute("twin_swap", {"rows": json.dumps(list(rows))})
+
+    def _resize(self, definition: IndexDefinition, members: Collection[Member], size: IndexSize) -> None:
+        """New files of the size wanted, under new numbers: no backend has their pages in memory."""
+        stored = [member for member in members if member.kind == "i"]
+        rows = {member.oid: self._heaps[member.table_oid].rows for member in stored}
+        total = sum(rows.values())
+        swaps = []
+        for member in stored:
+            share = rows[member.oid] / total if total else 1 / len(stored)
+            pages = max(1, round(size.pages * share))
+            node = next(self._nodes)
+            file = RelationFile(
+                node=node,
+                pages=pages,
+                method=definition.method,
+                height=size.height if len(stored) == 1 else min(size.height, max(0, pages - 2)),
+                pages_per_range=int(dict(definition.options).get("pages_per_range", 128)),
+                heap_pages=self._heaps[member.table_oid].pages,
+            )
+            write_file(self._directory, file, give_to_server)
+            swaps.append({"oid": member.oid, "node": node, "pages": pages, "tuples": size.tuples * share})
+        self._swap(swaps)
+
+
+def _restored(heap: Heap) -> Mapping[str, object]:
+    return {
+        "oid": heap.oid,
+        "node": heap.node,
+        "pages": heap.pages_at_analyze,
+        "tuples": heap.tuples,
+        "all_visible": heap.all_visible,
+    }
+
+
+def _grouped(rows: Sequence[Row]) -> Mapping[QualifiedName, tuple[Member, ...]]:
+    found: dict[QualifiedName, tuple[Member, ...]] = {}
+    for row in rows:
+        root = QualifiedName(row.root_schema, row.root_name)
+        member = Member(row.oid, QualifiedName(row.schema, row.name), row.kind, row.table_oid)
+        found[root] = (*found.get(root, ()), member)
+    return MappingProxyType(found)
