@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -75,16 +76,17 @@ class Note:
 
 @contextmanager
 def bookkeeping(
-    connection: Connection, kind: MutationType, record: Record | None = None, **facts: Any
+    connection: Connection, kind: MutationType, record: Record | None = None, *, offline: bool = False, **facts: Any
 ) -> Iterator[Note]:
     """Run the block, then write its row: DONE, FAILED with the error's class and code, or INTERRUPTED.
 
     Errors of the block are raised again, unchanged; a server that could not be reached is not tried again.
-    ``facts`` go into the row's details.
+    ``offline`` says that no database is involved, so there is no row. ``facts`` go into the row's details.
+    ``note.warning`` is known only after the block.
     """
     note = Note()
     note.details(**facts)
-    asked = record or Record()
+    asked = replace(record or Record(), **({"enabled": False} if offline else {}))
     try:
         yield note
     except BaseException as error:

@@ -1,0 +1,167 @@
+"""The genome catalog as the database has it, and as our tables keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from indexpilot_cli.model.genome import FieldKey, GenomeField, Identity, TypeFacts, feature_group, index_method
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.postgres.session import Row, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """A field as the database has it now, and where it physically is."""
+
+    field: GenomeField
+    identity: Identity
+
+
+def discover(
+    session: Session,
+    *,
+    schemas: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+    schema: str = SCHEMA,
+    groups: Sequence[tuple[str, str]] | None = None,
+) -> tuple[Discovered, ...]:
+    """Every column of every ordinary, partitioned and materialized relation, ordered by schema, table and position.
+
+    Left out: partitions (their parent stands for them), foreign and temporary tables, what extensions own, the
+    server's schemas and our own, and tables named in ``exclude`` (``table`` or ``schema.table``).
+    ``groups`` are feature group patterns in place of the usual ones.
+    """
+    parameters = {"own": schema, "schemas": None if schemas is None else list(schemas)}
+    rows = session.rows("metadata_discover", parameters)
+    return tuple(
+        _discovered(row, groups)
+        for row in rows
+        if row.table_name not in exclude and f"{row.schema_name}.{row.table_name}" not in exclude
+    )
+
+
+def fields(
+    session: Session, table_name: str | None = None, schema_name: str | None = None, *, schema: str = SCHEMA
+) -> tuple[GenomeField, ...]:
+    """What the genome catalog holds, all of it or of one table; an unknown table has no fields."""
+    parameters = {"table_name": table_name, "schema_name": schema_name}
+    return tuple(_field(row) for row in session.rows(question(session, "genome_fields", schema), parameters))
+
+
+def stamped_fields(
+    session: Session, table_name: str | None = None, schema_name: str | None = None, *, schema: str = SCHEMA
+) -> tuple[Mapping[str, Any], ...]:
+    """The rows of the genome catalog under their column names, with ``created_at`` and ``updated_at``."""
+    parameters = {"table_name": table_name, "schema_name": schema_name}
+    return tuple(row._asdict() for row in session.rows(question(session, "genome_fields", schema), parameters))
+
+
+def add(session: Session, new: Iterable[GenomeField], *, schema: str = SCHEMA) -> int:
+    """Add the fields that are not there yet; gives how many were. What is there, and was set by hand, stays."""
+    listed = tuple(new)
+    columns = {
+        **_keys(f.key for f in listed),
+        "field_type": [f.type for f in listed],
+        "is_required": [f.required for f in listed],
+        "is_indexable": [f.indexable for f in listed],
+        "default_expression": [f.default_expression for f in listed],
+        "feature_group": [f.group for f in listed],
+    }
+    return session.execute(question(session, "genome_insert", schema), columns) if listed else 0
+
+
+def update(
+    session: Session,
+    key: FieldKey,
+    *,
+    type: str | None = None,
+    required: bool | None = None,
+    indexable: bool | None = None,
+    group: str | None = None,
+    schema: str = SCHEMA,
+) -> bool:
+    """Change what is given of one field; False when the catalog does not have it."""
+    values = _key(key) | {
+        "field_type": type,
+        "is_required": required,
+        "is_indexable": indexable,
+        "feature_group": group,
+    }
+    return session.execute(question(session, "genome_update", schema), values) == 1
+
+
+def remove(session: Session, gone: Iterable[FieldKey], *, schema: str = SCHEMA) -> int:
+    """Forget the fields with their profiles; gives how many there were."""
+    listed = tuple(gone)
+    return session.execute(question(session, "genome_delete", schema), _keys(listed)) if listed else 0
+
+
+def rename(session: Session, old: FieldKey, new: FieldKey, *, schema: str = SCHEMA) -> bool:
+    """Give a field and its profiles another name; False when the catalog does not have it."""
+    target = {"new_schema": new.table.schema, "new_table": new.table.name, "new_field": new.field}
+    return session.execute(question(session, "genome_rename", schema), _key(old) | target) == 1
+
+
+def identities(session: Session, *, schema: str = SCHEMA) -> dict[FieldKey, Identity]:
+    """Where each field was when we last looked."""
+    rows = session.rows(question(session, "identities", schema), {})
+    return {_row_key(row): Identity(row.relid, row.attnum) for row in rows}
+
+
+def save_identities(session: Session, found: Iterable[Discovered], *, schema: str = SCHEMA) -> None:
+    """Remember where each field is."""
+    listed = tuple(found)
+    columns = {
+        **_keys(d.field.key for d in listed),
+        "relid": [d.identity.relid for d in listed],
+        "attnum": [d.identity.attnum for d in listed],
+    }
+    session.execute(question(session, "identities_save", schema), columns)
+
+
+def _discovered(row: Row, groups: Sequence[tuple[str, str]] | None) -> Discovered:
+    facts = TypeFacts(row.base_type, row.category, frozenset(row.methods), row.avg_width, row.all_wide)
+    method = index_method(facts)
+    name = row.field_name
+    found = GenomeField(
+        QualifiedName(row.schema_name, row.table_name),
+        name,
+        row.field_type,
+        required=row.is_required,
+        indexable=method is not None,
+        group=feature_group(name) if groups is None else feature_group(name, groups),
+        method=method,
+    )
+    return Discovered(found, Identity(row.relid, row.attnum))
+
+
+def _field(row: Row) -> GenomeField:
+    return GenomeField(
+        QualifiedName(row.schema_name, row.table_name),
+        row.field_name,
+        row.field_type,
+        required=bool(row.is_required),
+        indexable=row.is_indexable is not False,
+        default_expression=row.default_expression is not False,
+        group=row.feature_group,
+    )
+
+
+def _row_key(row: Row) -> FieldKey:
+    return FieldKey(QualifiedName(row.schema_name, row.table_name), row.field_name)
+
+
+def _key(key: FieldKey) -> dict[str, Any]:
+    return {"schema_name": key.table.schema, "table_name": key.table.name, "field_name": key.field}
+
+
+def _keys(keys: Iterable[FieldKey]) -> dict[str, list[str]]:
+    listed = tuple(keys)
+    return {
+        "schema_name": [k.table.schema for k in listed],
+        "table_name": [k.table.name for k in listed],
+        "field_name": [k.field for k in listed],
+    }

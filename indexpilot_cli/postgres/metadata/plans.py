@@ -1,0 +1,102 @@
+"""Plans kept in the database, so that advice of today can be explained, ignored or applied tomorrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from psycopg.types.json import Jsonb
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.candidate import Rejection
+from indexpilot_cli.model.codec import from_json, to_json
+from indexpilot_cli.model.recommendation import Plan, Recommendation
+from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.postgres.session import Row, Session
+
+_LOOK_BACK = 20
+_IDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What an id stands for: the plan it is from, and the recommendation or the rejection."""
+
+    plan: Plan
+    recommendation: Recommendation | None = None
+    rejection: Rejection | None = None
+
+
+def store(session: Session, plan: Plan, *, keep: int = 200, schema: str = SCHEMA) -> None:
+    """Keep the plan (again, when it is known) and forget all but the newest ``keep``."""
+    values = {"id": plan.id, "created_at": plan.created_at, "plan": Jsonb(to_json(plan))}
+    with session.transaction():
+        session.execute(question(session, "plan_store", schema), values)
+        session.execute(question(session, "plan_prune", schema), {"keep": keep})
+
+
+def load(session: Session, plan_id: str, *, schema: str = SCHEMA) -> Plan:
+    """The plan of that id or unambiguous beginning of one; UsageError with the nearest ids when there is none."""
+    whole = resolve(plan_id, plan_ids(session, schema=schema), "plan")
+    row = session.one(question(session, "plan_load", schema), {"id": whole, "limit": 1})
+    if row is None:
+        raise UsageError(f"no plan {whole}", code="unknown_id")
+    return _plan(row)
+
+
+def latest(session: Session, count: int = 1, *, schema: str = SCHEMA) -> tuple[Plan, ...]:
+    """The newest plans, newest first."""
+    rows = session.rows(question(session, "plan_load", schema), {"id": None, "limit": count})
+    return tuple(_plan(row) for row in rows)
+
+
+def plan_ids(session: Session, *, schema: str = SCHEMA) -> tuple[str, ...]:
+    """Ids of the plans, newest first."""
+    return tuple(row.id for row in session.rows(question(session, "plan_ids", schema), {"limit": _IDS}))
+
+
+def find_recommendation(session: Session, advice_id: str, *, schema: str = SCHEMA) -> Advice:
+    """The newest advice with that id (or unambiguous beginning) among the latest plans.
+
+    Raises UsageError with the nearest ids when no plan has it.
+    """
+    found: dict[str, Advice] = {}
+    for plan in latest(session, _LOOK_BACK, schema=schema):
+        for advice_key, advice in advice_of(plan).items():
+            found.setdefault(advice_key, advice)
+    return found[resolve(advice_id, found, "recommendation")]
+
+
+def advice_of(plan: Plan) -> dict[str, Advice]:
+    """Everything in the plan that has an id; a recommendation goes before a rejection of the same id."""
+    rejected = {r.id: Advice(plan, rejection=r) for r in plan.rejections if r.id is not None}
+    return rejected | {r.id: Advice(plan, recommendation=r) for r in plan.recommendations}
+
+
+def resolve(typed: str, known: Iterable[str], what: str) -> str:
+    """The one known id that is, or begins with, what was typed (in any case; ``R-`` may be left out).
+
+    Raises UsageError: ambiguous ones are listed, unknown ones answered with the nearest.
+    """
+    ids = tuple(dict.fromkeys(known))
+    wanted = typed.strip().lower()
+    exact = [i for i in ids if i.lower() == wanted]
+    begins = [i for i in ids if wanted and (i.lower().startswith(wanted) or i.lower()[2:].startswith(wanted))]
+    if exact or len(begins) == 1:
+        return (exact or begins)[0]
+    if begins:
+        raise UsageError(f"{typed[:80]} fits several: {', '.join(begins[:8])}", code="ambiguous_id")
+    near = suggestions(typed, ids)
+    hint = f"did you mean {' or '.join(near)}?" if near else "indexpilot recommend"
+    raise UsageError(f"no {what} {typed[:80]!r}", hint=hint, code="unknown_id")
+
+
+def suggestions(typed: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:
+    """The known ids nearest to what was typed, nearest first."""
+    by_lower = {i.lower(): i for i in known}
+    return tuple(by_lower[i] for i in get_close_matches(typed.strip().lower(), by_lower, n=count, cutoff=0.5))
+
+
+def _plan(row: Row) -> Plan:
+    return from_json(Plan, row.plan_json)

@@ -1,0 +1,85 @@
+"""Expression profiles: which fields a tenant uses. A tenant without a row follows the field's default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql as compose
+
+from indexpilot_cli.model.genome import FieldKey, ProfileRow
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.postgres.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class TenantField:
+    """A field that is active for a tenant; ``explicit`` says that the tenant has a profile row for it."""
+
+    key: FieldKey
+    type: str
+    group: str | None
+    explicit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRegistry:
+    """The host's column that lists its tenants."""
+
+    table: QualifiedName
+    column: str
+
+
+def initialize(session: Session, tenant_id: int, *, schema: str = SCHEMA) -> int:
+    """One row per genome field with the field's default; gives how many rows are new."""
+    return session.execute(question(session, "profile_initialize", schema), {"tenant_id": tenant_id})
+
+
+def set_enabled(session: Session, tenant_id: int, key: FieldKey, enabled: bool, *, schema: str = SCHEMA) -> bool:
+    """Switch one field of one tenant; False when that changes nothing (or the catalog has no such field)."""
+    values = {"tenant_id": tenant_id, "is_enabled": enabled}
+    names = {"schema_name": key.table.schema, "table_name": key.table.name, "field_name": key.field}
+    return session.execute(question(session, "profile_set", schema), values | names) == 1
+
+
+def active_fields(
+    session: Session,
+    tenant_id: int,
+    table_name: str | None = None,
+    schema_name: str | None = None,
+    *,
+    schema: str = SCHEMA,
+) -> tuple[TenantField, ...]:
+    """The tenant's active fields, by its profile where it has one, else by default."""
+    parameters = {"tenant_id": tenant_id, "table_name": table_name, "schema_name": schema_name}
+    return tuple(
+        TenantField(FieldKey(QualifiedName(r.schema_name, r.table_name), r.field_name), *(r[3:6]))
+        for r in session.rows(question(session, "profile_fields", schema), parameters)
+    )
+
+
+def all_rows(session: Session, *, schema: str = SCHEMA) -> tuple[ProfileRow, ...]:
+    """Every profile row."""
+    return tuple(
+        ProfileRow(r.tenant_id, FieldKey(QualifiedName(r.schema_name, r.table_name), r.field_name), r.is_enabled)
+        for r in session.rows(question(session, "profiles", schema), {})
+    )
+
+
+def find_registry(
+    session: Session, table_name: str = "tenants", column: str = "id", schema_name: str | None = None
+) -> TenantRegistry | None:
+    """The host's table of tenants, when there is one of that name with such an integer column, else None."""
+    names = {"table_name": table_name, "field_name": column, "schema_name": schema_name}
+    row = session.one("metadata_tenant_registry", names)
+    return None if row is None else TenantRegistry(QualifiedName(row.schema_name, row.table_name), row.field_name)
+
+
+def known_tenants(session: Session, registry: TenantRegistry, tenants: frozenset[int]) -> frozenset[int]:
+    """Those of the tenants that the host knows."""
+    query = compose.SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} = ANY ({wanted})").format(
+        column=compose.Identifier(registry.column),
+        table=compose.Identifier(registry.table.schema, registry.table.name),
+        wanted=compose.Literal(sorted(tenants)),
+    )
+    return frozenset(int(row[0]) for row in session.rows(query))

@@ -1,0 +1,112 @@
+"""Query statistics that host applications log: rows in, figures out. Nothing here counts a host table's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.postgres.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStat:
+    """One query of one tenant on one field. ``at`` is seconds since the epoch."""
+
+    tenant_id: int | None
+    table_name: str
+    field_name: str | None
+    query_type: str
+    duration_ms: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStatGroup:
+    """Figures of one tenant, table, field and query type, in milliseconds."""
+
+    tenant_id: int | None
+    table_name: str
+    field_name: str | None
+    query_type: str
+    count: int
+    avg_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class FieldUsage:
+    """How much a field is used, over all tenants."""
+
+    table_name: str
+    field_name: str
+    total_queries: int
+    tenant_count: int
+    avg_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """Size of a table with its partitions. ``row_count`` is the planner's estimate, None when never analyzed.
+
+    ``table_bytes`` includes TOAST and free space maps, as pg_table_size() does.
+    """
+
+    name: QualifiedName
+    row_count: int | None
+    table_bytes: int
+    index_bytes: int
+
+    @property
+    def overhead(self) -> float:
+        """Index bytes per table byte."""
+        return self.index_bytes / self.table_bytes if self.table_bytes else 0.0
+
+
+def insert(session: Session, stats: Sequence[QueryStat], *, schema: str = SCHEMA) -> int:
+    """Write all rows in one statement; gives how many."""
+    columns = {
+        "tenant_id": [s.tenant_id for s in stats],
+        "table_name": [s.table_name for s in stats],
+        "field_name": [s.field_name for s in stats],
+        "query_type": [s.query_type for s in stats],
+        "duration_ms": [s.duration_ms for s in stats],
+        "at": [s.at for s in stats],
+    }
+    return session.execute(question(session, "stats_insert", schema), columns) if stats else 0
+
+
+def figures(
+    session: Session,
+    hours: float | None = 24,
+    table_name: str | None = None,
+    field_name: str | None = None,
+    *,
+    schema: str = SCHEMA,
+) -> tuple[QueryStatGroup, ...]:
+    """Count, average and percentiles per tenant, table, field and type over the last hours, most frequent first."""
+    parameters = {"hours": hours, "table_name": table_name, "field_name": field_name}
+    return tuple(QueryStatGroup(*row) for row in session.rows(question(session, "stats_query", schema), parameters))
+
+
+def usage(session: Session, hours: float | None = 24, *, schema: str = SCHEMA) -> tuple[FieldUsage, ...]:
+    """How much each field was used in the last hours, most used first."""
+    return tuple(FieldUsage(*row) for row in session.rows(question(session, "stats_usage", schema), {"hours": hours}))
+
+
+def prune(session: Session, keep_days: float, *, schema: str = SCHEMA) -> int:
+    """Delete rows older than that; gives how many. A negative number of days is a ValueError."""
+    if not keep_days >= 0:
+        raise ValueError("keep_days must not be negative")
+    return session.execute(question(session, "stats_prune", schema), {"days": keep_days})
+
+
+def table_size(session: Session, table_name: str, schema_name: str | None = None) -> TableSize | None:
+    """Size of a table from the catalog and the file system, without reading a row; None when there is no such table."""
+    row = session.one("metadata_table_size", {"table_name": table_name, "schema_name": schema_name})
+    if row is None:
+        return None
+    return TableSize(QualifiedName(row.schema_name, row.table_name), row.row_count, row.table_bytes, row.index_bytes)

@@ -1,0 +1,1 @@
+DELETE FROM {schema}.ignored_advice WHERE recommendation_id = %(id)s

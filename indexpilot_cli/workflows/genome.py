@@ -1,0 +1,157 @@
+"""Filling the genome catalog and keeping it in step with the database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from indexpilot_cli.model.catalog import Table
+from indexpilot_cli.model.genome import FieldKey, GenomeField
+from indexpilot_cli.model.mutation import Mutation, MutationType
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.requests import Connection
+from indexpilot_cli.postgres.metadata import genome, migrations, mutations
+from indexpilot_cli.postgres.metadata.genome import Discovered
+from indexpilot_cli.postgres.metadata.room import SCHEMA
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows.bookkeeping import writer
+from indexpilot_cli.workflows.genome_changes import ChangeKind, GenomeChange, compare
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrapped:
+    """What went into the genome catalog: tables and fields offered, and how many fields were new."""
+
+    tables_count: int
+    fields_count: int
+    new_fields: int
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Differences between genome catalog and database; ``applied`` says whether the catalog follows them now."""
+
+    changes: tuple[GenomeChange, ...]
+    applied: bool
+
+
+def bootstrap(session: Session, fields: Sequence[GenomeField], *, schema: str = SCHEMA) -> Bootstrapped:
+    """Add what is not there yet; running it again adds nothing."""
+    with session.transaction():
+        new = genome.add(session, fields, schema=schema)
+    return Bootstrapped(len({f.table for f in fields}), len(fields), new)
+
+
+def discover_and_bootstrap(
+    session: Session,
+    *,
+    schemas: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+    schema: str = SCHEMA,
+    groups: Sequence[tuple[str, str]] | None = None,
+) -> Bootstrapped:
+    """Record every table the database has: new fields are added, changed types and nullability follow."""
+    found = genome.discover(session, schemas=schemas, exclude=exclude, schema=schema, groups=groups)
+    with session.transaction():
+        return _record(session, found, schema)
+
+
+def save_fields(connection: Connection, tables: Sequence[Table]) -> int:
+    """Record the columns of these tables in a session of its own; gives how many columns that are.
+
+    Raises PrerequisiteError when the metadata tables are not there.
+    """
+    wanted = {table.name for table in tables}
+    schema = connection.metadata_schema
+    with writer(connection) as session:
+        migrations.require(session, schema)
+        found = genome.discover(session, schemas={name.schema for name in wanted}, schema=schema)
+        with session.transaction():
+            return _record(session, tuple(d for d in found if d.field.table in wanted), schema).fields_count
+
+
+def sync(
+    session: Session,
+    *,
+    schemas: Collection[str] | None = None,
+    apply: bool = True,
+    schema: str = SCHEMA,
+    actor: str | None = None,
+) -> Synced:
+    """Compare the database with the genome catalog and, with ``apply``, make the catalog follow.
+
+    Renames keep profiles, index vetoes and groups; what is gone takes its profiles with it. A run that changes
+    something leaves one SCHEMA_SYNC row in the mutation log.
+    """
+    found = genome.discover(session, schemas=schemas, schema=schema)
+    known = [f for f in genome.fields(session, schema=schema) if schemas is None or f.table.schema in schemas]
+    places = {d.field.key: d.identity for d in found}
+    changes = compare(known, [d.field for d in found], genome.identities(session, schema=schema), places)
+    if not apply:
+        return Synced(changes, False)
+    with session.transaction():
+        _follow(session, changes, known, schema)
+        _record(session, found, schema)
+        if changes:
+            mutations.record(session, _synced(changes, actor), schema=schema)
+    return Synced(changes, bool(changes))
+
+
+def _record(session: Session, found: Sequence[Discovered], schema: str) -> Bootstrapped:
+    """Add new fields and bring types and nullability of known ones up to date; vetoes and groups stay."""
+    known = {f.key: f for f in genome.fields(session, schema=schema)}
+    for now in (d.field for d in found):
+        was = known.get(now.key)
+        if was is not None and (was.type, was.required) != (now.type, now.required):
+            # A veto is never lifted here; a type that cannot be indexed adds one.
+            genome.update(
+                session,
+                now.key,
+                type=now.type,
+                required=now.required,
+                indexable=was.indexable and now.indexable,
+                schema=schema,
+            )
+    new = genome.add(session, [d.field for d in found if d.field.key not in known], schema=schema)
+    genome.save_identities(session, found, schema=schema)
+    return Bootstrapped(len({d.field.table for d in found}), len(found), new)
+
+
+def _follow(session: Session, changes: Iterable[GenomeChange], known: Sequence[GenomeField], schema: str) -> None:
+    """Renames and removals; additions and changes inside follow by recording."""
+    for change in changes:
+        if change.kind is ChangeKind.TABLE_RENAMED:
+            was = next(f.table for f in known if str(f.table) == change.before)
+            for field in [f for f in known if f.table == was]:
+                genome.rename(session, field.key, FieldKey(change.table, field.name), schema=schema)
+        elif change.kind is ChangeKind.COLUMN_RENAMED and change.before is not None and change.field is not None:
+            old = FieldKey(change.table, change.before)
+            genome.rename(session, old, FieldKey(change.table, change.field), schema=schema)
+        elif change.kind is ChangeKind.TABLE_REMOVED:
+            genome.remove(session, [f.key for f in known if f.table == change.table], schema=schema)
+        elif change.kind is ChangeKind.COLUMN_REMOVED and change.field is not None:
+            genome.remove(session, [FieldKey(change.table, change.field)], schema=schema)
+
+
+def _synced(changes: Sequence[GenomeChange], actor: str | None) -> Mutation:
+    tables: set[QualifiedName] = {change.table for change in changes}
+    only = next(iter(tables)) if len(tables) == 1 else None
+    return Mutation(
+        MutationType.SCHEMA_SYNC,
+        {"changes": [_plain(change) for change in changes]},
+        table_name=only.name if only else None,
+        schema_name=only.schema if only else None,
+        state="DONE",
+        actor=actor,
+    )
+
+
+def _plain(change: GenomeChange) -> dict[str, str]:
+    facts = {
+        "kind": change.kind.value,
+        "table": str(change.table),
+        "field": change.field,
+        "before": change.before,
+        "after": change.after,
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}
