@@ -20,7 +20,6 @@ from indexpilot_cli.simulate.crew import Crew
 DEFAULT_ROWS = 1_200_000  # of events, the biggest table
 LEAST_ROWS = 6_000
 MOST_ROWS = 100_000_000
-APPLICATION_ROLE = "app"
 _BYTES_PER_EVENT = 600  # of the whole database with its indexes and working space, measured
 
 # How many events there are for one row of each table.
@@ -75,7 +74,7 @@ class Sizes:
 
 
 def build(dsn: str, sizes: Sizes, seed: int, connections: int, progress: Progress) -> None:
-    """Create and fill all tables in the (empty) database, then its foreign keys, statistics and the application's role.
+    """Create and fill all tables in the (empty) database, then its foreign keys and statistics.
 
     Raises IndexPilotError when the server refuses or goes away.
     """
@@ -93,7 +92,6 @@ def _finish(crew: Crew, progress: Progress) -> None:
     progress.stage("checking foreign keys and gathering statistics", len(references) + len(tables))
     crew.run(_free(references), lambda m, name: _each(m, references[name].statements), lambda _: progress.advance())
     crew.run(_free(tables), lambda m, name: _each(m, [tables[name]]), lambda _: progress.advance())
-    _alone(crew, lambda member: _each(member, steps.named("helpers")["application"].statements))
 
 
 def _alone(crew: Crew, task: Callable[[Replay], None]) -> None:

