@@ -217,6 +217,6 @@ class DemoRequest:
     stop: bool = False
     seed: int = 1
     rows: int | None = None
-    state_directory: str | None = None
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
+    state_directory: str | None = None
