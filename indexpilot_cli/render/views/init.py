@@ -9,11 +9,16 @@ from indexpilot_cli.render.units import one_line, plural
 from indexpilot_cli.render.views.common import check_json
 
 
-def view(result: InitResult, *, server: Server | None = None, verbose: bool = False) -> Document:
-    """Checks, then what will be done (dry run, question) or was done; the SQL in a dry run or with ``verbose``."""
-    rows: list[tuple[str, str]] = [("Server", server_line(server))] if server else []
-    rows += [(f"  {c.state}", _check(c.name, c.text, c.fix)) for c in result.checks]
-    rows += [("  will do", one_line(text)) for text in result.planned]
+def view(result: InitResult, *, server: Server | None = None, verbose: bool = False, brief: bool = False) -> Document:
+    """Checks, then what will be done (dry run, question) or was done; the SQL in a dry run or with ``verbose``.
+
+    ``brief`` leaves out what the question has shown already.
+    """
+    rows: list[tuple[str, str]] = []
+    if not brief:
+        rows += [("Server", server_line(server))] if server else []
+        rows += [(f"  {c.state}", _check(c.name, c.text, c.fix)) for c in result.checks]
+        rows += [("  will do", one_line(text)) for text in result.planned if not result.created]
     rows += [("done", _done(result))] if result.created or not result.planned else []
     blocks: list[Block] = [Facts(tuple(rows))]
     if result.sql and (result.dry_run or verbose):

@@ -1,0 +1,184 @@
+"""The program: its commands, and the one place where exceptions become messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn, cast
+
+import typer
+
+from indexpilot_cli import __version__
+from indexpilot_cli.errors import IndexPilotError, UsageError
+
+PROGRAM = "indexpilot"
+# Name, what the list of commands says. The module of each is read only when the command is named.
+COMMANDS = {
+    "init": "Prepare a database and a configuration file.",
+    "discover": "Show tables, indexes, sizes and activity.",
+    "analyze": "Show what the workload does.",
+    "recommend": "Find the few indexes that pay.",
+    "explain": "Say why, why not, or what if.",
+    "snapshot": "Save schema, statistics and workload to a file.",
+    "doctor": "Check connection, rights, statistics and the twin.",
+    "history": "Show the mutation log.",
+    "config": "Show or check the settings.",
+    "schema": "Print the JSON schema of a result.",
+    "completion": "Print the completion script of a shell.",
+    "demo": "Try everything on a private server.",
+}
+EXAMPLES = """Start with:
+
+  indexpilot doctor -d shop
+
+  indexpilot recommend -d shop --budget 5GB
+"""
+_TYPER_PLAIN = "_TYPER_FORCE_DISABLE_TERMINAL"
+# Typer brings its own copy of Click: the base of its usage errors is found by descent.
+_CLICK_ERROR = cast(type[Exception], typer.BadParameter.__mro__[2])
+
+
+def build(wanted: str | None = None, *, whole: bool = False) -> typer.Typer:
+    """The Typer application. Only the ``wanted`` command is read in full, or all of them when ``whole``."""
+    app = typer.Typer(
+        name=PROGRAM,
+        help="Find the few PostgreSQL indexes that pay, each proved by the planner.",
+        epilog=EXAMPLES,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    app.callback(invoke_without_command=True)(root)
+    for name, text in COMMANDS.items():
+        if whole or name == wanted:
+            _add(app, name, text)
+        else:
+            app.command(name, help=text)(_stub)
+    return app
+
+
+def _stub() -> None:
+    """Stands for a command that was not named."""
+
+
+def _add(app: typer.Typer, name: str, text: str) -> None:
+    module = importlib.import_module(f"indexpilot_cli.cli.commands.{name}")
+    commands: dict[str, Callable[..., int]] = module.COMMANDS
+    help_of: Callable[[str], str] = lambda key: f"{text if key == name else (commands[key].__doc__ or '')}"  # noqa: E731
+    if set(commands) == {name}:
+        app.command(name, help=help_of(name), epilog=module.EXAMPLES, no_args_is_help=False)(commands[name])
+        return
+    group = typer.Typer(help=text, epilog=module.EXAMPLES, no_args_is_help=True, rich_markup_mode="rich")
+    group.callback()(_stub)
+    for key, function in commands.items():
+        group.command(key, help=function.__doc__, epilog=module.EXAMPLES)(function)
+    app.add_typer(group, name=name)
+
+
+def root(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
+) -> None:
+    """Show the version or, without a command, the help."""
+    if version:
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+        raise typer.Exit()
+
+
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave the process with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_guarded(given))
+
+
+def _guarded(given: list[str]) -> int:
+    """The exit code; every exception ends here."""
+    from indexpilot_cli.cli.fail import Interrupted, bug
+    from indexpilot_cli.cli.output import close_quietly
+
+    trace = "--debug" in given
+    try:
+        try:
+            return _dispatch(given)
+        except IndexPilotError as error:
+            return _fail(error, error.exit_code, given, trace=trace)
+        except KeyboardInterrupt as error:
+            stop = Interrupted("interrupted")
+            stop.__cause__ = error
+            return _fail(stop, 130, given, trace=trace)
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the rim: what nobody foresaw is told, not thrown at the user
+            apology = bug(error)
+            apology.__cause__ = error
+            return _fail(apology, 1, given, trace=True)
+    except BrokenPipeError:
+        close_quietly()
+        return 1
+
+
+def _dispatch(given: list[str]) -> int:
+    _plain_help()
+    completing = f"_{PROGRAM.upper()}_COMPLETE" in os.environ
+    wanted = next((a for a in given if not a.startswith("-")), None)
+    command = typer.main.get_command(build(wanted, whole=completing))
+    if completing:
+        _ready_completion()
+    try:
+        code = command.main(given, prog_name=PROGRAM, standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except _CLICK_ERROR as error:
+        raise _usage(error) from error
+    if code == 130:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
+def _ready_completion() -> None:
+    """Register Typer's completion protocol, which it does by itself only with its own options."""
+    from typer.completion import completion_init  # type: ignore[attr-defined]
+
+    completion_init()
+
+
+def _usage(error: BaseException) -> UsageError:
+    format_message: Callable[[], str] = getattr(error, "format_message", lambda: str(error))
+    context: typer.Context | None = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else PROGRAM
+    message = " ".join(format_message().split())
+    return UsageError(message[:1].lower() + message[1:], hint=f"{path} --help")
+
+
+def _plain_help() -> None:
+    """Typer colours its help under GITHUB_ACTIONS and NO_COLOR leaves bold in: say plainly what we want."""
+    from indexpilot_cli.cli.terminal import is_tty, wants_color
+
+    if not wants_color("auto", is_tty(sys.stdout), os.environ):
+        os.environ[_TYPER_PLAIN] = "1"
+
+
+def _fail(error: IndexPilotError, code: int, given: Sequence[str], *, trace: bool) -> int:
+    from indexpilot_cli.cli.fail import report
+    from indexpilot_cli.cli.terminal import look
+
+    report(error, code, given, look(_color(given)), trace=trace)
+    return code
+
+
+def _color(given: Sequence[str]) -> str:
+    joined = " ".join(given)
+    return next((c for c in ("always", "never") if f"--color {c}" in joined or f"--color={c}" in joined), "auto")
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    """TERM ends like Ctrl-C, after clean-up, with its own code."""
+    sys.exit(128 + number)

@@ -1,0 +1,70 @@
+"""``indexpilot analyze``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.requests import table_filter, workload, workload_flags
+from indexpilot_cli.cli.session import Session
+
+EXAMPLES = """Examples:
+
+  indexpilot analyze -d shop --top 10 --by mean
+
+  indexpilot analyze --source log postgresql.csv --since 7d
+"""
+
+
+class By(StrEnum):
+    """Orders of the templates."""
+
+    TOTAL = "total"
+    MEAN = "mean"
+    CALLS = "calls"
+    IO = "io"
+
+
+@command("analyze", *SERVER)
+def analyze(
+    session: Session,
+    *,
+    files: opt.Files = None,
+    source: opt.SourceOption = None,
+    since: opt.Since = None,
+    min_calls: opt.MinCalls = None,
+    min_time: opt.MinTime = None,
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", min=0, help="Show so many; 0 shows all.", rich_help_panel=opt.WHAT)
+    ] = 20,
+    by: Annotated[By, typer.Option("--by", help="What comes first.", rich_help_panel=opt.WHAT)] = By.TOTAL,
+    schema: opt.Schemas = None,
+    table: opt.Tables = None,
+    exclude_table: opt.ExcludeTables = None,
+    snapshot: opt.Snapshot = None,
+    exit_code: opt.ExitCode = False,
+) -> int:
+    """Show what the workload does, template by template."""
+    session.load(workload_flags(min_calls, min_time))
+    from indexpilot_cli.model.requests import AnalyzeRequest
+    from indexpilot_cli.render.views.analyze import view
+    from indexpilot_cli.workflows.analyze import run
+
+    request = AnalyzeRequest(
+        session.connection(),
+        snapshot,
+        workload(session, source, files, since=since),
+        table_filter(session, schema, table, exclude_table),
+        top or None,
+        by.value,
+        session.record(),
+    )
+    outcome = session.call(run, request)
+    return session.finish(outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+
+
+COMMANDS = {"analyze": analyze}

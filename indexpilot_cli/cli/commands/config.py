@@ -1,0 +1,76 @@
+"""``indexpilot config show`` and ``config check``."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from indexpilot_cli.cli.command import LOCAL, command
+from indexpilot_cli.cli.options import WHAT
+from indexpilot_cli.cli.session import Session
+
+if TYPE_CHECKING:
+    from indexpilot_cli.render.views.config import Setting
+
+EXAMPLES = """Examples:
+
+  indexpilot config show --origin
+
+  indexpilot config check indexpilot.yaml
+"""
+
+
+@command("config show", *LOCAL)
+def show(
+    session: Session,
+    *,
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="Only this key or section, such as features.cert.")
+    ] = None,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Say where each value comes from.", rich_help_panel=WHAT)
+    ] = False,
+) -> int:
+    """Show the effective settings."""
+    session.load()
+    from indexpilot_cli.model.outcome import Outcome
+    from indexpilot_cli.render.views.config import view
+    from indexpilot_cli.settings.effective import chosen
+
+    settings = tuple(_setting(session, path) for path in chosen(key))
+    outcome = Outcome("config", settings)
+    files = session.settings.files
+    return session.finish(outcome, view(settings, files, origins=origin, verbose=session.verbose))
+
+
+@command("config check", *LOCAL)
+def check(
+    session: Session,
+    *,
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="The file; without it those that count here.")
+    ] = None,
+) -> int:
+    """Check the configuration without a server; all mistakes are reported together."""
+    session.run = dataclasses.replace(session.run, config=file or session.run.config)
+    session.load()
+    from indexpilot_cli.model.outcome import Outcome
+    from indexpilot_cli.render.views.config import checked
+
+    settings = session.settings
+    document = checked(settings.files, len(settings.origins), settings.warnings)
+    return session.finish(Outcome("config_check", settings), document)
+
+
+def _setting(session: Session, path: str) -> Setting:
+    from indexpilot_cli.render.views.config import Setting
+    from indexpilot_cli.settings.keys import keys, value_of
+
+    key = keys()[path]
+    value = value_of(session.settings, path)
+    return Setting(path, value, str(session.settings.origin(path)), key.rule.secret, key.variable)
+
+
+COMMANDS = {"show": show, "check": check}

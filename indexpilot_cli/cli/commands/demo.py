@@ -1,0 +1,63 @@
+"""``indexpilot demo``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli.command import LOCAL, command
+from indexpilot_cli.cli.options import WHAT, Workers
+from indexpilot_cli.cli.requests import planner, planner_flags
+from indexpilot_cli.cli.session import Session
+
+EXAMPLES = """Examples:
+
+  indexpilot demo
+
+  indexpilot demo --keep
+
+  indexpilot demo stop
+"""
+
+
+class Action(StrEnum):
+    """What else the demo can do."""
+
+    STOP = "stop"
+
+
+@command("demo", *LOCAL)
+def demo(
+    session: Session,
+    *,
+    action: Annotated[
+        Action | None, typer.Argument(metavar="[stop]", help="End a server that --keep left running.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the server running, to try commands on.", rich_help_panel=WHAT)
+    ] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Same seed, same data and statements.", rich_help_panel=WHAT)
+    ] = 1,
+    rows: Annotated[
+        int | None,
+        typer.Option("--rows", metavar="N", min=100, help="Rows of the largest table.", rich_help_panel=WHAT),
+    ] = None,
+    workers: Workers = None,
+) -> int:
+    """Build a private server with data and a workload, advise on it, and show what the advice changes."""
+    session.load(planner_flags(workers=workers))
+    from indexpilot_cli.model.requests import DemoRequest
+    from indexpilot_cli.render.views.demo import view
+    from indexpilot_cli.simulate.demo import run
+
+    stop = action is Action.STOP
+    request = DemoRequest(keep=keep, stop=stop, seed=seed, rows=rows, planner=planner(session), record=session.record())
+    with session.progress() as progress:
+        outcome = run(request, progress)
+    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+
+
+COMMANDS = {"demo": demo}

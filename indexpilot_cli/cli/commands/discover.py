@@ -1,0 +1,67 @@
+"""``indexpilot discover``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.options import WHAT, ExcludeTables, Schemas, Snapshot, Tables
+from indexpilot_cli.cli.requests import size_of, table_filter
+from indexpilot_cli.cli.session import Session
+
+EXAMPLES = """Examples:
+
+  indexpilot discover -d shop --schema public --sort writes
+
+  indexpilot discover --snapshot shop.ipsnap --json
+"""
+
+
+class Sort(StrEnum):
+    """Orders of the tables."""
+
+    SIZE = "size"
+    WRITES = "writes"
+    READS = "reads"
+    NAME = "name"
+
+
+@command("discover", *SERVER)
+def discover(
+    session: Session,
+    *,
+    schema: Schemas = None,
+    table: Tables = None,
+    exclude_table: ExcludeTables = None,
+    min_size: Annotated[
+        str | None, typer.Option("--min-size", metavar="SIZE", help="Leave out smaller tables.", rich_help_panel=WHAT)
+    ] = None,
+    sort: Annotated[Sort, typer.Option("--sort", help="Order of the tables.", rich_help_panel=WHAT)] = Sort.SIZE,
+    save: Annotated[
+        bool, typer.Option("--save", help="Record the columns in the genome catalog.", rich_help_panel=WHAT)
+    ] = False,
+    snapshot: Snapshot = None,
+) -> int:
+    """Show tables, indexes, sizes and activity."""
+    session.load()
+    from indexpilot_cli.model.requests import DiscoverRequest
+    from indexpilot_cli.render.views.discover import view
+    from indexpilot_cli.workflows.discover import run
+
+    request = DiscoverRequest(
+        session.connection(),
+        snapshot,
+        table_filter(session, schema, table, exclude_table),
+        size_of("--min-size", min_size) or 0,
+        sort.value,
+        save,
+        session.record(),
+    )
+    outcome = session.call(run, request)
+    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+
+
+COMMANDS = {"discover": discover}

@@ -1,0 +1,54 @@
+"""``indexpilot doctor``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.options import WHAT, ExitCode, Files, Snapshot, SourceOption, WhatIfOption, Workers
+from indexpilot_cli.cli.requests import planner, planner_flags, workload
+from indexpilot_cli.cli.session import Session
+
+EXAMPLES = """Examples:
+
+  indexpilot doctor -d shop
+
+  indexpilot doctor -d shop --twin --verbose
+"""
+
+
+@command("doctor", *SERVER)
+def doctor(
+    session: Session,
+    *,
+    files: Files = None,
+    twin: Annotated[
+        bool, typer.Option("--twin", help="Measure how faithfully the twin plans.", rich_help_panel=WHAT)
+    ] = False,
+    source: SourceOption = None,
+    what_if: WhatIfOption = None,
+    workers: Workers = None,
+    snapshot: Snapshot = None,
+    exit_code: ExitCode = False,
+) -> int:
+    """Check connection, extensions, rights, statistics and leftovers; each line with its fix."""
+    session.load(planner_flags(what_if, workers))
+    from indexpilot_cli.model.requests import DoctorRequest
+    from indexpilot_cli.render.views.doctor import view
+    from indexpilot_cli.workflows.doctor import run
+
+    request = DoctorRequest(
+        session.connection(),
+        snapshot,
+        twin,
+        workload(session, source, files),
+        planner(session),
+        session.record(),
+    )
+    outcome = session.call(run, request)
+    return session.finish(outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+
+
+COMMANDS = {"doctor": doctor}

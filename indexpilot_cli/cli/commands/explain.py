@@ -1,0 +1,91 @@
+"""``indexpilot explain``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.complete import ids
+from indexpilot_cli.cli.requests import planner, planner_flags, workload
+from indexpilot_cli.cli.session import Session
+from indexpilot_cli.errors import RefusedError, UsageError
+
+EXAMPLES = """Examples:
+
+  indexpilot explain R-7f3a1c09
+
+  indexpilot explain --query "SELECT * FROM orders WHERE status = 'open'" --with "CREATE INDEX ON orders (status)"
+"""
+
+
+@command("explain", *SERVER)
+def explain(
+    session: Session,
+    *,
+    subject: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="An id the tool printed: R-…, q-…, M-….", autocompletion=ids)
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", metavar="SQL", help="Plan this statement.", rich_help_panel=opt.WHAT)
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="DDL", help="With this index (repeatable).", rich_help_panel=opt.WHAT),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="INDEX", help="Without this index (repeatable).", rich_help_panel=opt.WHAT),
+    ] = None,
+    analyze: Annotated[
+        bool, typer.Option("--analyze", help="Run the SELECT for real, read-only.", rich_help_panel=opt.WHAT)
+    ] = False,
+    source: opt.SourceOption = None,
+    min_benefit: opt.MinBenefit = None,
+    what_if: opt.WhatIfOption = None,
+    workers: opt.Workers = None,
+    snapshot: opt.Snapshot = None,
+    yes: opt.Yes = False,
+) -> int:
+    """Say why an index is recommended, why not, or what a query would cost with other indexes."""
+    session.load({"advisor.min_benefit": ("--min-benefit", min_benefit), **planner_flags(what_if, workers)})
+    check(subject, query, bool(with_ or without or analyze))
+    if analyze and snapshot:
+        raise UsageError("--analyze needs the server, not a snapshot")
+    if analyze and not yes and not session.confirm("This runs the query on the server. Proceed?"):
+        raise RefusedError("not run", code="declined")
+    from indexpilot_cli.model.requests import ExplainRequest
+    from indexpilot_cli.render.views.explain import view
+    from indexpilot_cli.workflows.explain import run
+
+    request = ExplainRequest(
+        connection=session.connection(),
+        snapshot=snapshot,
+        subject=subject,
+        query=query,
+        with_indexes=tuple(with_ or ()),
+        without_indexes=tuple(without or ()),
+        analyze=analyze,
+        workload=workload(session, source, None),
+        planner=planner(session),
+        min_benefit=session.settings.advisor.min_benefit,
+        features=session.settings.features,
+        safeguards=session.settings.production_safeguards,
+        bypass=session.settings.bypass,
+        record=session.record(),
+    )
+    outcome = session.call(run, request)
+    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+
+
+def check(subject: str | None, query: str | None, what_if: bool) -> None:
+    """Exactly one of id and query; indexes only with a query."""
+    if (subject is None) == (query is None):
+        raise UsageError("give either an id or --query", hint="indexpilot explain --help")
+    if query is None and what_if:
+        raise UsageError("--with, --without and --analyze need --query", hint="indexpilot explain --help")
+
+
+COMMANDS = {"explain": explain}

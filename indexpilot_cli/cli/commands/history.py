@@ -1,0 +1,65 @@
+"""``indexpilot history``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.options import WHAT, Since
+from indexpilot_cli.cli.session import Session
+from indexpilot_cli.errors import UsageError
+
+EXAMPLES = """Examples:
+
+  indexpilot history -d shop --since 7d
+
+  indexpilot history -d shop --type CREATE_INDEX --type ROLLBACK_INDEX --json
+"""
+
+
+@command("history", *SERVER)
+def history(
+    session: Session,
+    *,
+    since: Since = None,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="Only this mutation type (repeatable).", rich_help_panel=WHAT),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="T", help="Only this table.", rich_help_panel=WHAT)
+    ] = None,
+    tenant: Annotated[
+        int | None, typer.Option("--tenant", metavar="ID", help="Only this tenant.", rich_help_panel=WHAT)
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Show at most so many.", rich_help_panel=WHAT)
+    ] = 100,
+) -> int:
+    """Show the mutation log, newest first."""
+    session.load()
+    from indexpilot_cli.model.requests import HistoryRequest
+    from indexpilot_cli.render.views.history import view
+    from indexpilot_cli.workflows.history import run
+
+    types = tuple(_known(t) for t in type_ or ())
+    moment = session.since(since)
+    request = HistoryRequest(session.connection(), moment, types, table, tenant, limit, session.record())
+    outcome = session.call(run, request)
+    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+
+
+def _known(text: str) -> str:
+    from indexpilot_cli.model.mutation import MutationType
+    from indexpilot_cli.settings.keys import nearest
+
+    names = [t.value for t in MutationType]
+    if text.upper() in names:
+        return text.upper()
+    meant = nearest(text.upper(), names)
+    raise UsageError(f"no mutation type {text!r}" + (f", did you mean {meant}?" if meant else ""))
+
+
+COMMANDS = {"history": history}

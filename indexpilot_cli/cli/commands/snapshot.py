@@ -1,0 +1,51 @@
+"""``indexpilot snapshot save``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.options import WHAT, MinCalls, MinTime, Since, SourceOption
+from indexpilot_cli.cli.requests import workload, workload_flags
+from indexpilot_cli.cli.session import Session
+
+EXAMPLES = """Examples:
+
+  indexpilot snapshot save shop.ipsnap -d shop --redact
+
+  indexpilot recommend --snapshot shop.ipsnap
+"""
+
+
+@command("snapshot", *SERVER)
+def save(
+    session: Session,
+    *,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)],
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Replace values by surrogates that sort alike.", rich_help_panel=WHAT)
+    ] = False,
+    with_files: Annotated[
+        list[str] | None,
+        typer.Option("--file", metavar="FILE", help="Take statements from there (repeatable).", rich_help_panel=WHAT),
+    ] = None,
+    source: SourceOption = None,
+    since: Since = None,
+    min_calls: MinCalls = None,
+    min_time: MinTime = None,
+) -> int:
+    """Save schema, statistics and workload to a file that other commands read with --snapshot."""
+    session.load(workload_flags(min_calls, min_time))
+    from indexpilot_cli.model.requests import SnapshotRequest
+    from indexpilot_cli.render.views.snapshot import view
+    from indexpilot_cli.workflows.snapshot import run
+
+    statements = workload(session, source, with_files, since=since)
+    request = SnapshotRequest(file, session.connection(), statements, redact, session.record())
+    outcome = session.call(run, request)
+    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+
+
+COMMANDS = {"save": save}

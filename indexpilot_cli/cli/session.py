@@ -1,0 +1,256 @@
+"""One run of one command: its settings, its streams, and the way from a request to something printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from indexpilot_cli import __version__
+from indexpilot_cli.cli.terminal import Terminal, look
+from indexpilot_cli.errors import UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
+    from indexpilot_cli.model.outcome import Outcome
+    from indexpilot_cli.model.progress import Progress
+    from indexpilot_cli.model.requests import Connection, Record
+    from indexpilot_cli.model.settings import Settings
+    from indexpilot_cli.render.document import Document
+
+Flags = Mapping[str, tuple[str, object]]
+_SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql"}
+
+
+class HasConnection(Protocol):
+    """A request that reaches a server."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+
+R = TypeVar("R", bound=HasConnection)
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(slots=True)
+class Session:
+    """What a command has in hand. ``password`` is filled when the user typed one."""
+
+    command: str
+    output: OutputOptions
+    server: ConnectionOptions | None
+    run: RunOptions
+    has_sql: bool
+    settings: Settings
+    terminal: Terminal
+    password: str | None = dataclasses.field(default=None, repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        command: str,
+        *,
+        output: OutputOptions,
+        connection: ConnectionOptions | None,
+        run: RunOptions,
+        has_sql: bool,
+    ) -> Session:
+        """A session with nothing read yet but what the streams are. Settings come with ``load``."""
+        from indexpilot_cli.model.settings import Settings
+
+        terminal = look(output.color.value if output.color else "auto")
+        return cls(command, output, connection, run, has_sql, Settings(), terminal)
+
+    def load(self, flags: Flags | None = None, *, config: bool = True) -> Session:
+        """Read the settings; ``flags`` are those of the command by key. Raises UsageError. Returns self.
+
+        ``config`` False leaves the file of ``--config`` out, because the command is about to write it.
+        """
+        from indexpilot_cli.settings.load import load
+
+        named = self.run.config if config else None
+        given = _checked({**self._shared_flags(), **(flags or {})})
+        self.settings = load(os.environ, Path.cwd(), named, given)
+        self.terminal = look(self.settings.output.color)
+        if self.format == "sql" and not self.has_sql:
+            raise UsageError(f"{self.command} has no SQL form", hint=f"indexpilot {self.command} --format table")
+        return self
+
+    def _shared_flags(self) -> Flags:
+        out, server = self.output, self.server
+        given: dict[str, tuple[str, object]] = {}
+        if out.format or out.json:
+            given["output.format"] = ("--json" if out.json else "--format", self._format_flag())
+        if out.color:
+            given["output.color"] = ("--color", out.color.value)
+        if out.no_pager:
+            given["output.pager"] = ("--no-pager", False)
+        if server is not None:
+            given["connection.host"] = ("--host", server.host)
+            given["connection.port"] = ("--port", server.port)
+            given["connection.user"] = ("--username", server.username)
+            given["connection.dbname"] = ("--dbname", server.dbname)
+            given["connection.connect_timeout"] = ("--connect-timeout", server.connect_timeout)
+        return given
+
+    def _format_flag(self) -> str:
+        if self.output.json and self.output.format not in (None, "json"):
+            raise UsageError("--json and --format name two different forms")
+        return "json" if self.output.json else str(self.output.format.value if self.output.format else "table")
+
+    @property
+    def format(self) -> str:
+        """The form of the result: as asked, else as the file is called, else as configured."""
+        asked = self.settings.origin("output.format").kind == "flag"
+        if not asked and self.output.output:
+            by_name = _SUFFIXES.get(Path(self.output.output).suffix.lower())
+            if by_name:
+                return by_name
+        return self.settings.output.format
+
+    @property
+    def machine(self) -> bool:
+        """Whether a program reads the result."""
+        return self.format in ("json", "yaml")
+
+    @property
+    def verbose(self) -> bool:
+        """Whether to show more."""
+        return self.output.verbose
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a question can be answered."""
+        return self.terminal.stdin_tty and not self.run.no_input
+
+    def connection(self) -> Connection:
+        """The connection of the request; asks for the password first under ``-W``."""
+        from indexpilot_cli.model.requests import Connection
+        from indexpilot_cli.settings.conninfo import compose
+
+        conninfo, password = compose(self.settings)
+        if self.server is not None and self.server.password and self.password is None:
+            self.password = self._ask_password()
+        return Connection(
+            conninfo,
+            self.password if self.password is not None else password,
+            self.settings.connection.connect_timeout,
+            self.settings.metadata.schema,
+            round(self.settings.connection.statement_timeout * 1000),
+        )
+
+    def record(self) -> Record:
+        """Who asks, for the mutation log."""
+        import getpass
+
+        from indexpilot_cli.model.requests import Record
+
+        bypass = self.settings.bypass
+        enabled = bypass.features.mutation_logging.enabled and not bypass.system.enabled
+        try:
+            actor = getpass.getuser()
+        except (KeyError, OSError):
+            actor = str(os.getuid())
+        return Record(actor, __version__, self.command, enabled)
+
+    def since(self, text: str | None) -> datetime | None:
+        """``7d`` or a date as UTC; None when nothing was given. Raises UsageError."""
+        from indexpilot_cli.settings.values import duration
+
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            try:
+                return datetime.now(UTC) - timedelta(seconds=duration(text))
+            except (ValueError, OverflowError):
+                raise UsageError(f"--since: {text!r} is neither a time span (7d, 2h) nor a date (2026-11-20)") from None
+        return moment.astimezone(UTC)
+
+    def call(self, workflow: Callable[[R, Progress], Outcome[T]], request: R) -> Outcome[T]:
+        """Run the workflow with progress; ask for a password when the server wants one and somebody can answer."""
+        if self.password is not None:
+            request = self._with_password(request)
+        try:
+            return self._attempt(workflow, request)
+        except UnreachableError as error:
+            if not _wants_password(error) or request.connection.password is not None:
+                raise
+            if self.server is None or self.server.no_password or not self.may_ask:
+                raise _no_password(error) from error
+        self.password = self._ask_password()
+        return self._attempt(workflow, self._with_password(request))
+
+    def _attempt(self, workflow: Callable[[R, Progress], Outcome[T]], request: R) -> Outcome[T]:
+        with self.progress() as progress:
+            return workflow(request, progress)
+
+    def _with_password(self, request: R) -> R:
+        connection = dataclasses.replace(request.connection, password=self.password)
+        again: R = dataclasses.replace(request, connection=connection)  # type: ignore[type-var]
+        return again
+
+    def _ask_password(self) -> str:
+        import getpass
+
+        if not self.may_ask:
+            raise UsageError("cannot ask for a password here", hint="put it into ~/.pgpass or PGPASSWORD")
+        return getpass.getpass("Password: ", sys.stderr)
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Progress on stderr, as far as anybody is looking."""
+        from indexpilot_cli.cli.console_progress import Spinner, Spoken
+
+        quiet = self.output.quiet
+        if self.terminal.stderr_tty and not quiet and os.environ.get("TERM") != "dumb":
+            with Spinner(color=self.terminal.stderr_color, first=self.command) as spinner:
+                yield spinner
+        else:
+            yield Spoken(speak=self.verbose and not quiet)
+
+    def finish(self, outcome: Outcome[Any], document: Document, *, exit_code: bool = False) -> int:
+        """Print the result and what belongs around it; the exit code. ``exit_code``: findings count as 3."""
+        from indexpilot_cli.cli.show import show
+
+        code = 3 if exit_code and outcome.status == "findings" else outcome.exit_code
+        show(self, outcome, document, code)
+        return code
+
+    def confirm(self, question: str) -> bool:
+        """Ask yes or no on the terminal; no is the default. Raises UsageError where nobody can answer."""
+        if not self.may_ask:
+            raise UsageError("cannot ask for confirmation here", hint="add --yes, or --dry-run", code="no_input")
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _checked(flags: Flags) -> dict[str, Any]:
+    from indexpilot_cli.settings.load import Flag, flag_value
+
+    given: dict[str, Flag] = {}
+    for path, (name, value) in flags.items():
+        if value is None:
+            continue
+        try:
+            given[path] = Flag(name, flag_value(path, list(value) if isinstance(value, tuple) else value))
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from None
+    return given
+
+
+def _wants_password(error: UnreachableError) -> bool:
+    return error.code == "password_required" or "no password supplied" in (error.detail or "")
+
+
+def _no_password(error: UnreachableError) -> UnreachableError:
+    hint = "put the password into ~/.pgpass or PGPASSWORD, or run on a terminal"
+    return UnreachableError("the server asks for a password", detail=error.detail, hint=hint, code="password_required")

@@ -1,0 +1,12 @@
+"""Configuration files to begin with, shipped in the package."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+PROFILES = ("small", "oltp", "analytics")
+
+
+def profile_text(name: str) -> str:
+    """The YAML text of a profile of ``PROFILES``."""
+    return (files("indexpilot_cli.settings") / "profiles" / f"{name}.yaml").read_text(encoding="utf-8")
