@@ -52,7 +52,7 @@ def read_tree_heights(session: Session, names: Iterable[QualifiedName]) -> dict[
 
 
 def without_parentheses(text: str) -> str:
-    """The expression without one pair of parentheses around all of it, when there is such a pair."""
+    """The expression without the pairs of parentheses that surround all of it."""
     if not (text.startswith("(") and text.endswith(")")):
         return text
     depth, quote = 0, ""
@@ -65,7 +65,7 @@ def without_parentheses(text: str) -> str:
             depth += 1 if character == "(" else -1
             if depth == 0 and position < len(text) - 1:
                 return text
-    return text[1:-1]
+    return without_parentheses(text[1:-1])
 
 
 def options_of(texts: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
