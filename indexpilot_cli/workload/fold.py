@@ -115,7 +115,8 @@ def _grouped(workloads: Sequence[Workload], catalog: Catalog) -> tuple[dict[str,
 
 def _skip(skipped: dict[tuple[str, str], Skipped], why: Unread, observed: ObservedStatement) -> None:
     key = (why.reason, observed.text)
-    before = skipped.get(key) or Skipped(why.reason, observed.text, why.detail)
+    place = f" ({observed.origin})" if observed.origin else ""
+    before = skipped.get(key) or Skipped(why.reason, observed.text, why.detail + place)
     calls, total = before.calls + observed.calls, before.total_ms + (observed.total_ms or 0.0)
     skipped[key] = replace(before, calls=calls, total_ms=total)
 

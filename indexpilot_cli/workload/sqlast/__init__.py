@@ -12,7 +12,7 @@ from indexpilot_cli.workload.sqlast.edit import (
 )
 from indexpilot_cli.workload.sqlast.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Unparsed
 from indexpilot_cli.workload.sqlast.node import Node
-from indexpilot_cli.workload.sqlast.normal import Normalised, normalise
+from indexpilot_cli.workload.sqlast.normal import Normalised, normalise, shaping_constants
 from indexpilot_cli.workload.sqlast.text import (
     Piece,
     Statement,
@@ -48,6 +48,7 @@ __all__ = [
     "renumber",
     "rewrite",
     "set_child",
+    "shaping_constants",
     "split",
     "unqualified",
 ]

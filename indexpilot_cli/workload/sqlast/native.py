@@ -90,12 +90,14 @@ def characters(text: str, offset: int) -> int:
     return offset if text.isascii() else len(text.encode()[: max(offset, 0)].decode(errors="ignore"))
 
 
-def pieces(text: str) -> tuple[str, ...] | Unparsed:
-    """The texts between semicolons as the server's own scanner sees them."""
+def tokens(text: str) -> tuple[tuple[str, int, int], ...] | Unparsed:
+    """(name, first byte, byte behind) of each token; names are the grammar's, such as ``ASCII_59`` for ``;``."""
     try:
-        return tuple(postgast.split(text, method="scanner"))
+        found = postgast.scan(text).tokens
     except postgast.PgQueryError as error:
         return _located(text, error)
+    names = postgast.pg_query_pb2.Token.DESCRIPTOR.values_by_number
+    return tuple((str(names[t.token].name), int(t.start), int(t.end)) for t in found)
 
 
 def fingerprint(text: str) -> str | Unparsed:

@@ -39,7 +39,7 @@ class Normalised:
 
 def normalise(node: Node) -> Normalised:
     """The statement with its constants numbered after the parameters it has, in order of appearance."""
-    shape = [c for n in node.walk() for c in _shaping_constants(n)]
+    shape = [c for n in node.walk() for c in shaping_constants(n)]
     kept = {c.number("location") for c in shape}
     found = sorted(_replaceable(node, kept), key=lambda n: n.number("location"))
     first = max(parameters(node), default=0) + 1
@@ -73,7 +73,8 @@ def _replaceable(node: Node, kept: set[int]) -> list[Node]:
     return [n for n in found if n.number("location") >= 0]
 
 
-def _shaping_constants(node: Node) -> list[Node]:
+def shaping_constants(node: Node) -> list[Node]:
+    """The constants right below a node that say what is computed: a JSON key, a unit, a configuration."""
     if node.kind == "A_Expr" and node.names("name")[-1:] and node.names("name")[-1] in JSON_STEPS:
         steps = node.child("rexpr")
         return [steps] if steps is not None and steps.kind == "A_Const" else []

@@ -74,16 +74,35 @@ def is_single(text: str) -> bool:
 
 def split(text: str) -> tuple[Piece, ...]:
     """The statements of a script. A text the scanner cannot read (an open quote) is one piece."""
-    found = native.pieces(text)
-    if isinstance(found, Unparsed):
-        return (Piece(text, 0),) if text.strip() else ()
-    result, position = [], 0
-    for piece in found:
-        offset = text.index(piece, position)
-        position = offset + len(piece)
+    ends = _statement_ends(text)
+    data = text.encode()
+    plain = text.isascii()
+    result, position, offset = [], 0, 0
+    for end in (*ends, len(data)):
+        piece = text[position:end] if plain else data[position:end].decode()
         if piece.strip():
             result.append(Piece(piece, offset))
+        offset += len(piece) + 1
+        position = end + 1
     return tuple(result)
+
+
+def _statement_ends(text: str) -> list[int]:
+    """Byte offsets of the semicolons that end statements: not those of SQL function bodies or in parentheses."""
+    found = native.tokens(text)
+    if isinstance(found, Unparsed):
+        return []
+    ends, depth, body, before = [], 0, 0, ""
+    for name, start, _ in found:
+        depth = max(depth + (name == "ASCII_40") - (name == "ASCII_41"), 0)
+        if name == "ATOMIC" and before == "BEGIN_P":
+            body = 1
+        elif body and name in ("CASE", "END_P"):
+            body += 1 if name == "CASE" else -1
+        if name == "ASCII_59" and not body and not depth:
+            ends.append(start)
+        before = name
+    return ends
 
 
 def fingerprint(text: str) -> str | Unparsed:

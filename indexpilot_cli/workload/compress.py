@@ -1,0 +1,112 @@
+"""Fewer templates that stand for all, with the loss stated.
+
+After ISUM (Siddiqui et al., SIGMOD 2022): pick templates greedily by how much of the weighted indexable features
+they cover; what is left out is represented by the most similar template that is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.workload import AtomKind, FoldedWorkload, QueryTemplate, RelationUse, Skipped
+
+Feature = tuple[str, str, str]
+_SMALL_TABLE_PAGES = 8  # an index on a table this small changes nothing: such templates have no potential
+
+
+def compress(
+    folded: FoldedWorkload,
+    catalog: Catalog,
+    *,
+    potentials: Mapping[str, float] | None = None,
+    keep: float = 0.99,
+) -> FoldedWorkload:
+    """The fewest templates (greedily) that hold ``keep`` of the benefit potential.
+
+    ``potentials`` gives, per template id, how much could at best be gained (in any one unit: weight times cost now
+    minus a lower bound of the cost); without it, time (else calls) of templates that read tables worth an index
+    stands in. A template left out adds its calls and time to the most similar kept one; writes are always kept,
+    since their cost is the price of indexes. ``compression_loss`` is the share of potential whose features no
+    kept template has at all: nothing can be recommended for it.
+    """
+    weights = {t.id: _potential(t, potentials, catalog) for t in folded.templates}
+    total = sum(weights.values())
+    features = {t.id: frozenset(features_of(t)) for t in folded.templates}
+    kept = _cover(folded.templates, weights, features, keep * total)
+    dropped = [t for t in folded.templates if t.id not in kept]
+    if not dropped:
+        return folded
+    heirs = {t.id: _nearest(t, kept, features) for t in dropped}
+    lost = sum(weights[t.id] for t in dropped if heirs[t.id] is None)
+    templates = tuple(_merged(t, dropped, heirs) for t in folded.templates if t.id in kept)
+    skipped = tuple(
+        Skipped("compressed", t.text, f"represented by {heirs[t.id] or 'none'}", t.calls, t.total_ms or 0.0)
+        for t in dropped
+    )
+    loss = lost / total if total > 0 else 0.0
+    return replace(folded, templates=templates, skipped=folded.skipped + skipped, compression_loss=loss)
+
+
+def features_of(template: QueryTemplate) -> Iterator[Feature]:
+    """(table, column or expression, role) of everything an index could serve in the template."""
+    for use in template.uses:
+        table = str(use.table)
+        for atom in use.atoms:
+            if atom.kind not in (AtomKind.OTHER, AtomKind.NOT_EQUAL):
+                yield table, atom.column or atom.expression or "", atom.kind.value
+        yield from ((table, key, role) for key, role in _keys(use))
+
+
+def _keys(use: RelationUse) -> Iterator[tuple[str, str]]:
+    for keys, role in ((use.order_by, "order"), (use.group_by, "group"), (use.distinct, "distinct")):
+        yield from ((key.column or key.expression or "", role) for key in keys)
+    yield from ((column, name) for name, column in use.aggregates)
+
+
+def _potential(template: QueryTemplate, potentials: Mapping[str, float] | None, catalog: Catalog) -> float:
+    if potentials is not None:
+        return max(potentials.get(template.id, 0.0), 0.0)
+    tables = (catalog.table(name) for name in template.relations)
+    if not any(t is not None and t.pages >= _SMALL_TABLE_PAGES for t in tables):
+        return 0.0
+    return template.total_ms if template.total_ms is not None else template.calls
+
+
+def _cover(
+    templates: tuple[QueryTemplate, ...],
+    weights: Mapping[str, float],
+    features: Mapping[str, frozenset[Feature]],
+    wanted: float,
+) -> frozenset[str]:
+    """Writes, then the templates with the largest own weight plus the weight of similar ones they stand for."""
+    kept = {t.id for t in templates if t.is_write}
+    open_ids = [t.id for t in templates if t.id not in kept and weights[t.id] > 0]
+    held = sum(weights[i] for i in kept)
+    importance: dict[Feature, float] = {}
+    for name in open_ids:
+        for feature in features[name]:
+            importance[feature] = importance.get(feature, 0.0) + weights[name] / len(features[name])
+    while open_ids and held < wanted:
+        best = max(open_ids, key=lambda n: (sum(importance[f] for f in features[n]) + weights[n], n))
+        kept.add(best)
+        open_ids.remove(best)
+        held += weights[best]
+        for feature in features[best]:
+            importance[feature] = 0.0
+    return frozenset(kept)
+
+
+def _nearest(template: QueryTemplate, kept: frozenset[str], features: Mapping[str, frozenset[Feature]]) -> str | None:
+    """The kept template that shares most features, or None when none shares any."""
+    mine = features[template.id]
+    scores = {name: len(mine & features[name]) / len(mine | features[name]) for name in kept if mine & features[name]}
+    return max(scores, key=lambda n: (scores[n], n)) if scores else None
+
+
+def _merged(template: QueryTemplate, dropped: list[QueryTemplate], heirs: Mapping[str, str | None]) -> QueryTemplate:
+    mine = [t for t in dropped if heirs[t.id] == template.id]
+    times = [t.total_ms for t in (template, *mine) if t.total_ms is not None]
+    calls = template.calls + sum(t.calls for t in mine)
+    return replace(template, calls=calls, total_ms=sum(times) if times else None)

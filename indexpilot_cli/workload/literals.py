@@ -1,0 +1,90 @@
+"""The literals of a statement, changed one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indexpilot_cli.model.names import quote_literal
+from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse, parse, parse_expression, rewrite, shaping_constants
+
+_STRUCTURAL = frozenset(("SortBy", "TypeName", "DefElem", "A_Indices", "SelectStmt"))
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A literal as it stands in a statement: its value and whether it is text, integer, float or bits.
+
+    ``column`` is the (unqualified) column it is compared with, where there is one; ``position`` its byte offset.
+    """
+
+    value: str
+    kind: str
+    column: str | None = None
+    position: int = 0
+
+
+def map_literals(text: str, change: Callable[[Literal], str | None]) -> str | Unparsed:
+    """The statement with each literal's value replaced by what ``change`` gives (None keeps it).
+
+    Structure stays: types, positions (``ORDER BY 2``), units (``extract(year …)``), JSON keys, LIMIT. A number must
+    become a number again, otherwise it is written as text. The result is deparsed: comments and layout are gone.
+    """
+    statement = parse(text)
+    if isinstance(statement, Unparsed):
+        return statement
+    columns = _columns(statement.node)
+    shape = {c.number("location") for n in statement.node.walk() for c in shaping_constants(n)}
+
+    def other(here: Node, parent: Node) -> Node | None:
+        if here.kind != "A_Const" or parent.kind in _STRUCTURAL or here.number("location") in shape:
+            return None
+        literal = _literal(here, columns.get(here.number("location")))
+        value = None if literal is None else change(literal)
+        return None if literal is None or value is None else _constant(value, literal.kind)
+
+    return deparse(rewrite(statement.node, other))
+
+
+def literals(text: str) -> tuple[Literal, ...] | Unparsed:
+    """The literals that ``map_literals`` would ask about, in order."""
+    found: list[Literal] = []
+
+    def note(literal: Literal) -> None:
+        found.append(literal)
+
+    result = map_literals(text, note)
+    return result if isinstance(result, Unparsed) else tuple(sorted(found, key=lambda item: item.position))
+
+
+def _literal(node: Node, column: str | None) -> Literal | None:
+    for field, key, kind in (("sval", "sval", "text"), ("fval", "fval", "float"), ("bsval", "bsval", "bits")):
+        value = node.child(field)
+        if value is not None:
+            return Literal(value.text(key), kind, column, node.number("location"))
+    whole = node.child("ival")
+    return None if whole is None else Literal(str(whole.number("ival")), "integer", column, node.number("location"))
+
+
+def _constant(value: str, kind: str) -> Node:
+    if kind in ("integer", "float"):
+        try:
+            float(value)
+        except ValueError:
+            return parse_expression(quote_literal(value))
+        number = parse_expression(value)
+        return number if number.kind == "A_Const" else parse_expression(quote_literal(value))
+    return parse_expression(quote_literal(value))
+
+
+def _columns(node: Node) -> dict[int, str]:
+    """Locations of constants to the column on the other side of their comparison."""
+    found: dict[int, str] = {}
+    for here in (n for n in node.walk() if n.kind == "A_Expr"):
+        sides = (here.child("lexpr"), here.child("rexpr"))
+        for side, other in (sides, sides[::-1]):
+            column = next((n for n in side.walk() if n.kind == "ColumnRef"), None) if side else None
+            if column is not None and other is not None:
+                constants = (n for n in other.walk(frozenset(("SubLink",))) if n.kind == "A_Const")
+                found.update({n.number("location"): column.names("fields")[-1] for n in constants})
+    return found
