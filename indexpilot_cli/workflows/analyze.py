@@ -29,7 +29,7 @@ def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:
         folded = fold_workload(source, request.workload, request.filter, progress)
         result = _result(source, folded, request, progress)
         note.details(templates=result.template_count, statements=result.statement_count)
-        warnings = (*(Warn("workload", "", text) for text in folded.notes), *note.warnings)
+    warnings = (*(Warn("workload", "", text) for text in folded.notes), *note.warnings)
     status = "ok" if result.templates else "skipped"
     return Outcome(
         "analyze", result, status=status, server=source.server, warnings=warnings, next=("indexpilot recommend",)

@@ -70,3 +70,18 @@ def _is_log(name: str, kind: SourceKind | None) -> bool:
     if kind is not None:
         return kind is SourceKind.LOG
     return name != "-" and Path(name).suffix.lower() in _LOG_SUFFIXES
+
+
+def merged(workloads: tuple[Workload, ...]) -> Workload:
+    """Several workloads as one, for keeping in a snapshot; the kind is that of the first."""
+    first, *rest = workloads
+    if not rest:
+        return first
+    return Workload(
+        first.source,
+        tuple(s for w in workloads for s in w.statements),
+        tuple(s for w in workloads for s in w.skipped),
+        min((w.since for w in workloads if w.since), default=None),
+        max((w.until for w in workloads if w.until), default=None),
+        tuple(n for w in workloads for n in w.notes),
+    )

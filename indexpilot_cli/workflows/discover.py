@@ -30,7 +30,7 @@ def run(request: DiscoverRequest, progress: Progress) -> Outcome[DiscoverResult]
         if request.save:
             result = _saved(request, source, result)
         note.details(tables=len(result.tables), hidden=result.hidden)
-        warnings = (*_warnings(source, result), *note.warnings)
+    warnings = (*_warnings(source, result), *note.warnings)
     return Outcome("discover", result, server=source.server, warnings=warnings, next=("indexpilot analyze",))
 
 
@@ -83,7 +83,7 @@ def _order(sort: str) -> Callable[[TableReport], tuple[float, QualifiedName]]:
         "size": lambda t: -t.bytes,
         "writes": lambda t: -(t.writes_per_s or 0.0),
         "reads": lambda t: -(t.reads_per_s or 0.0),
-        "name": lambda t: 0,
+        "name": lambda _: 0,
     }
     measure = measures[sort]
     return lambda t: (measure(t), t.name)

@@ -26,16 +26,16 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
         found = _checks(source, request)
         fidelity = measure_fidelity(source, request, progress) if request.twin else None
         note.details(checks={c.code: c.state for c in found})
-        bad = any(c.state in ("error", "warning") for c in found)
-        initialised = source.capabilities is None or source.capabilities.metadata_version is not None
-        return Outcome(
-            "doctor",
-            DoctorResult(found, fidelity),
-            status="findings" if bad else "ok",
-            server=source.server,
-            warnings=note.warnings,
-            next=_NEXT[initialised],
-        )
+    bad = any(c.state in ("error", "warning") for c in found)
+    initialised = source.capabilities is None or source.capabilities.metadata_version is not None
+    return Outcome(
+        "doctor",
+        DoctorResult(found, fidelity),
+        status="findings" if bad else "ok",
+        server=source.server,
+        warnings=note.warnings,
+        next=_NEXT[initialised],
+    )
 
 
 def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:

@@ -45,15 +45,15 @@ def planner_checks(capabilities: Capabilities, catalog: Catalog) -> Iterator[Che
     else:
         exact = binaries.major == catalog.major
         text = f"PostgreSQL {binaries.version} ({binaries.origin})" + ("" if exact else f", server is {catalog.major}")
-        fix = None if exact else f"install PostgreSQL {catalog.major} binaries on this machine for exact plans"
-        yield Check("ok" if exact else "warning", "planner twin", text, fix, "twin")
+        remedy = None if exact else f"install PostgreSQL {catalog.major} binaries on this machine for exact plans"
+        yield Check("ok" if exact else "warning", "planner twin", text, remedy, "twin")
     how = "EXPLAIN (GENERIC_PLAN)" if capabilities.generic_plan else "PREPARE with a forced generic plan"
     yield Check("ok", "generic plans", f"normalised statements are planned with {how}", code="generic_plans")
     if capabilities.hypopg_version:
         yield Check("ok", "hypopg", f"{capabilities.hypopg_version} (not needed: the twin plans)", code="hypopg")
     else:
-        fix = "CREATE EXTENSION hypopg;" if capabilities.hypopg_available else None
-        yield Check("ok", "hypopg", "not installed, and not needed: the twin plans", fix, "hypopg")
+        remedy = "CREATE EXTENSION hypopg;" if capabilities.hypopg_available else None
+        yield Check("ok", "hypopg", "not installed, and not needed: the twin plans", remedy, "hypopg")
 
 
 def workload_checks(capabilities: Capabilities) -> Iterator[Check]:
@@ -75,7 +75,9 @@ def privilege_checks(capabilities: Capabilities) -> Iterator[Check]:
     """What our role may read."""
     hidden = capabilities.unreadable_tables
     if hidden:
-        text = f"no SELECT on {', '.join(hidden[:_LISTED])}" + (f" and {len(hidden) - _LISTED} more" if hidden[_LISTED:] else "")
+        text = f"no SELECT on {', '.join(hidden[:_LISTED])}" + (
+            f" and {len(hidden) - _LISTED} more" if hidden[_LISTED:] else ""
+        )
         yield Check("warning", "privileges", text, f'GRANT SELECT ON … TO "{capabilities.server.user}";', "privileges")
     else:
         yield Check("ok", "privileges", "every table and its statistics can be read", code="privileges")

@@ -29,7 +29,9 @@ def access(tree: Mapping[str, Any]) -> str:
 
 def access_of(tree: Mapping[str, Any]) -> str:
     """``seq scan``, ``index`` or ``mixed``: how a plan finds its rows."""
-    kinds = {"seq scan" if n["Node Type"] == "Seq Scan" else "index" for _, n in nodes(tree) if n["Node Type"] in _SCANS}
+    kinds = {
+        "seq scan" if n["Node Type"] == "Seq Scan" else "index" for _, n in nodes(tree) if n["Node Type"] in _SCANS
+    }
     return "mixed" if len(kinds) > 1 else next(iter(kinds), "no table")
 
 

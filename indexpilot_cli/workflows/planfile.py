@@ -50,10 +50,16 @@ def kept_plans() -> Iterator[Plan]:
 def find_advice(identifier: str) -> tuple[Plan, Recommendation | Rejection] | None:
     """The newest plan that speaks of the id (a full ``R-…``), and what it says."""
     for plan in kept_plans():
-        for advice in (*plan.recommendations, *plan.rejections):
-            if advice.id == identifier:
-                return plan, advice
+        advice = advice_in(plan, identifier)
+        if advice is not None:
+            return plan, advice
     return None
+
+
+def advice_in(plan: Plan, identifier: str) -> Recommendation | Rejection | None:
+    """What the plan says of the id."""
+    advice: tuple[Recommendation | Rejection, ...] = (*plan.recommendations, *plan.rejections)
+    return next((a for a in advice if a.id == identifier), None)
 
 
 def find_plan(identifier: str) -> Plan | None:
@@ -63,8 +69,9 @@ def find_plan(identifier: str) -> Plan | None:
 
 def unknown_id(identifier: str) -> UsageError:
     """The error for an id nobody knows, with the nearest known one."""
-    known = {i for plan in kept_plans() for a in (*plan.recommendations, *plan.rejections) if (i := a.id)}
-    known |= {plan.id for plan in kept_plans()}
+    known: set[str] = set()
+    for plan in kept_plans():
+        known |= {plan.id, *(r.id for r in plan.recommendations), *(r.id for r in plan.rejections if r.id)}
     close = difflib.get_close_matches(identifier, sorted(known), n=1)
     hint = f"did you mean {close[0]}?" if close else "indexpilot recommend prints ids"
     return UsageError(f"unknown id {identifier}", hint=hint, code="unknown_id")

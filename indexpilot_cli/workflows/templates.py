@@ -71,8 +71,11 @@ def skipped_reports(skipped: Iterable[Skipped], templates: Sequence[QueryTemplat
     """What was left out, by reason: how many statements, and their share of all that was observed."""
     items = tuple(skipped)
     by_time = all(t.total_ms is not None for t in templates) and bool(templates)
-    measure: Callable[[QueryTemplate | Skipped], float] = lambda x: (x.total_ms or 0.0) if by_time else x.calls  # noqa: E731
-    total = sum(map(measure, (*templates, *items))) or 1.0
+
+    def measure(item: QueryTemplate | Skipped) -> float:
+        return (item.total_ms or 0.0) if by_time else item.calls
+
+    total = sum(map(measure, templates)) + sum(map(measure, items)) or 1.0
     counts = Counter(s.reason for s in items)
     return tuple(
         SkippedReport(

@@ -1,0 +1,138 @@
+"""The main job: templates to a plan. Each stage is one call; what a stage drops goes on with its reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.advisor.estimator import CostEstimator
+from indexpilot_cli.advisor.storage import SizeEstimate
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.candidate import Candidate, Proposal, Rejection
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.ddl import summary
+from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.recommendation import Plan
+from indexpilot_cli.model.requests import ExplainRequest, RecommendRequest, TableFilter
+from indexpilot_cli.model.workload import FoldedWorkload, Skipped
+from indexpilot_cli.workflows.assemble import assemble
+from indexpilot_cli.workflows.estimators import open_estimator
+from indexpilot_cli.workflows.source import Source, restrict, wanted_tables
+from indexpilot_cli.workflows.stages import Advice, Priceable
+from indexpilot_cli.workflows.templates import TypesOf, fold_workload, with_scenarios
+
+LARGE_WORKLOAD = 300  # templates from which compression pays for itself
+
+
+def folded_for(source: Source, request: RecommendRequest, progress: Progress) -> FoldedWorkload:
+    """The workload of the request, folded."""
+    return fold_workload(source, request.workload, request.filter, progress)
+
+
+def make_plan(source: Source, folded: FoldedWorkload, request: RecommendRequest, progress: Progress) -> Plan:
+    """The plan for the folded workload, with a planner of its own for the time it takes."""
+    with open_estimator(source, request.planner, progress) as estimator:
+        folded = prepared(folded, source.catalog, types_from(estimator))
+        return advise_on(source, folded, estimator, request, progress)
+
+
+def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None) -> FoldedWorkload:
+    """Templates with scenarios; those that no planner could take are set aside as unplanned."""
+    filled = with_scenarios(folded, catalog, types_of)
+    usable = tuple(t for t in filled.templates if t.scenarios)
+    lost = tuple(
+        Skipped("unplanned", t.text, "no statement the planner takes", t.calls, t.total_ms or 0.0)
+        for t in filled.templates
+        if not t.scenarios
+    )
+    return replace(filled, templates=usable, skipped=(*filled.skipped, *lost))
+
+
+def types_from(estimator: CostEstimator) -> TypesOf | None:
+    """How the estimator names the types of ``$n``, for those that can."""
+    ask: Callable[[str], Sequence[str]] | None = getattr(estimator, "parameter_types", None)
+    if ask is None:
+        return None
+
+    def types_of(text: str) -> Sequence[str] | None:
+        try:
+            return ask(text)
+        except IndexPilotError:
+            return None  # the statement is planned from its predicates' columns alone, or reported as unplanned
+
+    return types_of
+
+
+def advise_on(
+    source: Source, folded: FoldedWorkload, estimator: CostEstimator, request: RecommendRequest, progress: Progress
+) -> Plan:
+    """Propose, size, price, select, explain."""
+    from indexpilot_cli.advisor.candidates import propose
+    from indexpilot_cli.advisor.maintenance_rates import table_writes
+    from indexpilot_cli.workload.compress import compress
+
+    begun = time.monotonic()
+    catalog = _open_to_advice(source.catalog, request.filter)
+    kept = compress(folded, catalog) if len(folded.templates) > LARGE_WORKLOAD else folded
+    progress.stage("proposing candidates")
+    proposal = propose(kept.templates, catalog)
+    priceable = _priceable(proposal, catalog, estimator, progress)
+    writes = table_writes(catalog, folded.templates, folded.since, folded.until)
+    selection = _select(kept, priceable, writes, estimator, source, request, progress)
+    advice = Advice(
+        folded, kept, (*proposal.rejections, *priceable.rejections), priceable, selection, time.monotonic() - begun
+    )
+    progress.stage("explaining")
+    return assemble(source, estimator, advice, request)
+
+
+def as_recommendation(request: ExplainRequest) -> RecommendRequest:
+    """The same question asked of ``recommend``, for an explanation that has to be worked out again."""
+    return RecommendRequest(
+        request.connection,
+        request.snapshot,
+        request.workload,
+        TableFilter(),
+        request.planner,
+        min_benefit=request.min_benefit,
+        features=request.features,
+        safeguards=request.safeguards,
+        bypass=request.bypass,
+        record=request.record,
+    )
+
+
+def _open_to_advice(catalog: Catalog, wanted: TableFilter) -> Catalog:
+    return catalog if wanted == TableFilter() else restrict(catalog, wanted_tables(catalog, wanted))
+
+
+def _priceable(proposal: Proposal, catalog: Catalog, estimator: CostEstimator, progress: Progress) -> Priceable:
+    from indexpilot_cli.advisor.storage import estimate
+
+    progress.stage("sizing candidates", len(proposal.candidates))
+    kept: list[Candidate] = []
+    sizes: dict[IndexDefinition, SizeEstimate] = {}
+    refused: list[Rejection] = []
+    for candidate in proposal.candidates:
+        progress.advance()
+        definition = candidate.definition
+        table = catalog.table(definition.table)
+        assert table is not None  # candidates are proposed for tables of this catalog
+        size = estimate(definition, table, catalog)
+        estimator.set_size(definition, size.pages, size.tuples, size.height)
+        refusal = estimator.refuses(definition)
+        if refusal is None:
+            kept.append(candidate)
+            sizes[definition] = size
+        else:
+            refused.append(_refused(candidate, refusal))
+    return Priceable(tuple(kept), sizes, tuple(refused))
+
+
+def _refused(candidate: Candidate, why: str) -> Rejection:
+    detail = f"the planner does not take it: {why}"
+    return Rejection(
+        summary(candidate.definition), "no_operator_class", detail, candidate.definition, templates=candidate.templates
+    )

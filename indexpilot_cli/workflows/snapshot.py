@@ -1,0 +1,87 @@
+"""``snapshot save``: everything the advisor needs of a database, in one file without its rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import SnapshotRequest
+from indexpilot_cli.model.results import SnapshotResult
+from indexpilot_cli.model.workload import Workload
+from indexpilot_cli.workflows.bookkeeping import bookkeeping
+from indexpilot_cli.workflows.collect import collect, merged
+from indexpilot_cli.workflows.estimators import take_snapshot
+from indexpilot_cli.workflows.source import Source, open_source
+
+if TYPE_CHECKING:
+    from indexpilot_cli.twin.snapshot import Snapshot
+
+REDACTION_COST = (
+    "values are surrogates in the same order: estimates for most common values and ranges stay, "
+    "those that depend on the text of a value (LIKE prefixes, expressions without statistics) may differ"
+)
+
+
+def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]:
+    """Write the file and say what it holds."""
+    from indexpilot_cli.twin.snapshot import save
+
+    with (
+        bookkeeping(request.connection, MutationType.DISCOVER, request.record, snapshot=True) as note,
+        open_source(request.connection, None, progress) as source,
+    ):
+        workload, remarks = _workload(source, request)
+        snapshot = replace(take_snapshot(source, progress), workload=workload)
+        if request.redact:
+            snapshot = _redacted(snapshot, progress)
+        path = Path(request.file)
+        progress.stage("writing the file")
+        save(snapshot, path)
+        note.details(tables=len(snapshot.catalog.tables), redacted=request.redact)
+    result = _result(snapshot, path, remarks)
+    return Outcome(
+        "snapshot",
+        result,
+        server=source.server,
+        warnings=note.warnings,
+        next=(f"indexpilot recommend --snapshot {request.file}",),
+    )
+
+
+def _workload(source: Source, request: SnapshotRequest) -> tuple[Workload | None, tuple[str, ...]]:
+    """A snapshot without a workload is still worth having, so a missing source is a remark, not an error."""
+    try:
+        return merged(collect(source, request.workload)), ()
+    except IndexPilotError as error:
+        if request.workload.files or request.workload.queries or request.workload.source:
+            raise
+        return None, (f"no workload in the file: {error.message}",)
+
+
+def _redacted(snapshot: Snapshot, progress: Progress) -> Snapshot:
+    from indexpilot_cli.twin.redact import redact
+    from indexpilot_cli.workload.literals import map_literals
+
+    progress.stage("replacing sampled values")
+    return redact(snapshot, map_literals)
+
+
+def _result(snapshot: Snapshot, path: Path, remarks: tuple[str, ...]) -> SnapshotResult:
+    missing = tuple(f"not modelled: {item}" for item in snapshot.missing)
+    return SnapshotResult(
+        str(path),
+        path.stat().st_size,
+        snapshot.fingerprint,
+        snapshot.captured_at,
+        len(snapshot.catalog.tables),
+        sum(len(t.indexes) for t in snapshot.catalog.tables),
+        len(snapshot.workload.statements) if snapshot.workload else 0,
+        snapshot.redacted,
+        REDACTION_COST if snapshot.redacted else "",
+        (*remarks, *snapshot.notes, *missing),
+    )

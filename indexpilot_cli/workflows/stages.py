@@ -1,0 +1,33 @@
+"""What the stages of the main job hand to one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from indexpilot_cli.advisor.selection.values import Selection
+from indexpilot_cli.advisor.storage import SizeEstimate
+from indexpilot_cli.model.candidate import Candidate, Rejection
+from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.model.workload import FoldedWorkload
+
+
+@dataclass(frozen=True, slots=True)
+class Priceable:
+    """Candidates the planner takes, with their sizes, and those it refuses."""
+
+    candidates: tuple[Candidate, ...]
+    sizes: Mapping[IndexDefinition, SizeEstimate]
+    rejections: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Everything the stages gave: the whole workload, what was priced, what was refused, what was chosen."""
+
+    folded: FoldedWorkload
+    kept: FoldedWorkload
+    rejections: tuple[Rejection, ...]
+    priceable: Priceable
+    selection: Selection
+    seconds: float
