@@ -68,14 +68,13 @@ def _stub() -> None:
 def _add(app: typer.Typer, name: str, text: str) -> None:
     module = importlib.import_module(f"indexpilot_cli.cli.commands.{name}")
     commands: dict[str, Callable[..., int]] = module.COMMANDS
-    help_of: Callable[[str], str] = lambda key: f"{text if key == name else (commands[key].__doc__ or '')}"  # noqa: E731
     if set(commands) == {name}:
-        app.command(name, help=help_of(name), epilog=module.EXAMPLES, no_args_is_help=False)(commands[name])
+        app.command(name, epilog=module.EXAMPLES)(commands[name])
         return
     group = typer.Typer(help=text, epilog=module.EXAMPLES, no_args_is_help=True, rich_markup_mode="rich")
     group.callback()(_stub)
     for key, function in commands.items():
-        group.command(key, help=function.__doc__, epilog=module.EXAMPLES)(function)
+        group.command(key, epilog=module.EXAMPLES)(function)
     app.add_typer(group, name=name)
 
 

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
+from indexpilot_cli.cli.options import RUN, ConnectionOptions, OutputOptions, RunOptions
 from indexpilot_cli.cli.session import Session
 
 Group = type[OutputOptions] | type[ConnectionOptions] | type[RunOptions]
@@ -24,6 +24,7 @@ def command(name: str, *groups: Group, sql: bool = False) -> Callable[[Callable[
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        own, last = [p for p in own if _panel(p) != RUN], [p for p in own if _panel(p) == RUN]
         shared = [parameter for group in groups for parameter in _parameters(group)]
 
         def run(**given: Any) -> int:
@@ -37,7 +38,7 @@ def command(name: str, *groups: Group, sql: bool = False) -> Callable[[Callable[
             )
             return function(session, **given)
 
-        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared)]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared, *last)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         run.__doc__ = function.__doc__
@@ -45,6 +46,12 @@ def command(name: str, *groups: Group, sql: bool = False) -> Callable[[Callable[
         return run
 
     return wrap
+
+
+def _panel(parameter: inspect.Parameter) -> str | None:
+    """The help panel of an option."""
+    found = (getattr(extra, "rich_help_panel", None) for extra in typing.get_args(parameter.annotation)[1:])
+    return next((panel for panel in found if isinstance(panel, str)), None)
 
 
 def _parameters(group: Group) -> list[inspect.Parameter]:

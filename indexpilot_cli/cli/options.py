@@ -59,21 +59,24 @@ class OutputOptions:
     format: Annotated[Format | None, typer.Option("--format", help="Form of the result.", rich_help_panel=OUTPUT)] = (
         None
     )
-    json: Annotated[bool, typer.Option("--json", help="Same as --format json.", rich_help_panel=OUTPUT)] = False
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Same as --format json.", rich_help_panel=OUTPUT)] = (
+        False
+    )
     output: Annotated[
         str | None,
         typer.Option("--output", metavar="FILE", help="Write the result there; - is stdout.", rich_help_panel=OUTPUT),
     ] = None
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress, status or next step.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option("--quiet", "-q", metavar="", help="No progress, status or next step.", rich_help_panel=OUTPUT),
     ] = False
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show more of everything.", rich_help_panel=OUTPUT)
+        bool, typer.Option("--verbose", "-v", metavar="", help="Show more of everything.", rich_help_panel=OUTPUT)
     ] = False
     color: Annotated[Color | None, typer.Option("--color", help="Use colours.", rich_help_panel=OUTPUT)] = None
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Never page long output.", rich_help_panel=OUTPUT)] = (
-        False
-    )
+    no_pager: Annotated[
+        bool, typer.Option("--no-pager", metavar="", help="Never page long output.", rich_help_panel=OUTPUT)
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class ConnectionOptions:
     ] = None
     port: Annotated[
         int | None,
-        typer.Option("-p", "--port", metavar="PORT", min=1, max=65535, help="Port.", rich_help_panel=CONNECTION),
+        typer.Option("-p", "--port", metavar="PORT", help="Port.", rich_help_panel=CONNECTION),
     ] = None
     username: Annotated[
         str | None, typer.Option("-U", "--username", metavar="ROLE", help="Role.", rich_help_panel=CONNECTION)
@@ -103,18 +106,17 @@ class ConnectionOptions:
         ),
     ] = None
     no_password: Annotated[
-        bool, typer.Option("-w", "--no-password", help="Never ask for a password.", rich_help_panel=CONNECTION)
+        bool,
+        typer.Option("-w", "--no-password", metavar="", help="Never ask for a password.", rich_help_panel=CONNECTION),
     ] = False
     password: Annotated[
-        bool, typer.Option("-W", "--password", help="Ask for a password first.", rich_help_panel=CONNECTION)
+        bool, typer.Option("-W", "--password", metavar="", help="Ask for a password first.", rich_help_panel=CONNECTION)
     ] = False
     connect_timeout: Annotated[
         int | None,
         typer.Option(
             "--connect-timeout",
             metavar="SECONDS",
-            min=1,
-            max=3600,
             help="Longest wait for the server.",
             rich_help_panel=CONNECTION,
         ),
@@ -129,8 +131,12 @@ class RunOptions:
         str | None,
         typer.Option("--config", metavar="FILE", help="Read only this configuration file.", rich_help_panel=RUN),
     ] = None
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask anything.", rich_help_panel=RUN)] = False
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with errors.", rich_help_panel=RUN)] = False
+    no_input: Annotated[
+        bool, typer.Option("--no-input", metavar="", help="Never ask anything.", rich_help_panel=RUN)
+    ] = False
+    debug: Annotated[
+        bool, typer.Option("--debug", metavar="", help="Show a traceback with errors.", rich_help_panel=RUN)
+    ] = False
 
 
 Snapshot = Annotated[
@@ -139,11 +145,16 @@ Snapshot = Annotated[
 ]
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[FILE]...", help="Server logs or SQL files; - is stdin.", show_default=False),
+    typer.Argument(metavar="FILE", help="Server logs or SQL files; - is stdin.", show_default=False),
 ]
 SourceOption = Annotated[
     Source | None,
-    typer.Option("--source", help="Where the statements come from.", rich_help_panel=WHAT, show_choices=True),
+    typer.Option(
+        "--source",
+        metavar="KIND",
+        help="statements (pg_stat_statements), log, sql, query_stats or snapshot.",
+        rich_help_panel=WHAT,
+    ),
 ]
 Since = Annotated[
     str | None,
@@ -151,7 +162,7 @@ Since = Annotated[
 ]
 MinCalls = Annotated[
     float | None,
-    typer.Option("--min-calls", metavar="N", min=0, help="Leave out rarer statements.", rich_help_panel=WHAT),
+    typer.Option("--min-calls", metavar="N", help="Leave out rarer statements.", rich_help_panel=WHAT),
 ]
 MinTime = Annotated[
     str | None,
@@ -172,16 +183,18 @@ Schemas = Annotated[
 WhatIfOption = Annotated[WhatIf | None, typer.Option("--what-if", help="Planner that pretends.", rich_help_panel=WHAT)]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", min=1, max=256, help="Planner sessions.", rich_help_panel=WHAT),
+    typer.Option("--workers", metavar="N", help="Planner sessions.", rich_help_panel=WHAT),
 ]
 MinBenefit = Annotated[
     str | None,
     typer.Option("--min-benefit", metavar="SHARE", help="Least saving of the workload: 5%.", rich_help_panel=WHAT),
 ]
 ExitCode = Annotated[
-    bool, typer.Option("--exit-code", help="Exit with 3 when there is something to act on.", rich_help_panel=RUN)
+    bool,
+    typer.Option("--exit-code", metavar="", help="Exit with 3 when there is something to act on.", rich_help_panel=RUN),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", "-n", help="Do all but the writing; print the SQL.", rich_help_panel=RUN)
+    bool,
+    typer.Option("--dry-run", "-n", metavar="", help="Do all but the writing; print the SQL.", rich_help_panel=RUN),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, go ahead.", rich_help_panel=RUN)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask, go ahead.", rich_help_panel=RUN)]

@@ -17,29 +17,29 @@ Budget = Annotated[
 ]
 MaxIndexes = Annotated[
     int | None,
-    typer.Option("--max-indexes", metavar="N", min=0, help="At most so many indexes.", rich_help_panel=WHAT),
+    typer.Option("--max-indexes", metavar="N", help="At most so many indexes.", rich_help_panel=WHAT),
 ]
 MaxPerTable = Annotated[
     int | None,
-    typer.Option("--max-per-table", metavar="N", min=0, help="At most so many on one table.", rich_help_panel=WHAT),
+    typer.Option("--max-per-table", metavar="N", help="At most so many on one table.", rich_help_panel=WHAT),
 ]
 Queries = Annotated[
     list[str] | None,
     typer.Option("--query", metavar="SQL", help="Advise on this statement (repeatable).", rich_help_panel=WHAT),
 ]
 CrossCheck = Annotated[
-    bool, typer.Option("--cross-check", help="Ask HypoPG and the twin, compare.", rich_help_panel=WHAT)
+    bool, typer.Option("--cross-check", metavar="", help="Ask HypoPG and the twin, compare.", rich_help_panel=WHAT)
 ]
 MaxCalls = Annotated[
     int | None,
-    typer.Option("--max-calls", metavar="N", min=1, help="Most planner calls.", rich_help_panel=WHAT),
+    typer.Option("--max-calls", metavar="N", help="Most planner calls.", rich_help_panel=WHAT),
 ]
 MaxSeconds = Annotated[
     str | None,
     typer.Option("--max-seconds", metavar="TIME", help="Longest search.", rich_help_panel=WHAT),
 ]
 ShowRejected = Annotated[
-    bool, typer.Option("--show-rejected", help="List what was rejected and why.", rich_help_panel=WHAT)
+    bool, typer.Option("--show-rejected", metavar="", help="List what was rejected and why.", rich_help_panel=WHAT)
 ]
 
 

@@ -82,6 +82,13 @@ class Session:
             raise UsageError(f"{self.command} has no SQL form", hint=f"indexpilot {self.command} --format table")
         return self
 
+    def ignore_configured_output(self) -> None:
+        """Let only flags decide about the form: the configuration is what is looked at, not what is obeyed."""
+        from indexpilot_cli.model.settings import OutputSettings
+
+        if self.settings.origin("output.format").kind != "flag":
+            self.settings = dataclasses.replace(self.settings, output=OutputSettings())
+
     def _shared_flags(self) -> Flags:
         out, server = self.output, self.server
         given: dict[str, tuple[str, object]] = {}

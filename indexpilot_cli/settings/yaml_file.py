@@ -82,9 +82,7 @@ def _item(path: str, name: yaml.Node, value: yaml.Node, shown: str) -> Iterator[
     if path in sections():
         yield from _walk(value, path + ".", shown)
     elif path == "connection.password":
-        yield _problem(
-            shown, name, "a password does not belong in a configuration file: use ~/.pgpass"
-        )
+        yield _problem(shown, name, "a password does not belong in a configuration file: use ~/.pgpass")
     elif path not in keys():
         meant = nearest(path, [*keys(), *sections()])
         yield _problem(shown, name, f"unknown key {path}" + (f", did you mean {meant}?" if meant else ""))

@@ -27,10 +27,10 @@ def show(
     session: Session,
     *,
     key: Annotated[
-        str | None, typer.Argument(metavar="[KEY]", help="Only this key or section, such as features.cert.")
+        str | None, typer.Argument(metavar="KEY", help="Only this key or section, such as features.cert.")
     ] = None,
     origin: Annotated[
-        bool, typer.Option("--origin", help="Say where each value comes from.", rich_help_panel=WHAT)
+        bool, typer.Option("--origin", metavar="", help="Say where each value comes from.", rich_help_panel=WHAT)
     ] = False,
 ) -> int:
     """Show the effective settings."""
@@ -50,16 +50,16 @@ def check(
     session: Session,
     *,
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="The file; without it those that count here.")
+        str | None, typer.Argument(metavar="FILE", help="The file; without it those that count here.")
     ] = None,
 ) -> int:
     """Check the configuration without a server; all mistakes are reported together."""
     session.run = dataclasses.replace(session.run, config=file or session.run.config)
-    session.load()
+    settings = session.load().settings
+    session.ignore_configured_output()
     from indexpilot_cli.model.outcome import Outcome
     from indexpilot_cli.render.views.config import checked
 
-    settings = session.settings
     document = checked(settings.files, len(settings.origins), settings.warnings)
     return session.finish(Outcome("config_check", settings), document)
 

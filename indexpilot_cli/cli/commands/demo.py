@@ -33,10 +33,11 @@ def demo(
     session: Session,
     *,
     action: Annotated[
-        Action | None, typer.Argument(metavar="[stop]", help="End a server that --keep left running.")
+        Action | None, typer.Argument(metavar="stop", help="End a server that --keep left running.")
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the server running, to try commands on.", rich_help_panel=WHAT)
+        bool,
+        typer.Option("--keep", metavar="", help="Leave the server running, to try commands on.", rich_help_panel=WHAT),
     ] = False,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Same seed, same data and statements.", rich_help_panel=WHAT)

@@ -41,7 +41,7 @@ def discover(
     ] = None,
     sort: Annotated[Sort, typer.Option("--sort", help="Order of the tables.", rich_help_panel=WHAT)] = Sort.SIZE,
     save: Annotated[
-        bool, typer.Option("--save", help="Record the columns in the genome catalog.", rich_help_panel=WHAT)
+        bool, typer.Option("--save", metavar="", help="Record the columns in the genome catalog.", rich_help_panel=WHAT)
     ] = False,
     snapshot: Snapshot = None,
 ) -> int:

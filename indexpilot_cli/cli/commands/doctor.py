@@ -25,7 +25,7 @@ def doctor(
     *,
     files: Files = None,
     twin: Annotated[
-        bool, typer.Option("--twin", help="Measure how faithfully the twin plans.", rich_help_panel=WHAT)
+        bool, typer.Option("--twin", metavar="", help="Measure how faithfully the twin plans.", rich_help_panel=WHAT)
     ] = False,
     source: SourceOption = None,
     what_if: WhatIfOption = None,

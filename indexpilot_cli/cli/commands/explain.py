@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli import options_explain as own
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.complete import ids
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
@@ -17,7 +13,9 @@ EXAMPLES = """Examples:
 
   indexpilot explain R-7f3a1c09
 
-  indexpilot explain --query "SELECT * FROM orders WHERE status = 'open'" --with "CREATE INDEX ON orders (status)"
+  indexpilot explain --query "SELECT * FROM orders WHERE status = 'open'" --without orders_status_idx
+
+  indexpilot explain --query "$(cat slow.sql)" --with "CREATE INDEX ON orders (status)"
 """
 
 
@@ -25,23 +23,11 @@ EXAMPLES = """Examples:
 def explain(
     session: Session,
     *,
-    subject: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="An id the tool printed: R-…, q-…, M-….", autocompletion=ids)
-    ] = None,
-    query: Annotated[
-        str | None, typer.Option("--query", metavar="SQL", help="Plan this statement.", rich_help_panel=opt.WHAT)
-    ] = None,
-    with_: Annotated[
-        list[str] | None,
-        typer.Option("--with", metavar="DDL", help="With this index (repeatable).", rich_help_panel=opt.WHAT),
-    ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", metavar="INDEX", help="Without this index (repeatable).", rich_help_panel=opt.WHAT),
-    ] = None,
-    analyze: Annotated[
-        bool, typer.Option("--analyze", help="Run the SELECT for real, read-only.", rich_help_panel=opt.WHAT)
-    ] = False,
+    subject: own.Subject = None,
+    query: own.Query = None,
+    with_: own.With = None,
+    without: own.Without = None,
+    analyze: own.Analyze = False,
     source: opt.SourceOption = None,
     min_benefit: opt.MinBenefit = None,
     what_if: opt.WhatIfOption = None,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from indexpilot_cli.cli import options_init as opt
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import WHAT, DryRun, Yes
+from indexpilot_cli.cli.options import DryRun, Yes
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import UsageError
 
@@ -21,39 +18,18 @@ EXAMPLES = """Examples:
 """
 
 
-class Profile(StrEnum):
-    """Configurations to begin with."""
-
-    SMALL = "small"
-    OLTP = "oltp"
-    ANALYTICS = "analytics"
-
-
 @command("init", *SERVER, sql=True)
 def init(
     session: Session,
     *,
-    schema: Annotated[
-        str | None, typer.Option("--schema", metavar="S", help="Schema of our tables.", rich_help_panel=WHAT)
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Only look; exit with 3 when something is missing.", rich_help_panel=WHAT)
-    ] = False,
-    upgrade: Annotated[bool, typer.Option("--upgrade", help="Bring older tables up.", rich_help_panel=WHAT)] = False,
-    config_only: Annotated[
-        bool, typer.Option("--config-only", help="Write the file, ask no server.", rich_help_panel=WHAT)
-    ] = False,
-    db_only: Annotated[bool, typer.Option("--db-only", help="Write no file.", rich_help_panel=WHAT)] = False,
-    profile: Annotated[
-        Profile, typer.Option("--profile", help="What the file holds.", rich_help_panel=WHAT)
-    ] = Profile.OLTP,
-    from_schema: Annotated[
-        str | None,
-        typer.Option("--from-schema", metavar="FILE", help="Fill the genome catalog from it.", rich_help_panel=WHAT),
-    ] = None,
-    discover: Annotated[
-        bool, typer.Option("--discover", help="Fill the genome catalog from the database.", rich_help_panel=WHAT)
-    ] = False,
+    schema: opt.MetadataSchema = None,
+    check: opt.Check = False,
+    upgrade: opt.Upgrade = False,
+    config_only: opt.ConfigOnly = False,
+    db_only: opt.DbOnly = False,
+    profile: opt.ProfileOption = opt.Profile.OLTP,
+    from_schema: opt.FromSchema = None,
+    discover: opt.DiscoverFields = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> int:

@@ -22,7 +22,7 @@ def schema(
     session: Session,
     *,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A command, or error; without it all names are listed.")
+        str | None, typer.Argument(metavar="NAME", help="A command, or error; without it all names are listed.")
     ] = None,
 ) -> int:
     """Print the JSON schema (draft 2020-12) of a command's result, or list the names."""

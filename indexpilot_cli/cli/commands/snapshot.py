@@ -25,7 +25,10 @@ def save(
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)],
     redact: Annotated[
-        bool, typer.Option("--redact", help="Replace values by surrogates that sort alike.", rich_help_panel=WHAT)
+        bool,
+        typer.Option(
+            "--redact", metavar="", help="Replace values by surrogates that sort alike.", rich_help_panel=WHAT
+        ),
     ] = False,
     with_files: Annotated[
         list[str] | None,

@@ -35,7 +35,7 @@ def view(
 def checked(files: Sequence[str], changed: int, warnings: Sequence[str]) -> Document:
     """The answer of ``config check`` when nothing is wrong."""
     where = ", ".join(files) if files else "no configuration file found, defaults apply"
-    line = f"ok: {where} ({plural(changed, 'setting')} changed)" if files else f"ok: {where}"
+    line = f"ok: {where} ({plural(changed, 'setting')} given)" if files else f"ok: {where}"
     payload: Json = {"files": list(files), "changed": changed, "notes": list(warnings)}
     return Document((Lines((line,)),), payload)
 

@@ -1,0 +1,122 @@
+"""A host's schema as a file (YAML, JSON or a Python literal): read, checked all at once, turned into genome fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.genome import GenomeField, feature_group
+from indexpilot_cli.settings.schema_check import Checker, SchemaDefinition
+from indexpilot_cli.settings.schema_tree import (
+    Malformed,
+    Node,
+    Problem,
+    from_json,
+    from_object,
+    from_python,
+    from_yaml,
+)
+from indexpilot_cli.settings.schema_types import plain_name
+
+_READERS: dict[str, Callable[[str], Node]] = {
+    ".yaml": from_yaml,
+    ".yml": from_yaml,
+    ".json": from_json,
+    ".py": from_python,
+}
+_LARGEST = 10_000_000  # bytes
+_NOT_FOR_INDEXES = frozenset({"json", "xml", "bytea"})
+
+
+class SchemaFileError(UsageError):
+    """A schema file with mistakes; ``problems`` holds every one of them."""
+
+    default_code = "bad_schema_file"
+
+    def __init__(self, shown: str, problems: tuple[Problem, ...]):
+        self.problems = problems
+        count = "one mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        super().__init__(f"{shown}: {count}", detail="; ".join(str(problem) for problem in problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A schema and its mistakes; with mistakes the schema holds what could be read."""
+
+    schema: SchemaDefinition
+    problems: tuple[Problem, ...]
+
+
+def load_schema(source: Path | str | Mapping[str, Any]) -> SchemaDefinition:
+    """The schema of a file (its suffix says which form: .yaml, .yml, .json, .py) or of an object of that shape.
+
+    Raises SchemaFileError with every mistake and its line, UsageError when there is no such file.
+    """
+    checked = check(source)
+    if checked.problems:
+        raise SchemaFileError(_shown(source), checked.problems)
+    return checked.schema
+
+
+def validate_schema(source: Path | str | Mapping[str, Any]) -> tuple[Problem, ...]:
+    """Every mistake with its line, in the order of lines; empty when there is none."""
+    return check(source).problems
+
+
+def check(source: Path | str | Mapping[str, Any]) -> Checked:
+    """The schema together with its mistakes. Raises UsageError only when the file cannot be read."""
+    try:
+        tree = from_object(source) if isinstance(source, Mapping) else _read(Path(source))
+    except Malformed as error:
+        return Checked(SchemaDefinition(()), (error.problem,))
+    checker = Checker()
+    schema = checker.schema(tree)
+    return Checked(schema, tuple(sorted(checker.problems, key=lambda problem: problem.line)))
+
+
+def genome_fields(schema: SchemaDefinition) -> tuple[GenomeField, ...]:
+    """One genome field per column; where the file is silent, the type decides ``indexable`` and the name the group."""
+    return tuple(
+        GenomeField(
+            table.name,
+            column.name,
+            column.type,
+            required=column.required,
+            indexable=_indexable(column.type) if column.indexable is None else column.indexable,
+            default_expression=column.default_expression,
+            group=column.group or feature_group(column.name),
+        )
+        for table in schema.tables
+        for column in table.columns
+    )
+
+
+def _indexable(type: str) -> bool:
+    return plain_name(type) not in _NOT_FOR_INDEXES
+
+
+def _read(path: Path) -> Node:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(
+            f"{path.name}: not a schema file", hint=f"give it the suffix {', '.join(_READERS)}", code="bad_schema_file"
+        )
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise UsageError(f"{path.name}: larger than {_LARGEST // 1_000_000} MB", code="bad_schema_file")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the schema file {path}", detail=error.strerror, code="bad_schema_file"
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise Malformed(line, "not UTF-8 text") from None
+    return reader(text)
+
+
+def _shown(source: Path | str | Mapping[str, Any]) -> str:
+    return "the schema" if isinstance(source, Mapping) else Path(source).name
