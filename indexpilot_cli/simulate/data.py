@@ -20,7 +20,7 @@ from indexpilot_cli.simulate.crew import Crew
 DEFAULT_ROWS = 1_200_000  # of events, the biggest table
 LEAST_ROWS = 6_000
 MOST_ROWS = 100_000_000
-_BYTES_PER_EVENT = 600  # of the whole database with its indexes and working space, measured
+_BYTES_PER_EVENT = 900  # of the database, its copy and their indexes, measured
 
 # How many events there are for one row of each table.
 _EVENTS_PER_ROW = {
@@ -69,8 +69,8 @@ class Sizes:
 
     @property
     def disk_bytes(self) -> int:
-        """Space the server needs while building, roughly."""
-        return 200_000_000 + self.events * _BYTES_PER_EVENT
+        """Space the server needs at its most, roughly."""
+        return 400_000_000 + self.events * _BYTES_PER_EVENT
 
 
 def build(dsn: str, sizes: Sizes, seed: int, connections: int, progress: Progress) -> None:

@@ -1,0 +1,222 @@
+"""``indexpilot demo``: a database worth advising, its traffic, the advice and its proof, on a server of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.recommendation import Plan
+from indexpilot_cli.model.requests import Connection, DemoRequest, RecommendRequest, WorkloadRequest
+from indexpilot_cli.model.results import DemoResult
+from indexpilot_cli.model.workload import SourceKind
+from indexpilot_cli.postgres.replay import Replay
+from indexpilot_cli.simulate import data, parameters, server, traffic
+from indexpilot_cli.simulate.data import DEFAULT_ROWS, Sizes
+from indexpilot_cli.simulate.diary import Diary
+from indexpilot_cli.simulate.proof import Proof, prove
+from indexpilot_cli.simulate.state import DemoState, Slot
+from indexpilot_cli.twin.server import LocalServer
+from indexpilot_cli.workflows import recommend
+from indexpilot_cli.workflows.places import state_directory
+
+_REPLAY_SECONDS = 15.0
+_PROOF_SHARE = 0.12  # of the replay, done twice more on one connection
+
+
+def run(request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
+    """Build, replay, advise, prove; with ``keep`` the server stays, with ``stop`` a kept one ends.
+
+    Raises RefusedError when another demo is at work or a kept one is of another size or seed, PrerequisiteError
+    when no server can be started here.
+    """
+    if request.stop:
+        return stop(request, progress)
+    with Slot(_place(request)).held() as slot:
+        kept = _settle(slot, request, progress)
+        return _again(kept, request, progress) if kept else _fresh(slot, request, progress)
+
+
+def stop(request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
+    """End the kept server and delete it. Nothing there is not an error: the status is ``skipped``."""
+    with Slot(_place(request)).held() as slot:
+        state = slot.read()
+        if state is None:
+            slot.clear()
+            return Outcome("demo", DemoResult("stopped", notes=("no demo server was kept",)), status="skipped")
+        progress.stage("stopping the demo server")
+        diary = Diary()
+        kept = server.of(state)
+        was = "stopped and deleted" if server.answers(kept) else "was dead already; what it left is deleted"
+        server.remove(kept)
+        slot.clear()
+        diary.step("server", f"PostgreSQL {state.version} in {state.home} {was}")
+        return Outcome("demo", DemoResult("stopped", tuple(diary.steps)))
+
+
+def _settle(slot: Slot, request: DemoRequest, progress: Progress) -> DemoState | None:
+    """The kept server if it can be used again, after deleting what a dead or killed one left."""
+    state = slot.read()
+    if state is None:
+        return None
+    if not (state.kept and server.answers(server.of(state))):
+        what = "the kept demo server is dead" if state.kept else "an earlier demo was killed"
+        progress.say(f"{what}: deleting what it left in {state.home}")
+        server.remove(server.of(state))
+        slot.clear()
+        return None
+    if (state.seed, state.rows) != (request.seed, request.rows or DEFAULT_ROWS):
+        raise RefusedError(
+            f"a demo server with {state.rows:,} events (seed {state.seed}) is still there",
+            hint="indexpilot demo stop",
+        )
+    return state
+
+
+def _again(state: DemoState, request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
+    diary = Diary()
+    kept = server.of(state)
+    diary.step("server", f"the kept PostgreSQL {state.version} in {state.home}, with the traffic it logged")
+    plan = _advise(kept, request, progress, diary)
+    return _outcome(kept, diary, plan, None, kept=True)
+
+
+def _fresh(slot: Slot, request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
+    sizes = Sizes(request.rows or DEFAULT_ROWS)
+    server.require_space(server.room(), sizes.disk_bytes)
+    diary = Diary()
+    with _running(slot, request, sizes, progress) as (state, running):
+        diary.step("server", f"PostgreSQL {state.version}, private socket in {state.home}, no TCP port")
+        _build(running, sizes, request, progress, diary)
+        share = min(1.0, sizes.events / DEFAULT_ROWS)
+        _replay(running, _calls(running, request, share), progress, diary)
+        plan = _advise(running, request, progress, diary)
+        proof = _prove(running, plan, _calls(running, request, share * _PROOF_SHARE), progress, diary)
+        if request.keep:
+            server.let_go(running)
+            slot.write(replace(state, kept=True))
+        return _outcome(running, diary, plan, proof, kept=request.keep)
+
+
+@contextmanager
+def _running(
+    slot: Slot, request: DemoRequest, sizes: Sizes, progress: Progress
+) -> Iterator[tuple[DemoState, LocalServer]]:
+    """A new server with its state on record; both are gone afterwards unless the state then says kept."""
+    progress.stage("starting PostgreSQL")
+    binaries = server.choose()
+    home = server.new_home()
+    state = DemoState(str(home), str(binaries.directory), binaries.version, request.seed, sizes.events)
+    running = server.of(state)
+    try:
+        slot.write(state)
+        running.start()
+        server.create_database(running)
+        yield state, running
+    finally:
+        now = slot.read()
+        if now is None or not now.kept:
+            server.remove(running)
+            slot.clear()
+
+
+def _build(running: LocalServer, sizes: Sizes, request: DemoRequest, progress: Progress, diary: Diary) -> None:
+    data.build(server.dsn(running), sizes, request.seed, _connections(), progress)
+    with Replay(server.dsn(running)) as admin:
+        size = admin.rows("SELECT pg_database_size(current_database()) AS bytes")[0]["bytes"]
+    diary.step(
+        "data",
+        f"{len(sizes.tables())} tables of a CRM with billing, {sizes.total:,} rows ({sizes.events:,} in events), "
+        f"{sizes.of('accounts'):,} tenants, {size / 1e6:,.0f} MB",
+    )
+
+
+def _calls(running: LocalServer, request: DemoRequest, share: float) -> tuple[traffic.Call, ...]:
+    with Replay(server.dsn(running)) as admin:
+        return traffic.deck(traffic.templates(), parameters.sample(admin), request.seed, share)
+
+
+def _replay(running: LocalServer, calls: tuple[traffic.Call, ...], progress: Progress, diary: Diary) -> None:
+    server.start_logging(running)
+    dsn = server.dsn(running, server.APPLICATION)
+    tally = traffic.replay(dsn, calls, _connections(), _REPLAY_SECONDS, progress)
+    size = server.stop_logging(running)
+    diary.step(
+        "traffic",
+        f"{tally.done:,} statements of {len({c.template for c in calls})} kinds on {_connections()} connections in "
+        f"{tally.seconds:.1f} s, logged by the server ({size / 1e6:.1f} MB of JSON)",
+    )
+    if tally.done < tally.planned:
+        diary.remark(f"the replay was cut at {_REPLAY_SECONDS:.0f} s: {tally.done:,} of {tally.planned:,} statements")
+    if tally.failed:
+        example, _ = tally.failed.most_common(1)[0]
+        diary.remark(f"the server refused {tally.failed.total():,} of the statements, most often {example}")
+
+
+def _advise(running: LocalServer, request: DemoRequest, progress: Progress, diary: Diary) -> Plan:
+    question = RecommendRequest(
+        connection=Connection(server.dsn(running)),
+        workload=WorkloadRequest(SourceKind.LOG, files=(str(server.log_file(running)),)),
+        planner=request.planner,
+        record=replace(request.record, enabled=False),
+    )
+    plan = recommend.run(question, progress).result
+    diary.step(
+        "advice",
+        f"{len(plan.recommendations)} of {plan.candidates} possible indexes chosen for {plan.templates} templates "
+        f"with {plan.calls:,} EXPLAINs by {plan.estimator}",
+    )
+    return plan
+
+
+def _prove(
+    running: LocalServer, plan: Plan, calls: tuple[traffic.Call, ...], progress: Progress, diary: Diary
+) -> Proof | None:
+    if not plan.recommendations:
+        return None
+    proof = prove(running, plan, calls, progress)
+    diary.step(
+        "proof",
+        f"on a copy: {proof.indexes} indexes built in {proof.build_seconds:.1f} s, {proof.bytes / 1e6:.0f} MB "
+        f"({plan.size_bytes / 1e6:.0f} MB predicted); {proof.calls:,} reads timed without and with them",
+    )
+    if proof.slower():
+        diary.remark(f"slower with the advice: {', '.join(proof.slower())}")
+    return proof
+
+
+def _outcome(running: LocalServer, diary: Diary, plan: Plan, proof: Proof | None, *, kept: bool) -> Outcome[DemoResult]:
+    result = DemoResult(
+        "running" if kept else "finished",
+        tuple(diary.steps),
+        server.dsn(running) if kept else None,
+        plan,
+        proof.before_ms if proof else None,
+        proof.after_ms if proof else None,
+        tuple(diary.notes),
+    )
+    return Outcome("demo", result, warnings=plan.warnings, next=_next(running) if kept else ("indexpilot demo --keep",))
+
+
+def _next(running: LocalServer) -> tuple[str, ...]:
+    database = f'-d "{server.dsn(running)}"'
+    log = server.log_file(running)
+    return (
+        f"indexpilot discover {database}",
+        f"indexpilot analyze {database} --source log {log}",
+        f"indexpilot recommend {database} --source log {log}",
+        "indexpilot demo stop",
+    )
+
+
+def _connections() -> int:
+    return max(2, min(4, os.cpu_count() or 2))
+
+
+def _place(request: DemoRequest) -> Path:
+    return Path(request.state_directory) if request.state_directory else state_directory()

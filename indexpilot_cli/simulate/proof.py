@@ -1,0 +1,98 @@
+"""The advice put to the test: its indexes built on a copy of the database, the same reads timed on both sides."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.recommendation import Plan
+from indexpilot_cli.postgres.replay import Replay
+from indexpilot_cli.simulate import server
+from indexpilot_cli.simulate.traffic import Call
+from indexpilot_cli.twin.server import LocalServer
+
+_COPY = "proof"
+_SIZE = "SELECT pg_relation_size($1::regclass) AS bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Milliseconds of the same reads, by template, without and with the indexes; what building them took.
+
+    ``bytes`` is the size of the indexes as built.
+    """
+
+    before: dict[str, float]
+    after: dict[str, float]
+    calls: int
+    indexes: int
+    bytes: int
+    build_seconds: float
+
+    @property
+    def before_ms(self) -> float:
+        """All reads together, without the indexes."""
+        return sum(self.before.values())
+
+    @property
+    def after_ms(self) -> float:
+        """All reads together, with the indexes."""
+        return sum(self.after.values())
+
+    def slower(self, factor: float = 1.3, least_ms: float = 20.0) -> tuple[str, ...]:
+        """Templates that became slower by the factor and by so many milliseconds, the worst first."""
+        lost = {name: self.after[name] - ms for name, ms in self.before.items() if self.after[name] > factor * ms}
+        return tuple(sorted((name for name, ms in lost.items() if ms >= least_ms), key=lambda name: -lost[name]))
+
+
+def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], progress: Progress) -> Proof:
+    """Build the plan's indexes on a copy of the demo's database and time the reads before and after, one at a time.
+
+    The copy is dropped again; the database itself stays as the application made it.
+    """
+    reads = [call for call in calls if call.sql.startswith("SELECT")]
+    first = list({call.template: call for call in reads}.values())
+    progress.stage(
+        "building the advice on a copy and timing it", len(first) + 2 * len(reads) + len(plan.recommendations)
+    )
+    with Replay(running.dsn()) as admin:
+        admin.run(f"CREATE DATABASE {_COPY} TEMPLATE {server.DATABASE} STRATEGY file_copy")
+        try:
+            with Replay(running.dsn(_COPY)) as member:
+                _time(member, first, progress)  # fills the buffers
+                before = _time(member, reads, progress)
+                seconds = _create(member, plan, progress)
+                after = _time(member, reads, progress)
+                size = _bytes(member, plan)
+        finally:
+            admin.run(f"DROP DATABASE {_COPY} WITH (FORCE)")
+    return Proof(before, after, len(reads), len(plan.recommendations), size, seconds)
+
+
+def _bytes(member: Replay, plan: Plan) -> int:
+    names = [str(QualifiedName(r.definition.table.schema, r.name)) for r in plan.recommendations]
+    return sum(int(member.rows(_SIZE, [name])[0]["bytes"]) for name in names)
+
+
+def _create(member: Replay, plan: Plan, progress: Progress) -> float:
+    began = time.monotonic()
+    for recommendation in plan.recommendations:
+        member.run(recommendation.ddl.rstrip().rstrip(";"))
+        progress.advance()
+    for table in {str(r.definition.table) for r in plan.recommendations}:
+        member.run(f"ANALYZE {table}")  # expressions have no statistics before
+    return time.monotonic() - began
+
+
+def _time(member: Replay, calls: Sequence[Call], progress: Progress) -> dict[str, float]:
+    spent: dict[str, float] = defaultdict(float)
+    for call in calls:
+        began = time.monotonic()
+        member.run(call.sql, call.values)
+        spent[call.template] += (time.monotonic() - began) * 1000
+        progress.advance()
+    return dict(spent)
