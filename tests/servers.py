@@ -7,6 +7,7 @@ a local installation, the embedded wheel. ``INDEXPILOT_TEST_MAJOR`` asks for one
 import os
 import shutil
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -78,14 +79,21 @@ def has_contrib(found: Binaries) -> bool:
     )
 
 
-@pytest.fixture
-def database(pg):
+@contextmanager
+def new_database(pg):
     """A new empty database; gives its superuser DSN and drops it afterwards."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield pg.database(name)
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(pg):
+    """The DSN of a new empty database."""
+    with new_database(pg) as dsn:
+        yield dsn
 
 
 @pytest.fixture
