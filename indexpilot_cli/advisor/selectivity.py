@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from indexpilot_cli.advisor.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node
-from indexpilot_cli.advisor.normal import columns, tree_of
+from indexpilot_cli.advisor.normal import columns, normal, tree_of
 from indexpilot_cli.advisor.values import comparable
 from indexpilot_cli.model.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.model.workload import Atom, AtomKind
@@ -113,11 +113,14 @@ def row_count(table: Table) -> float:
 
 
 def carried(expression: str, table: Table) -> ColumnStatistics | None:
-    """Statistics of an expression taken over from its one column: distinct values, nulls, widths.
+    """Statistics of an expression: those of an index on it, else taken over from its one column.
 
-    Exact for one-to-one functions; for others an upper bound of the distinct values. None when the expression
-    has no column or several, or the column has no statistics.
+    Taken over are distinct values, nulls and widths: exact for one-to-one functions; for others an upper bound of
+    the distinct values. None when the expression has no column or several, or the column has no statistics.
     """
+    indexed = _of_an_index(expression, table)
+    if indexed is not None:
+        return indexed
     tree = tree_of(expression)
     names = columns(expression)
     column = table.column(next(iter(names))) if len(names) == 1 else None
@@ -129,6 +132,16 @@ def carried(expression: str, table: Table) -> ColumnStatistics | None:
     if coarse is not None:
         return replace(kept, n_distinct=coarse)
     return kept if _one_to_one(tree) else replace(kept, n_distinct=_unknown_distinct(kept, row_count(table)))
+
+
+def _of_an_index(expression: str, table: Table) -> ColumnStatistics | None:
+    """What ANALYZE found for an existing index on the same expression."""
+    wanted = normal(expression)
+    for index in table.indexes:
+        for key, known in zip(index.definition.keys, index.statistics, strict=False):
+            if known is not None and key.expression is not None and normal(key.expression) == wanted:
+                return known
+    return None
 
 
 def _unknown_distinct(statistics: ColumnStatistics, rows: float) -> float:

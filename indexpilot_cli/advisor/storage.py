@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advisor.normal import conjuncts, normal
+from indexpilot_cli.advisor.normal import columns, conjuncts, normal, tree_of
 from indexpilot_cli.advisor.selectivity import predicate_selectivity, row_count
-from indexpilot_cli.advisor.storage_btree import btree_size
+from indexpilot_cli.advisor.storage_btree import Tree, btree_size
 from indexpilot_cli.advisor.storage_fields import Field, column_field, key_field
 from indexpilot_cli.advisor.storage_gin import (
     Keys,
@@ -15,13 +15,15 @@ from indexpilot_cli.advisor.storage_gin import (
     gin_pages,
     json_keys,
     json_paths,
+    lexemes,
     sampled_keys,
     trigrams,
 )
 from indexpilot_cli.advisor.storage_other import brin_pages, gist_pages, hash_pages
-from indexpilot_cli.model.catalog import BLOCK, Catalog, ColumnStatistics, Table
+from indexpilot_cli.model.catalog import BLOCK, Catalog, Column, ColumnStatistics, Table
 from indexpilot_cli.model.index import BRIN, BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
 
+_SPREAD = 1.3  # pages with independent over pages with fully dependent columns, from which we are unsure
 _FILLFACTOR = {BTREE: 90, HASH: 75, GIST: 90, SPGIST: 80}
 
 
@@ -29,8 +31,9 @@ _FILLFACTOR = {BTREE: 90, HASH: 75, GIST: 90, SPGIST: 80}
 class SizeEstimate:
     """The size of an index that does not exist. ``height`` is the level of a B-tree's root, None for others.
 
-    ``confidence`` is high when all keys have statistics and do not depend on each other, medium when something
-    had to be assumed (joint distinct values, expressions), low without statistics.
+    ``confidence`` is high when all keys have statistics, medium when something had to be assumed (expressions,
+    predicates, elements), low without statistics and where it matters whether the columns depend on each other:
+    they are taken as independent, and where they are not the index may be half as large.
     """
 
     pages: int
@@ -64,13 +67,13 @@ def _dressed(leaf: Table, parent: Table) -> Table:
     """A leaf with its parent's statistics where it has none of its own."""
     if leaf is parent:
         return leaf
-    columns = tuple(
+    dressed = tuple(
         replace(c, statistics=other.statistics)
         if c.statistics is None and (other := parent.column(c.name)) is not None
         else c
         for c in leaf.columns
     )
-    return replace(leaf, columns=columns)
+    return replace(leaf, columns=dressed)
 
 
 def _one(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEstimate:
@@ -84,10 +87,31 @@ def _one(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEst
     fillfactor = int(options.get("fillfactor", _FILLFACTOR.get(definition.method, 90)))
     if definition.method == BTREE:
         include = [column_field(c, rows) for n in definition.include if (c := table.column(n)) is not None]
-        tree = btree_size(fields, include, rows, unique=definition.unique, fillfactor=fillfactor, major=catalog.major)
+
+        def built(groups: float) -> Tree:
+            return btree_size(
+                fields, include, rows, unique=definition.unique, fillfactor=fillfactor, major=catalog.major,
+                most_groups=groups,
+            )  # fmt: skip
+
+        tree = built(_most_groups(definition, table, catalog, fields))
+        if len(fields) > 1 and tree.pages > _SPREAD * built(max(f.distinct for f in fields)).pages:
+            confidence = "low"
         return SizeEstimate(tree.pages, rows, tree.height, tree.pages * BLOCK, BTREE, confidence)
     pages = _other(definition, table, catalog, fields, rows, fillfactor)
     return SizeEstimate(pages, rows, None, pages * BLOCK, definition.method, confidence)
+
+
+def _most_groups(definition: IndexDefinition, table: Table, catalog: Catalog, fields: list[Field]) -> float:
+    """Distinct keys at most: columns that reference a key together have no more values than that table has rows."""
+    most = math.inf
+    for foreign in catalog.foreign_keys:
+        parent = catalog.table(foreign.referenced)
+        if foreign.table == table.name and parent is not None and set(foreign.columns) <= set(definition.columns):
+            pairs = zip(definition.keys, fields, strict=True)
+            others = math.prod(f.distinct for k, f in pairs if k.column not in foreign.columns)
+            most = min(most, row_count(parent) * others)
+    return most
 
 
 def _other(
@@ -106,20 +130,30 @@ def _other(
 
 
 def _gin_keys(key: IndexKey, table: Table, rows: float) -> Keys:
-    column = table.column(key.column) if key.column is not None else None
+    names = (key.column,) if key.column is not None else tuple(columns(key.expression or ""))
+    column = table.column(names[0]) if len(names) == 1 else None
     statistics = column.statistics if column is not None else None
-    if column is not None and statistics is not None:
-        found = _known_keys(key, column.base_type, column.category, statistics, rows)
-        if found is not None:
-            return found
-    # Nothing known: ten keys a row, as many distinct ones as the square root of all.
-    return Keys((), rows * 10, max(1.0, math.sqrt(rows * 10)), 8, False)
+    if column is None or statistics is None:
+        return _guessed(rows, 80.0)
+    found = _known_keys(key, column, statistics, rows)
+    return found or _guessed(rows * (1.0 - statistics.null_frac), float(statistics.avg_width))
 
 
-def _known_keys(key: IndexKey, base_type: str, category: str, statistics: ColumnStatistics, rows: float) -> Keys | None:
+def _guessed(rows: float, width: float) -> Keys:
+    """A key for every eight bytes, and as many distinct ones as the square root of all."""
+    items = rows * max(1.0, width / 8)
+    return Keys((), items, max(1.0, math.sqrt(items)), 8, False)
+
+
+def _known_keys(key: IndexKey, column: Column, statistics: ColumnStatistics, rows: float) -> Keys | None:
     values = (*statistics.histogram_bounds, *statistics.most_common_vals)
+    base_type, category = column.base_type, column.category
     if key.operator_class == "gin_trgm_ops":
         return sampled_keys(values, trigrams, rows * (1.0 - statistics.null_frac), width=4)
+    if key.expression is not None:
+        tree = tree_of(key.expression)
+        words = tree is not None and tree.value == "to_tsvector" and category == "S"
+        return sampled_keys(values, lexemes, rows * (1.0 - statistics.null_frac)) if words else None
     if base_type == "jsonb":
         paths = key.operator_class == "jsonb_path_ops"
         extract = json_paths if paths else json_keys

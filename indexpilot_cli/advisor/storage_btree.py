@@ -33,15 +33,22 @@ class Tree:
 
 
 def btree_size(
-    keys: Sequence[Field], include: Sequence[Field], rows: float, *, unique: bool, fillfactor: int, major: int
+    keys: Sequence[Field],
+    include: Sequence[Field],
+    rows: float,
+    *,
+    unique: bool,
+    fillfactor: int,
+    major: int,
+    most_groups: float = math.inf,
 ) -> Tree:
-    """The size of a B-tree just built over ``rows`` rows."""
+    """The size of a B-tree just built over ``rows`` rows, of which at most ``most_groups`` differ in the keys."""
     if rows < 1:
         return Tree(1, 0, 0)
     fields = (*keys, *include)
     base = tuple_size(fields)
     repeats = major >= 13 and not unique and not include and all(k.equal_image for k in keys)
-    total = _deduplicated(keys, rows, base) if repeats else rows * (base + _POINTER)
+    total = _deduplicated(keys, rows, base, most_groups) if repeats else rows * (base + _POINTER)
     usable = PAGE - _HEADERS - _POINTER - PAGE * (100 - fillfactor) // 100
     leaves = max(1, math.ceil(total / _filled(usable, total / rows, base, fields, repeats)))
     inner, height = _levels(leaves, tuple_size(keys))
@@ -100,21 +107,21 @@ def _levels(leaves: int, pivot: float) -> tuple[int, int]:
     return inner, height
 
 
-def _deduplicated(keys: Sequence[Field], rows: float, base: float) -> float:
+def _deduplicated(keys: Sequence[Field], rows: float, base: float, most_groups: float) -> float:
     """Bytes of all leaf items when equal keys share posting lists."""
     total = 0.0
-    for share, values in _classes(keys, rows):
+    for share, values in _classes(keys, most_groups):
         total += _group_bytes(share * rows, values, base, len(keys) == 1)
     return total
 
 
-def _classes(keys: Sequence[Field], rows: float) -> Iterator[tuple[float, float]]:
+def _classes(keys: Sequence[Field], most_groups: float) -> Iterator[tuple[float, float]]:
     """Groups of key combinations of like frequency: share of the rows, number of combinations."""
     if len(keys) == 1:
         yield from _column_classes(keys[0], 10_000)
         return
     most = max(2, int(_CLASSES ** (1 / len(keys))))
-    cells = _joint_distinct(keys)
+    cells = min(_joint_distinct(keys), most_groups)
     independent = math.prod(k.distinct + (k.nulls > 0) for k in keys)
     shrink = cells / independent if independent > 0 else 1.0
     for combination in product(*(tuple(_column_classes(k, most)) for k in keys)):

@@ -21,7 +21,19 @@ _FIXED = {
     **{"uuid": (16, 1), "interval": (16, 8), "timetz": (12, 8), "macaddr": (6, 4), "point": (16, 8), "box": (32, 8)},
 }
 # Types whose B-tree operator class never deduplicates (no btequalimage support function that says yes).
-_NEVER_EQUAL = {"numeric", "float4", "float8", "jsonb", "interval", "tsvector", "tsquery", "citext", "hstore", "record"}
+_NEVER_EQUAL = {
+    "bpchar",
+    "numeric",
+    "float4",
+    "float8",
+    "jsonb",
+    "interval",
+    "tsvector",
+    "tsquery",
+    "citext",
+    "hstore",
+    "record",
+}
 _SHORT = 126  # longest value that keeps a one-byte header
 _TEXTS = ("text", "varchar", "bpchar", "citext", "name")
 _SAMPLES = 40

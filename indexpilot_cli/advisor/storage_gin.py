@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from indexpilot_cli.model.catalog import ColumnStatistics
 
 PAGE = 8192
-_ENTRY_FREE = (PAGE - 24 - 8) * 0.9
-_POSTING_FREE = (PAGE - 24 - 8 - 32) * 0.75
+_ENTRY_FREE = (PAGE - 24 - 8) * 0.53  # entries come in order and pages split in the middle
+_POSTING_FREE = (PAGE - 24 - 8 - 32) * 0.92
 _INLINE = 2704  # longest entry tuple; longer posting lists move to trees of their own
 
 
@@ -54,12 +54,14 @@ def _entry(count: float, heap_pages: int, width: float) -> tuple[float, float]:
 
 
 def item_bytes(count: float, heap_pages: int) -> float:
-    """Bytes of one compressed row pointer when ``count`` rows of the table hold the key (varbyte deltas)."""
-    gap = max(1.0, heap_pages * 2048.0 / max(count, 1.0))
-    if count > heap_pages:
-        # Several on a page: most steps stay on it and take one byte or two, one step a page goes on.
-        return 1.0 + heap_pages / count
-    return float(max(2, math.ceil(math.log2(gap) / 7 + 0.15)))
+    """Mean bytes of a compressed row pointer when ``count`` rows, spread by chance, hold the key.
+
+    ginpostinglist.c: differences of (page << 11 | offset) in groups of seven bits.
+    """
+    density = max(count, 1e-9) / max(heap_pages, 1)
+    same_page = 1.0 - -math.expm1(-density) / density
+    further = sum(math.exp(-density * (pages - 1)) for pages in (8, 1024, 131072))
+    return same_page + (1.0 - same_page) * (2.0 + further)
 
 
 def element_keys(statistics: ColumnStatistics, rows: float, width: float) -> Keys | None:
@@ -69,12 +71,22 @@ def element_keys(statistics: ColumnStatistics, rows: float, width: float) -> Key
         return None
     present = rows * (1.0 - statistics.null_frac)
     common = tuple(f * present for f in frequencies)
-    average = statistics.elem_count_histogram[-1] if statistics.elem_count_histogram else sum(frequencies)
-    rest = max(0.0, average * present - sum(common))
-    rare = rest / max(1.0, min(common) / 3) if rest > 0.01 * sum(common) else 0.0
     sizes = [len(e.encode()) + 1 for e in statistics.most_common_elems]
+    average = _elements(statistics, sum(sizes) / len(sizes), sum(frequencies))
+    rest = max(0.0, average * present - sum(common))
+    # The list ends where it is full (a multiple of 1,000 at the usual target) or at what lossy counting saw.
+    full = len(frequencies) % 1000 == 0
+    each = 0.6 * min(common) if full else min(min(common) / 2, 6.3e-5 * average * present / 2)
+    rare = rest / max(1.0, each) if rest > 0.01 * sum(common) else 0.0
     mean = sum(sizes) / len(sizes) if width <= 0 else width
     return Keys(common, rest, rare, mean, True)
+
+
+def _elements(statistics: ColumnStatistics, size: float, known: float) -> float:
+    """Mean number of elements of a value: counted for arrays, from the bytes of a lexeme for tsvector."""
+    if statistics.elem_count_histogram:
+        return statistics.elem_count_histogram[-1]
+    return max(known, (statistics.avg_width - 8) / (4 + size - 1 + 4.5))
 
 
 def sampled_keys(
@@ -105,6 +117,11 @@ def trigrams(text: str) -> set[str]:
     """Trigrams as pg_trgm makes them: of each word in lower case with two blanks before and one after."""
     cleaned = "".join(c if c.isalnum() else " " for c in text.lower())
     return {f"  {w} "[i : i + 3] for w in cleaned.split() for i in range(len(w) + 1)}
+
+
+def lexemes(text: str) -> set[str]:
+    """Words in lower case, for what to_tsvector would keep."""
+    return set("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
 
 def json_paths(text: str) -> set[str]:

@@ -20,14 +20,19 @@ def hash_pages(rows: float, nulls: float, distinct: float, fillfactor: int) -> i
     present = rows * (1.0 - nulls)
     per_bucket = max(10, PAGE * fillfactor // 100 // _HASH_ITEM)
     buckets = _buckets(max(2.0, present / per_bucket))
+    half = 1 << (buckets - 1).bit_length() - 1
     capacity = _HASH_FREE // _HASH_ITEM
-    overflow = _overflow(present / buckets, capacity, present / max(distinct, 1.0)) * buckets
+    repeats = present / max(distinct, 1.0)
+    # Buckets that were not yet split in this round hold twice what the others do.
+    double = 2 * half - buckets
+    overflow = double * _overflow(present / half, capacity, repeats)
+    overflow += (buckets - double) * _overflow(present / half / 2, capacity, repeats)
     return math.ceil(2 + buckets + overflow)
 
 
 def _buckets(wanted: float) -> int:
     power = 1 << max(1, math.ceil(math.log2(wanted)))
-    if power <= 1024:
+    if power < 1024:
         return power
     half = power // 2
     return next(half + half // 4 * q for q in (1, 2, 3, 4) if half + half // 4 * q >= wanted)

@@ -48,7 +48,7 @@ def _parts(site: Site, demand: Demand, refused: dict[str, Rejection]) -> Parts:
         return tuple(k for k in _unique(key_of(a) for a in atoms) if _fits(site, demand, k, refused))
 
     equal = usable(demand.atoms(*EQUALITY))
-    one = [a for a in demand.atoms(*EQUALITY) if a.kind is not AtomKind.IN or a.elements == 1]
+    one = [a for a in demand.atoms(AtomKind.EQUAL, AtomKind.IN) if a.elements == 1]  # IS NULL pins no order
     groups: dict[object, list[Atom]] = {}
     for atom in demand.atoms(AtomKind.JOIN):
         groups.setdefault(atom.join_to[0] if atom.join_to else None, []).append(atom)
@@ -220,7 +220,7 @@ def _draft(
         chosen = "tenant" if chosen == "equality" else chosen
         reasons.append(Reason("tenant_first", f"{site.tenant} comes first: nearly every statement compares it"))
     if any(k.expression is not None for k in unique):
-        chosen = "expression" if len(unique) == 1 else chosen
+        chosen = "expression" if len(unique) == 1 and chosen == "equality" else chosen
         reasons.append(Reason("expression", f"the queries compare {_names([k for k in unique if k.expression])}"))
     return Draft(site.definition(unique), chosen, (demand,), min(free, len(unique)), tuple(reasons))
 

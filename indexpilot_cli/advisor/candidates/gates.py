@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from indexpilot_cli.advisor.candidates.site import Draft, Site, key_of
+from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site, key_of
 from indexpilot_cli.advisor.existing import covered_by, invalid_twin, same_structure
 from indexpilot_cli.advisor.selectivity import average_equal, selectivity
 from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.index import BTREE, HASH
+from indexpilot_cli.model.index import BTREE, HASH, IndexDefinition
 from indexpilot_cli.model.workload import Atom, AtomKind
 
 _LOOKUP = ("equality", "range", "tenant", "expression", "hash")
@@ -17,7 +17,7 @@ _FLAG = 3
 
 def refusal(site: Site, draft: Draft) -> Rejection | None:
     """Why the draft is no candidate, or None."""
-    return _covered(site, draft) or _too_wide(site, draft) or _unselective(site, draft)
+    return _covered(site, draft) or _too_wide(site, draft) or _unselective(site, draft) or _whole_table(site, draft)
 
 
 def notice(site: Site, draft: Draft) -> Rejection | None:
@@ -79,6 +79,24 @@ def _unselective(site: Site, draft: Draft) -> Rejection | None:
     if share <= most:
         detail = f"{values} distinct values: only the rare ones are worth an index, and a partial index holds just them"
     return _rejection(site, draft, "low_selectivity", detail)
+
+
+def _whole_table(site: Site, draft: Draft) -> Rejection | None:
+    """An order or grouping of the whole table, all of whose rows would be fetched one by one."""
+    definition = draft.definition
+    if draft.kind not in ("sort", "group") or draft.free or definition.include or definition.predicate:
+        return None
+    first = site.statistics(definition.keys[0])
+    in_order = first is not None and abs(first.correlation or 0.0) > site.options.brin_correlation
+    if in_order or any(d.use.limited or d.use.aggregates or not _fetches(d, definition) for d in draft.demands):
+        return None
+    detail = "every row is needed: sorting or hashing them is cheaper than fetching each through an index"
+    return _rejection(site, draft, "too_little_benefit", detail)
+
+
+def _fetches(demand: Demand, definition: IndexDefinition) -> bool:
+    """Whether the table must be visited for columns outside the index."""
+    return demand.use.whole_row or not demand.use.columns <= set(definition.columns)
 
 
 def _share(site: Site, draft: Draft, number: int) -> float:

@@ -27,6 +27,7 @@ class CandidateOptions:
     all_visible_share: float = 0.8
     partial_weight: float = 0.9
     partial_selectivity: float = 0.2
+    partial_distinct: float = 30
     null_partial_selectivity: float = 0.8
     rare_value: float = 0.05
     hash_width: int = 48

@@ -12,6 +12,7 @@ from dataclasses import replace
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site, key_of
 from indexpilot_cli.advisor.normal import columns, normal
 from indexpilot_cli.advisor.selectivity import predicate_selectivity
+from indexpilot_cli.advisor.volatility import unsafe
 from indexpilot_cli.model.candidate import Reason
 from indexpilot_cli.model.index import BTREE, IndexKey
 from indexpilot_cli.model.names import quote_identifier, quote_literal
@@ -20,13 +21,12 @@ from indexpilot_cli.model.workload import Atom, AtomKind
 _CONSTANT = (AtomKind.EQUAL, AtomKind.IN, AtomKind.NOT_EQUAL, AtomKind.RANGE)
 _NULLS = (AtomKind.IS_NULL, AtomKind.IS_NOT_NULL)
 _STRICT = (AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.JOIN, AtomKind.LIKE_PREFIX)
+_FLAG_VALUES = 5
 _BARE_WORDS = ("bool", "int2", "int4", "int8", "numeric", "float4", "float8")
 
 
 def propose_partial(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
     """Partial variants of the drafts, then indexes on rare values."""
-    if site.rows < site.options.medium_rows:
-        return
     for draft in drafts:
         if draft.definition.method == BTREE and draft.definition.predicate is None:
             yield from _variants(site, draft)
@@ -39,8 +39,7 @@ def constants(site: Site, demand: Demand) -> dict[str, Atom]:
     """Conditions of a use that are the same in every call and could be a predicate, by canonical text."""
     found: dict[str, Atom] = {}
     for atom in demand.atoms(*_CONSTANT, *_NULLS):
-        known = atom.kind in _NULLS or (atom.constant is not None and not atom.parameters)
-        if known and atom.sql is not None and _may_filter(site, atom):
+        if atom.sql is not None and _steady(site, atom) and _may_filter(site, atom):
             found[normal(atom.sql)] = atom
     return found
 
@@ -48,10 +47,20 @@ def constants(site: Site, demand: Demand) -> dict[str, Atom]:
 def _may_filter(site: Site, atom: Atom) -> bool:
     names = columns(atom.sql or "")
     fields = [site.table.column(n) for n in names]
-    moving = ("now(", "current_", "localtime", "clock_timestamp", "random(")
-    return (
-        bool(fields) and all(f is not None for f in fields) and not any(w in (atom.sql or "").lower() for w in moving)
-    )
+    return bool(fields) and all(f is not None for f in fields) and not unsafe(atom.sql or "", site.table, site.catalog)
+
+
+def _steady(site: Site, atom: Atom) -> bool:
+    """Whether the condition looks like a flag of the row rather than a value that happened to be asked for."""
+    if atom.kind in _NULLS:
+        return True
+    column = site.table.column(atom.column) if atom.column is not None else None
+    if column is None or atom.constant is None or atom.parameters or atom.elements > _FLAG_VALUES:
+        return False
+    if atom.kind is AtomKind.RANGE:
+        return column.category == "N" and atom.operator.upper() != "BETWEEN"
+    few = column.statistics is None or column.statistics.distinct(site.rows) <= site.options.partial_distinct
+    return few or atom.kind is AtomKind.NOT_EQUAL
 
 
 def _variants(site: Site, draft: Draft) -> Iterator[Draft]:
@@ -94,6 +103,8 @@ def _variant(site: Site, draft: Draft, chosen: dict[str, Atom]) -> Iterator[Draf
     keys = tuple(k for k in draft.definition.keys if k.text not in settled) or draft.definition.keys[:1]
     dropped = len(draft.definition.keys) - len(keys)
     demands = tuple(d for d in draft.demands if set(chosen) <= set(constants(site, d)))
+    if not demands:
+        return
     share = predicate_selectivity(predicate, site.table) or 0.0
     reason = Reason("partial", f"every such statement says {predicate}, true of {share:.1%} of the rows", "pg_stats")
     definition = replace(draft.definition, keys=keys, predicate=predicate)
