@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.codec import to_json
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.session import Session, open_session
@@ -16,11 +13,11 @@ from indexpilot_cli.twin.layout import Heap, read_layout
 from indexpilot_cli.twin.pages import RelationFile
 from indexpilot_cli.twin.schema import Builder, build
 from indexpilot_cli.twin.server import LocalServer
-from indexpilot_cli.twin.values import NotModelled, RelationStatistics, Snapshot
+from indexpilot_cli.twin.statistics import put_sizes, put_statistics
+from indexpilot_cli.twin.values import NotModelled, Snapshot
 
 TEMPLATE = "twin"
 PLANNER = "indexpilot_planner"  # the role that plans: owner of everything, no superuser
-_BATCH = 200
 _HARMLESS = {"force_parallel_mode": "off", "debug_parallel_query": "off", "enable_group_by_reordering": "on"}
 
 
@@ -43,7 +40,7 @@ def hydrate(server: LocalServer, snapshot: Snapshot, progress: Progress) -> Hydr
             planner.execute(statement)
         not_modelled = _create_objects(Builder(planner, admin, snapshot), snapshot, progress)
         progress.stage("statistics")
-        not_modelled += put_sizes(admin, snapshot)
+        put_sizes(admin, snapshot.sizes, snapshot.server.version_num)
         not_modelled += put_statistics(admin, snapshot.statistics)
         notes += put_settings(admin, snapshot)
         files, heaps = read_layout(admin, snapshot)
@@ -123,57 +120,6 @@ def _create_objects(builder: Builder, snapshot: Snapshot, progress: Progress) ->
     for _ in build(builder, snapshot.objects):
         progress.advance()
     return [*snapshot.missing, *builder.not_modelled]
-
-
-def put_sizes(admin: Session, snapshot: Snapshot) -> list[NotModelled]:
-    """Pages and tuples of every relation, as the source's catalog has them."""
-    old = snapshot.server.version_num < 140000
-    rows = [
-        {
-            "relation": str(size.name),
-            "pages": size.pages_at_analyze,
-            # Before 14 a table never analyzed has zero tuples on zero pages; from 14 on that is -1.
-            "tuples": -1 if old and size.tuples == 0 and size.pages_at_analyze == 0 else size.tuples,
-            "all_visible": size.all_visible,
-        }
-        for size in snapshot.sizes
-    ]
-    admin.execute("twin_put_sizes", {"rows": json.dumps(rows)})
-    return []
-
-
-def put_statistics(admin: Session, statistics: Sequence[RelationStatistics]) -> list[NotModelled]:
-    """Statistics of columns and index expressions; what the server refuses is given back."""
-    rows = [_row(entry) for entry in statistics]
-    failures: list[NotModelled] = []
-    for start in range(0, len(rows), _BATCH):
-        failures += _put(admin, rows[start : start + _BATCH])
-    return failures
-
-
-def _put(admin: Session, rows: Sequence[dict[str, Any]]) -> list[NotModelled]:
-    """All rows in one statement; halves of them when one is refused, until that one is found."""
-    try:
-        admin.execute("twin_put_statistics", {"rows": json.dumps(rows)})
-    except UnreachableError:
-        raise
-    except IndexPilotError as error:
-        if len(rows) == 1:
-            column = rows[0]["column"] or f"column {rows[0]['number']}"
-            return [NotModelled(f"{rows[0]['relation']}.{column}", "STATISTICS", error.detail or error.message)]
-        half = len(rows) // 2
-        return _put(admin, rows[:half]) + _put(admin, rows[half:])
-    return []
-
-
-def _row(entry: RelationStatistics) -> dict[str, Any]:
-    return {
-        **to_json(entry.statistics),
-        "relation": str(entry.relation),
-        "column": entry.column,
-        "number": entry.number,
-        "inherited": entry.inherited,
-    }
 
 
 def _superuser(server: LocalServer, database: str) -> Session:

@@ -19,8 +19,9 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.plan import PlannedStatement
 from indexpilot_cli.model.progress import Progress, Silent
 from indexpilot_cli.model.workload import Plannable
-from indexpilot_cli.postgres.shapes import IndexLookup, KnownIndex, PlanNames, failed, read_plan
+from indexpilot_cli.postgres.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.twin.cluster import Cluster, open_cluster
+from indexpilot_cli.twin.expressions import expression_statistics, unknown_expressions
 from indexpilot_cli.twin.guess import guess_size
 from indexpilot_cli.twin.layout import index_widths
 from indexpilot_cli.twin.sizes import btree_height
@@ -150,6 +151,10 @@ class TwinEstimator:
         """Bytes the planner believes the hypothetical index has."""
         return self._size(definition).pages * BLOCK
 
+    def unknown_statistics(self, definition: IndexDefinition) -> bool:
+        """Whether the planner has to assume how selective an expression of the index is (0.5 % for equality)."""
+        return bool(unknown_expressions(self._catalog, definition))
+
     def parameter_types(self, sql: str) -> tuple[str, ...]:
         """Types of ``$1`` … in the statement as the server infers them.
 
@@ -157,7 +162,22 @@ class TwinEstimator:
         """
         return self._workers[0].parameter_types(sql)
 
+    def needs_schemas(self, statement: Plannable) -> bool:
+        """Whether the statement reads tables of equal names, so that only EXPLAIN VERBOSE tells them apart."""
+        return self._schemas(self._workers[0], self._known_reach(statement))[1]
+
+    def understand(self, statement: Plannable, node: Node) -> PlannedStatement:
+        """Another planner's EXPLAIN tree of the statement read with the twin's names, for comparing shapes."""
+        worker = self._workers[0]
+        schemas, _ = self._schemas(worker, self._known_reach(statement))
+        return read_plan(node, PlanNames(self._index_lookup(worker), schemas))
+
     # -- inside
+
+    def _known_reach(self, statement: Plannable) -> Reach:
+        if statement not in self._reach:
+            self._spread([(statement, None)])
+        return self._reach[statement]
 
     def _grow(self, questions: int) -> None:
         wanted = min(self._most, 1 + (self._calls + questions) // _PER_WORKER)
@@ -248,7 +268,8 @@ class TwinEstimator:
         if worker.built(definition):
             return None
         try:
-            worker.build(definition, self._size(definition))
+            statistics = [expression_statistics(self._catalog, definition, key) for key in definition.keys]
+            worker.build(definition, self._size(definition), statistics)
         except UnreachableError:
             raise
         except IndexPilotError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.model.catalog import ColumnStatistics
 from indexpilot_cli.model.ddl import create_index
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.names import QualifiedName
@@ -20,6 +21,8 @@ from indexpilot_cli.postgres.shapes import KnownIndex, Node
 from indexpilot_cli.twin.layout import Heap
 from indexpilot_cli.twin.pages import RelationFile, write_file
 from indexpilot_cli.twin.server import give_to_server
+from indexpilot_cli.twin.statistics import put_statistics
+from indexpilot_cli.twin.values import RelationStatistics
 
 _FIRST_NODE = 3_000_000_000  # relfilenodes of our own: far above any the server will hand out
 
@@ -143,8 +146,13 @@ class Worker:
         """Whether the hypothetical index is there (shown or not)."""
         return definition in self._built
 
-    def build(self, definition: IndexDefinition, size: IndexSize) -> None:
-        """Make the hypothetical index, not shown. Raises StatementError with the server's reason to refuse it."""
+    def build(
+        self, definition: IndexDefinition, size: IndexSize, statistics: Sequence[ColumnStatistics | None] = ()
+    ) -> None:
+        """Make the hypothetical index, not shown; ``statistics`` are those of its expressions, one for each key.
+
+        Raises StatementError with the server's reason to refuse it.
+        """
         heaps = [self._heaps[oid] for oid in self.members_of(definition.table) if oid in self._heaps]
         full = [heap for heap in heaps if heap.node and heap.pages]
         name = f"indexpilot_{definition.id[2:]}_{len(self._built)}"
@@ -155,6 +163,7 @@ class Worker:
             root = self._admin.value("SELECT %s::regclass::oid::bigint", [self._qualified(definition, name)])
             (members,) = _grouped(self._admin.rows("twin_indexes", {"root": root})).values()
             self._resize(definition, members, size)
+            put_statistics(self._admin, _for_members(members, statistics))
             oids = [member.oid for member in members]
             self._admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::oid[])", [oids])
         self._built[definition] = members
@@ -214,6 +223,16 @@ class Worker:
             write_file(self._directory, file, give_to_server)
             swaps.append({"oid": member.oid, "node": node, "pages": pages, "tuples": size.tuples * share})
         self._swap(swaps)
+
+
+def _for_members(members: Sequence[Member], statistics: Sequence[ColumnStatistics | None]) -> list[RelationStatistics]:
+    return [
+        RelationStatistics(member.name, None, number, False, found)
+        for member in members
+        if member.kind == "i"
+        for number, found in enumerate(statistics, start=1)
+        if found is not None
+    ]
 
 
 def _restored(heap: Heap) -> Mapping[str, object]:
