@@ -1,0 +1,55 @@
+"""A demo that is interrupted or killed from outside leaves no server and no files."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import DemoRequest
+from indexpilot_cli.simulate import demo
+from indexpilot_cli.simulate.state import Slot
+
+pytestmark = pytest.mark.server
+PROGRAM = """
+import sys
+from indexpilot_cli.model.requests import DemoRequest
+from indexpilot_cli.simulate import demo
+
+class Telling:
+    def stage(self, title, total=None):
+        print(title, flush=True)
+    def advance(self, amount=1): ...
+    def say(self, text): ...
+
+demo.run(DemoRequest(rows=60_000, state_directory=sys.argv[1]), Telling())
+"""
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("stage", ["building the tables", "replaying"])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left(tmp_path, stage, sign):
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        next(line for line in process.stdout if line.startswith(stage))
+        state = Slot(tmp_path).read()
+        assert Path(state.home).is_dir()
+        assert not state.kept
+        process.send_signal(sign)
+        process.stdout.read()
+        assert process.wait(30) != 0
+    wait_until(lambda: not Path(state.home).exists())
+    if sign == signal.SIGKILL:
+        assert demo._settle(Slot(tmp_path), DemoRequest(), Silent()) is None
+    assert Slot(tmp_path).read() is None
