@@ -220,3 +220,79 @@ class DemoRequest:
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
     state_directory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRequest:
+    """Which plan, file or ids to build (none: the latest plan), and how careful to be.
+
+    ``window`` is the text of ``--window "22:00-02:30 Europe/Berlin mon-fri"``; None uses the configured one.
+    ``cron`` (plain ``--window``) turns a closed window into *skipped*. ``window_hard`` cancels at its end.
+    ``confirmed`` is --yes; without it the workflow asks its ``confirm`` callback. ``verify`` is None, planner,
+    statistics or replay; ``replay_conninfo`` a standby or clone, None the primary. ``auto_revert`` takes an index
+    back when verification says so. Timeouts are seconds.
+    """
+
+    connection: Connection = field(default_factory=Connection)
+    targets: tuple[str, ...] = ()
+    window: str | None = None
+    cron: bool = False
+    window_hard: bool = False
+    dry_run: bool = False
+    confirmed: bool = False
+    max_builds: int | None = None
+    lock_timeout: float = 2.0
+    retries: int = 5
+    build_timeout: float | None = None
+    stop_on_error: bool = False
+    analyze: bool = True
+    verify: str | None = None
+    replay_conninfo: str | None = None
+    auto_revert: bool = False
+    force: bool = False
+    budget_bytes: int | None = None
+    require_approval: bool = False
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
+    safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    """Mutations (``M-…``), a plan (``P-…``), the last one, or all since a time (UTC)."""
+
+    connection: Connection = field(default_factory=Connection)
+    targets: tuple[str, ...] = ()
+    last: bool = False
+    since: datetime | None = None
+    dry_run: bool = False
+    confirmed: bool = False
+    force: bool = False
+    lock_timeout: float = 2.0
+    retries: int = 5
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class BypassRequest:
+    """``action`` is status, enable or disable (of IndexPilot, not of the bypass); ``reason`` for the log."""
+
+    action: str
+    connection: Connection = field(default_factory=Connection)
+    reason: str = ""
+    for_seconds: float | None = None
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveRequest:
+    """Approve a kept plan for ``apply`` with ``require_approval``."""
+
+    plan: str
+    connection: Connection = field(default_factory=Connection)
+    reason: str = ""
+    record: Record = field(default_factory=Record)

@@ -1,0 +1,27 @@
+"""What a guard says: may we act now, why, and who decided that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from indexpilot_cli.model.names import QualifiedName
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One guard's answer. All guards answer; the first no does not silence the others.
+
+    ``guard`` is a stable word: bypass, window, lock, rate, cpu, write_performance, disk, budget, replication,
+    transactions, wraparound, vacuum, approval, plan_fresh, direct_connection, writable, privileges.
+    ``reason`` is a sentence with the numbers, ``origin`` the setting, catalog view or host fact it rests on.
+    ``warning`` marks an answer that allows and still wants to be read; ``retry_at`` (UTC) says when it may differ.
+    """
+
+    guard: str
+    allowed: bool
+    reason: str
+    origin: str
+    warning: bool = False
+    retry_at: datetime | None = None
+    table: QualifiedName | None = None
