@@ -61,7 +61,7 @@ class Note:
     def mutation(self, kind: MutationType, state: str, record: Record, error: BaseException | None) -> Mutation:
         """The row: what was noted, who asked, and how it ended."""
         schema, table = self._table or (None, None)
-        facts = {"command": record.command, "version": record.version, **self._details}
+        facts = {"command": record.command, "version": record.version, "actor": record.actor, **self._details}
         return Mutation(
             type=self._type or kind,
             details={name: fact for name, fact in facts.items() if fact != ""} | _failure(error),

@@ -38,7 +38,7 @@ def test_success(prepared, connection):
         (
             *("DISCOVER", "DONE", "ada"),
             {
-                **{"command": "indexpilot discover", "version": "0.1.0", "tables": 3, "indexes": 5},
+                **{"command": "indexpilot discover", "version": "0.1.0", "actor": "ada", "tables": 3, "indexes": 5},
                 "password": "********",
             },
             *(None, None, "orders", "public"),

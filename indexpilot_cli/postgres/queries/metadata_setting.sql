@@ -1,0 +1,1 @@
+SELECT reset_val FROM pg_settings WHERE name = %(name)s

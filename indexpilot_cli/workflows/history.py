@@ -1,0 +1,59 @@
+"""``history``: the mutation log, newest first."""
+
+from __future__ import annotations
+
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import HistoryRequest
+from indexpilot_cli.model.results import HistoryResult
+from indexpilot_cli.postgres.capabilities import look
+from indexpilot_cli.postgres.metadata import migrations, mutations
+from indexpilot_cli.postgres.metadata.mutations import LogFilter
+from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.workflows.bookkeeping import bookkeeping
+
+
+def run(request: HistoryRequest, progress: Progress) -> Outcome[HistoryResult]:
+    """The newest events that match, and how many match in all.
+
+    Raises UsageError for an unknown mutation type, PrerequisiteError before ``init``.
+    """
+    connection, schema = request.connection, request.connection.metadata_schema
+    with bookkeeping(connection, MutationType.DISCOVER, request.record) as note:
+        wanted = log_filter(request)
+        progress.stage("reading the mutation log")
+        with open_session(
+            connection.conninfo,
+            password=connection.password,
+            statement_timeout_ms=connection.statement_timeout_ms,
+            connect_timeout=connection.connect_timeout,
+        ) as session:
+            server = look(session, metadata_schema=schema).server
+            migrations.require(session, schema)
+            found = mutations.recent(session, wanted, limit=request.limit, schema=schema)
+            total = mutations.summary(session, wanted, schema=schema).total
+        note.details(shown=len(found), total=total)
+    result = HistoryResult(found, total, schema)
+    return Outcome("history", result, server=server, warnings=note.warnings)
+
+
+def log_filter(request: HistoryRequest) -> LogFilter:
+    """The request's filters; a table may be written ``schema.table``, its parts quoted or not."""
+    schema_name, table_name = split_table(request.table) if request.table else (None, None)
+    types = tuple(mutations.mutation_type(word) for word in request.types)
+    return LogFilter(request.tenant, types, table_name, schema_name, request.since)
+
+
+def split_table(typed: str) -> tuple[str | None, str]:
+    """Schema (None when there is none) and table of a typed name: ``orders``, ``sales.orders``, ``"a.b".c``."""
+    parts: list[str] = [""]
+    quoted = False
+    for letter in typed.strip():
+        if letter == '"':
+            quoted = not quoted
+        elif letter == "." and not quoted and len(parts) == 1:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])

@@ -1,0 +1,210 @@
+"""``init``: our own tables, the genome catalog and a configuration file. Tables of the host are never touched."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.model.capabilities import Capabilities, Server
+from indexpilot_cli.model.genome import GenomeField
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import Connection, InitRequest
+from indexpilot_cli.model.results import InitResult
+from indexpilot_cli.postgres.capabilities import look
+from indexpilot_cli.postgres.metadata import migrations
+from indexpilot_cli.postgres.metadata.migrations import MetadataStatus
+from indexpilot_cli.postgres.session import Session, open_session
+from indexpilot_cli.settings.schema_file import genome_fields, load_schema
+from indexpilot_cli.workflows.bookkeeping import Note, bookkeeping
+from indexpilot_cli.workflows.genome import Bootstrapped, bootstrap, discover_and_bootstrap
+from indexpilot_cli.workflows.init_checks import config_check, server_checks
+
+CONFIG = "config"
+GENOME = "genome"
+SCHEMA = "schema"
+_LOCK_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What there is to do: ``config`` is the file to write, ``fields`` those of the schema file."""
+
+    status: MetadataStatus | None
+    config: Path | None
+    fields: tuple[GenomeField, ...]
+    words: tuple[str, ...]
+
+
+def run(request: InitRequest, progress: Progress) -> Outcome[InitResult]:
+    """What was missing and, unless only asked to look, made. A second run makes nothing.
+
+    Raises UsageError (schema file, configuration path), PrerequisiteError (privilege, standby, older or newer
+    tables), RefusedError (a name is taken).
+    """
+    if not request.database:
+        return _config_only(request)
+    with _booked(request) as note:
+        outcome = _with_database(request, progress, note)
+    return replace(outcome, warnings=note.warnings)
+
+
+def _booked(request: InitRequest) -> AbstractContextManager[Note]:
+    looking = request.check or request.dry_run
+    kind = MutationType.DISCOVER if looking else MutationType.SYSTEM_CONFIG_CHANGE
+    facts = {"check": True} if request.check else ({"dry_run": True} if request.dry_run else {})
+    return bookkeeping(request.connection, kind, request.record, **facts)
+
+
+def _config_only(request: InitRequest) -> Outcome[InitResult]:
+    plan = _plan(request, None)
+    result = InitResult(
+        request.connection.metadata_schema,
+        None,
+        request.dry_run,
+        config_check(request.config_path),
+        plan.words,
+        config_path=request.config_path,
+    )
+    if request.check or request.dry_run:
+        return _looked(request, result, None)
+    _write_config(plan, request)
+    return _done(replace(result, created=plan.words), None)
+
+
+def _with_database(request: InitRequest, progress: Progress, note: Note) -> Outcome[InitResult]:
+    progress.stage("looking at the server")
+    schema = request.connection.metadata_schema
+    with _session(request.connection, read_only=True) as session:
+        capabilities = look(session, metadata_schema=schema)
+        status = migrations.status(session, schema)
+        checks = (*server_checks(session, capabilities, status), *config_check(request.config_path))
+    plan = _plan(request, status)
+    result = InitResult(
+        schema,
+        status.version,
+        request.dry_run,
+        checks,
+        plan.words,
+        sql=migrations.statements(status),
+        config_path=request.config_path,
+    )
+    note.details(planned=list(plan.words), schema=schema)
+    if not request.check:
+        _permit(request, status, capabilities)
+    if request.check or request.dry_run:
+        return _looked(request, result, capabilities.server)
+    return _done(_carry_out(request, plan, result, progress, note), capabilities.server)
+
+
+def _plan(request: InitRequest, status: MetadataStatus | None) -> _Plan:
+    fields = genome_fields(load_schema(Path(request.schema_file))) if request.schema_file else ()
+    words: list[str] = []
+    if status is not None and not status.current:
+        words += [] if status.schema_exists else [SCHEMA]
+        words += [name for step in migrations.pending(status) for name in step.tables]
+    words += [GENOME] if request.schema_file or request.discover else []
+    config = _missing_config(request)
+    return _Plan(status, config, fields, (*words, *([CONFIG] if config else [])))
+
+
+def _missing_config(request: InitRequest) -> Path | None:
+    if request.config_path is None or request.config_text is None:
+        return None
+    path = Path(request.config_path)
+    if path.exists():
+        return None
+    if not path.parent.is_dir():
+        raise UsageError(f"no directory {path.parent} for the configuration file", code="config_directory")
+    return path
+
+
+def _permit(request: InitRequest, status: MetadataStatus, capabilities: Capabilities) -> None:
+    if status.current:
+        return
+    if status.version is not None and not request.upgrade:
+        raise PrerequisiteError(
+            f"the tables in schema {status.schema} are at version {status.version}, {status.latest} is needed",
+            hint="indexpilot init --upgrade",
+            code="upgrade_needed",
+        )
+    if capabilities.server.read_only:
+        role = "a standby" if capabilities.server.in_recovery else "read-only"
+        raise PrerequisiteError(
+            f"the server is {role}: nothing can be made here", hint="run init on the primary", code="read_only"
+        )
+
+
+def _carry_out(request: InitRequest, plan: _Plan, result: InitResult, progress: Progress, note: Note) -> InitResult:
+    schema = request.connection.metadata_schema
+    progress.stage("making tables")
+    with _session(request.connection, read_only=False) as session:
+        migrations.migrate(session, schema)
+        counts = _fill(session, request, plan, progress)
+        version = migrations.status(session, schema).version
+    _write_config(plan, request)
+    note.details(created=list(plan.words), **({"fields": counts.fields_count} if counts.fields_count else {}))
+    return replace(
+        result,
+        schema_version=version,
+        created=plan.words,
+        tables_count=counts.tables_count,
+        fields_count=counts.fields_count,
+    )
+
+
+def _fill(session: Session, request: InitRequest, plan: _Plan, progress: Progress) -> Bootstrapped:
+    schema = request.connection.metadata_schema
+    counts = Bootstrapped(0, 0, 0)
+    if plan.fields:
+        progress.stage("reading the schema file")
+        counts = bootstrap(session, plan.fields, schema=schema)
+    if request.discover:
+        progress.stage("reading the catalog")
+        counts = discover_and_bootstrap(session, schema=schema)
+    return counts
+
+
+def _write_config(plan: _Plan, request: InitRequest) -> None:
+    if plan.config is None or request.config_text is None:
+        return
+    try:
+        with plan.config.open("x", encoding="utf-8") as file:
+            file.write(request.config_text)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the configuration file {plan.config}", detail=error.strerror, code="config_unwritable"
+        ) from error
+
+
+def _session(connection: Connection, *, read_only: bool) -> Session:
+    return open_session(
+        connection.conninfo,
+        password=connection.password,
+        read_only=read_only,
+        statement_timeout_ms=connection.statement_timeout_ms,
+        lock_timeout_ms=_LOCK_MS,
+        connect_timeout=connection.connect_timeout,
+    )
+
+
+def _looked(request: InitRequest, result: InitResult, server: Server | None) -> Outcome[InitResult]:
+    missing = request.check and bool(result.planned)
+    return Outcome(
+        "init",
+        result,
+        status="findings" if missing else "ok",
+        exit_code=3 if missing else 0,
+        server=server,
+        next=("indexpilot init",) if result.planned else ("indexpilot discover",),
+    )
+
+
+def _done(result: InitResult, server: Server | None) -> Outcome[InitResult]:
+    status = "ok" if result.created else "skipped"
+    return Outcome("init", result, status=status, server=server, next=("indexpilot discover",))
