@@ -166,6 +166,7 @@ def _extended_row(row: Any, expressions: Sequence[ColumnStatistics]) -> Extended
         name=QualifiedName(row.schema, row.name),
         table=QualifiedName(row.table_schema, row.table_name),
         columns=tuple(row.columns or ()),
+        numbers=tuple(row.numbers or ()),
         inherited=row.inherited,
         distinct=row.distinct,
         dependencies=row.dependencies,

@@ -9,6 +9,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.session import Session, open_session
+from indexpilot_cli.twin.extended import put_extended
 from indexpilot_cli.twin.layout import Heap, read_layout
 from indexpilot_cli.twin.pages import RelationFile
 from indexpilot_cli.twin.schema import Builder, build
@@ -42,6 +43,7 @@ def hydrate(server: LocalServer, snapshot: Snapshot, progress: Progress) -> Hydr
         progress.stage("statistics")
         put_sizes(admin, snapshot.sizes, snapshot.server.version_num)
         not_modelled += put_statistics(admin, snapshot.statistics)
+        not_modelled += put_extended(admin, snapshot.extended)
         notes += put_settings(admin, snapshot)
         files, heaps = read_layout(admin, snapshot)
         admin.execute("CHECKPOINT")

@@ -67,12 +67,14 @@ class RelationStatistics:
 class ExtendedStatistics:
     """One row of ``pg_stats_ext``: ``distinct`` and ``dependencies`` in PostgreSQL's JSON-like text.
 
+    ``numbers`` are the attribute numbers of ``columns`` in the source.
     ``values`` are the most common combinations in the order of ``columns`` then ``expressions`` (None: NULL).
     """
 
     name: QualifiedName
     table: QualifiedName
     columns: tuple[str, ...]
+    numbers: tuple[int, ...] = ()
     inherited: bool = False
     distinct: str | None = None
     dependencies: str | None = None

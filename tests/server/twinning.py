@@ -53,6 +53,8 @@ CREATE INDEX orders_new ON sales.orders (ordered) WHERE status = 'new';
 CREATE INDEX events_at ON sales.events USING brin (at) WITH (pages_per_range = 16);
 CREATE INDEX events_kind ON sales.events USING hash (kind);
 CREATE STATISTICS sales.events_together (ndistinct, dependencies, mcv) ON kind, level FROM sales.events;
+CREATE STATISTICS sales.mixed (mcv, dependencies) ON status, ordered, amount FROM sales.orders_2023;
+CREATE STATISTICS sales.texts (mcv) ON country, name FROM sales.customers;
 CREATE VIEW sales.paid AS SELECT o.id, c.name, o.amount FROM sales.orders o JOIN sales.customers c
     ON c.id = o.customer_id WHERE o.status = 'paid';
 CREATE FUNCTION sales.big(int) RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT count(*) FROM sales.events WHERE kind > $1 $$;
@@ -98,6 +100,8 @@ SELECT * FROM "Odd Schema"."Odd ""Table" WHERE "Select" = 'y3' AND parent < 40
 SELECT * FROM ONLY "Odd Schema"."Odd ""Table" WHERE id = 9
 SELECT * FROM sales.events WHERE at BETWEEN '2024-01-10' AND '2024-01-11'
 SELECT * FROM sales.events WHERE kind = 7 AND level = 3
+SELECT * FROM sales.customers WHERE country = 'FR' AND name = 'name 5'
+SELECT * FROM sales.orders_2023 WHERE status = 'new' AND amount = 0.5 AND ordered = '2023-01-01'
 SELECT kind, level, count(*) FROM sales.events GROUP BY kind, level
 SELECT * FROM sales.per_country WHERE n > 3
 SELECT * FROM sales.never_analyzed WHERE a = 1

@@ -3,6 +3,7 @@ SELECT s.statistics_schemaname::text AS schema,
        s.schemaname::text AS table_schema,
        s.tablename::text AS table_name,
        s.attnames::text[] AS columns,
+       e.stxkeys::int[] AS numbers,
        coalesce(s.inherited, false) AS inherited,
        s.n_distinct::text AS "distinct",
        s.dependencies::text AS dependencies,
@@ -10,4 +11,6 @@ SELECT s.statistics_schemaname::text AS schema,
        s.most_common_freqs AS frequencies,
        s.most_common_base_freqs AS base_frequencies
 FROM pg_stats_ext s
+JOIN pg_namespace n ON n.nspname = s.statistics_schemaname
+JOIN pg_statistic_ext e ON e.stxnamespace = n.oid AND e.stxname = s.statistics_name
 ORDER BY 1, 2, 6
