@@ -19,6 +19,7 @@ from indexpilot_cli.model.progress import Progress, Silent
 from indexpilot_cli.model.workload import Plannable
 
 Mask = int
+BATCH = 64  # questions between two looks at the clock
 
 
 def members(mask: Mask) -> Iterator[int]:
@@ -129,6 +130,14 @@ class Pricer:
         self._answers: list[list[Answer]] = [[] for _ in self.cases]
         self._exact: list[dict[Mask, Answer]] = [{} for _ in self.cases]
 
+    def narrowed(self, keep: Sequence[int]) -> Pricer:
+        """A pricer of only these cases, renumbered, with everything this one knows and the same allowance."""
+        other = Pricer([self.cases[n] for n in keep], self.pool, self._estimator, self.allowance, self._progress)
+        other.calls, other.hits = self.calls, self.hits
+        other._answers = [self._answers[n] for n in keep]
+        other._exact = [self._exact[n] for n in keep]
+        return other
+
     def left(self) -> int | None:
         """Calls that may still be made; None without limit; 0 when time has run out."""
         if self.allowance.expired():
@@ -163,8 +172,8 @@ class Pricer:
         Earlier pairs are asked first.
         """
         wanted: dict[tuple[int, Mask], None] = {}
-        for case, mask in questions:
-            mask &= self.cases[case].relevant
+        for case, full in questions:
+            mask = full & self.cases[case].relevant
             known = self._exact[case].get(mask) if literal else self.known(case, mask)
             if known is None and case not in self.errors:
                 wanted[case, mask] = None
@@ -172,12 +181,17 @@ class Pricer:
                 self.hits += 1
         left = self.left()
         pairs = list(wanted) if left is None else list(wanted)[:left]
-        self._send(pairs)
-        return len(pairs) == len(wanted)
+        return self._send(pairs) and len(pairs) == len(wanted)
 
-    def _send(self, pairs: Sequence[tuple[int, Mask]]) -> None:
-        if not pairs:
-            return
+    def _send(self, pairs: Sequence[tuple[int, Mask]]) -> bool:
+        """In batches, so that time running out is noticed; False when it did."""
+        for start in range(0, len(pairs), BATCH):
+            if start and self.left() == 0:
+                return False
+            self._send_batch(pairs[start : start + BATCH])
+        return True
+
+    def _send_batch(self, pairs: Sequence[tuple[int, Mask]]) -> None:
         self.calls += len(pairs)
         plans = self._estimator.plan(
             [WhatIf(self.cases[case].statement, self.pool.definitions(mask)) for case, mask in pairs]

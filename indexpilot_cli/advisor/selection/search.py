@@ -1,0 +1,281 @@
+"""From two prices per case to a selection the planner confirms, with a lower bound of every other selection.
+
+Pessimistic options are plans that exist; a program over them gives a selection we can have. Guessed options
+(guess.py) lead to selections worth pricing; lower options (tree.py) bound what any selection can reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.advisor.costing import Answer, Mask, Pricer, members
+from indexpilot_cli.advisor.selection.greedy import solve_greedily
+from indexpilot_cli.advisor.selection.guess import Guesses
+from indexpilot_cli.advisor.selection.highs import Effort, solve
+from indexpilot_cli.advisor.selection.program import Option, Program, Row, Solution, StandIns, themselves
+from indexpilot_cli.advisor.selection.tree import CaseTree
+
+QUICK = Effort(2.0, 2e-3)
+EXACT = Effort(20.0, 1e-5)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best selection the planner priced, its objective, what the program predicted, and the lower bound.
+
+    ``lower`` is None when nothing was proved; ``solver`` is HiGHS or greedy.
+    """
+
+    mask: Mask
+    objective: float
+    predicted: float
+    lower: float | None
+    solver: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much the search does: the least gain worth a call (share of the workload), rounds of each kind."""
+
+    worth: float = 5e-4
+    rounds: int = 6
+    guesses: int = 8
+    proof_rounds: int = 15
+    gap: float = 1e-3
+    fewest_within: float = 0.0
+
+
+class Search:
+    """One search. ``run`` may be called once."""
+
+    def __init__(
+        self,
+        program: Program,
+        pricer: Pricer,
+        groups: Sequence[Mask],
+        stand_ins: Sequence[Mask],
+        plan: Plan | None = None,
+    ):
+        self.program = program
+        self.pricer = pricer
+        self.groups = groups
+        self.plan = plan or Plan()
+        self.cases = range(len(pricer.cases))
+        self.guesses = Guesses(pricer, stand_ins)
+        self.trees = [CaseTree(case, pricer) for case in self.cases]
+        self.best: Mask = 0
+        self.value = self.true(0) or 0.0
+        self.before_fewest: Mask = 0
+        self.lower: float | None = None
+        self.solver = "HiGHS"
+
+    # -- values
+
+    def true(self, mask: Mask) -> float | None:
+        """The objective of a selection when the planner's costs of every case are known, else None."""
+        costs = []
+        for case in self.cases:
+            answer = self.pricer.known(case, mask)
+            if answer is None:
+                return None
+            costs.append(answer.cost)
+        return self.program.objective(mask, costs)
+
+    def consider(self, mask: Mask) -> bool:
+        """Keep the selection if it is allowed, priced and the best so far."""
+        value = self.true(mask)
+        if value is None or value >= self.value or not self.program.allows(mask):
+            return False
+        self.best, self.value = mask, value
+        return True
+
+    def price(self, mask: Mask) -> bool:
+        """Price a selection for every case; False when the allowance ends."""
+        return self.pricer.ask((case, mask) for case in self.cases)
+
+    def plans(self) -> list[list[Option]]:
+        """The plans known to exist, without those that need more and save no more."""
+        return [_undominated(self.pricer.answers(case)) for case in self.cases]
+
+    def solved(
+        self,
+        options: Sequence[Sequence[Option]],
+        effort: Effort = EXACT,
+        stand_ins: StandIns = themselves,
+        at_most: float | None = None,
+    ) -> Solution | None:
+        """The program's answer, from HiGHS or without it."""
+        if self.solver == "HiGHS":
+            try:
+                return solve(self.program, options, stand_ins, effort, at_most)
+            except ImportError:
+                self.solver = "greedy"
+        return solve_greedily(self.program, options, stand_ins, at_most)
+
+    def quick(self, options: Sequence[Sequence[Option]]) -> Solution | None:
+        """A good answer of the program in little time."""
+        return self.solved(options, QUICK)
+
+    # -- phases
+
+    def run(self) -> Found:
+        """Explore, prove, settle."""
+        self.bound()
+        self.explore()
+        if self.solver == "HiGHS":
+            self.prove()
+        predicted = self.settle()
+        return Found(self.best, self.value, predicted, self.lower, self.solver)
+
+    def explore(self) -> None:
+        """Look at the neighbourhood of the best selection, guess a better one, and again from there."""
+        for _ in range(self.plan.rounds):
+            here = self.best
+            more = self.pricer.ask(self._steps(here)) and self.pricer.ask(self._finer(here))
+            self.guess()
+            if not more or self.best == here:
+                return
+
+    def guess(self) -> None:
+        """Price the selections that guesses lead to until none promises more than we have."""
+        for _ in range(self.plan.guesses):
+            options = self.guesses.options(self.plans())
+            solution = self.solved(options, QUICK, self.guesses.stand_ins)
+            if solution is None or solution.objective >= self.value - self.plan.worth * self.program.scale:
+                break
+            if not self.price(solution.mask):
+                break
+            self.consider(solution.mask)
+            if not self.guesses.correct(options, solution.mask):
+                break
+        self.confirm(QUICK)
+
+    def confirm(self, effort: Effort) -> float | None:
+        """Price what the plans known to exist lead to; what the program predicted for it."""
+        solution = self.solved(self.plans(), effort)
+        if solution is None:
+            return None
+        self.price(solution.mask)
+        self.consider(solution.mask)
+        return solution.objective
+
+    def bound(self) -> Mask | None:
+        """Improve the lower bound; the selection that would reach it if every bound were the truth."""
+        solution = self.solved([tree.options() for tree in self.trees], QUICK)
+        if solution is None:
+            return None
+        if solution.bound is not None:
+            self.lower = max(solution.bound, self.lower or 0.0)
+        return solution.mask
+
+    def prove(self) -> None:
+        """Price what the lower bound relies on, until it meets the best selection or the rounds are used up."""
+        for _ in range(self.plan.proof_rounds):
+            mask = self.bound()
+            if mask is None or self.lower is None or self.value - self.lower <= self.plan.gap * self.value:
+                return
+            asked = [(case, self.trees[case].question(mask)) for case in self.cases]
+            open_ = [(case, question) for case, question in asked if question is not None]
+            if not open_:
+                self.consider(mask)
+                return
+            if not self.pricer.ask(sorted(open_, key=lambda q: -self._weight(q[0]))):
+                return
+
+    def settle(self) -> float:
+        """Re-plan the best selection itself until the program predicts what the planner says."""
+        predicted = self.value
+        for _ in range(4):
+            predicted = self.confirm(EXACT) or self.value
+            mask = self.fewest() if self.plan.fewest_within else self.best
+            self.pricer.ask(((case, mask) for case in self.cases), literal=True)
+            value = self.true(mask)
+            if self.protect(mask) or value is None:
+                self.reset()
+                continue
+            self.before_fewest = self.best
+            agreed = abs(value - self.value) <= 1e-6 * self.value or mask != self.best
+            self.best, self.value = mask, value
+            if agreed:
+                break
+        return predicted
+
+    def fewest(self) -> Mask:
+        """The fewest indexes whose true objective is within the tolerance of the best."""
+        at_most = self.value * (1 + self.plan.fewest_within)
+        solution = self.solved(self.plans(), EXACT, at_most=at_most)
+        if solution is None or solution.mask.bit_count() >= self.best.bit_count():
+            return self.best
+        self.price(solution.mask)
+        value = self.true(solution.mask)
+        fits = value is not None and value <= at_most * (1 + 1e-6) and self.program.allows(solution.mask)
+        return solution.mask if fits else self.best
+
+    def protect(self, mask: Mask) -> bool:
+        """Forbid the combination of indexes under which a case became dearer than it may; whether there was one."""
+        rows = []
+        for case in self.cases:
+            answer = self.pricer.known(case, mask)
+            if answer is not None and answer.cost > self.program.charges[case].most and answer.used:
+                together = tuple((number, 1.0) for number in members(answer.used))
+                rows.append(Row("protection", together, answer.used.bit_count() - 1.0))
+        self.program = replace(self.program, rows=(*self.program.rows, *rows))
+        return bool(rows)
+
+    def reset(self) -> None:
+        """Forget the best selection, which turned out not to be allowed, for the best allowed one of the plans."""
+        self.best, self.value = 0, self.true(0) or 0.0
+        self.confirm(EXACT)
+
+    # -- questions
+
+    def _weight(self, case: int) -> float:
+        answer = self.pricer.known(case, 0)
+        return self.program.charges[case].weight * (answer.cost if answer else 0.0)
+
+    def _steps(self, here: Mask) -> Iterable[tuple[int, Mask]]:
+        """Per case and group of candidates: what if the whole group were added? The largest possible gain first."""
+        found = []
+        for case in self.cases:
+            now, relevant = self.pricer.upper(case, here), self.pricer.cases[case].relevant
+            for group in self.groups:
+                mask = (here | group) & relevant
+                if not group & relevant or self.pricer.known(case, mask) is not None:
+                    continue
+                gain = self.program.charges[case].weight * (now - self.pricer.lower(case, mask))
+                if gain > self.plan.worth * self.program.scale:
+                    found.append((gain, case, mask))
+        return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
+
+    def _finer(self, here: Mask) -> Iterable[tuple[int, Mask]]:
+        """Where a group helped: the group without the index that was used, and its smallest index alone."""
+        found = []
+        for case in self.cases:
+            now, relevant = self.pricer.upper(case, here), self.pricer.cases[case].relevant
+            for group in self.groups:
+                mask = (here | group) & relevant
+                answer = self.pricer.known(case, mask)
+                if not group & relevant or answer is None:
+                    continue
+                gain = self.program.charges[case].weight * (now - answer.cost)
+                if gain > self.plan.worth * self.program.scale:
+                    smallest = min(members(group & relevant), key=self._size)
+                    found += [(gain, case, mask & ~(answer.used & ~here)), (gain, case, here | 1 << smallest)]
+        return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
+
+    def _size(self, number: int) -> tuple[float, int, int]:
+        budget = next((row for row in self.program.rows if row.family == "budget"), None)
+        size = dict(budget.coefficients).get(number, 0.0) if budget is not None else 0.0
+        return size, len(self.pricer.pool.definition(number).keys), number
+
+
+def _undominated(answers: Sequence[Answer]) -> list[Option]:
+    costs: dict[Mask, float] = {}
+    for answer in answers:
+        costs[answer.used] = min(answer.cost, costs.get(answer.used, answer.cost))
+    kept: list[Option] = []
+    for used, cost in sorted(costs.items(), key=lambda item: (item[0].bit_count(), item[1])):
+        if not any(not o.present & ~used and o.cost <= cost for o in kept):
+            kept.append(Option(used, 0, cost))
+    return kept
