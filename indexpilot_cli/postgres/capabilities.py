@@ -8,9 +8,10 @@ from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, Unreachabl
 from indexpilot_cli.model.capabilities import Capabilities, Server
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.plans import GENERIC_FROM
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.statements import locate
+
+GENERIC_FROM = 160000  # EXPLAIN (GENERIC_PLAN) exists from 16 on
 
 
 def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabilities:

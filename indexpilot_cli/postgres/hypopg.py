@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import count
 from types import TracebackType
 from typing import TypeAlias, TypeVar
 
 from indexpilot_cli.advisor.estimator import WhatIf
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
-from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.catalog import Catalog, Table
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.plan import PlannedStatement
 from indexpilot_cli.model.workload import Plannable
-from indexpilot_cli.postgres.pretend import Pretender
+from indexpilot_cli.postgres.pretend import Pretender, Real
 from indexpilot_cli.postgres.retry import retrying
 from indexpilot_cli.postgres.session import Session, open_session
 from indexpilot_cli.postgres.shapes import PlanNames, failed, read_plan, relations
@@ -64,7 +64,7 @@ class HypoPGEstimator:
         self._schema: str = extension.schema
         self._origin = session
         self._parents = {t.name: t.parent for t in catalog.tables if t.parent is not None}
-        self._existing = {i.name: i.definition for t in catalog.tables for i in t.indexes}
+        self._real = Real({i.name: i.definition for t in catalog.tables for i in t.indexes}, _leaves(catalog))
         self._workers = max(1, workers)
         self._idle: queue.LifoQueue[Pretender] = queue.LifoQueue()
         self._opened: list[Pretender] = []
@@ -72,8 +72,8 @@ class HypoPGEstimator:
         self._memo: dict[_Key, PlannedStatement] = {}
         self._refusals: dict[IndexDefinition, str | None] = {}
         self._sizes: dict[IndexDefinition, int] = {}
-        self._counter = count()
         self._calls = 0
+        self._counting = threading.Lock()
         if adopt:
             self._idle.put(self._started(session))
 
@@ -140,7 +140,7 @@ class HypoPGEstimator:
 
     def _learn(self, pretender: Pretender, statement: Plannable) -> _Reach:
         try:
-            self._calls = next(self._counter) + 1
+            self._count()
             plan = retrying(lambda: pretender.explain(statement, verbose=True), reconnect=pretender.renew)
         except IndexPilotError as error:
             return _Reach(frozenset(), error=_answerable(error))
@@ -159,7 +159,7 @@ class HypoPGEstimator:
     def _key(self, question: WhatIf) -> _Key:
         reach = self._reach[question.statement]
         indexes = frozenset(d for d in question.indexes if d.table in reach.tables)
-        existing = self._existing
+        existing = self._real.indexes
         hidden = frozenset(n for n in question.hidden if n in existing and existing[n].table in reach.tables)
         return question.statement, indexes, hidden
 
@@ -180,7 +180,7 @@ class HypoPGEstimator:
             plan = pretender.explain(statement, verbose=reach.verbose)
             return read_plan(plan, PlanNames(pretender.lookup, dict(reach.schemas)), keep_tree=keep_tree)
 
-        self._calls = next(self._counter) + 1
+        self._count()
         try:
             return retrying(ask, reconnect=pretender.renew)
         except IndexPilotError as error:
@@ -203,6 +203,10 @@ class HypoPGEstimator:
                 results = list(pool.map(run, chunks))
         return dict(zip(todo, (result for part in results for result in part), strict=True))
 
+    def _count(self) -> None:
+        with self._counting:
+            self._calls += 1
+
     @contextmanager
     def _borrowed(self) -> Iterator[Pretender]:
         try:
@@ -215,7 +219,7 @@ class HypoPGEstimator:
             self._idle.put(pretender)
 
     def _started(self, session: Session) -> Pretender:
-        pretender = Pretender(session, self._schema, self._existing)
+        pretender = Pretender(session, self._schema, self._real)
         self._opened.append(pretender)
         return pretender
 
@@ -242,6 +246,22 @@ def open_hypopg(
 
 def _as_asked(answer: PlannedStatement, question: WhatIf) -> PlannedStatement:
     return answer if question.keep_tree or answer.tree is None else replace(answer, tree=None)
+
+
+def _leaves(catalog: Catalog) -> dict[QualifiedName, tuple[QualifiedName, ...]]:
+    """The leaf partitions of every partitioned table."""
+    children: dict[QualifiedName | None, list[Table]] = {}
+    for table in catalog.tables:
+        children.setdefault(table.parent, []).append(table)
+
+    def below(table: Table) -> Iterator[QualifiedName]:
+        for child in children.get(table.name, ()):
+            if child.kind == "p":
+                yield from below(child)
+            elif child.kind == "r":
+                yield child.name
+
+    return {table.name: tuple(below(table)) for table in catalog.tables if table.kind == "p"}
 
 
 def _answerable(error: IndexPilotError) -> str:

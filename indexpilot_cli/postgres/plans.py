@@ -13,9 +13,11 @@ from typing import Any
 from indexpilot_cli.errors import IndexPilotError, UsageError
 from indexpilot_cli.model.workload import PlanMode, Plannable
 from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.postgres.shapes import walk
 
-GENERIC_FROM = 160000  # EXPLAIN (GENERIC_PLAN) exists from 16 on
 _COMMENTS_AND_PARENTHESES = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
+_STRINGS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
+_PARAMETERS = re.compile(r"\$(\d+)")
 _PLANNED = frozenset({"select", "insert", "update", "delete", "merge", "with", "values", "table"})
 _READS = frozenset({"select", "with", "values", "table"})
 _counter = itertools.count(1)
@@ -24,15 +26,14 @@ _counter = itertools.count(1)
 def explain_text(session: Session, statement: Plannable, *, verbose: bool = False) -> Mapping[str, Any]:
     """The ``Plan`` object of EXPLAIN's JSON; nothing is executed.
 
-    GENERIC needs version 16; older servers get PREPARED instead, which gives the same plan.
+    GENERIC and PREPARED both become a forced generic plan of a prepared statement, on every version:
+    ``EXPLAIN (GENERIC_PLAN)`` gives the same plan but needs the simple protocol, which runs several statements.
     Raises UsageError for anything but one SELECT or DML statement, StatementError when it cannot be planned.
     """
     refuse_others(statement.sql)
     options = "FORMAT JSON, VERBOSE" if verbose else "FORMAT JSON"
     if statement.mode is PlanMode.LITERAL:
         return _alone(session, f"EXPLAIN ({options}) {statement.sql}")
-    if statement.mode is PlanMode.GENERIC and session.version >= GENERIC_FROM:
-        return _alone(session, f"EXPLAIN ({options}, GENERIC_PLAN) {statement.sql}")
     return _prepared(session, statement, options)
 
 
@@ -72,17 +73,36 @@ def _alone(session: Session, explain: str) -> Mapping[str, Any]:
 
 
 def _prepared(session: Session, statement: Plannable, options: str) -> Mapping[str, Any]:
+    """A generic plan prunes partitions at start-up by the values we do not have: all of them, for NULL.
+
+    EXPLAIN then hides the pruned parts, though the cost counts them. The plan without pruning shows them.
+    """
+    plan = _executed(session, statement, options)
+    if not any("Subplans Removed" in node for node in walk(plan)):
+        return plan
+    whole = _executed(session, statement, options, "SET LOCAL enable_partition_pruning = off")
+    return {**whole, **{name: plan[name] for name in ("Startup Cost", "Total Cost", "Plan Rows")}}
+
+
+def _executed(session: Session, statement: Plannable, options: str, *settings: str) -> Mapping[str, Any]:
     name = f"indexpilot_{next(_counter)}"
-    nulls = f"({', '.join(['NULL'] * statement.parameters)})" if statement.parameters else ""
+    count = statement.parameters or _highest_parameter(statement.sql)
+    nulls = f"({', '.join(['NULL'] * count)})" if count else ""
     return _rolled_back(
         session,
         (
             "SET LOCAL plan_cache_mode = force_generic_plan",
+            *settings,
             f"PREPARE {name} AS {statement.sql}",
             f"EXPLAIN ({options}) EXECUTE {name}{nulls}",
         ),
         after=f"DEALLOCATE {name}",
     )
+
+
+def _highest_parameter(sql: str) -> int:
+    """For statements that do not say how many parameters they have."""
+    return max((int(number) for number in _PARAMETERS.findall(_STRINGS.sub("", sql))), default=0)
 
 
 def _rolled_back(session: Session, statements: tuple[str, ...], after: str | None = None) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
@@ -21,17 +22,31 @@ from indexpilot_cli.postgres.shapes import KnownIndex, Node
 _OID = re.compile(r"<(\d+)>")
 _KEEP = 200  # the planner looks at every hypothetical index for every relation
 
+_REPLACE = (
+    "SELECT c.indexrelid, (SELECT count({drop}(o)) FROM unnest(%(old)s::oid[]) AS o)"
+    " FROM unnest(%(ddl)s::text[]) WITH ORDINALITY AS s (ddl, n), {create}(s.ddl) AS c ORDER BY s.n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """What really is there: indexes by name, and the leaf partitions of each partitioned table."""
+
+    indexes: Mapping[QualifiedName, IndexDefinition]
+    leaves: Mapping[QualifiedName, tuple[QualifiedName, ...]]
+
 
 class Pretender:
     """One session with hypothetical indexes. Not thread-safe; close it when done."""
 
-    def __init__(self, session: Session, schema: str, existing: Mapping[QualifiedName, IndexDefinition]):
+    def __init__(self, session: Session, schema: str, real: Real):
         self._session = session
         self._schema = schema
-        self._existing = existing
-        self._shown: dict[IndexDefinition, int] = {}
+        self._real = real
+        self._shown: dict[IndexDefinition, tuple[int, ...]] = {}
         self._meaning: dict[int, IndexDefinition] = {}
         self._hidden: frozenset[QualifiedName] = frozenset()
+        self._replacing = self._query(_REPLACE, drop="hypopg_drop_index", create="hypopg_create_index")
 
     def close(self) -> None:
         """End the session, and with it every hypothetical index."""
@@ -59,8 +74,7 @@ class Pretender:
         stale = [d for d in self._shown if d not in indexes and (d.table in tables or len(self._shown) > _KEEP)]
         missing = sorted(indexes - self._shown.keys(), key=lambda d: d.id)
         try:
-            self._drop(stale)
-            self._create(missing)
+            self._replace(stale, missing)
             self._hide(hidden)
         except BaseException:
             self.clear()
@@ -69,15 +83,16 @@ class Pretender:
     def clear(self) -> None:
         """No hypothetical and no hidden index any more."""
         if not self._session.closed:
-            self._call("SELECT {}()", "hypopg_reset")
+            self._call("hypopg_reset")
             for name in self._hidden:
-                self._call("SELECT {}(%s::regclass)", "hypopg_unhide_index", str(name))
+                self._call("hypopg_unhide_index", str(name))
         self._forget()
 
     def size(self, definition: IndexDefinition) -> int:
-        """Bytes HypoPG gives the index."""
+        """Bytes HypoPG gives the index, all partitions together."""
         self.show(frozenset({definition}), self._hidden, (definition.table,))
-        return int(self._call("SELECT {}(%s)", "hypopg_relation_size", self._shown[definition]))
+        query = self._query("SELECT sum({size}(o))::int8 FROM unnest(%s::oid[]) AS o", size="hypopg_relation_size")
+        return int(self._session.value(query, [list(self._shown[definition])]) or 0)
 
     def lookup(self, relation: QualifiedName | None, name: str) -> KnownIndex | None:
         """What an index name in a plan means: a hypothetical one carries its oid in front."""
@@ -88,37 +103,43 @@ class Pretender:
         if relation is None:
             return None
         qualified = QualifiedName(relation.schema, name)
-        found = self._existing.get(qualified)
+        found = self._real.indexes.get(qualified)
         return KnownIndex(found, qualified) if found else None
 
-    def _drop(self, definitions: list[IndexDefinition]) -> None:
-        if definitions:
-            oids = [self._shown.pop(d) for d in definitions]
-            self._call("SELECT count({}(o)) FROM unnest(%s::oid[]) AS o", "hypopg_drop_index", oids)
-
-    def _create(self, definitions: list[IndexDefinition]) -> None:
-        if not definitions:
+    def _replace(self, stale: list[IndexDefinition], missing: list[IndexDefinition]) -> None:
+        old = [oid for definition in stale for oid in self._shown.pop(definition)]
+        parts = [(definition, part) for definition in missing for part in self._parts(definition)]
+        if not parts:
+            if old:
+                query = self._query("SELECT count({drop}(o)) FROM unnest(%s::oid[]) AS o", drop="hypopg_drop_index")
+                self._session.rows(query, [old])
             return
-        text = "SELECT c.indexrelid FROM unnest(%s::text[]) WITH ORDINALITY AS s (ddl, n), {}(s.ddl) AS c ORDER BY s.n"
-        ddl = [create_index(d, index_name(d), concurrently=False) for d in definitions]
-        rows = self._session.rows(self._query(text, "hypopg_create_index"), [ddl])
-        for definition, row in zip(definitions, rows, strict=True):
-            self._shown[definition] = int(row.indexrelid)
-            self._meaning[int(row.indexrelid)] = definition
+        ddl = [create_index(part, index_name(part), concurrently=False) for _, part in parts]
+        oids = [int(row.indexrelid) for row in self._session.rows(self._replacing, {"old": old, "ddl": ddl})]
+        for (definition, _), oid in zip(parts, oids, strict=True):
+            self._shown[definition] = (*self._shown.get(definition, ()), oid)
+            self._meaning[oid] = definition
+
+    def _parts(self, definition: IndexDefinition) -> list[IndexDefinition]:
+        """HypoPG pretends nothing on a partitioned table, so each leaf gets its own."""
+        leaves = self._real.leaves.get(definition.table)
+        return [definition] if leaves is None else [replace(definition, table=leaf) for leaf in leaves]
 
     def _hide(self, hidden: frozenset[QualifiedName]) -> None:
         for name in self._hidden - hidden:
-            self._call("SELECT {}(%s::regclass)", "hypopg_unhide_index", str(name))
+            self._call("hypopg_unhide_index", str(name))
             self._hidden -= {name}
         for name in hidden - self._hidden:
-            self._call("SELECT {}(%s::regclass)", "hypopg_hide_index", str(name))
+            self._call("hypopg_hide_index", str(name))
             self._hidden |= {name}
 
-    def _call(self, text: str, function: str, *values: object) -> int:
-        return self._session.value(self._query(text, function), values or None) or 0
+    def _call(self, function: str, *names: str) -> None:
+        arguments = ", ".join(["%s::regclass"] * len(names))
+        self._session.rows(self._query(f"SELECT {{function}}({arguments})", function=function), names or None)
 
-    def _query(self, text: str, function: str) -> sql.Composed:
-        return sql.SQL(text).format(sql.Identifier(self._schema, function))
+    def _query(self, text: str, **functions: str) -> sql.Composed:
+        names = {word: sql.Identifier(self._schema, function) for word, function in functions.items()}
+        return sql.SQL(text).format(**names)
 
     def _forget(self) -> None:
         self._shown.clear()
