@@ -41,7 +41,7 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
     """The answer: what it is, plans side by side, the verdict and the evidence."""
     blocks: list[Block] = []
     if result.title or result.id:
-        blocks.append(facts((result.id or result.subject, result.title)))
+        blocks.append(facts((result.id or result.subject, one_line(result.title) or result.subject)))
     if result.plans:
         blocks.append(_plans(result.plans))
     if result.recommendation is not None:

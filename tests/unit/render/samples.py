@@ -1,0 +1,304 @@
+"""Results made by hand, one of each kind, with awkward names and texts in them."""
+
+from datetime import UTC, datetime
+
+from indexpilot_cli.model.candidate import Reason, Rejection
+from indexpilot_cli.model.capabilities import Server
+from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.model.mutation import Mutation, MutationType
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
+from indexpilot_cli.model.results import (
+    Alternative,
+    AnalyzeResult,
+    Check,
+    DemoResult,
+    DemoStep,
+    DiscoverResult,
+    DoctorResult,
+    Evidence,
+    ExplainResult,
+    Fidelity,
+    HistoryResult,
+    IndexReport,
+    InitResult,
+    PlanView,
+    SkippedReport,
+    SnapshotResult,
+    TableReport,
+    TemplateReport,
+    TwinDifference,
+)
+from indexpilot_cli.model.workload import Skipped
+
+NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
+SERVER = Server("16.4", 160004, "shop", "db1", 5432, "dba")
+ORDERS = QualifiedName("public", "orders")
+ODD = QualifiedName("Mixed Case", "select|group")
+LONG = QualifiedName("public", "a_table_with_a_name_of_sixty_three_bytes_which_is_the_longest_ok")
+
+BY_CUSTOMER = IndexDefinition(ORDERS, (IndexKey("customer_id"), IndexKey("created_at", descending=True)))
+OPEN = IndexDefinition(ORDERS, (IndexKey("status"),), predicate="(status <> 'done'::text)")
+ITEMS = IndexDefinition(QualifiedName("public", "order_items"), (IndexKey("product_id"),), include=("quantity",))
+
+
+def recommendation(definition, name, size, benefit, reduction, write_cost, **more):
+    from indexpilot_cli.model.ddl import create_index, drop_index, summary
+
+    return Recommendation(
+        definition.id,
+        definition,
+        name,
+        create_index(definition, name),
+        drop_index(QualifiedName(definition.table.schema, name)),
+        summary(definition),
+        "equality",
+        size,
+        "model",
+        benefit,
+        reduction,
+        write_cost,
+        templates=(TemplateEffect("q-2b91c0", 41230.1, 3120.4, 0.41),),
+        reasons=(Reason("equality", "equality on customer_id"), Reason("sort", "order by created_at")),
+        **more,
+    )
+
+
+FIRST = recommendation(BY_CUSTOMER, "orders_customer_id_created_at_ip_idx", 1503238553, 0.378, 0.92, 0.019)
+SECOND = recommendation(
+    OPEN,
+    "orders_status_part_ip_idx",
+    62914560,
+    0.071,
+    0.81,
+    0.002,
+    risks=(Risk("stale", "customers was last analyzed 6 days ago", "ANALYZE customers;"),),
+    confidence="low",
+    confidence_why="one observed call",
+)
+THIRD = recommendation(ITEMS, "order_items_product_id_incl_ip_idx", 3328599654, 0.03, 0.64, 0.028)
+
+PLAN = Plan(
+    "P-7c1e",
+    NOW,
+    SERVER,
+    "twin/16",
+    142,
+    1870,
+    61,
+    1.0,
+    0.538,
+    "cost",
+    (FIRST, SECOND, THIRD),
+    (
+        Rejection("orders (status)", "covered_by", "an index on (status, id) serves it", OPEN, by=FIRST.id),
+        Rejection("customers (is_active)", "low_selectivity", "98 % of the rows are true"),
+        Rejection("customers (email)", "exists", "customers_email_key does the same"),
+    ),
+    Bound(0.538, 0.52, 0.0334),
+    budget_bytes=5 << 30,
+    size_bytes=4894752767,
+    write_cost=0.049,
+    skipped=(Skipped("utility", "VACUUM orders", "not a query", 3, 12.5),),
+    skipped_share=0.002,
+    calls=3120,
+    cache_hits=811,
+    seconds=12.3,
+    schema_digest="9f31",
+    notes=("costs are planner costs, not times",),
+    budget_curve=((0, 1.0), (5 << 30, 0.538)),
+)
+EMPTY_PLAN = Plan(
+    "P-0000", NOW, None, "twin/16", 0, 0, 0, 0.0, 0.0, "cost", (), (), Bound(0.0, None, None, note="nothing to select")
+)
+
+TEMPLATE = TemplateReport(
+    "q-2b91c0",
+    "SELECT id, total FROM orders\nWHERE customer_id = $1 AND note = 'a|b' ORDER BY created_at DESC LIMIT 20",
+    "select",
+    912000,
+    0.41,
+    50036400.0,
+    54.9,
+    False,
+    (ORDERS,),
+    "seq scan",
+    1.2e9,
+)
+WRITE = TemplateReport(
+    "q-88d17e", 'UPDATE "Mixed Case"."select|group" SET n = n + 1', "update", 4.1e6, 0.17, None, None, True
+)
+
+DISCOVER = DiscoverResult(
+    (
+        TableReport(
+            ORDERS,
+            48.2e6,
+            12241000000,
+            (9.8e9).__int__(),
+            (
+                IndexReport(
+                    QualifiedName("public", "orders_pkey"), "CREATE UNIQUE INDEX …", 1080000000, 88123, True, "primary"
+                ),
+            ),
+            1204.2,
+            310.0,
+            datetime(2026, 11, 20, 0, 0, tzinfo=UTC),
+        ),
+        TableReport(ODD, None, 0, 0, (), None, None, None, "partitioned"),
+        TableReport(LONG, 12, 8192, 16384, (IndexReport(LONG, "CREATE INDEX x", 16384, None, False),), 0.0, 0.0, NOW),
+    ),
+    datetime(2026, 11, 1, 4, 12, tzinfo=UTC),
+    NOW,
+    2,
+)
+ANALYZE = AnalyzeResult(
+    "statements",
+    (TEMPLATE, WRITE),
+    142,
+    1870,
+    122040000.0,
+    0.58,
+    "time",
+    datetime(2026, 11, 1, 4, 12, tzinfo=UTC),
+    None,
+    (SkippedReport("utility", 8, 0.01, "VACUUM orders", "not a query"), SkippedReport("unparsed", 3)),
+    ("times include lock waits",),
+)
+EXPLAIN_QUERY = ExplainResult(
+    "query",
+    title="SELECT * FROM orders WHERE status = 'open'",
+    verdict="rejected",
+    verdict_text="not recommended: benefit 1.4 % is under the 5 % you asked for",
+    reason="benefit_below_minimum",
+    minimum=0.05,
+    benefit=0.014,
+    estimator="twin/16",
+    plans=(
+        PlanView("now", 1204331.0, ("Seq Scan on orders",), "Seq Scan on orders", (), 44e6),
+        PlanView("with", 1187002.0, ("Index Scan",), "Index Scan", ("<hypothetical>",), 44e6),
+        PlanView("without", None, error="no plan: relation is gone"),
+    ),
+    evidence=(Evidence("pg_stats", "'open' is 93 % of the table", "status"),),
+    alternatives=(Alternative("R-b0021e", "orders (status) WHERE status <> 'done'", "serves q-0c4f55, 60 MB"),),
+)
+EXPLAIN_INDEX = ExplainResult(
+    "recommendation", FIRST.id, "orders (customer_id, created_at DESC)", "recommended", recommendation=FIRST
+)
+EXPLAIN_MUTATION = ExplainResult(
+    "mutation",
+    "M-118",
+    "index built",
+    sql="CREATE INDEX x ON t (a);\nDROP INDEX x;",
+    mutation=Mutation(MutationType.CREATE_INDEX, {"actor": "dba"}, table_name="orders", id=118, created_at=NOW),
+    facts=(("When", "2026-11-20"),),
+    notes=("kept",),
+)
+EXPLAIN_TEMPLATE = ExplainResult("template", "q-2b91c0", template=TEMPLATE, templates=(TEMPLATE, WRITE))
+SNAPSHOT = SnapshotResult(
+    "shop.ipsnap", 3 << 20, "sha256:ab", NOW, 14, 37, 1870, True, "ranges are exact, values are not.", ("x",)
+)
+DOCTOR = DoctorResult(
+    (
+        Check("ok", "connection", "db1:5432/shop as dba, TLS", code="connection"),
+        Check("missing", "hypopg", "available 1.4.1", "CREATE EXTENSION hypopg;", "hypopg"),
+        Check("warning", "statistics", "customers: last analyzed 6 d ago", "ANALYZE customers;", "statistics"),
+        Check(
+            "error", "leftover", "M-097 never closed; invalid index items_sku_ip_idx", "indexpilot history", "leftover"
+        ),
+    ),
+    Fidelity("twin/16", 142, 141, 0.0, 0.0001, 0.12, 3, (TwinDifference("q-2b91c0", 100.0, 112.0, 0.12, "SELECT 1"),)),
+)
+HISTORY = HistoryResult(
+    (
+        Mutation(
+            MutationType.CREATE_INDEX,
+            {"actor": "dba", "index": "orders_x_ip_idx", "reason": "planner\nbenefit"},
+            None,
+            "orders",
+            "customer_id",
+            118,
+            NOW,
+        ),
+        Mutation(MutationType.DISCOVER, {}, 7, None, None, 117, NOW),
+    ),
+    300,
+)
+INIT_PREVIEW = InitResult(
+    "indexpilot",
+    None,
+    True,
+    (
+        Check("ok", "pg_stat_statements 1.10", "track = top"),
+        Check("missing", "hypopg", "available 1.4.1", "CREATE EXTENSION hypopg;"),
+    ),
+    ("CREATE SCHEMA indexpilot; 4 tables", "write indexpilot.yaml"),
+    (),
+    ("CREATE SCHEMA indexpilot", "CREATE TABLE indexpilot.plan (id text)"),
+    "indexpilot.yaml",
+)
+INIT_DONE = InitResult("indexpilot", 1, False, created=("schema", "config"), tables_count=4, fields_count=31)
+DEMO = DemoResult(
+    "running",
+    (DemoStep("server", "PostgreSQL 16 in a private directory", 812.0),),
+    "host=/tmp/x dbname=demo",
+    PLAN,
+    812.0,
+    33.0,
+)
+
+WARNINGS = (Warn("stats_stale", "public.customers", "never analyzed"),)
+
+
+def outcomes():
+    """Every result as (schema name, outcome, document)."""
+    from indexpilot_cli.render.views import (
+        analyze,
+        config,
+        demo,
+        discover,
+        doctor,
+        explain,
+        history,
+        init,
+        recommend,
+        snapshot,
+    )
+
+    settings = (
+        config.Setting("advisor.budget", None, "default", False, "INDEXPILOT_ADVISOR_BUDGET"),
+        config.Setting(
+            "connection.dsn", "postgresql://u:s3cret@h/d", "INDEXPILOT_DSN", True, "INDEXPILOT_CONNECTION_DSN"
+        ),
+        config.Setting("features.cert.enabled", True, "./indexpilot.yaml:3", False, "INDEXPILOT_FEATURES_CERT_ENABLED"),
+        config.Setting("production_safeguards.maintenance_window.days_of_week", (0, 6), "default", False, "X"),
+    )
+    pairs = [
+        ("discover", DISCOVER, discover.view(DISCOVER)),
+        ("discover", DISCOVER, discover.view(DISCOVER, verbose=True)),
+        ("discover", DiscoverResult(()), discover.view(DiscoverResult(()))),
+        ("analyze", ANALYZE, analyze.view(ANALYZE)),
+        ("analyze", ANALYZE, analyze.view(ANALYZE, verbose=True)),
+        ("recommend", PLAN, recommend.view(PLAN)),
+        ("recommend", PLAN, recommend.view(PLAN, show_rejected=True, verbose=True)),
+        ("recommend", EMPTY_PLAN, recommend.view(EMPTY_PLAN)),
+        *(
+            ("explain", r, explain.view(r, verbose=True))
+            for r in (EXPLAIN_QUERY, EXPLAIN_INDEX, EXPLAIN_MUTATION, EXPLAIN_TEMPLATE)
+        ),
+        ("snapshot", SNAPSHOT, snapshot.view(SNAPSHOT, verbose=True)),
+        ("doctor", DOCTOR, doctor.view(DOCTOR)),
+        ("doctor", DoctorResult(()), doctor.view(DoctorResult(()))),
+        ("history", HISTORY, history.view(HISTORY)),
+        ("init", INIT_PREVIEW, init.view(INIT_PREVIEW, server=SERVER)),
+        ("init", INIT_DONE, init.view(INIT_DONE, server=SERVER)),
+        ("config", settings, config.view(settings, ("./indexpilot.yaml",))),
+        ("config", settings, config.view(settings, ("./indexpilot.yaml",), origins=True)),
+        ("config_check", settings, config.checked(("a.yaml",), 3, ("a note",))),
+        ("demo", DEMO, demo.view(DEMO)),
+    ]
+    return [
+        (name, Outcome(name, result, server=SERVER, warnings=WARNINGS, next=("indexpilot doctor",)), doc)
+        for name, result, doc in pairs
+    ]

@@ -1,0 +1,113 @@
+"""Plain text, Markdown and SQL."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexpilot_cli.render import units
+from indexpilot_cli.render.document import Code, Column, Document, Facts, Lines, Statement, Table
+from indexpilot_cli.render.text import comment, label_text, markdown, plain, sql
+from indexpilot_cli.render.views import recommend
+from tests.unit.render.samples import PLAN, outcomes
+
+
+def test_plain_tables_keep_numbers_as_they_are():
+    table = Table((Column("a", "number"), Column("b")), (("1e5", "007"), ("0x10", "1_000")))
+    assert plain(Document((table,))) == "   a  b\n 1e5  007\n0x10  1_000\n"
+
+
+def test_markdown_escapes_bars_in_cells_and_stars_in_prose():
+    table = Table((Column("name"), Column("why", "text")), (('"select|group"', "a * b | c"),))
+    text = markdown(Document((table, Lines(("x_y * z",)), Facts((("Bound", "2 < 3"),)))))
+    assert '| `"select\\|group"` | a \\* b \\| c |' in text
+    assert "x\\_y \\* z" in text
+    assert "- **Bound**: 2 \\< 3" in text
+
+
+def test_markdown_code_survives_backticks():
+    assert markdown(Document((Code("SELECT '```'"),))) == "````sql\nSELECT '```'\n````\n"
+
+
+@given(st.text(max_size=80))
+def test_markdown_rows_have_as_many_bars_as_columns(value):
+    table = Table((Column("a", "query"), Column("b", "text")), ((value, value),))
+    row = markdown(Document((table,))).splitlines()[2]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3
+
+
+def test_sql_is_statements_with_reasons_above():
+    text = sql(recommend.view(PLAN).statements, ("indexpilot recommend",))
+    code = [line for line in text.splitlines() if line and not line.startswith("--")]
+    assert code == [f"{r.ddl};" for r in PLAN.recommendations]
+    assert "-- because: equality on customer_id (workload)" in text
+    assert "-- undo: DROP INDEX CONCURRENTLY" in text
+
+
+@given(st.text(max_size=300))
+def test_nothing_escapes_from_a_comment(text):
+    assert all(line.startswith("--") for line in comment(text).split("\n"))
+    assert "\r" not in comment(text)
+
+
+def test_statements_get_exactly_one_semicolon():
+    assert sql((Statement("SELECT 1;"), Statement("SELECT 2"))) == "SELECT 1;\n\nSELECT 2;\n"
+    assert sql(()) == ""
+
+
+def test_labels_line_up_and_long_ones_keep_a_gap():
+    assert label_text("Together", "x") == "Together    x"
+    assert label_text("Plan P-7c1e4411", "x") == "Plan P-7c1e4411   x"
+
+
+def test_plain_output_has_no_escape_and_ends_with_a_line_feed():
+    for _, _, document in outcomes():
+        text = plain(document)
+        assert "\x1b" not in text
+        assert text.endswith("\n")
+        assert not any(line != line.rstrip() for line in text.splitlines())
+
+
+def test_bound_sentences():
+    from dataclasses import replace
+
+    sentence = recommend.bound_sentence
+    assert sentence(PLAN) == "at most 3.3 % better is possible with these candidates"
+    assert sentence(replace(PLAN, bound=replace(PLAN.bound, gap=0.0))).startswith("no other choice")
+    assert sentence(replace(PLAN, bound=replace(PLAN.bound, gap=None))) == "no bound was proved"
+
+
+def test_units():
+    assert [units.size(v) for v in (None, 0, 512, 1536, 62914560, 5 << 30)] == [
+        "-",
+        "0 B",
+        "512 B",
+        "1.5 kB",
+        "60.0 MB",
+        "5.0 GB",
+    ]
+    assert [units.count(v) for v in (None, 0, 3.14, 1204, 912000, 48.2e6)] == [
+        "-",
+        "0",
+        "3.1",
+        "1,204",
+        "912 k",
+        "48.2 M",
+    ]
+    assert [units.milliseconds(v) for v in (0.04, 3, 38, 6100, 401220, 122040000)] == [
+        "0.04 ms",
+        "3.0 ms",
+        "38 ms",
+        "6.1 s",
+        "6 min 41 s",
+        "33.9 h",
+    ]
+    assert [units.saving(v) for v in (0.462, -0.1, 0.0, None)] == ["-46.2 %", "+10.0 %", "0.0 %", "-"]
+    assert [units.cost(v) for v in (8.441, 1204331.2, None, float("nan"))] == ["8.44", "1,204,331", "-", "-"]
+    assert units.plural(1, "index", "indexes") == "1 index"
+    assert units.plural(1870, "statement") == "1,870 statements"
+
+
+@given(st.floats(0, 1e15))
+def test_units_never_round_up_to_sixty(value):
+    assert " 60 s" not in units.milliseconds(value)
