@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -166,11 +166,22 @@ class TwinEstimator:
         """Whether the statement reads tables of equal names, so that only EXPLAIN VERBOSE tells them apart."""
         return self._schemas(self._workers[0], self._known_reach(statement))[1]
 
-    def understand(self, statement: Plannable, node: Node) -> PlannedStatement:
-        """Another planner's EXPLAIN tree of the statement read with the twin's names, for comparing shapes."""
+    def understand(
+        self, statement: Plannable, node: Node, built: Mapping[QualifiedName, IndexDefinition] | None = None
+    ) -> PlannedStatement:
+        """Another planner's EXPLAIN tree of the statement read with the twin's names, for comparing shapes.
+
+        ``built`` names indexes that really exist there and count as hypothetical.
+        """
         worker = self._workers[0]
         schemas, _ = self._schemas(worker, self._known_reach(statement))
-        return read_plan(node, PlanNames(self._index_lookup(worker), schemas))
+        ours = self._index_lookup(worker)
+
+        def find(relation: QualifiedName | None, name: str) -> KnownIndex | None:
+            definition = built.get(QualifiedName(relation.schema, name)) if built and relation else None
+            return KnownIndex(definition) if definition else ours(relation, name)
+
+        return read_plan(node, PlanNames(find, schemas))
 
     # -- inside
 

@@ -15,7 +15,7 @@ from indexpilot_cli.model.ddl import create_index
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.workload import PlanMode, Plannable
-from indexpilot_cli.postgres.plans import GENERIC_FROM, explain_text, refuse_others
+from indexpilot_cli.postgres.plans import explain_text, refuse_others
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.shapes import KnownIndex, Node
 from indexpilot_cli.twin.layout import Heap
@@ -178,8 +178,6 @@ class Worker:
     def _lock(self, statement: Plannable) -> None:
         if statement.mode is PlanMode.LITERAL:
             self._planner.explain(f"EXPLAIN (FORMAT JSON) {statement.sql}")
-        elif statement.mode is PlanMode.GENERIC and self._planner.version >= GENERIC_FROM:
-            self._planner.explain(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {statement.sql}")
         else:
             self._planner.execute(f"PREPARE indexpilot_asked AS {statement.sql}")
 
