@@ -15,7 +15,7 @@ from indexpilot_cli.model.recommendation import Plan, Recommendation
 from indexpilot_cli.model.requests import RecommendRequest
 from indexpilot_cli.model.workload import FoldedWorkload, Skipped
 from indexpilot_cli.workflows.digest import schema_digest
-from indexpilot_cli.workflows.index_sql import build_sql
+from indexpilot_cli.workflows.index_sql import build_sql, drop_sql
 from indexpilot_cli.workflows.source import Source
 from indexpilot_cli.workflows.stages import Advice
 from indexpilot_cli.workflows.warnings import plan_warnings
@@ -42,7 +42,7 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice, request: 
         cost_after=selection.cost_after,
         unit=selection.unit,
         recommendations=recommendations,
-        rejections=_ordered((*selection.rejections, *advice.rejections)),
+        rejections=_ordered((*selection.rejections, *advice.priceable.rejections)),
         bound=selection.bound,
         budget_bytes=request.budget_bytes,
         size_bytes=selection.size_bytes,
@@ -86,9 +86,7 @@ def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dic
         definition=definition,
         name=name,
         ddl=build_sql(definition, name, catalog, taken[definition.table.schema]),
-        undo=drop_index(
-            QualifiedName(definition.table.schema, name), concurrently=not _partitioned(definition, catalog)
-        ),
+        undo=drop_sql(definition, name, catalog),
         summary=summary(definition),
         kind=candidate.kind,
         size_bytes=size.bytes,
@@ -138,7 +136,8 @@ def _notes(advice: Advice) -> tuple[str, ...]:
         if advice.kept is not advice.folded
         else ()
     )
-    return (*advice.folded.notes, *compressed, *advice.selection.notes, *advice.selection.conflicts)
+    binding = tuple(f"the limit that costs most: {family}" for family in advice.selection.conflicts)
+    return (*advice.folded.notes, *compressed, *advice.selection.notes, *binding)
 
 
 def _plan_id(catalog: Catalog, recommendations: tuple[Recommendation, ...], created: datetime) -> str:

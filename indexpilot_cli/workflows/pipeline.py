@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.advisor.estimator import CostEstimator
+from indexpilot_cli.advisor.selection.values import Selection
 from indexpilot_cli.advisor.storage import SizeEstimate
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.candidate import Candidate, Proposal, Rejection
+from indexpilot_cli.model.candidate import Proposal
 from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.ddl import summary
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.recommendation import Plan
@@ -19,6 +19,7 @@ from indexpilot_cli.model.requests import ExplainRequest, RecommendRequest, Tabl
 from indexpilot_cli.model.workload import FoldedWorkload, Skipped
 from indexpilot_cli.workflows.assemble import assemble
 from indexpilot_cli.workflows.estimators import open_estimator
+from indexpilot_cli.workflows.limits import limits_of
 from indexpilot_cli.workflows.source import Source, restrict, wanted_tables
 from indexpilot_cli.workflows.stages import Advice, Priceable
 from indexpilot_cli.workflows.templates import TypesOf, fold_workload, with_scenarios
@@ -70,7 +71,6 @@ def advise_on(
 ) -> Plan:
     """Propose, size, price, select, explain."""
     from indexpilot_cli.advisor.candidates import propose
-    from indexpilot_cli.advisor.maintenance_rates import table_writes
     from indexpilot_cli.workload.compress import compress
 
     begun = time.monotonic()
@@ -79,11 +79,8 @@ def advise_on(
     progress.stage("proposing candidates")
     proposal = propose(kept.templates, catalog)
     priceable = _priceable(proposal, catalog, estimator, progress)
-    writes = table_writes(catalog, folded.templates, folded.since, folded.until)
-    selection = _select(kept, priceable, writes, estimator, source, request, progress)
-    advice = Advice(
-        folded, kept, (*proposal.rejections, *priceable.rejections), priceable, selection, time.monotonic() - begun
-    )
+    selection = _select(kept, priceable, folded, estimator, source, request, progress)
+    advice = Advice(folded, kept, priceable, selection, time.monotonic() - begun)
     progress.stage("explaining")
     return assemble(source, estimator, advice, request)
 
@@ -112,27 +109,41 @@ def _priceable(proposal: Proposal, catalog: Catalog, estimator: CostEstimator, p
     from indexpilot_cli.advisor.storage import estimate
 
     progress.stage("sizing candidates", len(proposal.candidates))
-    kept: list[Candidate] = []
     sizes: dict[IndexDefinition, SizeEstimate] = {}
-    refused: list[Rejection] = []
     for candidate in proposal.candidates:
         progress.advance()
         definition = candidate.definition
         table = catalog.table(definition.table)
         assert table is not None  # candidates are proposed for tables of this catalog
-        size = estimate(definition, table, catalog)
-        estimator.set_size(definition, size.pages, size.tuples, size.height)
-        refusal = estimator.refuses(definition)
-        if refusal is None:
-            kept.append(candidate)
-            sizes[definition] = size
-        else:
-            refused.append(_refused(candidate, refusal))
-    return Priceable(tuple(kept), sizes, tuple(refused))
+        sizes[definition] = estimate(definition, table, catalog)
+        estimator.set_size(definition, *_size(sizes[definition]))
+    return Priceable(proposal.candidates, sizes, proposal.rejections)
 
 
-def _refused(candidate: Candidate, why: str) -> Rejection:
-    detail = f"the planner does not take it: {why}"
-    return Rejection(
-        summary(candidate.definition), "no_operator_class", detail, candidate.definition, templates=candidate.templates
+def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
+    return size.pages, size.tuples, size.height
+
+
+def _select(
+    kept: FoldedWorkload,
+    priceable: Priceable,
+    folded: FoldedWorkload,
+    estimator: CostEstimator,
+    source: Source,
+    request: RecommendRequest,
+    progress: Progress,
+) -> Selection:
+    from indexpilot_cli.advisor.maintenance import write_model
+    from indexpilot_cli.advisor.maintenance_rates import table_writes
+    from indexpilot_cli.advisor.selection.advise import advise
+
+    catalog = source.catalog
+    unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
+    writes = table_writes(catalog, folded.templates, folded.since, folded.until)
+    tuples = {definition: size.tuples for definition, size in priceable.sizes.items()}
+    model = write_model(catalog.tables, writes, priceable.sizes, unit, catalog.major, tuples)
+    bytes_of = {definition: size.bytes for definition, size in priceable.sizes.items()}
+    limits = limits_of(request, catalog)
+    return advise(
+        kept.templates, priceable.candidates, estimator, limits, model, bytes_of, progress, clock=time.monotonic
     )

@@ -14,7 +14,7 @@ from indexpilot_cli.model.workload import FoldedWorkload
 
 @dataclass(frozen=True, slots=True)
 class Priceable:
-    """Candidates the planner takes, with their sizes, and those it refuses."""
+    """Candidates with their sizes, and what was set aside before pricing."""
 
     candidates: tuple[Candidate, ...]
     sizes: Mapping[IndexDefinition, SizeEstimate]
@@ -23,11 +23,10 @@ class Priceable:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Everything the stages gave: the whole workload, what was priced, what was refused, what was chosen."""
+    """Everything the stages gave: the whole workload, what was priced, what was chosen."""
 
     folded: FoldedWorkload
     kept: FoldedWorkload
-    rejections: tuple[Rejection, ...]
     priceable: Priceable
     selection: Selection
     seconds: float

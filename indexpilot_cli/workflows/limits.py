@@ -1,0 +1,29 @@
+"""The limits of a selection, from flags and settings."""
+
+from __future__ import annotations
+
+from indexpilot_cli.advisor.selection.values import Limits
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.requests import RecommendRequest
+
+
+def limits_of(request: RecommendRequest, catalog: Catalog) -> Limits:
+    """What the flags ask for; where they are silent, ``features.constraint_optimizer`` and the safeguards."""
+    set_limits = request.features.constraint_optimizer
+    guard = request.safeguards.write_performance
+    per_table = request.max_per_table or (guard.max_indexes_per_table if guard.enabled else None)
+    enabled = set_limits.enabled
+    return Limits(
+        budget_bytes=_first(request.budget_bytes, set_limits.max_storage if enabled else None),
+        max_indexes=_first(request.max_indexes, set_limits.max_indexes if enabled else None),
+        indexes_per_table=per_table,
+        existing={t.name: len(t.indexes) for t in catalog.tables},
+        write_overhead=set_limits.max_write_overhead if enabled else None,
+        min_benefit=request.min_benefit,
+        calls=request.planner.max_calls,
+        seconds=request.planner.max_seconds,
+    )
+
+
+def _first(flag: int | None, setting: int | None) -> int | None:
+    return setting if flag is None else flag
