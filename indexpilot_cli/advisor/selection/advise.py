@@ -161,13 +161,22 @@ def _curve(problem: Problem, search: Search, ledger: Ledger, selection: Mask) ->
     return tuple(sorted(points.items()))
 
 
+_SENTENCES = {
+    "budget": "the storage budget keeps the workload from getting cheaper",
+    "max_indexes": "the limit on the number of indexes keeps the workload from getting cheaper",
+    "per_table": "the limit on indexes per table keeps the workload from getting cheaper",
+    "write_overhead": "the limit on write overhead keeps the workload from getting cheaper",
+    "protection": "some statement would get dearer than allowed with a set that is cheaper altogether",
+}
+
+
 def _conflicts(search: Search) -> tuple[str, ...]:
-    """Families of limits without which the plans known by now allow a noticeably better selection."""
+    """One sentence per family of limits without which the plans known by now allow a noticeably better selection."""
     program, plans, found = search.program, search.plans(), []
     for family in dict.fromkeys(row.family for row in program.rows):
         search.program = replace(program, rows=tuple(r for r in program.rows if r.family != family))
         solution = search.quick(plans)
         if solution is not None and solution.objective < search.value - 1e-3 * program.scale:
-            found.append(family)
+            found.append(_SENTENCES[family])
     search.program = program
     return tuple(found)

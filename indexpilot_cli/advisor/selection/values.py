@@ -63,7 +63,8 @@ class Selection:
 
     ``effects`` are all templates, ``plans`` the final plans with trees of those that use a chosen index, by
     template and scenario label. ``predicted`` is the cost the last program predicted, ``cost_after`` what the
-    planner said. ``unplanned`` are (template, message). ``budget_curve`` are (bytes, cost share of now).
+    planner said. ``unplanned`` are (template, message). ``budget_curve`` are (bytes, workload cost relative to
+    now); ``conflicts`` says in sentences which limits bind.
     """
 
     chosen: tuple[Choice, ...]
