@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from indexpilot_cli.workload.atoms import Collector
 from indexpilot_cli.workload.fromclause import Result, add_from
 from indexpilot_cli.workload.names import closed, output_name, star
-from indexpilot_cli.workload.operands import SUBQUERY, is_aggregate, operands, target_operands
+from indexpilot_cli.workload.operands import is_aggregate, operands, target_operands
 from indexpilot_cli.workload.ordering import note_aggregates, note_limit, note_order, note_sets
 from indexpilot_cli.workload.scopes import Bound, Cte, Derived, Outputs, Scope, Source, Target, Use
 from indexpilot_cli.workload.sqlast import Node
@@ -33,7 +33,7 @@ def _arms(node: Node) -> list[Node]:
 
 def _windowed(node: Node) -> bool:
     targets = node.children("target_list")
-    return any(n.kind == "FuncCall" and n.child("over") for t in targets for n in t.walk(SUBQUERY))
+    return any(n.kind == "FuncCall" and n.child("over") for t in targets for n in t.level())
 
 
 class Blocks:
@@ -163,7 +163,7 @@ class Blocks:
         """Note the columns an expression reads; analyse its subqueries once."""
         if node is None:
             return
-        for here in node.walk(SUBQUERY):
+        for here in node.level():
             if here.kind == "ColumnRef":
                 self._touch_reference(here, scope)
             elif here.kind == "SubLink":

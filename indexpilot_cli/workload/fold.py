@@ -20,7 +20,7 @@ from indexpilot_cli.model.workload import (
     Workload,
 )
 from indexpilot_cli.workload.predicates import relation_uses
-from indexpilot_cli.workload.reading import Reading, Unread, read
+from indexpilot_cli.workload.reading import Reader, Reading, Unread
 from indexpilot_cli.workload.samples import Sample, Values, constant_values, sample_patterns
 from indexpilot_cli.workload.sqlast import Node, Unparsed, bind, parse
 
@@ -59,9 +59,9 @@ class _Group:
         if known is not None:
             total = _sum(known.observed.total_ms, observed.total_ms)
             merged = replace(known.observed, calls=known.observed.calls + observed.calls, total_ms=total)
-            self.samples[key] = Sample(reading, merged)
+            self.samples[key] = Sample(reading.text, merged)
         elif len(self.samples) < _MAX_REMEMBERED:
-            self.samples[key] = Sample(reading, replace(observed, text=text))
+            self.samples[key] = Sample(reading.text, replace(observed, text=text))
 
 
 def fold(
@@ -78,8 +78,9 @@ def fold(
     ``by`` is time (or total), calls, mean or io; time and io fall back to calls where a source has none.
     ``min_calls`` and ``min_ms`` (total milliseconds) and ``limit`` drop templates, not statements.
     """
-    groups, skipped = _grouped(workloads, catalog)
-    templates = _named([_template(key, group, catalog) for key, group in groups.items()])
+    reader = Reader(catalog)
+    groups, skipped = _grouped(workloads, reader)
+    templates = _named([_template(key, group, catalog, reader) for key, group in groups.items()])
     weight = _weight(by, templates)
     templates.sort(key=weight, reverse=True)
     kept, small = _enough(templates, min_calls, min_ms, limit)
@@ -98,14 +99,11 @@ def fold(
     )
 
 
-def _grouped(workloads: Sequence[Workload], catalog: Catalog) -> tuple[dict[str, _Group], list[Skipped]]:
+def _grouped(workloads: Sequence[Workload], reader: Reader) -> tuple[dict[str, _Group], list[Skipped]]:
     groups: dict[str, _Group] = {}
     skipped: dict[tuple[str, str], Skipped] = {}
-    known: dict[str, Reading | Unread] = {}
     for observed in (s for w in workloads for s in w.statements):
-        reading = known.get(observed.text)
-        if reading is None:
-            reading = known[observed.text] = read(observed.text, catalog)
+        reading = reader.read(observed.text)
         if isinstance(reading, Reading):
             groups.setdefault(reading.key, _Group()).add(reading, observed)
         else:
@@ -121,11 +119,11 @@ def _skip(skipped: dict[tuple[str, str], Skipped], why: Unread, observed: Observ
     skipped[key] = replace(before, calls=calls, total_ms=total)
 
 
-def _template(key: str, group: _Group, catalog: Catalog) -> QueryTemplate:
+def _template(key: str, group: _Group, catalog: Catalog, reader: Reader) -> QueryTemplate:
     text = group.readings.most_common(1)[0][0]
     reading = group.first[text]
     samples = sorted(group.samples.values(), key=lambda s: -s.observed.calls)
-    vectors = constant_values(reading, samples)
+    vectors = constant_values(reading, samples, reader)
     uses = sample_patterns(relation_uses(_with_steady_values(text, vectors), catalog), vectors)
     return QueryTemplate(
         id="",

@@ -85,6 +85,6 @@ def _columns(node: Node) -> dict[int, str]:
         for side, other in (sides, sides[::-1]):
             column = next((n for n in side.walk() if n.kind == "ColumnRef"), None) if side else None
             if column is not None and other is not None:
-                constants = (n for n in other.walk(frozenset(("SubLink",))) if n.kind == "A_Const")
+                constants = (n for n in other.level() if n.kind == "A_Const")
                 found.update({n.number("location"): column.names("fields")[-1] for n in constants})
     return found

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from indexpilot_cli.workload.scopes import Bound, Derived, Scope, Target, Use
 from indexpilot_cli.workload.sqlast import Node, deparse_expression, parameters, rewrite, unqualified
 
-SUBQUERY = frozenset(("SubLink",))
 _AGGREGATES_TEXT = """
     count sum avg min max array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg bool_and bool_or
     every bit_and bit_or bit_xor stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp
@@ -112,7 +111,7 @@ def _compound(node: Node, scope: Scope) -> Operand:
         if len(sides) == 1:
             found[reference.names("fields")] = sides[0]
             uses.update(dict.fromkeys(sides[0].uses))
-    subquery = any(n.kind == "SubLink" for n in node.walk(SUBQUERY))
+    subquery = any(n.kind == "SubLink" for n in node.level())
     opaque = opaque or is_aggregate(node) or (subquery and bool(uses))
 
     def ground(here: Node, _parent: Node) -> Node | None:
@@ -125,7 +124,7 @@ def _compound(node: Node, scope: Scope) -> Operand:
 
 def column_references(node: Node) -> Iterator[Node]:
     """Column references of this query level."""
-    return (n for n in node.walk(SUBQUERY) if n.kind == "ColumnRef" and n.names("fields")[-1:] != ("*",))
+    return (n for n in node.level() if n.kind == "ColumnRef" and n.names("fields")[-1:] != ("*",))
 
 
 def is_aggregate(node: Node) -> bool:
@@ -133,14 +132,14 @@ def is_aggregate(node: Node) -> bool:
     return any(
         n.kind == "GroupingFunc"
         or (n.kind == "FuncCall" and (function_name(n) in AGGREGATES or n.flag("agg_star") or n.child("over")))
-        for n in node.walk(SUBQUERY)
+        for n in node.level()
     )
 
 
 def is_volatile(node: Node, scope: Scope) -> bool:
     """Whether a function is called that may answer differently for each row."""
     functions = scope.catalog.functions
-    names = [function_name(n) for n in node.walk(SUBQUERY) if n.kind == "FuncCall"]
+    names = [function_name(n) for n in node.level() if n.kind == "FuncCall"]
     return any(n in _VOLATILE or functions.get(n) == "v" for n in names)
 
 

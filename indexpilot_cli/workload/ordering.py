@@ -121,7 +121,7 @@ def note_aggregates(node: Node, scope: Scope) -> None:
         return
     found: dict[tuple[str, str], None] = {}
     for target in node.children("target_list"):
-        for call in (n for n in target.walk(frozenset(("SubLink",))) if n.kind == "FuncCall"):
+        for call in (n for n in target.level() if n.kind == "FuncCall"):
             arguments = call.children("args")
             if function_name(call) not in ("min", "max") or len(arguments) != 1 or call.child("over"):
                 continue

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.model.catalog import Catalog, Table
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.workload import StatementKind
 from indexpilot_cli.workload.repairs import TypeOf, repaired
-from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse, fingerprint, normalise, parse
+from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse, fingerprint, normalise, parse, skeleton
 
 OWN_SCHEMA = "indexpilot"
 _OWN_MARK = re.compile(r"\s*/\*\s*indexpilot", re.IGNORECASE)
@@ -26,7 +26,8 @@ class Reading:
     """A statement read: ``key`` tells templates apart, ``text`` has constants as ``$n``.
 
     ``literal`` is the statement as it can be planned by itself (empty when it has parameters); ``constants``
-    maps the numbers of ``text`` that were constants to their SQL.
+    maps the numbers of ``text`` that were constants to their SQL; ``shaped`` says that other constants of the
+    statement belong to the template, ``exact`` that ``constants`` are its own.
     """
 
     key: str
@@ -34,6 +35,8 @@ class Reading:
     text: str
     literal: str
     constants: Mapping[int, str]
+    shaped: bool = False
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,41 @@ class Unread:
     detail: str
 
 
+class Reader:
+    """Reads texts against one catalog; texts that differ in constants only are parsed once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._known: dict[str, Reading | Unread] = {}
+        self._alike: dict[str, Reading] = {}
+
+    def read(self, text: str) -> Reading | Unread:
+        """The template side of one text. ``constants`` may be those of another text of the same template."""
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = self._read(text)
+        return found
+
+    def constants(self, text: str) -> Reading | Unread:
+        """The same with the text's own constants."""
+        found = self._known.get(text)
+        return found if isinstance(found, Reading) and found.exact else read(text, self._catalog)
+
+    def _read(self, text: str) -> Reading | Unread:
+        shape = skeleton(text)
+        like = self._alike.get(shape) if shape is not None else None
+        if like is not None:
+            return replace(like, literal=_bare(text), exact=False)
+        found = read(text, self._catalog)
+        if isinstance(found, Reading) and shape is not None and not found.shaped and found.literal == _bare(text):
+            self._alike[shape] = found
+        return found
+
+
+def _bare(text: str) -> str:
+    return text.strip().rstrip(";").strip()
+
+
 def read(text: str, catalog: Catalog) -> Reading | Unread:
     """The template side of one text."""
     if _OWN_MARK.match(text):
@@ -51,7 +89,7 @@ def read(text: str, catalog: Catalog) -> Reading | Unread:
     statement = parse(text)
     if isinstance(statement, Unparsed):
         return _unparsed(statement)
-    kind, node, literal = statement.kind, statement.node, text.strip().rstrip(";").strip()
+    kind, node, literal = statement.kind, statement.node, _bare(text)
     if kind is None:
         inner = node.child(_WRAPPED[node.kind]) if node.kind in _WRAPPED else None
         if inner is None or inner.kind not in _QUERIES:
@@ -71,7 +109,8 @@ def _reading(kind: StatementKind, node: Node, literal: str, catalog: Catalog) ->
     except ValueError as error:
         return Unread("unparsed", str(error))
     shape = hashlib.sha256(repr(normal.shape).encode()).hexdigest()[:8] if normal.shape else ""
-    return Reading(printed + shape, kind, normal.text, "" if parameterised else literal, normal.constants)
+    plain = "" if parameterised else literal
+    return Reading(printed + shape, kind, normal.text, plain, normal.constants, bool(normal.shape))
 
 
 def _unparsed(found: Unparsed) -> Unread:

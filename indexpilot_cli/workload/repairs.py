@@ -1,15 +1,15 @@
 """Normalised texts that are no valid SQL any more, made plannable again.
 
 ``pg_stat_statements`` replaces constants by ``$n`` in the text, so ``extract(year from x)`` becomes
-``extract($1 from x)``, and types that literals had by themselves are gone.
+``extract($1 from x)``, and types that literals had by themselves are gone. GROUP BY keeps its constants.
 https://www.postgresql.org/docs/current/pgstatstatements.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from indexpilot_cli.workload.sqlast import Node, cast, explicit_call, rewrite
+from indexpilot_cli.workload.sqlast import Node, bind, cast, deparse_expression, function_call, rewrite, set_child
 
 TypeOf = Callable[[Node], str | None]
 _ADDITIVE = frozenset(("sum", "avg", "stddev", "variance"))
@@ -24,7 +24,38 @@ def repaired(node: Node, type_of: TypeOf) -> Node:
     """
     if not any(n.kind == "ParamRef" for n in node.walk()):
         return node
+    units = [u for n in node.walk() if n.kind == "SelectStmt" for u in _group_units(n)]
+    node = bind(node, dict(units)) if units else node
     return rewrite(node, lambda here, _parent: _repair(here, type_of))
+
+
+def _group_units(select: Node) -> Iterator[tuple[int, str]]:
+    """Parameters of output columns that GROUP BY still shows as constants: it is normalised only once."""
+    groups = [n for n in select.children("group_clause") if any(c.kind == "A_Const" for c in n.walk())]
+    if not groups:
+        return
+    shapes = {_shape(g): g for g in groups}
+    for target in select.children("target_list"):
+        for here in target.level():
+            group = shapes.get(_shape(here)) if here.kind in ("FuncCall", "A_Expr") else None
+            yield from _paired(here, group) if group else ()
+
+
+def _shape(node: Node) -> tuple[str, ...]:
+    """The kinds and names in a tree, with constants and parameters as one."""
+    value = ("A_Const", "ParamRef")
+    return tuple("value" if n.kind in value else f"{n.kind} {_words(n)}" for n in node.walk())
+
+
+def _words(node: Node) -> tuple[str, ...]:
+    field = {"FuncCall": "funcname", "A_Expr": "name", "ColumnRef": "fields", "TypeName": "names"}.get(node.kind)
+    return node.names(field) if field else ()
+
+
+def _paired(here: Node, group: Node) -> Iterator[tuple[int, str]]:
+    for mine, other in zip(here.walk(), group.walk(), strict=True):
+        if mine.kind == "ParamRef" and other.kind == "A_Const":
+            yield mine.number("number"), deparse_expression(other)
 
 
 def _repair(node: Node, type_of: TypeOf) -> Node | None:
@@ -38,7 +69,7 @@ def _repair(node: Node, type_of: TypeOf) -> Node | None:
 def _function(node: Node, type_of: TypeOf) -> Node | None:
     name, arguments = node.names("funcname")[-1], node.children("args")
     if name == "extract" and arguments and _open(arguments[0]):
-        return rewrite(explicit_call(node), lambda here, _parent: _repair(here, type_of))
+        return rewrite(function_call("date_part", arguments), lambda here, _parent: _repair(here, type_of))
     if name == "generate_series" and all(_open(a) for a in arguments):
         return _typed(node, "integer")
     if name in _ADDITIVE:
@@ -66,7 +97,11 @@ def _tested(here: Node, parent: Node) -> bool:
 
 def _comparison(node: Node, type_of: TypeOf) -> Node | None:
     left, right = node.child("lexpr"), node.child("rexpr")
-    if left is None or right is None or left.kind != "ColumnRef":
+    if left is None or right is None:
+        return None
+    if _open(right) and node.names("name")[-1:] in (("+",), ("-",)) and _is_date(left, type_of):
+        return set_child(node, "rexpr", cast(right, "integer"))
+    if left.kind != "ColumnRef":
         return None
     type_name = type_of(left)
     if type_name is None:
@@ -74,8 +109,13 @@ def _comparison(node: Node, type_of: TypeOf) -> Node | None:
     return rewrite(node, lambda here, _parent: _beside_column(here, type_name)) if _untyped(right) else None
 
 
+def _is_date(node: Node, type_of: TypeOf) -> bool:
+    today = node.kind == "SQLValueFunction" and node.enum("op") == "SVFOP_CURRENT_DATE"
+    return today or (node.kind == "ColumnRef" and type_of(node) == "date")
+
+
 def _untyped(node: Node) -> bool:
-    return any(_open_array(n) or _open_sum(n) for n in node.walk(frozenset(("SubLink",))))
+    return any(_open_array(n) or _open_sum(n) for n in node.level())
 
 
 def _beside_column(node: Node, type_name: str) -> Node | None:

@@ -8,31 +8,32 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.model.names import quote_literal
 from indexpilot_cli.model.workload import Atom, AtomKind, ObservedStatement, RelationUse
 from indexpilot_cli.workload.patterns import LIKE_OPERATORS, kind_of_text, pattern_start
-from indexpilot_cli.workload.reading import Reading
+from indexpilot_cli.workload.reading import Reader, Reading
 from indexpilot_cli.workload.sqlast import parse_expression
 
-MAX_READ = 20
+MAX_READ = 8  # samples whose constants are compared
 Values = Mapping[int, tuple[str, ...]]
 _STEADY = 0.9  # share of calls from which on a value counts as the template's own
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An observation that can be planned with its own values, and how its text was read."""
+    """An observation that can be planned with its own values, and the template text it was read as."""
 
-    reading: Reading
+    template: str
     observed: ObservedStatement
 
 
-def constant_values(reading: Reading, samples: Sequence[Sample]) -> Values:
+def constant_values(reading: Reading, samples: Sequence[Sample], reader: Reader) -> Values:
     """The SQL values seen at each ``$n`` of the template's text, most frequent first.
 
     A value that carries nine tenths of the calls stands alone. Samples whose IN lists have another length
     number their constants differently and are left out. NULL parameters are left out too.
     """
     seen: dict[int, dict[str, float]] = {}
-    for sample in samples[:MAX_READ]:
-        for number, value in _vector(reading, sample).items():
+    alike = [s for s in samples if s.template == reading.text]
+    for sample in alike[:MAX_READ]:
+        for number, value in _vector(sample, reader).items():
             counts = seen.setdefault(number, {})
             counts[value] = counts.get(value, 0.0) + sample.observed.calls
     if not samples:
@@ -46,11 +47,10 @@ def _ranked(counts: Mapping[str, float]) -> tuple[str, ...]:
     return (ranked[0],) if steady else tuple(ranked)
 
 
-def _vector(reading: Reading, sample: Sample) -> Mapping[int, str]:
-    if sample.reading.text != reading.text:
-        return {}
+def _vector(sample: Sample, reader: Reader) -> Mapping[int, str]:
+    own = reader.constants(sample.observed.text)
     bound = {i: quote_literal(v) for i, v in enumerate(sample.observed.parameters, 1) if v is not None}
-    return {**sample.reading.constants, **bound}
+    return {**own.constants, **bound} if isinstance(own, Reading) else bound
 
 
 def sample_patterns(uses: tuple[RelationUse, ...], values: Values) -> tuple[RelationUse, ...]:

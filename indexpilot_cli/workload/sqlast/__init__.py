@@ -3,7 +3,7 @@
 from indexpilot_cli.workload.sqlast.edit import (
     bind,
     cast,
-    explicit_call,
+    function_call,
     parameters,
     renumber,
     rewrite,
@@ -22,6 +22,7 @@ from indexpilot_cli.workload.sqlast.text import (
     is_single,
     parse,
     parse_expression,
+    skeleton,
     split,
 )
 
@@ -38,8 +39,8 @@ __all__ = [
     "cast",
     "deparse",
     "deparse_expression",
-    "explicit_call",
     "fingerprint",
+    "function_call",
     "is_single",
     "normalise",
     "parameters",
@@ -49,6 +50,7 @@ __all__ = [
     "rewrite",
     "set_child",
     "shaping_constants",
+    "skeleton",
     "split",
     "unqualified",
 ]

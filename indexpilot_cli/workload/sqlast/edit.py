@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import postgast
 from google.protobuf.message import Message
@@ -42,7 +42,7 @@ def rewrite(node: Node, replace: Replace) -> Node:
                 stack.append(here)
             else:
                 _put(place, other)
-    return root
+    return Node(root.message)
 
 
 def _places(message: Message) -> list[Message]:
@@ -109,11 +109,12 @@ def cast(node: Node, type_name: str) -> Node:
     return set_child(parse_expression(f"NULL::{type_name}"), "arg", node)
 
 
-def explicit_call(node: Node) -> Node:
-    """A function call written as an ordinary one: ``pg_catalog.extract($1, x)`` for ``extract($1 FROM x)``."""
-    plain = copy(node)
-    plain.message.funcformat = pb.COERCE_EXPLICIT_CALL
-    return plain
+def function_call(name: str, arguments: Sequence[Node]) -> Node:
+    """An ordinary call of a function of pg_catalog."""
+    call = copy(parse_expression(f"pg_catalog.{name}()"))
+    for argument in arguments:
+        _put(call.message.args.add(), argument)
+    return call
 
 
 def renumber(node: Node) -> Node:

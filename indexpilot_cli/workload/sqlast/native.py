@@ -108,6 +108,16 @@ def fingerprint(text: str) -> str | Unparsed:
         return _located(text, error)
 
 
+def normalised(text: str) -> str | None:
+    """The parser's own normalised text, or None when the text does not parse."""
+    if len(text) > MAX_BYTES:
+        return None
+    try:
+        return str(postgast.normalize(text))
+    except postgast.PgQueryError:
+        return None
+
+
 def deparse(result: Message) -> str:
     """SQL text of a ``ParseResult``; raises ValueError when the tree is not deparsable."""
     try:

@@ -13,6 +13,8 @@ _WRAPPER = pb.Node
 _MESSAGE = 11  # FieldDescriptor.TYPE_MESSAGE
 ONEOF = {f.message_type.name: f.name for f in pb.Node.DESCRIPTOR.fields}
 _NOTHING: frozenset[str] = frozenset()
+_SUBQUERY = frozenset(("SubLink",))
+_WORDS = frozenset(("String", "Integer", "Float", "Boolean", "BitString", "A_Star"))
 
 
 def unwrapped(message: Message) -> Message | None:
@@ -30,23 +32,30 @@ class Node:
     through it, editing functions make copies.
     """
 
-    __slots__ = ("kind", "message")
+    __slots__ = ("_below", "_fields", "_level", "kind", "message")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.kind: str = type(message).__name__
+        self._below: tuple[Node, ...] | None = None
+        self._level: tuple[Node, ...] | None = None
+        self._fields: dict[str, tuple[Node, ...]] = {}
 
     def child(self, field: str) -> Node | None:
         """The node in a singular field, or None."""
-        if not self.message.HasField(field):
-            return None
-        inner = unwrapped(getattr(self.message, field))
-        return None if inner is None else Node(inner)
+        found = self._fields.get(field)
+        if found is None:
+            inner = unwrapped(getattr(self.message, field)) if self.message.HasField(field) else None
+            found = self._fields[field] = () if inner is None else (Node(inner),)
+        return found[0] if found else None
 
     def children(self, field: str) -> tuple[Node, ...]:
         """The nodes of a repeated field (empty places left out)."""
-        inner = [unwrapped(m) for m in getattr(self.message, field)]
-        return tuple(Node(m) for m in inner if m is not None)
+        found = self._fields.get(field)
+        if found is None:
+            inner = [unwrapped(m) for m in getattr(self.message, field)]
+            found = self._fields[field] = tuple(Node(m) for m in inner if m is not None)
+        return found
 
     def text(self, field: str) -> str:
         """A text field ('' when not set)."""
@@ -69,15 +78,17 @@ class Node:
         """The texts of a repeated field of String nodes (stars come as ``*``)."""
         return tuple("*" if n.kind == "A_Star" else n.text("sval") for n in self.children(field) if n.kind != "List")
 
-    def below(self) -> Iterator[Node]:
-        """The direct child nodes."""
-        for descriptor, value in self.message.ListFields():
-            if descriptor.type != _MESSAGE:
-                continue
-            for item in (value,) if isinstance(value, Message) else value:
-                inner = unwrapped(item)
-                if inner is not None:
-                    yield Node(inner)
+    def below(self) -> tuple[Node, ...]:
+        """The direct child nodes, those that only hold a word or a number left out."""
+        if self._below is None:
+            found: list[Node] = []
+            for descriptor, value in self.message.ListFields():
+                if descriptor.type == _MESSAGE:
+                    single = isinstance(value, Message)
+                    child = self.child(descriptor.name) if single else None
+                    found += ((child,) if child else ()) if single else self.children(descriptor.name)
+            self._below = tuple(n for n in found if n.kind not in _WORDS)
+        return self._below
 
     def walk(self, stop: frozenset[str] = _NOTHING) -> Iterator[Node]:
         """This node and all below it, parents first; nodes of a kind in ``stop`` are given but not entered."""
@@ -86,7 +97,13 @@ class Node:
             node = stack.pop()
             yield node
             if node.kind not in stop or node is self:
-                stack.extend(reversed(list(node.below())))
+                stack.extend(reversed(node.below()))
+
+    def level(self) -> tuple[Node, ...]:
+        """This node and all below it, but not what is inside subqueries."""
+        if self._level is None:
+            self._level = tuple(self.walk(_SUBQUERY))
+        return self._level
 
     def extent(self) -> tuple[int, int]:
         """(nodes, depth) of the tree."""

@@ -110,6 +110,11 @@ def fingerprint(text: str) -> str | Unparsed:
     return native.fingerprint(text)
 
 
+def skeleton(text: str) -> str | None:
+    """The text with every constant as ``$n`` (layout and comments kept), or None when it cannot be read."""
+    return native.normalised(text)
+
+
 def deparse(node: Node) -> str:
     """SQL text of a statement; raises ValueError when the tree cannot be written."""
     result = pb.ParseResult()
