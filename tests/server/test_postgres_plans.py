@@ -119,10 +119,12 @@ def test_a_writing_session_plans_read_only_too(plain, mode):
     with open_session(plain, read_only=False) as writer:
         writer.execute("CREATE TABLE IF NOT EXISTS log (x int)")
         writer.execute(
-            "CREATE OR REPLACE FUNCTION write(int) RETURNS int LANGUAGE sql AS 'INSERT INTO log VALUES ($1) RETURNING x'"
+            "CREATE OR REPLACE FUNCTION write(int) RETURNS int LANGUAGE sql"
+            " AS 'INSERT INTO log VALUES ($1) RETURNING x'"
         )
         writer.execute(
-            "CREATE OR REPLACE FUNCTION sly(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN write($1); END'"
+            "CREATE OR REPLACE FUNCTION sly(int) RETURNS int LANGUAGE plpgsql IMMUTABLE"
+            " AS 'BEGIN RETURN write($1); END'"
         )
         with pytest.raises(RefusedError) as caught:
             explain_text(writer, Plannable("SELECT * FROM t WHERE id = sly(5)", mode))
