@@ -23,7 +23,7 @@ def prepare(session: Session, request: InitRequest, *, ask: bool) -> int:
     if ask:
         preview = session.call(run, dataclasses.replace(request, dry_run=True))
         if preview.result.planned:
-            _preview(session, view(dataclasses.replace(preview.result, sql=()), server=preview.server))
+            _preview(session, view(dataclasses.replace(preview.result, sql=(), dry_run=False), server=preview.server))
             shown = not session.machine
             if not session.confirm("Proceed?"):
                 raise RefusedError("nothing was done", code="declined")

@@ -14,7 +14,8 @@ JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Json
 class Column:
     """A column of a table. ``role`` decides what a narrow terminal may do with it.
 
-    number: right-aligned, never touched. name: an identifier or DDL, may move to a line of its own, never shortened.
+    number: right-aligned, never touched. short: an id, a date or a word, never touched. name: an identifier or DDL,
+    never shortened, but the rest of its row may go on in the next line.
     query: statement text, may be shortened. text: prose, may be wrapped. state: ok, warning, error …, coloured.
     """
 

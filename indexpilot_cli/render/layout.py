@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.render.document import Column, Table
 
 GAP = 2
-_LEAST_QUERY = 24
-_LEAST_TEXT = 28
 INDENT = "       "
+_LEAST = {"query": 24, "text": 28, "name": 12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,104 +26,64 @@ Measure = Callable[[str], int]
 
 
 def fit(table: Table, width: int, measure: Measure = len) -> Iterator[Line]:
-    """The lines of the table in at most ``width`` cells, unless a name alone is wider.
+    """The lines of the table in at most ``width`` cells, as far as names and numbers allow.
 
-    Shorten query text first, then wrap prose, then give the widest name a line of its own under its row.
+    Query text is shortened first, then prose is wrapped, then name columns are narrowed: a name that is wider than
+    its column keeps all its letters and the rest of its row goes on in the next line, in the same columns.
     """
-    shown = list(range(len(table.columns)))
-    below: list[int] = []
-    natural = [_natural(table, i, measure) for i in shown]
-    while True:
-        widths = _squeeze(table.columns, shown, natural, width)
-        if widths is not None:
-            break
-        moved = _movable(table.columns, shown, natural)
-        if moved is None:
-            widths = {i: natural[i] for i in shown}
-            break
-        shown.remove(moved)
-        below.append(moved)
-    yield from _lines(table, widths, sorted(below), width, measure)
-
-
-def _natural(table: Table, index: int, measure: Measure) -> int:
-    title = measure(table.columns[index].title) if table.header else 0
-    return max([title, *(measure(row[index]) for row in table.rows)])
-
-
-def _squeeze(columns: tuple[Column, ...], shown: list[int], natural: list[int], width: int) -> dict[int, int] | None:
-    """Widths of the shown columns, or None when they cannot fit."""
-    widths = {i: natural[i] for i in shown}
-    excess = sum(widths.values()) + GAP * (len(shown) - 1) - width
-    for role, least in (("query", _LEAST_QUERY), ("text", _LEAST_TEXT)):
-        for i in (i for i in shown if columns[i].role == role and excess > 0):
-            cut = min(excess, max(widths[i] - least, 0))
-            widths[i] -= cut
-            excess -= cut
-    return widths if excess <= 0 else None
-
-
-def _movable(columns: tuple[Column, ...], shown: list[int], natural: list[int]) -> int | None:
-    movable = [i for i in shown if columns[i].role in ("name", "text", "query") and natural[i] > len(INDENT)]
-    return max(movable, key=lambda i: natural[i]) if movable and len(shown) > 1 else None
-
-
-def _lines(table: Table, widths: dict[int, int], below: list[int], width: int, measure: Measure) -> Iterator[Line]:
+    widths = _widths(table, width, measure)
     if table.header:
-        titles = tuple(c.title for c in table.columns)
-        yield _row(titles, table.columns, widths, measure, header=True)
-        if below:
-            yield (Cell(INDENT + ", ".join(titles[i] for i in below), "header"),)
+        yield from _row(tuple(c.title for c in table.columns), ["header"] * len(widths), table.columns, widths, measure)
+    roles = [c.role for c in table.columns]
     for row in table.rows:
-        wrapped = {i: _wrap(row[i], table.columns[i], w, measure) for i, w in widths.items()}
-        for n in range(max((len(lines) for lines in wrapped.values()), default=1)):
-            texts = tuple(wrapped[i][n] if i in wrapped and n < len(wrapped[i]) else "" for i in range(len(row)))
-            yield _row(texts, table.columns, widths, measure)
-        for i in below:
-            yield from ((Cell(INDENT + t, table.columns[i].role),) for t in _under(row[i], table.columns[i], width))
+        wrapped = [_wrap(text, c.role, w, measure) for text, c, w in zip(row, table.columns, widths, strict=True)]
+        for n in range(max(len(lines) for lines in wrapped)):
+            texts = tuple(lines[n] if n < len(lines) else "" for lines in wrapped)
+            yield from _row(texts, roles, table.columns, widths, measure)
 
 
-def _under(text: str, column: Column, width: int) -> list[str]:
-    room = max(width - len(INDENT), _LEAST_QUERY)
-    if column.role == "query":
-        return [shorten(text, room)] if text else []
-    return (
-        textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) if column.role == "text" else [text]
-    )
+def _widths(table: Table, width: int, measure: Measure) -> list[int]:
+    titles = [measure(c.title) if table.header else 0 for c in table.columns]
+    widths = [max([title, *(measure(row[i]) for row in table.rows)]) for i, title in enumerate(titles)]
+    excess = sum(widths) + GAP * (len(widths) - 1) - width
+    for role in ("query", "text", "name"):
+        columns = [i for i, c in enumerate(table.columns) if c.role == role]
+        while excess > 0 and columns:
+            widest = max(columns, key=lambda i: widths[i])
+            if widths[widest] <= max(_LEAST[role], titles[widest]):
+                break
+            widths[widest] -= 1
+            excess -= 1
+    return widths
 
 
-def _wrap(text: str, column: Column, width: int, measure: Measure) -> list[str]:
-    if measure(text) <= width:
+def _wrap(text: str, role: str, width: int, measure: Measure) -> list[str]:
+    if measure(text) <= width or role not in ("query", "text"):
         return [text]
-    if column.role == "query":
+    if role == "query":
         return [shorten(text, width, measure)]
-    if column.role == "text":
-        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    return [text]
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _row(
-    texts: tuple[str, ...],
-    columns: tuple[Column, ...],
-    widths: dict[int, int],
-    measure: Measure,
-    *,
-    header: bool = False,
-) -> Line:
-    cells: list[Cell] = []
-    last = max(widths, default=0)
-    for i, width in widths.items():
-        role = "header" if header else columns[i].role
-        fill = " " * max(width - measure(texts[i]), 0)
-        if columns[i].role == "number":
-            cells.append(Cell(fill + texts[i], role))
-        else:
-            cells += [Cell(texts[i], role)] + ([Cell(fill, "gap")] if i != last else [])
-        if i != last:
-            cells.append(Cell(" " * GAP, "gap"))
-    while cells and not cells[-1].text.strip():
-        cells.pop()
-    return tuple(cells)
+    texts: Sequence[str], roles: Sequence[str], columns: Sequence[Column], widths: Sequence[int], measure: Measure
+) -> Iterator[Line]:
+    """One line, or more where a cell is wider than its column."""
+    line: list[Cell] = []
+    at = used = 0  # where the column begins, where the line ends
+    for i, (text, width) in enumerate(zip(texts, widths, strict=True)):
+        lead = max(width - measure(text), 0) if columns[i].role == "number" else 0
+        wide = measure(text) > width
+        if text and (used > at or (wide and i == len(widths) - 1 and line)):
+            yield tuple(line)
+            line, used = [], 0
+            at = min(at, len(INDENT)) if wide and i == len(widths) - 1 else at
+        if text:
+            line += [Cell(" " * (at + lead - used), "gap"), Cell(text, roles[i])]
+            used = at + lead + measure(text)
+        at += width + GAP
+        used = max(used, 0)
+    yield tuple(line)
 
 
 def shorten(text: str, width: int, measure: Measure = len) -> str:

@@ -9,12 +9,12 @@ from indexpilot_cli.render.views.common import notes, skipped_blocks, skipped_js
 
 _COLUMNS = (
     Column("#", "number"),
-    Column("template"),
+    Column("template", "short"),
     Column("share", "number"),
     Column("calls", "number"),
     Column("mean", "number"),
-    Column("reads", "state"),
-    Column("writes", "state"),
+    Column("reads", "short"),
+    Column("writes", "short"),
     Column("query", "query"),
 )
 

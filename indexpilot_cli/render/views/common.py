@@ -92,7 +92,7 @@ def skipped_blocks(skipped: tuple[SkippedReport, ...], *, verbose: bool) -> tupl
     if not verbose:
         return (line,)
     columns = (
-        Column("skipped"),
+        Column("skipped", "short"),
         Column("count", "number"),
         Column("share", "number"),
         Column("why", "text"),

@@ -15,7 +15,7 @@ _COLUMNS = (
     Column("index size", "number"),
     Column("reads/s", "number"),
     Column("writes/s", "number"),
-    Column("analyzed", "state"),
+    Column("analyzed", "short"),
 )
 _INDEX_COLUMNS = (
     Column("index"),

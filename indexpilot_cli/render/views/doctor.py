@@ -10,7 +10,7 @@ from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import check_json, checks_table, facts
 
 _DIFFERENCE_COLUMNS = (
-    Column("template"),
+    Column("template", "short"),
     Column("server cost", "number"),
     Column("twin cost", "number"),
     Column("difference", "number"),

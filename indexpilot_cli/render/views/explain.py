@@ -22,13 +22,13 @@ from indexpilot_cli.render.views.common import facts, notes, template_json
 from indexpilot_cli.render.views.plan_json import recommendation_json, rejection_json
 
 _TEMPLATE_COLUMNS = (
-    Column("template"),
+    Column("template", "short"),
     Column("share", "number"),
     Column("calls", "number"),
     Column("query", "query"),
 )
 _EFFECT_COLUMNS = (
-    Column("template"),
+    Column("template", "short"),
     Column("share", "number"),
     Column("before", "number"),
     Column("after", "number"),
@@ -45,7 +45,7 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
     if result.plans:
         blocks.append(_plans(result.plans))
     if result.recommendation is not None:
-        blocks += _recommendation(result.recommendation)
+        blocks += _recommendation(result.recommendation, result.title)
     blocks.append(Facts(tuple(_facts(result))))
     if result.templates:
         rows = tuple(_template_row(t) for t in result.templates)
@@ -61,7 +61,7 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
 def _plans(plans: tuple[PlanView, ...]) -> Table:
     measured = any(p.milliseconds is not None for p in plans)
     columns = (
-        Column("plan"),
+        Column("plan", "short"),
         Column("cost", "number"),
         Column("change", "number"),
         *((Column("time", "number"),) if measured else ()),
@@ -87,11 +87,11 @@ def _plan_row(plan: PlanView, base: float | None, measured: bool) -> tuple[str, 
     )
 
 
-def _recommendation(item: Recommendation) -> list[Block]:
+def _recommendation(item: Recommendation, title: str) -> list[Block]:
     change = f"{saving(item.benefit)} of the workload; its templates {saving(item.reduction, 0)}"
     blocks: list[Block] = [
         facts(
-            ("Index", item.summary),
+            ("Index", item.summary) if item.summary != title else None,
             ("DDL", f"{item.ddl};"),
             ("Undo", f"{item.undo};"),
             ("Benefit", change),

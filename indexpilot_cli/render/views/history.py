@@ -9,11 +9,11 @@ from indexpilot_cli.render.units import DASH, one_line, plural, stamp
 from indexpilot_cli.render.views.common import when
 
 _COLUMNS = (
-    Column("id"),
-    Column("when"),
+    Column("id", "short"),
+    Column("when", "short"),
     Column("what"),
     Column("table"),
-    Column("who"),
+    Column("who", "short"),
     Column("details", "query"),
 )
 _QUIET = ("actor", "version", "password", "command")

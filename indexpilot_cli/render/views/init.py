@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.model.capabilities import Server
 from indexpilot_cli.model.results import InitResult
-from indexpilot_cli.render.document import Block, Code, Document, Facts, Json, Statement
+from indexpilot_cli.render.document import Block, Code, Document, Facts, Json, Lines, Statement
 from indexpilot_cli.render.units import one_line, plural
 from indexpilot_cli.render.views.common import check_json
 
@@ -20,9 +20,11 @@ def view(result: InitResult, *, server: Server | None = None, verbose: bool = Fa
         rows += [(f"  {c.state}", _check(c.name, c.text, c.fix)) for c in result.checks]
         rows += [("  will do", one_line(text)) for text in result.planned if not result.created]
     rows += [("done", _done(result))] if result.created or not result.planned else []
-    blocks: list[Block] = [Facts(tuple(rows))]
+    blocks: list[Block] = [Facts(tuple(rows))] if rows else []
     if result.sql and (result.dry_run or verbose):
         blocks.append(Code("".join(f"{s.rstrip().rstrip(';')};\n" for s in result.sql)))
+    if result.dry_run and result.planned:
+        blocks.append(Lines(("dry run: nothing changed",)))
     statements = tuple(Statement(s) for s in result.sql)
     return Document(tuple(blocks), _payload(result), statements)
 

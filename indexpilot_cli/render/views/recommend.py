@@ -13,15 +13,15 @@ from indexpilot_cli.render.views.plan_json import plan_json
 
 _COLUMNS = (
     Column("#", "number"),
-    Column("id"),
+    Column("id", "short"),
     Column("index"),
     Column("benefit", "number"),
     Column("of workload", "number"),
     Column("size", "number"),
     Column("write cost", "number"),
 )
-_REJECTED_COLUMNS = (Column("id"), Column("rejected"), Column("reason"), Column("why", "text"))
-_SKIPPED_COLUMNS = (Column("skipped"), Column("why", "text"), Column("statement", "query"))
+_REJECTED_COLUMNS = (Column("id", "short"), Column("rejected"), Column("reason", "short"), Column("why", "text"))
+_SKIPPED_COLUMNS = (Column("skipped", "short"), Column("why", "text"), Column("statement", "query"))
 REASONS = {
     "exists": "already there",
     "covered_by": "covered",
@@ -57,7 +57,8 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False) ->
         blocks += [Table(_COLUMNS, rows), facts(("Together", _together(result)))]
     else:
         blocks.append(Lines(("No new index is worth its cost for this workload.",)))
-    blocks.append(facts(("Bound", bound_sentence(result)), _rejected(result, show_rejected), _skipped(result, verbose)))
+    bound = ("Bound", bound_sentence(result)) if result.recommendations or result.bound.gap is not None else None
+    blocks.append(facts(bound, _rejected(result, show_rejected), _skipped(result, verbose)))
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
     blocks += notes(result.notes)
     return Document(tuple(blocks), plan_json(result), _statements(result))

@@ -22,7 +22,7 @@ def view(result: SnapshotResult, *, verbose: bool = False) -> Document:
         facts(
             ("Snapshot", f"{result.path}, {size(result.bytes)}, taken {stamp(result.taken_at)}"),
             ("Holds", content),
-            ("Values", f"{values}. {result.cost}".rstrip(". ") if result.cost else values),
+            ("Values", f"{values}; {result.cost}" if result.cost else values),
             ("Digest", result.digest) if verbose else None,
         ),
         *notes(result.notes),
