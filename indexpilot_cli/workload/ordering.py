@@ -24,7 +24,7 @@ def note_order(node: Node, scope: Scope) -> None:
         if len(sides) == 1 and sides[0].fixed:
             continue
         use = sides[0].use if len(sides) == 1 else None
-        if use is None or (found and found[0][0] is not use) or is_aggregate(value):
+        if use is None or (found and found[0][0] is not use) or is_aggregate(value) or sides[0].parameters:
             break
         found.append((use, _key(sides[0], item)))
     else:
@@ -96,7 +96,7 @@ def _same_relation(keys: Sequence[Node | None], scope: Scope, field: str) -> Non
         use = sides[0].use if len(sides) == 1 else None
         if len(sides) == 1 and sides[0].fixed:
             continue
-        if use is None or (found and found[0][0] is not use) or is_aggregate(key):
+        if use is None or (found and found[0][0] is not use) or is_aggregate(key) or sides[0].parameters:
             return
         found.append((use, SortKey(sides[0].column, sides[0].expression)))
     if found:
