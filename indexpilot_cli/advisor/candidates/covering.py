@@ -10,6 +10,7 @@ from indexpilot_cli.model.candidate import Reason, Rejection
 from indexpilot_cli.model.index import BTREE
 
 _LOW_DISTINCT = 3
+_MOST_LISTS = 4
 
 
 def propose_covering(site: Site, drafts: Iterable[Draft]) -> Iterator[Proposed]:
@@ -17,7 +18,7 @@ def propose_covering(site: Site, drafts: Iterable[Draft]) -> Iterator[Proposed]:
     options = site.options
     if not options.covering or site.rows < options.medium_rows:
         return
-    suited = [(d, i) for d in drafts if (i := _included(site, d)) is not None]
+    suited = [(draft, include) for draft in drafts for include in _includes(site, draft)]
     if suited and site.visible < options.all_visible_share:
         first = suited[0][0]
         detail = (
@@ -28,30 +29,38 @@ def propose_covering(site: Site, drafts: Iterable[Draft]) -> Iterator[Proposed]:
         yield Rejection(subject, "too_little_benefit", detail, templates=first.templates)
         return
     for draft, include in suited:
-        reads = ", ".join(include)
-        reason = Reason("covering", f"reads only {reads} besides the key, so the table need not be visited")
-        yield replace(
-            draft,
-            definition=replace(draft.definition, include=include),
-            kind="covering",
-            reasons=(*draft.reasons, reason),
-        )
+        yield _with(draft, include)
 
 
-def _included(site: Site, draft: Draft) -> tuple[str, ...] | None:
+def _with(draft: Draft, include: tuple[str, ...]) -> Draft:
+    stored = {*draft.definition.columns, *include}
+    served = tuple(d for d in draft.demands if _may_cover(d) and d.use.columns <= stored)
+    text = f"reads only {', '.join(include)} besides the key, so the table need not be visited"
+    reasons = (*draft.reasons, Reason("covering", text))
+    definition = replace(draft.definition, include=include)
+    return replace(draft, definition=definition, kind="covering", demands=served, reasons=reasons)
+
+
+def _includes(site: Site, draft: Draft) -> tuple[tuple[str, ...], ...]:
+    """What different demands want included, heaviest first, as far as it is narrow enough."""
     definition = draft.definition
-    if definition.method != BTREE or any(k.expression is not None for k in definition.keys):
-        return None
-    if not all(_may_cover(d) for d in draft.demands) or _only_flags(site, draft):
-        return None
-    wanted = frozenset(c for d in draft.demands for c in d.use.columns) - set(definition.columns)
-    include = tuple(sorted(wanted, key=lambda n: _number(site, n)))
-    if not include or len(include) > site.options.max_include_columns:
-        return None
-    width = _width(site, (*definition.columns, *include))
-    if width is None or width > site.options.max_include_width or width > 0.7 * _row_width(site):
-        return None
-    return include
+    if definition.method != BTREE or any(k.expression is not None for k in definition.keys) or _only_flags(site, draft):
+        return ()
+    wanted: dict[tuple[str, ...], float] = {}
+    for demand in filter(_may_cover, draft.demands):
+        names = demand.use.columns - set(definition.columns)
+        include = tuple(c.name for c in site.table.columns if c.name in names)
+        if len(include) == len(names) and _narrow(site, (*definition.columns, *include), include):
+            wanted[include] = wanted.get(include, 0.0) + demand.weight
+    return tuple(sorted(wanted, key=lambda i: -wanted[i])[:_MOST_LISTS])
+
+
+def _narrow(site: Site, stored: tuple[str, ...], include: tuple[str, ...]) -> bool:
+    width = _width(site, stored)
+    options = site.options
+    if not include or len(include) > options.max_include_columns or width is None:
+        return False
+    return width <= min(options.max_include_width, 0.7 * _row_width(site))
 
 
 def _may_cover(demand: Demand) -> bool:
@@ -61,11 +70,6 @@ def _may_cover(demand: Demand) -> bool:
 def _only_flags(site: Site, draft: Draft) -> bool:
     """Whether the key has so few values that an index-only scan would read a large part of the index."""
     return draft.definition.predicate is None and all(site.distinct(k) <= _LOW_DISTINCT for k in draft.definition.keys)
-
-
-def _number(site: Site, name: str) -> int:
-    column = site.table.column(name)
-    return column.number if column else 0
 
 
 def _width(site: Site, names: Iterable[str]) -> float | None:

@@ -13,6 +13,7 @@ from indexpilot_cli.model.workload import Atom, AtomKind
 
 _LOOKUP = ("equality", "range", "tenant", "expression", "hash")
 _FLAG = 3
+_OPEN_RANGE = 0.1
 
 
 def refusal(site: Site, draft: Draft) -> Rejection | None:
@@ -108,7 +109,13 @@ def _share(site: Site, draft: Draft, number: int) -> float:
     for atom in atoms:
         if atom.kind is AtomKind.JOIN:
             joined *= average_equal(site.statistics(key_of(atom)), site.rows)
-    return joined * selectivity([_standing(a) for a in atoms if a.kind is not AtomKind.JOIN], site.table)
+    known = [_standing(a) for a in atoms if a.kind is not AtomKind.JOIN and not _open(a)]
+    return joined * selectivity(known, site.table) * (_OPEN_RANGE if any(map(_open, atoms)) else 1.0)
+
+
+def _open(atom: Atom) -> bool:
+    """A range whose bounds are not known: the planner's default of a third says nothing."""
+    return atom.kind is AtomKind.RANGE and atom.constant is None
 
 
 def _standing(atom: Atom) -> Atom:

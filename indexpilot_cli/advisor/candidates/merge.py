@@ -103,10 +103,11 @@ def _lent(draft: Draft, others: Sequence[Draft]) -> Draft:
 def dominated(site: Site, drafts: Sequence[Draft], size: Size) -> tuple[tuple[Draft, ...], tuple[Rejection, ...]]:
     """Drafts without those that another serves completely at about the same size, and a rejection for each."""
     sizes = {d.definition: size(d.definition) for d in drafts}
+    moving = frozenset(c for d in site.demands for c in d.use.updated)
     kept: list[Draft] = []
     gone: list[Rejection] = []
     for draft in sorted(drafts, key=lambda d: (-len(d.definition.keys) - len(d.definition.include), -d.weight)):
-        by = next((k for k in kept if _dominates(k, draft, sizes)), None)
+        by = next((k for k in kept if _dominates(k, draft, sizes, moving)), None)
         if by is None:
             kept.append(draft)
             continue
@@ -124,12 +125,18 @@ def dominated(site: Site, drafts: Sequence[Draft], size: Size) -> tuple[tuple[Dr
     return tuple(kept), tuple(gone)
 
 
-def _dominates(by: Draft, draft: Draft, sizes: dict[IndexDefinition, float]) -> bool:
+def _dominates(by: Draft, draft: Draft, sizes: dict[IndexDefinition, float], moving: frozenset[str]) -> bool:
+    more = _stored(by.definition) - _stored(draft.definition)
     return (
         draft.templates <= by.templates
         and sizes[by.definition] <= _SAME_SIZE * sizes[draft.definition]
+        and not more & moving  # an updated column costs writes that the shorter index does not
         and covers(by.definition, draft.definition, draft.free, partial_by_full=False)
     )
+
+
+def _stored(definition: IndexDefinition) -> frozenset[str]:
+    return frozenset((*definition.columns, *definition.include))
 
 
 def capped(site: Site, drafts: Sequence[Draft], size: Size) -> tuple[tuple[Draft, ...], tuple[Rejection, ...]]:

@@ -30,7 +30,7 @@ class CandidateOptions:
     partial_distinct: float = 30
     null_partial_selectivity: float = 0.8
     rare_value: float = 0.05
-    hash_width: int = 48
+    hash_width: int = 40
     brin_pages: int = 1280
     brin_correlation: float = 0.9
     per_table: int = 60

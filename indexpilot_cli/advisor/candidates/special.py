@@ -23,7 +23,7 @@ _PAGES_PER_RANGE = 32
 
 def propose_special(site: Site, demand: Demand) -> Iterator[Proposed]:
     """Drafts of other methods than B-tree and hash that serve this use."""
-    for atom in demand.atoms(*_JSON_KINDS, *_SET_KINDS, AtomKind.TEXT_SEARCH, AtomKind.EQUAL, AtomKind.IN):
+    for atom in demand.atoms(*_JSON_KINDS, *_SET_KINDS, AtomKind.TEXT_SEARCH):
         yield from _contained(site, demand, atom)
     for atom in demand.atoms(AtomKind.DISTANCE):
         yield from _nearest(site, demand, atom)
@@ -34,9 +34,9 @@ def propose_special(site: Site, demand: Demand) -> Iterator[Proposed]:
 def _contained(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:
     kind = key_type(site, key_of(atom)) or ""
     column = site.table.column(atom.column) if atom.column is not None else None
-    if atom.kind in (AtomKind.EQUAL, AtomKind.IN):
-        return
-    if kind == "jsonb" and atom.kind in _JSON_KINDS:
+    if atom.operator.upper() == "= ANY":
+        yield _any_of_array(site, demand, key_of(atom))
+    elif kind == "jsonb" and atom.kind in _JSON_KINDS:
         yield from _json(site, demand, atom)
     elif kind in _RANGES or (column is not None and column.category == "R"):
         yield from _gist(site, demand, atom, f"ranges compared with {atom.operator}")
@@ -53,6 +53,11 @@ def _contained(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:
 def _refused(site: Site, demand: Demand, key: IndexKey, method: str) -> Iterator[Rejection]:
     detail = f"{key_type(site, key)} has no {method} operator class; store it as jsonb"
     yield Rejection(site.subject((key,)), "no_operator_class", detail, templates=frozenset({demand.template}))
+
+
+def _any_of_array(site: Site, demand: Demand, key: IndexKey) -> Rejection:
+    detail = f"value = ANY ({key.text}) is not an indexable condition; {key.text} @> ARRAY[value] is, by a GIN index"
+    return Rejection(site.subject((key,)), "function_mismatch", detail, templates=frozenset({demand.template}))
 
 
 def _json(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:

@@ -107,10 +107,10 @@ def sort(*texts):
     )
 
 
-def use(target, *atoms, **more):
+def use(relation, *atoms, **more):
     more.setdefault("whole_row", not more.get("columns"))
     more["columns"] = frozenset(more.get("columns", ()))
-    return RelationUse(name(target), target, tuple(atoms), **more)
+    return RelationUse(name(relation), relation, tuple(atoms), **more)
 
 
 def template(*uses, label="q-1", ms=100.0, calls=10.0, kind=StatementKind.SELECT, samples=()):
