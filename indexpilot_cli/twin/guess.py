@@ -10,17 +10,21 @@ from indexpilot_cli.twin.layout import index_widths
 from indexpilot_cli.twin.sizes import KeyWidth, btree_height, btree_pages, tuple_width
 from indexpilot_cli.twin.worker import IndexSize
 
-_NOT_DEDUPLICATED = frozenset({"numeric", "float4", "float8", "jsonb", "interval"})  # equal values may differ in bytes
 _ROOM = BLOCK - 24
 
 
-def guess_size(catalog: Catalog, definition: IndexDefinition, rows: float, heap_pages: int) -> IndexSize:
-    """Size of the index over ``rows`` rows in ``heap_pages`` blocks. A partial index covers only its rows."""
+def guess_size(
+    catalog: Catalog, definition: IndexDefinition, rows: float, heap_pages: int, *, deduplicates: bool
+) -> IndexSize:
+    """Size of the index over ``rows`` rows (of a partial index: its rows) in ``heap_pages`` blocks.
+
+    ``deduplicates`` says that equal keys of a B-tree share their space.
+    """
     table = catalog.table(definition.table)
     names = [key.column for key in definition.keys] + list(definition.include)
     widths = index_widths(table, names)
     if definition.method == BTREE:
-        distinct = _distinct(table, definition, rows) if _deduplicates(table, definition) else None
+        distinct = _distinct(table, definition, rows) if deduplicates else None
         pages = btree_pages(rows, widths, distinct=distinct)
         return IndexSize(pages, rows, btree_height(pages, widths[: len(definition.keys)]))
     pages = _other_pages(definition, rows, heap_pages, widths)
@@ -47,13 +51,6 @@ def _distinct(table: Table | None, definition: IndexDefinition, rows: float) -> 
             return rows
         total *= column.statistics.distinct(rows)
     return min(total, rows)
-
-
-def _deduplicates(table: Table | None, definition: IndexDefinition) -> bool:
-    if definition.include or definition.unique or table is None:
-        return False
-    columns = [table.column(key.column) if key.column else None for key in definition.keys]
-    return all(c is not None and c.base_type not in _NOT_DEDUPLICATED for c in columns)
 
 
 def _hash_pages(rows: float) -> int:

@@ -30,6 +30,7 @@ _GIN_META = 1 << 3
 _GIN_VERSION = 2
 _BRIN_MAGIC, _BRIN_META_PAGE = 0xA8109CFA, 0xF091
 _REVMAP_ITEMS = 1360  # ranges one BRIN revmap page addresses
+_EQUAL_IMAGE = _HEADER_SIZE + 40  # offset in the metapage
 MAX_HEIGHT = 16
 
 
@@ -71,6 +72,13 @@ def write_file(directory: Path, file: RelationFile, owner: Callable[[Path], None
                 handle.write(start)
             os.truncate(handle.fileno(), min(length - number * SEGMENT, SEGMENT) * BLOCK)
         owner(path)
+
+
+def equal_image(path: Path) -> bool:
+    """Whether the B-tree in the file may deduplicate (``btm_allequalimage`` of its metapage)."""
+    with path.open("rb") as handle:
+        page = handle.read(BLOCK)
+    return len(page) == BLOCK and page[_EQUAL_IMAGE] == 1
 
 
 def first_pages(file: RelationFile) -> bytes:

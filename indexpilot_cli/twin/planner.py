@@ -148,8 +148,10 @@ class TwinEstimator:
                 worker.resize(definition, size)
 
     def size(self, definition: IndexDefinition) -> int:
-        """Bytes the planner believes the hypothetical index has."""
-        return self._size(definition).pages * BLOCK
+        """Bytes the planner believes the hypothetical index has; 0 when the server refuses it."""
+        if definition not in self._sizes and self.refuses(definition) is not None:
+            return 0
+        return self._sizes[definition].pages * BLOCK
 
     def unknown_statistics(self, definition: IndexDefinition) -> bool:
         """Whether the planner has to assume how selective an expression of the index is (0.5 % for equality)."""
@@ -280,20 +282,24 @@ class TwinEstimator:
             return None
         try:
             statistics = [expression_statistics(self._catalog, definition, key) for key in definition.keys]
-            worker.build(definition, self._size(definition), statistics)
+            worker.build(definition, statistics)
+            if definition not in self._sizes:
+                self._sizes[definition] = self._guess(worker, definition)
+            worker.resize(definition, self._sizes[definition])
         except UnreachableError:
             raise
         except IndexPilotError as error:
             return error.detail or error.message
         return None
 
-    def _size(self, definition: IndexDefinition) -> IndexSize:
-        if definition not in self._sizes:
-            oids = self._workers[0].members_of(definition.table)
-            heaps = [heap for heap in self._heaps.values() if heap.oid in oids and heap.kind != "p"]
-            rows, pages = sum(heap.rows for heap in heaps), sum(heap.pages for heap in heaps)
-            self._sizes[definition] = guess_size(self._catalog, definition, rows, pages)
-        return self._sizes[definition]
+    def _guess(self, worker: Worker, definition: IndexDefinition) -> IndexSize:
+        oids = worker.members_of(definition.table)
+        heaps = [heap for heap in self._heaps.values() if heap.oid in oids and heap.kind != "p"]
+        rows, pages = sum(heap.rows for heap in heaps), sum(heap.pages for heap in heaps)
+        if definition.predicate:
+            rows = min(rows, worker.rows_of(definition.table, definition.predicate))
+        shares = definition.method == BTREE and worker.deduplicates(definition)
+        return guess_size(self._catalog, definition, rows, pages, deduplicates=shares)
 
     def _height(self, definition: IndexDefinition, pages: int) -> int:
         if definition.method != BTREE:

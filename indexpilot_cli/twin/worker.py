@@ -19,7 +19,7 @@ from indexpilot_cli.postgres.plans import explain_text, refuse_others
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.shapes import KnownIndex, Node
 from indexpilot_cli.twin.layout import Heap
-from indexpilot_cli.twin.pages import RelationFile, write_file
+from indexpilot_cli.twin.pages import RelationFile, equal_image, write_file
 from indexpilot_cli.twin.server import give_to_server
 from indexpilot_cli.twin.statistics import put_statistics
 from indexpilot_cli.twin.values import RelationStatistics
@@ -113,6 +113,11 @@ class Worker:
         """The plan with what is shown and hidden now."""
         return explain_text(self._planner, statement, verbose=verbose)
 
+    def rows_of(self, table: QualifiedName, predicate: str) -> float:
+        """Rows of the table the planner expects to satisfy the predicate."""
+        node = self._planner.explain(f"EXPLAIN (FORMAT JSON) SELECT FROM {table} WHERE {predicate}")
+        return float(node["Plan Rows"])
+
     def members_of(self, table: QualifiedName) -> frozenset[int]:
         """Oids of the table and of everything that inherits from it; empty when the twin has no such table."""
         oid = self._oids.get(table)
@@ -146,12 +151,11 @@ class Worker:
         """Whether the hypothetical index is there (shown or not)."""
         return definition in self._built
 
-    def build(
-        self, definition: IndexDefinition, size: IndexSize, statistics: Sequence[ColumnStatistics | None] = ()
-    ) -> None:
-        """Make the hypothetical index, not shown; ``statistics`` are those of its expressions, one for each key.
+    def build(self, definition: IndexDefinition, statistics: Sequence[ColumnStatistics | None] = ()) -> None:
+        """Make the hypothetical index, not shown and without a size yet.
 
-        Raises StatementError with the server's reason to refuse it.
+        ``statistics`` are those of its expressions, one for each key. Raises StatementError with the server's
+        reason to refuse it.
         """
         heaps = [self._heaps[oid] for oid in self.members_of(definition.table) if oid in self._heaps]
         full = [heap for heap in heaps if heap.node and heap.pages]
@@ -162,11 +166,19 @@ class Worker:
             self._swap([_restored(heap) for heap in heaps])
             root = self._admin.value("SELECT %s::regclass::oid::bigint", [self._qualified(definition, name)])
             (members,) = _grouped(self._admin.rows("twin_indexes", {"root": root})).values()
-            self._resize(definition, members, size)
             put_statistics(self._admin, _for_members(members, statistics))
             oids = [member.oid for member in members]
             self._admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::oid[])", [oids])
         self._built[definition] = members
+
+    def deduplicates(self, definition: IndexDefinition) -> bool:
+        """Whether this server's B-tree would share equal keys, as the metapage it wrote for the index says.
+
+        Only meaningful between ``build`` and the first ``resize``.
+        """
+        stored = [member.oid for member in self._built[definition] if member.kind == "i"]
+        node = self._admin.value("SELECT pg_relation_filenode(%s::oid)::bigint", stored[:1]) if stored else None
+        return node is not None and equal_image(self._directory / str(node))
 
     def resize(self, definition: IndexDefinition, size: IndexSize) -> None:
         """Give a hypothetical index that is already there another size."""
