@@ -137,6 +137,20 @@ def clean(text: str, secrets: Sequence[str] = ()) -> str:
     return line
 
 
+def read_conninfo(dsn: str) -> dict[str, object]:
+    """The connection string's parts; a bare word is a database name.
+
+    Raises UsageError when it cannot be read. The text is in no part of the error: it may hold a password.
+    """
+    if dsn and "=" not in dsn and "://" not in dsn:
+        return {"dbname": dsn}
+    try:
+        return dict(conninfo.conninfo_to_dict(dsn))
+    except psycopg.Error:
+        wrong = bad_conninfo()
+    raise wrong  # outside the handler, so that libpq's words are not even its context
+
+
 def bad_conninfo() -> UsageError:
     """The connection string cannot be parsed. It is not repeated: it may hold a password."""
     return UsageError(

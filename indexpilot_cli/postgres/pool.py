@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import conninfo as libpq
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
-from indexpilot_cli.postgres.errors_map import bad_conninfo, clean, connect_error, secrets_of
+from indexpilot_cli.postgres.errors_map import clean, connect_error, read_conninfo, secrets_of
 
 MINIMUM = 2
 MAXIMUM = 20
@@ -154,13 +153,8 @@ def _opened() -> ConnectionPool[_Connection]:
 
 
 def _arguments(conninfo: str, password: str | None) -> dict[str, Any]:
-    plain = conninfo and "=" not in conninfo and "://" not in conninfo
-    try:
-        given: dict[str, Any] = {"dbname": conninfo} if plain else libpq.conninfo_to_dict(conninfo)
-    except psycopg.Error:
-        raise bad_conninfo() from None
-    fallback = {"fallback_application_name": "indexpilot", "prepare_threshold": None}
-    return fallback | given | ({} if password is None else {"password": password})
+    fallback: dict[str, Any] = {"fallback_application_name": "indexpilot", "prepare_threshold": None}
+    return fallback | read_conninfo(conninfo) | ({} if password is None else {"password": password})
 
 
 def _reset(connection: _Connection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,7 +17,7 @@ from psycopg.rows import namedtuple_row
 
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.errors_map import StatementError, bad_conninfo, connect_error, mapped, secrets_of
+from indexpilot_cli.postgres.errors_map import StatementError, connect_error, mapped, read_conninfo, secrets_of
 
 Row: TypeAlias = Any  # a namedtuple whose fields are the query's columns
 Query: TypeAlias = str | compose.Composable
@@ -223,7 +223,8 @@ def open_session(
     and the connect timeout (seconds) count only where nothing else sets them.
     Raises UsageError (unreadable conninfo), UnreachableError or PrerequisiteError (no CONNECT privilege).
     """
-    dsn = conninfo if not conninfo or "=" in conninfo or "://" in conninfo else libpq.make_conninfo(dbname=conninfo)
+    given = read_conninfo(conninfo)
+    dsn = libpq.make_conninfo("", dbname=conninfo) if given.get("dbname") == conninfo else conninfo
     settings = {
         "default_transaction_read_only": "on" if read_only else None,
         "statement_timeout": statement_timeout_ms,
@@ -232,21 +233,17 @@ def open_session(
     target = _Target(
         dsn=dsn,
         password=password,
-        options=_options(dsn, application_name, connect_timeout),
+        options=_options(given.keys(), application_name, connect_timeout),
         settings=tuple((name, str(value)) for name, value in settings.items() if value is not None),
         secrets=secrets_of(dsn, password),
     )
     return Session(target, read_only=read_only)
 
 
-def _options(dsn: str, application_name: str, connect_timeout: int | None) -> tuple[tuple[str, str], ...]:
-    try:
-        given = libpq.conninfo_to_dict(dsn)
-    except psycopg.Error:
-        raise bad_conninfo() from None
+def _options(given: Set[str], application_name: str, connect_timeout: int | None) -> tuple[tuple[str, str], ...]:
     options = [("fallback_application_name", application_name)]
     elsewhere = {o.keyword.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.val is not None}
-    if connect_timeout is not None and not {"connect_timeout", "service"} & (given.keys() | elsewhere):
+    if connect_timeout is not None and not {"connect_timeout", "service"} & (given | elsewhere):
         options.append(("connect_timeout", str(connect_timeout)))
     return tuple(options)
 
