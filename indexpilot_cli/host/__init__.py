@@ -1,1 +1,81 @@
-"""The library interface for host applications, thin over the same core as the commands."""
+"""The library interface for host applications, thin over the same core as the commands.
+
+Open the pool once (``init_connection_pool``), make our tables (``discover_and_bootstrap_schema`` or
+``init_schema_from_config``), then log queries and read figures from any thread.
+"""
+
+from __future__ import annotations
+
+from indexpilot_cli.host.adapter import PostgresAdapter, detect_database
+from indexpilot_cli.host.audit import get_mutation_summary, get_recent_mutations, log_audit_event
+from indexpilot_cli.host.place import metadata_schema, set_metadata_schema
+from indexpilot_cli.host.profiles import (
+    configure_profile_cache,
+    disable_field,
+    enable_field,
+    get_tenant_fields,
+    initialize_tenant_expression,
+)
+from indexpilot_cli.host.schema import (
+    bootstrap_genome_catalog,
+    bootstrap_genome_catalog_from_schema,
+    create_metadata_tables,
+    detect_and_sync_schema_changes,
+    discover_and_bootstrap_schema,
+    discover_schema_from_database,
+    get_genome_fields,
+    init_schema_from_config,
+    load_schema,
+    set_feature_group,
+    validate_schema,
+)
+from indexpilot_cli.host.stats import (
+    flush_query_stats,
+    get_field_usage_stats,
+    get_query_log_stats,
+    get_query_stats,
+    get_table_size_info,
+    log_query_stat,
+    prune_query_stats,
+)
+from indexpilot_cli.host.validation import validate_field_name, validate_table_name
+from indexpilot_cli.postgres.pool import close_connection_pool, get_connection, get_pool_stats, init_connection_pool
+
+__all__ = [
+    "PostgresAdapter",
+    "bootstrap_genome_catalog",
+    "bootstrap_genome_catalog_from_schema",
+    "close_connection_pool",
+    "configure_profile_cache",
+    "create_metadata_tables",
+    "detect_and_sync_schema_changes",
+    "detect_database",
+    "disable_field",
+    "discover_and_bootstrap_schema",
+    "discover_schema_from_database",
+    "enable_field",
+    "flush_query_stats",
+    "get_connection",
+    "get_field_usage_stats",
+    "get_genome_fields",
+    "get_mutation_summary",
+    "get_pool_stats",
+    "get_query_log_stats",
+    "get_query_stats",
+    "get_recent_mutations",
+    "get_table_size_info",
+    "get_tenant_fields",
+    "init_connection_pool",
+    "init_schema_from_config",
+    "initialize_tenant_expression",
+    "load_schema",
+    "log_audit_event",
+    "log_query_stat",
+    "metadata_schema",
+    "prune_query_stats",
+    "set_feature_group",
+    "set_metadata_schema",
+    "validate_field_name",
+    "validate_schema",
+    "validate_table_name",
+]

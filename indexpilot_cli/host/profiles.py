@@ -1,0 +1,138 @@
+"""Which fields a tenant uses: read often, so cached; changed rarely, and seen at once where it was changed."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.host import place
+from indexpilot_cli.host.cache import TtlCache
+from indexpilot_cli.model.genome import FieldKey
+from indexpilot_cli.model.mutation import Mutation, MutationType
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.postgres.metadata import genome, migrations, mutations, profiles
+from indexpilot_cli.postgres.session import Session
+
+_Key = tuple[int, str | None]
+_cache: TtlCache[_Key, tuple[dict[str, Any], ...]] = TtlCache(300.0, 1000)
+place.on_schema_change(_cache.clear)
+
+
+def configure_profile_cache(seconds: float, size: int) -> None:
+    """How long and how many answers of ``get_tenant_fields`` are kept; 0 seconds keeps none."""
+    _cache.seconds, _cache.size = seconds, size
+    _cache.clear()
+
+
+def initialize_tenant_expression(tenant_id: int, *, known: bool | None = None) -> dict[str, Any]:
+    """Give a tenant one profile row per genome field, with the field's default; again it adds nothing.
+
+    ``created`` counts new rows. The tenant is looked up in the host's table ``tenants(id)``: ``verified`` is True
+    when it is there and None when there is no such table. A tenant that is not there is refused with UsageError,
+    unless the caller vouches for it with ``known=True``.
+    """
+    schema = place.metadata_schema()
+    with place.session() as session:
+        migrations.require(session, schema)
+        verified = True if known else _verified(session, _tenant(tenant_id))
+        created = profiles.initialize(session, tenant_id, schema=schema)
+        if created:
+            event = Mutation(MutationType.INITIALIZE_TENANT, {"fields": created, "verified": verified}, tenant_id)
+            mutations.record(session, event, schema=schema)
+    _cache.clear()
+    return {"tenant_id": tenant_id, "created": created, "verified": verified}
+
+
+def enable_field(tenant_id: int, table_name: str, field_name: str, schema_name: str = "public") -> bool:
+    """Switch a field on for a tenant; True when that changed something, which is then logged.
+
+    Raises UsageError for a field that the genome catalog does not have.
+    """
+    return _switch(tenant_id, _key(schema_name, table_name, field_name), True)
+
+
+def disable_field(tenant_id: int, table_name: str, field_name: str, schema_name: str = "public") -> bool:
+    """Switch a field off for a tenant; True when that changed something, which is then logged.
+
+    Raises UsageError for a field that the genome catalog does not have.
+    """
+    return _switch(tenant_id, _key(schema_name, table_name, field_name), False)
+
+
+def get_tenant_fields(tenant_id: int, table_name: str | None = None) -> list[dict[str, Any]]:
+    """The tenant's active fields: schema_name, table_name, field_name, field_type, feature_group, explicit.
+
+    Where the tenant has no profile row (``explicit`` False) the field's default decides.
+    """
+    rows = _cache.get((_tenant(tenant_id), table_name), lambda: _active(tenant_id, table_name))
+    return [dict(row) for row in rows]
+
+
+def _key(schema_name: str, table_name: str, field_name: str) -> FieldKey:
+    table = QualifiedName(place.checked_name(schema_name, "schema"), place.checked_name(table_name, "table"))
+    return FieldKey(table, place.checked_name(field_name, "field"))
+
+
+def _switch(tenant_id: int, key: FieldKey, enabled: bool) -> bool:
+    schema = place.metadata_schema()
+    with place.session() as session:
+        migrations.require(session, schema)
+        _require_field(session, key, schema)
+        changed = profiles.set_enabled(session, _tenant(tenant_id), key, enabled, schema=schema)
+        if changed:
+            kind = MutationType.ENABLE_FIELD if enabled else MutationType.DISABLE_FIELD
+            event = Mutation(
+                kind,
+                tenant_id=tenant_id,
+                table_name=key.table.name,
+                field_name=key.field,
+                schema_name=key.table.schema,
+            )
+            mutations.record(session, event, schema=schema)
+    _cache.clear()
+    return changed
+
+
+def _require_field(session: Session, key: FieldKey, schema: str) -> None:
+    names = [f.name for f in genome.fields(session, key.table.name, key.table.schema, schema=schema)]
+    if key.field in names:
+        return
+    near = get_close_matches(key.field, names, n=1)
+    raise UsageError(
+        f"the genome catalog has no field {key.field[:80]!r} of {str(key.table)[:160]}",
+        hint=f"did you mean {near[0]}?" if near else "discover_and_bootstrap_schema() records the database's tables",
+        code="unknown_field",
+    )
+
+
+def _tenant(tenant_id: int) -> int:
+    if isinstance(tenant_id, bool) or not isinstance(tenant_id, int) or not -(2**31) <= tenant_id < 2**31:
+        raise UsageError(f"not a tenant id: {str(tenant_id)[:40]!r}", hint="a whole number of four bytes")
+    return tenant_id
+
+
+def _verified(session: Session, tenant_id: int) -> bool | None:
+    registry = profiles.find_registry(session)
+    if registry is None:
+        return None
+    if tenant_id not in profiles.known_tenants(session, registry, frozenset({tenant_id})):
+        raise UsageError(f"{registry.table} has no tenant {tenant_id}", code="unknown_tenant")
+    return True
+
+
+def _active(tenant_id: int, table_name: str | None) -> tuple[dict[str, Any], ...]:
+    schema_name, name = place.checked_table(table_name)
+    with place.session() as session:
+        found = profiles.active_fields(session, tenant_id, name, schema_name, schema=place.metadata_schema())
+    return tuple(
+        {
+            "schema_name": f.key.table.schema,
+            "table_name": f.key.table.name,
+            "field_name": f.key.field,
+            "field_type": f.type,
+            "feature_group": f.group,
+            "explicit": f.explicit,
+        }
+        for f in found
+    )

@@ -1,0 +1,176 @@
+"""Query statistics: logged by the host query by query, written in batches, read as figures."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.host import place
+from indexpilot_cli.host.buffer import BufferStats, Pending, StatBuffer, checked
+from indexpilot_cli.host.cache import TtlCache
+from indexpilot_cli.host.validation import known_names
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.metadata import profiles, query_stats
+from indexpilot_cli.postgres.metadata.profiles import TenantRegistry
+from indexpilot_cli.postgres.metadata.query_stats import QueryStat
+from indexpilot_cli.postgres.session import Session
+
+_WRITE_MS = 5_000
+_LOCK_MS = 1_000
+_registries: TtlCache[str, TenantRegistry | None] = TtlCache(60.0, 4)
+place.on_schema_change(_registries.clear)
+
+
+def log_query_stat(
+    tenant_id: int | None,
+    table_name: str,
+    field_name: str | None,
+    query_type: str,
+    duration_ms: float,
+    skip_validation: bool = False,
+) -> bool:
+    """Note one query of the host; never raises. False when the row is bad or the buffer is full.
+
+    Rows are written at 100, after 5 seconds and at exit. Without ``skip_validation`` a row is left out at that
+    moment when the genome catalog does not know its table and field, or the host's ``tenants`` not its tenant.
+    """
+    stat = checked(tenant_id, table_name, field_name, query_type, duration_ms, time.time())
+    if stat is None:
+        _buffer.reject()
+        return False
+    return _buffer.add(Pending(stat, not skip_validation))
+
+
+def flush_query_stats(seconds: float = 10.0) -> bool:
+    """Write what waits now; False when that did not succeed in time."""
+    return _buffer.flush(seconds)
+
+
+def get_query_log_stats() -> BufferStats:
+    """How many rows were logged, written, rejected, dropped, and how many wait."""
+    return _buffer.stats()
+
+
+def get_query_stats(
+    hours: float | None = 24, table_name: str | None = None, field_name: str | None = None
+) -> list[dict[str, Any]]:
+    """count, avg_ms, p95_ms and p99_ms per tenant, table, field and type over the last hours (None: all time)."""
+    with place.session() as session:
+        groups = query_stats.figures(session, hours, table_name, field_name, schema=place.metadata_schema())
+    return [asdict(group) for group in groups]
+
+
+def get_field_usage_stats(hours: float | None = 24) -> list[dict[str, Any]]:
+    """total_queries, tenant_count, avg_ms and total_ms per field, most used first."""
+    with place.session() as session:
+        found = query_stats.usage(session, hours, schema=place.metadata_schema())
+    return [asdict(usage) for usage in found]
+
+
+def get_table_size_info(table_name: str) -> dict[str, Any] | None:
+    """row_count (estimated), table_bytes, index_bytes, total_bytes and overhead of a table; None: no such table.
+
+    No row is read: the figures are the catalog's and the file system's.
+    """
+    schema_name, name = place.checked_table(table_name)
+    with place.session() as session:
+        size = query_stats.table_size(session, name or "", schema_name)
+    if size is None:
+        return None
+    return {
+        "schema_name": size.name.schema,
+        "table_name": size.name.name,
+        "row_count": size.row_count,
+        "table_bytes": size.table_bytes,
+        "index_bytes": size.index_bytes,
+        "total_bytes": size.table_bytes + size.index_bytes,
+        "overhead": size.overhead,
+    }
+
+
+def prune_query_stats(keep_days: float) -> int:
+    """Delete statistics older than that; gives how many rows."""
+    with place.session() as session:
+        return query_stats.prune(session, keep_days, schema=place.metadata_schema())
+
+
+def _write(rows: Sequence[Pending]) -> int:
+    """Write the good rows of a batch; gives how many. Raises IndexPilotError when the batch must be tried again."""
+    schema = place.metadata_schema()
+    with place.session(statement_timeout_ms=_WRITE_MS, lock_timeout_ms=_LOCK_MS) as session:
+        stats = _known(session, rows, schema)
+        try:
+            with session.transaction():
+                return query_stats.insert(session, stats, schema=schema)
+        except IndexPilotError as error:
+            if not _about_a_row(error):
+                raise
+        return sum(_write_one(session, stat, schema) for stat in stats)
+
+
+def _about_a_row(error: IndexPilotError) -> bool:
+    return (sqlstate(error) or "").startswith(("22", "23"))
+
+
+def _write_one(session: Session, stat: QueryStat, schema: str) -> int:
+    try:
+        with session.transaction():
+            return query_stats.insert(session, [stat], schema=schema)
+    except UnreachableError:
+        raise
+    except IndexPilotError:
+        return 0
+
+
+def _known(session: Session, rows: Sequence[Pending], schema: str) -> list[QueryStat]:
+    if not any(row.check for row in rows):
+        return [row.stat for row in rows]
+    names = known_names(session)
+    asked = frozenset(r.stat.tenant_id for r in rows if r.check and r.stat.tenant_id is not None)
+    tenants = _known_tenants(session, asked, schema)
+    return [
+        row.stat
+        for row in rows
+        if not row.check
+        or (
+            names.has_table(row.stat.table_name)
+            and (row.stat.field_name is None or names.has_field(row.stat.table_name, row.stat.field_name))
+            and (tenants is None or row.stat.tenant_id is None or row.stat.tenant_id in tenants)
+        )
+    ]
+
+
+def _known_tenants(session: Session, tenants: frozenset[int], schema: str) -> frozenset[int] | None:
+    """Those of the tenants the host knows; None when it keeps no list we can read."""
+    registry = _registries.get(schema, lambda: profiles.find_registry(session))
+    if registry is None:
+        return None
+    try:
+        with session.transaction():
+            return profiles.known_tenants(session, registry, tenants)
+    except UnreachableError:
+        raise
+    except IndexPilotError:
+        return None
+
+
+_buffer = StatBuffer(_write)
+
+
+def _after_fork() -> None:
+    """The child has no writing thread; its rows begin anew, the parent keeps its own."""
+    global _buffer
+    _buffer = StatBuffer(_write)
+
+
+def _at_exit() -> None:
+    _buffer.close(5.0)
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)

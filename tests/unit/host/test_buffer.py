@@ -1,0 +1,170 @@
+"""The statistics buffer: batches, bound, failures and threads, without a server."""
+
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexpilot_cli.errors import UnreachableError
+from indexpilot_cli.host.buffer import Pending, StatBuffer, checked
+
+
+class Sink:
+    """Takes rows; can be blocked or broken."""
+
+    def __init__(self):
+        self.batches = []
+        self.open = threading.Event()
+        self.open.set()
+        self.broken = False
+
+    def __call__(self, rows):
+        self.open.wait(20)
+        if self.broken:
+            raise UnreachableError("gone", detail="really")
+        self.batches.append(len(rows))
+        return len(rows)
+
+    @property
+    def total(self):
+        return sum(self.batches)
+
+
+ROW = Pending(checked(1, "t", "f", "READ", 1.0, 0.0), False)
+
+
+@pytest.fixture
+def sink():
+    return Sink()
+
+
+def wait_until(ready, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.005)
+
+
+def test_nothing_before_the_batch_is_full_and_everything_then(sink):
+    buffer = StatBuffer(sink, interval=60)
+    for _ in range(99):
+        assert buffer.add(ROW)
+    assert sink.total == 0
+    buffer.add(ROW)
+    assert sink.batches == [100]
+    buffer.close()
+
+
+def test_the_interval_writes_what_waits(sink):
+    buffer = StatBuffer(sink, interval=0.05)
+    buffer.add(ROW)
+    wait_until(lambda: sink.total == 1)
+    buffer.add(ROW)
+    wait_until(lambda: sink.total == 2)
+    buffer.close()
+
+
+def test_flush_and_close(sink):
+    buffer = StatBuffer(sink, interval=60)
+    assert buffer.flush()
+    buffer.add(ROW)
+    assert buffer.flush() and sink.total == 1
+    buffer.add(ROW)
+    assert buffer.close() and sink.total == 2
+    assert buffer.add(ROW) is False and buffer.stats().dropped == 1
+
+
+def test_flush_waits_for_rows_that_are_being_written(sink):
+    buffer = StatBuffer(sink, interval=0.01)
+    sink.open.clear()
+    buffer.add(ROW)
+    wait_until(lambda: buffer.stats().waiting == 0)
+    assert buffer.flush(0.05) is False
+    sink.open.set()
+    assert buffer.flush() is True and sink.total == 1
+    buffer.close()
+
+
+def test_a_blocked_sink_bounds_rows_and_drops_the_rest(sink):
+    buffer = StatBuffer(sink, interval=60, bound=1000)
+    sink.open.clear()
+    taken = sum(buffer.add(ROW) for _ in range(5000))
+    stats = buffer.stats()
+    assert stats.waiting <= 1000 and stats.dropped == 5000 - taken > 3000
+    sink.open.set()
+    buffer.close()
+    assert sink.total == taken
+
+
+def test_a_broken_sink_keeps_rows_and_tries_again(sink):
+    buffer = StatBuffer(sink, interval=0.05, bound=150)
+    sink.broken = True
+    for _ in range(100):
+        buffer.add(ROW)
+    wait_until(lambda: buffer.stats().failures >= 1)
+    for _ in range(100):
+        buffer.add(ROW)
+    wait_until(lambda: buffer.stats().waiting == 150)
+    sink.broken = False
+    wait_until(lambda: sink.total == 150)
+    stats = buffer.stats()
+    assert stats.last_error == "gone: really" and stats.dropped == 50 and stats.written == 150
+    buffer.close()
+
+
+def test_many_threads_lose_nothing(sink):
+    buffer = StatBuffer(sink, interval=0.5)
+    threads = [threading.Thread(target=lambda: [buffer.add(ROW) for _ in range(5000)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert buffer.close()
+    stats = buffer.stats()
+    assert (stats.logged, stats.dropped, sink.total) == (40_000, 0, 40_000)
+
+
+def test_what_the_sink_leaves_out_is_rejected(sink):
+    buffer = StatBuffer(lambda rows: len(rows) - 1, interval=60)
+    for _ in range(100):
+        buffer.add(ROW)
+    assert buffer.close()
+    assert (buffer.stats().written, buffer.stats().rejected) == (99, 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (1, "t", "f", "READ", float("nan")),
+        (1, "t", "f", "READ", float("inf")),
+        (1, "t", "f", "READ", -0.001),
+        (1, "t", "f", "READ", None),
+        (1, "t", "f", "READ", "5"),
+        (1, "t", "f", "READ", True),
+        ("1", "t", "f", "READ", 1.0),
+        (2**31, "t", "f", "READ", 1.0),
+        (True, "t", "f", "READ", 1.0),
+        (1, "", "f", "READ", 1.0),
+        (1, None, "f", "READ", 1.0),
+        (1, "t\0", "f", "READ", 1.0),
+        (1, "t", 3, "READ", 1.0),
+        (1, "t", "f", None, 1.0),
+        (1, "\ud800", "f", "READ", 1.0),
+        (1, "t" * 1000, "f", "READ", 1.0),
+    ],
+)
+def test_bad_rows(arguments):
+    assert checked(*arguments, 0.0) is None
+
+
+@given(
+    tenant=st.none() | st.integers() | st.text(max_size=3),
+    name=st.text(max_size=300),
+    ms=st.none() | st.floats() | st.integers(),
+)
+def test_a_checked_row_can_be_written(tenant, name, ms):
+    row = checked(tenant, name, name or None, "READ", ms, 0.0)
+    if row is not None:
+        assert 0 <= row.duration_ms < float("inf") and "\0" not in row.table_name and row.table_name.encode()
