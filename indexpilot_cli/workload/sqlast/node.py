@@ -102,7 +102,7 @@ class Node:
     def level(self) -> tuple[Node, ...]:
         """This node and all below it, but not what is inside subqueries."""
         if self._level is None:
-            self._level = tuple(self.walk(_SUBQUERY))
+            self._level = (self,) if self.kind in _SUBQUERY else tuple(self.walk(_SUBQUERY))
         return self._level
 
     def extent(self) -> tuple[int, int]:
