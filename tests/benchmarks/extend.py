@@ -9,7 +9,7 @@ query is cached by the set of chosen indexes that share a column with the query.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.advisor.estimator import CostEstimator, WhatIf
@@ -36,11 +36,12 @@ class ExtendResult:
 
 
 class Extend:
-    """One run with one budget in bytes."""
+    """One run with one budget in bytes; ``sizes`` are bytes of every one- and two-column index."""
 
-    def __init__(self, queries: Sequence[Query], estimator: CostEstimator, budget: int, width: int = 2):
+    def __init__(self, queries: Sequence[Query], estimator: CostEstimator, sizes: Mapping, budget: int, width: int = 2):
         self.queries = queries
         self.estimator = estimator
+        self.sizes = sizes
         self.budget = budget
         self.width = width
         self.min_improvement = 1.003
@@ -61,12 +62,12 @@ class Extend:
     def _best_step(self, chosen, current, singles):
         best, best_ratio = None, 0.0
         for combination, old in self._steps(chosen, singles):
-            if sum(map(self.estimator.size, combination)) > self.budget:
+            if sum(self.sizes[i] for i in combination) > self.budget:
                 continue
             cost = self.cost(combination)
             if cost * self.min_improvement >= current:
                 continue
-            ratio = (current - cost) / (self.estimator.size(combination[-1]) - old)
+            ratio = (current - cost) / (self.sizes[combination[-1]] - old)
             if ratio > best_ratio:
                 best, best_ratio = (combination, cost), ratio
         return best
@@ -80,7 +81,7 @@ class Extend:
             for position, index in enumerate(chosen):
                 longer = self._appended(index, single)
                 if longer is not None and longer not in chosen:
-                    yield [*chosen[:position], *chosen[position + 1 :], longer], self.estimator.size(index)
+                    yield [*chosen[:position], *chosen[position + 1 :], longer], self.sizes[index]
 
     def _appended(self, index, single):
         if index.table != single.table or len(index.keys) >= self.width or single.columns[0] in index.columns:

@@ -14,7 +14,7 @@ from indexpilot_cli.advisor.selection.problem import Problem, build
 from indexpilot_cli.advisor.selection.program import Row
 from indexpilot_cli.advisor.selection.reasons import Outcome, WhyNot
 from indexpilot_cli.advisor.selection.search import Found, Plan, Search
-from indexpilot_cli.advisor.selection.values import Limits, Selection
+from indexpilot_cli.advisor.selection.values import Draft, Limits, Selection
 from indexpilot_cli.model.candidate import Candidate
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.plan import PlannedStatement
@@ -41,18 +41,54 @@ def advise(
     ``limits.seconds``. Statements that cannot be planned are listed in ``unplanned``, not raised; what the
     planner's loss raises (UnreachableError) passes through.
     """
-    limits, progress, writes = limits or Limits(), progress or Silent(), writes or WriteModel()
-    problem = build(templates, candidates, estimator, limits, writes, sizes or {}, progress, clock)
-    substitutes = stand_ins(problem.pool)
-    progress.stage("Choosing indexes", limits.calls)
-    search = Search(problem.program, problem.pricer, leads(problem.pool), substitutes, _plan(limits))
+    limits, progress = limits or Limits(), progress or Silent()
+    problem, search = _begin(templates, candidates, estimator, limits, writes, sizes, progress, clock)
     found = search.run()
     progress.stage("Explaining the choice")
     ledger = Ledger(problem)
     selection, benefits, pruned = _prune(ledger, found.mask, limits)
-    fewer = search.before_fewest & ~found.mask
-    why = WhyNot(ledger, Outcome(selection, search.program, limits, fewer, pruned), substitutes)
+    outcome = Outcome(selection, search.program, limits, search.before_fewest & ~found.mask, pruned)
+    why = WhyNot(ledger, outcome, stand_ins(problem.pool))
     return _selection(problem, search, found, ledger, selection, benefits, why, estimator)
+
+
+def select(
+    templates: Sequence[QueryTemplate],
+    candidates: Sequence[Candidate],
+    estimator: CostEstimator,
+    limits: Limits | None = None,
+    writes: WriteModel | None = None,
+    sizes: Mapping[IndexDefinition, int] | None = None,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Draft:
+    """Only the search of ``advise``: which indexes, at what objective, with what bound; ``min_benefit`` unused."""
+    limits, progress = limits or Limits(), progress or Silent()
+    problem, search = _begin(templates, candidates, estimator, limits, writes, sizes, progress, clock)
+    found, scale = search.run(), problem.program.scale
+    return Draft(
+        problem.pool.definitions(found.mask),
+        found.objective / scale,
+        found.predicted / scale,
+        None if found.lower is None else found.lower / scale,
+        problem.pricer.calls,
+    )
+
+
+def _begin(
+    templates: Sequence[QueryTemplate],
+    candidates: Sequence[Candidate],
+    estimator: CostEstimator,
+    limits: Limits,
+    writes: WriteModel | None,
+    sizes: Mapping[IndexDefinition, int] | None,
+    progress: Progress,
+    clock: Callable[[], float],
+) -> tuple[Problem, Search]:
+    problem = build(templates, candidates, estimator, limits, writes or WriteModel(), sizes or {}, progress, clock)
+    progress.stage("Choosing indexes", limits.calls)
+    search = Search(problem.program, problem.pricer, leads(problem.pool), stand_ins(problem.pool), _plan(limits))
+    return problem, search
 
 
 def _plan(limits: Limits) -> Plan:
