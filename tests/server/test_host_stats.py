@@ -1,0 +1,201 @@
+"""Query statistics from the host's call to the table, and the figures made of them."""
+
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import psycopg
+import pytest
+
+from indexpilot_cli import host
+from indexpilot_cli.host import stats as host_stats
+from indexpilot_cli.host.buffer import Pending, StatBuffer, checked
+
+COUNT = "SELECT count(*) FROM indexpilot.query_stats"
+
+
+@pytest.fixture
+def connection(connection):
+    connection.execute("SET search_path TO public")
+    return connection
+
+
+@pytest.fixture
+def ready(database, connection):
+    host.init_connection_pool(database, 2, 12)
+    host.set_metadata_schema("indexpilot")
+    connection.execute("CREATE TABLE orders (id int, status text)")
+    assert host.discover_and_bootstrap_schema()["success"]
+    yield connection
+    host.flush_query_stats()
+    host.close_connection_pool()
+
+
+def counted(connection):
+    return connection.execute(COUNT).fetchone()[0]
+
+
+def log(number, **changes):
+    row = {"tenant_id": 1, "table_name": "orders", "field_name": "status", "query_type": "READ", "duration_ms": 2.0}
+    return [host.log_query_stat(**(row | changes)) for _ in range(number)]
+
+
+def test_the_hundredth_row_writes_all(ready):
+    log(99)
+    assert counted(ready) == 0
+    log(1)
+    assert counted(ready) == 100
+
+
+def test_five_seconds_write_what_waits(ready):
+    log(3)
+    end = time.monotonic() + 8
+    while counted(ready) != 3:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_eight_threads_lose_nothing(ready):
+    threads = [threading.Thread(target=log, args=[5000]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert host.flush_query_stats()
+    assert counted(ready) == 40_000
+
+
+def test_a_bad_row_is_left_out_alone(ready):
+    ready.execute("CREATE TABLE tenants (id int); INSERT INTO tenants VALUES (1)")
+    before = host.get_query_log_stats()
+    log(90)
+    bad = {"duration_ms": float("nan")}, {"duration_ms": -1}, {"duration_ms": None}, {"table_name": ""}
+    assert [log(1, **row)[0] for row in bad] == [False] * 4
+    unknown = {"tenant_id": 99999}, {"table_name": "ordres"}, {"field_name": "nothing"}
+    assert [log(1, **row)[0] for row in unknown] == [True] * 3
+    log(1, tenant_id=99999, skip_validation=True)
+    log(1, field_name=None)
+    log(1, table_name="public.orders")
+    log(1, tenant_id=None)
+    assert host.flush_query_stats()
+    after = host.get_query_log_stats()
+    assert counted(ready) == 94 and after.rejected - before.rejected == 7
+    found = ready.execute("SELECT DISTINCT tenant_id FROM indexpilot.query_stats ORDER BY 1").fetchall()
+    assert found == [(1,), (99999,), (None,)]
+
+
+def test_a_row_the_server_refuses_is_left_out_alone(ready):
+    ready.execute("ALTER TABLE indexpilot.query_stats ADD CHECK (duration_ms < 1000)")
+    log(99)
+    log(1, duration_ms=5000)
+    host.flush_query_stats()
+    assert counted(ready) == 99
+
+
+def test_a_locked_table_does_not_stop_the_host(ready, database):
+    before = host.get_query_log_stats()
+    with psycopg.connect(database) as blocker:
+        blocker.execute("LOCK TABLE indexpilot.query_stats")
+        started = time.monotonic()
+        log(20_000)
+        spent = time.monotonic() - started
+        during = host.get_query_log_stats()
+    assert during.waiting <= 10_000 and during.dropped - before.dropped > 9_000
+    assert spent < 15
+    end = time.monotonic() + 30
+    while not host.flush_query_stats():
+        assert time.monotonic() < end
+    assert counted(ready) == 20_000 - (host.get_query_log_stats().dropped - before.dropped)
+
+
+def test_rows_logged_just_before_exit_are_written(ready, database):
+    code = (
+        "import sys; from indexpilot_cli import host\n"
+        "host.init_connection_pool(sys.argv[1], 1, 2)\n"
+        "[host.log_query_stat(1, 'orders', 'status', 'READ', 1.5) for _ in range(7)]"
+    )
+    subprocess.run([sys.executable, "-c", code, database], check=True, timeout=60)
+    assert counted(ready) == 7
+
+
+def test_a_forked_child_logs_too(ready, database):
+    code = (
+        "import os, sys; from indexpilot_cli import host\n"
+        "host.log_query_stat(1, 'orders', 'status', 'READ', 1.5)\n"
+        "child = os.fork()\n"
+        "if child: os.waitpid(child, 0); os._exit(0)\n"
+        "host.init_connection_pool(sys.argv[1], 1, 2)\n"
+        "host.log_query_stat(2, 'orders', 'status', 'READ', 1.5)\n"
+        "sys.exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, database], check=True, timeout=60)
+    assert ready.execute("SELECT tenant_id FROM indexpilot.query_stats").fetchall() == [(2,)]
+
+
+def test_figures_are_those_of_sql(ready):
+    ready.execute(
+        "INSERT INTO indexpilot.query_stats (tenant_id, table_name, field_name, query_type, duration_ms, created_at)"
+        " SELECT 1 + g % 2, 'orders', CASE WHEN g % 3 = 0 THEN 'id' ELSE 'status' END, 'READ', g,"
+        " now() - g * interval '1 s' FROM generate_series(1, 600) g;"
+        "INSERT INTO indexpilot.query_stats (tenant_id, table_name, query_type, duration_ms, created_at)"
+        " VALUES (1, 'orders', 'WRITE', 5, now() - interval '3 days')"
+    )
+    (group,) = [g for g in host.get_query_stats(1, "orders", "id") if g["tenant_id"] == 1]
+    sample = [float(g) for g in range(1, 601) if g % 2 == 0 and g % 3 == 0]
+    assert group["count"] == len(sample) and group["avg_ms"] == pytest.approx(statistics.mean(sample))
+    cuts = statistics.quantiles(sample, n=100, method="inclusive")
+    assert group["p95_ms"] == pytest.approx(cuts[94]) and group["p99_ms"] == pytest.approx(cuts[98])
+    assert len(host.get_query_stats()) == 4 and len(host.get_query_stats(hours=None)) == 5
+    assert sum(g["count"] for g in host.get_query_stats(hours=0.05)) in range(170, 181)
+    usage = host.get_field_usage_stats()
+    assert [(u["field_name"], u["total_queries"], u["tenant_count"]) for u in usage] == [
+        ("status", 400, 2),
+        ("id", 200, 2),
+    ]
+    assert usage[1]["total_ms"] == pytest.approx(sum(g for g in range(1, 601) if g % 3 == 0))
+    assert host.prune_query_stats(1) == 1
+    with pytest.raises(ValueError):
+        host.prune_query_stats(-1)
+
+
+def test_table_sizes_without_counting(ready):
+    ready.execute(
+        "INSERT INTO orders SELECT g, repeat('x', 50) FROM generate_series(1, 5000) g; CREATE INDEX ON orders (id);"
+        "CREATE TABLE parts (id int) PARTITION BY RANGE (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES"
+        " FROM (0) TO (1000); CREATE TABLE parts_2 PARTITION OF parts DEFAULT; CREATE INDEX ON parts (id);"
+        "INSERT INTO parts SELECT generate_series(1, 2000); ANALYZE; CREATE TABLE never (x int)"
+    )
+    size = host.get_table_size_info("orders")
+    truth = ready.execute("SELECT pg_table_size('orders'), pg_indexes_size('orders'), pg_total_relation_size('orders')")
+    assert (size["table_bytes"], size["index_bytes"], size["total_bytes"]) == truth.fetchone()
+    assert size["row_count"] == 5000 and 0 < size["overhead"] < 1
+    parts = host.get_table_size_info("public.parts")
+    assert parts["row_count"] == 2000 and parts["index_bytes"] > 0 and parts["table_bytes"] > 0
+    assert host.get_table_size_info("never")["row_count"] is None
+    assert host.get_table_size_info("nothing_there") is None
+
+
+def test_a_lost_connection_is_overcome(ready):
+    log(100)
+    ready.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid()"
+    )
+    log(100)
+    end = time.monotonic() + 20
+    while counted(ready) != 200:
+        assert time.monotonic() < end
+        host.flush_query_stats()
+
+
+def test_a_call_is_cheap_on_average(ready):
+    buffer = StatBuffer(host_stats._write)
+    row = Pending(checked(1, "orders", "status", "READ", 1.0, time.time()), True)
+    for _ in range(20_000):
+        buffer.add(row)
+    assert buffer.close(20)
+    stats = buffer.stats()
+    assert stats.written == 20_000 and stats.dropped == 0
+    assert buffer._waited < 1.0 + 1.0 + 0.00005 * 20_000
