@@ -12,8 +12,11 @@ _VALUES = re.compile(
     r"""'(?:[^']|'')*' | \$\d+ | %\(\w+\)s | (?<![\w.])\d+(?:\.\d+)? | \b(?:true|false|null)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_LISTS = re.compile(r"\(\?(?:, \?)*(?: /\*.*?\*/)?\)")  # from 18 on the server shortens lists of constants
+_LISTS = re.compile(
+    r"\( ?\?(?:::\w+)?(?:, \?(?:::\w+)?)*(?: /\*.*?\*/)? ?\)"
+)  # from 18 on the server shortens lists of constants
 _SPACE = re.compile(r"\s+")
+_ANY_NAME = r'(?:[\\w.]|"[^"]*")+'
 _NAMES = re.compile(r"\\\{\w+\\\}")
 
 
@@ -44,7 +47,7 @@ def _exact() -> frozenset[str]:
 @cache
 def _composed() -> re.Pattern[str]:
     """Queries in which an identifier is filled in."""
-    shapes = sorted(_NAMES.sub(r'[\\w".]+', re.escape(text)) for text in _texts() if "{" in text)
+    shapes = sorted(_NAMES.sub(_ANY_NAME, re.escape(text)) for text in _texts() if "{" in text)
     return re.compile("|".join(shapes) or r"(?!)")
 
 

@@ -50,6 +50,17 @@ class _Target:
         return dict(self.options) | ({} if self.password is None else {"password": self.password})
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a connection knows of itself, also after its end."""
+
+    version: int
+    backend_pid: int
+    host: str | None
+    port: int | None
+    tls: bool
+
+
 class Session:
     """A psycopg connection in autocommit mode. Close it, or use it in a ``with`` block.
 
@@ -62,6 +73,7 @@ class Session:
         self._notices: list[Notice] = []
         self.read_only = read_only
         self._connection = self._connect()
+        self._facts = _facts_of(self._connection)
 
     # -- life
 
@@ -79,6 +91,7 @@ class Session:
         """A new connection with the same settings in place of this one."""
         self._connection.close()
         self._connection = self._connect()
+        self._facts = _facts_of(self._connection)
 
     def another(self) -> Session:
         """One more session to the same server with the same settings."""
@@ -98,27 +111,27 @@ class Session:
     @property
     def version(self) -> int:
         """``server_version_num``, such as 150020."""
-        return self._connection.info.server_version
+        return self._facts.version
 
     @property
     def backend_pid(self) -> int:
         """The process id the server (or a pooler in front of it) gave us when we connected."""
-        return self._connection.info.backend_pid
+        return self._facts.backend_pid
 
     @property
     def tls(self) -> bool:
         """Whether the connection is encrypted."""
-        return bool(self._connection.pgconn.ssl_in_use)
+        return self._facts.tls
 
     @property
     def host(self) -> str | None:
         """Host name or socket directory, None when unknown."""
-        return self._connection.info.host or None
+        return self._facts.host
 
     @property
     def port(self) -> int | None:
         """Port, None when unknown."""
-        return self._connection.info.port or None
+        return self._facts.port
 
     # -- questions
 
@@ -246,6 +259,17 @@ def _options(given: Set[str], application_name: str, connect_timeout: int | None
     if connect_timeout is not None and not {"connect_timeout", "service"} & (given | elsewhere):
         options.append(("connect_timeout", str(connect_timeout)))
     return tuple(options)
+
+
+def _facts_of(connection: psycopg.Connection[Any]) -> _Facts:
+    info = connection.info
+    return _Facts(
+        version=info.server_version,
+        backend_pid=info.backend_pid,
+        host=info.host or None,
+        port=info.port or None,
+        tls=bool(connection.pgconn.ssl_in_use),
+    )
 
 
 def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, str]]) -> None:
