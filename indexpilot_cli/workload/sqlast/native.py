@@ -79,10 +79,12 @@ def _from_json(text: str) -> Message | Unparsed:
 
 
 def _located(text: str, error: postgast.PgQueryError) -> Unparsed:
-    position = characters(text, error.cursorpos - 1) + 1 if error.cursorpos else 0
+    """The library counts characters in ``cursorpos`` (and bytes everywhere else)."""
+    position = int(error.cursorpos)
     before = text[: max(position - 1, 0)]
-    line = before.count("\n") + 1
-    return Unparsed(error.message, "unparsed", position, line, len(before) - (before.rfind("\n") + 1) + 1)
+    line = before.count("\n") + 1 if position else 0
+    column = len(before) - (before.rfind("\n") + 1) + 1 if position else 0
+    return Unparsed(error.message, "unparsed", position, line, column)
 
 
 def characters(text: str, offset: int) -> int:

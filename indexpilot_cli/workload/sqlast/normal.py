@@ -68,9 +68,18 @@ def _replaceable(node: Node, kept: set[int]) -> list[Node]:
                 stack.append(here)
             elif parent.kind not in _CONDITIONS and not here.flag("isnull") and here.number("location") not in kept:
                 found.append(here)
-    limits = [n.child(f) for n in node.walk() if n.kind == "SelectStmt" for f in ("limit_count", "limit_offset")]
-    found += [n for n in limits if n is not None and n.kind == "A_Const" and not n.flag("isnull")]
+    values = [v for n in node.walk() for v in _written(n)]
+    found += [v for v in values if v.kind == "A_Const" and not v.flag("isnull")]
     return [n for n in found if n.number("location") >= 0]
+
+
+def _written(node: Node) -> list[Node]:
+    """Values of LIMIT, OFFSET and SET, which stand where constants otherwise belong to the statement."""
+    if node.kind == "SelectStmt":
+        return [v for v in (node.child("limit_count"), node.child("limit_offset")) if v is not None]
+    if node.kind in ("UpdateStmt", "OnConflictClause", "MergeWhenClause"):
+        return [v for t in node.children("target_list") if (v := t.child("val")) is not None]
+    return []
 
 
 def shaping_constants(node: Node) -> list[Node]:

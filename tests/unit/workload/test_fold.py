@@ -1,0 +1,188 @@
+import pytest
+
+from indexpilot_cli.model.workload import AtomKind, ObservedStatement, Skipped, SourceKind, StatementKind, Workload
+from indexpilot_cli.workload.compress import compress
+from indexpilot_cli.workload.fold import MAX_SAMPLES, fold
+from tests.unit.workload.shop import CATALOG
+
+
+def observed(text, calls=1.0, ms=None, **more):
+    return ObservedStatement(text, calls, ms, **more)
+
+
+def folded(*statements, **options):
+    workload = Workload(SourceKind.SQL, tuple(observed(s) if isinstance(s, str) else s for s in statements))
+    return fold((workload,), CATALOG, **options)
+
+
+def test_statements_that_differ_in_constants_are_one_template():
+    found = folded(
+        observed("SELECT * FROM orders WHERE id = 1", 2, 10.0),
+        observed("select *  from orders where id = 2 -- comment", 3, 5.0),
+        observed("SELECT * FROM orders WHERE id = $1", 5, 1.0),
+    )
+    assert [(t.calls, t.total_ms, t.text) for t in found.templates] == [
+        (10, 16.0, "SELECT * FROM orders WHERE id = $1")
+    ]
+    assert found.templates[0].id.startswith("q-")
+    assert found.templates[0].kind is StatementKind.SELECT
+
+
+def test_ids_do_not_depend_on_constants_or_order():
+    one = folded("SELECT * FROM orders WHERE id = 1", "SELECT * FROM users").templates
+    two = folded("SELECT * FROM users", "SELECT * FROM orders WHERE id = 99").templates
+    assert {t.text: t.id for t in one} == {t.text: t.id for t in two}
+
+
+def test_json_keys_and_units_tell_templates_apart():
+    found = folded(
+        "SELECT * FROM orders WHERE data->>'a' = 'x'",
+        "SELECT * FROM orders WHERE data->>'b' = 'x'",
+        "SELECT * FROM orders WHERE data->>'b' = 'y'",
+    )
+    assert sorted(t.calls for t in found.templates) == [1, 2]
+
+
+def test_constants_that_never_change_stay_constants():
+    found = folded(*(f"SELECT * FROM orders WHERE status = 'open' AND customer_id = {i}" for i in range(5)))
+    status, customer = found.templates[0].uses[0].atoms
+    assert (status.constant, status.sql) == ("'open'", "status = 'open'")
+    assert (customer.constant, customer.parameters) == (None, (2,))
+
+
+def test_a_value_of_nine_tenths_counts_as_constant():
+    found = folded(
+        observed("SELECT * FROM orders WHERE status = 'open'", 95),
+        observed("SELECT * FROM orders WHERE status = 'x'", 5),
+    )
+    assert found.templates[0].uses[0].atoms[0].constant == "'open'"
+
+
+def test_other_in_list_lengths_join_the_template():
+    found = folded("DELETE FROM orders WHERE id IN (1, 2)", "DELETE FROM orders WHERE id IN (3, 4, 5)")
+    assert len(found.templates) == 1
+    assert found.templates[0].uses[0].atoms[0].kind is AtomKind.IN
+
+
+@pytest.mark.parametrize(
+    ("patterns", "kind"),
+    [
+        (("ab%", "cd%"), AtomKind.LIKE_PREFIX),
+        (("%ab", "%cd%"), AtomKind.LIKE_INFIX),
+        (("ab%", "%cd"), AtomKind.LIKE_INFIX),
+    ],
+)
+def test_like_parameters_are_decided_by_samples(patterns, kind):
+    text = "SELECT * FROM orders WHERE note LIKE $1"
+    found = folded(*(observed(text, parameters=(p,)) for p in patterns))
+    assert found.templates[0].uses[0].atoms[0].kind is kind
+
+
+def test_samples_are_real_and_bounded():
+    found = folded(*(observed(f"SELECT * FROM orders WHERE id = {i}", i + 1) for i in range(50)))
+    samples = found.templates[0].samples
+    assert len(samples) == MAX_SAMPLES
+    assert samples[0].text == "SELECT * FROM orders WHERE id = 49"
+    assert folded("SELECT * FROM orders WHERE id = $1").templates[0].samples == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "detail"),
+    [
+        ("BEGIN", "transaction", "TRANSACTION"),
+        ("SET work_mem = '1MB'", "utility", "VARIABLE SET"),
+        ("CREATE INDEX ON orders (id)", "utility", "INDEX"),
+        ("SELECT 1", "no_table", "no table"),
+        ("SELECT * FROM nowhere", "no_table", "not in the database: nowhere"),
+        ("SELECT * FROM pg_class JOIN pg_catalog.pg_index ON true", "catalog_only", "only system catalogs"),
+        ("SELECT * FROM indexpilot.mutation_log", "own", "reads or writes IndexPilot's own tables"),
+        ("/* indexpilot */ SELECT * FROM orders", "own", "sent by indexpilot"),
+        ("SELEC 1", "unparsed", 'syntax error at or near "SELEC" (line 1, column 1)'),
+        ("SELECT 1 FROM orders; DELETE FROM orders", "unparsed", "more than one statement"),
+        ("", "empty", "no statement"),
+    ],
+)
+def test_skipped(text, reason, detail):
+    found = folded(observed(text, 3, 4.0), observed("SELECT * FROM orders", 1, 12.0))
+    assert found.skipped == (Skipped(reason, text, detail, 3, 4.0),)
+    assert found.kept_share == pytest.approx(0.75)
+    assert found.total_ms == pytest.approx(16.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DECLARE c CURSOR FOR SELECT * FROM orders WHERE id = 1",
+        "CREATE TEMP TABLE x AS SELECT * FROM orders WHERE id = 1",
+        "COPY (SELECT * FROM orders WHERE id = 1) TO STDOUT",
+    ],
+)
+def test_queries_inside_utility_statements_count(text):
+    found = folded(text).templates[0]
+    assert found.text == "SELECT * FROM orders WHERE id = $1"
+    assert found.samples[0].text == "SELECT * FROM orders WHERE id = 1"
+
+
+@pytest.mark.parametrize(("by", "first"), [("time", "users"), ("calls", "orders"), ("mean", "users"), ("io", "items")])
+def test_order(by, first):
+    found = folded(
+        observed("SELECT * FROM orders", 100, 10.0, blocks=1),
+        observed("SELECT * FROM users", 1, 90.0, blocks=2),
+        observed("SELECT * FROM items", 2, 5.0, blocks=30),
+        by=by,
+    )
+    assert found.templates[0].relations[0].name == first
+
+
+def test_small_templates_are_left_out_with_a_reason():
+    statements = (observed("SELECT * FROM orders", 1, 10.0), observed("SELECT * FROM users", 100, 90.0))
+    found = folded(*statements, min_calls=50)
+    assert [(s.reason, s.detail, s.calls) for s in found.skipped] == [("compressed", "fewer than 50 calls", 1)]
+    assert found.total_ms == pytest.approx(100.0)
+    assert [s.detail for s in folded(*statements, min_ms=20.0).skipped] == ["under 20 ms in total"]
+    assert [s.detail for s in folded(*statements, limit=1).skipped] == ["not among the first 1"]
+
+
+def test_sources_are_merged():
+    one = Workload(SourceKind.LOG, (observed("SELECT * FROM orders WHERE id = 1", 1, 1.0),), notes=("a note",))
+    two = Workload(SourceKind.SQL, (observed("SELECT * FROM orders WHERE id = 2"),), (Skipped("unparsed", "x"),))
+    found = fold((one, two), CATALOG)
+    assert (found.source, found.statements, found.templates[0].calls) == (SourceKind.LOG, 3, 2)
+    assert found.notes == ("a note",)
+    assert found.skipped == (Skipped("unparsed", "x"),)
+
+
+def compressible():
+    return folded(
+        observed("SELECT * FROM orders WHERE customer_id = 1", 1, 900.0),
+        observed("SELECT id FROM orders WHERE customer_id = 1", 1, 90.0),
+        observed("SELECT * FROM users WHERE email = 'x'", 1, 9.0),
+        observed("SELECT * FROM items WHERE qty = 1", 1, 1.0),
+        observed("UPDATE users SET name = 'x'", 1, 0.5),
+    )
+
+
+def test_compression_keeps_the_potential_and_says_what_is_lost():
+    full = compressible()
+    found = compress(full, CATALOG, keep=0.85)
+    kept = {t.text for t in found.templates}
+    assert "SELECT * FROM orders WHERE customer_id = $1" in kept
+    assert "UPDATE users SET name = $1" in kept
+    assert len(found.templates) < len(full.templates)
+    heir = next(t for t in found.templates if t.text.startswith("SELECT * FROM orders"))
+    assert heir.total_ms == pytest.approx(990.0)
+    assert {s.reason for s in found.skipped} == {"compressed"}
+    assert 0 < found.compression_loss < 0.15
+
+
+def test_compression_by_given_potentials():
+    full = compressible()
+    items = next(t for t in full.templates if "items" in t.text)
+    found = compress(full, CATALOG, potentials={items.id: 1.0}, keep=0.99)
+    assert {t.id for t in found.templates if not t.is_write} == {items.id}
+    assert found.compression_loss == 0.0
+
+
+def test_nothing_to_compress():
+    full = folded("SELECT * FROM orders WHERE id = 1")
+    assert compress(full, CATALOG) == full
