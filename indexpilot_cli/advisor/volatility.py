@@ -156,7 +156,12 @@ def _judge_cast(node: Node, table: Table) -> Unsafe | None:
         )
     if source in _TEXTS and target in _TIMES:
         return Unsafe(f"a cast from text to {target} depends on DateStyle", f"store the value in a {target} column")
-    if target in _TEXTS and (source in _UNSTABLE_TEXT or source.endswith("[]") or _is_enum(node.arguments[0], table)):
+    if target in _TEXTS and (
+        source in _UNSTABLE_TEXT
+        or source.endswith("[]")
+        or source.startswith("_")
+        or _is_enum(node.arguments[0], table)
+    ):
         return Unsafe(
             f"a cast from {source} to text depends on the session's settings", "compare the column in its own type"
         )

@@ -71,7 +71,8 @@ CASES = {
         "btree orders (org_id)",
     ),
     "join with equality": (
-        "SELECT o.note FROM accounts a JOIN orders o ON o.org_id = a.id AND o.customer_id = 5 WHERE a.name = 'account 7'",
+        "SELECT o.note FROM accounts a JOIN orders o ON o.org_id = a.id AND o.customer_id = 5"
+        " WHERE a.name = 'account 7'",
         "btree orders (customer_id, org_id)",
     ),
     "rare constant": ("SELECT * FROM orders WHERE status = 'failed'", "btree orders (status) where status = 'failed'"),
@@ -122,7 +123,8 @@ CASES = {
         "btree events (device, at)",
     ),
     "correlated exists": (
-        "SELECT * FROM accounts a WHERE a.id < 5 AND EXISTS (SELECT 1 FROM orders o WHERE o.org_id = a.id AND o.urgent)",
+        "SELECT * FROM accounts a WHERE a.id < 5"
+        " AND EXISTS (SELECT 1 FROM orders o WHERE o.org_id = a.id AND o.urgent)",
         "btree orders (org_id) include (urgent) where urgent",
     ),
     "delete": ("DELETE FROM lines WHERE product_id = 5", "btree lines (product_id)"),
