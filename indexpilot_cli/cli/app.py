@@ -42,6 +42,14 @@ _TYPER_PLAIN = "_TYPER_FORCE_DISABLE_TERMINAL"
 _CLICK_ERROR = cast(type[Exception], typer.BadParameter.__mro__[2])
 
 
+class Terminated(SystemExit):
+    """TERM or HUP: ends like Ctrl-C, after clean-up, with the shell's own code for the signal."""
+
+    def __init__(self, exit_code: int):
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
 def build(wanted: str | None = None, *, whole: bool = False) -> typer.Typer:
     """The Typer application. Only the ``wanted`` command is read in full, or all of them when ``whole``."""
     app = typer.Typer(
@@ -94,7 +102,8 @@ def root(
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
     sys.exit(_guarded(given))
 
 
@@ -113,6 +122,8 @@ def _guarded(given: list[str]) -> int:
             stop = Interrupted("interrupted")
             stop.__cause__ = error
             return _fail(stop, 130, given, trace=trace)
+        except Terminated as error:
+            return _fail(Interrupted("terminated"), error.exit_code, given, trace=trace)
         except BrokenPipeError:
             raise
         except Exception as error:  # noqa: BLE001 - the rim: what nobody foresaw is told, not thrown at the user
@@ -179,5 +190,4 @@ def _color(given: Sequence[str]) -> str:
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    """TERM ends like Ctrl-C, after clean-up, with its own code."""
-    sys.exit(128 + number)
+    raise Terminated(128 + number)

