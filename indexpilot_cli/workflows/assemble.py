@@ -46,7 +46,7 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice, request: 
         bound=selection.bound,
         budget_bytes=request.budget_bytes,
         size_bytes=selection.size_bytes,
-        write_cost=selection.write_cost,
+        write_cost=_added_writes(advice),
         skipped=skipped,
         skipped_share=_skipped_share(skipped, advice.folded),
         calls=estimator.calls,
@@ -101,6 +101,13 @@ def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dic
         confidence=assessed.confidence,
         confidence_why=assessed.why,
     )
+
+
+def _added_writes(advice: Advice) -> float:
+    """What the new indexes add to the cost of all writes of the tables they are on (0.5: half as much again)."""
+    tables = {c.candidate.definition.table for c in advice.selection.chosen}
+    base = sum(us for table, us in advice.writes.base_us.items() if table in tables)
+    return sum(c.write.total_us for c in advice.selection.chosen) / base if base > 0 else 0.0
 
 
 def _unplanned(advice: Advice) -> tuple[Skipped, ...]:

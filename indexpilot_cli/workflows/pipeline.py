@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.advisor.estimator import CostEstimator
+from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.values import Selection
 from indexpilot_cli.advisor.storage import SizeEstimate
 from indexpilot_cli.errors import IndexPilotError
@@ -20,6 +21,7 @@ from indexpilot_cli.model.workload import FoldedWorkload, Skipped
 from indexpilot_cli.workflows.assemble import assemble
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.limits import limits_of
+from indexpilot_cli.workflows.referential import with_referential
 from indexpilot_cli.workflows.source import Source, restrict, wanted_tables
 from indexpilot_cli.workflows.stages import Advice, Priceable
 from indexpilot_cli.workflows.templates import TypesOf, fold_workload, with_scenarios
@@ -75,12 +77,14 @@ def advise_on(
 
     begun = time.monotonic()
     catalog = _open_to_advice(source.catalog, request.filter)
+    folded = with_referential(folded, catalog, estimator)
     kept = compress(folded, catalog) if len(folded.templates) > LARGE_WORKLOAD else folded
     progress.stage("proposing candidates")
     proposal = propose(kept.templates, catalog)
     priceable = _priceable(proposal, catalog, estimator, progress)
-    selection = _select(kept, priceable, folded, estimator, source, request, progress)
-    advice = Advice(folded, kept, priceable, selection, time.monotonic() - begun)
+    model = _write_model(kept, priceable, folded, catalog)
+    selection = _select(kept, priceable, model, estimator, catalog, request, progress)
+    advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun)
     progress.stage("explaining")
     return assemble(source, estimator, advice, request)
 
@@ -124,24 +128,28 @@ def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
     return size.pages, size.tuples, size.height
 
 
-def _select(
-    kept: FoldedWorkload,
-    priceable: Priceable,
-    folded: FoldedWorkload,
-    estimator: CostEstimator,
-    source: Source,
-    request: RecommendRequest,
-    progress: Progress,
-) -> Selection:
+def _write_model(kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkload, catalog: Catalog) -> WriteModel:
+    """What each candidate adds to writes, in the unit of the workload's weights."""
     from indexpilot_cli.advisor.maintenance import write_model
     from indexpilot_cli.advisor.maintenance_rates import table_writes
-    from indexpilot_cli.advisor.selection.advise import advise
 
-    catalog = source.catalog
     unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
     writes = table_writes(catalog, folded.templates, folded.since, folded.until)
     tuples = {definition: size.tuples for definition, size in priceable.sizes.items()}
-    model = write_model(catalog.tables, writes, priceable.sizes, unit, catalog.major, tuples)
+    return write_model(catalog.tables, writes, priceable.sizes, unit, catalog.major, tuples)
+
+
+def _select(
+    kept: FoldedWorkload,
+    priceable: Priceable,
+    model: WriteModel,
+    estimator: CostEstimator,
+    catalog: Catalog,
+    request: RecommendRequest,
+    progress: Progress,
+) -> Selection:
+    from indexpilot_cli.advisor.selection.advise import advise
+
     bytes_of = {definition: size.bytes for definition, size in priceable.sizes.items()}
     limits = limits_of(request, catalog)
     return advise(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.values import Selection
 from indexpilot_cli.advisor.storage import SizeEstimate
 from indexpilot_cli.model.candidate import Candidate, Rejection
@@ -28,5 +29,6 @@ class Advice:
     folded: FoldedWorkload
     kept: FoldedWorkload
     priceable: Priceable
+    writes: WriteModel
     selection: Selection
     seconds: float

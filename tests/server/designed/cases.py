@@ -30,12 +30,21 @@ CASES = (
             "SELECT sum(total) FROM orders WHERE customer_id = 77 AND created_at >= '2025-03-01' AND created_at < '2025-03-20'",
             "SELECT sum(total) FROM orders WHERE customer_id = 78 AND created_at >= '2025-05-01'",
         ),
-        (("orders (customer_id, created_at)", "orders (customer_id)", "orders (customer_id, created_at) INCLUDE (total)"),),
+        (
+            (
+                "orders (customer_id, created_at)",
+                "orders (customer_id)",
+                "orders (customer_id, created_at) INCLUDE (total)",
+            ),
+        ),
         never=("orders (created_at",),
     ),
     Case(
         "order by with limit",
-        ("SELECT id, created_at FROM orders WHERE priority = 3 ORDER BY created_at DESC LIMIT 20",),
+        (
+            "SELECT id, created_at FROM orders WHERE priority = 3 ORDER BY created_at DESC LIMIT 20",
+            "SELECT id, created_at FROM orders WHERE priority = 1 ORDER BY created_at DESC LIMIT 20",
+        ),
         (
             (
                 "orders (priority, created_at)",
@@ -120,7 +129,7 @@ CASES = (
     ),
     Case(
         "jsonb containment",
-        ("SELECT id FROM documents WHERE attributes @> '{\"kind\": \"k17\"}'",),
+        ('SELECT id FROM documents WHERE attributes @> \'{"kind": "k17"}\'',),
         (("documents USING gin (attributes jsonb_path_ops)",),),
     ),
     Case(
@@ -176,20 +185,23 @@ CASES = (
     ),
     Case(
         "wrong order is not proposed",
-        ("SELECT count(*) FROM contacts WHERE stage = 3 AND touched > '2025-04-20'",),
+        (
+            "SELECT count(*) FROM contacts WHERE stage = 3 AND touched > '2025-04-20'",
+            "SELECT count(*) FROM contacts WHERE stage = 7 AND touched > '2025-04-21'",
+        ),
         (("contacts (stage, touched)",),),
         never=("(touched, stage)",),
     ),
     Case(
         "duplicate of an existing index",
         ("SELECT count(*) FROM stock WHERE warehouse = 17",),
-        refuse=(("exists", "warehouse"),),
+        refuse=(("covered_by", "stock_warehouse_quantity"),),
         never=("stock (warehouse",),
     ),
     Case(
         "unique index counts",
         ("SELECT * FROM stock WHERE sku = 'sku17'",),
-        refuse=(("exists", "sku"),),
+        refuse=(("covered_by", "stock_sku"),),
         never=("sku",),
     ),
     Case(
@@ -201,8 +213,10 @@ CASES = (
     ),
     Case(
         "write-heavy table",
-        tuple("-- freq: 200000\nUPDATE counters SET key = key + 1 WHERE id = 1;".split("|"))
-        + ("SELECT value FROM counters WHERE key = 17",),
+        (
+            "-- freq: 2000000\nUPDATE counters SET key = key + 1 WHERE id = 1",
+            "-- freq: 3000\nSELECT value FROM counters WHERE key = 17",
+        ),
         refuse=(("write_cost", "counters"),),
         never=("counters",),
         uses=(),
@@ -227,7 +241,13 @@ CASES = (
     Case(
         "materialized view",
         ("SELECT orders FROM order_totals WHERE customer_id = 1234",),
-        (("order_totals (customer_id)", "order_totals USING hash (customer_id)", "order_totals (customer_id) INCLUDE (orders)"),),
+        (
+            (
+                "order_totals (customer_id)",
+                "order_totals USING hash (customer_id)",
+                "order_totals (customer_id) INCLUDE (orders)",
+            ),
+        ),
     ),
     Case(
         "through a view",

@@ -96,7 +96,9 @@ def really_used(dsn, plan, case):
                 assert used & built, (built, explain(admin, case.statements[position]))
         finally:
             for recommendation in plan.recommendations:
-                admin.execute(recommendation.undo.replace("DROP INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY IF EXISTS"))
+                admin.execute(
+                    recommendation.undo.replace("DROP INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY IF EXISTS")
+                )
 
 
 def has_trigrams(dsn):
