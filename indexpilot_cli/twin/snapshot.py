@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.twin.capture import capture
+from indexpilot_cli.twin.redact import redact
 from indexpilot_cli.twin.snapshot_file import load, save
 from indexpilot_cli.twin.values import (
     ExtendedStatistics,
@@ -22,5 +23,6 @@ __all__ = [
     "Snapshot",
     "capture",
     "load",
+    "redact",
     "save",
 ]

@@ -1,0 +1,177 @@
+"""Surrogates for sampled values: of the same type, different where the values differ, in the same order.
+
+Values are ranked within a family (numbers, times, UUIDs, texts), so equal values of different columns stay equal
+and comparisons between columns keep their outcome.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Family(StrEnum):
+    """Values that are compared with one another."""
+
+    NUMBER = "number"
+    TIME = "time"
+    UUID = "uuid"
+    TEXT = "text"
+
+
+_BY_TYPE = {
+    **dict.fromkeys(("int2", "int4", "int8", "numeric", "float4", "float8", "oid"), Family.NUMBER),
+    **dict.fromkeys(("date", "timestamp", "timestamptz"), Family.TIME),
+    "uuid": Family.UUID,
+    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext"), Family.TEXT),
+}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
+_TIME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(?P<clock>[ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?(?P<zone>Z|[+-]\d\d(:?\d\d)?)?\Z")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z")
+_INTEGERS = (0, 1 << 15, 1 << 31, 1 << 63)  # a surrogate fits into the integer type its value fits into
+_DAY = 86_400_000_000  # microseconds
+_EPOCH = date(1970, 1, 1)
+
+
+def family_of(base_type: str) -> Family | None:
+    """The family of a type's values; None for types whose values cannot be replaced in order."""
+    return _BY_TYPE.get(base_type)
+
+
+def family_by_look(text: str) -> Family:
+    """The family of a value whose type is unknown."""
+    for pattern, family in ((_NUMBER, Family.NUMBER), (_TIME, Family.TIME), (_UUID, Family.UUID)):
+        if pattern.match(text):
+            return family
+    return Family.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogates:
+    """The replacement of every known value, by family and text; unknown values become empty or zero."""
+
+    replaced: Mapping[Family, Mapping[str, str]]
+
+    def __call__(self, family: Family, text: str) -> str:
+        """The surrogate of a known value; values that do not look like their family's stay (``infinity``)."""
+        return self.replaced.get(family, {}).get(text, text)
+
+
+def surrogates(values: Mapping[Family, Collection[str]]) -> Surrogates:
+    """Surrogates for all the values, family by family."""
+    return Surrogates({family: _MAKERS[family](set(texts)) for family, texts in values.items()})
+
+
+def _texts(values: Iterable[str]) -> dict[str, str]:
+    """Equally long strings of digits after one letter: they sort the same under every collation."""
+    ordered = sorted((v for v in values if v.strip()), key=_collation_key)
+    width = len(str(len(ordered)))
+    return {text: f"v{place:0{width}d}" for place, text in enumerate(ordered, start=1)}
+
+
+def _collation_key(text: str) -> tuple[str, str, str]:
+    """Near to how linguistic collations sort: letters and digits first, then accents and case."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(c for c in plain.casefold() if c.isalnum()), plain.swapcase(), text
+
+
+def _uuids(values: Iterable[str]) -> dict[str, str]:
+    ordered = sorted({int(v.replace("-", ""), 16) for v in values if _UUID.match(v)})
+    step = (1 << 128) // (len(ordered) + 1)
+    made = {number: f"{(place + 1) * step:032x}" for place, number in enumerate(ordered)}
+    return {v: _dashed(made[int(v.replace("-", ""), 16)]) for v in values if _UUID.match(v)}
+
+
+def _dashed(digits: str) -> str:
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _numbers(values: Iterable[str]) -> dict[str, str]:
+    """Sign and zero stay, whole numbers stay whole; those between two whole numbers stay between theirs."""
+    known = {text: Decimal(text) for text in values if _NUMBER.match(text)}
+    sizes = {abs(number) for number in known.values()}
+    wholes = _spread_wholes({int(size) for size in sizes})
+    made = _spread_fractions(sizes, wholes)
+    return {text: f"{'-' if number < 0 else ''}{made[abs(number)]}" for text, number in known.items()}
+
+
+def _spread_wholes(wholes: set[int]) -> dict[int, int]:
+    made = {0: 0}
+    for low, high in zip((1, *_INTEGERS[1:]), (*_INTEGERS[1:], 1 << 200), strict=True):
+        ordered = sorted(w for w in wholes if low <= w < high)
+        step = (high - low) // (len(ordered) + 1)
+        if step < 1:  # the range is full: each number keeps its place
+            made.update({whole: whole for whole in ordered})
+        else:
+            made.update({whole: low + step * place for place, whole in enumerate(ordered, start=1)})
+    return made
+
+
+def _spread_fractions(sizes: set[Decimal], wholes: Mapping[int, int]) -> dict[Decimal, str]:
+    made: dict[Decimal, str] = {}
+    by_whole: dict[int, list[Decimal]] = {}
+    for size in sizes:
+        if size == int(size):
+            made[size] = str(wholes[int(size)])
+        else:
+            by_whole.setdefault(int(size), []).append(size)
+    for whole, parts in by_whole.items():
+        for place, size in enumerate(sorted(parts), start=1):
+            made[size] = f"{wholes[whole] + Decimal(place) / (len(parts) + 1):.9f}".rstrip("0")
+    return made
+
+
+def _times(values: Iterable[str]) -> dict[str, str]:
+    """Days are spread evenly between the first and the last, which stay; midnight stays midnight."""
+    moments = {text: moment for text in values if (moment := _moment(text)) is not None}
+    days = sorted({moment // _DAY for moment in moments.values()})
+    gaps = max(1, len(days) - 1)
+    new_day = {day: days[0] + place * (days[-1] - days[0]) // gaps for place, day in enumerate(days)}
+    clocks: dict[int, list[int]] = {}
+    for moment in sorted(set(moments.values())):
+        if moment % _DAY:
+            clocks.setdefault(moment // _DAY, []).append(moment)
+    new_clock = {
+        moment: place * _DAY // (len(in_day) + 1)
+        for in_day in clocks.values()
+        for place, moment in enumerate(in_day, start=1)
+    }
+    return {t: _written(new_day[m // _DAY], new_clock.get(m, 0), t) for t, m in moments.items()}
+
+
+def _moment(text: str) -> int | None:
+    """Microseconds since 1970 in UTC; None for what is no ordinary time."""
+    match = _TIME.match(text)
+    if match is None:
+        return None
+    try:
+        day = date.fromisoformat(match["day"])
+        clock = time.fromisoformat((match["clock"] or " 00:00")[1:].ljust(5, "0"))
+        zone = datetime.fromisoformat(f"2000-01-01T00:00{match['zone']}").utcoffset() if match["zone"] else None
+    except ValueError:
+        return None
+    moment = datetime.combine(day, clock, UTC) - (zone or timedelta(0))
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _written(day: int, clock: int, like: str) -> str:
+    """The moment in the form the value had: with a clock and zone only where that had one."""
+    text = (_EPOCH + timedelta(days=day)).isoformat()
+    match = _TIME.match(like)
+    if match is None or not (match["clock"] or clock):
+        return text
+    text += f" {(datetime(1970, 1, 1) + timedelta(microseconds=clock)).time().isoformat()}"
+    return text + ("+00" if match["zone"] else "")
+
+
+_MAKERS: dict[Family, Callable[[set[str]], dict[str, str]]] = {
+    Family.NUMBER: _numbers,
+    Family.TIME: _times,
+    Family.UUID: _uuids,
+    Family.TEXT: _texts,
+}
