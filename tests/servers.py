@@ -17,7 +17,7 @@ from psycopg import sql
 from indexpilot_cli.twin.binaries import Binaries, installed
 from indexpilot_cli.twin.server import LocalServer, new_home
 
-SETTINGS = {"fsync": "off", "autovacuum": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "60"}
+SETTINGS = {"fsync": "off", "autovacuum": "off", "full_page_writes": "off", "max_connections": "60"}
 
 
 @dataclass(frozen=True)
