@@ -26,6 +26,7 @@ from indexpilot_cli.workflows import recommend
 from indexpilot_cli.workflows.places import state_directory
 
 _REPLAY_SECONDS = 15.0
+_CHOICE_SECONDS = 20.0  # unless the caller says otherwise
 _PROOF_SHARE = 0.12  # of the replay, done twice more on one connection
 
 
@@ -162,8 +163,8 @@ def _advise(running: LocalServer, request: DemoRequest, progress: Progress, diar
     question = RecommendRequest(
         connection=Connection(server.dsn(running)),
         workload=WorkloadRequest(SourceKind.LOG, files=(str(server.log_file(running)),)),
-        planner=request.planner,
-        record=replace(request.record, enabled=False),
+        planner=replace(request.planner, max_seconds=request.planner.max_seconds or _CHOICE_SECONDS),
+        record=replace(request.record, enabled=request.record.enabled and request.keep),
     )
     plan = recommend.run(question, progress).result
     diary.step(
@@ -179,7 +180,7 @@ def _prove(
 ) -> Proof | None:
     if not plan.recommendations:
         return None
-    proof = prove(running, plan, calls, progress)
+    proof = prove(running, plan, calls, _connections(), progress)
     diary.step(
         "proof",
         f"on a copy: {proof.indexes} indexes built in {proof.build_seconds:.1f} s, {proof.bytes / 1e6:.0f} MB "
@@ -200,16 +201,18 @@ def _outcome(running: LocalServer, diary: Diary, plan: Plan, proof: Proof | None
         proof.after_ms if proof else None,
         tuple(diary.notes),
     )
-    return Outcome("demo", result, warnings=plan.warnings, next=_next(running) if kept else ("indexpilot demo --keep",))
+    commands = _next(running, plan) if kept else ("indexpilot demo --keep",)
+    return Outcome("demo", result, warnings=plan.warnings, next=commands)
 
 
-def _next(running: LocalServer) -> tuple[str, ...]:
+def _next(running: LocalServer, plan: Plan) -> tuple[str, ...]:
     database = f'-d "{server.dsn(running)}"'
     log = server.log_file(running)
     return (
         f"indexpilot discover {database}",
         f"indexpilot analyze {database} --source log {log}",
         f"indexpilot recommend {database} --source log {log}",
+        *(f"indexpilot explain {r.id} {database}" for r in plan.recommendations[:1]),
         "indexpilot demo stop",
     )
 

@@ -1,7 +1,7 @@
 -- What the application does. Each step: name, calls in a whole replay, then where each parameter comes from:
 -- pool.column, ago(days), day(days), one(words), int(low,high), serial, hex, period.start. Pools are in pools.sql.
 
--- step user_login 90 user.email
+-- step user_login 70 user.email
 SELECT id, account_id, role FROM users WHERE lower(email) = $1 AND status = 'active';
 
 -- step session_by_token 500 session.token
@@ -19,22 +19,22 @@ SELECT id, name, email, role FROM users WHERE account_id = $1 AND status = 'acti
 -- step paying_accounts 10
 SELECT region, count(*), sum(seats) FROM accounts WHERE plan IN ('business', 'enterprise') AND deleted_at IS NULL GROUP BY region;
 
--- step contact_list 150 contact.account_id contact.status
+-- step contact_list 120 contact.account_id contact.status
 SELECT id, first_name, last_name, email, score FROM contacts WHERE account_id = $1 AND status = $2 AND deleted_at IS NULL ORDER BY created_at DESC LIMIT 50;
 
--- step contact_by_email 120 contact.account_id contact.email
+-- step contact_by_email 80 contact.account_id contact.email
 SELECT id, first_name, last_name, status FROM contacts WHERE account_id = $1 AND lower(email) = $2 AND deleted_at IS NULL;
 
 -- step contacts_by_id 150 several.contacts
 SELECT id, first_name, last_name, email FROM contacts WHERE id = ANY($1::bigint[]);
 
--- step contacts_of_company 45 contact.company_id
+-- step contacts_of_company 32 contact.company_id
 SELECT id, first_name, last_name, email FROM contacts WHERE company_id = $1 AND deleted_at IS NULL ORDER BY last_name, first_name;
 
--- step contacts_with_tag 25 contact.tag
+-- step contacts_with_tag 17 contact.tag
 SELECT id, account_id, email FROM contacts WHERE tags && $1::text[] AND deleted_at IS NULL;
 
--- step contacts_of_campaign 25 contact.campaign
+-- step contacts_of_campaign 17 contact.campaign
 SELECT id, account_id, email, attributes FROM contacts WHERE attributes @> $1::jsonb;
 
 -- step contacts_to_erase 8
@@ -67,7 +67,7 @@ SELECT count(*), sum(amount) FROM deals WHERE owner_id = $1 AND closed_at >= $2 
 -- step pipeline 40 account.id
 SELECT stage, count(*), sum(amount) FROM deals WHERE account_id = $1 GROUP BY stage;
 
--- step open_tasks 120 task.assignee_id
+-- step open_tasks 100 task.assignee_id
 SELECT id, title, due_on, deal_id FROM tasks WHERE assignee_id = $1 AND NOT done ORDER BY due_on LIMIT 20;
 
 -- step late_tasks 10 day(7)
@@ -85,13 +85,13 @@ SELECT id, subject, status, created_at FROM tickets WHERE contact_id = $1 ORDER 
 -- step tickets_of_day 12 day(90)
 SELECT status, count(*) FROM tickets WHERE created_at::date = $1 GROUP BY status;
 
--- step document_search 50 document.account_id document.code
+-- step document_search 36 document.account_id document.code
 SELECT id, title, ts_rank(search, query) AS rank FROM documents, websearch_to_tsquery('english', $2) AS query WHERE account_id = $1 AND search @@ query ORDER BY rank DESC LIMIT 20;
 
--- step document_search_everywhere 30 document.code
+-- step document_search_everywhere 20 document.code
 SELECT id, account_id, title FROM documents WHERE search @@ plainto_tsquery('english', $1) LIMIT 50;
 
--- step invoice_with_lines 45 invoice.id
+-- step invoice_with_lines 32 invoice.id
 SELECT i.number, i.total, l.position, l.product, l.quantity, l.price FROM billing.invoices AS i JOIN billing.invoice_lines AS l ON l.invoice_id = i.id WHERE i.id = $1 ORDER BY l.position;
 
 -- step invoices_of_account 60 invoice.account_id period.start period.finish
@@ -112,19 +112,19 @@ SELECT id, method, amount FROM billing.payments WHERE invoice_id = $1;
 -- step best_products 8 invoice.account_id
 SELECT l.product, sum(l.quantity * l.price) AS turnover FROM billing.invoice_lines AS l JOIN billing.invoices AS i ON i.id = l.invoice_id WHERE i.account_id = $1 AND i.issued_on >= '2026-04-01' GROUP BY l.product ORDER BY turnover DESC LIMIT 10;
 
--- step timeline_of_account 60 account.id
+-- step timeline_of_account 42 account.id
 SELECT id, kind, occurred_at, contact_id, payload FROM events WHERE account_id = $1 ORDER BY occurred_at DESC LIMIT 50;
 
--- step timeline_of_contact 18 contact.id
+-- step timeline_of_contact 12 contact.id
 SELECT id, kind, occurred_at, payload FROM events WHERE contact_id = $1 ORDER BY occurred_at DESC LIMIT 20;
 
--- step events_of_account_by_kind 30 account.id one(call_logged,form_submitted,email_sent) period.start
+-- step events_of_account_by_kind 24 account.id one(call_logged,form_submitted,email_sent) period.start
 SELECT count(*) FROM events WHERE account_id = $1 AND kind = $2 AND occurred_at >= $3;
 
--- step events_per_day 8 period.start period.finish
+-- step events_per_day 5 period.start period.finish
 SELECT date_trunc('day', occurred_at) AS day, kind, count(*) FROM events WHERE occurred_at >= $1 AND occurred_at < $2 GROUP BY day, kind ORDER BY day, kind;
 
--- step failed_payments 8 period.start
+-- step failed_payments 6 period.start
 SELECT id, account_id, occurred_at, payload FROM events WHERE kind = 'payment_failed' AND occurred_at >= $1 ORDER BY occurred_at DESC LIMIT 100;
 
 -- step failed_webhooks 80 account.id

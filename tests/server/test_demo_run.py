@@ -1,0 +1,112 @@
+"""The demo from start to stop at a tiny size: what it gives, what it leaves, and what a kept server is good for."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import DemoRequest, PlannerRequest
+from indexpilot_cli.simulate import demo, server
+from indexpilot_cli.simulate.state import Slot
+
+pytestmark = pytest.mark.server
+ROWS = 12_000
+
+
+class Interrupting(Silent):
+    """Ctrl-C when a stage of that name begins."""
+
+    def __init__(self, word):
+        self.word = word
+        self.homes = []
+
+    def stage(self, title, total=None):
+        if self.word in title:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def request(place, **changes):
+    values = {
+        "rows": ROWS,
+        "planner": PlannerRequest(workers=2, max_seconds=3),
+        "state_directory": str(place),
+    } | changes
+    return DemoRequest(**values)
+
+
+def alive(dsn):
+    try:
+        psycopg.connect(dsn).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_a_demo_gives_advice_and_leaves_nothing(tmp_path):
+    outcome = demo.run(request(tmp_path), Silent())
+    result = outcome.result
+    assert (result.state, result.conninfo, outcome.status) == ("finished", None, "ok")
+    assert [step.label for step in result.steps][:4] == ["server", "data", "traffic", "advice"]
+    assert result.plan.templates >= 25
+    assert result.plan.recommendations
+    assert result.before_ms > 0
+    assert result.notes == ()
+    home = result.steps[0].text.split("private socket in ")[1].split(",")[0]
+    assert not Path(home).exists()
+    assert Slot(tmp_path).read() is None
+
+
+def test_a_kept_demo_is_used_again_and_stopped(tmp_path):
+    kept = demo.run(request(tmp_path, keep=True), Silent())
+    dsn = kept.result.conninfo
+    home = Path(Slot(tmp_path).read().home)
+    try:
+        assert kept.result.state == "running"
+        assert kept.next[-1] == "indexpilot demo stop"
+        assert any(dsn in command for command in kept.next)
+        with psycopg.connect(dsn) as conn:
+            assert conn.execute("SELECT count(*) >= %s FROM events", [ROWS]).fetchone()[0]
+            assert conn.execute("SHOW listen_addresses").fetchone()[0] == ""
+            assert conn.execute("SHOW autovacuum").fetchone()[0] == "on"
+        with pytest.raises(RefusedError, match="still there") as refusal:
+            demo.run(request(tmp_path, seed=2), Silent())
+        assert refusal.value.hint == "indexpilot demo stop"
+        again = demo.run(request(tmp_path), Silent())
+        assert again.result.conninfo == dsn
+        assert {r.id for r in again.result.plan.recommendations} == {r.id for r in kept.result.plan.recommendations}
+    finally:
+        stopped = demo.run(request(tmp_path, stop=True), Silent())
+    assert stopped.result.state == "stopped"
+    assert not alive(dsn)
+    assert not home.exists()
+    assert demo.stop(request(tmp_path), Silent()).status == "skipped"
+
+
+@pytest.mark.parametrize("word", ["starting", "building the tables", "checking", "replaying"])
+def test_an_interrupted_demo_leaves_nothing(tmp_path, word, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(server.room()))
+    before = set(server.room().glob("indexpilot-demo-*"))
+    with pytest.raises(KeyboardInterrupt):
+        demo.run(request(tmp_path), Interrupting(word))
+    assert set(server.room().glob("indexpilot-demo-*")) <= before
+    assert Slot(tmp_path).read() is None
+
+
+def test_a_dead_kept_server_is_noticed(tmp_path):
+    with (
+        Slot(tmp_path).held() as slot,
+        demo._running(slot, request(tmp_path), demo.Sizes(ROWS), Silent()) as (state, running),
+    ):
+        slot.write(demo.replace(state, kept=True))
+    running.stop("immediate")
+    assert Path(state.home).exists()
+    stopped = demo.stop(request(tmp_path), Silent())
+    assert "dead" in stopped.result.steps[0].text
+    assert not Path(state.home).exists()
