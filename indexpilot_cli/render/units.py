@@ -63,6 +63,11 @@ def saving(value: float | None, digits: int = 1) -> str:
     return DASH if value is None else percent(-value, digits, signed=True)
 
 
+def fall(value: float) -> str:
+    """A ratio saved without decimals, as ``-92 %``, but never a rounded ``-100 %``."""
+    return saving(value, 1 if 0.99 <= value < 1 else 0)
+
+
 def cost(value: float | None) -> str:
     """A planner cost, as ``1,204,331`` or ``8.44``."""
     if value is None or not math.isfinite(value):

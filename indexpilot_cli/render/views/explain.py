@@ -12,6 +12,7 @@ from indexpilot_cli.render.units import (
     DASH,
     cost,
     count,
+    fall,
     milliseconds,
     one_line,
     percent,
@@ -45,7 +46,7 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
     if result.plans:
         blocks.append(_plans(result.plans))
     if result.recommendation is not None:
-        blocks += _recommendation(result.recommendation, result.title)
+        blocks += _recommendation(result.recommendation, result)
     blocks.append(Facts(tuple(_facts(result))))
     if result.templates:
         rows = tuple(_template_row(t) for t in result.templates)
@@ -87,17 +88,18 @@ def _plan_row(plan: PlanView, base: float | None, measured: bool) -> tuple[str, 
     )
 
 
-def _recommendation(item: Recommendation, title: str) -> list[Block]:
-    change = f"{saving(item.benefit)} of the workload; its templates {saving(item.reduction, 0)}"
+def _recommendation(item: Recommendation, result: ExplainResult) -> list[Block]:
+    confidence = item.confidence + (f": {item.confidence_why}" if item.confidence_why else "")
+    change = f"{saving(item.benefit)} of the workload; its templates {fall(item.reduction)}"
     blocks: list[Block] = [
         facts(
-            ("Index", item.summary) if item.summary != title else None,
+            ("Index", item.summary) if item.summary != result.title else None,
             ("DDL", f"{item.ddl};"),
             ("Undo", f"{item.undo};"),
             ("Benefit", change),
             ("Size", f"{size(item.size_bytes)} ({item.size_method})"),
             ("Writes", _writes(item)),
-            ("Confidence", f"{item.confidence}" + (f": {item.confidence_why}" if item.confidence_why else "")),
+            ("Confidence", confidence) if confidence not in result.verdict_text else None,
         )
     ]
     if item.templates:
@@ -128,7 +130,8 @@ def _facts(result: ExplainResult) -> Iterable[tuple[str, str]]:
         by = f" ({result.rejection.by})" if result.rejection.by else ""
         yield "Rejected", f"{result.rejection.subject}: {result.rejection.detail}{by}"
     if result.recommendation is not None:
-        yield from (("Because", f"{r.text} ({r.source})") for r in result.recommendation.reasons)
+        reasons = () if result.evidence else result.recommendation.reasons
+        yield from (("Because", f"{r.text} ({r.source})") for r in reasons)
         yield from (("Risk", _risk_text(r.text, r.settle)) for r in result.recommendation.risks)
     if result.template is not None:
         yield from _template(result.template)

@@ -7,7 +7,7 @@ from collections import Counter
 from indexpilot_cli.model.ddl import summary
 from indexpilot_cli.model.recommendation import Plan, Recommendation
 from indexpilot_cli.render.document import Block, Column, Document, Facts, Lines, Statement, Table
-from indexpilot_cli.render.units import one_line, percent, plural, saving, size
+from indexpilot_cli.render.units import fall, one_line, percent, plural, saving, size
 from indexpilot_cli.render.views.common import facts, notes
 from indexpilot_cli.render.views.plan_json import plan_json
 
@@ -111,7 +111,7 @@ def _row(number: int, item: Recommendation) -> tuple[str, ...]:
         str(number),
         item.id,
         summary(item.definition),
-        saving(item.reduction, 0),
+        fall(item.reduction),
         saving(item.benefit),
         size(item.size_bytes),
         percent(item.write_cost, signed=True),
@@ -158,7 +158,7 @@ def _statements(plan: Plan) -> tuple[Statement, ...]:
 
 def _comments(item: Recommendation) -> tuple[str, ...]:
     lines = [
-        f"{item.id}  {saving(item.benefit)} of the workload cost, about {size(item.size_bytes)}, "
+        f"{item.id}: {saving(item.benefit)} of the workload cost, about {size(item.size_bytes)}, "
         f"write cost {percent(item.write_cost, signed=True)}",
         *(f"because: {reason.text} ({reason.source})" for reason in item.reasons),
         *(f"risk: {_risk(text, settle)}" for text, settle in _risks(item)),

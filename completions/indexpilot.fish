@@ -1,0 +1,1 @@
+complete --command indexpilot --no-files --arguments "(env _INDEXPILOT_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) indexpilot)" --condition "env _INDEXPILOT_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) indexpilot"

@@ -1,0 +1,46 @@
+"""Sessions of the developer: tests, lint, types, completions, bench."""
+
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.default_venv_backend = "uv|virtualenv"
+SHELLS = {"bash": "indexpilot.bash", "zsh": "_indexpilot", "fish": "indexpilot.fish"}
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    """All tests; arguments go to pytest (``nox -s tests -- tests/unit``)."""
+    session.install("-e", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and format."""
+    session.install("ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict over the package."""
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+
+
+@nox.session
+def completions(session: nox.Session) -> None:
+    """Write completions/ anew."""
+    session.install("-e", ".")
+    for shell, name in SHELLS.items():
+        session.run("indexpilot", "completion", shell, "--output", str(Path("completions") / name))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """How long the program takes to start, against a bare Typer program."""
+    session.install("-e", ".")
+    session.run("python", "tests/benchmarks/startup.py", *session.posargs)
