@@ -8,14 +8,16 @@ which writes no WAL under ``wal_level = minimal``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import steps
 from indexpilot_cli.simulate.crew import Crew
+from indexpilot_cli.simulate.steps import Step
 
 DEFAULT_ROWS = 1_200_000  # of events, the biggest table
 LEAST_ROWS = 6_000
@@ -78,20 +80,23 @@ def build(dsn: str, sizes: Sizes, seed: int, connections: int, progress: Progres
 
     Raises IndexPilotError when the server refuses or goes away.
     """
-    with Crew(dsn, connections, _greeting(sizes, seed)) as crew:
+    greeting = _greeting(sizes, seed)
+    with Crew(dsn, connections, greeting) as crew:
         _alone(crew, _prepare)
         progress.stage("building the tables", sizes.total)
         crew.run(_order(), _fill, lambda table: progress.advance(sizes.of(table)))
+        _alone(crew, lambda member: member.script(steps.named("helpers")["clean"].statements))
+    # New connections: the counters of those that inserted would arrive after ANALYZE and make its statistics look old.
+    with Crew(dsn, connections, greeting) as crew:
         _finish(crew, progress)
 
 
 def _finish(crew: Crew, progress: Progress) -> None:
-    _alone(crew, lambda member: member.script(steps.named("helpers")["clean"].statements))
     references = steps.named("references")
-    tables = {f"vacuum {table}": statement for table, statement in _vacuums().items()}
-    progress.stage("checking foreign keys and gathering statistics", len(references) + len(tables))
-    crew.run(_free(references), lambda m, name: _each(m, references[name].statements), lambda _: progress.advance())
-    crew.run(_free(tables), lambda m, name: _each(m, [tables[name]]), lambda _: progress.advance())
+    vacuums = steps.named("vacuum")
+    progress.stage("checking foreign keys and gathering statistics", len(references) + len(vacuums))
+    for group in (references, vacuums):
+        crew.run(_free(group), partial(_each, group), lambda _: progress.advance())
 
 
 def _alone(crew: Crew, task: Callable[[Replay], None]) -> None:
@@ -117,14 +122,10 @@ def _fill(member: Replay, table: str) -> None:
     member.script([s for file in ("schema", "rows", "keys") for s in steps.named(file)[table].statements])
 
 
-def _vacuums() -> dict[str, str]:
-    return {step.name: step.statements[0] for step in steps.load("vacuum")}
-
-
 def _free(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys(names, ())
 
 
-def _each(member: Replay, statements: Iterable[str]) -> None:
-    for statement in statements:
+def _each(group: Mapping[str, Step], member: Replay, name: str) -> None:
+    for statement in group[name].statements:
         member.run(statement)

@@ -98,6 +98,11 @@ def test_every_template_runs(built):
             member.run(call.sql, call.values)
 
 
+def test_statistics_are_fresh(built):
+    stale = "SELECT count(*) FROM pg_stat_user_tables WHERE n_mod_since_analyze > 0 OR last_vacuum IS NULL"
+    assert value(built["one"], stale) == 0
+
+
 def test_nothing_of_the_workshop_is_left(built):
     assert value(built["one"], "SELECT count(*) FROM pg_namespace WHERE nspname = 'demo'") == 0
 
