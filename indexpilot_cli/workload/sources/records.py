@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 _LEVELS = r"LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG[1-5]?"
 _PARTS = r"DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION|BACKTRACE"
-_LINE = re.compile(rf"(?P<prefix>.*?)\b(?P<level>{_LEVELS}|{_PARTS}):  (?P<text>.*)", re.DOTALL)
+_LINE = re.compile(rf"(?P<prefix>.*?)(?<![A-Za-z])(?P<level>{_LEVELS}|{_PARTS}):  (?P<text>.*)", re.DOTALL)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:[A-Z]{2,5}\b|[+-]\d\d(?::?\d\d)?))?")
 _EPOCH = re.compile(r"\b\d{10}\.\d{3}\b")
 _DATABASE = re.compile(r"(?:\b(?:db|database|dbname)=|[\w\]]@)(?P<name>[\w.$-]+)")
@@ -57,7 +57,8 @@ def guess_format(line: str) -> str:
     if line.lstrip().startswith("{"):
         return "json"
     head = _TIME.match(line)
-    return "csv" if head and line[head.end() : head.end() + 1] == "," else "stderr"
+    comma = head is not None and line[head.end() : head.end() + 1] == ","
+    return "csv" if comma and not _LINE.match(line) else "stderr"
 
 
 def json_records(lines: Iterable[str], broken: Broken) -> Iterator[Record]:

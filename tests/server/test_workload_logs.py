@@ -1,0 +1,92 @@
+"""Logs that a real server wrote, in all its formats."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from indexpilot_cli.twin.binaries import installed
+from indexpilot_cli.twin.server import LocalServer, new_home
+from indexpilot_cli.workload.sources import read_log
+from tests.servers import SETTINGS
+
+pytestmark = pytest.mark.server
+
+VALUE = "it's, $2 = 'x'\nnew \\ line"
+TEXT = "SELECT * FROM t WHERE a = $1 AND b = $2 AND c IS NOT DISTINCT FROM $3"
+LITERAL = "SELECT * FROM t\nWHERE a = 1\n  AND b = 'it''s; \"quoted\"'"
+
+
+def traffic(dsn, explained):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (a int, b text, c int)")
+        connection.execute(LITERAL)
+        for number in range(3):
+            connection.execute(TEXT.replace("$1", "%s").replace("$2", "%s").replace("$3", "%s::int"),
+                               (number, VALUE, None), prepare=True)  # fmt: skip
+        if explained:
+            connection.execute("SET auto_explain.log_format = json")
+            connection.execute("SELECT count(*) FROM t WHERE a > 5")
+            connection.execute("SET auto_explain.log_min_duration = -1")
+        connection.execute("SET log_min_duration_statement = -1; SET log_duration = on; SET log_statement = 'all'")
+        connection.execute("SELECT max(a) FROM t WHERE b = %s", ("q",))
+        connection.execute("SELECT min(a) FROM t WHERE b = 'z'")
+        with pytest.raises(psycopg.Error):
+            connection.execute("SELECT nope FROM t")
+    with psycopg.connect(dsn, autocommit=True, dbname="template1") as connection:
+        connection.execute("SELECT 'elsewhere'")
+
+
+@pytest.fixture(scope="module")
+def logs():
+    """Paths of the logs of one server by format, with auto_explain where the server has it."""
+    found = max((b for b in installed() if (b.directory / "postgres").exists()), key=lambda b: (b.major == 15, b.major))
+    explained = any(found.directory.parent.rglob("auto_explain.so"))
+    home = new_home()
+    formats = "stderr,csvlog,jsonlog" if found.major >= 15 else "stderr,csvlog"
+    settings = SETTINGS | {
+        "logging_collector": "on",
+        "log_destination": formats,
+        "log_directory": str(home / "logs"),
+        "log_filename": "pg.log",
+        "log_min_duration_statement": "0",
+        "log_line_prefix": "%m,[%p],%q%u@%d,",
+    }
+    if explained:
+        settings |= {"shared_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0"}
+    with LocalServer(found, home, settings) as server:
+        traffic(server.dsn(), explained)
+        yield {"stderr": home / "logs" / "pg.log", "csv": home / "logs" / "pg.csv", "json": home / "logs" / "pg.json"}
+
+
+@pytest.mark.parametrize("format", ["stderr", "csv", "json"])
+def test_what_was_sent_is_what_is_read(logs, format):
+    if not logs[format].exists():
+        pytest.skip(f"the server writes no {format} log")
+    found = read_log(logs[format], database="postgres")
+    assert found.skipped == ()
+    literal = [s for s in found.statements if s.text == LITERAL]
+    assert [s.calls for s in literal] == [1]
+    assert literal[0].total_ms > 0
+    bound = [s for s in found.statements if s.text.startswith("SELECT * FROM t WHERE a = $1")]
+    assert sorted(s.parameters for s in bound) == [(str(i), VALUE, None) for i in range(3)]
+    assert all(s.calls == 1 and s.total_ms > 0 for s in bound)
+    single = {s.text: s for s in found.statements if s.text.startswith(("SELECT max", "SELECT min", "SELECT count"))}
+    assert single["SELECT max(a) FROM t WHERE b = $1"].parameters == ("q",)
+    assert all(s.calls == 1 and s.total_ms > 0 for s in single.values())
+    assert not any("elsewhere" in s.text for s in found.statements)
+
+
+def test_formats_agree(logs):
+    read = [read_log(path, format=name) for name, path in logs.items() if path.exists()]
+    shown = [sorted((s.text, s.calls, s.total_ms, str(s.parameters)) for s in w.statements) for w in read]
+    assert all(s == shown[0] for s in shown)
+    assert any("elsewhere" in row[0] for row in shown[0])
+
+
+def test_since_is_the_servers_clock(logs):
+    now = datetime.now(UTC)
+    found = read_log(logs["stderr"], since=now - timedelta(hours=1))
+    assert found.statements
+    assert now - timedelta(hours=1) < found.since <= found.until <= now + timedelta(minutes=1)
+    assert read_log(logs["stderr"], since=now + timedelta(hours=1)).statements == ()
