@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,8 +118,9 @@ def _missing_config(request: InitRequest) -> Path | None:
     path = Path(request.config_path)
     if path.exists():
         return None
-    if not path.parent.is_dir():
-        raise UsageError(f"no directory {path.parent} for the configuration file", code="config_directory")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        what = "cannot write in" if path.parent.is_dir() else "no"
+        raise UsageError(f"{what} directory {path.parent} for the configuration file", code="config_directory")
     return path
 
 

@@ -128,6 +128,20 @@ def test_tenants(ready):
     assert log(ready)[1:] == [("DISABLE_FIELD", 7, "orders", "status"), ("ENABLE_FIELD", 7, "orders", "status")]
 
 
+def test_answers_are_cached_until_somebody_here_toggles(ready):
+    host.configure_profile_cache(300, 1000)
+    host.initialize_tenant_expression(7)
+    assert len(host.get_tenant_fields(7)) == 3
+    ready.execute("UPDATE indexpilot.expression_profile SET is_enabled = false WHERE field_name = 'id'")
+    assert len(host.get_tenant_fields(7)) == 3
+    host.disable_field(7, "orders", "status")
+    assert [f["field_name"] for f in host.get_tenant_fields(7)] == ["custom_x"]
+    host.configure_profile_cache(0, 1000)
+    ready.execute("UPDATE indexpilot.expression_profile SET is_enabled = true")
+    assert len(host.get_tenant_fields(7)) == 3
+    host.configure_profile_cache(300, 1000)
+
+
 def test_defaults_for_tenants_without_a_profile(ready):
     ready.execute("UPDATE indexpilot.genome_catalog SET default_expression = false WHERE field_name = 'custom_x'")
     assert {f["field_name"]: f["explicit"] for f in host.get_tenant_fields(5)} == {"id": False, "status": False}

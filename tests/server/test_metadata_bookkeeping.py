@@ -7,7 +7,7 @@ from psycopg import sql as compose
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.requests import Connection, Record
-from indexpilot_cli.postgres.metadata import migrations
+from indexpilot_cli.postgres.metadata import migrations, mutations
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workflows.bookkeeping import bookkeeping, record_command
 
@@ -94,6 +94,36 @@ def test_turned_off(prepared, connection):
     with bookkeeping(prepared, MutationType.DISCOVER, Record(enabled=False)) as note:
         pass
     assert note.written is None and rows(connection) == []
+
+
+def test_offline_has_no_row(prepared, connection):
+    with bookkeeping(prepared, MutationType.DISCOVER, offline=True) as note:
+        pass
+    assert note.written is None and rows(connection) == []
+
+
+def test_a_role_that_may_not_write_is_warned(prepared, connection):
+    role = compose.Identifier("reads_" + connection.info.dbname)
+    connection.execute(compose.SQL("CREATE ROLE {} LOGIN").format(role))
+    try:
+        reader = Connection(psycopg.conninfo.make_conninfo(prepared.conninfo, user=role._obj[0]))
+        with bookkeeping(reader, MutationType.DISCOVER) as note:
+            pass
+        assert note.warning is not None and "privilege" in note.warning.message
+    finally:
+        connection.execute(compose.SQL("DROP ROLE {}").format(role))
+
+
+def test_arguments_that_are_not_text_in_utf8(prepared, connection):
+    with bookkeeping(prepared, MutationType.DISCOVER, Record(command="x \udce4", actor="\udce4\0")) as note:
+        note.details(**{"odd": "a\0b\ud800", "nan": float("nan")})
+    assert note.warning is None and rows(connection)[0][3]["odd"] == "ab?"
+
+
+def test_rows_of_a_newer_program_are_passed_over(prepared, connection):
+    connection.execute("INSERT INTO indexpilot.mutation_log (mutation_type) VALUES ('TELEPORT')")
+    with open_session(prepared.conninfo) as session:
+        assert mutations.recent(session) == () and mutations.summary(session).total == 0
 
 
 def test_a_database_that_is_read_only(prepared, connection):

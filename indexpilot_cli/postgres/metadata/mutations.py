@@ -22,7 +22,10 @@ _SCRUBBED = ("definition_sql", "undo_sql", "error")
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which rows: every field that is None (or empty) lets all pass. ``since`` is aware of its time zone."""
+    """Which rows: every field that is None (or empty) lets all pass. ``since`` is aware of its time zone.
+
+    Rows with a type this program does not know (a newer one wrote them) never pass.
+    """
 
     tenant_id: int | None = None
     types: tuple[MutationType, ...] = ()
@@ -102,7 +105,7 @@ def summary(session: Session, wanted: LogFilter | None = None, *, schema: str = 
 def _parameters(wanted: LogFilter) -> dict[str, Any]:
     return {
         "tenant_id": wanted.tenant_id,
-        "types": [t.value for t in wanted.types] or None,
+        "types": [t.value for t in wanted.types or tuple(MutationType)],
         "table_name": wanted.table_name,
         "schema_name": wanted.schema_name,
         "since": wanted.since,

@@ -47,13 +47,16 @@ _IN_TEXT = (
 
 
 def scrub_text(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with known secrets and everything that looks like one masked; NUL, which jsonb refuses, taken out."""
+    """The text with known secrets and everything that looks like one masked.
+
+    What jsonb refuses goes too: NUL is taken out, lone surrogates become question marks.
+    """
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)
     for pattern, tail in _IN_TEXT:
         text = pattern.sub(lambda match, tail=tail: f"{match['keep']}{MASK}{tail}", text)  # type: ignore[misc]
-    return text.replace("\0", "")
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 def scrub(value: object, secrets: Iterable[str] = ()) -> Json:

@@ -3,7 +3,7 @@ SELECT id, tenant_id, mutation_type, schema_name, table_name, field_name, detail
 FROM {schema}.mutation_log
 WHERE (%(id)s::bigint IS NULL OR id = %(id)s)
   AND (%(tenant_id)s::integer IS NULL OR tenant_id = %(tenant_id)s)
-  AND (%(types)s::text[] IS NULL OR mutation_type = ANY (%(types)s))
+  AND mutation_type = ANY (%(types)s)
   AND (%(table_name)s::text IS NULL OR table_name = %(table_name)s)
   AND (%(schema_name)s::text IS NULL OR schema_name = %(schema_name)s)
   AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)

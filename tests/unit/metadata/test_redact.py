@@ -113,7 +113,7 @@ def test_ordinary_text_stays(text):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes(),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary() | st.datetimes(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
     max_leaves=12,
 )
@@ -124,6 +124,7 @@ def test_everything_becomes_json_and_scrubbing_again_changes_nothing(value):
     once = scrub(value)
     json.dumps(once, allow_nan=False)
     assert "\\u0000" not in json.dumps(once)
+    json.dumps(once, ensure_ascii=False).encode()
     assert scrub(once) == once
 
 
