@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.model.capabilities import Server
 from indexpilot_cli.model.catalog import BLOCK, Catalog, ColumnStatistics
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.workload import Workload
+from indexpilot_cli.postgres import sql
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.dump import read_schema
+from indexpilot_cli.twin.pages import GinPages
 from indexpilot_cli.twin.values import (
     ExtendedStatistics,
     NotModelled,
@@ -22,6 +25,7 @@ from indexpilot_cli.twin.values import (
     Snapshot,
 )
 
+_SHOWS_RANGES_FROM = 170000
 _KINDS = {"r": "TABLE", "p": "TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE", "S": "SEQUENCE"}
 _LISTS = ("most_common_vals", "most_common_freqs", "histogram_bounds", "most_common_elems", "most_common_elem_freqs")
 _MORE_LISTS = ("elem_count_histogram", "range_length_histogram", "range_bounds_histogram")
@@ -53,6 +57,7 @@ def capture(
     with session.transaction(rollback=True):
         session.rows("catalog_output_forms")  # values in forms that do not depend on the role's settings
         statistics = tuple(_statistics(row) for row in session.rows("twin_statistics"))
+        statistics = _with_ranges(session, statistics)
     extended, notes = _extended(session)
     return Snapshot(
         server=_server(session, facts),
@@ -63,7 +68,7 @@ def capture(
         statistics=statistics,
         extended=extended,
         settings=MappingProxyType(settings),
-        overrides=tuple((r.database, r.role, r.name, r.value) for r in session.rows("twin_overrides")),
+        overrides=_overrides(session, settings),
         collate=facts.collate or "C",
         ctype=facts.ctype or "C",
         provider=facts.provider,
@@ -85,6 +90,12 @@ def column_statistics(row: Any) -> ColumnStatistics:
         range_empty_frac=getattr(row, "range_empty_frac", None),
         **lists,
     )
+
+
+def _overrides(session: Session, settings: Mapping[str, str]) -> tuple[tuple[str, str, str, str], ...]:
+    """Planner settings of other roles and databases; settings of applications may be secrets and stay out."""
+    rows = session.rows("twin_overrides")
+    return tuple((r.database, r.role, r.name, r.value) for r in rows if r.name in settings or r.name == "search_path")
 
 
 def _server(session: Session, facts: Any) -> Server:
@@ -118,6 +129,7 @@ def _missing(row: Any) -> NotModelled:
 
 def _sizes(session: Session, catalog: Catalog) -> tuple[RelationSize, ...]:
     heights = {i.name: i.tree_height for t in catalog.tables for i in t.indexes}
+    gin = _gin_pages(session)
     try:
         rows = session.rows("twin_relations", {"lengths": True})
     except RefusedError:  # somebody holds a table exclusively: its last known length has to do
@@ -132,6 +144,7 @@ def _sizes(session: Session, catalog: Catalog) -> tuple[RelationSize, ...]:
             all_visible=row.all_visible,
             method=row.method,
             height=heights.get(name),
+            gin=gin.get(name),
         )
         for row in rows
     )
@@ -146,6 +159,47 @@ def _statistics(row: Any) -> RelationStatistics:
         inherited=row.inherited,
         statistics=column_statistics(row),
     )
+
+
+def _gin_pages(session: Session) -> dict[QualifiedName, GinPages]:
+    """Page counts of GIN indexes, where pageinspect is installed and the role may use it."""
+    insider = session.one("twin_insider")
+    if insider is None or insider.pageinspect is None:
+        return {}
+    schema = quote_identifier(insider.pageinspect)
+    text = sql.get("twin_gin", session.version)
+    try:
+        rows = session.rows(text.format(info=f"{schema}.gin_metapage_info", page=f"{schema}.get_raw_page"))
+    except IndexPilotError:  # an index dropped or locked meanwhile: the planner's own guess has to do
+        return {}
+    return {
+        QualifiedName(r.schema, r.name): GinPages(
+            pending=int(r.pending), total=int(r.total), entry=int(r.entry), data=int(r.data), entries=int(r.entries)
+        )
+        for r in rows
+    }
+
+
+def _with_ranges(session: Session, statistics: tuple[RelationStatistics, ...]) -> tuple[RelationStatistics, ...]:
+    """pg_stats shows statistics of ranges from 17 on; before that only a superuser sees them."""
+    insider = session.one("twin_insider")
+    if session.version >= _SHOWS_RANGES_FROM or insider is None or not insider.reads_statistics:
+        return statistics
+    found = {(r.schema, r.relation, r.column, r.inherited): r for r in session.rows("twin_ranges")}
+
+    def complete(entry: RelationStatistics) -> RelationStatistics:
+        row = found.get((entry.relation.schema, entry.relation.name, entry.column, entry.inherited))
+        if row is None:
+            return entry
+        ranges = replace(
+            entry.statistics,
+            range_length_histogram=tuple(row.range_length_histogram or ()),
+            range_empty_frac=row.range_empty_frac,
+            range_bounds_histogram=tuple(row.range_bounds_histogram or ()),
+        )
+        return replace(entry, statistics=ranges)
+
+    return tuple(complete(entry) for entry in statistics)
 
 
 def _extended(session: Session) -> tuple[tuple[ExtendedStatistics, ...], tuple[str, ...]]:

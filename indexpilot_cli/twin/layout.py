@@ -98,6 +98,7 @@ def _file(row: Any, size: RelationSize, heap_pages: int, catalog: Catalog) -> Re
         pages=size.pages,
         method=row.method,
         height=height,
+        gin=size.gin,
         pages_per_range=row.pages_per_range or 128,
         heap_pages=heap_pages,
     )

@@ -14,6 +14,7 @@ from indexpilot_cli.model.catalog import Catalog, ColumnStatistics
 from indexpilot_cli.model.codec import to_json
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.workload import Workload
+from indexpilot_cli.twin.pages import GinPages
 
 FORMAT = 1  # of the snapshot file; raised when an older reader could misunderstand a newer file
 
@@ -36,7 +37,7 @@ class RelationSize:
     """What the planner reads about the size of one relation. ``pages`` is the file length in blocks.
 
     ``kind`` is relkind; ``pages_at_analyze`` and ``tuples`` are relpages and reltuples, whose quotient is the
-    density the planner scales by ``pages``. ``height`` is the root level of a B-tree where it could be read.
+    density the planner scales by ``pages``. ``height`` (root level of a B-tree) and ``gin`` where they could be read.
     """
 
     name: QualifiedName
@@ -47,6 +48,7 @@ class RelationSize:
     all_visible: int = 0
     method: str | None = None
     height: int | None = None
+    gin: GinPages | None = None
 
 
 @dataclass(frozen=True, slots=True)
