@@ -35,7 +35,7 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
         statements_preloaded=facts.statements_preloaded,
         hypopg_version=facts.hypopg_version,
         hypopg_available=facts.hypopg_available,
-        pooler_suspected=facts.backend_pid != session.backend_pid,
+        pooler_suspected=session.pooled or facts.backend_pid != session.backend_pid,
         metadata_version=_metadata_version(session, metadata_schema) if facts.has_metadata else None,
         unreadable_tables=tuple(str(QualifiedName(row.schema, row.name)) for row in hidden),
     )

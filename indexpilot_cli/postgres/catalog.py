@@ -63,7 +63,7 @@ def _one_snapshot(session: Session) -> Iterator[None]:
 def _tables(session: Session, scope: Mapping[str, object], database: Row) -> tuple[Table, ...]:
     rows = session.rows("catalog_tables", scope)
     names = {row.oid: QualifiedName(row.schema, row.name) for row in rows}
-    columns = _columns(session, list(names), read_statistics(session, list(names)))
+    columns = _columns(session, list(names), read_statistics(session, {row.oid: row.name for row in rows}))
     indexes = read_indexes(session, names)
     return tuple(_table(row, columns.get(row.oid, ()), indexes.get(row.oid, ()), database) for row in rows)
 

@@ -53,10 +53,12 @@ class HypoPGEstimator:
 
     Opens ``workers`` sessions like the given one, on first use; with ``adopt`` the given one is among them and
     closed with them. Close it, or use it in a ``with`` block.
-    Raises PrerequisiteError when the extension is not installed in the database.
+    Raises PrerequisiteError when the extension is not installed in the database, or when a pooler stands before it.
     """
 
     def __init__(self, session: Session, catalog: Catalog, *, workers: int = 2, adopt: bool = False):
+        if session.pooled:
+            raise _through_a_pooler()
         extension = session.one("hypopg_extension")
         if extension is None or extension.installed is None:
             raise _missing(extension.available if extension else None)
@@ -269,6 +271,15 @@ def _answerable(error: IndexPilotError) -> str:
     if isinstance(error, UnreachableError) and error.code != "timeout":
         raise error
     return error.detail or error.message
+
+
+def _through_a_pooler() -> PrerequisiteError:
+    return PrerequisiteError(
+        "HypoPG needs a connection of its own: its indexes live in one backend",
+        detail="another backend answered than the one connected to",
+        hint="connect to the server itself instead of the pooler, or plan on the twin (the default)",
+        code="pooler",
+    )
 
 
 def _missing(available: str | None) -> PrerequisiteError:

@@ -26,8 +26,8 @@ def read_indexes(session: Session, tables: Mapping[int, QualifiedName]) -> dict[
         oid: list(group)
         for oid, group in groupby(session.rows("catalog_index_keys", parameters), key=lambda key: int(key.oid))
     }
-    with_expressions = [oid for oid, parts in keys.items() if any(part.expression for part in parts)]
-    statistics = read_statistics(session, with_expressions) if with_expressions else {}
+    with_expressions = {r.oid: r.name for r in rows if any(part.expression for part in keys[r.oid])}
+    statistics = read_statistics(session, with_expressions)
     found: defaultdict[int, list[Index]] = defaultdict(list)
     for row in rows:
         found[row.relation].append(_index(row, keys[row.oid], tables[row.relation], statistics))

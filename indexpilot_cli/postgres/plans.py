@@ -69,7 +69,8 @@ def first_word(sql: str) -> str:
 
 
 def _alone(session: Session, explain: str) -> Mapping[str, Any]:
-    return session.explain(explain) if session.read_only else _rolled_back(session, (explain,))
+    safe = session.read_only and not session.pooled
+    return session.explain(explain) if safe else _rolled_back(session, (explain,))
 
 
 def _prepared(session: Session, statement: Plannable, options: str) -> Mapping[str, Any]:

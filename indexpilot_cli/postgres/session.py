@@ -56,6 +56,7 @@ class _Facts:
 
     version: int
     backend_pid: int
+    answering_pid: int
     host: str | None
     port: int | None
     tls: bool
@@ -72,8 +73,7 @@ class Session:
         self._target = target
         self._notices: list[Notice] = []
         self.read_only = read_only
-        self._connection = self._connect()
-        self._facts = _facts_of(self._connection)
+        self._connection, self._facts = self._connect()
 
     # -- life
 
@@ -90,8 +90,7 @@ class Session:
     def reconnect(self) -> None:
         """A new connection with the same settings in place of this one."""
         self._connection.close()
-        self._connection = self._connect()
-        self._facts = _facts_of(self._connection)
+        self._connection, self._facts = self._connect()
 
     def another(self) -> Session:
         """One more session to the same server with the same settings."""
@@ -117,6 +116,14 @@ class Session:
     def backend_pid(self) -> int:
         """The process id the server (or a pooler in front of it) gave us when we connected."""
         return self._facts.backend_pid
+
+    @property
+    def pooled(self) -> bool:
+        """Whether another backend answered than the one we connected to: a pooler that lends backends.
+
+        What a session sets then stays with some backend, and may be gone at the next statement.
+        """
+        return self._facts.answering_pid != self._facts.backend_pid
 
     @property
     def tls(self) -> bool:
@@ -189,7 +196,7 @@ class Session:
 
     # -- inside
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    def _connect(self) -> tuple[psycopg.Connection[Any], _Facts]:
         target = self._target
         try:
             connection = psycopg.connect(target.dsn, autocommit=True, prepare_threshold=None, **target.extra())
@@ -198,13 +205,13 @@ class Session:
         connection.add_notice_handler(self._keep_notice)
         try:
             with mapped(connection, target.secrets):
-                _configure(connection, target.settings)
+                facts = _facts_of(connection, _configure(connection, target.settings))
                 if self.read_only:
                     _stay_unseen(connection)
         except IndexPilotError:
             connection.close()
             raise
-        return connection
+        return connection, facts
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -261,23 +268,25 @@ def _options(given: Set[str], application_name: str, connect_timeout: int | None
     return tuple(options)
 
 
-def _facts_of(connection: psycopg.Connection[Any]) -> _Facts:
+def _facts_of(connection: psycopg.Connection[Any], answering_pid: int) -> _Facts:
     info = connection.info
     return _Facts(
         version=info.server_version,
         backend_pid=info.backend_pid,
+        answering_pid=answering_pid,
         host=info.host or None,
         port=info.port or None,
         tls=bool(connection.pgconn.ssl_in_use),
     )
 
 
-def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, str]]) -> None:
-    if not settings:
-        return
-    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, str]]) -> int:
+    """Apply the settings; gives the process id of the backend that did."""
+    calls = ["set_config(%s, %s, false)"] * len(settings)
     values = [part for pair in settings for part in pair]
-    connection.execute(compose.SQL("SELECT ") + compose.SQL(calls), values)
+    question = compose.SQL("SELECT ") + compose.SQL(", ").join(map(compose.SQL, ["pg_backend_pid()", *calls]))
+    row = connection.execute(question, values).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _stay_unseen(connection: psycopg.Connection[Any]) -> None:

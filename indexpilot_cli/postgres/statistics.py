@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from itertools import islice
 from typing import TypeAlias
 
 from indexpilot_cli.model.catalog import ColumnStatistics
 from indexpilot_cli.postgres.session import Row, Session
 
+_AT_ONCE = 400  # relations per question, so that none of them runs into a statement timeout
+
 StatisticsByColumn: TypeAlias = Mapping[tuple[int, str], ColumnStatistics]
 """From relation oid and column name to its statistics."""
 
 
-def read_statistics(session: Session, oids: Sequence[int]) -> StatisticsByColumn:
-    """Statistics of all columns of the relations (tables or indexes) that the role may read.
+def read_statistics(session: Session, relations: Mapping[int, str]) -> StatisticsByColumn:
+    """Statistics of all columns of the relations (tables or indexes, name by oid) that the role may read.
 
     For a table with children the statistics of the whole tree are preferred: those are what a query meets.
     """
-    return _by_column(session.rows("catalog_statistics", {"oids": list(oids)}))
-
-
-def _by_column(rows: Iterable[Row]) -> dict[tuple[int, str], ColumnStatistics]:
     found: dict[tuple[int, str], ColumnStatistics] = {}
-    for row in rows:  # inherited ones come last
-        found[row.relation, row.name] = _statistics(row)
+    todo = iter(relations.items())
+    while part := dict(islice(todo, _AT_ONCE)):
+        names = sorted(set(part.values()))  # the view knows names only, and looks up few of them quickly
+        rows = session.rows("catalog_statistics", {"oids": list(part), "names": names})
+        found.update(((row.relation, row.name), _statistics(row)) for row in rows)  # inherited ones come last
     return found
 
 

@@ -17,5 +17,5 @@ SELECT c.oid::int8 AS relation,
 FROM pg_catalog.pg_stats s
 JOIN pg_catalog.pg_namespace n ON n.nspname = s.schemaname
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
-WHERE c.oid = ANY (%(oids)s::oid[])
+WHERE s.tablename = ANY (%(names)s::name[]) AND c.oid = ANY (%(oids)s::oid[])
 ORDER BY c.oid, s.attname, s.inherited
