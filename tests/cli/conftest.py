@@ -2,6 +2,7 @@
 
 import functools
 
+import psycopg
 import pytest
 
 from tests.cli.process import run
@@ -27,6 +28,12 @@ VACUUM orders;
 """
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """One cache of twins for all tests."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def home(tmp_path):
     """An empty home, which is also the working directory."""
@@ -35,14 +42,26 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def cli(home):
+def cli(home, cache):
     """Run the program in the home directory."""
-    return functools.partial(run, home)
+    return functools.partial(run, home, XDG_CACHE_HOME=cache)
+
+
+@pytest.fixture(scope="session")
+def shop(pg):
+    """The DSN of a database that all tests read: two tables of a shop and one with an awkward name."""
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE t_cli_shop")
+        with psycopg.connect(pg.database("t_cli_shop"), autocommit=True) as connection:
+            connection.execute(SHOP)
+            connection.execute("ANALYZE")
+        yield pg.database("t_cli_shop")
+        admin.execute("DROP DATABASE t_cli_shop WITH (FORCE)")
 
 
 @pytest.fixture
-def shop(connection, database):
-    """The DSN of a database with two tables of a shop and one with an awkward name."""
+def own_shop(connection, database):
+    """The same, for a test that changes it."""
     connection.execute(SHOP)
     connection.execute("ANALYZE")
     return database
