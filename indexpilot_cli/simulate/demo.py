@@ -186,8 +186,8 @@ def _prove(
         f"on a copy: {proof.indexes} indexes built in {proof.build_seconds:.1f} s, {proof.bytes / 1e6:.0f} MB "
         f"({plan.size_bytes / 1e6:.0f} MB predicted); {proof.calls:,} reads timed without and with them",
     )
-    if proof.slower():
-        diary.remark(f"slower with the advice: {', '.join(proof.slower())}")
+    if proof.slower:
+        diary.remark(f"slower with the advice: {', '.join(proof.slower)}")
     return proof
 
 
