@@ -32,7 +32,8 @@ SELECT g AS id,
        random() < 0.02 AS urgent,
        (10 ^ (random() * 4))::int AS skewed,
        (random() * 99)::int AS tenant,
-       (random() * 9999)::int AS product
+       (random() * 9999)::int AS product,
+       (random() * 500)::int::char(6) AS padded
 FROM generate_series(1, 200000) g;
 CREATE TABLE papers AS
 SELECT g AS id,
@@ -40,6 +41,8 @@ SELECT g AS id,
        (SELECT array_agg((random() * 5000)::int) FROM generate_series(1, 5 + g % 3)) AS numbers,
        jsonb_build_object('kind', 'k' || g % 12, 'user', (random() * 3000)::int, 'ok', g % 2 = 0) AS data,
        'the ' || md5((g % 20000)::text) || ' ' || (g % 977) AS title,
+       point(random() * 1000, random() * 1000) AS place,
+       int4range(g, g + 10) AS span,
        to_tsvector('simple', 'word' || g % 50 || ' term' || (random() * 3000)::int || ' item' || g % 700) AS words
 FROM generate_series(1, 60000) g;
 ANALYZE wide;
@@ -80,6 +83,7 @@ BTREES = [
     "wide (seen, customer)",
     "wide (left(email, 6))",
     "wide (urgent)",
+    "wide (padded)",
 ]
 OTHERS = [
     ("gin", "papers USING gin (tags)"),
@@ -88,12 +92,14 @@ OTHERS = [
     ("gin", "papers USING gin (data jsonb_path_ops)"),
     ("gin", "papers USING gin (words)"),
     ("gin", "papers USING gin (title gin_trgm_ops)"),
+    ("gist", "papers USING gist (place)"),
+    ("gist", "papers USING gist (span)"),
     ("brin", "wide USING brin (created)"),
     ("brin", "wide USING brin (id, created) WITH (pages_per_range = 16)"),
     ("hash", "wide USING hash (long_text)"),
     ("hash", "wide USING hash (customer)"),
 ]
-TOLERANCE = {"btree": 0.2, "gin": 0.5, "brin": 0.5, "hash": 0.5}
+TOLERANCE = {"btree": 0.2, "gin": 0.5, "gist": 0.5, "brin": 0.5, "hash": 0.5}
 
 
 def build(connection, text, number):

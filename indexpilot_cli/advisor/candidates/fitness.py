@@ -6,7 +6,7 @@ from indexpilot_cli.advisor.candidates.site import Demand, Site
 from indexpilot_cli.advisor.normal import columns, type_name
 from indexpilot_cli.advisor.volatility import result_type, unsafe
 from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.catalog import Catalog, Column
+from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.index import BTREE, HASH, IndexKey
 from indexpilot_cli.model.names import QualifiedName
 
@@ -92,8 +92,3 @@ def _unfit_type(site: Site, key: IndexKey, method: str, subject: str, templates:
         detail = f"values are {width} bytes on average, a B-tree entry holds about 2,700; hash or md5() of it would do"
         return Rejection(subject, "too_wide", detail, templates=templates)
     return None
-
-
-def deterministic(column: Column | None) -> bool:
-    """Whether pattern matching on the column may use an index (collations named as such by ICU may not)."""
-    return column is None or column.collation is None or "nondeterministic" not in column.collation

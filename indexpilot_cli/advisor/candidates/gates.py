@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from indexpilot_cli.advisor.candidates.merge import set_aside
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site, key_of
 from indexpilot_cli.advisor.existing import covered_by, invalid_twin, same_structure
 from indexpilot_cli.advisor.selectivity import average_equal, selectivity
@@ -17,8 +18,13 @@ _OPEN_RANGE = 0.1
 
 
 def refusal(site: Site, draft: Draft) -> Rejection | None:
-    """Why the draft is no candidate, or None."""
-    return _covered(site, draft) or _too_wide(site, draft) or _unselective(site, draft) or _whole_table(site, draft)
+    """Why the draft of all who want it is no candidate, or None."""
+    return _covered(site, draft) or _too_wide(site, draft)
+
+
+def futility(site: Site, draft: Draft) -> Rejection | None:
+    """Why the index would not help the one use that the draft was made for, or None."""
+    return _unselective(site, draft) or _whole_table(site, draft)
 
 
 def notice(site: Site, draft: Draft) -> Rejection | None:
@@ -27,14 +33,7 @@ def notice(site: Site, draft: Draft) -> Rejection | None:
     if index is None:
         return None
     detail = f"{index.name.name} is invalid and serves no query: drop it before building it again"
-    return _rejection(site, draft, "invalid_exists", detail, index.name.name)
-
-
-def _rejection(site: Site, draft: Draft, reason: str, detail: str, by: str | None = None) -> Rejection:
-    text = site.subject(draft.definition.keys)
-    text += f" INCLUDE ({', '.join(draft.definition.include)})" if draft.definition.include else ""
-    text += f" WHERE {draft.definition.predicate}" if draft.definition.predicate else ""
-    return Rejection(text, reason, detail, draft.definition, by, draft.templates)
+    return set_aside(site, draft, "invalid_exists", detail, index.name.name)
 
 
 def _covered(site: Site, draft: Draft) -> Rejection | None:
@@ -44,7 +43,7 @@ def _covered(site: Site, draft: Draft) -> Rejection | None:
     same = same_structure(index.definition, draft.definition)
     name = index.name.name
     detail = f"{name} is this index" if same else f"{name} already serves what this index would"
-    return _rejection(site, draft, "exists" if same else "covered_by", detail, name)
+    return set_aside(site, draft, "exists" if same else "covered_by", detail, name)
 
 
 def _too_wide(site: Site, draft: Draft) -> Rejection | None:
@@ -57,9 +56,8 @@ def _too_wide(site: Site, draft: Draft) -> Rejection | None:
     width += sum(c.statistics.avg_width for c in included if c and c.statistics)
     if width <= site.options.max_key_width:
         return None
-    return _rejection(
-        site, draft, "too_wide", f"its entries would be {width} bytes; a B-tree holds about 2,700 at most"
-    )
+    detail = f"its entries would be {width} bytes; a B-tree holds about 2,700 at most"
+    return set_aside(site, draft, "too_wide", detail)
 
 
 def _unselective(site: Site, draft: Draft) -> Rejection | None:
@@ -79,7 +77,7 @@ def _unselective(site: Site, draft: Draft) -> Rejection | None:
     detail = f"{values} distinct values: a lookup returns about {share:.0%} of the rows, reading the table is cheaper"
     if share <= most:
         detail = f"{values} distinct values: only the rare ones are worth an index, and a partial index holds just them"
-    return _rejection(site, draft, "low_selectivity", detail)
+    return set_aside(site, draft, "low_selectivity", detail)
 
 
 def _whole_table(site: Site, draft: Draft) -> Rejection | None:
@@ -92,7 +90,7 @@ def _whole_table(site: Site, draft: Draft) -> Rejection | None:
     if in_order or any(d.use.limited or d.use.aggregates or not _fetches(d, definition) for d in draft.demands):
         return None
     detail = "every row is needed: sorting or hashing them is cheaper than fetching each through an index"
-    return _rejection(site, draft, "too_little_benefit", detail)
+    return set_aside(site, draft, "too_little_benefit", detail)
 
 
 def _fetches(demand: Demand, definition: IndexDefinition) -> bool:

@@ -7,7 +7,7 @@ every key usable for the templates that asked for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site
 from indexpilot_cli.advisor.existing import covers, same_structure
@@ -17,6 +17,7 @@ from indexpilot_cli.model.index import BTREE, IndexDefinition
 Size = Callable[[IndexDefinition], float]
 _SAME_SIZE = 1.1  # a longer index at most this much larger makes the shorter one pointless
 _MOST_MERGES = 200
+_HEAVY = 12
 
 
 def joined(drafts: Iterable[Draft]) -> tuple[Draft, ...]:
@@ -50,7 +51,7 @@ def _unique(demands: Sequence[Demand]) -> tuple[Demand, ...]:
 def merged(site: Site, drafts: Sequence[Draft]) -> tuple[Draft, ...]:
     """The drafts, those that a longer one also serves lent to it, and united INCLUDE lists."""
     plain = [d for d in drafts if d.definition.method == BTREE]
-    united = list(_united(site, plain))
+    united = [*_united(site, plain), *_appended(site, plain)]
     return tuple(_lent(d, plain) for d in joined((*drafts, *united)))
 
 
@@ -63,6 +64,28 @@ def _united(site: Site, drafts: Sequence[Draft]) -> Iterator[Draft]:
             if union is not None and made < _MOST_MERGES:
                 made += 1
                 yield union
+
+
+def _appended(site: Site, drafts: Sequence[Draft]) -> Iterator[Draft]:
+    """One index for two that begin alike: the keys of the heavier, then what the other has besides."""
+    plain = [d for d in drafts if d.free == len(d.definition.keys) > 1 and _bare_definition(d.definition)]
+    heavy = sorted(plain, key=lambda d: -d.weight)[:_HEAVY]
+    for place, left in enumerate(heavy):
+        for right in heavy[place + 1 :]:
+            if left.definition.keys[0] != right.definition.keys[0]:
+                continue
+            more = tuple(k for k in right.definition.keys if k not in left.definition.keys)
+            keys = (*left.definition.keys, *more)
+            if more and len(more) < len(right.definition.keys) and len(keys) <= site.options.max_key_columns:
+                both = _together(left, right)
+                reason = Reason("merged", f"joins the wishes of {len(both.templates)} templates", "model")
+                definition = replace(left.definition, keys=keys)
+                reasons = (*both.reasons, reason)
+                yield replace(both, definition=definition, kind="merged", free=len(keys), reasons=reasons)
+
+
+def _bare_definition(definition: IndexDefinition) -> bool:
+    return not definition.include and definition.predicate is None
 
 
 def _union(site: Site, left: Draft, right: Draft) -> Draft | None:
@@ -102,56 +125,44 @@ def _lent(draft: Draft, others: Sequence[Draft]) -> Draft:
 
 def dominated(site: Site, drafts: Sequence[Draft], size: Size) -> tuple[tuple[Draft, ...], tuple[Rejection, ...]]:
     """Drafts without those that another serves completely at about the same size, and a rejection for each."""
-    sizes = {d.definition: size(d.definition) for d in drafts}
     moving = frozenset(c for d in site.demands for c in d.use.updated)
-    kept: list[Draft] = []
+    kept: list[_Measured] = []
     gone: list[Rejection] = []
     for draft in sorted(drafts, key=lambda d: (-len(d.definition.keys) - len(d.definition.include), -d.weight)):
-        by = next((k for k in kept if _dominates(k, draft, sizes, moving)), None)
+        measured = _Measured(draft, draft.templates, _stored(draft.definition), size(draft.definition))
+        by = next((k.draft for k in kept if _dominates(k, measured, moving)), None)
         if by is None:
-            kept.append(draft)
-            continue
-        detail = f"{by.definition.id} serves the same templates and is about as large"
-        gone.append(
-            Rejection(
-                site.subject(draft.definition.keys),
-                "dominated",
-                detail,
-                draft.definition,
-                by.definition.id,
-                draft.templates,
-            )
-        )
-    return tuple(kept), tuple(gone)
+            kept.append(measured)
+        else:
+            detail = f"{by.definition.id} serves the same templates and is about as large"
+            gone.append(set_aside(site, draft, "dominated", detail, by.definition.id))
+    return tuple(m.draft for m in kept), tuple(gone)
 
 
-def _dominates(by: Draft, draft: Draft, sizes: dict[IndexDefinition, float], moving: frozenset[str]) -> bool:
-    more = _stored(by.definition) - _stored(draft.definition)
+def set_aside(site: Site, draft: Draft, reason: str, detail: str, by: str | None = None) -> Rejection:
+    """The rejection of a draft."""
+    text = site.subject(draft.definition.keys)
+    text += f" INCLUDE ({', '.join(draft.definition.include)})" if draft.definition.include else ""
+    text += f" WHERE {draft.definition.predicate}" if draft.definition.predicate else ""
+    return Rejection(text, reason, detail, draft.definition, by, draft.templates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    draft: Draft
+    templates: frozenset[str]
+    stored: frozenset[str]
+    size: float
+
+
+def _dominates(by: _Measured, draft: _Measured, moving: frozenset[str]) -> bool:
     return (
-        draft.templates <= by.templates
-        and sizes[by.definition] <= _SAME_SIZE * sizes[draft.definition]
-        and not more & moving  # an updated column costs writes that the shorter index does not
-        and covers(by.definition, draft.definition, draft.free, partial_by_full=False)
+        by.size <= _SAME_SIZE * draft.size
+        and draft.templates <= by.templates
+        and not (by.stored - draft.stored) & moving  # an updated column costs writes that the shorter does not
+        and covers(by.draft.definition, draft.draft.definition, draft.draft.free, partial_by_full=False)
     )
 
 
 def _stored(definition: IndexDefinition) -> frozenset[str]:
     return frozenset((*definition.columns, *definition.include))
-
-
-def capped(site: Site, drafts: Sequence[Draft], size: Size) -> tuple[tuple[Draft, ...], tuple[Rejection, ...]]:
-    """The most promising drafts of the table: by weight and by weight per byte in turn, up to the cap."""
-    limit = site.options.per_table
-    if len(drafts) <= limit:
-        return tuple(drafts), ()
-    by_weight = sorted(drafts, key=lambda d: -d.weight)
-    by_density = sorted(drafts, key=lambda d: -d.weight / max(size(d.definition), 1.0))
-    order = list(dict.fromkeys(d.definition for pair in zip(by_weight, by_density, strict=True) for d in pair))
-    chosen = set(order[:limit])
-    detail = f"only the {limit} most promising candidates of a table are priced"
-    gone = tuple(
-        Rejection(site.subject(d.definition.keys), "over_limit", detail, d.definition, templates=d.templates)
-        for d in drafts
-        if d.definition not in chosen
-    )
-    return tuple(d for d in drafts if d.definition in chosen), gone

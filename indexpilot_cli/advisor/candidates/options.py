@@ -33,4 +33,4 @@ class CandidateOptions:
     hash_width: int = 40
     brin_pages: int = 1280
     brin_correlation: float = 0.9
-    per_table: int = 60
+    per_table: int = 80

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.advisor.candidates.btree import propose_btree
+from indexpilot_cli.advisor.candidates.cap import capped
 from indexpilot_cli.advisor.candidates.covering import propose_covering
 from indexpilot_cli.advisor.candidates.fitness import too_small, unfit_relation
 from indexpilot_cli.advisor.candidates.foreign_keys import propose_foreign_keys
-from indexpilot_cli.advisor.candidates.gates import notice, refusal
-from indexpilot_cli.advisor.candidates.merge import capped, dominated, joined, merged
+from indexpilot_cli.advisor.candidates.gates import futility, notice, refusal
+from indexpilot_cli.advisor.candidates.merge import dominated, joined, merged
 from indexpilot_cli.advisor.candidates.options import CandidateOptions
 from indexpilot_cli.advisor.candidates.partial import propose_partial
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Proposed, Site, gather, make_site
@@ -23,6 +24,8 @@ from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.workload import QueryTemplate, StatementKind
+
+_CLOSELY = 3  # candidates compared with each other, as a multiple of those given out
 
 
 def propose(templates: Sequence[QueryTemplate], catalog: Catalog, options: CandidateOptions | None = None) -> Proposal:
@@ -51,7 +54,9 @@ def propose(templates: Sequence[QueryTemplate], catalog: Catalog, options: Candi
 
 def _relations(templates: Sequence[QueryTemplate], catalog: Catalog) -> tuple[QualifiedName, ...]:
     used = [use.table for t in templates for use in t.uses]
-    children = [k.table for k in catalog.foreign_keys if k.referenced in set(used)]
+    losing = {use.table for t in templates for use in t.uses if use.target and t.kind is not StatementKind.INSERT}
+    losing |= {t.name for t in catalog.tables if t.activity.deletes and t.name in set(used)}
+    children = [k.table for k in catalog.foreign_keys if k.referenced in losing]
     return tuple(dict.fromkeys((*used, *children)))
 
 
@@ -61,15 +66,17 @@ def _unsupported(name: QualifiedName, problem: str, demands: Sequence[Demand]) -
 
 
 def _table(site: Site, templates: Sequence[QueryTemplate]) -> tuple[tuple[Draft, ...], list[Rejection]]:
-    drafts, rejections = _sorted_out(_first(site, templates))
+    first, rejections = _sorted_out(_first(site, templates))
     small = too_small(site)
     if small is not None:
-        return (), [*rejections, *_all_small(site, drafts, small)]
-    drafts = joined(drafts)
+        return (), [*rejections, *_all_small(site, first, small)]
+    drafts = joined(first)
     covering, more = _sorted_out(propose_covering(site, drafts))
     partial = tuple(propose_partial(site, drafts))
     covering_partial, _ = _sorted_out(propose_covering(site, joined(partial)))
-    passed, refused = _gated(site, joined((*drafts, *covering, *partial, *covering_partial)))
+    useful, futile = _useful(site, first)
+    passed, refused = _gated(site, joined((*useful, *covering, *partial, *covering_partial)))
+    refused += [r for r in futile if r.definition not in {d.definition for d in passed}]
     sizes: dict[IndexDefinition, float] = {}
 
     def size(definition: IndexDefinition) -> float:
@@ -77,9 +84,11 @@ def _table(site: Site, templates: Sequence[QueryTemplate]) -> tuple[tuple[Draft,
             sizes[definition] = float(estimate(definition, site.table, site.catalog).bytes)
         return sizes[definition]
 
-    kept, gone = dominated(site, merged(site, passed), size)
-    final, over = capped(site, sorted(kept, key=lambda d: (-d.weight, d.definition.id)), size)
-    return final, [*rejections, *more, *refused, *gone, *over]
+    wide, far = capped(site, passed, _CLOSELY * site.options.per_table)
+    kept, gone = dominated(site, merged(site, wide), size)
+    ordered = sorted(kept, key=lambda d: (-d.weight, d.definition.id))
+    final, over = capped(site, ordered, site.options.per_table, size)
+    return final, [*rejections, *more, *refused, *far, *gone, *over]
 
 
 def _first(site: Site, templates: Sequence[QueryTemplate]) -> Iterator[Proposed]:
@@ -108,6 +117,12 @@ def _all_small(site: Site, drafts: Sequence[Draft], detail: str) -> Iterator[Rej
     for draft in joined(d for d in drafts if len(d.definition.keys) == 1 or d.kind == "foreign_key"):
         subject = site.subject(draft.definition.keys)
         yield Rejection(subject, "too_small", detail, draft.definition, templates=draft.templates)
+
+
+def _useful(site: Site, drafts: Sequence[Draft]) -> tuple[list[Draft], list[Rejection]]:
+    """Drafts that help the use they were made for: one template's futile wish must not outvote another's."""
+    found = [(draft, futility(site, draft)) for draft in drafts]
+    return [d for d, why in found if why is None], [why for _, why in found if why is not None]
 
 
 def _gated(site: Site, drafts: Sequence[Draft]) -> tuple[list[Draft], list[Rejection]]:

@@ -15,7 +15,7 @@ _JSON_KINDS = (AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
 _SET_KINDS = (AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS)
 _RANGES = {"int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange"}
 _RANGES |= {r.replace("range", "multirange") for r in _RANGES}
-_SHAPES = {"point", "box", "polygon", "circle", "geometry", "geography", "cube"}
+_SHAPES = {"point", "box", "polygon", "circle", "geometry", "geography", "cube", "ltree"}
 _VECTORS = ("vector", "halfvec", "sparsevec")
 _BRIN_TYPES = {"int2", "int4", "int8", "date", "timestamp", "timestamptz", "numeric", "float8", "float4", "oid", "uuid"}
 _PAGES_PER_RANGE = 32
@@ -40,6 +40,8 @@ def _contained(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:
         yield from _json(site, demand, atom)
     elif kind in _RANGES or (column is not None and column.category == "R"):
         yield from _gist(site, demand, atom, f"ranges compared with {atom.operator}")
+    elif kind == "hstore":
+        yield from _gin(site, demand, atom, "json", f"hstore compared with {atom.operator}")
     elif kind in _SHAPES:
         yield from _gist(site, demand, atom, f"shapes compared with {atom.operator}")
     elif kind == "tsvector" or atom.kind is AtomKind.TEXT_SEARCH:
@@ -107,6 +109,8 @@ def _nearest(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:
         trigram = IndexKey(key.column, key.expression, operator_class="gist_trgm_ops")
         reason = Reason("nearest", f"nearest first by {atom.operator}")
         yield Draft(site.definition((trigram,), method=GIST), "gist", (demand,), 1, (reason,))
+    elif kind == "hstore":
+        yield from _gin(site, demand, atom, "json", f"hstore compared with {atom.operator}")
     elif kind in _SHAPES:
         yield from _gist(site, demand, atom, f"nearest first by {atom.operator}: GiST gives that order")
     elif not site.catalog.has_extension("btree_gist"):

@@ -63,22 +63,28 @@ def _infix(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:
     if refused is not None:
         yield refused
         return
+    kind = key_type(site, key)
+    if kind in ("citext", "bpchar", "name"):
+        detail = f"trigrams need text and {key.text} is {kind}; queries that cast it to text could use an index"
+        yield _no_trigrams(site, demand, key, "no_operator_class", detail)
+        return
     if not site.catalog.has_extension("pg_trgm"):
         detail = "patterns without a fixed beginning need trigrams: CREATE EXTENSION pg_trgm; then ask again"
-        yield Rejection(
-            site.subject((key,)) + " gin_trgm_ops", "extension_missing", detail, templates=frozenset({demand.template})
-        )
+        yield _no_trigrams(site, demand, key, "extension_missing", detail)
         return
     known = _trigram_length(atom)
     if known is not None and known < 3:
         detail = f"the pattern {atom.constant} has fewer than three letters in a row, so no trigram can find it"
-        yield Rejection(
-            site.subject((key,)) + " gin_trgm_ops", "not_used", detail, templates=frozenset({demand.template})
-        )
+        yield _no_trigrams(site, demand, key, "not_used", detail)
         return
     trigram = IndexKey(key.column, key.expression, operator_class="gin_trgm_ops")
     reason = Reason("trigram", f"{key.text} {atom.operator} with a pattern that may start anywhere")
     yield Draft(site.definition((trigram,), method=GIN), "trigram", (demand,), 1, (reason,))
+
+
+def _no_trigrams(site: Site, demand: Demand, key: IndexKey, reason: str, detail: str) -> Rejection:
+    subject = site.subject((key,)) + " gin_trgm_ops"
+    return Rejection(subject, reason, detail, templates=frozenset({demand.template}))
 
 
 def _trigram_length(atom: Atom) -> int | None:

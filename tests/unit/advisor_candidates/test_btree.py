@@ -154,6 +154,26 @@ def test_every_candidate_names_templates_and_reasons():
         assert all(not r.text.endswith(".") for r in candidate.reasons)
 
 
+def test_two_that_begin_alike_can_become_one():
+    few = stats(20)
+    shop = table("t", column("a", statistics=few), column("b", statistics=few), column("c", statistics=few))
+    one = template(use("t", eq("a"), eq("b")), label="q-1")
+    two = template(use("t", eq("a"), eq("c")), label="q-2")
+    proposal = propose([one, two], catalog(shop), PLAIN)
+    (both,) = [c for c in proposal.candidates if len(c.definition.keys) == 3]
+    assert both.definition.columns[0] == "a"
+    assert (both.kind, both.templates) == ("merged", {"q-1", "q-2"})
+
+
+def test_a_futile_wish_does_not_outvote_another():
+    grouped = template(use("orders", group_by=sort("org")), label="q-g")
+    wanted = template(use("orders", eq("org")), label="q-e")
+    proposal = propose([grouped, wanted], catalog(ORDERS), PLAIN)
+    assert "btree orders (org)" in texts(proposal)
+    assert "too_little_benefit" not in reasons(proposal)
+    assert "too_little_benefit" in reasons(propose([grouped], catalog(ORDERS), PLAIN))
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.sampled_from([None, True, False])), max_size=4))
 def test_canonical_order_is_the_order_or_its_reverse(parts):
     keys = tuple(IndexKey(column=c, descending=d, nulls_first=n) for c, d, n in parts)

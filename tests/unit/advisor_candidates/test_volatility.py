@@ -19,12 +19,12 @@ FUNCTIONS = {"mine": "i", "yours": "s", "public.wild": "v"}
 
 FINE = """lower(s); s || 'x'; date_trunc('day', ts); date_trunc('day', tz AT TIME ZONE 'UTC'); ts::date; d::timestamp
 extract(year FROM ts); extract(epoch FROM d); j ->> 'k'; (j ->> 'k')::int; (j ->> 'k')::uuid; a::text; left(s, 4)
-to_tsvector('english', s); coalesce(s, ''); mine(a); a + 1; substring(s FROM 1 FOR 3); md5(s); (tz AT TIME ZONE 'UTC')::date
-CASE WHEN a > 1 THEN s ELSE lower(s) END; unknown_function(a); to_timestamp(a); age(ts, ts)"""
-BAD = """date_trunc('day', tz); tz::date; tz::text; ts::timestamptz; d::timestamptz; extract(hour FROM tz); to_char(ts, 'YYYY')
-to_date(s, 'YYYY'); s::timestamp; s::date; (j ->> 'at')::timestamptz; to_tsvector(s); now(); current_date; age(ts)
+to_tsvector('english', s); coalesce(s, ''); mine(a); a + 1; substring(s FROM 1 FOR 3); md5(s); age(ts, ts)
+(tz AT TIME ZONE 'UTC')::date; CASE WHEN a > 1 THEN s ELSE lower(s) END; unknown_function(a); to_timestamp(a)"""
+BAD = """date_trunc('day', tz); tz::date; tz::text; ts::timestamptz; d::timestamptz; extract(hour FROM tz); age(ts)
+to_char(ts, 'YYYY'); to_date(s, 'YYYY'); s::timestamp; s::date; (j ->> 'at')::timestamptz; to_tsvector(s); now()
 concat(s, a); yours(a); public.wild(a); date_part('day', tz); d::text; tags::text; CURRENT_TIMESTAMP; unaccent(s)
-lower(tz::text); tz + interval '1 day'; to_json(s)"""
+lower(tz::text); tz + interval '1 day'; to_json(s); current_date"""
 
 
 def each(text):
