@@ -137,7 +137,7 @@ def stop_orphan(home: Path) -> None:
         lines = pid_file.read_text().splitlines()
         process = psutil.Process(int(lines[0]))
         # The start time in the file tells the server from another process that got its number.
-        if abs(process.create_time() - int(lines[2])) < 5 and str(home) in " ".join([lines[1], *process.cmdline()]):
+        if abs(process.create_time() - int(lines[2])) < 5 and str(home) in " ".join(process.cmdline()):
             process.send_signal(3)  # SIGQUIT: immediate shutdown
             process.wait(10)
     except (OSError, ValueError, IndexError, psutil.Error):

@@ -58,7 +58,7 @@ def read_schema(
 def split_objects(text: str) -> tuple[SchemaObject, ...]:
     """The objects of a plain ``pg_dump`` text, without those that do not matter to a planner."""
     headers = list(_HEADER.finditer(text))
-    ends = [h.start() for h in headers[1:]] + [len(text)]
+    ends = [*(h.start() for h in headers[1:]), len(text)][: len(headers)]
     objects = (
         SchemaObject(h["name"], h["kind"], "" if h["schema"] == "-" else h["schema"], _body(text[h.end() : end]))
         for h, end in zip(headers, ends, strict=True)

@@ -15,6 +15,8 @@ from indexpilot_cli.twin.server import give_to_server
 from indexpilot_cli.twin.sizes import KeyWidth, btree_height
 from indexpilot_cli.twin.values import RelationSize, Snapshot
 
+_REWRITTEN = frozenset({"btree", "gin", "brin"})  # for the others the length of the file is enough
+
 
 @dataclass(frozen=True, slots=True)
 class Heap:
@@ -101,6 +103,7 @@ def _file(row: Any, size: RelationSize, heap_pages: int, catalog: Catalog) -> Re
         gin=size.gin,
         pages_per_range=row.pages_per_range or 128,
         heap_pages=heap_pages,
+        keep=row.method not in _REWRITTEN,
     )
 
 

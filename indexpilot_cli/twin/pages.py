@@ -29,7 +29,9 @@ _NO_BLOCK = 0xFFFFFFFF
 _GIN_META = 1 << 3
 _GIN_VERSION = 2
 _BRIN_MAGIC, _BRIN_META_PAGE = 0xA8109CFA, 0xF091
+_SPGIST_MAGIC, _SPGIST_PAGE, _SPGIST_CACHED = 0xBA0BABEE, 0xFF82, 8
 _REVMAP_ITEMS = 1360  # ranges one BRIN revmap page addresses
+WRITTEN = frozenset({"btree", "gin", "brin", "spgist", "gist", "hash"})  # methods whose files we can make from nothing
 _EQUAL_IMAGE = _HEADER_SIZE + 40  # offset in the metapage
 MAX_HEIGHT = 16
 
@@ -47,7 +49,10 @@ class GinPages:
 
 @dataclass(frozen=True, slots=True)
 class RelationFile:
-    """A file to make: its relfilenode, length in blocks, and what its first pages say."""
+    """A file to make: its relfilenode, length in blocks, and what its first pages say.
+
+    ``keep`` lengthens a file that is there and leaves its content alone.
+    """
 
     node: int
     pages: int
@@ -56,6 +61,7 @@ class RelationFile:
     gin: GinPages | None = None
     pages_per_range: int = 128
     heap_pages: int = 0
+    keep: bool = False
 
 
 def write_file(directory: Path, file: RelationFile, owner: Callable[[Path], None]) -> None:
@@ -63,14 +69,16 @@ def write_file(directory: Path, file: RelationFile, owner: Callable[[Path], None
 
     ``owner`` gives a new file to the server's account. No backend may have pages of this relfilenode in memory.
     """
-    start = first_pages(file)
+    start = b"" if file.keep else first_pages(file)
     length = max(file.pages, len(start) // BLOCK)
     for number in range(max(1, ceil(length / SEGMENT))):
         path = directory / (f"{file.node}.{number}" if number else str(file.node))
-        with path.open("wb") as handle:
+        with path.open("ab" if file.keep else "wb") as handle:
             if number == 0:
                 handle.write(start)
-            os.truncate(handle.fileno(), min(length - number * SEGMENT, SEGMENT) * BLOCK)
+            handle.flush()
+            size = min(length - number * SEGMENT, SEGMENT) * BLOCK
+            os.truncate(handle.fileno(), max(size, path.stat().st_size) if file.keep else size)
         owner(path)
 
 
@@ -89,7 +97,7 @@ def first_pages(file: RelationFile) -> bytes:
         return gin_metapage(file.gin or GinPages(0, 0, 0, 0, 0))
     if file.method == "brin":
         return brin_metapage(file.pages_per_range, file.heap_pages)
-    return b""
+    return spgist_metapage() if file.method == "spgist" else b""
 
 
 def btree_pages(height: int) -> bytes:
@@ -121,6 +129,12 @@ def brin_metapage(pages_per_range: int, heap_pages: int) -> bytes:
     ranges = max(1, ceil(heap_pages / pages_per_range))
     body = struct.pack("<IIII", _BRIN_MAGIC, 1, pages_per_range, ceil(ranges / _REVMAP_ITEMS))
     return _page(body, struct.pack("<HHHH", 0, 0, 0, _BRIN_META_PAGE), lower=_HEADER_SIZE + len(body))
+
+
+def spgist_metapage() -> bytes:
+    """The SP-GiST metapage: without its magic number the planner takes the file for damaged."""
+    body = struct.pack("<I", _SPGIST_MAGIC) + struct.pack("<Ii", _NO_BLOCK, 0) * _SPGIST_CACHED
+    return _page(body, struct.pack("<HHHH", 1, 0, 0, _SPGIST_PAGE), lower=_HEADER_SIZE + len(body))
 
 
 def _btree_metapage(root: int, level: int) -> bytes:

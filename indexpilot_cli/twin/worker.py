@@ -19,7 +19,7 @@ from indexpilot_cli.postgres.plans import explain_text, refuse_others
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.shapes import KnownIndex, Node
 from indexpilot_cli.twin.layout import Heap
-from indexpilot_cli.twin.pages import RelationFile, equal_image, write_file
+from indexpilot_cli.twin.pages import WRITTEN, RelationFile, equal_image, write_file
 from indexpilot_cli.twin.server import give_to_server
 from indexpilot_cli.twin.statistics import put_statistics
 from indexpilot_cli.twin.values import RelationStatistics
@@ -82,6 +82,7 @@ class Worker:
 
     def reach(self, statement: Plannable) -> Reach:
         """What the statement touches, from the locks its planning takes; with ``error`` when it has no plan."""
+        self.show(frozenset(), frozenset())
         try:
             refuse_others(statement.sql)
             with self._planner.transaction(rollback=True):
@@ -176,9 +177,8 @@ class Worker:
 
         Only meaningful between ``build`` and the first ``resize``.
         """
-        stored = [member.oid for member in self._built[definition] if member.kind == "i"]
-        node = self._admin.value("SELECT pg_relation_filenode(%s::oid)::bigint", stored[:1]) if stored else None
-        return node is not None and equal_image(self._directory / str(node))
+        stored = [member for member in self._built[definition] if member.kind == "i"]
+        return bool(stored) and equal_image(self._directory / str(self._node_of(stored[0])))
 
     def resize(self, definition: IndexDefinition, size: IndexSize) -> None:
         """Give a hypothetical index that is already there another size."""
@@ -199,6 +199,9 @@ class Worker:
 
     def _qualified(self, definition: IndexDefinition, name: str) -> str:
         return str(QualifiedName(definition.table.schema, name))
+
+    def _node_of(self, member: Member) -> int:
+        return int(self._admin.value("SELECT pg_relation_filenode(%s::oid)::bigint", [member.oid]))
 
     def _empty_node(self, heap: Heap) -> int:
         """A relfilenode of no blocks for the table's builds, which would scan sparse blocks as slowly as real ones."""
@@ -221,7 +224,8 @@ class Worker:
         for member in stored:
             share = rows[member.oid] / total if total else 1 / len(stored)
             pages = max(1, round(size.pages * share))
-            node = next(self._nodes)
+            ours = definition.method in WRITTEN
+            node = next(self._nodes) if ours else self._node_of(member)
             file = RelationFile(
                 node=node,
                 pages=pages,
@@ -229,6 +233,7 @@ class Worker:
                 height=size.height if len(stored) == 1 else min(size.height, max(0, pages - 2)),
                 pages_per_range=int(dict(definition.options).get("pages_per_range", 128)),
                 heap_pages=self._heaps[member.table_oid].pages,
+                keep=not ours,
             )
             write_file(self._directory, file, give_to_server)
             swaps.append({"oid": member.oid, "node": node, "pages": pages, "tuples": size.tuples * share})

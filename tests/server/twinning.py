@@ -1,14 +1,14 @@
 """A database with most of what a schema can hold, and its twin."""
 
-import re
+import uuid
+from contextlib import contextmanager
 
+import psycopg
 from psycopg import sql
 
 from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.session import open_session
-from indexpilot_cli.twin.fidelity import measure
-from indexpilot_cli.twin.planner import open_twin
 from indexpilot_cli.twin.snapshot import capture
 
 SCHEMA = """
@@ -57,15 +57,18 @@ CREATE STATISTICS sales.mixed (mcv, dependencies) ON status, ordered, amount FRO
 CREATE STATISTICS sales.texts (mcv) ON country, name FROM sales.customers;
 CREATE VIEW sales.paid AS SELECT o.id, c.name, o.amount FROM sales.orders o JOIN sales.customers c
     ON c.id = o.customer_id WHERE o.status = 'paid';
-CREATE FUNCTION sales.big(int) RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT count(*) FROM sales.events WHERE kind > $1 $$;
+CREATE FUNCTION sales.big(int) RETURNS bigint LANGUAGE sql STABLE AS
+    $$ SELECT count(*) FROM sales.events WHERE kind > $1 $$;
 CREATE FUNCTION sales.half(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN n / 2; END $$;
 """
 
 ROWS = """
 INSERT INTO sales.customers (email, name, country, tags, attributes, created, full_text, validity, place)
 SELECT 'user' || i || '@example.org', 'name ' || i % 3000, (ARRAY['DE','FR','US','JP'])[1 + i % 4],
-       ARRAY['t' || i % 7, 't' || i % 50], jsonb_build_object('a', i % 10, 'b', i), timestamptz '2023-01-01 00:00Z' + i * interval '11 min',
-       to_tsvector('simple', 'word' || i % 90 || ' other' || i % 13), int4range(i, i + 10 + i % 100), (i % 3, i, 1)::sales.point3
+       ARRAY['t' || i % 7, 't' || i % 50], jsonb_build_object('a', i % 10, 'b', i),
+       timestamptz '2023-01-01 00:00Z' + i * interval '11 min',
+       to_tsvector('simple', 'word' || i % 90 || ' other' || i % 13),
+       int4range(i, i + 10 + i % 100), (i % 3, i, 1)::sales.point3
 FROM generate_series(1, 20000) i;
 INSERT INTO sales.orders (customer_id, status, amount, ordered)
 SELECT 1 + (i * 7919) % 20000, (ARRAY['new','paid','paid','paid','shipped','shipped','lost'])[1 + i % 7]::sales.status,
@@ -125,18 +128,18 @@ def fill(connection):
     connection.execute("TRUNCATE sales.never_analyzed")
 
 
-def ordinary_role(connection, database):
-    """A login role with no more than the design asks for; gives its DSN."""
-    name = "reader_" + re.search(r"dbname='?(\w+)", database)[1]
-    role = sql.Identifier(name)
-    connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret'").format(role))
-    connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(role))
-    return name
+@contextmanager
+def filled_database(pg):
+    """The DSN of a new database of the server with everything in it."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        with psycopg.connect(pg.database(name), autocommit=True) as connection:
+            fill(connection)
+        yield pg.database(name)
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def snapshot_of(dsn, **more):
     with open_session(dsn) as session:
         return capture(session, read_catalog(session), conninfo=dsn, **more)
-
-
-__all__ = ["fill", "measure", "open_twin", "ordinary_role", "snapshot_of", "statements"]

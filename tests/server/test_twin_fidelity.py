@@ -1,0 +1,97 @@
+"""The twin plans as its source does: every kind of object, value and statistics we know of."""
+
+# ruff: noqa: F401, F811
+
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.workload import ObservedStatement, Plannable, SourceKind, Workload
+from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.twin.fidelity import measure
+from indexpilot_cli.twin.planner import open_twin
+from indexpilot_cli.twin.redact import redact
+from indexpilot_cli.twin.snapshot import load, save
+from indexpilot_cli.workload.literals import map_literals
+from tests.server.twin_fixtures import place, snapshot, source, twin
+from tests.server.twinning import statements
+
+
+def test_every_plan_is_the_same_and_no_cost_differs(twin, source, snapshot):
+    with open_session(source) as session:
+        found = measure(twin, session, statements())
+    assert twin.name.startswith("twin/") and twin.version.split(".")[0] == str(snapshot.major)
+    assert (found.compared, found.identical, found.not_compared) == (len(statements()), len(statements()), 0)
+    assert found.max_error < 0.007, found.differences
+
+
+def test_nothing_was_left_out(twin):
+    assert [str(item) for item in twin.not_modelled] == []
+    assert twin.notes == ()
+
+
+def test_differences_are_listed(twin, source):
+    with psycopg.connect(source, autocommit=True) as connection:
+        connection.execute("CREATE INDEX late ON sales.orders_2023 (amount)")
+        try:
+            with open_session(source) as session:
+                asked = ("late", Plannable("SELECT * FROM sales.orders_2023 WHERE amount = 3.5"))
+                found = measure(twin, session, [asked, ("none", Plannable("SELECT * FROM nothing"))])
+        finally:
+            connection.execute("DROP INDEX sales.late")
+    assert (found.compared, found.identical, found.not_compared) == (1, 0, 1)
+    assert [d.template for d in found.differences] == ["late"] and found.max_error > 0.1
+
+
+def test_the_file_makes_the_same_twin(snapshot, place, tmp_path, twin):
+    save(snapshot, tmp_path / "file")
+    with open_twin(load(tmp_path / "file"), cache_dir=place, workers=1) as other:
+        questions = [WhatIf(statement) for _, statement in statements()]
+        assert other.plan(questions) == twin.plan(questions)
+
+
+def test_a_redacted_twin_estimates_alike(snapshot, place, twin):
+    """Ranges, equality and joins; not what looks inside a value."""
+    asked = [
+        "SELECT * FROM sales.customers WHERE id < 5000",
+        "SELECT * FROM sales.customers WHERE country = 'DE'",
+        "SELECT * FROM sales.customers WHERE created BETWEEN '2023-02-01' AND '2023-03-01'",
+        "SELECT * FROM sales.orders WHERE ordered >= '2024-03-01' AND status = 'new'",
+        "SELECT * FROM sales.orders_2023 WHERE amount > 900.5",
+        "SELECT * FROM sales.customers WHERE tags @> ARRAY['t3']",
+        "SELECT * FROM sales.orders o JOIN sales.customers c ON c.id = o.customer_id WHERE o.customer_id = 77",
+        "SELECT * FROM sales.events WHERE kind = 7 AND level = 3",
+    ]
+    workload = Workload(SourceKind.SQL, tuple(ObservedStatement(text) for text in asked))
+    hidden = redact(replace(snapshot, workload=workload), map_literals)
+    assert not any(name in str(hidden.statistics) for name in ("example.org", "name 15", "'t3'"))
+    with open_twin(hidden, cache_dir=place, workers=1) as other:
+        before = twin.plan([WhatIf(Plannable(text)) for text in asked])
+        after = other.plan([WhatIf(Plannable(s.text)) for s in hidden.workload.statements])
+    for text, one, two in zip(asked, before, after, strict=True):
+        assert one.shape == two.shape, text
+        assert two.rows == pytest.approx(one.rows, rel=0.25, abs=3), text
+
+
+def test_size_alone_decides_and_files_may_have_many_segments(snapshot, place):
+    """Three segments of a table: the planner sees them all, and building an index on it reads none of them."""
+    events = QualifiedName("sales", "events")
+    pages = 3 * 131072 + 17
+    sizes = tuple(
+        replace(s, pages=pages, pages_at_analyze=pages, tuples=4e7) if s.name == events else s for s in snapshot.sizes
+    )
+    large = replace(snapshot, sizes=sizes)
+    with open_twin(large, cache_dir=place, workers=1) as other:
+        everything = Plannable("SELECT * FROM sales.events")
+        one = Plannable("SELECT * FROM sales.events WHERE level = 5 AND at = '2024-01-01 00:05'")
+        index = IndexDefinition(events, (IndexKey("at"), IndexKey("level")))
+        (scan,) = other.plan([WhatIf(everything)])
+        (found,) = other.plan([WhatIf(one, frozenset({index}))])
+        (again,) = other.plan([WhatIf(everything)])
+    assert scan.total_cost == pytest.approx(pages + 4e7 * 0.01)
+    assert again == scan
+    assert found.hypothetical == {index} and found.total_cost < 100

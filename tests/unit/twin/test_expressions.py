@@ -1,0 +1,38 @@
+"""What is known of an expression before anybody analyzed it."""
+
+import pytest
+
+from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.twin.expressions import expression_statistics, unknown_expressions
+from tests.unit.twin.samples import EMAIL, TABLE, catalog
+
+
+def known(expression):
+    definition = IndexDefinition(TABLE, (IndexKey(expression=expression),))
+    return expression_statistics(catalog(), definition, definition.keys[0])
+
+
+@pytest.mark.parametrize(
+    "expression", ["lower(email)", "lower((email)::text)", 'upper("email")', "pg_catalog.btrim(email)", "(age)::text"]
+)
+def test_a_function_of_one_column_keeps_its_distinct_values(expression):
+    found = known(expression)
+    assert (found.n_distinct, found.null_frac) == (EMAIL.n_distinct, EMAIL.null_frac)
+    assert found.most_common_vals == () == found.histogram_bounds
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["length(email)", "lower(nobody)", "date_trunc('day', seen)", "age + 1", "lower(email || 'x')", "age::date"],
+)
+def test_otherwise_nothing_is_known(expression):
+    assert known(expression) is None
+    assert unknown_expressions(catalog(), IndexDefinition(TABLE, (IndexKey(expression=expression),))) == (expression,)
+
+
+def test_the_days_of_a_timestamp_are_counted():
+    assert known("date(seen)").n_distinct == known("(seen)::date").n_distinct == 366
+
+
+def test_plain_columns_need_no_statistics_of_their_own():
+    assert unknown_expressions(catalog(), IndexDefinition(TABLE, (IndexKey("email"),))) == ()
