@@ -3,6 +3,11 @@
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    import sys
+
+    from indexpilot_cli.cli import sign
+
+    sign.show(sys.argv[1:])
     from indexpilot_cli.cli.app import run
 
     run()

@@ -62,14 +62,21 @@ class Spinner:
 
 def _make(color: bool) -> RichProgress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class Count(ProgressColumn):
+        """``12/34``, nothing while the whole is unknown."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}")
 
     console = Console(stderr=True, no_color=not color, highlight=False, markup=False, emoji=False)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(24),
-        MofNCompleteColumn(),
+        Count(),
         TimeElapsedColumn(),
     )
     return Progress(*columns, console=console, transient=True)

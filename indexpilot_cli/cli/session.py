@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from indexpilot_cli import __version__
+from indexpilot_cli.cli import sign
 from indexpilot_cli.cli.terminal import Terminal, look
 from indexpilot_cli.errors import UnreachableError, UsageError
 
@@ -207,6 +208,7 @@ class Session:
     def _ask_password(self) -> str:
         import getpass
 
+        sign.clear()
         if not self.may_ask:
             raise UsageError("cannot ask for a password here", hint="put it into ~/.pgpass or PGPASSWORD")
         return getpass.getpass("Password: ", sys.stderr)
@@ -216,6 +218,7 @@ class Session:
         """Progress on stderr, as far as anybody is looking."""
         from indexpilot_cli.cli.console_progress import Spinner, Spoken
 
+        sign.clear()
         quiet = self.output.quiet
         if self.terminal.stderr_tty and not quiet and os.environ.get("TERM") != "dumb":
             with Spinner(color=self.terminal.stderr_color, first=self.command) as spinner:
@@ -233,6 +236,7 @@ class Session:
 
     def confirm(self, question: str) -> bool:
         """Ask yes or no on the terminal; no is the default. Raises UsageError where nobody can answer."""
+        sign.clear()
         if not self.may_ask:
             raise UsageError("cannot ask for confirmation here", hint="add --yes, or --dry-run", code="no_input")
         sys.stderr.write(f"{question} [y/N] ")

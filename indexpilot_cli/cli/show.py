@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from indexpilot_cli.cli import sign
 from indexpilot_cli.cli.output import page, write_file, write_stdout
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render import envelope, text
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 def show(session: Session, outcome: Outcome[Any], document: Document, exit_code: int) -> None:
     """Print the result in the session's form, then warnings and the next step."""
+    sign.clear()
     if not session.machine:
         for message in session.settings.warnings:
             diagnostic(session, "warning", message)

@@ -1,0 +1,101 @@
+"""Small parts of the command line: colour rules, masking, what form an error takes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexpilot_cli.cli.app import COMMANDS, build
+from indexpilot_cli.cli.fail import mask, secrets_in, wanted_form
+from indexpilot_cli.cli.terminal import wants_color
+
+
+@pytest.mark.parametrize(
+    ("color", "tty", "environment", "expected"),
+    [
+        ("auto", True, {}, True),
+        ("auto", False, {}, False),
+        ("auto", True, {"NO_COLOR": "1"}, False),
+        ("auto", True, {"NO_COLOR": ""}, True),
+        ("auto", True, {"TERM": "dumb"}, False),
+        ("auto", False, {"FORCE_COLOR": "1"}, True),
+        ("auto", False, {"FORCE_COLOR": "0"}, False),
+        ("auto", False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ("always", False, {"NO_COLOR": "1", "TERM": "dumb"}, True),
+        ("never", True, {"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_colour_rules(color, tty, environment, expected):
+    assert wants_color(color, tty, environment) is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "form"),
+    [
+        (["discover", "--json"], {}, "json"),
+        (["discover", "--format", "yaml"], {}, "yaml"),
+        (["discover", "--format=json"], {}, "json"),
+        (["discover", "--format", "json", "--format", "table"], {}, None),
+        (["explain", "--", "--json"], {}, None),
+        (["discover"], {"INDEXPILOT_OUTPUT_FORMAT": "json"}, "json"),
+        (["discover", "--format", "table"], {"INDEXPILOT_OUTPUT_FORMAT": "json"}, None),
+        (["discover", "--format"], {}, None),
+    ],
+)
+def test_errors_take_the_form_the_line_asks_for(arguments, environment, form):
+    assert wanted_form(arguments, environment) == form
+
+
+words = st.text("abcXYZ0123456789-_.!$", min_size=6, max_size=20)
+
+
+@given(words, st.sampled_from(["postgresql://u:{}@h/d", "host=h password={} dbname=d", "postgresql://h/d?password={}"]))
+def test_passwords_of_connection_strings_are_masked(secret, form):
+    value = form.format(secret)
+    for arguments in (["-d", value], [f"--dbname={value}"], [f"-d{value}"]):
+        assert secret not in mask(f"cannot read {value} at all", tuple(secrets_in(arguments, {})))
+
+
+@given(words)
+def test_passwords_of_the_environment_are_masked(secret):
+    for name in ("PGPASSWORD", "DB_PASSWORD"):
+        assert secret not in mask(f"x{secret}y", tuple(secrets_in([], {name: secret})))
+    assert secret not in mask(secret, tuple(secrets_in([], {"INDEXPILOT_DSN": f"postgresql://u:{secret}@h/d"})))
+
+
+def test_nothing_is_masked_without_a_secret():
+    assert mask("as it is", tuple(secrets_in(["-d", "shop", "--host", "db1"], {}))) == "as it is"
+
+
+def test_only_the_named_command_is_read_in_full():
+    import typer
+
+    slim = typer.main.get_command(build("schema"))
+    assert set(slim.commands) == set(COMMANDS)
+    assert len(slim.commands["schema"].params) > 3
+    assert slim.commands["recommend"].params == []
+
+
+def test_every_command_has_the_shared_options_in_their_panels():
+    import typer
+
+    whole = typer.main.get_command(build(whole=True))
+    leaves = [
+        c for name in COMMANDS for c in getattr(whole.commands[name], "commands", {name: whole.commands[name]}).values()
+    ]
+    for command in leaves:
+        options = {o: p for p in command.params for o in p.opts}
+        assert {
+            "--format",
+            "--json",
+            "--output",
+            "--quiet",
+            "-q",
+            "-v",
+            "--color",
+            "--config",
+            "--no-input",
+            "--debug",
+        } <= set(options)
+        panels = {getattr(p, "rich_help_panel", None) for o, p in options.items() if o.startswith("--")}
+        assert panels <= {"What", "Output", "Connection", "Run"}
+        assert "-h" not in options or "--host" in options["-h"].opts
