@@ -10,7 +10,7 @@ import psycopg
 
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.postgres.pool import get_connection
-from indexpilot_cli.postgres.session import Session, _Target
+from indexpilot_cli.postgres.session import Session, _Facts, _facts_of, _Target
 
 
 class Borrowed(Session):
@@ -31,8 +31,8 @@ class Borrowed(Session):
         """Refused: borrow one more instead."""
         raise PrerequisiteError("a borrowed connection has no twin", code="borrowed")
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return self._borrowed
+    def _connect(self) -> tuple[psycopg.Connection[Any], _Facts]:
+        return self._borrowed, _facts_of(self._borrowed, self._borrowed.info.backend_pid)
 
 
 @contextmanager
