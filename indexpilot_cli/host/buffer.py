@@ -146,7 +146,7 @@ class StatBuffer:
         return not self._rows and not self._writing
 
     def _start(self) -> None:
-        if self._thread is None and not self._closed:
+        if not self._closed and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._run, name="indexpilot-stats", daemon=True)
             self._thread.start()
 
@@ -174,18 +174,23 @@ class StatBuffer:
                     return
 
     def _write_out(self, rows: list[Pending]) -> None:
-        written, error = 0, None
+        """Write and account. An error that is not ours ends the thread; the rows stay and the next call starts anew."""
+        written, error = 0, "the writing thread stopped"
         try:
-            written = self._write(rows)
+            written, error = self._write(rows), ""
         except IndexPilotError as failed:
             error = f"{failed.message}: {failed.detail}" if failed.detail else failed.message
+        finally:
+            self._account(rows, written, error)
+
+    def _account(self, rows: list[Pending], written: int, error: str) -> None:
         with self._change:
-            if error is None:
+            if error:
+                self._take_back(rows, error)
+            else:
                 self._count["written"] += written
                 self._count["rejected"] += len(rows) - written
-            else:
-                self._take_back(rows, error)
-            self._healthy = error is None
+            self._healthy = not error
             self._writing = False
             self._flushes += 1
             self._change.notify_all()

@@ -28,6 +28,20 @@ def create_metadata_tables() -> Result:
     return _told(_create)
 
 
+def drop_metadata_tables() -> Result:
+    """Remove our tables with all they hold; ``schema_dropped`` says whether the schema went too.
+
+    The schema stays when the host made it or keeps something in it.
+    """
+
+    def drop() -> Result:
+        with place.session(lock_timeout_ms=10_000) as session:
+            gone = migrations.uninstall(session, place.metadata_schema())
+        return {"schema_dropped": gone, "tables_count": 0, "fields_count": 0}
+
+    return _told(drop)
+
+
 def bootstrap_genome_catalog() -> Result:
     """Fill the genome catalog with the four tables of a small CRM; ``new_fields`` is 0 the second time."""
     return bootstrap_genome_catalog_from_schema(CRM)

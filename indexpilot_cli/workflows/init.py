@@ -93,10 +93,11 @@ def _with_database(request: InitRequest, progress: Progress, note: Note) -> Outc
         sql=migrations.statements(status),
         config_path=request.config_path,
     )
-    note.details(planned=list(plan.words), schema=schema)
+    note.details(schema=schema)
     if not request.check:
         _permit(request, status, capabilities)
     if request.check or request.dry_run:
+        note.details(missing=_counted(plan.words))
         return _looked(request, result, capabilities.server)
     return _done(_carry_out(request, plan, result, progress, note), capabilities.server)
 
@@ -148,7 +149,7 @@ def _carry_out(request: InitRequest, plan: _Plan, result: InitResult, progress: 
         counts = _fill(session, request, plan, progress)
         version = migrations.status(session, schema).version
     _write_config(plan, request)
-    note.details(created=list(plan.words), **({"fields": counts.fields_count} if counts.fields_count else {}))
+    note.details(created=_counted(plan.words), **({"fields": counts.fields_count} if counts.fields_count else {}))
     return replace(
         result,
         schema_version=version,
@@ -156,6 +157,13 @@ def _carry_out(request: InitRequest, plan: _Plan, result: InitResult, progress: 
         tables_count=counts.tables_count,
         fields_count=counts.fields_count,
     )
+
+
+def _counted(words: tuple[str, ...]) -> list[str]:
+    """The words with all tables as one: ``schema``, ``15 tables``, ``config``."""
+    others = [word for word in words if word in (SCHEMA, GENOME, CONFIG)]
+    tables = len(words) - len(others)
+    return ([f"{tables} tables"] if tables else []) + others
 
 
 def _fill(session: Session, request: InitRequest, plan: _Plan, progress: Progress) -> Bootstrapped:

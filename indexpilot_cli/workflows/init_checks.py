@@ -45,7 +45,7 @@ def _statements(session: Session, capabilities: Capabilities) -> Check:
     fix = "CREATE EXTENSION pg_stat_statements;"
     if not capabilities.statements_preloaded:
         fix = "shared_preload_libraries = 'pg_stat_statements', restart, then " + fix
-    return Check("missing", name, "not installed: logs and SQL files can be given instead", fix, name)
+    return Check("missing", name, "not installed (logs and SQL files can be given instead)", fix, name)
 
 
 def _hypopg(capabilities: Capabilities) -> Check:

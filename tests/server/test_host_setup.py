@@ -48,6 +48,10 @@ def test_metadata_only_in_an_empty_database(pool, connection):
     made = host.create_metadata_tables()
     assert made["success"] and made["error"] is None and "query_stats" in made["created"]
     assert host.create_metadata_tables()["created"] == []
+    connection.execute("CREATE VIEW public.leans AS SELECT * FROM indexpilot.query_stats")
+    assert host.drop_metadata_tables()["success"] is False
+    connection.execute("DROP VIEW public.leans")
+    assert host.drop_metadata_tables()["schema_dropped"] is True
     assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
 
 

@@ -114,6 +114,27 @@ def test_a_broken_sink_keeps_rows_and_tries_again(sink):
     buffer.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_replaced_and_its_rows_stay(sink):
+    failing = [True]
+
+    def write(rows):
+        if failing.pop():
+            failing.append(False)
+            raise ZeroDivisionError
+        failing.append(False)
+        return sink(rows)
+
+    buffer = StatBuffer(write, interval=0.05)
+    for _ in range(100):
+        buffer.add(ROW)
+    wait_until(lambda: buffer.stats().failures == 1)
+    assert buffer.stats().waiting == 100
+    buffer.add(ROW)
+    wait_until(lambda: sink.total == 101)
+    buffer.close()
+
+
 def test_many_threads_lose_nothing(sink):
     buffer = StatBuffer(sink, interval=0.5)
     threads = [threading.Thread(target=lambda: [buffer.add(ROW) for _ in range(5000)]) for _ in range(8)]
