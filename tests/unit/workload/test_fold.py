@@ -1,5 +1,7 @@
 import pytest
 
+from indexpilot_cli.model.catalog import Catalog, Column, Table
+from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.workload import AtomKind, ObservedStatement, Skipped, SourceKind, StatementKind, Workload
 from indexpilot_cli.workload.compress import compress
 from indexpilot_cli.workload.fold import MAX_SAMPLES, fold
@@ -186,3 +188,12 @@ def test_compression_by_given_potentials():
 def test_nothing_to_compress():
     full = folded("SELECT * FROM orders WHERE id = 1")
     assert compress(full, CATALOG) == full
+
+
+def test_tables_that_differ_in_digits_are_different_templates():
+    columns = (Column("a", 1, "integer", "int4", "N"),)
+    tables = tuple(Table(QualifiedName("public", f"t{n:04d}"), "r", columns) for n in (1, 2))
+    texts = [f"SELECT a FROM t{n:04d} WHERE a = {v}" for n in (1, 2) for v in (3, 4)]
+    workload = Workload(SourceKind.SQL, tuple(ObservedStatement(t) for t in texts))
+    folded = fold([workload], Catalog(150000, "d", tables))
+    assert sorted(t.relations[0].name for t in folded.templates) == ["t0001", "t0002"]
