@@ -124,6 +124,7 @@ class Bench:
         limits = Limits(
             budget_bytes=int(share * self.heap),
             calls=self.calls - len(templates),
+            min_benefit=0.005,
             fewest_within=0.0,
             proof_rounds=0,
             protection=None,

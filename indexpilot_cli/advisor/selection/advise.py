@@ -92,7 +92,7 @@ def _begin(
 
 
 def _plan(limits: Limits) -> Plan:
-    worth = min(5e-4, max(limits.min_benefit / 4, 1e-6))
+    worth = min(1e-3, max(limits.min_benefit / 5, 1e-6))
     return Plan(worth=worth, proof_rounds=limits.proof_rounds, fewest_within=limits.fewest_within)
 
 

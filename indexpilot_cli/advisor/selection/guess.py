@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from indexpilot_cli.advisor.costing import Mask, Pricer, members
 from indexpilot_cli.advisor.selection.program import Option, allowed
 
-PAIRS_PER_CASE = 24
+PAIRS_PER_CASE = 16
 NOTICEABLE = 1e-3
 
 
@@ -24,13 +24,21 @@ class Guesses:
         self._stand_ins = stand_ins
         self._dead: set[tuple[int, Mask]] = set()
         self._refused: dict[tuple[int, int], Mask] = {}
+        self._needed: Mask = -1
 
     def stand_ins(self, case: int, number: int) -> Mask:
-        """Candidates believed to do this one's work for this case."""
-        return self._stand_ins[number] & ~self._refused.get((case, number), 0)
+        """Candidates believed to do this one's work for this case, of those that some plan needs anyway.
+
+        Others would only be this one with more columns, in as many equal selections for the solver to tell apart.
+        """
+        return self._stand_ins[number] & self._needed & ~self._refused.get((case, number), 0)
 
     def options(self, plans: Sequence[Sequence[Option]]) -> list[list[Option]]:
         """The known plans of every case and the pairs that might be better."""
+        self._needed = 0
+        for known in plans:
+            for option in known:
+                self._needed |= option.present
         return [[*known, *self._pairs(case, known)] for case, known in enumerate(plans)]
 
     def _pairs(self, case: int, known: Sequence[Option]) -> list[Option]:

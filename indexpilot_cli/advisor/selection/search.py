@@ -18,6 +18,7 @@ from indexpilot_cli.advisor.selection.tree import CaseTree
 
 QUICK = Effort(2.0, 2e-3)
 EXACT = Effort(20.0, 1e-5)
+SETTLING = 3  # prices of the whole workload kept back for the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +122,26 @@ class Search:
 
     def run(self) -> Found:
         """Explore, prove, settle."""
+        self._keep_back()
         self.bound()
         self.explore()
         if self.solver == "HiGHS":
             self.prove()
+        self.pricer.reserve = 0
         predicted = self.settle()
         return Found(self.best, self.value, predicted, self.lower, self.solver)
 
+    def _keep_back(self) -> None:
+        """Calls for planning the final selection itself, a few times over."""
+        calls = self.pricer.allowance.calls
+        if calls is not None:
+            self.pricer.reserve = min(SETTLING * len(self.cases), calls // 4)
+
     def explore(self) -> None:
         """Look at the neighbourhood of the best selection, guess a better one, and again from there."""
-        for _ in range(self.plan.rounds):
-            here = self.best
-            more = self.pricer.ask(self._steps(here)) and self.pricer.ask(self._finer(here))
+        for number in range(self.plan.rounds):
+            here, worth = self.best, self.plan.worth * self.program.scale * 2**number
+            more = self.pricer.ask(self._steps(here, worth)) and self.pricer.ask(self._finer(here, worth))
             self.guess()
             if not more or self.best == here:
                 return
@@ -234,21 +243,31 @@ class Search:
         answer = self.pricer.known(case, 0)
         return self.program.charges[case].weight * (answer.cost if answer else 0.0)
 
-    def _steps(self, here: Mask) -> Iterable[tuple[int, Mask]]:
-        """Per case and group of candidates: what if the whole group were added? The largest possible gain first."""
+    def _steps(self, here: Mask, worth: float) -> Iterable[tuple[int, Mask]]:
+        """Per case and group of candidates: what if the whole group were added? The largest possible gain first.
+
+        Once every group was looked at alone, only those that some plan of the case ever used.
+        """
         found = []
         for case in self.cases:
             now, relevant = self.pricer.upper(case, here), self.pricer.cases[case].relevant
             for group in self.groups:
                 mask = (here | group) & relevant
-                if not group & relevant or self.pricer.known(case, mask) is not None:
+                useful = group & relevant & (self._used(case) if here else -1)
+                if not useful or self.pricer.known(case, mask) is not None:
                     continue
                 gain = self.program.charges[case].weight * (now - self.pricer.lower(case, mask))
-                if gain > self.plan.worth * self.program.scale:
+                if gain > worth:
                     found.append((gain, case, mask))
         return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
 
-    def _finer(self, here: Mask) -> Iterable[tuple[int, Mask]]:
+    def _used(self, case: int) -> Mask:
+        used = 0
+        for answer in self.pricer.answers(case):
+            used |= answer.used
+        return used
+
+    def _finer(self, here: Mask, worth: float) -> Iterable[tuple[int, Mask]]:
         """Where a group helped: the group without the index that was used, and its smallest index alone."""
         found = []
         for case in self.cases:
@@ -259,7 +278,7 @@ class Search:
                 if not group & relevant or answer is None:
                     continue
                 gain = self.program.charges[case].weight * (now - answer.cost)
-                if gain > self.plan.worth * self.program.scale:
+                if gain > worth:
                     smallest = min(members(group & relevant), key=self._size)
                     found += [(gain, case, mask & ~(answer.used & ~here)), (gain, case, here | 1 << smallest)]
         return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
