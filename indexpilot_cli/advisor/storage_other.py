@@ -60,10 +60,10 @@ def brin_pages(heap_pages: int, pages_per_range: int, keys: Sequence[Field]) -> 
 
 
 def gist_pages(rows: float, keys: Sequence[Field], fillfactor: int, sorted_build: bool) -> int:
-    """Pages of a GiST index: sorted builds fill leaves to the fillfactor, insertion leaves about 65 per cent."""
+    """Pages of a GiST index: sorted builds fill leaves to the fillfactor, splits leave about 55 per cent."""
     width = sum(sum(k.widths) / len(k.widths) for k in keys)
     item = math.ceil((8 + width) / 8) * 8 + 4
-    filled = (PAGE - 40) * (fillfactor / 100 if sorted_build else 0.65)
+    filled = (PAGE - 40) * (fillfactor / 100 if sorted_build else 0.55)
     per_page = max(2, int(filled // item))
     pages, level = 0, math.ceil(max(rows, 1.0) / per_page)
     while True:

@@ -47,7 +47,8 @@ def _parts(site: Site, demand: Demand, refused: dict[str, Rejection]) -> Parts:
     def usable(atoms: Sequence[Atom]) -> tuple[IndexKey, ...]:
         return tuple(k for k in _unique(key_of(a) for a in atoms) if _fits(site, demand, k, refused))
 
-    equal = usable(demand.atoms(*EQUALITY))
+    # IS NULL is better said by a predicate; as a key it stands only where there is nothing else.
+    equal = usable(demand.atoms(AtomKind.EQUAL, AtomKind.IN)) or usable(demand.atoms(AtomKind.IS_NULL))
     one = [a for a in demand.atoms(AtomKind.EQUAL, AtomKind.IN) if a.elements == 1]  # IS NULL pins no order
     groups: dict[object, list[Atom]] = {}
     for atom in demand.atoms(AtomKind.JOIN):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from indexpilot_cli.advisor.candidates.merge import set_aside
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site, key_of
 from indexpilot_cli.advisor.existing import covered_by, invalid_twin, same_structure
+from indexpilot_cli.advisor.expressions import CAST, CONSTANT, parse
 from indexpilot_cli.advisor.selectivity import average_equal, selectivity
 from indexpilot_cli.model.candidate import Rejection
 from indexpilot_cli.model.index import BTREE, HASH, IndexDefinition
@@ -112,8 +113,11 @@ def _share(site: Site, draft: Draft, number: int) -> float:
 
 
 def _open(atom: Atom) -> bool:
-    """A range whose bounds are not known: the planner's default of a third says nothing."""
-    return atom.kind is AtomKind.RANGE and atom.constant is None
+    """A range whose bounds are not literals: the default of a third would say nothing of them."""
+    if atom.kind is not AtomKind.RANGE:
+        return False
+    tree = parse(atom.constant) if atom.constant is not None else None
+    return tree is None or any(n.kind not in (CONSTANT, CAST) and n.value != "and" for n in tree.walk())
 
 
 def _standing(atom: Atom) -> Atom:

@@ -92,6 +92,17 @@ def test_is_null_does_not_pin_a_sort():
     assert "btree orders (customer, created)" not in found
 
 
+def test_null_test_is_no_key_beside_equality():
+    null = atom(AtomKind.IS_NULL, "IS NULL", "customer", sql="customer IS NULL")
+    assert texts(asked(use("orders", null, eq("org"), eq("kind")))) >= {"btree orders (org, kind)"}
+    assert not any("customer," in t or ", customer" in t for t in texts(asked(use("orders", null, eq("org")))))
+
+
+def test_range_of_a_moving_bound_is_not_judged_by_a_default():
+    recent = atom(AtomKind.RANGE, ">", "created", constant="now() - '1 day'::interval", sql="created > now() - '1 day'")
+    assert texts(asked(use("orders", recent))) == {"btree orders (created)"}
+
+
 def test_join_key_alone_and_with_equality():
     found = texts(asked(use("orders", join("customer", "customers"), eq("kind"))))
     assert "btree orders (customer)" in found
