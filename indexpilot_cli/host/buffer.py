@@ -146,7 +146,7 @@ class StatBuffer:
         return not self._rows and not self._writing
 
     def _start(self) -> None:
-        if not self._closed and (self._thread is None or not self._thread.is_alive()):
+        if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._run, name="indexpilot-stats", daemon=True)
             self._thread.start()
 
@@ -156,6 +156,15 @@ class StatBuffer:
     # -- the thread
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:
+            with self._change:
+                self._thread = None
+                if self._rows:
+                    self._start()
+
+    def _serve(self) -> None:
         while True:
             with self._change:
                 while not self._due():
@@ -174,7 +183,7 @@ class StatBuffer:
                     return
 
     def _write_out(self, rows: list[Pending]) -> None:
-        """Write and account. An error that is not ours ends the thread; the rows stay and the next call starts anew."""
+        """Write and account. An error that is not ours ends the thread; its rows stay, and another begins."""
         written, error = 0, "the writing thread stopped"
         try:
             written, error = self._write(rows), ""
