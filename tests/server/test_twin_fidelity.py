@@ -1,7 +1,5 @@
 """The twin plans as its source does: every kind of object, value and statistics we know of."""
 
-# ruff: noqa: F401, F811
-
 from dataclasses import replace
 
 import psycopg
@@ -17,14 +15,13 @@ from indexpilot_cli.twin.planner import open_twin
 from indexpilot_cli.twin.redact import redact
 from indexpilot_cli.twin.snapshot import load, save
 from indexpilot_cli.workload.literals import map_literals
-from tests.server.twin_fixtures import place, snapshot, source, twin
 from tests.server.twinning import statements
 
 
-def test_every_plan_is_the_same_and_no_cost_differs(twin, source, snapshot):
-    with open_session(source) as session:
+def test_every_plan_is_the_same_and_no_cost_differs(twin, twin_source, twin_snapshot):
+    with open_session(twin_source) as session:
         found = measure(twin, session, statements())
-    assert twin.name.startswith("twin/") and twin.version.split(".")[0] == str(snapshot.major)
+    assert twin.name.startswith("twin/") and twin.version.split(".")[0] == str(twin_snapshot.major)
     assert (found.compared, found.identical, found.not_compared) == (len(statements()), len(statements()), 0)
     assert found.max_error < 0.007, found.differences
 
@@ -34,11 +31,11 @@ def test_nothing_was_left_out(twin):
     assert twin.notes == ()
 
 
-def test_differences_are_listed(twin, source):
-    with psycopg.connect(source, autocommit=True) as connection:
+def test_differences_are_listed(twin, twin_source):
+    with psycopg.connect(twin_source, autocommit=True) as connection:
         connection.execute("CREATE INDEX late ON sales.orders_2023 (amount)")
         try:
-            with open_session(source) as session:
+            with open_session(twin_source) as session:
                 asked = ("late", Plannable("SELECT * FROM sales.orders_2023 WHERE amount = 3.5"))
                 found = measure(twin, session, [asked, ("none", Plannable("SELECT * FROM nothing"))])
         finally:
@@ -47,14 +44,14 @@ def test_differences_are_listed(twin, source):
     assert [d.template for d in found.differences] == ["late"] and found.max_error > 0.1
 
 
-def test_the_file_makes_the_same_twin(snapshot, place, tmp_path, twin):
-    save(snapshot, tmp_path / "file")
-    with open_twin(load(tmp_path / "file"), cache_dir=place, workers=1) as other:
+def test_the_file_makes_the_same_twin(twin_snapshot, twin_place, tmp_path, twin):
+    save(twin_snapshot, tmp_path / "file")
+    with open_twin(load(tmp_path / "file"), cache_dir=twin_place, workers=1) as other:
         questions = [WhatIf(statement) for _, statement in statements()]
         assert other.plan(questions) == twin.plan(questions)
 
 
-def test_a_redacted_twin_estimates_alike(snapshot, place, twin):
+def test_a_redacted_twin_estimates_alike(twin_snapshot, twin_place, twin):
     """Ranges, equality and joins; not what looks inside a value."""
     asked = [
         "SELECT * FROM sales.customers WHERE id < 5000",
@@ -67,9 +64,9 @@ def test_a_redacted_twin_estimates_alike(snapshot, place, twin):
         "SELECT * FROM sales.events WHERE kind = 7 AND level = 3",
     ]
     workload = Workload(SourceKind.SQL, tuple(ObservedStatement(text) for text in asked))
-    hidden = redact(replace(snapshot, workload=workload), map_literals)
+    hidden = redact(replace(twin_snapshot, workload=workload), map_literals)
     assert not any(name in str(hidden.statistics) for name in ("example.org", "name 15", "'t3'"))
-    with open_twin(hidden, cache_dir=place, workers=1) as other:
+    with open_twin(hidden, cache_dir=twin_place, workers=1) as other:
         before = twin.plan([WhatIf(Plannable(text)) for text in asked])
         after = other.plan([WhatIf(Plannable(s.text)) for s in hidden.workload.statements])
     for text, one, two in zip(asked, before, after, strict=True):
@@ -77,15 +74,16 @@ def test_a_redacted_twin_estimates_alike(snapshot, place, twin):
         assert two.rows == pytest.approx(one.rows, rel=0.25, abs=3), text
 
 
-def test_size_alone_decides_and_files_may_have_many_segments(snapshot, place):
+def test_size_alone_decides_and_files_may_have_many_segments(twin_snapshot, twin_place):
     """Three segments of a table: the planner sees them all, and building an index on it reads none of them."""
     events = QualifiedName("sales", "events")
     pages = 3 * 131072 + 17
     sizes = tuple(
-        replace(s, pages=pages, pages_at_analyze=pages, tuples=4e7) if s.name == events else s for s in snapshot.sizes
+        replace(s, pages=pages, pages_at_analyze=pages, tuples=4e7) if s.name == events else s
+        for s in twin_snapshot.sizes
     )
-    large = replace(snapshot, sizes=sizes)
-    with open_twin(large, cache_dir=place, workers=1) as other:
+    large = replace(twin_snapshot, sizes=sizes)
+    with open_twin(large, cache_dir=twin_place, workers=1) as other:
         everything = Plannable("SELECT * FROM sales.events")
         one = Plannable("SELECT * FROM sales.events WHERE level = 5 AND at = '2024-01-01 00:05'")
         index = IndexDefinition(events, (IndexKey("at"), IndexKey("level")))

@@ -1,7 +1,5 @@
 """Hypothetical indexes on the twin: every access method, sizes, heights, hiding, statistics of expressions."""
 
-# ruff: noqa: F401, F811
-
 import psycopg
 import pytest
 
@@ -12,7 +10,6 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.workload import PlanMode, Plannable
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.planner import open_twin
-from tests.server.twin_fixtures import place, snapshot, source, twin
 from tests.server.twinning import snapshot_of
 
 CUSTOMERS, EVENTS = QualifiedName("sales", "customers"), QualifiedName("sales", "events")
@@ -134,17 +131,17 @@ def test_planted_trees_survive_the_planners_probe(twin, height):
     assert answer.hypothetical == {definition}
 
 
-def test_expressions_get_the_statistics_of_their_column(twin, source):
+def test_expressions_get_the_statistics_of_their_column(twin, twin_source):
     text = "SELECT * FROM sales.customers WHERE upper(email) = 'USER5@EXAMPLE.ORG'"
     definition = index(CUSTOMERS, IndexKey(expression="upper(email)"))
     assert not twin.unknown_statistics(definition)
     answer = planned(twin, text, definition)
     assert answer.rows == 1
-    with psycopg.connect(source, autocommit=True) as connection:
+    with psycopg.connect(twin_source, autocommit=True) as connection:
         connection.execute("CREATE INDEX really ON sales.customers (upper(email))")
         connection.execute("ANALYZE sales.customers")
         try:
-            with open_session(source) as session:
+            with open_session(twin_source) as session:
                 real = session.explain(f"EXPLAIN (FORMAT JSON) {text}")["Total Cost"]
         finally:
             connection.execute("DROP INDEX sales.really")
@@ -197,7 +194,7 @@ def test_questions_are_planned_once(twin):
     assert twin.calls - calls == 4
 
 
-def test_workers_agree(snapshot, place, twin, monkeypatch):
+def test_workers_agree(twin_snapshot, twin_place, twin, monkeypatch):
     monkeypatch.setattr("indexpilot_cli.twin.planner._PER_WORKER", 2)
     indexes = [
         index(EVENTS, "kind"),
@@ -208,10 +205,10 @@ def test_workers_agree(snapshot, place, twin, monkeypatch):
     texts = [f"SELECT * FROM sales.events WHERE kind = {n} AND level = 2 AND at > '2024-01-20'" for n in range(6)]
     texts += [f"SELECT * FROM sales.orders WHERE amount = {n}.5" for n in range(4)]
     questions = [WhatIf(Plannable(t), frozenset(indexes[:n])) for t in texts for n in range(5)]
-    with open_twin(snapshot, cache_dir=place, workers=3) as many:
+    with open_twin(twin_snapshot, cache_dir=twin_place, workers=3) as many:
         assert many.plan(questions) == twin.plan(questions)
         assert len(many._workers) == 3
 
 
-def test_the_source_stays_as_it_is(source, snapshot):
-    assert snapshot_of(source).objects == snapshot.objects
+def test_the_source_stays_as_it_is(twin_source, twin_snapshot):
+    assert snapshot_of(twin_source).objects == twin_snapshot.objects

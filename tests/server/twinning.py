@@ -140,6 +140,6 @@ def filled_database(pg):
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def snapshot_of(dsn, **more):
-    with open_session(dsn) as session:
-        return capture(session, read_catalog(session), conninfo=dsn, **more)
+def snapshot_of(dsn, password=None, **more):
+    with open_session(dsn, password=password) as session:
+        return capture(session, read_catalog(session), conninfo=dsn, password=password, **more)

@@ -1,0 +1,141 @@
+"""Twins are made once, found again, used by several processes, and never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.twin.cluster import open_cluster, stop_orphan
+from indexpilot_cli.twin.planner import open_twin
+from indexpilot_cli.twin.server import LocalServer
+from indexpilot_cli.twin.snapshot import save
+
+QUESTION = WhatIf(Plannable("SELECT * FROM sales.customers WHERE id = 5"))
+KILLED = """
+import sys, time
+from pathlib import Path
+from indexpilot_cli.twin.planner import open_twin
+from indexpilot_cli.twin.snapshot import load
+twin = open_twin(load(Path(sys.argv[1])), cache_dir=Path(sys.argv[2]), workers=1)
+print(twin._cluster.server.home, flush=True)
+time.sleep(600)
+"""
+
+
+class Said:
+    """Progress that remembers its stages."""
+
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, title, total=None):
+        self.stages.append(title)
+
+    def advance(self, amount=1):
+        """Ignore."""
+
+    def say(self, text):
+        self.stages.append(text)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.name.startswith("pytest-") or directory == tmp_path:
+            directory.chmod(0o755)
+    return tmp_path
+
+
+def postmaster(home):
+    return int((home / "data" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def gone(pid, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_twin_is_hydrated_once(twin_snapshot, cache, twin):
+    first, second = Said(), Said()
+    with open_twin(twin_snapshot, cache_dir=cache, workers=1, progress=first) as one:
+        answers = one.plan([QUESTION])
+        pid = postmaster(one._cluster.server.home)
+    assert gone(pid)
+    with open_twin(twin_snapshot, cache_dir=cache, workers=1, progress=second) as two:
+        assert two.plan([QUESTION]) == answers == twin.plan([QUESTION])
+        assert two.not_modelled == one.not_modelled
+    assert "schema" in first.stages and second.stages == []
+
+
+def test_two_processes_have_two_twins(twin_snapshot, cache):
+    with (
+        open_twin(twin_snapshot, cache_dir=cache, workers=1) as one,
+        open_twin(twin_snapshot, cache_dir=cache, workers=1) as two,
+    ):
+        assert one._cluster.server.home != two._cluster.server.home
+        assert one.plan([QUESTION]) == two.plan([QUESTION])
+
+
+def test_killed_with_its_server_running(twin_snapshot, cache, twin):
+    """The server ends with its owner, however that ends, and the next start finds a usable twin."""
+    save(twin_snapshot, cache / "file")
+    place = cache / "twins"
+    child = subprocess.Popen([sys.executable, "-c", KILLED, cache / "file", place], stdout=subprocess.PIPE, text=True)
+    home = Path(child.stdout.readline().strip())
+    pid = postmaster(home)
+    assert psutil.pid_exists(pid)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert gone(pid)
+    with open_twin(twin_snapshot, cache_dir=place, workers=1) as again:
+        assert again._cluster.server.home == home
+        assert again.plan([QUESTION]) == twin.plan([QUESTION])
+
+
+def test_a_server_without_a_guard_is_swept(twin_snapshot, cache):
+    cluster = open_cluster(twin_snapshot, cache, None, Silent())
+    home, pid = cluster.server.home, postmaster(cluster.server.home)
+    cluster.server.outlive()
+    stop_orphan(home)
+    assert gone(pid) and not (home / "data" / "postmaster.pid").exists()
+    cluster.close()
+
+
+def test_another_process_with_the_number_of_a_server_is_left_alone(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{tmp_path}/data\n1000000\n")
+    stop_orphan(tmp_path)
+    assert not (tmp_path / "data" / "postmaster.pid").exists()
+
+
+def test_a_damaged_twin_is_made_again(twin_snapshot, cache):
+    with open_twin(twin_snapshot, cache_dir=cache, workers=1) as one:
+        home = one._cluster.server.home
+    (home / "data" / "global" / "pg_control").write_bytes(b"")
+    said = Said()
+    with open_twin(twin_snapshot, cache_dir=cache, workers=1, progress=said) as two:
+        assert two.plan([QUESTION])[0].ok
+    assert any("made again" in text for text in said.stages)
+
+
+def test_a_long_path_gets_a_short_socket(twin, cache):
+    home = cache / ("d" * 90)
+    home.mkdir()
+    server = LocalServer(twin._cluster.server.binaries, home)
+    assert len(str(server.socket)) < 80
+    socket = server.socket
+    server.stop()
+    assert not socket.exists()
