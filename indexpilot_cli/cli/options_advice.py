@@ -9,7 +9,7 @@ import typer
 from indexpilot_cli.cli.options import WHAT
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.session import Flags
+    from indexpilot_cli.cli.flags import Flags
 
 Budget = Annotated[
     str | None,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def prepare(session: Session, request: InitRequest, *, ask: bool) -> int:
     """Run ``init``, with ``ask`` only after a yes. Raises RefusedError when the answer is no."""
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.init import view
     from indexpilot_cli.workflows.init import run
 
@@ -29,7 +30,7 @@ def prepare(session: Session, request: InitRequest, *, ask: bool) -> int:
                 raise RefusedError("nothing was done", code="declined")
     outcome = session.call(run, request)
     document = view(outcome.result, server=outcome.server, verbose=session.verbose, brief=shown)
-    return session.finish(outcome, document)
+    return finish(session, outcome, document)
 
 
 def _preview(session: Session, document: Document) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from indexpilot_cli.cli.flags import Flags
     from indexpilot_cli.cli.options import Source, WhatIf
-    from indexpilot_cli.cli.session import Flags, Session
-    from indexpilot_cli.model.requests import PlannerRequest, TableFilter, WorkloadRequest
+    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.model.requests import PlannerRequest, RecommendRequest, TableFilter, WorkloadRequest
 
 T = TypeVar("T")
 
@@ -68,6 +69,30 @@ def planner_flags(what_if: WhatIf | None = None, workers: int | None = None) -> 
         "advisor.what_if": ("--what-if", what_if.value if what_if else None),
         "advisor.workers": ("--workers", workers),
     }
+
+
+def recommend_request(
+    session: Session, snapshot: str | None, statements: WorkloadRequest, tables: TableFilter, *, cross_check: bool
+) -> RecommendRequest:
+    """The request of ``recommend``; limits and features come from the settings, where flags have gone already."""
+    from indexpilot_cli.model.requests import RecommendRequest
+
+    settings = session.settings
+    return RecommendRequest(
+        session.connection(),
+        snapshot,
+        statements,
+        tables,
+        planner(session, cross_check=cross_check),
+        settings.advisor.budget,
+        settings.advisor.max_indexes,
+        settings.advisor.max_per_table,
+        settings.advisor.min_benefit,
+        settings.features,
+        settings.production_safeguards,
+        settings.bypass,
+        session.record(),
+    )
 
 
 def size_of(flag: str, text: str | None) -> int | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from indexpilot_cli import __version__
 from indexpilot_cli.cli import sign
+from indexpilot_cli.cli.flags import Flags, checked
 from indexpilot_cli.cli.terminal import Terminal, look
 from indexpilot_cli.errors import UnreachableError, UsageError
 
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.model.progress import Progress
     from indexpilot_cli.model.requests import Connection, Record
     from indexpilot_cli.model.settings import Settings
-    from indexpilot_cli.render.document import Document
 
-Flags = Mapping[str, tuple[str, object]]
 _SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql"}
 
 
@@ -76,7 +75,7 @@ class Session:
         from indexpilot_cli.settings.load import load
 
         named = self.run.config if config else None
-        given = _checked({**self._shared_flags(), **(flags or {})})
+        given = checked({**self._shared_flags(), **(flags or {})})
         self.settings = load(os.environ, Path.cwd(), named, given)
         self.terminal = look(self.settings.output.color)
         if self.format == "sql" and not self.has_sql:
@@ -226,14 +225,6 @@ class Session:
         else:
             yield Spoken(speak=self.verbose and not quiet)
 
-    def finish(self, outcome: Outcome[Any], document: Document, *, exit_code: bool = False) -> int:
-        """Print the result and what belongs around it; the exit code. ``exit_code``: findings count as 3."""
-        from indexpilot_cli.cli.show import show
-
-        code = 3 if exit_code and outcome.status == "findings" else outcome.exit_code
-        show(self, outcome, document, code)
-        return code
-
     def confirm(self, question: str) -> bool:
         """Ask yes or no on the terminal; no is the default. Raises UsageError where nobody can answer."""
         sign.clear()
@@ -242,20 +233,6 @@ class Session:
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _checked(flags: Flags) -> dict[str, Any]:
-    from indexpilot_cli.settings.load import Flag, flag_value
-
-    given: dict[str, Flag] = {}
-    for path, (name, value) in flags.items():
-        if value is None:
-            continue
-        try:
-            given[path] = Flag(name, flag_value(path, list(value) if isinstance(value, tuple) else value))
-        except ValueError as error:
-            raise UsageError(f"{name}: {error}") from None
-    return given
 
 
 def _wants_password(error: UnreachableError) -> bool:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from indexpilot_cli.render.document import Document
 
 
+def finish(session: Session, outcome: Outcome[Any], document: Document, *, exit_code: bool = False) -> int:
+    """Print the result and what belongs around it; the exit code. ``exit_code``: findings count as 3."""
+    code = 3 if exit_code and outcome.status == "findings" else outcome.exit_code
+    show(session, outcome, document, code)
+    return code
+
+
 def show(session: Session, outcome: Outcome[Any], document: Document, exit_code: int) -> None:
     """Print the result in the session's form, then warnings and the next step."""
     sign.clear()

@@ -50,6 +50,7 @@ def analyze(
 ) -> int:
     """Show what the workload does, template by template."""
     session.load(workload_flags(min_calls, min_time))
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.requests import AnalyzeRequest
     from indexpilot_cli.render.views.analyze import view
     from indexpilot_cli.workflows.analyze import run
@@ -64,7 +65,7 @@ def analyze(
         session.record(),
     )
     outcome = session.call(run, request)
-    return session.finish(outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
 
 
 COMMANDS = {"analyze": analyze}

@@ -35,6 +35,7 @@ def show(
 ) -> int:
     """Show the effective settings."""
     session.load()
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.outcome import Outcome
     from indexpilot_cli.render.views.config import view
     from indexpilot_cli.settings.effective import chosen
@@ -42,7 +43,7 @@ def show(
     settings = tuple(_setting(session, path) for path in chosen(key))
     outcome = Outcome("config", settings)
     files = session.settings.files
-    return session.finish(outcome, view(settings, files, origins=origin, verbose=session.verbose))
+    return finish(session, outcome, view(settings, files, origins=origin, verbose=session.verbose))
 
 
 @command("config check", *LOCAL)
@@ -57,11 +58,12 @@ def check(
     session.run = dataclasses.replace(session.run, config=file or session.run.config)
     settings = session.load().settings
     session.ignore_configured_output()
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.outcome import Outcome
     from indexpilot_cli.render.views.config import checked
 
     document = checked(settings.files, len(settings.origins), settings.warnings)
-    return session.finish(Outcome("config_check", settings), document)
+    return finish(session, Outcome("config_check", settings), document)
 
 
 def _setting(session: Session, path: str) -> Setting:

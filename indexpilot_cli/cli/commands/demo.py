@@ -50,6 +50,7 @@ def demo(
 ) -> int:
     """Build a private server with data and a workload, advise on it, and show what the advice changes."""
     session.load(planner_flags(workers=workers))
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.requests import DemoRequest
     from indexpilot_cli.render.views.demo import view
     from indexpilot_cli.simulate.demo import run
@@ -58,7 +59,7 @@ def demo(
     request = DemoRequest(keep=keep, stop=stop, seed=seed, rows=rows, planner=planner(session), record=session.record())
     with session.progress() as progress:
         outcome = run(request, progress)
-    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
 
 
 COMMANDS = {"demo": demo}

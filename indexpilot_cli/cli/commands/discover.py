@@ -47,6 +47,7 @@ def discover(
 ) -> int:
     """Show tables, indexes, sizes and activity."""
     session.load()
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.requests import DiscoverRequest
     from indexpilot_cli.render.views.discover import view
     from indexpilot_cli.workflows.discover import run
@@ -61,7 +62,7 @@ def discover(
         session.record(),
     )
     outcome = session.call(run, request)
-    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
 
 
 COMMANDS = {"discover": discover}

@@ -35,6 +35,7 @@ def doctor(
 ) -> int:
     """Check connection, extensions, rights, statistics and leftovers; each line with its fix."""
     session.load(planner_flags(what_if, workers))
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.requests import DoctorRequest
     from indexpilot_cli.render.views.doctor import view
     from indexpilot_cli.workflows.doctor import run
@@ -48,7 +49,7 @@ def doctor(
         session.record(),
     )
     outcome = session.call(run, request)
-    return session.finish(outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
 
 
 COMMANDS = {"doctor": doctor}

@@ -42,6 +42,7 @@ def explain(
         raise UsageError("--analyze needs the server, not a snapshot")
     if analyze and not yes and not session.confirm("This runs the query on the server. Proceed?"):
         raise RefusedError("not run", code="declined")
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.requests import ExplainRequest
     from indexpilot_cli.render.views.explain import view
     from indexpilot_cli.workflows.explain import run
@@ -63,7 +64,7 @@ def explain(
         record=session.record(),
     )
     outcome = session.call(run, request)
-    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
 
 
 def check(subject: str | None, query: str | None, what_if: bool) -> None:

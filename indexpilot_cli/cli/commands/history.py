@@ -40,6 +40,7 @@ def history(
 ) -> int:
     """Show the mutation log, newest first."""
     session.load()
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.requests import HistoryRequest
     from indexpilot_cli.render.views.history import view
     from indexpilot_cli.workflows.history import run
@@ -48,7 +49,7 @@ def history(
     moment = session.since(since)
     request = HistoryRequest(session.connection(), moment, types, table, tenant, limit, session.record())
     outcome = session.call(run, request)
-    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
 
 
 def _known(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli import options_advice as advice
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.requests import planner, planner_flags, table_filter, workload, workload_flags
+from indexpilot_cli.cli.requests import planner_flags, recommend_request, table_filter, workload, workload_flags
 from indexpilot_cli.cli.session import Session
 
 EXAMPLES = """Examples:
@@ -47,29 +47,16 @@ def recommend(
     """Find the few indexes that pay, each proved by the planner. Nothing is created."""
     limits = advice.limit_flags(budget, max_indexes, max_per_table, min_benefit, max_calls, max_seconds)
     session.load({**limits, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
-    from indexpilot_cli.model.requests import RecommendRequest
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view
     from indexpilot_cli.workflows.recommend import run
 
-    settings = session.settings
-    request = RecommendRequest(
-        session.connection(),
-        snapshot,
-        workload(session, source, files, query, since),
-        table_filter(session, schema, table, exclude_table),
-        planner(session, cross_check=cross_check),
-        settings.advisor.budget,
-        settings.advisor.max_indexes,
-        settings.advisor.max_per_table,
-        settings.advisor.min_benefit,
-        settings.features,
-        settings.production_safeguards,
-        settings.bypass,
-        session.record(),
-    )
+    statements = workload(session, source, files, query, since)
+    tables = table_filter(session, schema, table, exclude_table)
+    request = recommend_request(session, snapshot, statements, tables, cross_check=cross_check)
     outcome = session.call(run, request)
     document = view(outcome.result, show_rejected=show_rejected, verbose=session.verbose)
-    return session.finish(outcome, document, exit_code=exit_code)
+    return finish(session, outcome, document, exit_code=exit_code)
 
 
 COMMANDS = {"recommend": recommend}

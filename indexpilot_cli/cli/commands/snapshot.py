@@ -41,6 +41,7 @@ def save(
 ) -> int:
     """Save schema, statistics and workload to a file that other commands read with --snapshot."""
     session.load(workload_flags(min_calls, min_time))
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.requests import SnapshotRequest
     from indexpilot_cli.render.views.snapshot import view
     from indexpilot_cli.workflows.snapshot import run
@@ -48,7 +49,7 @@ def save(
     statements = workload(session, source, with_files, since=since)
     request = SnapshotRequest(file, session.connection(), statements, redact, session.record())
     outcome = session.call(run, request)
-    return session.finish(outcome, view(outcome.result, verbose=session.verbose))
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
 
 
 COMMANDS = {"save": save}
