@@ -22,7 +22,6 @@ _FIXED = {
 }
 # Types whose B-tree operator class never deduplicates (no btequalimage support function that says yes).
 _NEVER_EQUAL = {
-    "bpchar",
     "numeric",
     "float4",
     "float8",
@@ -34,6 +33,8 @@ _NEVER_EQUAL = {
     "hstore",
     "record",
 }
+# Minor releases from which character(n) is no longer deduplicated (values that differ in trailing blanks are equal).
+_PADDED_SINCE = {14: 25, 15: 20, 16: 16, 17: 12, 18: 6}
 _SHORT = 126  # longest value that keeps a one-byte header
 _TEXTS = ("text", "varchar", "bpchar", "citext", "name")
 _SAMPLES = 40
@@ -61,15 +62,18 @@ class Field:
         return 1 if self.align == 4 and 0 < width <= _SHORT + 1 and len(self.widths) > 1 else self.align
 
 
-def key_field(key: IndexKey, table: Table, rows: float) -> Field:
-    """The field of a key; an expression takes nulls, widths and distinct values over from its one column."""
+def key_field(key: IndexKey, table: Table, rows: float, version: int) -> Field:
+    """The field of a key on a server of that ``server_version_num``.
+
+    An expression takes nulls, widths and distinct values over from its one column.
+    """
     if key.column is not None:
         column = table.column(key.column)
-        return column_field(column, rows) if column else _unknown(rows)
-    return _expression_field(key.expression or "", table, rows)
+        return column_field(column, rows, version) if column else _unknown(rows)
+    return _expression_field(key.expression or "", table, rows, version)
 
 
-def column_field(column: Column, rows: float) -> Field:
+def column_field(column: Column, rows: float, version: int) -> Field:
     """The field of a plain column."""
     statistics = column.statistics
     fixed = column.length > 0 and column.base_type != "name"
@@ -84,7 +88,7 @@ def column_field(column: Column, rows: float) -> Field:
         distinct=min(200.0, rows),
         common=(),
         correlation=0.0,
-        equal_image=_equal_image(column.base_type, column.category, column.collation),
+        equal_image=_equal_image(column.base_type, column.category, column.collation, version),
         known=statistics is not None,
     )
     return _with_statistics(field, statistics, rows)
@@ -106,7 +110,7 @@ def _unknown(rows: float) -> Field:
     return Field((16,), 1, 0.0, min(200.0, rows), (), 0.0, True, False)
 
 
-def _expression_field(expression: str, table: Table, rows: float) -> Field:
+def _expression_field(expression: str, table: Table, rows: float, version: int) -> Field:
     kind = result_type(expression, table)
     tree = tree_of(expression)
     statistics = carried(expression, table)
@@ -118,12 +122,12 @@ def _expression_field(expression: str, table: Table, rows: float) -> Field:
     if not widths and tree is not None and tree.value in ("left", "substring", "right", "substr"):
         widths = (_cut([a.value for a in tree.arguments], statistics),)
     if not widths and column is not None and column.statistics is not None and kind in _TEXTS:
-        widths = column_field(column, rows).widths if column.base_type in _TEXTS else (12,)
+        widths = column_field(column, rows, version).widths if column.base_type in _TEXTS else (12,)
     field = replace(
         _unknown(rows),
         widths=widths or (16,),
         align=align,
-        equal_image=_equal_image(kind or "text", "", None),
+        equal_image=_equal_image(kind or "text", "", None, version),
     )
     found = _with_statistics(field, statistics, rows)
     same = (
@@ -145,7 +149,9 @@ def _only_column(expression: str, table: Table) -> Column | None:
     return table.column(next(iter(names))) if len(names) == 1 else None
 
 
-def _equal_image(base_type: str, category: str, collation: str | None) -> bool:
+def _equal_image(base_type: str, category: str, collation: str | None, version: int) -> bool:
+    if base_type == "bpchar" and version % 10000 >= _PADDED_SINCE.get(version // 10000, 0 if version >= 190000 else 99):
+        return False
     if type_name(base_type) in _NEVER_EQUAL or category in ("A", "R", "C") or base_type.startswith("_"):
         return False
     return collation is None or "nondeterministic" not in collation

@@ -59,11 +59,11 @@ def brin_pages(heap_pages: int, pages_per_range: int, keys: Sequence[Field]) -> 
     return 1 + math.ceil(ranges / 1360) + math.ceil(ranges / per_page)
 
 
-def gist_pages(rows: float, keys: Sequence[Field], fillfactor: int, sorted_build: bool) -> int:
-    """Pages of a GiST index: sorted builds fill leaves to the fillfactor, splits leave about 55 per cent."""
+def gist_pages(rows: float, keys: Sequence[Field], fill: float) -> int:
+    """Pages of a GiST index whose pages are full to the share ``fill``."""
     width = sum(sum(k.widths) / len(k.widths) for k in keys)
     item = math.ceil((8 + width) / 8) * 8 + 4
-    filled = (PAGE - 40) * (fillfactor / 100 if sorted_build else 0.55)
+    filled = (PAGE - 40) * fill
     per_page = max(2, int(filled // item))
     pages, level = 0, math.ceil(max(rows, 1.0) / per_page)
     while True:

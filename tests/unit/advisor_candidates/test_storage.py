@@ -46,6 +46,12 @@ def test_deduplication_needs_version_13_a_plain_key_and_a_fit_type():
     assert pages("amount") > 2 * pages("few")
 
 
+def test_padded_text_is_deduplicated_by_older_minor_releases():
+    shop = table("t", replace(column("c", "text", statistics=stats(50, 7)), base_type="bpchar"), rows=200_000.0)
+    old, new = (pages("c", shop, catalog(shop, version=v)) for v in (150018, 150020))
+    assert old < 0.5 * new
+
+
 def test_predicate_shrinks():
     full = estimate(definition("t", "id"), T, C)
     part = estimate(definition("t", "id", predicate="status = 'bad'"), T, C)
