@@ -10,6 +10,7 @@ workflow raises UnreachableError with code ``password_required``; the command li
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -230,7 +231,7 @@ class ApplyRequest:
     ``cron`` (plain ``--window``) turns a closed window into *skipped*. ``window_hard`` cancels at its end.
     ``confirmed`` is --yes; without it the workflow asks its ``confirm`` callback. ``verify`` is None, planner,
     statistics or replay; ``replay_conninfo`` a standby or clone, None the primary. ``auto_revert`` takes an index
-    back when verification says so. Timeouts are seconds.
+    back when verification says so. Timeouts are seconds. ``origins``: where a setting comes from, by its key.
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -256,6 +257,7 @@ class ApplyRequest:
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
     bypass: BypassSettings = field(default_factory=BypassSettings)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     record: Record = field(default_factory=Record)
 
 
@@ -278,13 +280,17 @@ class RollbackRequest:
 
 @dataclass(frozen=True, slots=True)
 class BypassRequest:
-    """``action`` is status, enable or disable (of IndexPilot, not of the bypass); ``reason`` for the log."""
+    """``action`` is status, enable or disable (of IndexPilot, not of the bypass); ``reason`` for the log.
+
+    ``for_seconds``: back on by itself. ``origins`` says of a setting's key where its value comes from.
+    """
 
     action: str
     connection: Connection = field(default_factory=Connection)
     reason: str = ""
     for_seconds: float | None = None
     bypass: BypassSettings = field(default_factory=BypassSettings)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     record: Record = field(default_factory=Record)
 
 

@@ -279,3 +279,44 @@ class DemoResult:
     before_ms: float | None = None
     after_ms: float | None = None
     notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class BypassLevel:
+    """One switch as it stands. ``level`` is feature, module, system, startup or emergency; ``name`` its key.
+
+    ``running`` False: this part is off. ``source`` says who decided (a place in a file, an environment variable,
+    ``runtime switch`` or ``default``); ``since`` and ``until`` (UTC) are known for the runtime switch.
+    """
+
+    level: str
+    name: str
+    running: bool
+    source: str
+    reason: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BypassResult:
+    """``running``: may IndexPilot change indexes now. ``changed`` is False for status and for what was so already."""
+
+    action: str
+    running: bool
+    levels: tuple[BypassLevel, ...]
+    changed: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveResult:
+    """Who approved which plan when (UTC). ``digest`` is of the plan's statements; ``already``: it was approved."""
+
+    plan: str
+    digest: str
+    approved_by: str
+    approved_at: datetime
+    indexes: int
+    reason: str = ""
+    already: bool = False
