@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.advisor.costing import Mask, Pricer, members
 from indexpilot_cli.advisor.robustness import ClassEffect, holds_in
@@ -33,24 +33,24 @@ class Ledger:
         """The workload's cost in the problem's unit, writes left out."""
         return sum(self.weight(c) * self.case_cost(c, selection) for c in range(len(self.pricer.cases)))
 
-    def users(self, number: int, selection: Mask) -> list[int]:
-        """Cases whose plan under the selection uses the index."""
-        bit = 1 << number
-        known = ((c, self.pricer.known(c, selection)) for c in range(len(self.pricer.cases)))
-        return [c for c, answer in known if answer is not None and answer.used & bit]
+    def users(self, selection: Mask) -> dict[int, list[int]]:
+        """Per chosen index the cases whose plan under the selection uses it, from one look at every case."""
+        found: dict[int, list[int]] = {n: [] for n in members(selection)}
+        for case in range(len(self.pricer.cases)):
+            answer = self.pricer.known(case, selection)
+            for number in members(answer.used & selection) if answer is not None else ():
+                found[number].append(case)
+        return found
 
-    def leave_one_out(self, selection: Mask) -> dict[int, float]:
+    def leave_one_out(self, selection: Mask, users: Mapping[int, Sequence[int]]) -> dict[int, float]:
         """Per chosen index, the share of the workload's cost that comes back without it. Asks the planner."""
-        without = {n: selection & ~(1 << n) for n in members(selection)}
-        self.pricer.ask((c, without[n]) for n in without for c in self.users(n, selection))
+        without = {n: selection & ~(1 << n) for n in users}
+        self.pricer.ask((c, without[n]) for n, cases in users.items() for c in cases)
         total = self.before or 1.0
-        return {n: self._loss(n, selection, mask) / total for n, mask in without.items()}
+        return {n: self._loss(users[n], selection, mask) / total for n, mask in without.items()}
 
-    def _loss(self, number: int, selection: Mask, without: Mask) -> float:
-        return sum(
-            self.weight(c) * (self.case_cost(c, without) - self.case_cost(c, selection))
-            for c in self.users(number, selection)
-        )
+    def _loss(self, cases: Sequence[int], selection: Mask, without: Mask) -> float:
+        return sum(self.weight(c) * (self.case_cost(c, without) - self.case_cost(c, selection)) for c in cases)
 
     # -- effects
 
@@ -80,9 +80,8 @@ class Ledger:
             found.append(ClassEffect(label, share, self.case_cost(c, 0), self.case_cost(c, selection), used))
         return found
 
-    def choice(self, number: int, selection: Mask, benefit: float) -> Choice:
-        """Everything there is to say about one chosen index."""
-        users = self.users(number, selection)
+    def choice(self, number: int, selection: Mask, benefit: float, users: Sequence[int]) -> Choice:
+        """Everything there is to say about one chosen index; ``users`` are the cases whose plans use it."""
         effects = self.effects(selection, users)
         templates = {self.pricer.cases[c].template for c in users}
         cases = [c for c, case in enumerate(self.pricer.cases) if case.template in templates]

@@ -1,4 +1,4 @@
-"""The program without a solver: greedy by saving per byte of the tightest limit, then swaps. No bound."""
+"""The program without a solver: greedy by saving and by saving per size, then swaps. No bound."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ def solve_greedily(
     With ``at_most`` indexes are given up again, the least missed first, while the objective stays within it.
     """
     climb = _Climb(program, options, stand_ins)
-    mask = climb.grow(0)
-    better = climb.exchange(mask)
-    while better is not None:
-        mask = climb.grow(better)
-        better = climb.exchange(mask)
+    mask = min((climb.settled(0, per_size) for per_size in (True, False)), key=climb.value)
     if at_most is not None:
         mask = climb.shrink(mask, at_most)
     return Solution(mask, climb.value(mask), None)
@@ -51,19 +47,28 @@ class _Climb:
             self._values[mask] = self.program.objective(mask, costs)
         return self._values[mask]
 
-    def grow(self, mask: Mask) -> Mask:
-        """Add what saves most per unit of size until nothing saves anything."""
+    def settled(self, mask: Mask, per_size: bool) -> Mask:
+        """Grow, exchange, grow again until neither helps."""
+        better: Mask | None = mask
+        while better is not None:
+            mask = self.grow(better, per_size)
+            better = self.exchange(mask)
+        return mask
+
+    def grow(self, mask: Mask, per_size: bool) -> Mask:
+        """Add what saves most (per share of the tightest limit) until nothing saves anything."""
         while True:
-            best = max(self._additions(mask), default=(0.0, mask))
+            best = max(self._additions(mask, per_size), default=(0.0, mask))
             if best[0] <= 0:
                 return mask
             mask = best[1]
 
-    def _additions(self, mask: Mask) -> Iterator[tuple[float, Mask]]:
+    def _additions(self, mask: Mask, per_size: bool) -> Iterator[tuple[float, Mask]]:
         for added in {1 << n for n in self.indexes} | self.sets:
             new = mask | added
             if new != mask and self.program.allows(new):
-                yield (self.value(mask) - self.value(new)) / self._weight(new & ~mask), new
+                saved = self.value(mask) - self.value(new)
+                yield saved / (self._weight(new & ~mask) if per_size else 1.0), new
 
     def _weight(self, added: Mask) -> float:
         shares = [

@@ -88,6 +88,8 @@ def solve(
 
     effort = effort or Effort()
     layout = _Layout(program, options, stand_ins)
+    if layout.width == 0:
+        return Solution(0, 0.0, 0.0)
     cost = numpy.array(_objective(program, layout)) / program.scale
     matrix = _constraints(program, layout)
     if at_most is not None:

@@ -17,6 +17,7 @@ from indexpilot_cli.advisor.selection.program import Option, Program, Row, Solut
 from indexpilot_cli.advisor.selection.tree import CaseTree
 
 QUICK = Effort(2.0, 2e-3)
+PROOF = Effort(5.0, 2e-4)
 EXACT = Effort(20.0, 1e-5)
 SETTLING = 3  # prices of the whole workload kept back for the end
 
@@ -171,7 +172,7 @@ class Search:
 
     def bound(self) -> Mask | None:
         """Improve the lower bound; the selection that would reach it if every bound were the truth."""
-        solution = self.solved([tree.options() for tree in self.trees], QUICK)
+        solution = self.solved([tree.options() for tree in self.trees], PROOF)
         if solution is None:
             return None
         if solution.bound is not None:
@@ -186,10 +187,9 @@ class Search:
                 return
             asked = [(case, self.trees[case].question(mask)) for case in self.cases]
             open_ = [(case, question) for case, question in asked if question is not None]
-            if not open_:
+            if not open_:  # memory knew it all; the trees have grown, so the next bound is higher
                 self.consider(mask)
-                return
-            if not self.pricer.ask(sorted(open_, key=lambda q: -self._weight(q[0]))):
+            elif not self.pricer.ask(sorted(open_, key=lambda q: -self._weight(q[0]))):
                 return
 
     def settle(self) -> float:
@@ -197,18 +197,26 @@ class Search:
         predicted = self.value
         for _ in range(4):
             predicted = self.confirm(EXACT) or self.value
-            mask = self.fewest() if self.plan.fewest_within else self.best
+            mask = self.in_use(self.fewest() if self.plan.fewest_within else self.best)
             self.pricer.ask(((case, mask) for case in self.cases), literal=True)
             value = self.true(mask)
             if self.protect(mask) or value is None:
                 self.reset()
                 continue
-            self.before_fewest = self.best
+            self.before_fewest = self.in_use(self.best)
             agreed = abs(value - self.value) <= 1e-6 * self.value or mask != self.best
             self.best, self.value = mask, value
             if agreed:
                 break
         return predicted
+
+    def in_use(self, mask: Mask) -> Mask:
+        """The selection without indexes that no plan uses: where they are free the solver may keep them."""
+        used = 0
+        for case in self.cases:
+            answer = self.pricer.known(case, mask)
+            used |= answer.used if answer is not None else mask
+        return mask & used
 
     def fewest(self) -> Mask:
         """The fewest indexes whose true objective is within the tolerance of the best."""
