@@ -65,6 +65,7 @@ class Worker:
         self._nodes = count(_FIRST_NODE)
         self._empty: dict[int, int] = {}
         self._built: dict[IndexDefinition, tuple[Member, ...]] = {}
+        self._names: dict[QualifiedName, IndexDefinition] = {}
         self._shown: frozenset[IndexDefinition] = frozenset()
         self._hidden: frozenset[QualifiedName] = frozenset()
         tables = admin.rows("twin_tables")
@@ -130,9 +131,8 @@ class Worker:
 
     def lookup(self, definitions: Mapping[QualifiedName, IndexDefinition], name: QualifiedName) -> KnownIndex | None:
         """What an index name in a plan means, given the structures of the existing indexes."""
-        for definition, members in self._built.items():
-            if any(member.name == name for member in members):
-                return KnownIndex(definition)
+        if name in self._names:
+            return KnownIndex(self._names[name])
         return KnownIndex(definitions[name], name) if name in definitions else None
 
     # -- indexes
@@ -171,6 +171,7 @@ class Worker:
             oids = [member.oid for member in members]
             self._admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::oid[])", [oids])
         self._built[definition] = members
+        self._names.update({member.name: definition for member in members})
 
     def deduplicates(self, definition: IndexDefinition) -> bool:
         """Whether this server's B-tree would share equal keys, as the metapage it wrote for the index says.

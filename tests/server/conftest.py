@@ -1,5 +1,9 @@
 """Fixtures of the server tests: a filled database, its snapshot, and the twin of it, once for all of them."""
 
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from indexpilot_cli.twin.planner import open_twin
@@ -12,13 +16,25 @@ def twin_source(pg):
         yield dsn
 
 
+@contextmanager
+def reachable_directory():
+    """A new directory that the server's account can enter; pytest closes its own to others again and again."""
+    with tempfile.TemporaryDirectory(prefix="indexpilot-test-", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.fixture(scope="session")
-def twin_place(tmp_path_factory):
-    path = tmp_path_factory.mktemp("twins")
-    for directory in (path, *path.parents):
-        if directory.name.startswith("pytest-"):
-            directory.chmod(0o755)
-    return path
+def twin_place():
+    with reachable_directory() as path:
+        yield path
+
+
+@pytest.fixture
+def twin_cache():
+    """An empty cache of its own."""
+    with reachable_directory() as path:
+        yield path
 
 
 @pytest.fixture(scope="session")

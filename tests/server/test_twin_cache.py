@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 
 from indexpilot_cli.advisor.estimator import WhatIf
 from indexpilot_cli.model.progress import Silent
@@ -46,14 +45,6 @@ class Said:
         self.stages.append(text)
 
 
-@pytest.fixture
-def cache(tmp_path):
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.name.startswith("pytest-") or directory == tmp_path:
-            directory.chmod(0o755)
-    return tmp_path
-
-
 def postmaster(home):
     return int((home / "data" / "postmaster.pid").read_text().splitlines()[0])
 
@@ -67,32 +58,34 @@ def gone(pid, seconds=15):
     return False
 
 
-def test_a_twin_is_hydrated_once(twin_snapshot, cache, twin):
+def test_a_twin_is_hydrated_once(twin_snapshot, twin_cache, twin):
     first, second = Said(), Said()
-    with open_twin(twin_snapshot, cache_dir=cache, workers=1, progress=first) as one:
+    with open_twin(twin_snapshot, cache_dir=twin_cache, workers=1, progress=first) as one:
         answers = one.plan([QUESTION])
         pid = postmaster(one._cluster.server.home)
     assert gone(pid)
-    with open_twin(twin_snapshot, cache_dir=cache, workers=1, progress=second) as two:
+    with open_twin(twin_snapshot, cache_dir=twin_cache, workers=1, progress=second) as two:
         assert two.plan([QUESTION]) == answers == twin.plan([QUESTION])
         assert two.not_modelled == one.not_modelled
     assert "schema" in first.stages and second.stages == []
 
 
-def test_two_processes_have_two_twins(twin_snapshot, cache):
+def test_two_processes_have_two_twins(twin_snapshot, twin_cache):
     with (
-        open_twin(twin_snapshot, cache_dir=cache, workers=1) as one,
-        open_twin(twin_snapshot, cache_dir=cache, workers=1) as two,
+        open_twin(twin_snapshot, cache_dir=twin_cache, workers=1) as one,
+        open_twin(twin_snapshot, cache_dir=twin_cache, workers=1) as two,
     ):
         assert one._cluster.server.home != two._cluster.server.home
         assert one.plan([QUESTION]) == two.plan([QUESTION])
 
 
-def test_killed_with_its_server_running(twin_snapshot, cache, twin):
+def test_killed_with_its_server_running(twin_snapshot, twin_cache, twin):
     """The server ends with its owner, however that ends, and the next start finds a usable twin."""
-    save(twin_snapshot, cache / "file")
-    place = cache / "twins"
-    child = subprocess.Popen([sys.executable, "-c", KILLED, cache / "file", place], stdout=subprocess.PIPE, text=True)
+    save(twin_snapshot, twin_cache / "file")
+    place = twin_cache / "twins"
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED, twin_cache / "file", place], stdout=subprocess.PIPE, text=True
+    )
     home = Path(child.stdout.readline().strip())
     pid = postmaster(home)
     assert psutil.pid_exists(pid)
@@ -105,8 +98,8 @@ def test_killed_with_its_server_running(twin_snapshot, cache, twin):
         assert again.plan([QUESTION]) == twin.plan([QUESTION])
 
 
-def test_a_server_without_a_guard_is_swept(twin_snapshot, cache):
-    cluster = open_cluster(twin_snapshot, cache, None, Silent())
+def test_a_server_without_a_guard_is_swept(twin_snapshot, twin_cache):
+    cluster = open_cluster(twin_snapshot, twin_cache, None, Silent())
     home, pid = cluster.server.home, postmaster(cluster.server.home)
     cluster.server.outlive()
     stop_orphan(home)
@@ -121,18 +114,18 @@ def test_another_process_with_the_number_of_a_server_is_left_alone(tmp_path):
     assert not (tmp_path / "data" / "postmaster.pid").exists()
 
 
-def test_a_damaged_twin_is_made_again(twin_snapshot, cache):
-    with open_twin(twin_snapshot, cache_dir=cache, workers=1) as one:
+def test_a_damaged_twin_is_made_again(twin_snapshot, twin_cache):
+    with open_twin(twin_snapshot, cache_dir=twin_cache, workers=1) as one:
         home = one._cluster.server.home
     (home / "data" / "global" / "pg_control").write_bytes(b"")
     said = Said()
-    with open_twin(twin_snapshot, cache_dir=cache, workers=1, progress=said) as two:
+    with open_twin(twin_snapshot, cache_dir=twin_cache, workers=1, progress=said) as two:
         assert two.plan([QUESTION])[0].ok
     assert any("made again" in text for text in said.stages)
 
 
-def test_a_long_path_gets_a_short_socket(twin, cache):
-    home = cache / ("d" * 90)
+def test_a_long_path_gets_a_short_socket(twin, twin_cache):
+    home = twin_cache / ("d" * 90)
     home.mkdir()
     server = LocalServer(twin._cluster.server.binaries, home)
     assert len(str(server.socket)) < 80

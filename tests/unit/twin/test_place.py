@@ -1,10 +1,12 @@
 """Entries of the cache: locked, swept, limited."""
 
 import os
+from types import SimpleNamespace
 
+from indexpilot_cli.twin.binaries import Binaries
 from indexpilot_cli.twin.cluster import sweep
 from indexpilot_cli.twin.fidelity import quantile, relative_error
-from indexpilot_cli.twin.place import disk_usage, take_entry
+from indexpilot_cli.twin.place import disk_usage, reachable, runnable, take_entry
 
 
 def finished(place, key, size=0, age=0):
@@ -56,3 +58,21 @@ def test_quantiles_and_errors():
     assert quantile([], 0.5) == 0.0
     assert quantile([1, 2, 3, 4], 0.5) == 2 and quantile([1, 2, 3, 4], 0.9) == 4 and quantile([1], 0.1) == 1
     assert relative_error(10, 11) == 0.1 and relative_error(0, 0) == 0 and relative_error(0, 1) == 1
+
+
+def test_installations_out_of_reach_are_copied_once(tmp_path, monkeypatch):
+    """As root, the account the server runs as may not enter the directory of the virtual environment."""
+    nobody = SimpleNamespace(pw_uid=os.getuid() + 54321, pw_gid=os.getgid() + 54321)
+    install = tmp_path / "closed" / "pg"
+    (install / "bin").mkdir(parents=True)
+    (install / "bin" / "postgres").write_text("program")
+    (install / "lib").mkdir()
+    found = Binaries(install / "bin", "18.4", "embedded")
+    assert runnable(found, tmp_path) == found or os.geteuid() == 0
+    monkeypatch.setattr("indexpilot_cli.twin.place.server_user", lambda: nobody)
+    (tmp_path / "closed").chmod(0o700)
+    assert not reachable(install / "bin")
+    copied = runnable(found, tmp_path)
+    assert copied.directory != found.directory and copied.version == "18.4"
+    assert copied.program("postgres").read_text() == "program"
+    assert runnable(found, tmp_path) == copied
