@@ -100,14 +100,26 @@ def _prune(ledger: Ledger, selection: Mask, limits: Limits) -> tuple[Mask, dict[
     """Give up, least first, every index that saves less than the limit; benefits of the rest and of those."""
     given_up: dict[int, float] = {}
     while True:
-        benefits = ledger.leave_one_out(selection)
-        small = [n for n in benefits if benefits[n] < limits.min_benefit]
+        users = ledger.users(selection)
+        benefits = ledger.leave_one_out(selection, users)
+        small = sorted((n for n in benefits if benefits[n] < limits.min_benefit), key=lambda n: (benefits[n], -n))
         if not small:
             return selection, benefits, given_up
-        worst = min(small, key=lambda n: (benefits[n], -n))
-        given_up[worst] = max(0.0, benefits[worst])
-        selection &= ~(1 << worst)
+        for number in _apart(small, users):
+            given_up[number] = max(0.0, benefits[number])
+            selection &= ~(1 << number)
         ledger.pricer.ask((case, selection) for case in range(len(ledger.pricer.cases)))
+
+
+def _apart(numbers: Sequence[int], users: Mapping[int, Sequence[int]]) -> list[int]:
+    """Those, first come first, that share no case with one before: giving up one changes nothing for the next."""
+    taken: set[int] = set()
+    chosen = []
+    for number in numbers:
+        if taken.isdisjoint(users[number]):
+            taken.update(users[number])
+            chosen.append(number)
+    return chosen
 
 
 def _selection(
@@ -120,7 +132,8 @@ def _selection(
     why: WhyNot,
     estimator: CostEstimator,
 ) -> Selection:
-    chosen = [ledger.choice(n, selection, benefits[n]) for n in members(selection)]
+    users = ledger.users(selection)
+    chosen = [ledger.choice(n, selection, benefits[n], users[n]) for n in members(selection)]
     rejections = (*why.rejections(), *problem.refused)
     plans = _trees(problem, selection, estimator)
     return Selection(
