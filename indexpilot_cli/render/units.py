@@ -65,7 +65,7 @@ def saving(value: float | None, digits: int = 1) -> str:
 
 def fall(value: float) -> str:
     """A ratio saved without decimals, as ``-92 %``, but never a rounded ``-100 %``."""
-    return saving(math.floor(value * 1000) / 1000, 1) if 0.99 <= value < 1 else saving(value, 0)
+    return saving(min(value, 0.999), 1) if 0.99 <= value < 1 else saving(value, 0)
 
 
 def cost(value: float | None) -> str:

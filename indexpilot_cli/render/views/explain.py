@@ -99,7 +99,7 @@ def _recommendation(item: Recommendation, result: ExplainResult) -> list[Block]:
             ("Benefit", change),
             ("Size", f"{size(item.size_bytes)} ({item.size_method})"),
             ("Writes", _writes(item)),
-            ("Confidence", confidence) if confidence not in result.verdict_text else None,
+            ("Confidence", confidence) if not _told(item.confidence_why, result) else None,
         )
     ]
     if item.templates:
@@ -116,6 +116,10 @@ def _recommendation(item: Recommendation, result: ExplainResult) -> list[Block]:
         )
         blocks.append(Table(_EFFECT_COLUMNS, rows))
     return blocks
+
+
+def _told(why: str, result: ExplainResult) -> bool:
+    return bool(why) and why in result.verdict_text
 
 
 def _writes(item: Recommendation) -> str:

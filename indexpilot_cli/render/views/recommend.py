@@ -22,6 +22,7 @@ _COLUMNS = (
 )
 _REJECTED_COLUMNS = (Column("id", "short"), Column("rejected"), Column("reason", "short"), Column("why", "text"))
 _SKIPPED_COLUMNS = (Column("skipped", "short"), Column("why", "text"), Column("statement", "query"))
+_RISKS = 5  # shown without --verbose
 REASONS = {
     "exists": "already there",
     "covered_by": "covered",
@@ -85,7 +86,8 @@ def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
 
 def _risks(recommendation: Recommendation) -> tuple[tuple[str, str | None], ...]:
     found = tuple((r.text, r.settle) for r in recommendation.risks)
-    if recommendation.confidence == "low":
+    told = recommendation.confidence_why in (text for text, _ in found)
+    if recommendation.confidence == "low" and not told:
         return (*found, (f"low confidence: {recommendation.confidence_why}", None))
     return found
 

@@ -111,3 +111,28 @@ def test_units():
 @given(st.floats(0, 1e15))
 def test_units_never_round_up_to_sixty(value):
     assert " 60 s" not in units.milliseconds(value)
+
+
+def test_a_fall_is_never_rounded_to_everything():
+    assert [units.fall(v) for v in (0.92, 0.9958, 0.99999, 1.0, -0.1)] == [
+        "-92 %",
+        "-99.6 %",
+        "-99.9 %",
+        "-100 %",
+        "+10 %",
+    ]
+
+
+def test_many_risks_are_counted_and_verbose_shows_them_all():
+    from dataclasses import replace
+
+    from indexpilot_cli.model.recommendation import Risk
+
+    risky = replace(PLAN.recommendations[0], risks=tuple(Risk("r", f"risk {n}", "ANALYZE t") for n in range(8)))
+    plan = replace(PLAN, recommendations=(risky,))
+    short, whole = plain(recommend.view(plan)), plain(recommend.view(plan, verbose=True))
+    assert short.count("To settle it") == 5
+    assert "3 more  (--verbose)" in short
+    assert whole.count("To settle it") == 8
+    low = replace(risky, risks=(Risk("r", "thin evidence"),), confidence="low", confidence_why="thin evidence")
+    assert plain(recommend.view(replace(PLAN, recommendations=(low,)))).count("thin evidence") == 1
