@@ -71,7 +71,9 @@ def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
         ("Risk", f"{r.id}: {_risk(text, settle)}") for r in plan.recommendations for text, settle in _risks(r)
     )
     if risks:
-        blocks.append(Facts(risks))
+        shown = risks if verbose else risks[:_RISKS]
+        more = (("Risk", f"{len(risks) - len(shown)} more  (--verbose)"),) if len(risks) > len(shown) else ()
+        blocks.append(Facts((*shown, *more)))
     if verbose:
         rows = tuple(("Because", f"{r.id}: {x.text} ({x.source})") for r in plan.recommendations for x in r.reasons)
         rows += tuple(("DDL", f"{r.ddl};") for r in plan.recommendations)
