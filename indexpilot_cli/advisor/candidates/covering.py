@@ -9,6 +9,8 @@ from indexpilot_cli.advisor.candidates.site import Demand, Draft, Proposed, Site
 from indexpilot_cli.model.candidate import Reason, Rejection
 from indexpilot_cli.model.index import BTREE
 
+# Documents grow: an index that carries them would be as big as the table some day, and a long one cannot be stored.
+_DOCUMENTS = frozenset({"json", "jsonb", "xml", "bytea", "tsvector"})
 _LOW_DISTINCT = 3
 _MOST_LISTS = 4
 
@@ -76,7 +78,7 @@ def _width(site: Site, names: Iterable[str]) -> float | None:
     total = 0.0
     for name in names:
         column = site.table.column(name)
-        if column is None or not column.indexable:
+        if column is None or not column.indexable or column.base_type in _DOCUMENTS:
             return None
         total += column.statistics.avg_width if column.statistics else max(column.length, 32)
     return total
