@@ -23,3 +23,11 @@ def environment(conninfo: str, password: str | None = None) -> dict[str, str]:
         given["password"] = password
     variables = {o.keyword.decode(): o.envvar.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.envvar}
     return {variables[key]: str(value) for key, value in given.items() if key in variables and value is not None}
+
+
+def with_database(conninfo: str, database: str) -> str:
+    """The connection string for another database of the same server. Raises UsageError when it cannot be read."""
+    try:
+        return libpq.make_conninfo(conninfo if "=" in conninfo or "://" in conninfo else "", dbname=database)
+    except psycopg.Error:
+        raise bad_conninfo() from None

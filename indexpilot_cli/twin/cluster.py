@@ -12,10 +12,10 @@ from indexpilot_cli.model.codec import from_json, to_json
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.session import Session, open_session
 from indexpilot_cli.twin.binaries import Binaries, nearest
-from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Hydrated, hydrate
-from indexpilot_cli.twin.layout import plant
+from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
 from indexpilot_cli.twin.place import Entry, disk_usage, free_entries, reachable_directory, runnable, take_entry
 from indexpilot_cli.twin.server import LocalServer
+from indexpilot_cli.twin.storage import LocalStorage, Storage
 from indexpilot_cli.twin.values import Snapshot
 
 TWIN_VERSION = 1  # part of the cache key: raise it when hydration gives another result
@@ -39,6 +39,10 @@ _SETTINGS = {
 }
 
 
+PLANNING_MS = 30_000  # a statement that takes longer to plan has no answer
+_NOTHING = Hydrated((), (), ())
+
+
 @dataclass
 class Cluster:
     """A running server with a hydrated template. Close it to stop the server and let others use the entry."""
@@ -52,23 +56,31 @@ class Cluster:
         """Version of the binaries, such as 15.20."""
         return self.server.binaries.version
 
-    def superuser(self, database: str) -> Session:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing is different here by itself."""
+        return ()
+
+    def superuser(self, database: str | None = None) -> Session:
         """A session that may change catalogs."""
-        return _session(self.server.dsn(database), read_only=False)
+        return our_session(self.server.dsn(database or "postgres"), read_only=False)
+
+    def owner(self, database: str) -> Session:
+        """A session of the planning role that may create objects."""
+        return our_session(self.server.dsn(database, PLANNER), read_only=False)
 
     def planner(self, database: str) -> Session:
         """A session that only plans."""
-        return _session(self.server.dsn(database, PLANNER), read_only=True, timeout_ms=30_000)
+        return our_session(self.server.dsn(database, PLANNER), read_only=True, timeout_ms=PLANNING_MS)
 
-    def copy(self, name: str) -> int:
-        """A database like the template whose relations have their full sizes; gives its oid."""
-        with self.superuser("postgres") as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS {name}")
-            strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {PLANNER}{strategy}")
-            oid = int(admin.value("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]))
-        plant(self.server.data, oid, self.hydrated.files)
-        return oid
+    def copy(self, name: str) -> tuple[str, Storage]:
+        """A database like the template whose relations have their full sizes: its name, and where its files are."""
+        oid = copy_template(self, TEMPLATE, name)
+        storage = LocalStorage(self.server.data / "base" / str(oid))
+        for file in self.hydrated.files:
+            if file.pages:
+                storage.write(file)
+        return name, storage
 
     def close(self) -> None:
         """Stop the server; the hydrated template stays in the cache."""
@@ -92,6 +104,22 @@ def open_cluster(snapshot: Snapshot, cache_dir: Path, major: int | None, progres
         raise
 
 
+def copy_template(host: Connects, template: str, name: str) -> int:
+    """A new copy of the template's short files, in place of an older one; gives its oid."""
+    with host.superuser() as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name}")
+        strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {PLANNER}{strategy}")
+        return int(admin.value("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]))
+
+
+def our_session(dsn: str, *, read_only: bool, timeout_ms: int = 0) -> Session:
+    """A session to a server of ours."""
+    return open_session(
+        dsn, read_only=read_only, statement_timeout_ms=timeout_ms, lock_timeout_ms=0, application_name="indexpilot twin"
+    )
+
+
 def _open_entry(entry: Entry, binaries: Binaries, snapshot: Snapshot, progress: Progress) -> Cluster:
     server = LocalServer(binaries, entry.home, _SETTINGS, keep=True)
     hydrated = _remembered(entry)
@@ -103,13 +131,14 @@ def _open_entry(entry: Entry, binaries: Binaries, snapshot: Snapshot, progress: 
     entry.clear()
     progress.stage("starting a private server")
     server.start()
+    cluster = Cluster(server, _NOTHING, entry)
     try:
-        hydrated = hydrate(server, snapshot, progress)
-        entry.marker.write_text(json.dumps(to_json(hydrated)))
+        cluster.hydrated = hydrate(cluster, snapshot, progress)
+        entry.marker.write_text(json.dumps(to_json(cluster.hydrated)))
     except BaseException:
         server.stop("immediate")
         raise
-    return Cluster(server, hydrated, entry)
+    return cluster
 
 
 def sweep(place: Path, limit: int = CACHE_LIMIT) -> None:
@@ -161,9 +190,3 @@ def _remembered(entry: Entry) -> Hydrated | None:
         return from_json(Hydrated, json.loads(entry.marker.read_text()))
     except (OSError, ValueError):
         return None
-
-
-def _session(dsn: str, *, read_only: bool, timeout_ms: int = 0) -> Session:
-    return open_session(
-        dsn, read_only=read_only, statement_timeout_ms=timeout_ms, lock_timeout_ms=0, application_name="indexpilot twin"
-    )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.postgres.session import Session, open_session
+from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.extended import put_extended
 from indexpilot_cli.twin.layout import Heap, read_layout
 from indexpilot_cli.twin.pages import RelationFile
 from indexpilot_cli.twin.schema import Builder, build
-from indexpilot_cli.twin.server import LocalServer
 from indexpilot_cli.twin.statistics import put_sizes, put_statistics
 from indexpilot_cli.twin.values import NotModelled, Snapshot
 
@@ -32,11 +32,23 @@ class Hydrated:
     notes: tuple[str, ...] = ()
 
 
-def hydrate(server: LocalServer, snapshot: Snapshot, progress: Progress) -> Hydrated:
+class Connects(Protocol):
+    """Sessions to a server of ours, by database."""
+
+    def superuser(self, database: str | None = None) -> Session:
+        """A session that may change catalogs; without a database name to one that always exists."""
+        ...
+
+    def owner(self, database: str) -> Session:
+        """A session of the planning role that may create objects."""
+        ...
+
+
+def hydrate(host: Connects, snapshot: Snapshot, progress: Progress, *, template: str = TEMPLATE) -> Hydrated:
     """Make the template database on the running server. Its relation files stay short; copies get the sizes."""
-    with _superuser(server, "postgres") as admin:
-        notes = create_database(admin, snapshot)
-    with _superuser(server, TEMPLATE) as admin, _planner(server) as planner:
+    with host.superuser() as admin:
+        notes = create_database(admin, snapshot, template)
+    with host.superuser(template) as admin, host.owner(template) as planner:
         for statement in _PREPARATION:
             planner.execute(statement)
         not_modelled = _create_objects(Builder(planner, admin, snapshot), snapshot, progress)
@@ -74,17 +86,18 @@ _PREPARATION = (
 )
 
 
-def create_database(admin: Session, snapshot: Snapshot) -> tuple[str, ...]:
+def create_database(admin: Session, snapshot: Snapshot, template: str) -> tuple[str, ...]:
     """The empty template with the source's encoding and sort order, or the nearest this host has.
 
     Gives what had to be different.
     """
     encoding = quote_literal(snapshot.catalog.encoding)
-    admin.execute(f"CREATE ROLE {PLANNER} LOGIN BYPASSRLS")
+    if not admin.value("SELECT count(*) FROM pg_roles WHERE rolname = %s", [PLANNER]):
+        admin.execute(f"CREATE ROLE {PLANNER} LOGIN BYPASSRLS")
     refusal = None
     for locale, note in _locales(snapshot, admin.version):
         try:
-            admin.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 OWNER {PLANNER} ENCODING {encoding} {locale}")
+            admin.execute(f"CREATE DATABASE {template} TEMPLATE template0 OWNER {PLANNER} ENCODING {encoding} {locale}")
         except UnreachableError:
             raise
         except IndexPilotError as error:
@@ -122,19 +135,3 @@ def _create_objects(builder: Builder, snapshot: Snapshot, progress: Progress) ->
     for _ in build(builder, snapshot.objects):
         progress.advance()
     return [*snapshot.missing, *builder.not_modelled]
-
-
-def _superuser(server: LocalServer, database: str) -> Session:
-    return open_session(
-        server.dsn(database), read_only=False, statement_timeout_ms=0, lock_timeout_ms=0, application_name="twin"
-    )
-
-
-def _planner(server: LocalServer) -> Session:
-    return open_session(
-        server.dsn(TEMPLATE, PLANNER),
-        read_only=False,
-        statement_timeout_ms=0,
-        lock_timeout_ms=0,
-        application_name="twin",
-    )

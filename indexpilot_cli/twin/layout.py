@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from indexpilot_cli.model.catalog import Catalog, Table
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.postgres.session import Session
-from indexpilot_cli.twin.pages import RelationFile, write_file
-from indexpilot_cli.twin.server import give_to_server
+from indexpilot_cli.twin.pages import RelationFile
 from indexpilot_cli.twin.sizes import KeyWidth, btree_height
 from indexpilot_cli.twin.values import RelationSize, Snapshot
 
@@ -53,14 +51,6 @@ def read_layout(session: Session, snapshot: Snapshot) -> tuple[tuple[RelationFil
         if row.node:
             files.append(_file(row, size, lengths.get(row.table_oid, 0), snapshot.catalog))
     return tuple(files), heaps
-
-
-def plant(data: Path, database: int, files: Iterable[RelationFile]) -> None:
-    """Write the files of a database nobody has connected to yet."""
-    directory = data / "base" / str(database)
-    for file in files:
-        if file.pages:
-            write_file(directory, file, give_to_server)
 
 
 def index_widths(table: Table | None, columns: Sequence[str | None]) -> tuple[KeyWidth, ...]:

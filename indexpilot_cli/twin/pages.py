@@ -82,11 +82,9 @@ def write_file(directory: Path, file: RelationFile, owner: Callable[[Path], None
         owner(path)
 
 
-def equal_image(path: Path) -> bool:
-    """Whether the B-tree in the file may deduplicate (``btm_allequalimage`` of its metapage)."""
-    with path.open("rb") as handle:
-        page = handle.read(BLOCK)
-    return len(page) == BLOCK and page[_EQUAL_IMAGE] == 1
+def equal_image(metapage: bytes) -> bool:
+    """Whether a B-tree with this metapage may deduplicate (``btm_allequalimage``)."""
+    return len(metapage) == BLOCK and metapage[_EQUAL_IMAGE] == 1
 
 
 def first_pages(file: RelationFile) -> bytes:

@@ -24,6 +24,7 @@ from indexpilot_cli.twin.cluster import Cluster, open_cluster
 from indexpilot_cli.twin.expressions import expression_statistics, unknown_expressions
 from indexpilot_cli.twin.guess import guess_size
 from indexpilot_cli.twin.layout import index_widths
+from indexpilot_cli.twin.scratch import ScratchHost, open_scratch
 from indexpilot_cli.twin.sizes import btree_height
 from indexpilot_cli.twin.values import NotModelled, Snapshot
 from indexpilot_cli.twin.worker import IndexSize, Reach, Worker
@@ -45,7 +46,7 @@ class _Asked:
 class TwinEstimator:
     """Costs with hypothetical and without hidden indexes, from the planner twin. Close it, or use ``with``."""
 
-    def __init__(self, cluster: Cluster, snapshot: Snapshot, workers: int):
+    def __init__(self, cluster: Cluster | ScratchHost, snapshot: Snapshot, workers: int):
         self._cluster = cluster
         self._catalog = snapshot.catalog
         self._snapshot = snapshot
@@ -105,8 +106,8 @@ class TwinEstimator:
     @property
     def notes(self) -> tuple[str, ...]:
         """Where the twin differs from the source as a whole."""
-        notes = self._cluster.hydrated.notes
-        major = self._cluster.server.binaries.major
+        notes = self._cluster.hydrated.notes + self._cluster.notes
+        major = int(self.version.split(".")[0])
         if major != self._snapshot.major:
             notes += (f"plans come from PostgreSQL {major}, the server is {self._snapshot.major}",)
         return notes
@@ -198,10 +199,8 @@ class TwinEstimator:
             self._start_worker()
 
     def _start_worker(self) -> None:
-        name = f"w{len(self._workers)}"
-        oid = self._cluster.copy(name)
-        directory = self._cluster.server.data / "base" / str(oid)
-        worker = Worker(self._cluster.superuser(name), self._cluster.planner(name), directory, self._heaps)
+        name, storage = self._cluster.copy(f"w{len(self._workers)}")
+        worker = Worker(self._cluster.superuser(name), self._cluster.planner(name), storage, self._heaps)
         self._workers.append(worker)
 
     def _spread(self, tasks: Sequence[tuple[Plannable, _Asked | None]]) -> None:
@@ -314,13 +313,21 @@ def open_twin(
     cache_dir: Path,
     workers: int | None = None,
     major: int | None = None,
+    scratch_dsn: str | None = None,
     progress: Progress | None = None,
 ) -> TwinEstimator:
     """The twin of the snapshot, ready to plan; ``workers`` None means one for each core, started when needed.
 
-    ``major`` asks for binaries of one major version. Raises PrerequisiteError when no server can be started.
+    ``major`` asks for binaries of one major version. ``scratch_dsn`` is a superuser's connection string of a
+    server to use instead of a private one; it has one worker, and files of the source's size for the time.
+    Raises PrerequisiteError when no server can be started or used.
     """
-    cluster = open_cluster(snapshot, cache_dir, major, progress or Silent())
+    said = progress or Silent()
+    cluster: Cluster | ScratchHost
+    if scratch_dsn is not None:
+        cluster, workers = open_scratch(snapshot, scratch_dsn, said), 1
+    else:
+        cluster = open_cluster(snapshot, cache_dir, major, said)
     try:
         return TwinEstimator(cluster, snapshot, workers or os.cpu_count() or 1)
     except BaseException:

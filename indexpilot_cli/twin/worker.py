@@ -6,7 +6,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from types import MappingProxyType
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -19,9 +18,9 @@ from indexpilot_cli.postgres.plans import explain_text, refuse_others
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.shapes import KnownIndex, Node
 from indexpilot_cli.twin.layout import Heap
-from indexpilot_cli.twin.pages import WRITTEN, RelationFile, equal_image, write_file
-from indexpilot_cli.twin.server import give_to_server
+from indexpilot_cli.twin.pages import WRITTEN, RelationFile
 from indexpilot_cli.twin.statistics import put_statistics
+from indexpilot_cli.twin.storage import Storage
 from indexpilot_cli.twin.values import RelationStatistics
 
 _FIRST_NODE = 3_000_000_000  # relfilenodes of our own: far above any the server will hand out
@@ -57,10 +56,10 @@ class Reach:
 class Worker:
     """Sessions to one database of the twin. One thread at a time."""
 
-    def __init__(self, admin: Session, planner: Session, directory: Path, heaps: Mapping[QualifiedName, Heap]):
+    def __init__(self, admin: Session, planner: Session, storage: Storage, heaps: Mapping[QualifiedName, Heap]):
         self._admin = admin
         self._planner = planner
-        self._directory = directory
+        self._storage = storage
         self._heaps = {heap.oid: heap for heap in heaps.values()}
         self._nodes = count(_FIRST_NODE)
         self._empty: dict[int, int] = {}
@@ -179,7 +178,7 @@ class Worker:
         Only meaningful between ``build`` and the first ``resize``.
         """
         stored = [member for member in self._built[definition] if member.kind == "i"]
-        return bool(stored) and equal_image(self._directory / str(self._node_of(stored[0])))
+        return bool(stored) and self._storage.equal_image(self._node_of(stored[0]))
 
     def resize(self, definition: IndexDefinition, size: IndexSize) -> None:
         """Give a hypothetical index that is already there another size."""
@@ -208,7 +207,7 @@ class Worker:
         """A relfilenode of no blocks for the table's builds, which would scan sparse blocks as slowly as real ones."""
         if heap.oid not in self._empty:
             node = next(self._nodes)
-            write_file(self._directory, RelationFile(node, 0), give_to_server)
+            self._storage.write(RelationFile(node, 0))
             self._empty[heap.oid] = node
         return self._empty[heap.oid]
 
@@ -236,7 +235,7 @@ class Worker:
                 heap_pages=self._heaps[member.table_oid].pages,
                 keep=not ours,
             )
-            write_file(self._directory, file, give_to_server)
+            self._storage.write(file)
             swaps.append({"oid": member.oid, "node": node, "pages": pages, "tuples": size.tuples * share})
         self._swap(swaps)
 

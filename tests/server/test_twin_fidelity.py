@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.workload import ObservedStatement, Plannable, SourceKind, Workload
@@ -93,3 +94,22 @@ def test_size_alone_decides_and_files_may_have_many_segments(twin_snapshot, twin
     assert scan.total_cost == pytest.approx(pages + 4e7 * 0.01)
     assert again == scan
     assert found.hypothetical == {index} and found.total_cost < 100
+
+
+def test_a_scratch_server_plans_the_same(pg, twin_snapshot, twin_place, twin, twin_source):
+    """Without access to its files: the server itself writes them."""
+    questions = [WhatIf(statement) for _, statement in statements()]
+    index = IndexDefinition(QualifiedName("sales", "events"), (IndexKey("kind"), IndexKey("at")))
+    asked = WhatIf(Plannable("SELECT * FROM sales.events WHERE kind = 3 AND at = '2024-01-03'"), frozenset({index}))
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        before = admin.execute("SELECT datname FROM pg_database").fetchall()
+        with open_twin(twin_snapshot, cache_dir=twin_place, scratch_dsn=pg.dsn) as other:
+            assert other.plan(questions) == twin.plan(questions)
+            assert other.plan([asked]) == twin.plan([asked])
+            assert other.plan([asked])[0].hypothetical == {index}
+            assert "less exact" in other.notes[-1] and other.not_modelled == ()
+        assert admin.execute("SELECT datname FROM pg_database").fetchall() == before
+        admin.execute("DROP ROLE indexpilot_planner")
+    with pytest.raises(PrerequisiteError, match="GB"):
+        huge = tuple(replace(s, pages=10**8) for s in twin_snapshot.sizes)
+        open_twin(replace(twin_snapshot, sizes=huge), cache_dir=twin_place, scratch_dsn=pg.dsn)
