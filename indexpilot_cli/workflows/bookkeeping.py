@@ -86,7 +86,8 @@ def bookkeeping(
     """
     note = Note()
     note.details(**facts)
-    asked = replace(record or Record(), **({"enabled": False} if offline else {}))
+    given = record or Record()
+    asked = replace(given, enabled=given.enabled and not offline)
     try:
         yield note
     except BaseException as error:

@@ -36,7 +36,8 @@ def with_referential(folded: FoldedWorkload, catalog: Catalog, estimator: CostEs
     changed = {p: _divided(parents[p], costs[p].total_cost, found) for p, found in by_parent.items()}
     kept = tuple(changed[t.id][0] if t.id in changed else t for t in folded.templates)
     added = _merged([check for _, own in changed.values() for check in own])
-    return replace(folded, templates=(*kept, *added))
+    note = f"{len(added)} foreign-key checks count as templates: the server runs them for deletes and key changes"
+    return replace(folded, templates=(*kept, *added), notes=(*folded.notes, note) if added else folded.notes)
 
 
 def _plans(templates: list[QueryTemplate], estimator: CostEstimator) -> tuple[PlannedStatement, ...]:

@@ -100,7 +100,7 @@ def main() -> None:
         path = Path(directory) / "scale.snapshot"
         make_snapshot(path, options.tables, options.statements)
         print(f"snapshot {path.stat().st_size / 1e6:.1f} MB, {options.tables} tables, {options.statements} statements")
-        command = [sys.executable, "-m", "indexpilot_cli", "recommend", "--snapshot", str(path), "--max-indexes", "50"]
+        command = [sys.executable, "-m", "indexpilot_cli", "recommend", "--snapshot", str(path), "--min-benefit", "0.01%"]
         environment = os.environ | {"XDG_CACHE_HOME": directory, "XDG_STATE_HOME": directory}
         started = time.monotonic()
         result = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
