@@ -34,12 +34,16 @@ class WhyNot:
         self.outcome = outcome
         self.stand_ins = stand_ins
         self.unit = ledger.before or 1.0
+        self.used: Mask = 0
 
     def rejections(self) -> tuple[Rejection, ...]:
         """One per candidate of the pool that is not selected, largest benefit first."""
         pool = self.ledger.problem.pool
         left = [n for n in range(len(pool)) if not self.outcome.selection >> n & 1]
         self._ask(left)
+        for case in range(len(self.ledger.pricer.cases)):
+            for answer in self.ledger.pricer.answers(case):
+                self.used |= answer.used
         found = [self._rejection(n) for n in left]
         return tuple(sorted(found, key=lambda r: -(r.benefit or 0.0)))
 
@@ -85,7 +89,7 @@ class WhyNot:
         if self.outcome.fewer & bit:
             share = limits.fewest_within * 100
             return "fewer_indexes", f"the workload costs at most {share:.2g} % more with fewer indexes", None
-        if number not in self.outcome.pruned and not self._ever_used(number):
+        if number not in self.outcome.pruned and not self.used & bit:
             return self._unused(number)
         if benefit < limits.min_benefit:
             return self._little(number, benefit)
@@ -94,11 +98,6 @@ class WhyNot:
             text = f"it would save {_percent(benefit)} of the workload's cost and add {_percent(bill)} in writes"
             return "write_cost", text, None
         return self._limited(number, benefit)
-
-    def _ever_used(self, number: int) -> bool:
-        bit = 1 << number
-        pricer = self.ledger.pricer
-        return any(a.used & bit for c in range(len(pricer.cases)) for a in pricer.answers(c))
 
     def _unused(self, number: int) -> tuple[str, str, str | None]:
         rival = self._rival(number)

@@ -19,6 +19,7 @@ from indexpilot_cli.advisor.selection.tree import CaseTree
 QUICK = Effort(2.0, 2e-3)
 PROOF = Effort(5.0, 2e-4)
 EXACT = Effort(20.0, 1e-5)
+COUNTING = Effort(4.0, 1e-2)
 SETTLING = 3  # prices of the whole workload kept back for the end
 
 
@@ -61,7 +62,7 @@ class Search:
     ):
         self.program = program
         self.pricer = pricer
-        self.groups = groups
+        self.groups = _groups_by_case(groups, pricer)
         self.plan = plan or Plan()
         self.cases = range(len(pricer.cases))
         self.guesses = Guesses(pricer, stand_ins)
@@ -69,6 +70,7 @@ class Search:
         self.best: Mask = 0
         self.value = self.true(0) or 0.0
         self.before_fewest: Mask = 0
+        self._bytes = dict(next((r.coefficients for r in program.rows if r.family == "budget"), ()))
         self.lower: float | None = None
         self.solver = "HiGHS"
 
@@ -221,7 +223,7 @@ class Search:
     def fewest(self) -> Mask:
         """The fewest indexes whose true objective is within the tolerance of the best."""
         at_most = self.value * (1 + self.plan.fewest_within)
-        solution = self.solved(self.plans(), EXACT, at_most=at_most)
+        solution = self.solved(self.plans(), COUNTING, at_most=at_most)
         if solution is None or solution.mask.bit_count() >= self.best.bit_count():
             return self.best
         self.price(solution.mask)
@@ -258,11 +260,11 @@ class Search:
         """
         found = []
         for case in self.cases:
-            now, relevant = self.pricer.upper(case, here), self.pricer.cases[case].relevant
-            for group in self.groups:
-                mask = (here | group) & relevant
-                useful = group & relevant & (self._used(case) if here else -1)
-                if not useful or self.pricer.known(case, mask) is not None:
+            now, near = self.pricer.upper(case, here), here & self.pricer.cases[case].relevant
+            useful = self._used(case) if here else -1
+            for group in self.groups[case]:
+                mask = near | group
+                if not group & useful or self.pricer.known(case, mask) is not None:
                     continue
                 gain = self.program.charges[case].weight * (now - self.pricer.lower(case, mask))
                 if gain > worth:
@@ -279,22 +281,31 @@ class Search:
         """Where a group helped: the group without the index that was used, and its smallest index alone."""
         found = []
         for case in self.cases:
-            now, relevant = self.pricer.upper(case, here), self.pricer.cases[case].relevant
-            for group in self.groups:
-                mask = (here | group) & relevant
+            now, near = self.pricer.upper(case, here), here & self.pricer.cases[case].relevant
+            for group in self.groups[case]:
+                mask = near | group
                 answer = self.pricer.known(case, mask)
-                if not group & relevant or answer is None:
+                if answer is None:
                     continue
                 gain = self.program.charges[case].weight * (now - answer.cost)
                 if gain > worth:
-                    smallest = min(members(group & relevant), key=self._size)
+                    smallest = min(members(group), key=self._size)
                     found += [(gain, case, mask & ~(answer.used & ~here)), (gain, case, here | 1 << smallest)]
         return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
 
     def _size(self, number: int) -> tuple[float, int, int]:
-        budget = next((row for row in self.program.rows if row.family == "budget"), None)
-        size = dict(budget.coefficients).get(number, 0.0) if budget is not None else 0.0
+        size = self._bytes.get(number, 0.0)
         return size, len(self.pricer.pool.definition(number).keys), number
+
+
+def _groups_by_case(groups: Sequence[Mask], pricer: Pricer) -> list[tuple[Mask, ...]]:
+    """Per case the groups that matter there, each without what does not."""
+    home = {number: group for group in groups for number in members(group)}
+    found = []
+    for case in pricer.cases:
+        here = dict.fromkeys(home[number] for number in members(case.relevant))
+        found.append(tuple(group & case.relevant for group in here))
+    return found
 
 
 def _undominated(answers: Sequence[Answer]) -> list[Option]:
