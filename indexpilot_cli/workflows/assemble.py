@@ -144,7 +144,7 @@ def _notes(advice: Advice) -> tuple[str, ...]:
         else ()
     )
     binding = tuple(f"the limit that costs most: {family}" for family in advice.selection.conflicts)
-    return (*advice.folded.notes, *compressed, *advice.selection.notes, *binding)
+    return (*advice.folded.notes, *compressed, *advice.selection.notes, *binding, *advice.checked)
 
 
 def _plan_id(catalog: Catalog, recommendations: tuple[Recommendation, ...], created: datetime) -> str:

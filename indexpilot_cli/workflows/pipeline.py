@@ -19,6 +19,7 @@ from indexpilot_cli.model.recommendation import Plan
 from indexpilot_cli.model.requests import ExplainRequest, RecommendRequest, TableFilter
 from indexpilot_cli.model.workload import FoldedWorkload, Skipped
 from indexpilot_cli.workflows.assemble import assemble
+from indexpilot_cli.workflows.cross_check import cross_checked
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.limits import limits_of
 from indexpilot_cli.workflows.referential import with_referential
@@ -84,7 +85,11 @@ def advise_on(
     priceable = _priceable(proposal, catalog, estimator, progress)
     model = _write_model(kept, priceable, folded, catalog)
     selection = _select(kept, priceable, model, estimator, catalog, request, progress)
-    advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun)
+    checked: tuple[str, ...] = ()
+    if request.planner.cross_check:
+        progress.stage("cross-checking with HypoPG")
+        checked = cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
+    advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
     return assemble(source, estimator, advice, request)
 

@@ -24,7 +24,7 @@ class Priceable:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Everything the stages gave: the whole workload, what was priced, what was chosen."""
+    """Everything the stages gave: the whole workload, what was priced, what was chosen, what a second planner says."""
 
     folded: FoldedWorkload
     kept: FoldedWorkload
@@ -32,3 +32,4 @@ class Advice:
     writes: WriteModel
     selection: Selection
     seconds: float
+    checked: tuple[str, ...] = ()
