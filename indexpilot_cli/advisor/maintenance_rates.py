@@ -76,7 +76,7 @@ def _window(table: Table, catalog: Catalog, since: datetime | None, until: datet
 
 def _from_activity(table: Table, window: float | None, calls: float) -> TableWrites | None:
     activity = table.activity
-    scans = activity.seq_scans + activity.index_scans
+    scans, inserts = activity.seq_scans + activity.index_scans, float(activity.inserts)
     if window is not None:
         scale, origin = (
             window,
@@ -84,10 +84,11 @@ def _from_activity(table: Table, window: float | None, calls: float) -> TableWri
         )
     elif scans >= ENOUGH_SCANS:
         scale, origin = calls / scans, "writes without statements are the server's counters, in proportion to scans"
+        inserts = max(0.0, inserts - table.rows)  # what is still there may have been loaded before the traffic
     else:
         return None
     return TableWrites(
-        activity.inserts * scale, activity.updates * scale, activity.deletes * scale, hot_share(table), (), origin
+        inserts * scale, activity.updates * scale, activity.deletes * scale, hot_share(table), (), origin
     )
 
 

@@ -21,6 +21,7 @@ from indexpilot_cli.model.workload import Atom, AtomKind, QueryTemplate
 STALE = 0.2  # share of rows changed since ANALYZE, twice what autovacuum waits for by default
 SMALL = 1000.0  # rows below which nothing is worth a doubt
 DEFAULT_SELECTIVITY = 0.005  # of "expression = constant" without statistics
+FROM_PLANS = frozenset({"nested_loop", "limit_order"})
 LOW = frozenset({"never_analyzed", "limit_order"})
 Extended = Mapping[QualifiedName, Sequence[frozenset[str]]]
 
@@ -59,12 +60,15 @@ def assess(
 
 
 def _merged(risks: Sequence[Risk]) -> tuple[Risk, ...]:
-    """One per code and text, with the templates of all."""
+    """One per kind of doubt and settling statement, with the templates of all; plan doubts by the first only."""
     found: dict[tuple[str, str], Risk] = {}
     for risk in risks:
-        known = found.get((risk.code, risk.text))
-        templates = risk.templates | (known.templates if known is not None else frozenset())
-        found[risk.code, risk.text] = Risk(risk.code, risk.text, risk.settle, templates)
+        key = (risk.code, "" if risk.code in FROM_PLANS else risk.text)
+        known = found.get(key)
+        if known is None:
+            found[key] = risk
+        else:
+            found[key] = Risk(known.code, known.text, known.settle, known.templates | risk.templates)
     return tuple(found.values())
 
 
@@ -72,6 +76,12 @@ def _merged(risks: Sequence[Risk]) -> tuple[Risk, ...]:
 
 
 def _from_plans(choice: Choice, selection: Selection) -> Iterator[Risk]:
+    """Doubts about the plans that use the index, the narrowest margin first."""
+    found = sorted(_plan_risks(choice, selection), key=lambda pair: pair[0])
+    return (risk for _, risk in found)
+
+
+def _plan_risks(choice: Choice, selection: Selection) -> Iterator[tuple[float, Risk]]:
     definition = choice.candidate.definition
     before = {e.template: e.before for e in choice.effects}
     for (template, _), plan in selection.plans.items():
@@ -79,22 +89,18 @@ def _from_plans(choice: Choice, selection: Selection) -> Iterator[Risk]:
             continue
         for loop in risky_loops(plan.tree, before[template]):
             if loop.relation == definition.table.name:
-                yield Risk(
-                    "nested_loop",
-                    f"the plan probes it an estimated {loop.probes:.0f} times; with {loop.factor:.1f} times as many "
-                    "it would cost more than without the index",
-                    _run(template),
-                    frozenset({template}),
+                text = (
+                    f"{template} probes it an estimated {loop.probes:,.0f} times; "
+                    f"with {loop.factor:.1f} times as many it would cost more than without the index"
                 )
+                yield loop.factor, Risk("nested_loop", text, _run(template), frozenset({template}))
         for end in early_ends(plan.tree, before[template]):
             if end.relation == definition.table.name:
-                yield Risk(
-                    "limit_order",
-                    f"the plan reads {end.relation} in order and hopes to find {end.limit:.0f} matching rows early; "
-                    "that holds when matching rows are spread evenly",
-                    _run(template),
-                    frozenset({template}),
+                text = (
+                    f"{template} reads {end.relation} in order and hopes to find {end.limit:,.0f} matching rows early; "
+                    "that holds when matching rows are spread evenly"
                 )
+                yield end.factor, Risk("limit_order", text, _run(template), frozenset({template}))
 
 
 def _run(template: str) -> str:
