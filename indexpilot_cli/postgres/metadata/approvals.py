@@ -1,0 +1,28 @@
+"""Approvals of plans: rows that are only ever added."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from indexpilot_cli.model.safety import Approval
+from indexpilot_cli.postgres.metadata.redact import scrub_text
+from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.postgres.session import Row, Session
+
+
+def of_plan(session: Session, plan_id: str, *, schema: str = SCHEMA) -> tuple[Approval, ...]:
+    """The plan's approvals, newest first."""
+    rows = session.rows(question(session, "approvals", schema), {"plan_id": plan_id})
+    return tuple(_approval(row) for row in rows)
+
+
+def add(
+    session: Session, plan_id: str, digest: str, approved_by: str, reason: str = "", *, schema: str = SCHEMA
+) -> Approval:
+    """Record an approval now, by the server's clock; the server notes the session's role beside the given name."""
+    values = {"plan_id": plan_id, "digest": digest, "approved_by": approved_by, "reason": scrub_text(reason)}
+    return _approval(session.one(question(session, "approval_add", schema), values))
+
+
+def _approval(row: Row) -> Approval:
+    return Approval(row.plan_id, row.digest, row.approved_by, row.approved_at.astimezone(UTC), row.reason)

@@ -1,0 +1,47 @@
+"""The runtime switch: one row per name, seen by every process at its next look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from indexpilot_cli.model.safety import Switch
+from indexpilot_cli.postgres.metadata.redact import scrub_text
+from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.postgres.session import Session
+
+
+def read(session: Session, *, schema: str = SCHEMA) -> tuple[Switch, ...]:
+    """All switches, by name. Raises IndexPilotError when they cannot be read: the caller takes that for off."""
+    rows = session.rows(question(session, "switches", schema), {})
+    return tuple(Switch(r.name, r.is_off, r.reason, r.actor, _utc(r.since), _utc(r.until)) for r in rows)
+
+
+def turn(
+    session: Session,
+    name: str,
+    *,
+    off: bool,
+    reason: str = "",
+    actor: str = "",
+    seconds: float | None = None,
+    schema: str = SCHEMA,
+) -> None:
+    """Set the switch from now on; ``seconds``: it comes back by itself after them, by the server's clock."""
+    values = {"name": name, "is_off": off, "reason": scrub_text(reason), "actor": actor, "seconds": seconds}
+    session.execute(question(session, "switch_set", schema), values)
+
+
+def see_emergency(session: Session, name: str, reason: str, *, schema: str = SCHEMA) -> None:
+    """Remember when this configured emergency was first seen, and forget the others."""
+    with session.transaction():
+        forget_emergencies(session, name, schema=schema)
+        session.execute(question(session, "switch_see", schema), {"name": name, "reason": scrub_text(reason)})
+
+
+def forget_emergencies(session: Session, keep: str = "", *, schema: str = SCHEMA) -> None:
+    """Forget every configured emergency but this one."""
+    session.execute(question(session, "switch_forget", schema), {"name": keep})
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)

@@ -1,0 +1,1 @@
+DELETE FROM {schema}.runtime_switch WHERE name LIKE 'emergency:%%' AND name <> %(name)s

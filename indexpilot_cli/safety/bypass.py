@@ -1,0 +1,119 @@
+"""The four levels of switching off, and which of them is off. Anything that says off wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from indexpilot_cli.model.results import BypassLevel
+from indexpilot_cli.model.safety import Switch
+from indexpilot_cli.model.settings import BypassSettings, FeatureSwitch
+from indexpilot_cli.model.verdict import Verdict
+
+SYSTEM = "system"
+EMERGENCY = "emergency"
+RUNTIME = "runtime switch"
+_FEATURES = ("auto_indexing", "stats_collection", "expression_checks", "mutation_logging")
+_STOPPING = frozenset({"auto_indexing", "optimization_features", SYSTEM, "startup", EMERGENCY})
+
+
+def levels(
+    settings: BypassSettings,
+    switches: Sequence[Switch] | None,
+    now: datetime,
+    origins: Mapping[str, str],
+) -> tuple[BypassLevel, ...]:
+    """Every level with its effective value, who decided it and why.
+
+    ``switches`` None: they could not be read, and that counts as off. ``origins`` has the place of a setting by
+    its key. A configured emergency ends ``auto_recover_after_seconds`` after it was first seen, which is the
+    ``since`` of the switch that remembers it (``emergency_key``); one that nothing remembers goes on.
+    """
+    features = [
+        _feature("feature", f"features.{name}", getattr(settings.features, name), origins) for name in _FEATURES
+    ]
+    module = _feature("module", "modules.optimization_features", settings.modules.optimization_features, origins)
+    startup = settings.startup
+    return (
+        *features,
+        module,
+        _system(settings, switches, now, origins),
+        BypassLevel(
+            "startup",
+            "startup",
+            not startup.skip_initialization,
+            _origin(origins, "startup.skip_initialization"),
+            startup.reason if startup.skip_initialization else "",
+        ),
+        _emergency(settings, switches or (), now, origins),
+    )
+
+
+def stopping(found: Sequence[BypassLevel]) -> tuple[BypassLevel, ...]:
+    """The levels that are off and stop every change of an index."""
+    return tuple(level for level in found if not level.running and level.name in _STOPPING)
+
+
+def judge(found: Sequence[BypassLevel]) -> Verdict:
+    """Whether any level says off."""
+    off = stopping(found)
+    if off:
+        first = off[0]
+        until = f", until {first.until:%Y-%m-%d %H:%M} UTC" if first.until else ""
+        why = f": {first.reason}" if first.reason else ""
+        others = f" (and {len(off) - 1} more)" if off[1:] else ""
+        text = f"{first.name.replace('_', ' ')} is switched off{until}{why}{others}"
+        return Verdict("bypass", False, text, first.source, retry_at=first.until)
+    return Verdict("bypass", True, "bypass off", "bypass.*")
+
+
+def emergency_key(settings: BypassSettings) -> str:
+    """The name under which a configured emergency is remembered; another reason or length is another emergency."""
+    return f"{EMERGENCY}:{settings.emergency.auto_recover_after_seconds:g}:{settings.emergency.reason}"
+
+
+def _feature(level: str, path: str, switch: FeatureSwitch, origins: Mapping[str, str]) -> BypassLevel:
+    name = path.rpartition(".")[2]
+    reason = "" if switch.enabled else switch.reason
+    return BypassLevel(level, name, switch.enabled, _origin(origins, f"{path}.enabled"), reason)
+
+
+def _system(
+    settings: BypassSettings, switches: Sequence[Switch] | None, now: datetime, origins: Mapping[str, str]
+) -> BypassLevel:
+    if switches is None:
+        reason = "the switch cannot be read, which counts as off"
+        return BypassLevel(SYSTEM, SYSTEM, False, RUNTIME, reason)
+    switch = next((s for s in switches if s.name == SYSTEM), None)
+    if switch is not None and switch.off_at(now):
+        reason = switch.reason + (f" ({switch.actor})" if switch.actor else "")
+        return BypassLevel(SYSTEM, SYSTEM, False, RUNTIME, reason, switch.since, switch.until)
+    source = _origin(origins, "system.enabled")
+    if settings.system.enabled:
+        return BypassLevel(SYSTEM, SYSTEM, False, source, settings.system.reason)
+    if switch is not None:
+        recovered = "came back by itself" if switch.is_off else switch.reason
+        return BypassLevel(SYSTEM, SYSTEM, True, RUNTIME, recovered, switch.until if switch.is_off else switch.since)
+    return BypassLevel(SYSTEM, SYSTEM, True, source)
+
+
+def _emergency(
+    settings: BypassSettings, switches: Sequence[Switch], now: datetime, origins: Mapping[str, str]
+) -> BypassLevel:
+    emergency = settings.emergency
+    source = _origin(origins, "emergency.enabled")
+    if not emergency.enabled:
+        return BypassLevel(EMERGENCY, EMERGENCY, True, source)
+    seen = next((s.since for s in switches if s.name == emergency_key(settings)), None)
+    if seen is None or emergency.auto_recover_after_seconds <= 0:
+        return BypassLevel(EMERGENCY, EMERGENCY, False, source, emergency.reason, seen)
+    until = seen + timedelta(seconds=emergency.auto_recover_after_seconds)
+    if now >= until:
+        return BypassLevel(EMERGENCY, EMERGENCY, True, source, "came back by itself", until)
+    return BypassLevel(EMERGENCY, EMERGENCY, False, source, emergency.reason, seen, until)
+
+
+def _origin(origins: Mapping[str, str], path: str) -> str:
+    key = f"bypass.{path}"
+    place = origins.get(key, "default")
+    return f"{key} ({place})"

@@ -1,0 +1,56 @@
+"""Is the database host busy? Measured where it is this machine, judged by the server's own figures where not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from indexpilot_cli.model.safety import Build, HostFacts, ServerFacts
+from indexpilot_cli.model.settings import CpuThrottleSettings
+from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.safety.limits import DEFAULT, Limits
+
+_KEY = "production_safeguards.cpu_throttle"
+
+
+def judge(
+    settings: CpuThrottleSettings,
+    host: HostFacts,
+    server: ServerFacts,
+    builds: Sequence[Build],
+    now: datetime,
+    limits: Limits = DEFAULT,
+) -> Verdict:
+    """The pause between two builds first, then the load; a busy host is looked at again after the cool-down."""
+    if not settings.enabled:
+        return Verdict("cpu", True, "the CPU throttle is off", f"{_KEY}.enabled")
+    last = max((b.at for b in builds), default=None)
+    pause = timedelta(seconds=settings.min_delay_seconds)
+    if last is not None and now - last < pause:
+        text = f"the last build began {(now - last).total_seconds():.0f} s ago, {pause.total_seconds():g} s are to pass"
+        return Verdict("cpu", False, text, f"{_KEY}.min_delay_seconds", retry_at=last + pause)
+    again = now + timedelta(seconds=settings.cooldown_seconds)
+    if host.local and host.cpu_percent is not None:
+        return _measured(settings, host, host.cpu_percent, again)
+    return _shown(settings, server, again, limits)
+
+
+def _measured(settings: CpuThrottleSettings, host: HostFacts, cpu: float, again: datetime) -> Verdict:
+    text = f"CPU {cpu:.0f} % of {host.cores or 1} cores"
+    if cpu > settings.cpu_threshold:
+        reason = f"{text}, above {settings.cpu_threshold:g} %"
+        return Verdict("cpu", False, reason, f"{_KEY}.cpu_threshold", retry_at=again)
+    return Verdict("cpu", True, text, f"this host ({host.proof})")
+
+
+def _shown(settings: CpuThrottleSettings, server: ServerFacts, again: datetime, limits: Limits) -> Verdict:
+    """max_parallel_workers stands for the cores, which a server does not tell: only a multiple of it refuses."""
+    cores = max(server.parallel_workers, 1)
+    share = server.running / cores * 100
+    text = (
+        f"only this client's host could be measured; the server shows {server.running} backends running, "
+        f"max_parallel_workers is {cores}"
+    )
+    if share > settings.cpu_threshold * limits.remote_load_refuse:
+        return Verdict("cpu", False, text, "pg_stat_activity", retry_at=again)
+    return Verdict("cpu", True, text, "pg_stat_activity", warning=share > settings.cpu_threshold)

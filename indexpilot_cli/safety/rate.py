@@ -1,0 +1,104 @@
+"""A token bucket whose state is the log of builds, so that every process sees the same bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.safety import Build
+from indexpilot_cli.model.settings import RateLimiterSettings
+from indexpilot_cli.model.verdict import Verdict
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+HISTORY = timedelta(days=14)  # of builds to replay; a bucket that was full once since then is exact
+_KEY = "production_safeguards.rate_limiter"
+_WHOLE = 1 - 1e-9  # a token that arithmetic with fractions has rounded away
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Holds up to ``capacity`` tokens and gains that many, evenly, in each ``period``. A build takes one."""
+
+    capacity: int
+    period: timedelta
+
+    def tokens(self, builds: Iterable[datetime], now: datetime) -> float:
+        """What is in the bucket, full before the first build. Builds after ``now`` count as just now."""
+        level, seen = float(self.capacity), None
+        for at in sorted(min(b, now) for b in builds):
+            level = max(0.0, self._after(level, seen, at) - 1)
+            seen = at
+        return self._after(level, seen, now)
+
+    def ready_at(self, builds: Iterable[datetime], now: datetime) -> datetime:
+        """When there will be one token."""
+        missing = max(0.0, 1 - self.tokens(builds, now))
+        return now + self.period * (missing / self.capacity)
+
+    def _after(self, level: float, since: datetime | None, until: datetime) -> float:
+        gained = 0.0 if since is None else self.capacity * ((until - since) / self.period)
+        return min(float(self.capacity), level + gained)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    key: str
+    words: str
+    bucket: Bucket
+
+
+def judge(
+    settings: RateLimiterSettings, builds: Sequence[Build] | None, wanted: Sequence[QualifiedName], now: datetime
+) -> tuple[Verdict, ...]:
+    """One verdict for all tables together and one for each table that has a limit to tell of.
+
+    ``builds`` None: the log cannot be read, and then nothing is built. ``wanted`` has a name per index.
+    """
+    if not settings.enabled:
+        return (Verdict("rate", True, "the rate limiter is off", f"{_KEY}.enabled"),)
+    if builds is None:
+        reason = "the log of builds cannot be read, so nobody knows how many there were"
+        return (Verdict("rate", False, reason, "mutation_log"),)
+    times = [b.at for b in builds]
+    everywhere = [
+        _Limit("max_indexes_per_hour", "an hour", Bucket(settings.max_indexes_per_hour, HOUR)),
+        _Limit("max_indexes_per_day", "a day", Bucket(settings.max_indexes_per_day, DAY)),
+    ]
+    found = [_tightest([_one(limit, times, len(wanted), now) for limit in everywhere])]
+    for table in dict.fromkeys(wanted):
+        limit = _Limit(
+            "max_indexes_per_table_per_day", "a day on a table", Bucket(settings.max_indexes_per_table_per_day, DAY)
+        )
+        own = [b.at for b in builds if b.table == table]
+        verdict = _one(limit, own, list(wanted).count(table), now, table)
+        found += [verdict] if not verdict.allowed or verdict.warning else []
+    return tuple(found)
+
+
+def _one(
+    limit: _Limit, times: Sequence[datetime], wanted: int, now: datetime, table: QualifiedName | None = None
+) -> Verdict:
+    tokens = limit.bucket.tokens(times, now)
+    recent = sum(1 for at in times if now - at < limit.bucket.period)
+    place = f" on {table.short}" if table is not None else ""
+    origin = f"{_KEY}.{limit.key}"
+    allowance = f"{limit.bucket.capacity} builds {limit.words}"
+    if tokens < _WHOLE:
+        again = limit.bucket.ready_at(times, now)
+        text = f"{recent} builds{place} within {limit.words.split(' on')[0]}, {allowance} are allowed"
+        return Verdict("rate", False, f"{text}; next at {again:%H:%M:%S} UTC", origin, retry_at=again, table=table)
+    room = int(tokens + 1 - _WHOLE)
+    if room < wanted:
+        text = f"room for {room} of {wanted} builds{place} now ({allowance})"
+        return Verdict("rate", True, text, origin, warning=True, table=table)
+    return Verdict("rate", True, f"{recent} of {allowance}{place}", origin, table=table)
+
+
+def _tightest(verdicts: Sequence[Verdict]) -> Verdict:
+    refused = [v for v in verdicts if not v.allowed]
+    if refused:
+        return max(refused, key=lambda v: v.retry_at.timestamp() if v.retry_at else 0.0)
+    return next((v for v in verdicts if v.warning), verdicts[0])

@@ -1,0 +1,65 @@
+"""Is this the hour? And does the build fit into what is left of it?"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.safety.window import Window, zone_of
+
+MARGIN = 2.0  # a build starts only if its estimated duration this many times fits
+_MERGE_BYTES = 20e6  # bytes of index per second
+_SCAN_BYTES = 100e6  # bytes of table per second; CONCURRENTLY reads the table twice
+
+
+def duration(index_bytes: int, table_bytes: int) -> timedelta:
+    """How long a concurrent build takes on a slow disk, without waiting for anybody.
+
+    https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+    """
+    return timedelta(seconds=1 + index_bytes / _MERGE_BYTES + 2 * table_bytes / _SCAN_BYTES)
+
+
+def judge(window: Window | None, origin: str, now: datetime, needed: timedelta = timedelta(0)) -> Verdict:
+    """Inside the window, with room for a build that takes ``needed``? No window: always."""
+    if window is None:
+        return Verdict("window", True, "no maintenance window is set", origin)
+    opens = window.next_opening(now)
+    if opens is None:
+        return Verdict("window", False, f"the window {window} does not open within a year", origin)
+    if opens > now:
+        return _closed(window, origin, now, opens)
+    return _inside(window, origin, now, needed)
+
+
+def _closed(window: Window, origin: str, now: datetime, opens: datetime) -> Verdict:
+    day = window.skipped(now)
+    why = f"has no minute on {day}, the clocks go forward over it" if day else f"is closed (now {_local(now, window)})"
+    text = f"the window {window} {why}; it opens {_local(opens, window, date=True)}"
+    return Verdict("window", False, text, origin, retry_at=opens)
+
+
+def _inside(window: Window, origin: str, now: datetime, needed: timedelta) -> Verdict:
+    end = window.closes(now)
+    left = window.time_left(now)
+    if end is not None and needed * MARGIN > left:
+        again = window.next_opening(end)
+        text = (
+            f"the window {window} closes in {_span(left)}; a build of about {_span(needed)} "
+            f"starts only with {MARGIN:g} times that left"
+        )
+        return Verdict("window", False, text, origin, retry_at=again)
+    return Verdict("window", True, f"window {window} (now {_local(now, window)}, open for {_span(left)})", origin)
+
+
+def _local(moment: datetime, window: Window, *, date: bool = False) -> str:
+    local = moment.astimezone(zone_of(window.zone))
+    return f"{local:%Y-%m-%d %H:%M %Z}" if date else f"{local:%H:%M}"
+
+
+def _span(span: timedelta) -> str:
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

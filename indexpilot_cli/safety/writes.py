@@ -1,0 +1,69 @@
+"""How many indexes a table carries, and what the new ones add to its writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.settings import WritePerformanceSettings
+from indexpilot_cli.model.verdict import Verdict
+
+_KEY = "production_safeguards.write_performance"
+_GUARD = "write_performance"
+
+
+@dataclass(frozen=True, slots=True)
+class TableLoad:
+    """``existing`` indexes (invalid ones too), ``planned`` new ones, and the write cost those add.
+
+    ``overhead`` is relative to the table's write cost now, from ``rows`` rows the server counted as written;
+    None when it counted none.
+    """
+
+    table: QualifiedName
+    existing: int
+    planned: int
+    overhead: float | None = None
+    rows: float = 0.0
+
+
+def judge(settings: WritePerformanceSettings, loads: tuple[TableLoad, ...]) -> tuple[Verdict, ...]:
+    """A verdict per table with something to say, or one that all is well.
+
+    Too many indexes refuse. Too much overhead warns: the plan was chosen with its write cost in the balance.
+    """
+    if not settings.enabled:
+        return (Verdict(_GUARD, True, "the limit on indexes per table is off", f"{_KEY}.enabled"),)
+    found = tuple(
+        verdict for load in loads for verdict in (_count(settings, load), _overhead(settings, load)) if verdict
+    )
+    if found:
+        return found
+    most = max((load.existing + load.planned for load in loads), default=0)
+    text = f"at most {most} of {settings.max_indexes_per_table} indexes on a table"
+    return (Verdict(_GUARD, True, text, f"{_KEY}.max_indexes_per_table"),)
+
+
+def _count(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | None:
+    most, room = settings.max_indexes_per_table, settings.max_indexes_per_table - load.existing
+    if room < 1:
+        text = f"{load.table.short} has {load.existing} indexes, {most} are allowed"
+        return Verdict(_GUARD, False, text, f"{_KEY}.max_indexes_per_table", table=load.table)
+    if room < load.planned:
+        text = f"{load.table.short} has {load.existing} indexes: room for {room} of {load.planned} more"
+        return Verdict(_GUARD, True, text, f"{_KEY}.max_indexes_per_table", warning=True, table=load.table)
+    if load.existing + load.planned >= settings.warn_indexes_per_table:
+        text = f"{load.table.short} will have {load.existing + load.planned} indexes of {most} allowed"
+        return Verdict(_GUARD, True, text, f"{_KEY}.warn_indexes_per_table", warning=True, table=load.table)
+    return None
+
+
+def _overhead(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | None:
+    if load.overhead is None or load.overhead <= settings.write_overhead_threshold:
+        return None
+    text = (
+        f"writes to {load.table.short} will cost {load.overhead:+.0%} "
+        f"(model of costs per row, {load.rows:,.0f} rows written as the server counted)"
+    )
+    origin = f"{_KEY}.write_overhead_threshold and pg_stat_user_tables"
+    return Verdict(_GUARD, True, text, origin, warning=True, table=load.table)

@@ -1,0 +1,75 @@
+"""The bypass levels as they stand now: settings and the persisted switch together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
+from indexpilot_cli.model.requests import Connection
+from indexpilot_cli.model.results import BypassLevel
+from indexpilot_cli.model.safety import Switch
+from indexpilot_cli.model.settings import BypassSettings
+from indexpilot_cli.postgres.metadata import migrations, switches
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.safety import bypass
+
+
+def current_levels(
+    session: Session,
+    settings: BypassSettings,
+    schema: str,
+    now: datetime | None = None,
+    origins: Mapping[str, str] | None = None,
+) -> tuple[BypassLevel, ...]:
+    """Every level with its effective value; a switch that is there and cannot be read counts as off.
+
+    Before ``init`` there is no switch. Raises UnreachableError when the connection is lost.
+    """
+    found = read_switches(session, schema)
+    return bypass.levels(settings, found, now or datetime.now(UTC), origins or {})
+
+
+def read_switches(session: Session, schema: str) -> tuple[Switch, ...] | None:
+    """The switches; none before ``init``, None where they cannot be read."""
+    try:
+        return switches.read(session, schema=schema) if migrations.is_ready(session, schema) else ()
+    except UnreachableError:
+        raise
+    except IndexPilotError:
+        return None
+
+
+def note_emergency(connection: Connection, settings: BypassSettings) -> None:
+    """Remember since when a configured emergency is on, so that it can end by itself; forget one that is over.
+
+    Where nothing can be written nothing is remembered, and the emergency goes on until it is taken back by hand.
+    """
+    from indexpilot_cli.workflows.bookkeeping import is_writable, writer
+
+    schema = connection.metadata_schema
+    try:
+        with writer(connection) as session:
+            if not is_writable(session, schema):
+                return
+            if settings.emergency.enabled:
+                name = bypass.emergency_key(settings)
+                switches.see_emergency(session, name, settings.emergency.reason, schema=schema)
+            elif any(s.name.startswith(bypass.EMERGENCY) for s in switches.read(session, schema=schema)):
+                switches.forget_emergencies(session, schema=schema)
+    except UnreachableError:
+        raise
+    except IndexPilotError:
+        return
+
+
+def require_running(session: Session, settings: BypassSettings, schema: str) -> None:
+    """Nothing while no level that stops changes is off; RefusedError (code bypassed) with its reason when one is."""
+    verdict = bypass.judge(current_levels(session, settings, schema))
+    if not verdict.allowed:
+        raise RefusedError(
+            f"IndexPilot is switched off: {verdict.reason}",
+            detail=verdict.origin,
+            hint="indexpilot bypass status",
+            code="bypassed",
+        )
