@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from indexpilot_cli.advisor.estimator import WhatIf
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -31,7 +32,9 @@ from indexpilot_cli.twin.worker import IndexSize, Reach, Worker
 
 _PER_WORKER = 200  # questions that make another worker worth its start
 _MOST_WORKERS = 16
+_LEAN, _HEADROOM = 1.2, 16  # how much longer than the shortest a worker's queue may get for the sake of its indexes
 
+_T = TypeVar("_T")
 _Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName]]
 
 
@@ -55,6 +58,7 @@ class TwinEstimator:
         self._most = max(1, min(workers, _MOST_WORKERS))
         self._workers: list[Worker] = []
         self._home: dict[Plannable, int] = {}
+        self._table_home: dict[int, int] = {}
         self._reach: dict[Plannable, Reach] = {}
         self._memo: dict[_Key, PlannedStatement] = {}
         self._sizes: dict[IndexDefinition, IndexSize] = {}
@@ -135,6 +139,21 @@ class TwinEstimator:
             self._refusals[definition] = self._try(self._workers[0], definition)
         return self._refusals[definition]
 
+    def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
+        """Make these hypothetical indexes now, workers side by side; what is refused is remembered."""
+        self._grow(len(definitions))
+        shares: list[list[IndexDefinition]] = [[] for _ in self._workers]
+        for definition in definitions:
+            if definition not in self._refusals:
+                members = self._workers[0].members_of(definition.table)
+                shares[self._home_of_table(min(members, default=0))].append(definition)
+
+        def make(worker: Worker, share: Sequence[IndexDefinition]) -> None:
+            for definition in share:
+                self._refusals[definition] = self._try(worker, definition)
+
+        self._side_by_side(make, shares)
+
     def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
         """Use this size for the hypothetical index from now on; without ``height`` it follows from the pages."""
         if height is None:
@@ -208,19 +227,35 @@ class TwinEstimator:
         shares: list[list[tuple[Plannable, _Asked | None]]] = [[] for _ in self._workers]
         for task in tasks:
             shares[self._home_of(task[0], shares)].append(task)
+        self._side_by_side(self._work, shares)
+
+    def _side_by_side(self, work: Callable[[Worker, Sequence[_T]], None], shares: Sequence[Sequence[_T]]) -> None:
         busy = [(worker, share) for worker, share in zip(self._workers, shares, strict=True) if share]
         if len(busy) <= 1:
             for worker, share in busy:
-                self._work(worker, share)
+                work(worker, share)
             return
         with ThreadPoolExecutor(len(busy)) as pool:
-            for future in [pool.submit(self._work, worker, share) for worker, share in busy]:
+            for future in [pool.submit(work, worker, share) for worker, share in busy]:
                 future.result()
 
     def _home_of(self, statement: Plannable, shares: Sequence[Sequence[object]]) -> int:
+        """The worker that has built most of what the statement needs, as long as that does not leave others idle."""
         if statement not in self._home:
-            self._home[statement] = min(range(len(shares)), key=lambda n: len(shares[n]))
+            least = min(range(len(shares)), key=lambda n: len(shares[n]))
+            reach = self._reach.get(statement)
+            if reach is None:
+                return least
+            own = self._home_of_table(min(reach.tables, default=0))
+            spare = len(shares[own]) <= _LEAN * len(shares[least]) + _HEADROOM
+            self._home[statement] = own if spare else least
         return self._home[statement]
+
+    def _home_of_table(self, oid: int) -> int:
+        if oid not in self._table_home:
+            used = Counter(self._table_home.values())
+            self._table_home[oid] = min(range(len(self._workers)), key=lambda n: used[n])
+        return self._table_home[oid]
 
     def _work(self, worker: Worker, share: Sequence[tuple[Plannable, _Asked | None]]) -> None:
         for statement, asked in share:

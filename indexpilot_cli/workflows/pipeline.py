@@ -126,6 +126,9 @@ def _priceable(proposal: Proposal, catalog: Catalog, estimator: CostEstimator, p
         assert table is not None  # candidates are proposed for tables of this catalog
         sizes[definition] = estimate(definition, table, catalog)
         estimator.set_size(definition, *_size(sizes[definition]))
+    prepare: Callable[[Sequence[IndexDefinition]], None] | None = getattr(estimator, "prepare", None)
+    if prepare is not None:
+        prepare(tuple(sizes))
     return Priceable(proposal.candidates, sizes, proposal.rejections)
 
 

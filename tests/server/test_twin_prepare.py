@@ -1,0 +1,35 @@
+"""Many hypothetical indexes at once, on workers side by side."""
+
+from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.postgres.catalog import read_catalog
+from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.twin.planner import open_twin
+from indexpilot_cli.twin.snapshot import capture
+
+
+def test_prepared_indexes_plan_like_those_made_on_demand(database, connection, twin_cache, monkeypatch):
+    for n in range(4):
+        connection.execute(f"CREATE TABLE t{n} (a int, b int)")
+        connection.execute(f"INSERT INTO t{n} SELECT i, i % 100 FROM generate_series(1, 20000) i")
+    connection.execute("ANALYZE")
+    definitions = [IndexDefinition(QualifiedName("public", f"t{n}"), (IndexKey(c),)) for n in range(4) for c in "ab"]
+    wrong = IndexDefinition(QualifiedName("public", "t0"), (IndexKey(expression="random()"),))
+    questions = [
+        WhatIf(Plannable(f"SELECT * FROM t{n} WHERE a = {v}"), frozenset(definitions))
+        for n in range(4)
+        for v in range(30)
+    ]
+    with open_session(database) as session:
+        snapshot = capture(session, read_catalog(session), conninfo=database)
+    monkeypatch.setattr("indexpilot_cli.twin.planner._PER_WORKER", 5)
+    with open_twin(snapshot, cache_dir=twin_cache, workers=2) as twin:
+        twin.prepare([*definitions, wrong])
+        prepared = twin.plan(questions)
+        assert twin.refuses(wrong) is not None
+        assert all(twin.refuses(d) is None for d in definitions)
+    with open_twin(snapshot, cache_dir=twin_cache, workers=1) as twin:
+        assert twin.plan(questions) == prepared
+    assert {d.columns for p in prepared for d in p.hypothetical} == {("a",)}
