@@ -67,6 +67,8 @@ def _any_of(choices: Sequence[Option]) -> Mask:
     mask = 0
     for option in choices:
         mask |= option.present | option.absent
+        for group in option.some:
+            mask |= group
     return mask
 
 
@@ -147,14 +149,19 @@ def _link(matrix: _Matrix, layout: _Layout, case: int) -> None:
     first = layout.first[case]
     needs: dict[int, list[tuple[int, float]]] = {}
     bars: dict[int, list[tuple[int, float]]] = {}
+    groups: dict[Mask, list[tuple[int, float]]] = {}
     for n, option in enumerate(layout.options[case]):
         for number in members(option.present):
             needs.setdefault(number, []).append((first + n, 1.0))
         for number in members(option.absent):
             bars.setdefault(number, []).append((first + n, 1.0))
+        for group in option.some:
+            groups.setdefault(group, []).append((first + n, 1.0))
     for number, entries in needs.items():
         holders = members(layout.stand_ins(case, number) | 1 << number)
         matrix.add([*entries, *((layout.column[m], -1.0) for m in holders)], _NONE, 0.0)
+    for group, entries in groups.items():
+        matrix.add([*entries, *((layout.column[m], -1.0) for m in members(group))], _NONE, 0.0)
     for number, entries in bars.items():
         matrix.add([*entries, (layout.column[number], 1.0)], _NONE, 1.0)
 

@@ -16,11 +16,14 @@ StandIns = Callable[[int, int], Mask]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way to pay for a case: with ``present`` there and ``absent`` not, it costs ``cost`` (at least)."""
+    """One way to pay for a case: with all of ``present`` there, at least one of each of ``some`` and none of
+    ``absent``, it costs ``cost`` (at least).
+    """
 
     present: Mask
     absent: Mask
     cost: float
+    some: tuple[Mask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def option_cost(options: Sequence[Option], case: int, selection: Mask, stand_ins
 
 def allowed(option: Option, case: int, selection: Mask, stand_ins: StandIns = themselves) -> bool:
     """Whether the selection has what the option needs."""
-    if option.absent & selection:
+    if option.absent & selection or not all(group & selection for group in option.some):
         return False
     missing = option.present & ~selection
     return all(stand_ins(case, number) & selection for number in members(missing))

@@ -17,7 +17,9 @@ from indexpilot_cli.advisor.selection.program import Option, Program, Row, Solut
 from indexpilot_cli.advisor.selection.tree import CaseTree
 
 QUICK = Effort(2.0, 2e-3)
-PROOF = Effort(5.0, 2e-4)
+PROOF = Effort(1.5, 2e-4)
+DEPTH = 3  # steps down the trees between two bounds
+PATIENCE = 5  # rounds in which the bound must gain a two-hundredth
 EXACT = Effort(20.0, 1e-5)
 COUNTING = Effort(4.0, 1e-2)
 SETTLING = 3  # prices of the whole workload kept back for the end
@@ -66,7 +68,7 @@ class Search:
         self.plan = plan or Plan()
         self.cases = range(len(pricer.cases))
         self.guesses = Guesses(pricer, stand_ins)
-        self.trees = [CaseTree(case, pricer) for case in self.cases]
+        self.trees = [CaseTree(case, pricer, self.groups[case]) for case in self.cases]
         self.best: Mask = 0
         self.value = self.true(0) or 0.0
         self.before_fewest: Mask = 0
@@ -174,7 +176,9 @@ class Search:
 
     def bound(self) -> Mask | None:
         """Improve the lower bound; the selection that would reach it if every bound were the truth."""
-        solution = self.solved([tree.options() for tree in self.trees], PROOF)
+        open_ = (self.value - self.lower) / self.value if self.lower is not None and self.value > 0 else 1.0
+        effort = replace(PROOF, gap=max(PROOF.gap, open_ / 20))  # exactness is wasted while the bounds are far apart
+        solution = self.solved([tree.options() for tree in self.trees], effort)
         if solution is None:
             return None
         if solution.bound is not None:
@@ -183,16 +187,29 @@ class Search:
 
     def prove(self) -> None:
         """Price what the lower bound relies on, until it meets the best selection or the rounds are used up."""
+        history: list[float] = []
         for _ in range(self.plan.proof_rounds):
             mask = self.bound()
             if mask is None or self.lower is None or self.value - self.lower <= self.plan.gap * self.value:
                 return
+            history.append(self.lower)
+            if len(history) > PATIENCE and self.lower - history[-1 - PATIENCE] < self.value / 200:
+                return
+            if not self._follow(mask):
+                return
+            self.consider(mask)
+        self.bound()
+
+    def _follow(self, mask: Mask) -> bool:
+        """Some steps down every tree towards the selection; False when the allowance ends."""
+        for _ in range(DEPTH):
             asked = [(case, self.trees[case].question(mask)) for case in self.cases]
             open_ = [(case, question) for case, question in asked if question is not None]
-            if not open_:  # memory knew it all; the trees have grown, so the next bound is higher
-                self.consider(mask)
-            elif not self.pricer.ask(sorted(open_, key=lambda q: -self._weight(q[0]))):
-                return
+            if not self.pricer.ask(sorted(open_, key=lambda q: -self._weight(q[0]))):
+                return False
+            if not open_:
+                break
+        return True
 
     def settle(self) -> float:
         """Re-plan the best selection itself until the program predicts what the planner says."""

@@ -71,7 +71,8 @@ def test_a_statement_that_cannot_be_planned_is_an_error_of_its_own():
 def test_tree_bounds_every_selection_from_below_and_the_asked_ones_exactly(seed, selections):
     pool, ways, _, _ = random_instance(seed, indexes=8, statements=1)
     priced, planner = pricer(pool, ways)
-    tree = CaseTree(0, priced)
+    groups = (0b00001111, 0b00110000, 0b11000000) if seed % 2 else ()
+    tree = CaseTree(0, priced, groups)
     for selection in selections:
         while (question := tree.question(selection)) is not None:
             priced.ask([(0, question)])
