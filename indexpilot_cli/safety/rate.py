@@ -94,7 +94,9 @@ def _one(
     if room < wanted:
         text = f"room for {room} of {wanted} builds{place} now ({allowance})"
         return Verdict("rate", True, text, origin, warning=True, table=table)
-    return Verdict("rate", True, f"{recent} of {allowance}{place}", origin, table=table)
+    return Verdict(
+        "rate", True, f"{recent} builds{place} so far, room for {room} more ({allowance})", origin, table=table
+    )
 
 
 def _tightest(verdicts: Sequence[Verdict]) -> Verdict:
