@@ -310,6 +310,7 @@ def _histogram_share(wanted: float | str, bounds: list[float | str | None]) -> f
 
 
 def _same(left: str, right: str) -> bool:
+    left, right = left.rstrip(" "), right.rstrip(" ")  # statistics of char(n) hold the values padded with blanks
     booleans = {"t": "true", "f": "false"}
     if booleans.get(left, left) == booleans.get(right, right):
         return True

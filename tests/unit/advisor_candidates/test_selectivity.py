@@ -31,6 +31,7 @@ T = table(
         "tags", "texts", statistics=stats(most_common_elems=("x", "y"), most_common_elem_freqs=(0.4, 0.1, 0.1, 0.4))
     ),
     column("x", "int"),
+    column("mode", "text", statistics=stats(4, common=(("MAIL      ", 0.3), ("AIR       ", 0.2)))),
 )
 
 
@@ -41,6 +42,7 @@ T = table(
         ("s <> 'done'", 0.3),
         ("s IN ('open', 'failed')", 0.21),
         ("s = 'other'", 0.01),
+        ("mode IN ('MAIL', 'AIR')", 0.5),  # char(10): statistics hold padded values
         ("f", 0.1),
         ("NOT f", 0.9),
         ("f = false", 0.9),
