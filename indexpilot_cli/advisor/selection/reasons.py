@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from indexpilot_cli.advisor.costing import Mask, members
@@ -11,6 +11,7 @@ from indexpilot_cli.advisor.selection.problem import subject
 from indexpilot_cli.advisor.selection.program import Program
 from indexpilot_cli.advisor.selection.values import Limits
 from indexpilot_cli.model.candidate import Rejection
+from indexpilot_cli.model.names import QualifiedName
 
 WORTH_ASKING = 300  # questions spent on learning why not
 
@@ -35,6 +36,10 @@ class WhyNot:
         self.stand_ins = stand_ins
         self.unit = ledger.before or 1.0
         self.used: Mask = 0
+        self._cases = _cases_by_candidate(ledger)
+        self._chosen: dict[QualifiedName, list[int]] = {}
+        for number in members(outcome.selection):
+            self._chosen.setdefault(ledger.problem.pool.definition(number).table, []).append(number)
 
     def rejections(self) -> tuple[Rejection, ...]:
         """One per candidate of the pool that is not selected, largest benefit first."""
@@ -52,16 +57,12 @@ class WhyNot:
         questions = []
         for number in left:
             selection = self.outcome.selection | 1 << number
-            for case in self._cases(number):
+            for case in self._cases[number]:
                 possible = self._weighted(case, selection)
                 if possible > self.outcome.limits.min_benefit * self.unit / 4:
                     questions.append((possible, case, selection))
         best = sorted(questions, key=lambda q: -q[0])[:WORTH_ASKING]
         self.ledger.pricer.ask((case, selection) for _, case, selection in best)
-
-    def _cases(self, number: int) -> Iterator[int]:
-        bit = 1 << number
-        return (c for c, case in enumerate(self.ledger.pricer.cases) if case.relevant & bit)
 
     def _weighted(self, case: int, selection: Mask) -> float:
         now = self.ledger.case_cost(case, self.outcome.selection)
@@ -73,7 +74,7 @@ class WhyNot:
         saved = sum(
             self.ledger.weight(c)
             * (self.ledger.case_cost(c, self.outcome.selection) - self.ledger.case_cost(c, selection))
-            for c in self._cases(number)
+            for c in self._cases[number]
         )
         return max(0.0, saved / self.unit)
 
@@ -107,11 +108,9 @@ class WhyNot:
 
     def _rival(self, number: int) -> str | None:
         """A chosen index that begins with the same keys, or that this one begins with."""
-        chosen = members(self.outcome.selection)
         pool = self.ledger.problem.pool
-        table = pool.definition(number).table
-        related = [m for m in chosen if pool.definition(m).table == table and self._related(number, m)]
-        return pool.definition(related[0]).id if related else None
+        chosen = self._chosen.get(pool.definition(number).table, ())
+        return next((pool.definition(m).id for m in chosen if self._related(number, m)), None)
 
     def _related(self, number: int, other: int) -> bool:
         one, two = self.ledger.problem.pool.definition(number), self.ledger.problem.pool.definition(other)
@@ -142,6 +141,15 @@ class WhyNot:
         if "protection" in families:
             return "over_limit", f"{saves}, but would make another statement dearer than allowed", None
         return "fewer_indexes", f"{saves}, within the tolerance for fewer indexes", None
+
+
+def _cases_by_candidate(ledger: Ledger) -> list[list[int]]:
+    """Per candidate the cases it could matter for."""
+    found: list[list[int]] = [[] for _ in range(len(ledger.problem.pool))]
+    for number, case in enumerate(ledger.pricer.cases):
+        for candidate in members(case.relevant):
+            found[candidate].append(number)
+    return found
 
 
 def _percent(share: float) -> str:
