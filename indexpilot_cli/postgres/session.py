@@ -28,11 +28,12 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A warning or notice the server sent with a result."""
+    """A warning or notice the server sent with a result. ``detail`` is empty where it gave none."""
 
     severity: str
     sqlstate: str | None
     message: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +169,14 @@ class Session:
 
     def explain(self, statement: str) -> Mapping[str, Any]:
         """The ``Plan`` object of one ``EXPLAIN (FORMAT JSON ...)`` statement, sent as a single statement."""
+        plan: Mapping[str, Any] = self.explain_whole(statement)["Plan"]
+        return plan
+
+    def explain_whole(self, statement: str) -> Mapping[str, Any]:
+        """Everything one ``EXPLAIN (FORMAT JSON ...)`` says: ``Plan``, and the times beside it with ANALYZE."""
         with self._guard(), self._connection.cursor() as cursor:
             row = cursor.execute(statement, None, binary=True).fetchone()
-            return _plan(row)
+            return _document(row)
 
     def explain_in(self, statements: Sequence[str]) -> Mapping[str, Any]:
         """The plan that one of these statements answers with; all of them go in one round trip.
@@ -224,7 +230,8 @@ class Session:
         return query
 
     def _keep_notice(self, notice: Diagnostic) -> None:
-        self._notices.append(Notice(notice.severity_nonlocalized or "", notice.sqlstate, notice.message_primary or ""))
+        words = (notice.message_primary or "", notice.message_detail or "")
+        self._notices.append(Notice(notice.severity_nonlocalized or "", notice.sqlstate, *words))
 
 
 def open_session(
@@ -312,7 +319,12 @@ def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[str]) -
 
 
 def _plan(row: tuple[Any, ...] | None) -> Mapping[str, Any]:
+    plan: Mapping[str, Any] = _document(row)["Plan"]
+    return plan
+
+
+def _document(row: tuple[Any, ...] | None) -> Mapping[str, Any]:
     if row is None:
         raise StatementError("the server gave no plan")
-    plan: Mapping[str, Any] = row[0][0]["Plan"]
-    return plan
+    document: Mapping[str, Any] = row[0][0]
+    return document

@@ -1,0 +1,123 @@
+"""Statements really run, to be measured: read-only, one at a time, under a time limit, several times in turns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.plans import first_word
+from indexpilot_cli.postgres.session import Session
+
+ROUNDS = 3
+_READS = frozenset({"select", "with", "values", "table"})
+_TIMES = re.compile(r"([\d.]+) s user, ([\d.]+) s system, ([\d.]+) s elapsed")
+_CANCELLED = "57014"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStatement:
+    """One read with its values in it, standing for a share of its template's calls."""
+
+    template: str
+    sql: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRun:
+    """One run. ``cpu_ms`` is user and system time of the server process for the whole statement; None without
+    the right to see it, and for plans with parallel workers, whose time is not in it. ``blocks`` hit or read.
+    """
+
+    elapsed_ms: float
+    blocks: float
+    cpu_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All runs of a statement but the first, which fills the caches. ``failed`` is why there are none.
+
+    ``over`` says that the limit of ``limit_ms`` stopped it.
+    """
+
+    statement: TrialStatement
+    runs: tuple[TrialRun, ...] = ()
+    failed: str | None = None
+    over: bool = False
+    limit_ms: float = 0.0
+
+
+def measure(
+    session: Session,
+    statements: Sequence[TrialStatement],
+    progress: Progress,
+    *,
+    limit_ms: float,
+    rounds: int = ROUNDS,
+) -> tuple[Measured, ...]:
+    """Run every statement once to fill the caches and then ``rounds`` times, all of them in turns.
+
+    The session must be read-only; a statement that tries to write, fails, or is stopped by the session's own
+    ``statement_timeout`` (of ``limit_ms``) is not run again. Raises UnreachableError when the server is gone.
+    """
+    _see_processor_times(session)
+    runs: dict[int, list[TrialRun]] = {place: [] for place in range(len(statements))}
+    failed: dict[int, tuple[str, bool]] = {}
+    for _ in range(rounds + 1):
+        for place, statement in enumerate(statements):
+            progress.advance()
+            if place in failed:
+                continue
+            try:
+                runs[place].append(run_once(session, statement.sql))
+            except IndexPilotError as error:
+                if session.closed:
+                    raise
+                failed[place] = (error.detail or error.message, sqlstate(error) == _CANCELLED)
+    return tuple(_measured(s, runs[n], failed.get(n), limit_ms) for n, s in enumerate(statements))
+
+
+def run_once(session: Session, sql: str) -> TrialRun:
+    """Run one read and give what it took. Raises RefusedError for a write, UnreachableError on timeout."""
+    session.drain_notices()
+    document = session.explain_whole(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}")
+    plan = document["Plan"]
+    blocks = sum(float(plan.get(f"Shared {kind} Blocks", 0)) for kind in ("Hit", "Read"))
+    elapsed = float(document["Execution Time"]) + float(document.get("Planning Time", 0.0))
+    return TrialRun(elapsed, blocks, None if _has_workers(plan) else _processor_ms(session))
+
+
+def is_read(sql: str) -> bool:
+    """Whether the text begins as a query; the read-only session refuses those that write none the less."""
+    return first_word(sql) in _READS
+
+
+def _measured(
+    statement: TrialStatement, runs: Sequence[TrialRun], failed: tuple[str, bool] | None, limit_ms: float
+) -> Measured:
+    if failed is not None:
+        return Measured(statement, (), failed[0], failed[1], limit_ms)
+    return Measured(statement, tuple(runs[1:]), None, False, limit_ms)
+
+
+def _see_processor_times(session: Session) -> None:
+    """Where the role may: the server then tells us, and not its log, what each statement cost."""
+    session.rows("verify_processor_times")
+
+
+def _has_workers(plan: Mapping[str, Any]) -> bool:
+    below = plan.get("Plans", ())
+    return bool(plan.get("Workers Launched")) or any(_has_workers(node) for node in below)
+
+
+def _processor_ms(session: Session) -> float | None:
+    """User and system time of all steps of the last statement, in the three messages of the extended protocol."""
+    found = [_TIMES.search(notice.detail) for notice in session.drain_notices() if "STATISTICS" in notice.message]
+    times = [float(m[1]) + float(m[2]) for m in found if m]
+    return 1000 * sum(times) if times else None

@@ -1,0 +1,48 @@
+"""Student's t and Holm against scipy and against definitions."""
+
+from statistics import variance
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from indexpilot_cli.execution.verify_student import Part, chance_above, holm, incomplete_beta, student_tails
+
+
+@given(st.floats(-60, 60), st.floats(1, 1e7))
+def test_tails_are_those_of_student(t, freedom):
+    assert student_tails(t, freedom) == pytest.approx(2 * stats.t.sf(abs(t), freedom), rel=1e-6, abs=1e-12)
+
+
+@given(st.floats(0.05, 500), st.floats(0.05, 500), st.floats(0, 1))
+def test_incomplete_beta(a, b, x):
+    assert incomplete_beta(a, b, x) == pytest.approx(special.betainc(a, b, x), rel=1e-7, abs=1e-12)
+
+
+@given(st.lists(st.integers(1, 500), min_size=3, max_size=30), st.lists(st.integers(1, 500), min_size=3, max_size=30))
+def test_two_parts_are_welch(left, right):
+    assume(len(set(left)) > 1 or len(set(right)) > 1)
+    expected = stats.ttest_ind(left, right, equal_var=False, alternative="greater")
+    parts = [Part(variance(side) / len(side), len(side) - 1) for side in (left, right)]
+    difference = sum(left) / len(left) - sum(right) / len(right)
+    assert chance_above(difference, parts) == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+
+
+def test_no_spread_is_certain():
+    assert chance_above(0.0, [Part(0, 10)]) == 1.0
+    assert chance_above(0.1, [Part(0, 10)]) == 0.0
+
+
+def test_holm_steps_down():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
+    assert holm([]) == ()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_never_lowers_and_keeps_order(values):
+    adjusted = holm(values)
+    assert all(a >= v and a <= 1 for a, v in zip(adjusted, values, strict=True))
+    assert sorted(range(len(values)), key=lambda i: (values[i], i)) == sorted(
+        range(len(values)), key=lambda i: (adjusted[i], values[i], i)
+    )
