@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -23,9 +24,13 @@ COMMANDS = {
     "analyze": "Show what the workload does.",
     "recommend": "Find the few indexes that pay.",
     "explain": "Say why, why not, or what if.",
+    "apply": "Build the indexes of a plan.",
+    "rollback": "Take back what was built.",
+    "plan": "Show or approve a plan.",
     "snapshot": "Save schema, statistics and workload to a file.",
     "doctor": "Check connection, rights, statistics and the twin.",
     "history": "Show the mutation log.",
+    "bypass": "Switch IndexPilot off and on again.",
     "config": "Show or check the settings.",
     "schema": "Print the JSON schema of a result.",
     "completion": "Print the completion script of a shell.",
@@ -37,6 +42,12 @@ EXAMPLES = """Start with:
 
   indexpilot recommend -d shop --budget 5GB
 """
+_ANYTHING = re.compile("")
+# What a value looks like, and what the option means without one.
+_MAY_STAND_ALONE = {
+    "--window": (re.compile(r"\s*\d{1,2}:\d"), ""),
+    "--verify": (re.compile(r"(planner|statistics|replay)\Z"), "planner"),
+}
 _TYPER_PLAIN = "_TYPER_FORCE_DISABLE_TERMINAL"
 # Typer brings its own copy of Click: the base of its usage errors is found by descent.
 _CLICK_ERROR = cast(type[Exception], typer.BadParameter.__mro__[2])
@@ -137,6 +148,7 @@ def _guarded(given: list[str]) -> int:
 
 def _dispatch(given: list[str]) -> int:
     _plain_help()
+    given = complete_values(given)
     completing = f"_{PROGRAM.upper()}_COMPLETE" in os.environ
     wanted = next((a for a in given if not a.startswith("-")), None)
     command = typer.main.get_command(build(wanted, whole=completing))
@@ -151,6 +163,16 @@ def _dispatch(given: list[str]) -> int:
     if code == 130:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
+
+
+def complete_values(given: Sequence[str]) -> list[str]:
+    """``--window`` and ``--verify`` may stand alone: Click knows no option whose value may be left out."""
+    after = [*given, ""][1:]
+    words = []
+    for word, following in zip(given, after, strict=True):
+        value, default = _MAY_STAND_ALONE.get(word, (_ANYTHING, ""))
+        words.append(word if value.match(following) else f"{word}={default}")
+    return words
 
 
 def _ready_completion() -> None:

@@ -29,6 +29,13 @@ def _section_names(path: Path) -> list[str]:
         return []
 
 
+def targets(incomplete: str) -> list[tuple[str, str]]:
+    """Plans this user kept, and the recommendations in them."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    plans = sorted(path.stem for path in (Path(base) / "indexpilot" / "plans").glob("P-*.json"))
+    return [(name, "plan") for name in plans if name.startswith(incomplete)] + ids(incomplete)
+
+
 def ids(incomplete: str) -> list[tuple[str, str]]:
     """Recommendation ids of the plans this user kept, with how they read."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")

@@ -33,7 +33,7 @@ class Spinner:
         """Leave the line empty for what follows."""
         if self._rich is not None:
             self._rich.stop()
-            self._rich = None
+            self._rich = self._task = None
         sys.stderr.write(_CLEAR)
         sys.stderr.flush()
 

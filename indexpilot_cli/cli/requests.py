@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from indexpilot_cli.errors import UsageError
 
@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.flags import Flags
     from indexpilot_cli.cli.options import Source, WhatIf
     from indexpilot_cli.cli.session import Session
-    from indexpilot_cli.model.requests import PlannerRequest, RecommendRequest, TableFilter, WorkloadRequest
+    from indexpilot_cli.model.requests import (
+        ApplyRequest,
+        PlannerRequest,
+        RecommendRequest,
+        TableFilter,
+        WorkloadRequest,
+    )
 
 T = TypeVar("T")
 
@@ -93,6 +99,33 @@ def recommend_request(
         settings.bypass,
         session.record(),
     )
+
+
+def apply_request(session: Session, source: Source | None, **asked: Any) -> ApplyRequest:
+    """The request of ``apply``; deadlines, budget and safeguards come from the settings, where flags have gone."""
+    from indexpilot_cli.model.requests import ApplyRequest
+
+    settings = session.settings
+    locks = settings.production_safeguards.lock_manager
+    return ApplyRequest(
+        connection=session.connection(),
+        lock_timeout=locks.lock_timeout_seconds,
+        build_timeout=locks.build_timeout_seconds or None,
+        budget_bytes=settings.advisor.budget,
+        workload=workload(session, source, None),
+        planner=planner(session),
+        safeguards=settings.production_safeguards,
+        bypass=settings.bypass,
+        record=session.record(),
+        **asked,
+    )
+
+
+def seconds_of(flag: str, text: str | None) -> float | None:
+    """Seconds of a flag's text. Raises UsageError."""
+    from indexpilot_cli.settings.values import duration
+
+    return _parsed(flag, text, duration)
 
 
 def size_of(flag: str, text: str | None) -> int | None:

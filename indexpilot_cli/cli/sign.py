@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-_SLOW = ("init", "discover", "analyze", "recommend", "explain", "snapshot", "doctor", "history", "demo")
+_SLOW = (
+    *("init", "discover", "analyze", "recommend", "explain", "apply", "rollback"),
+    *("snapshot", "doctor", "history", "demo"),
+)
 _SILENT = ("-q", "--quiet", "--help")
 _CLEAR = "\r\x1b[2K"
 _shown = False

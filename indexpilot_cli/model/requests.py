@@ -302,3 +302,12 @@ class ApproveRequest:
     connection: Connection = field(default_factory=Connection)
     reason: str = ""
     record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """Show a kept plan; None is the latest."""
+
+    plan: str | None = None
+    connection: Connection = field(default_factory=Connection)
+    record: Record = field(default_factory=Record)

@@ -23,6 +23,20 @@ _STATES = {
     "error": "bold red",
     "will do": "cyan",
     "done": "green",
+    "built": "green",
+    "dropped": "green",
+    "rebuilt": "green",
+    "there already": "green",
+    "no": "bold red",
+    "failed": "bold red",
+    "left over": "bold red",
+    "FAILED": "red",
+    "FAILED_CLEAN": "red",
+    "FAILED_LEFTOVER": "bold red",
+    "UNKNOWN": "yellow",
+    "conflict": "yellow",
+    "reverted": "yellow",
+    "planned": "cyan",
 }
 _STYLES = {"header": "dim", "query": "", "name": "", "number": "", "text": "", "label": "bold"}
 

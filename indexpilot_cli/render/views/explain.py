@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from indexpilot_cli.model.mutation import Mutation
 from indexpilot_cli.model.recommendation import Recommendation
 from indexpilot_cli.model.results import ExplainResult, PlanView, TemplateReport
 from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Table
-from indexpilot_cli.render.envelope import instant
 from indexpilot_cli.render.units import (
     DASH,
     cost,
@@ -18,8 +18,10 @@ from indexpilot_cli.render.units import (
     percent,
     saving,
     size,
+    stamp,
 )
 from indexpilot_cli.render.views.common import facts, notes, template_json
+from indexpilot_cli.render.views.history import mutation_json
 from indexpilot_cli.render.views.plan_json import recommendation_json, rejection_json
 
 _TEMPLATE_COLUMNS = (
@@ -140,7 +142,7 @@ def _facts(result: ExplainResult) -> Iterable[tuple[str, str]]:
     if result.template is not None:
         yield from _template(result.template)
     if result.mutation is not None:
-        yield "Mutation", f"{result.mutation.type.value} {result.mutation.table_name or ''}".rstrip()
+        yield from _mutation(result.mutation)
     yield from result.facts
     yield from (("Because", f"{e.fact} ({e.source})") for e in result.evidence)
     yield from (("Instead", f"{a.id}  {a.summary}  {a.text}".rstrip()) for a in result.alternatives)
@@ -156,6 +158,22 @@ def _template(template: TemplateReport) -> Iterable[tuple[str, str]]:
     yield "Workload", f"{percent(template.share)}, {count(template.calls)} calls{mean}"
     if template.relations:
         yield "Tables", ", ".join(r.short for r in template.relations)
+
+
+def _mutation(mutation: Mutation) -> Iterable[tuple[str, str]]:
+    table = ".".join(part for part in (mutation.schema_name, mutation.table_name, mutation.field_name) if part)
+    yield "Mutation", f"{mutation.type.value} {table}".rstrip()
+    yield "When", stamp(mutation.created_at) + (f" by {mutation.actor}" if mutation.actor else "")
+    rows = (
+        ("State", mutation.state),
+        ("Index", mutation.index_name),
+        ("Error", mutation.error),
+        ("SQLSTATE", mutation.sqlstate),
+        ("DDL", mutation.definition_sql),
+        ("Undo", mutation.undo_sql),
+        ("Operation", mutation.op_id),
+    )
+    yield from ((label, one_line(text)) for label, text in rows if text)
 
 
 def _template_row(template: TemplateReport) -> tuple[str, ...]:
@@ -181,7 +199,7 @@ def _payload(result: ExplainResult) -> Json:
         "rejection": rejection_json(result.rejection) if result.rejection else None,
         "template": template_json(result.template) if result.template else None,
         "templates": [template_json(t) for t in result.templates],
-        "mutation": _mutation(result),
+        "mutation": mutation_json(result.mutation) if result.mutation else None,
         "facts": [{"label": label, "text": text} for label, text in result.facts],
         "notes": list(result.notes),
     }
@@ -197,19 +215,4 @@ def _plan_json(plan: PlanView) -> Json:
         "nodes": list(plan.nodes),
         "indexes_used": list(plan.indexes_used),
         "error": plan.error,
-    }
-
-
-def _mutation(result: ExplainResult) -> Json | None:
-    if result.mutation is None:
-        return None
-    mutation = result.mutation
-    return {
-        "id": f"M-{mutation.id}",
-        "type": mutation.type.value,
-        "tenant_id": mutation.tenant_id,
-        "table": mutation.table_name,
-        "field": mutation.field_name,
-        "created_at": instant(mutation.created_at),
-        "details": dict(mutation.details),
     }

@@ -12,11 +12,12 @@ _COLUMNS = (
     Column("id", "short"),
     Column("when", "short"),
     Column("what"),
+    Column("state", "state"),
     Column("table"),
     Column("who", "short"),
     Column("details", "query"),
 )
-_QUIET = ("actor", "version", "password", "command")
+_QUIET = ("actor", "version", "password", "command", "structure", "sql", "rollback_sql")
 
 
 def view(result: HistoryResult, *, verbose: bool = False) -> Document:
@@ -30,20 +31,24 @@ def view(result: HistoryResult, *, verbose: bool = False) -> Document:
 
 
 def _row(mutation: Mutation, verbose: bool) -> tuple[str, ...]:
-    where = ".".join(part for part in (mutation.table_name, mutation.field_name) if part)
+    where = mutation.index_name or ".".join(part for part in (mutation.table_name, mutation.field_name) if part)
     return (
         f"M-{mutation.id}",
         stamp(mutation.created_at),
         mutation.type.value,
+        mutation.state or DASH,
         where or DASH,
-        str(mutation.details.get("actor") or DASH),
+        str(mutation.actor or mutation.details.get("actor") or DASH),
         _details(mutation, verbose),
     )
 
 
 def _details(mutation: Mutation, verbose: bool) -> str:
     hidden = () if verbose else _QUIET
-    given = ((k, v) for k, v in mutation.details.items() if k not in hidden and v not in (None, "", [], {}))
+    error = {"error": mutation.error, "sqlstate": mutation.sqlstate if mutation.error else None}
+    given = (
+        (k, v) for k, v in {**error, **mutation.details}.items() if k not in hidden and v not in (None, "", [], {})
+    )
     return one_line(", ".join(f"{key}: {value}" for key, value in given))
 
 
@@ -51,16 +56,27 @@ def _payload(result: HistoryResult) -> Json:
     return {
         "schema": result.schema,
         "total": result.total,
-        "mutations": [
-            {
-                "id": f"M-{m.id}",
-                "type": m.type.value,
-                "tenant_id": m.tenant_id,
-                "table": m.table_name,
-                "field": m.field_name,
-                "created_at": when(m.created_at),
-                "details": dict(m.details),
-            }
-            for m in result.mutations
-        ],
+        "mutations": [mutation_json(m) for m in result.mutations],
+    }
+
+
+def mutation_json(mutation: Mutation) -> Json:
+    """A row of the mutation log as JSON."""
+    return {
+        "id": f"M-{mutation.id}",
+        "type": mutation.type.value,
+        "tenant_id": mutation.tenant_id,
+        "table": mutation.table_name,
+        "field": mutation.field_name,
+        "created_at": when(mutation.created_at),
+        "details": dict(mutation.details),
+        "schema": mutation.schema_name,
+        "op_id": mutation.op_id,
+        "state": mutation.state,
+        "actor": mutation.actor,
+        "index": mutation.index_name,
+        "sql": mutation.definition_sql,
+        "undo": mutation.undo_sql,
+        "sqlstate": mutation.sqlstate,
+        "error": mutation.error,
     }

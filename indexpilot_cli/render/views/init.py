@@ -8,6 +8,8 @@ from indexpilot_cli.render.document import Block, Code, Document, Facts, Json, L
 from indexpilot_cli.render.units import one_line, plural
 from indexpilot_cli.render.views.common import check_json
 
+_OTHERS = ("schema", "config", "genome")  # words of a plan that are not tables
+
 
 def view(result: InitResult, *, server: Server | None = None, verbose: bool = False, brief: bool = False) -> Document:
     """Checks, then what will be done (dry run, question) or was done; the SQL in a dry run or with ``verbose``.
@@ -18,7 +20,7 @@ def view(result: InitResult, *, server: Server | None = None, verbose: bool = Fa
     if not brief:
         rows += [("Server", server_line(server))] if server else []
         rows += [(f"  {c.state}", _check(c.name, c.text, c.fix)) for c in result.checks]
-        rows += [("  will do", one_line(text)) for text in result.planned if not result.created]
+        rows += [("  will do", text) for text in _planned(result)]
     rows += [("done", _done(result))] if result.created or not result.planned else []
     blocks: list[Block] = [Facts(tuple(rows))] if rows else []
     if result.sql and (result.dry_run or verbose):
@@ -35,13 +37,37 @@ def server_line(server: Server) -> str:
     return f"PostgreSQL {server.version}, database {server.database}, user {server.user}, {role}"
 
 
+def _planned(result: InitResult) -> tuple[str, ...]:
+    """What will be done: our tables in one line, then the rest."""
+    if result.created:
+        return ()
+    words = {
+        "schema": f"create schema {result.schema}",
+        "config": f"write {result.config_path or 'the configuration file'}",
+        "genome": "fill the genome catalog",
+    }
+    tables = _tables(result.planned)
+    made = f"create {plural(len(tables), 'table')} in schema {result.schema}: {', '.join(tables)}"
+    told = tuple(words.get(word, one_line(word)) for word in result.planned if word not in tables)
+    split = 1 if "schema" in result.planned else 0
+    return (*told[:split], *((made,) if tables else ()), *told[split:])
+
+
+def _tables(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in words if word not in _OTHERS and word.isidentifier())
+
+
 def _check(name: str, text: str, fix: str | None) -> str:
     told = f"{name:<24}  {one_line(text)}".rstrip()
     return f"{told}: {fix}" if fix and fix not in text else told
 
 
 def _done(result: InitResult) -> str:
-    parts = [f"made {', '.join(result.created)}" if result.created else "everything was there already"]
+    tables = _tables(result.created)
+    made = [word for word in result.created if word not in tables]
+    if tables:
+        made.insert(1 if "schema" in made else 0, plural(len(tables), "table"))
+    parts = [f"made {', '.join(made)}" if made else "everything was there already"]
     if result.schema_version is not None:
         parts.append(f"schema version {result.schema_version}")
     if result.fields_count:

@@ -7,11 +7,15 @@ from indexpilot_cli.model.capabilities import Server
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.mutation import Mutation, MutationType
 from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.operation import ApplyResult, MutationReport, OperationKind
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.model.results import (
     Alternative,
     AnalyzeResult,
+    ApproveResult,
+    BypassLevel,
+    BypassResult,
     Check,
     DemoResult,
     DemoStep,
@@ -30,6 +34,7 @@ from indexpilot_cli.model.results import (
     TemplateReport,
     TwinDifference,
 )
+from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.model.workload import Skipped
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
@@ -248,6 +253,85 @@ DEMO = DemoResult(
     33.0,
 )
 
+VERDICTS = (
+    Verdict("window", False, "the window 22:00-05:00 Europe/Berlin is closed", "./indexpilot.yaml:3", retry_at=NOW),
+    Verdict("write_performance", True, "8 indexes, warned from 7", "settings", warning=True, table=ODD),
+    Verdict("disk", True, "212 GB free", "statvfs"),
+    Verdict("plan_fresh", True, "as it was", "columns"),
+)
+BUILT = MutationReport(
+    "done",
+    OperationKind.CREATE,
+    ORDERS,
+    FIRST.name,
+    FIRST.ddl,
+    FIRST.undo,
+    118,
+    FIRST.id,
+    FIRST.summary,
+    401220.0,
+    1610612736,
+    verification="kept",
+    verification_text="4 templates faster, none slower",
+    started_at=NOW,
+    notes=("4 templates",),
+)
+FAILED = MutationReport(
+    "failed",
+    OperationKind.CREATE,
+    ODD,
+    "odd_ip_idx",
+    THIRD.ddl,
+    THIRD.undo,
+    120,
+    THIRD.id,
+    THIRD.summary,
+    tries=5,
+    error_code="lock_timeout",
+    error="lock timeout",
+    notes=("remnant dropped",),
+)
+PLANNED = MutationReport(
+    "planned",
+    OperationKind.CREATE,
+    ORDERS,
+    SECOND.name,
+    SECOND.ddl,
+    SECOND.undo,
+    None,
+    SECOND.id,
+    SECOND.summary,
+    None,
+    60 << 20,
+)
+APPLIED = ApplyResult("P-7c1e", VERDICTS, (BUILT, FAILED), reconciled=(FAILED,))
+APPLY_DRY = ApplyResult("P-7c1e", VERDICTS, (PLANNED,), dry_run=True)
+APPLY_SKIPPED = ApplyResult("P-7c1e", VERDICTS, (), skipped="outside the window", next_opening=NOW)
+DROPPED = MutationReport(
+    "done",
+    OperationKind.DROP,
+    ORDERS,
+    FIRST.name,
+    FIRST.undo,
+    FIRST.ddl,
+    121,
+    None,
+    FIRST.summary,
+    12.0,
+    started_at=NOW,
+)
+BYPASS = BypassResult(
+    "disable",
+    False,
+    (
+        BypassLevel("feature", "auto_indexing", True, "default"),
+        BypassLevel("system", "system", False, "runtime switch", "release | tonight", NOW, NOW),
+    ),
+    True,
+    ("still off by a file",),
+)
+APPROVED = ApproveResult("P-7c1e", "0011aabb22cc33dd", "dba", NOW, 3, "reviewed")
+
 WARNINGS = (Warn("stats_stale", "public.customers", "never analyzed"),)
 
 
@@ -255,6 +339,8 @@ def outcomes():
     """Every result as (schema name, outcome, document)."""
     from indexpilot_cli.render.views import (
         analyze,
+        apply,
+        bypass,
         config,
         demo,
         discover,
@@ -263,6 +349,7 @@ def outcomes():
         history,
         init,
         recommend,
+        rollback,
         snapshot,
     )
 
@@ -297,6 +384,15 @@ def outcomes():
         ("config", settings, config.view(settings, ("./indexpilot.yaml",), origins=True)),
         ("config_check", settings, config.checked(("a.yaml",), 3, ("a note",))),
         ("demo", DEMO, demo.view(DEMO)),
+        *(("apply", r, apply.view(r, verbose=v)) for r in (APPLIED, APPLY_DRY, APPLY_SKIPPED) for v in (False, True)),
+        *(
+            ("rollback", r, rollback.view(r, verbose=v))
+            for r in (ApplyResult(None, (), (DROPPED,)), ApplyResult("P-7c1e", (), (PLANNED,), dry_run=True))
+            for v in (False, True)
+        ),
+        ("bypass", BYPASS, bypass.view(BYPASS)),
+        ("bypass", BypassResult("status", True, ()), bypass.view(BypassResult("status", True, ()))),
+        ("plan_approve", APPROVED, bypass.approved(APPROVED)),
     ]
     return [
         (name, Outcome(name, result, server=SERVER, warnings=WARNINGS, next=("indexpilot doctor",)), doc)

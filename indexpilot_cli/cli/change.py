@@ -1,0 +1,113 @@
+"""Commands that change indexes: the question before, the guards' answers, and the code after."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING, Any
+
+from indexpilot_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.model.operation import ApplyResult
+    from indexpilot_cli.model.outcome import Outcome
+    from indexpilot_cli.model.progress import Progress
+    from indexpilot_cli.model.verdict import Verdict
+    from indexpilot_cli.render.document import Document
+
+    Confirm = Callable[[ApplyResult], bool]
+    Workflow = Callable[[Any, Progress, Confirm], Outcome[ApplyResult]]
+    View = Callable[..., Document]
+
+
+@dataclasses.dataclass(slots=True)
+class Asking:
+    """The ``confirm`` callback of a workflow; remembers that the guards were shown."""
+
+    session: Session
+    progress: Progress
+    shown: bool = False
+
+    def __call__(self, result: ApplyResult) -> bool:
+        """Show what the guards say and what will be done, and ask."""
+        from indexpilot_cli.cli.console_progress import Spinner
+        from indexpilot_cli.render.views.apply import question
+
+        if isinstance(self.progress, Spinner):
+            self.progress.close()
+        show_guards(self.session, result.verdicts)
+        self.shown = True
+        aside(self.session, question(result))
+        return self.session.confirm("Proceed?")
+
+
+def answerable(session: Session, *, yes: bool, dry_run: bool) -> None:
+    """Raises UsageError when a question will come up that nobody can answer."""
+    if not yes and not dry_run and not session.may_ask:
+        raise UsageError("cannot ask for confirmation here", hint="add --yes, or --dry-run", code="no_input")
+
+
+def carry_out(session: Session, workflow: Workflow, request: Any, view: View, *, exit_code: bool = False) -> int:
+    """Run the workflow and print what came of it; the exit code."""
+    from indexpilot_cli.cli.show import finish
+
+    shown = False
+
+    def asked(request: Any, progress: Progress) -> Outcome[ApplyResult]:
+        nonlocal shown
+        confirm = Asking(session, progress)
+        try:
+            return workflow(request, progress, confirm)
+        finally:
+            shown = confirm.shown
+
+    outcome = settled(session.call(asked, request))
+    if not shown:
+        show_guards(session, outcome.result.verdicts, quiet=outcome.status == "skipped")
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+
+
+def settled(outcome: Outcome[ApplyResult]) -> Outcome[ApplyResult]:
+    """A dry run with something to do has findings; nothing done is never plainly ok."""
+    result = outcome.result
+    if outcome.status not in ("ok", "findings", "skipped") or outcome.exit_code:
+        return outcome
+    if any(m.outcome == "planned" for m in result.mutations):
+        return dataclasses.replace(outcome, status="findings")
+    idle = all(m.outcome in ("already_done", "skipped") for m in result.mutations)
+    return dataclasses.replace(outcome, status="skipped") if idle and not result.reconciled else outcome
+
+
+def show_guards(session: Session, verdicts: tuple[Verdict, ...], *, quiet: bool = False) -> None:
+    """The guards' answers on stderr: all for a person; to a quiet run only those that refuse."""
+    from indexpilot_cli.render.views.apply import guards
+
+    told = verdicts
+    if session.output.quiet or session.machine or not (session.terminal.stderr_tty or session.verbose):
+        told = tuple(v for v in verdicts if not v.allowed)
+    if told and not (quiet and session.output.quiet) and not session.machine:
+        aside(session, guards(told, verbose=session.verbose))
+
+
+def aside(session: Session, document: Document) -> None:
+    """A document on stderr: it belongs to the run, not to its result."""
+    if session.machine:
+        return
+    if session.terminal.stderr_tty:
+        from indexpilot_cli.render.terminal import rich
+
+        text = rich(document, session.terminal.width, color=session.terminal.stderr_color)
+    else:
+        from indexpilot_cli.render.text import plain
+
+        text = plain(document)
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def origins(session: Session) -> Mapping[str, str]:
+    """Where every setting that is not a default comes from, by its key."""
+    return {key: str(origin) for key, origin in session.settings.origins.items()}

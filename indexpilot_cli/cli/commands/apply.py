@@ -1,0 +1,88 @@
+"""``indexpilot apply``."""
+
+from __future__ import annotations
+
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli import options_apply as own
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.session import Session
+from indexpilot_cli.errors import UsageError
+
+EXAMPLES = """Examples:
+
+  indexpilot apply P-7c1e -d shop --dry-run
+
+  indexpilot apply --window --yes --max 1 --quiet
+
+  indexpilot apply R-7f3a1c09 --verify replay --auto-revert
+"""
+
+
+@command("apply", *SERVER, sql=True)
+def apply(
+    session: Session,
+    *,
+    targets: own.Targets = None,
+    window: own.Window = None,
+    window_hard: own.WindowHard = False,
+    max_builds: own.Max = None,
+    budget: own.Budget = None,
+    lock_timeout: own.LockTimeout = None,
+    retries: own.Retries = 5,
+    build_timeout: own.BuildTimeout = None,
+    stop_on_error: own.StopOnError = False,
+    verify: own.VerifyOption = None,
+    replay_on: own.ReplayOn = None,
+    auto_revert: own.AutoRevert = False,
+    no_analyze: own.NoAnalyze = False,
+    require_approval: own.RequireApproval = False,
+    source: opt.SourceOption = None,
+    what_if: opt.WhatIfOption = None,
+    workers: opt.Workers = None,
+    dry_run: opt.DryRun = False,
+    yes: opt.Yes = False,
+    force: own.ApplyForce = False,
+    exit_code: opt.ExitCode = False,
+) -> int:
+    """Build the indexes of a plan: one at a time, without blocking writes, each recorded before it begins."""
+    from indexpilot_cli.cli import change
+    from indexpilot_cli.cli.requests import apply_request, planner_flags
+
+    flags = {**own.lock_flags(lock_timeout, build_timeout), "advisor.budget": ("--budget", budget)}
+    session.load({**flags, **planner_flags(what_if, workers)})
+    _check(verify, replay_on, auto_revert)
+    change.answerable(session, yes=yes, dry_run=dry_run)
+    from indexpilot_cli.render.views.apply import view
+    from indexpilot_cli.workflows.apply import run
+
+    request = apply_request(
+        session,
+        source,
+        targets=tuple(targets or ()),
+        window=window or None,
+        cron=window is not None,
+        window_hard=window_hard,
+        dry_run=dry_run,
+        confirmed=yes,
+        max_builds=max_builds,
+        retries=retries,
+        stop_on_error=stop_on_error,
+        analyze=not no_analyze,
+        verify=verify.value if verify else None,
+        replay_conninfo=replay_on,
+        auto_revert=auto_revert,
+        force=force,
+        require_approval=require_approval,
+        origins=change.origins(session),
+    )
+    return change.carry_out(session, run, request, view, exit_code=exit_code)
+
+
+def _check(verify: own.Verify | None, replay_on: str | None, auto_revert: bool) -> None:
+    if replay_on is not None and verify is not own.Verify.REPLAY:
+        raise UsageError("--replay-on needs --verify replay", hint="indexpilot apply --help")
+    if auto_revert and verify is None:
+        raise UsageError("--auto-revert needs --verify", hint="--verify planner, statistics or replay")
+
+
+COMMANDS = {"apply": apply}

@@ -1,0 +1,66 @@
+"""``indexpilot bypass status``, ``bypass enable`` and ``bypass disable``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.options import WHAT
+from indexpilot_cli.cli.session import Session
+
+EXAMPLES = """Examples:
+
+  indexpilot bypass status -d shop
+
+  indexpilot bypass disable --reason "release tonight" --for 4h
+
+  indexpilot bypass enable --reason "release is out"
+"""
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.", rich_help_panel=WHAT)]
+
+
+@command("bypass status", *SERVER)
+def status(session: Session) -> int:
+    """Show what is switched off, by whom and why."""
+    return _run(session, "status")
+
+
+@command("bypass enable", *SERVER)
+def enable(session: Session, *, reason: Reason = "") -> int:
+    """Switch IndexPilot on again, for every process that uses this database."""
+    return _run(session, "enable", reason)
+
+
+@command("bypass disable", *SERVER)
+def disable(
+    session: Session,
+    *,
+    reason: Reason = "",
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Back on by itself after: 4h.", rich_help_panel=WHAT)
+    ] = None,
+) -> int:
+    """Switch IndexPilot off, for every process that uses this database; a reason is needed."""
+    return _run(session, "disable", reason, for_)
+
+
+def _run(session: Session, action: str, reason: str = "", length: str | None = None) -> int:
+    session.load()
+    from indexpilot_cli.cli.change import origins
+    from indexpilot_cli.cli.requests import seconds_of
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.model.requests import BypassRequest
+    from indexpilot_cli.render.views.bypass import view
+    from indexpilot_cli.workflows.bypass import run
+
+    seconds = seconds_of("--for", length)
+    request = BypassRequest(
+        action, session.connection(), reason, seconds, session.settings.bypass, origins(session), session.record()
+    )
+    outcome = session.call(run, request)
+    return finish(session, outcome, view(outcome.result))
+
+
+COMMANDS = {"status": status, "enable": enable, "disable": disable}

@@ -1,0 +1,66 @@
+"""``indexpilot plan show`` and ``plan approve``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli import options_advice as advice
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.complete import targets
+from indexpilot_cli.cli.options import WHAT
+from indexpilot_cli.cli.session import Session
+
+EXAMPLES = """Examples:
+
+  indexpilot plan show P-7c1e -d shop
+
+  indexpilot plan show P-7c1e --json --output plan.json
+
+  indexpilot plan approve P-7c1e --reason "reviewed"
+"""
+
+
+@command("plan show", *SERVER, sql=True)
+def show(
+    session: Session,
+    *,
+    plan: Annotated[
+        str | None,
+        typer.Argument(metavar="P-ID", help="The plan; without it the latest.", autocompletion=targets),
+    ] = None,
+    show_rejected: advice.ShowRejected = False,
+) -> int:
+    """Show a plan that recommend kept, in any form; its JSON is what recommend printed."""
+    session.load()
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.model.requests import PlanRequest
+    from indexpilot_cli.render.views.recommend import view
+    from indexpilot_cli.workflows.plan_show import run
+
+    outcome = session.call(run, PlanRequest(plan, session.connection(), session.record()))
+    return finish(session, outcome, view(outcome.result, show_rejected=show_rejected, verbose=session.verbose))
+
+
+@command("plan approve", *SERVER)
+def approve(
+    session: Session,
+    *,
+    plan: Annotated[str, typer.Argument(metavar="P-ID", help="The plan.", show_default=False, autocompletion=targets)],
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.", rich_help_panel=WHAT)
+    ] = "",
+) -> int:
+    """Approve a plan for apply --require-approval; a plan that changes afterwards needs it again."""
+    session.load()
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.model.requests import ApproveRequest
+    from indexpilot_cli.render.views.bypass import approved
+    from indexpilot_cli.workflows.approve import run
+
+    outcome = session.call(run, ApproveRequest(plan, session.connection(), reason, session.record()))
+    return finish(session, outcome, approved(outcome.result))
+
+
+COMMANDS = {"show": show, "approve": approve}

@@ -1,0 +1,64 @@
+"""``indexpilot rollback``."""
+
+from __future__ import annotations
+
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli import options_apply as own
+from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.session import Session
+from indexpilot_cli.errors import UsageError
+
+EXAMPLES = """Examples:
+
+  indexpilot rollback M-118 -d shop --dry-run
+
+  indexpilot rollback P-7c1e --yes
+
+  indexpilot rollback --last
+"""
+
+
+@command("rollback", *SERVER, sql=True)
+def rollback(
+    session: Session,
+    *,
+    targets: own.Undo = None,
+    last: own.Last = False,
+    since: opt.Since = None,
+    lock_timeout: own.LockTimeout = None,
+    retries: own.Retries = 5,
+    dry_run: opt.DryRun = False,
+    yes: opt.Yes = False,
+    force: own.UndoForce = False,
+    exit_code: opt.ExitCode = False,
+) -> int:
+    """Take back what we built, or rebuild what we dropped; never an index that is not ours."""
+    session.load(own.lock_flags(lock_timeout))
+    if not (targets or last or since):
+        raise UsageError("say what to take back: M-…, P-…, --last or --since", hint="indexpilot history")
+    if sum((bool(targets), last, bool(since))) > 1:
+        raise UsageError("give ids, --last or --since, not two of them", hint="indexpilot rollback --help")
+    from indexpilot_cli.cli import change
+
+    change.answerable(session, yes=yes, dry_run=dry_run)
+    from indexpilot_cli.model.requests import RollbackRequest
+    from indexpilot_cli.render.views.rollback import view
+    from indexpilot_cli.workflows.rollback import run
+
+    request = RollbackRequest(
+        session.connection(),
+        tuple(targets or ()),
+        last,
+        session.since(since),
+        dry_run,
+        yes,
+        force,
+        session.settings.production_safeguards.lock_manager.lock_timeout_seconds,
+        retries,
+        session.settings.bypass,
+        session.record(),
+    )
+    return change.carry_out(session, run, request, view, exit_code=exit_code)
+
+
+COMMANDS = {"rollback": rollback}

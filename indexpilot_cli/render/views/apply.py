@@ -1,0 +1,240 @@
+"""``apply`` and ``rollback``: what the guards say, what will be done, what was done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from indexpilot_cli.model.operation import ApplyResult, MutationReport, OperationKind
+from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Lines, Statement, Table
+from indexpilot_cli.render.units import DASH, milliseconds, one_line, plural, size, stamp
+from indexpilot_cli.render.views.common import name, when
+
+_COLUMNS = (
+    Column("id", "short"),
+    Column("advice", "short"),
+    Column("index"),
+    Column("outcome", "state"),
+    Column("time", "number"),
+    Column("size", "number"),
+    Column("details", "text"),
+)
+_GUARD_COLUMNS = (Column("guard", "state"), Column("name", "label"), Column("reason", "text"), Column("from", "text"))
+_WORDS = {
+    "already_done": "there already",
+    "leftover": "left over",
+    "done create_index": "built",
+    "done drop_index": "dropped",
+    "done reindex": "rebuilt",
+    "done attach_index": "attached",
+}
+_VERBS = (
+    (OperationKind.CREATE, "build"),
+    (OperationKind.ATTACH, "attach"),
+    (OperationKind.REINDEX, "rebuild"),
+    (OperationKind.DROP, "drop"),
+)
+_ORDER = ("done", "already_done", "planned", "reverted", "failed", "leftover", "conflict", "unknown", "skipped")
+
+
+def view(result: ApplyResult, *, verbose: bool = False) -> Document:
+    """What was done or would be done, one line per index, and a line that counts."""
+    blocks: list[Block] = []
+    if verbose and result.verdicts:
+        blocks.append(guards_table(result.verdicts))
+    if result.reconciled:
+        blocks.append(Facts(tuple(("Repaired", _repaired(m)) for m in result.reconciled)))
+    if result.mutations:
+        blocks.append(Table(_COLUMNS, tuple(_row(m) for m in result.mutations), header=False))
+    blocks += _verified(result)
+    if result.dry_run or verbose:
+        blocks += _sql(result, verbose=verbose)
+    blocks.append(Lines(tuple(_summary(result))))
+    return Document(tuple(blocks), payload(result), statements(result))
+
+
+def guards(verdicts: Sequence[Verdict], *, verbose: bool = False) -> Document:
+    """The guards' answers: those that say no or warn in a sentence each, the others by name."""
+    if verbose:
+        return Document((guards_table(verdicts),))
+    rows = [("Guards", _guard(v)) for v in verdicts if not v.allowed or v.warning]
+    fine = [v for v in verdicts if v.allowed and not v.warning]
+    rows += [("Guards", f"ok       {_fine(fine)}")] if fine else []
+    return Document((Facts(tuple((label if n == 0 else "", text) for n, (label, text) in enumerate(rows))),))
+
+
+def guards_table(verdicts: Sequence[Verdict]) -> Table:
+    """Every guard with its reason and where that comes from."""
+    return Table(
+        _GUARD_COLUMNS,
+        tuple((_state(v), v.guard.replace("_", " "), one_line(v.reason), one_line(v.origin)) for v in verdicts),
+    )
+
+
+def _state(verdict: Verdict) -> str:
+    return "no" if not verdict.allowed else "warning" if verdict.warning else "ok"
+
+
+def _guard(verdict: Verdict) -> str:
+    about = f"{verdict.table.short}: " if verdict.table and verdict.table.name not in verdict.reason else ""
+    retry = f" (again at {stamp(verdict.retry_at)})" if verdict.retry_at and not verdict.allowed else ""
+    return f"{_state(verdict):<8} {about}{one_line(verdict.reason)}{retry}"
+
+
+def _fine(verdicts: Sequence[Verdict]) -> str:
+    return ", ".join(dict.fromkeys(v.guard.replace("_", " ") for v in verdicts))
+
+
+def question(result: ApplyResult) -> Document:
+    """What will happen, in one sentence: the text above the question."""
+    return Document((Facts((("Will do", will_do(result)),)),))
+
+
+def will_do(result: ApplyResult) -> str:
+    """``build 3 indexes, 4.6 GB, one at a time, without blocking writes``."""
+    todo = [m for m in result.mutations if m.outcome == "planned"]
+    parts = []
+    for kind, verb in _VERBS:
+        some = [m for m in todo if m.kind is kind]
+        if some:
+            total = sum(m.size_bytes or 0 for m in some)
+            amount = f", {size(total)}" if total else ""
+            parts.append(f"{verb} {plural(len(some), 'index', 'indexes')}{amount}")
+    if not parts:
+        return "nothing: all of it is done already"
+    return f"{' and '.join(parts)}, one at a time, without blocking writes"
+
+
+def _row(item: MutationReport) -> tuple[str, ...]:
+    return (
+        f"M-{item.id}" if item.id is not None else DASH,
+        item.recommendation or DASH,
+        item.summary or f"{item.table.short}: {item.index}",
+        outcome_word(item),
+        milliseconds(item.milliseconds) if item.milliseconds is not None else "",
+        size(item.size_bytes) if item.size_bytes is not None else "",
+        _details(item),
+    )
+
+
+def outcome_word(item: MutationReport) -> str:
+    """How it ended, as a person says it."""
+    return _WORDS.get(f"{item.outcome} {item.kind.value}") or _WORDS.get(item.outcome, item.outcome)
+
+
+def _details(item: MutationReport) -> str:
+    error = item.error or (item.error_code or "").replace("_", " ")
+    parts = [error + (f" x {item.tries}" if error and item.tries > 1 else "")]
+    parts += [item.verification.replace("_", " ") if item.verification else ""]
+    parts += item.notes
+    return one_line(", ".join(part for part in parts if part))
+
+
+def _repaired(item: MutationReport) -> str:
+    told = _details(item)
+    number = f"M-{item.id}  " if item.id is not None else ""
+    return f"{number}{item.summary or item.index}  {outcome_word(item)}" + (f"  {told}" if told else "")
+
+
+def _verified(result: ApplyResult) -> list[Block]:
+    rows = tuple(
+        (f"M-{m.id}" if m.id is not None else m.index, one_line(m.verification_text))
+        for m in result.mutations
+        if m.verification_text
+    )
+    return [Facts(rows)] if rows else []
+
+
+def _sql(result: ApplyResult, *, verbose: bool) -> list[Block]:
+    shown = [m.sql for m in result.mutations if m.sql and (verbose or m.outcome == "planned")]
+    return [Code("".join(f"{_bare(sql)};\n" for sql in shown))] if shown else []
+
+
+def _bare(sql: str) -> str:
+    return sql.strip().rstrip(";")
+
+
+def _summary(result: ApplyResult) -> list[str]:
+    lines = [_counts(result.mutations)] if result.mutations else []
+    if result.skipped:
+        opening = f"; next opening {stamp(result.next_opening)}" if result.next_opening else ""
+        again = opening if stamp(result.next_opening) not in result.skipped else ""
+        lines.append(f"skipped: {one_line(result.skipped)}{again}")
+    if not lines:
+        lines.append("nothing to do")
+    if result.dry_run:
+        lines.append("dry run: nothing changed")
+    return lines
+
+
+def _counts(mutations: Sequence[MutationReport]) -> str:
+    counts = Counter(
+        (_ORDER.index(m.outcome) if m.outcome in _ORDER else len(_ORDER), outcome_word(m)) for m in mutations
+    )
+    return ", ".join(f"{number} {word}" for (_, word), number in sorted(counts.items()))
+
+
+def statements(result: ApplyResult) -> tuple[Statement, ...]:
+    """What is still to run, for psql."""
+    return tuple(
+        Statement(
+            _bare(m.sql), tuple(c for c in (_comment(m), f"undo: {_bare(m.undo_sql)};" if m.undo_sql else "") if c)
+        )
+        for m in result.mutations
+        if m.sql and m.outcome == "planned"
+    )
+
+
+def _comment(item: MutationReport) -> str:
+    return one_line(": ".join(part for part in (item.recommendation, item.summary) if part))
+
+
+def payload(result: ApplyResult) -> Json:
+    """The result as JSON."""
+    return {
+        "plan": result.plan,
+        "dry_run": result.dry_run,
+        "skipped": result.skipped,
+        "next_opening": when(result.next_opening),
+        "guards": [_verdict_json(v) for v in result.verdicts],
+        "mutations": [mutation_json(m) for m in result.mutations],
+        "reconciled": [mutation_json(m) for m in result.reconciled],
+    }
+
+
+def _verdict_json(value: Verdict) -> Json:
+    return {
+        "name": value.guard,
+        "allowed": value.allowed,
+        "warning": value.warning,
+        "detail": value.reason,
+        "origin": value.origin,
+        "retry_at": when(value.retry_at),
+        "table": name(value.table) if value.table else None,
+    }
+
+
+def mutation_json(item: MutationReport) -> Json:
+    """One change of one index as JSON."""
+    failed = item.error_code is not None or item.error is not None
+    return {
+        "id": f"M-{item.id}" if item.id is not None else None,
+        "recommendation": item.recommendation,
+        "kind": item.kind.value,
+        "table": name(item.table),
+        "index": item.index,
+        "summary": item.summary,
+        "outcome": item.outcome,
+        "started_at": when(item.started_at),
+        "ms": item.milliseconds,
+        "ddl": item.sql,
+        "undo": item.undo_sql,
+        "size_bytes": item.size_bytes,
+        "tries": item.tries,
+        "error": {"code": item.error_code or "failed", "message": item.error or "", "tries": item.tries}
+        if failed
+        else None,
+        "verification": {"verdict": item.verification, "text": item.verification_text} if item.verification else None,
+        "notes": list(item.notes),
+    }

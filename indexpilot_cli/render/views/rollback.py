@@ -1,0 +1,34 @@
+"""``rollback``: what is taken back, with its SQL."""
+
+from __future__ import annotations
+
+from indexpilot_cli.model.operation import ApplyResult, MutationReport
+from indexpilot_cli.render.document import Block, Document, Facts, Json
+from indexpilot_cli.render.units import stamp
+from indexpilot_cli.render.views import apply
+from indexpilot_cli.render.views.common import when
+
+
+def view(result: ApplyResult, *, verbose: bool = False) -> Document:
+    """One line per mutation; the exact SQL in a dry run."""
+    shown = apply.view(result, verbose=verbose)
+    made = tuple((_label(m), f"made {stamp(m.started_at)}") for m in result.mutations if m.started_at)
+    extra: tuple[Block, ...] = (Facts(made),) if verbose and made else ()
+    return Document((*extra, *shown.blocks), payload(result), shown.statements)
+
+
+def _label(item: MutationReport) -> str:
+    return f"M-{item.id}" if item.id is not None else item.index
+
+
+def payload(result: ApplyResult) -> Json:
+    """The result as JSON."""
+    return {
+        "plan": result.plan,
+        "dry_run": result.dry_run,
+        "skipped": result.skipped,
+        "next_opening": when(result.next_opening),
+        "guards": apply.payload(result)["guards"],
+        "undone": [apply.mutation_json(m) for m in result.mutations],
+        "reconciled": [apply.mutation_json(m) for m in result.reconciled],
+    }

@@ -1,0 +1,53 @@
+"""``plan show``: a plan that was kept, from the database or this user's files."""
+
+from __future__ import annotations
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.recommendation import Plan
+from indexpilot_cli.model.requests import PlanRequest
+from indexpilot_cli.postgres.capabilities import look
+from indexpilot_cli.postgres.metadata import migrations, plans
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows import planfile
+from indexpilot_cli.workflows.approve import kept_plan
+from indexpilot_cli.workflows.bookkeeping import bookkeeping
+from indexpilot_cli.workflows.source import open_reader
+
+
+def run(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
+    """The plan as ``recommend`` gave it. One of this user's files needs no connection.
+
+    Raises UsageError for an unknown plan or where none was ever kept.
+    """
+    plan = planfile.find_plan(request.plan) if request.plan else None
+    if plan is not None:
+        return _shown(plan, Outcome("recommend", plan))
+    schema = request.connection.metadata_schema
+    with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
+        progress.stage("reading the plan")
+        with open_reader(request.connection) as session:
+            server = look(session, metadata_schema=schema).server
+            plan = _plan(session, request, schema)
+        note.details(plan=plan.id)
+    return _shown(plan, Outcome("recommend", plan, server=server, warnings=note.warnings))
+
+
+def _plan(session: Session, request: PlanRequest, schema: str) -> Plan:
+    ready = migrations.is_ready(session, schema)
+    if request.plan is not None:
+        if not ready:
+            raise planfile.unknown_id(request.plan)
+        return kept_plan(session, request.plan, schema)
+    newest = (plans.latest(session, schema=schema) if ready else ()) or tuple(planfile.kept_plans())[:1]
+    if not newest:
+        raise UsageError("no plan was kept yet", hint="indexpilot recommend", code="no_plan")
+    return newest[0]
+
+
+def _shown(plan: Plan, outcome: Outcome[Plan]) -> Outcome[Plan]:
+    found = bool(plan.recommendations)
+    after = (f"indexpilot apply {plan.id} --dry-run",) if found else ()
+    return Outcome("recommend", plan, "findings" if found else "ok", 0, outcome.server, outcome.warnings, after)
