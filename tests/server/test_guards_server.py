@@ -1,0 +1,358 @@
+"""Every guard with facts of a real server."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.mutation import Mutation, MutationType
+from indexpilot_cli.model.requests import Connection
+from indexpilot_cli.model.settings import (
+    CpuThrottleSettings,
+    MaintenanceWindowSettings,
+    RateLimiterSettings,
+    SafeguardSettings,
+    WritePerformanceSettings,
+)
+from indexpilot_cli.postgres.catalog import read_catalog
+from indexpilot_cli.postgres.guard_facts import builds, server_facts, transactions
+from indexpilot_cli.postgres.metadata import mutations
+from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.safety import host, rate
+from indexpilot_cli.workflows import guards
+from tests.server.guarding import CALM, busy, eventually, operation, other, prepare, request, said
+
+GUARDS = {
+    "bypass", "window", "lock", "rate", "cpu", "write_performance", "disk", "budget", "replication", "transactions",
+    "wraparound", "vacuum", "approval", "plan_fresh", "direct_connection", "writable", "privileges",
+}  # fmt: skip
+
+
+@pytest.fixture
+def shop(database, connection):
+    prepare(database, connection)
+    return connection
+
+
+@pytest.fixture
+def session(database, shop):
+    with open_session(database, read_only=False) as opened:
+        yield opened
+
+
+def test_every_guard_answers_and_all_is_well(database, shop, session):
+    verdicts = guards.check(session, [operation(shop)], request(database), catalog=read_catalog(session))
+    assert {v.guard for v in verdicts} == GUARDS
+    assert guards.refused(verdicts) == ()
+    assert all(v.reason and v.origin for v in verdicts)
+
+
+def test_the_recheck_is_a_part_of_the_check_and_works_read_only(database, shop):
+    with open_session(database) as reader:
+        verdicts = guards.recheck(reader, operation(shop), request(database))
+    assert {v.guard for v in verdicts} == GUARDS - {
+        "approval", "plan_fresh", "direct_connection", "writable", "privileges",
+    }  # fmt: skip
+    assert guards.refused(verdicts) == ()
+
+
+def test_the_first_no_does_not_silence_the_others(database, shop, session):
+    asked = request(database, window="02:00-03:00 UTC", budget_bytes=1)
+    verdicts = guards.check(session, [operation(shop)], asked, datetime(2026, 11, 20, 12, tzinfo=UTC))
+    assert {v.guard for v in guards.refused(verdicts)} == {"window", "budget"}
+    assert {v.guard for v in verdicts} == GUARDS
+    assert guards.refused(verdicts, force=True) == ()
+
+
+# -- window
+
+
+@pytest.mark.parametrize(("hour", "allowed"), [(3, True), (7, False), (12, False), (20, False), (23, False)])
+def test_configured_window_by_the_given_clock(database, shop, session, hour, allowed):
+    safeguards = replace(CALM, maintenance_window=MaintenanceWindowSettings(enabled=True))
+    now = datetime(2026, 11, 20, hour, tzinfo=UTC)
+    (verdict,) = said(guards.check(session, [operation(shop)], request(database, safeguards), now), "window")
+    assert verdict.allowed is allowed
+
+
+def test_without_a_clock_the_server_s_is_used(database, shop, session):
+    now = server_facts(session).now
+    opens = now + timedelta(hours=2)
+    text = f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M} UTC"
+    (verdict,) = said(guards.check(session, [operation(shop)], request(database, window=text)), "window")
+    assert not verdict.allowed
+    assert abs(verdict.retry_at - opens) <= timedelta(minutes=1)
+
+
+def test_a_wrong_zone_is_a_usage_error(database, shop, session):
+    with pytest.raises(UsageError) as raised:
+        guards.check(session, [operation(shop)], request(database, window="02:00-03:00 Europe/Berln"))
+    assert raised.value.hint == "did you mean Europe/Berlin?"
+
+
+def test_a_big_build_does_not_start_at_the_end_of_the_window(database, shop, session):
+    asked = request(database, window="02:00-03:00 UTC")
+    late = datetime(2026, 11, 20, 2, 59, 50, tzinfo=UTC)
+    assert said(guards.recheck(session, operation(shop), asked, late), "window")[0].allowed
+    refused = said(guards.recheck(session, operation(shop, size=10**9), asked, late), "window")[0]
+    assert not refused.allowed and "starts only with 2 times that left" in refused.reason
+
+
+# -- rate
+
+
+def log_builds(session, count, table="orders"):
+    for number in range(count):
+        mutations.record(
+            session,
+            Mutation(MutationType.CREATE_INDEX, table_name=table, schema_name="public", index_name=f"i{number}"),
+        )
+
+
+_LOGGER = """
+import sys, uuid
+from indexpilot_cli.model.mutation import Mutation, MutationType
+from indexpilot_cli.postgres.metadata import mutations
+from indexpilot_cli.postgres.session import open_session
+with open_session(sys.argv[1], read_only=False) as session:
+    op = str(uuid.uuid4())
+    for state in ("INTENT", "STARTED", "VALID"):
+        mutations.record(session, Mutation(MutationType.CREATE_INDEX, table_name=sys.argv[2], schema_name="public",
+                                           op_id=op, state=state, index_name="i"))
+"""
+
+
+def test_the_eleventh_build_in_an_hour_is_refused_across_processes(database, shop, session):
+    """Two other processes log a build each (three rows of the protocol are one build), this one eight more."""
+    for table in ("t1", "t2"):
+        subprocess.run([sys.executable, "-c", _LOGGER, database, table], check=True)
+    log_builds(session, 7, "t3")
+    before = said(guards.recheck(session, operation(shop), request(database)), "rate")[0]
+    assert before.allowed
+    log_builds(session, 1, "t4")
+    found = guard_builds(session)
+    assert len(found) == 10
+    now = max(b.at for b in found)
+    refused = said(guards.recheck(session, operation(shop), request(database), now), "rate")[0]
+    assert not refused.allowed
+    assert refused.origin.endswith("max_indexes_per_hour")
+    assert not said(guards.recheck(session, operation(shop), request(database)), "rate")[0].allowed
+    later = rate.Bucket(10, rate.HOUR).tokens([b.at for b in found], now + timedelta(minutes=30))
+    assert later == pytest.approx(5, abs=0.1)
+    half = said(guards.recheck(session, operation(shop), request(database), now + timedelta(minutes=30)), "rate")[0]
+    assert half.allowed
+
+
+def guard_builds(session):
+    return builds(session, datetime.now(UTC) - timedelta(days=1))
+
+
+def test_the_operation_itself_and_rows_of_commands_are_not_counted(database, shop, session):
+    built = operation(shop)
+    mutations.record(session, Mutation(MutationType.CREATE_INDEX, op_id=built.op_id, state="INTENT", index_name="i"))
+    mutations.record(session, Mutation(MutationType.CREATE_INDEX, state="DONE"))
+    mutations.record(session, Mutation(MutationType.DROP_INDEX, index_name="i"))
+    safeguards = replace(CALM, rate_limiter=RateLimiterSettings(max_indexes_per_hour=1))
+    assert said(guards.recheck(session, built, request(database, safeguards)), "rate")[0].allowed
+    assert not said(guards.recheck(session, operation(shop), request(database, safeguards)), "rate")[0].allowed
+
+
+def test_one_table_alone(database, shop, session):
+    log_builds(session, 3)
+    found = said(guards.recheck(session, operation(shop), request(database)), "rate")
+    assert [(v.allowed, v.table is None) for v in found] == [(True, True), (False, False)]
+
+
+def test_an_unreadable_log_refuses(database, shop, session):
+    shop.execute("ALTER TABLE indexpilot.mutation_log RENAME TO gone")
+    assert not said(guards.recheck(session, operation(shop), request(database)), "rate")[0].allowed
+
+
+# -- CPU, disk
+
+
+def test_a_local_server_is_measured_here(pg, database, shop, session):
+    if pg.local is None:
+        pytest.skip("the server is not ours")
+    found = host.measure(server_facts(session))
+    assert found.local
+    assert found.cpu_percent is not None and 0 <= found.cpu_percent <= 100
+    assert found.disk_path == str(pg.local.data)
+    assert found.disk_free is not None and found.disk_free > 0
+    safeguards = SafeguardSettings(cpu_throttle=CpuThrottleSettings(cpu_threshold=1))
+    with busy(database, "SELECT sum(g) FROM generate_series(1, 1000000000) g"):
+        refused = eventually(
+            lambda: [
+                v
+                for v in said(guards.recheck(session, operation(shop), request(database, safeguards)), "cpu")
+                if not v.allowed
+            ]
+        )
+    assert "above 1 %" in refused[0].reason
+
+
+def test_a_server_reached_by_name_is_not_taken_for_this_host(session):
+    facts = replace(server_facts(session), host="db.example.org", running=3)
+    found = host.measure(facts)
+    assert not found.local and found.cpu_percent is None and found.disk_free is None
+
+
+def test_a_process_that_began_at_another_time_is_not_the_backend(session):
+    facts = server_facts(session)
+    assert not host.measure(replace(facts, backend_start=facts.backend_start - timedelta(minutes=1))).local
+
+
+def test_a_role_that_may_not_know_the_data_directory_is_told(database, shop):
+    shop.execute("DO $$ BEGIN CREATE ROLE nobody_special LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+    plain = psycopg.conninfo.make_conninfo(database, user="nobody_special")
+    with open_session(plain) as reader:
+        (verdict,) = said(guards.recheck(reader, operation(shop), request(database)), "disk")
+    assert verdict.allowed and "may not know the data directory" in verdict.reason
+
+
+def test_more_than_the_disk_holds(pg, database, shop, session):
+    if pg.local is None:
+        pytest.skip("the server is not ours")
+    (verdict,) = said(guards.recheck(session, operation(shop, size=10**15), request(database)), "disk")
+    assert not verdict.allowed
+    (budget,) = said(guards.recheck(session, operation(shop), request(database, budget_bytes=8192)), "budget")
+    assert budget.allowed
+    spent = guards.recheck(session, operation(shop), request(database, budget_bytes=8192), spent_bytes=1)
+    assert not said(spent, "budget")[0].allowed
+
+
+# -- transactions, locks, vacuum
+
+
+def test_an_open_transaction_is_named(database, shop, session):
+    with other(database, application_name="nightly report") as blocker:
+        blocker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        blocker.execute("SELECT count(*) FROM public.orders")
+        pid = blocker.info.backend_pid
+        found = transactions(session, [operation(shop).relid])
+        assert [(t.pid, t.application, t.state) for t in found] == [(pid, "nightly report", "idle in transaction")]
+        now = said(guards.recheck(session, operation(shop), request(database)), "transactions")[0]
+        assert now.allowed
+        mine = guards.recheck(session, operation(shop), request(database), own_pids=[pid])
+        assert "no transactions" in said(mine, "transactions")[0].reason
+
+
+def test_a_writer_of_the_table_is_waited_for_and_one_of_another_table_is_not(database, shop, session):
+    shop.execute("CREATE TABLE public.other (a int)")
+    with other(database) as writer:
+        writer.execute("BEGIN")
+        writer.execute("INSERT INTO public.other VALUES (1)")
+        assert transactions(session, [operation(shop).relid]) == ()
+        writer.execute("INSERT INTO public.orders VALUES (9999)")
+        (found,) = transactions(session, [operation(shop).relid])
+        assert found.relid == operation(shop).relid
+
+
+def test_somebody_else_s_build_is_named_and_ours_too(database, shop, session):
+    built = operation(shop)
+    with other(database) as writer:
+        writer.execute("BEGIN")
+        writer.execute("UPDATE public.orders SET b = 1 WHERE a = 1")
+        building = "CREATE INDEX CONCURRENTLY elsewhere ON public.orders (c)"
+        with busy(database, building, application_name="psql") as builder:
+            verdict = eventually(
+                lambda: [v for v in said(guards.recheck(session, built, request(database)), "lock") if not v.allowed]
+            )[0]
+            assert f"pid {builder.info.backend_pid}" in verdict.reason
+            assert "building an index on orders" in verdict.reason
+    shop.execute("DROP INDEX IF EXISTS public.elsewhere")
+    with other(database, application_name=f"indexpilot/{built.op_id}") as run:
+        run.execute("SELECT pg_advisory_lock(1, %s::int)", [built.relid])
+        verdict = said(guards.recheck(session, built, request(database)), "lock")[0]
+        assert not verdict.allowed and "another run" in verdict.reason
+        own = guards.recheck(session, built, request(database), own_pids=[run.info.backend_pid])
+        assert said(own, "lock")[0].allowed
+    with other(database, application_name="application") as run:
+        run.execute("SELECT pg_advisory_lock(1, %s::int)", [built.relid])
+        assert said(guards.recheck(session, built, request(database)), "lock")[0].allowed
+
+
+def test_a_running_vacuum_is_named(database, shop, session):
+    shop.execute("INSERT INTO public.orders SELECT g, g, 'y' FROM generate_series(10000, 40000) g")
+    shop.execute("DELETE FROM public.orders WHERE a % 2 = 0")
+    with busy(database, "VACUUM public.orders", options="-c vacuum_cost_delay=100 -c vacuum_cost_limit=1") as vacuum:
+        verdict = eventually(
+            lambda: [
+                v for v in said(guards.recheck(session, operation(shop), request(database)), "vacuum") if not v.allowed
+            ]
+        )[0]
+        assert f"VACUUM (pid {vacuum.info.backend_pid}" in verdict.reason
+        locks = said(guards.recheck(session, operation(shop), request(database)), "lock")
+        assert all(v.allowed for v in locks), "a VACUUM is told by its own guard"
+
+
+# -- replication, wraparound, privileges, writes
+
+
+def test_no_standby_and_young_ids(database, shop, session):
+    verdicts = guards.recheck(session, operation(shop), request(database))
+    assert said(verdicts, "replication")[0].reason == "no standby is connected"
+    (age,) = shop.execute("SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()").fetchone()
+    assert server_facts(session).xid_age == pytest.approx(age, abs=50)
+
+
+def test_privileges(database, shop):
+    shop.execute("DO $$ BEGIN CREATE ROLE stranger LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+    built = operation(shop)
+    with open_session(psycopg.conninfo.make_conninfo(database, user="stranger"), read_only=False) as session:
+        refused = said(guards.check(session, [built], request(database)), "privileges")
+        assert not any(v.allowed for v in refused)
+        assert any("stranger does not own orders" in v.reason for v in refused)
+        shop.execute("ALTER TABLE public.orders OWNER TO stranger; GRANT CREATE ON SCHEMA public TO stranger")
+        assert said(guards.check(session, [built], request(database)), "privileges")[0].allowed
+        shop.execute("REVOKE CREATE ON SCHEMA public FROM stranger, public")
+        refused = said(guards.check(session, [built], request(database)), "privileges")
+        assert [v.reason for v in refused] == ["no CREATE on schema public; GRANT CREATE ON SCHEMA public TO stranger;"]
+        shop.execute("DROP TABLE public.orders")
+        assert "not there any more" in said(guards.check(session, [built], request(database)), "privileges")[0].reason
+
+
+def test_a_role_that_may_not_read_the_metadata_is_stopped(database, shop):
+    shop.execute("DO $$ BEGIN CREATE ROLE stranger LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+    with open_session(psycopg.conninfo.make_conninfo(database, user="stranger")) as session:
+        verdicts = guards.recheck(session, operation(shop), request(database))
+    assert {v.guard for v in guards.refused(verdicts)} == {"bypass", "rate"}
+
+
+def test_read_only_database(database, shop):
+    shop.execute(f'ALTER DATABASE "{shop.info.dbname}" SET default_transaction_read_only = on')
+    with open_session(database, read_only=False) as session:
+        (verdict,) = said(guards.check(session, [operation(shop)], request(database)), "writable")
+    assert not verdict.allowed and "read-only" in verdict.reason
+
+
+def test_the_eleventh_index_of_a_table(database, shop, session):
+    for number in range(9):
+        shop.execute(f"CREATE INDEX i{number} ON public.orders (b)")
+    assert not said(guards.recheck(session, operation(shop), request(database)), "write_performance")[0].allowed
+    roomy = replace(CALM, write_performance=WritePerformanceSettings(max_indexes_per_table=11))
+    (verdict,) = said(guards.recheck(session, operation(shop), request(database, roomy)), "write_performance")
+    assert verdict.allowed and verdict.warning
+
+
+def test_the_overhead_comes_from_rows_the_server_counted(database, shop, session):
+    def overhead():
+        shop.execute("SELECT pg_stat_clear_snapshot()")
+        found = guards.check(session, [operation(shop, column="c")], request(database), catalog=read_catalog(session))
+        return [v for v in said(found, "write_performance") if "rows written" in v.reason]
+
+    (verdict,) = eventually(overhead)
+    assert verdict.allowed and verdict.warning
+    assert "2,000 rows written" in verdict.reason
+
+
+def test_before_init_nothing_is_written_and_the_log_is_missed(database, connection):
+    connection.execute("CREATE TABLE public.orders (a int, b int)")
+    with open_session(database, read_only=False) as session:
+        verdicts = guards.check(session, [operation(connection)], request(database))
+    assert {v.guard for v in guards.refused(verdicts)} == {"rate"}
+    assert Connection(database).metadata_schema == "indexpilot"

@@ -1,0 +1,84 @@
+"""A standby, seen from the primary and from itself."""
+
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from indexpilot_cli.postgres import guard_facts
+from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.safety import server
+from indexpilot_cli.safety.limits import Limits
+from indexpilot_cli.twin.server import LocalServer, new_home, server_user
+from tests.server.guarding import eventually
+from tests.servers import SETTINGS, binaries
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """A primary and its standby, as DSNs."""
+    found = binaries()
+    if not found.program("pg_basebackup").exists():
+        pytest.skip("no pg_basebackup here")
+    with LocalServer(found, new_home(), SETTINGS | {"wal_level": "replica", "max_wal_senders": "4"}) as primary:
+        standby = LocalServer(found, new_home(), SETTINGS | {"hot_standby": "on"})
+        copy(found, primary, standby.data)
+        with standby:
+            yield primary.dsn(), standby.dsn()
+
+
+def copy(found, primary, target):
+    account = server_user()
+    Path(target).parent.chmod(0o700)
+    subprocess.run(
+        [
+            found.program("pg_basebackup"),
+            "-D",
+            str(target),
+            "-d",
+            primary.dsn() + " application_name=copy",
+            "-R",
+            "-c",
+            "fast",
+        ],
+        check=True,
+        capture_output=True,
+        cwd="/",
+        **({"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}),
+    )
+
+
+def test_the_standby_is_not_writable(pair):
+    _, standby = pair
+    with open_session(standby, read_only=False) as session:
+        facts = guard_facts.server_facts(session)
+        verdict = server.writable(facts)
+        assert guard_facts.standbys(session) == ()
+    assert facts.in_recovery
+    assert not verdict.allowed and "standby" in verdict.reason
+
+
+def test_its_lag_is_seen_on_the_primary(pair):
+    primary, standby = pair
+    with open_session(primary, read_only=False) as session, psycopg.connect(standby, autocommit=True) as replica:
+        (found,) = eventually(lambda: guard_facts.standbys(session))
+        assert found.state == "streaming"
+        eventually(lambda: (guard_facts.standbys(session)[0].bytes or 0) == 0)
+        assert server.replication(guard_facts.standbys(session)).allowed
+        replica.execute("SELECT pg_wal_replay_pause()")
+        session.execute("CREATE TABLE filler AS SELECT g, repeat('x', 200) AS t FROM generate_series(1, 20000) g")
+        (behind,) = eventually(lambda: [s for s in guard_facts.standbys(session) if (s.bytes or 0) > 2_000_000])
+        assert server.replication([behind], Limits(lag_bytes_warn=1_000_000)).warning
+        refused = server.replication([behind], Limits(lag_bytes_refuse=1_000_000))
+        assert not refused.allowed and found.name in refused.reason and "MB behind" in refused.reason
+        replica.execute("SELECT pg_wal_replay_resume()")
+
+
+def test_a_role_that_may_not_see_the_lag_is_told(pair):
+    primary, _ = pair
+    with psycopg.connect(primary, autocommit=True) as admin:
+        admin.execute("CREATE ROLE outsider LOGIN")
+    with open_session(primary + " user=outsider") as session:
+        verdict = server.replication(guard_facts.standbys(session))
+    assert verdict.allowed and verdict.warning and "hidden" in verdict.reason
