@@ -16,15 +16,14 @@ _GUARD = "write_performance"
 class TableLoad:
     """``existing`` indexes (invalid ones too), ``planned`` new ones, and the write cost those add.
 
-    ``overhead`` is relative to the table's write cost now, from ``rows`` rows the server counted as written;
-    None when it counted none.
+    ``overhead`` is relative to the table's write cost now, None when nothing tells; ``source`` says who does.
     """
 
     table: QualifiedName
     existing: int
     planned: int
     overhead: float | None = None
-    rows: float = 0.0
+    source: str = ""
 
 
 def judge(settings: WritePerformanceSettings, loads: tuple[TableLoad, ...]) -> tuple[Verdict, ...]:
@@ -61,9 +60,5 @@ def _count(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | Non
 def _overhead(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | None:
     if load.overhead is None or load.overhead <= settings.write_overhead_threshold:
         return None
-    text = (
-        f"writes to {load.table.short} will cost {load.overhead:+.0%} "
-        f"(model of costs per row, {load.rows:,.0f} rows written as the server counted)"
-    )
-    origin = f"{_KEY}.write_overhead_threshold and pg_stat_user_tables"
-    return Verdict(_GUARD, True, text, origin, warning=True, table=load.table)
+    text = f"writes to {load.table.short} will cost {load.overhead:+.0%} ({load.source})"
+    return Verdict(_GUARD, True, text, f"{_KEY}.write_overhead_threshold", warning=True, table=load.table)

@@ -33,9 +33,9 @@ def run(request: BypassRequest, progress: Progress) -> Outcome[BypassResult]:
     _check(request)
     with bookkeeping(request.connection, _KINDS[request.action], request.record) as note:
         progress.stage("reading the switches")
-        note_emergency(request.connection, request.bypass)
         changed = _turn(request, note) if request.action != STATUS else False
         with open_reader(request.connection) as session:
+            note_emergency(session, request.connection, request.bypass)
             server = look(session, metadata_schema=request.connection.metadata_schema).server
             found = _levels(session, request)
             note.details(running=not stopping(found))

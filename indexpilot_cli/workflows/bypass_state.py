@@ -40,27 +40,36 @@ def read_switches(session: Session, schema: str) -> tuple[Switch, ...] | None:
         return None
 
 
-def note_emergency(connection: Connection, settings: BypassSettings) -> None:
-    """Remember since when a configured emergency is on, so that it can end by itself; forget one that is over.
+def note_emergency(session: Session, connection: Connection, settings: BypassSettings) -> None:
+    """Remember since when a configured emergency is on, so that it can end by itself; forget those that are over.
 
-    Where nothing can be written nothing is remembered, and the emergency goes on until it is taken back by hand.
+    ``session`` only reads, a short one of its own writes. Where nothing can be written nothing is remembered, and
+    the emergency goes on until it is taken back by hand.
     """
-    from indexpilot_cli.workflows.bookkeeping import is_writable, writer
-
-    schema = connection.metadata_schema
+    wanted = bypass.emergency_key(settings) if settings.emergency.enabled else ""
+    known = read_switches(session, connection.metadata_schema) or ()
+    seen = {s.name for s in known if s.name.startswith(f"{bypass.EMERGENCY}:")}
+    if seen == ({wanted} if wanted else set()):
+        return
     try:
-        with writer(connection) as session:
-            if not is_writable(session, schema):
-                return
-            if settings.emergency.enabled:
-                name = bypass.emergency_key(settings)
-                switches.see_emergency(session, name, settings.emergency.reason, schema=schema)
-            elif any(s.name.startswith(bypass.EMERGENCY) for s in switches.read(session, schema=schema)):
-                switches.forget_emergencies(session, schema=schema)
+        _write_emergency(connection, wanted, settings.emergency.reason)
     except UnreachableError:
         raise
     except IndexPilotError:
         return
+
+
+def _write_emergency(connection: Connection, wanted: str, reason: str) -> None:
+    from indexpilot_cli.workflows.bookkeeping import is_writable, writer
+
+    schema = connection.metadata_schema
+    with writer(connection) as session:
+        if not is_writable(session, schema):
+            return
+        if wanted:
+            switches.see_emergency(session, wanted, reason, schema=schema)
+        else:
+            switches.forget_emergencies(session, schema=schema)
 
 
 def require_running(session: Session, settings: BypassSettings, schema: str) -> None:

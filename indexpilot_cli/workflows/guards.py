@@ -25,7 +25,17 @@ from indexpilot_cli.workflows.bypass_state import current_levels, note_emergency
 from indexpilot_cli.workflows.digest import schema_digest
 
 UNFORCEABLE = frozenset(
-    {"bypass", "direct_connection", "writable", "privileges", "lock", "approval", "plan_fresh", "vacuum"}
+    {
+        "bypass",
+        "direct_connection",
+        "writable",
+        "privileges",
+        "lock",
+        "approval",
+        "plan_fresh",
+        "disk",
+        "wraparound",
+    }
 )
 _WINDOW_KEY = "production_safeguards.maintenance_window"
 
@@ -66,7 +76,7 @@ def check(
     ``now`` None: the server's clock. ``catalog`` (of now) lets the plan's tables and the write overhead be judged;
     ``own_pids`` are backends of this run. Raises UsageError for a window that cannot be read, UnreachableError.
     """
-    note_emergency(request.connection, request.bypass)
+    note_emergency(session, request.connection, request.bypass)
     scene = _scene(session, operations, request, now, own_pids)
     digest = None
     if plan is not None and catalog is not None:
@@ -74,7 +84,7 @@ def check(
     return (
         *_always(scene),
         *writes.judge(
-            request.safeguards.write_performance, write_loads.loads(scene.tables, _creating(operations), catalog)
+            request.safeguards.write_performance, write_loads.loads(scene.tables, _creating(operations), catalog, plan)
         ),
         server.direct_connection(scene.server),
         server.writable(scene.server),
@@ -97,7 +107,7 @@ def recheck(
     scene = _scene(session, (operation,), request, now, own_pids)
     scene = replace(scene, spent_bytes=spent_bytes)
     settings = request.safeguards.write_performance
-    return (*_always(scene), *writes.judge(settings, write_loads.loads(scene.tables, _creating((operation,)), None)))
+    return (*_always(scene), *writes.judge(settings, write_loads.loads(scene.tables, _creating((operation,)))))
 
 
 def bypass_verdict(session: Session, request: ApplyRequest, now: datetime | None = None) -> Verdict:

@@ -1,25 +1,43 @@
-"""What planned indexes add to the writes of their tables, from rows the server counted as written."""
+"""What planned indexes add to the writes of their tables: as the plan found it, else from the server's counters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.advisor.maintenance import table_write_us, write_cost
 from indexpilot_cli.advisor.maintenance_rates import TableWrites, hot_share
 from indexpilot_cli.model.catalog import Catalog, Table
+from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.operation import Operation
+from indexpilot_cli.model.recommendation import Plan
 from indexpilot_cli.model.safety import TableFacts
 from indexpilot_cli.safety.writes import TableLoad
 
+_COUNTED = "pg_stat_user_tables"
+
 
 def loads(
-    tables: Sequence[TableFacts], operations: Sequence[Operation], catalog: Catalog | None
+    tables: Sequence[TableFacts],
+    operations: Sequence[Operation],
+    catalog: Catalog | None = None,
+    plan: Plan | None = None,
 ) -> tuple[TableLoad, ...]:
-    """One value per table. Without a catalog, or where no writes were counted, the overhead is None."""
-    return tuple(_load(table, [o for o in operations if o.relid == table.relid], catalog) for table in tables)
+    """One value per table. Where neither the plan nor the catalog tells, the overhead is None."""
+    planned = {r.definition: r.write_cost for r in plan.recommendations} if plan is not None else {}
+    return tuple(_load(table, [o for o in operations if o.relid == table.relid], catalog, planned) for table in tables)
 
 
-def _load(facts: TableFacts, operations: Sequence[Operation], catalog: Catalog | None) -> TableLoad:
+def _load(
+    facts: TableFacts,
+    operations: Sequence[Operation],
+    catalog: Catalog | None,
+    planned: Mapping[IndexDefinition, float],
+) -> TableLoad:
+    told = [planned.get(o.definition, math.nan) for o in operations]
+    if told and all(math.isfinite(cost) for cost in told):
+        source = "the plan's write model over its workload"
+        return TableLoad(facts.table, facts.indexes, len(operations), sum(told), source)
     table = catalog.table(facts.table) if catalog is not None else None
     if table is None or catalog is None:
         return TableLoad(facts.table, facts.indexes, len(operations))
@@ -27,9 +45,13 @@ def _load(facts: TableFacts, operations: Sequence[Operation], catalog: Catalog |
     base = table_write_us(table, seen)
     costs = [write_cost(o.definition, table, seen, base, catalog.major) for o in operations]
     overhead = sum(c.relative for c in costs) if base > 0 else None
-    return TableLoad(facts.table, facts.indexes, len(operations), overhead, seen.rows)
+    source = f"a model over {seen.rows:,.0f} rows written, {_COUNTED}"
+    return TableLoad(facts.table, facts.indexes, len(operations), overhead, source)
 
 
 def _counted(table: Table) -> TableWrites:
+    """Rows that are still there may have been loaded before the traffic and are not counted as inserts."""
     activity = table.activity
-    return TableWrites(activity.inserts, activity.updates, activity.deletes, hot_share(table))
+    there = table.rows if table.tuples >= 0 else activity.inserts - activity.deletes
+    inserts = max(0.0, activity.inserts - there)
+    return TableWrites(inserts, activity.updates, activity.deletes, hot_share(table))

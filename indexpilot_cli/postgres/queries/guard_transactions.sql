@@ -5,7 +5,7 @@ WITH others AS (
     WHERE a.datname = pg_catalog.current_database()
       AND a.pid <> pg_catalog.pg_backend_pid()
       AND NOT a.pid = ANY (%(own_pids)s::int[])
-      AND a.backend_type NOT IN ('autovacuum worker', 'walsender')
+      AND a.backend_type NOT IN ('autovacuum worker', 'walsender', 'parallel worker')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_vacuum v WHERE v.pid = a.pid)
 ), writers AS (
     SELECT DISTINCT ON (l.pid, l.virtualtransaction) l.pid, l.virtualtransaction, l.relation::int8 AS relid
