@@ -33,6 +33,7 @@ class OperationKind(StrEnum):
     CREATE = "create_index"
     DROP = "drop_index"
     REINDEX = "reindex"
+    ATTACH = "attach_index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Operation:
 
     ``op_id`` is a UUID; ``name`` the fixed index name; ``relid`` and ``columns_fingerprint`` identify the table as
     planned; ``sql`` and ``undo_sql`` run as they are. ``recommendation`` is the R- id where there is one.
+    ``only``: the index of a partitioned table, invalid until all partitions are attached. ``parent`` is the index
+    that an ATTACH attaches this one to; ``part_of`` the operation of the whole.
     """
 
     op_id: str
@@ -57,6 +60,14 @@ class Operation:
     attempt: int = 1
     size_bytes: int = 0
     templates: tuple[TemplateEffect, ...] = ()
+    only: bool = False
+    parent: QualifiedName | None = None
+    part_of: str | None = None
+
+    @property
+    def index(self) -> QualifiedName:
+        """The index's name with the schema of its table."""
+        return QualifiedName(self.table.schema, self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,15 @@ def read(path: Path, shown: str) -> tuple[tuple[Entry, ...], tuple[Problem, ...]
     return parse(text, shown)
 
 
+def load_plain(text: str) -> object:
+    """The YAML text as plain values. Raises ValueError when it is not YAML."""
+    try:
+        value: object = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {str(error).splitlines()[0]}") from error
+    return value
+
+
 def parse(text: str, shown: str) -> tuple[tuple[Entry, ...], tuple[Problem, ...]]:
     """Entries and mistakes of the YAML text."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.model.candidate import Reason, Rejection
+from indexpilot_cli.model.codec import to_json
 from indexpilot_cli.model.ddl import key_text
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.recommendation import Plan, Recommendation, Risk, TemplateEffect
@@ -53,6 +54,7 @@ def recommendation_json(item: Recommendation) -> Json:
         "kind": "create",
         "pattern": item.kind,
         **index_json(item.definition),
+        "definition": to_json(item.definition),
         "name": item.name,
         "summary": item.summary,
         "ddl": item.ddl,

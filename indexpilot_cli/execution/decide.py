@@ -1,0 +1,98 @@
+"""What the catalog means: for a statement that has just ended, and for an operation nobody closed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from indexpilot_cli.model.intent import Event, IndexFacts
+from indexpilot_cli.model.operation import OperationKind, OperationState
+
+OPEN = frozenset(
+    {OperationState.INTENT, OperationState.STARTED, OperationState.UNKNOWN, OperationState.FAILED_LEFTOVER}
+)
+STANDING = frozenset({OperationState.VALID, OperationState.VERIFIED, OperationState.KEPT})
+TAG = "indexpilot:"
+
+_RETRY = frozenset({"55P03", "40P01"})
+
+
+class Verdict(StrEnum):
+    """What to do about an open operation."""
+
+    LEAVE = "still_running"
+    VALID = "done"
+    CLEAN = "leftover"
+    ABSENT = "failed"
+    CONFLICT = "conflict"
+    FINISH = "finish_drop"
+    UNFINISHED = "unfinished"
+
+
+def is_usable(found: IndexFacts) -> bool:
+    """Whether queries can use the index and writes maintain it."""
+    return found.valid and found.ready and found.live
+
+
+def after_build(found: IndexFacts | None, relid: int, *, same: bool, only: bool = False) -> OperationState:
+    """The state of a CREATE from the catalog alone; ``same``: the structure is the one that was asked for.
+
+    An ``only`` index is as far as it can be when it is there: its partitions make it valid.
+    """
+    if found is None:
+        return OperationState.FAILED_CLEAN
+    if found.relid != relid or not same:
+        return OperationState.CONFLICT
+    if is_usable(found) or (only and found.partitioned):
+        return OperationState.VALID
+    return OperationState.FAILED_LEFTOVER
+
+
+def open_operation(event: Event, found: IndexFacts | None, *, same: bool, busy: bool) -> Verdict:
+    """What to do about an operation whose newest event is open.
+
+    ``busy``: somebody holds the table's lock, so the operation may still be running. ``found`` is what has the
+    index's name now, ``same`` whether its table and structure are those of the operation.
+    """
+    if busy or (found is not None and found.builder is not None):
+        return Verdict.LEAVE
+    kind = event.details.get("kind")
+    if kind == OperationKind.DROP.value:
+        return _open_drop(event, found, same=same)
+    if found is None:
+        return Verdict.ABSENT
+    if found.relid != event.relid or not same:
+        return Verdict.CONFLICT
+    if kind == OperationKind.ATTACH.value:
+        return Verdict.VALID if found.attached is not None else Verdict.ABSENT
+    if is_usable(found):
+        return Verdict.VALID
+    return Verdict.UNFINISHED if found.partitioned else Verdict.CLEAN
+
+
+def _open_drop(event: Event, found: IndexFacts | None, *, same: bool) -> Verdict:
+    """A drop goes forward only: an index that is no longer valid will not be again."""
+    if found is None:
+        return Verdict.VALID
+    if found.oid != event.details.get("oid") or not same:
+        return Verdict.CONFLICT
+    return Verdict.ABSENT if is_usable(found) or found.partitioned else Verdict.FINISH
+
+
+def worth_retrying(sqlstate: str | None, *, first_lock: bool) -> bool:
+    """Whether the same statement may succeed later: a lock that was not free, a deadlock."""
+    return first_lock or sqlstate in _RETRY
+
+
+def pause(attempt: int, jitter: float) -> float:
+    """Seconds before try ``attempt`` + 1: doubling from a quarter of a second to eight, spread by ``jitter`` (0–1)."""
+    return float(min(8.0, 0.25 * 2 ** (attempt - 1)) * (0.5 + jitter))
+
+
+def tag(op_id: str) -> str:
+    """The comment that says whose the index is; it survives REINDEX CONCURRENTLY."""
+    return f"{TAG}{op_id}"
+
+
+def tagged(comment: str | None) -> str | None:
+    """The operation an index's comment names, or None."""
+    return comment.removeprefix(TAG).split()[0] if comment and comment.startswith(TAG) and comment != TAG else None

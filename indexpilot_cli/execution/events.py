@@ -1,0 +1,90 @@
+"""The rows that tell an operation's story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from indexpilot_cli.model.codec import from_json, to_json
+from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.model.intent import Event
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.operation import Operation, OperationState
+from indexpilot_cli.model.recommendation import Recommendation
+from indexpilot_cli.model.requests import Record
+
+_FAILED = frozenset({OperationState.FAILED_CLEAN, OperationState.FAILED_LEFTOVER, OperationState.CONFLICT})
+
+
+def intent(operation: Operation, record: Record, context: Mapping[str, Any]) -> Event:
+    """The first row: everything that is meant to happen, before anything does."""
+    details = {
+        "kind": operation.kind.value,
+        "structure": to_json(operation.definition),
+        "plan": operation.plan,
+        "recommendation": operation.recommendation,
+        "part_of": operation.part_of,
+        "parent": to_json(operation.parent),
+        "sql": operation.sql,
+        "rollback_sql": operation.undo_sql,
+        "actor": record.actor,
+        "version": record.version,
+        "command": record.command,
+        **context,
+    }
+    return Event(
+        op_id=operation.op_id,
+        type=MutationType.CREATE_INDEX,
+        state=OperationState.INTENT,
+        table=operation.table,
+        index=operation.index,
+        relid=operation.relid,
+        columns_fingerprint=operation.columns_fingerprint,
+        field=operation.definition.keys[0].text,
+        attempt=operation.attempt,
+        actor=record.actor or None,
+        definition_sql=operation.sql,
+        undo_sql=operation.undo_sql,
+        details={key: value for key, value in details.items() if value is not None},
+    )
+
+
+def context_of(recommendation: Recommendation, queries: int, before: float, after: float) -> dict[str, Any]:
+    """Why the index is built, in business terms: reasons, what it saves, how many statements were looked at."""
+    return {
+        "reason": "; ".join(reason.text for reason in recommendation.reasons),
+        "cost_benefit_ratio": recommendation.benefit,
+        "queries_analyzed": queries,
+        "queries_helped": len(recommendation.templates),
+        "workload_cost_before": before,
+        "workload_cost_after": after,
+        "estimated_bytes": recommendation.size_bytes,
+        "write_cost": recommendation.write_cost,
+    }
+
+
+def follow(event: Event, state: OperationState, **changes: Any) -> Event:
+    """The next row of the same operation; a CREATE that failed changes its type."""
+    kind = event.type
+    if event.type is MutationType.CREATE_INDEX and state in _FAILED:
+        kind = MutationType.INDEX_CREATION_FAILED
+    elif event.type is MutationType.INDEX_CREATION_FAILED and state not in _FAILED:
+        kind = MutationType.CREATE_INDEX
+    changes = {"type": kind, "sqlstate": None, "error": None, "leftover": None} | changes
+    return replace(event, state=state, id=None, created_at=None, **changes)
+
+
+def structure(event: Event) -> IndexDefinition | None:
+    """The structure the operation is about, None when an unknown version wrote the row."""
+    try:
+        return from_json(IndexDefinition, event.details.get("structure"))
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def parent_of(event: Event) -> QualifiedName | None:
+    """The index that an attachment attaches to."""
+    found = event.details.get("parent")
+    return QualifiedName(found["schema"], found["name"]) if isinstance(found, Mapping) else None

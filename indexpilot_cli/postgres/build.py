@@ -1,0 +1,192 @@
+"""The session that changes indexes, what it runs, and what the catalog says afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.intent import IndexFacts
+from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.postgres.indexes import read_indexes
+from indexpilot_cli.postgres.session import Row, Session, open_session
+
+ANALYZE_SKIPPED = "01000"
+
+
+def open_builder(conninfo: str, application: str, *, password: str | None, connect_timeout: int | None) -> Session:
+    """A session for one operation: no timeouts of its own, and the server notices when we die (from 14 on).
+
+    https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
+    """
+    session = open_session(
+        conninfo,
+        password=password,
+        read_only=False,
+        statement_timeout_ms=None,
+        lock_timeout_ms=None,
+        application_name=application,
+        connect_timeout=connect_timeout,
+    )
+    session.rows("apply_session", {"application_name": application})
+    with suppress(IndexPilotError):  # a platform where the server cannot tell
+        session.rows("apply_connection_check")
+    return session
+
+
+def set_lock_timeout(session: Session, seconds: float) -> None:
+    """From now on the session waits at most so long for a lock; 0 means for ever."""
+    session.value("SELECT set_config('lock_timeout', %s, false)", (f"{round(seconds * 1000)}ms",))
+
+
+def set_tablespace(session: Session, name: str) -> None:
+    """Indexes that the session makes from now on go to that tablespace."""
+    session.value("SELECT set_config('default_tablespace', %s, false)", (name,))
+
+
+def backend(session: Session) -> tuple[int, datetime]:
+    """Process id and start of the server's process behind the session."""
+    row = session.one("apply_backend")
+    assert row is not None
+    return int(row.pid), row.backend_start
+
+
+class Running:
+    """One statement that runs in a thread of its own, so that the caller can watch it and stop it."""
+
+    def __init__(self, session: Session, statement: str):
+        self._session = session
+        self._statement = statement
+        self._done = threading.Event()
+        self.error: IndexPilotError | None = None
+        self._thread = threading.Thread(target=self._run, name="indexpilot-statement", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the statement has ended, after at most so long."""
+        return self._done.wait(seconds)
+
+    def cancel(self) -> None:
+        """Ask the server to stop it; the statement ends on its own when the connection is gone."""
+        with suppress(IndexPilotError, OSError):
+            self._session.cancel()
+
+    def _run(self) -> None:
+        try:
+            self._session.execute(self._statement)
+        except IndexPilotError as error:
+            self.error = error
+        finally:
+            self._done.set()
+
+
+def find_index(session: Session, name: QualifiedName) -> IndexFacts | None:
+    """The index of that name, with its structure, or None."""
+    return _first(session, {"schema": name.schema, "name": name.name, "oid": None, "relid": None})
+
+
+def find_index_by_oid(session: Session, oid: int) -> IndexFacts | None:
+    """The index of that oid, or None."""
+    return _first(session, {"schema": None, "name": None, "oid": oid, "relid": None})
+
+
+def indexes_of(session: Session, relid: int) -> tuple[IndexFacts, ...]:
+    """All indexes of a table, with their structures."""
+    rows = session.rows("apply_index", {"schema": None, "name": None, "oid": None, "relid": relid})
+    return _with_structure(session, [_facts(row) for row in rows])
+
+
+def relation_kind(session: Session, name: QualifiedName) -> tuple[int, str] | None:
+    """Oid and ``relkind`` of whatever has that name now, or None."""
+    row = session.one("apply_relation", {"schema": name.schema, "name": name.name})
+    return None if row is None else (int(row.relid), str(row.kind))
+
+
+def columns_fingerprint(session: Session, relid: int) -> str:
+    """Sixteen hex digits of numbers, names, types and collations of the table's columns; empty without a table."""
+    rows = session.rows("apply_columns", {"relid": relid})
+    facts = [[r.number, r.name, r.type, r.collation] for r in rows]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16] if facts else ""
+
+
+def comment_on(session: Session, index: QualifiedName, text: str | None) -> None:
+    """Set the index's comment, or remove it."""
+    session.execute(f"COMMENT ON INDEX {index} IS {'NULL' if text is None else quote_literal(text)}")
+
+
+def restore(session: Session, index: QualifiedName, table: QualifiedName, kept: Mapping[str, object]) -> None:
+    """Give an index back what its definition does not say: comment, statistics targets, replica identity, cluster.
+
+    ``kept`` is what ``keepsake`` gave. Each needs a short lock; the session's lock timeout decides how long.
+    """
+    comment = kept.get("comment")
+    comment_on(session, index, comment if isinstance(comment, str) else None)
+    targets = kept.get("targets")
+    for number, target in targets if isinstance(targets, list | tuple) else ():
+        session.execute(f"ALTER INDEX {index} ALTER COLUMN {int(number)} SET STATISTICS {int(target)}")
+    if kept.get("clustered"):
+        session.execute(f"ALTER TABLE {table} CLUSTER ON {quote_identifier(index.name)}")
+    if kept.get("replica_identity"):
+        session.execute(f"ALTER TABLE {table} REPLICA IDENTITY USING INDEX {quote_identifier(index.name)}")
+
+
+def keepsake(found: IndexFacts) -> dict[str, object]:
+    """All of an index that its definition does not say, as JSON."""
+    return {
+        "comment": found.comment,
+        "tablespace": found.tablespace,
+        "targets": [list(pair) for pair in found.targets],
+        "clustered": found.clustered,
+        "replica_identity": found.replica_identity,
+    }
+
+
+def skipped_analyze(session: Session) -> str | None:
+    """The warning by which ANALYZE says that it skipped the table although it succeeded, or None."""
+    notices = session.drain_notices()
+    found = (n.message for n in notices if n.severity == "WARNING" and n.sqlstate == ANALYZE_SKIPPED)
+    return next(found, None)
+
+
+def _first(session: Session, parameters: dict[str, object]) -> IndexFacts | None:
+    rows = session.rows("apply_index", parameters)
+    return next(iter(_with_structure(session, [_facts(row) for row in rows])), None)
+
+
+def _with_structure(session: Session, found: Sequence[IndexFacts]) -> tuple[IndexFacts, ...]:
+    structures = {
+        index.name: index.definition
+        for indexes in read_indexes(session, {f.relid: f.table for f in found}).values()
+        for index in indexes
+    }
+    return tuple(replace(facts, definition=structures.get(facts.name)) for facts in found)
+
+
+def _facts(row: Row) -> IndexFacts:
+    return IndexFacts(
+        oid=row.oid,
+        name=QualifiedName(row.schema, row.name),
+        table=QualifiedName(row.table_schema, row.table_name),
+        relid=row.relid,
+        ddl=row.ddl,
+        valid=row.valid,
+        ready=row.ready,
+        live=row.live,
+        partitioned=row.partitioned,
+        attached=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
+        children=row.children,
+        expected=row.expected,
+        comment=row.comment,
+        replica_identity=row.replica_identity,
+        clustered=row.clustered,
+        tablespace=row.tablespace,
+        targets=tuple((int(number), int(target)) for number, target in row.targets or ()),
+        dependents=tuple(row.dependents or ()),
+        bytes=row.bytes,
+        builder=row.builder,
+    )

@@ -1,0 +1,41 @@
+"""One index change per table at a time, among all who use IndexPilot: advisory locks, polled and never waited for.
+
+A waiting ``pg_advisory_lock`` would hold a snapshot that a CREATE INDEX CONCURRENTLY has to wait for.
+https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.intent import Blocker
+from indexpilot_cli.postgres.session import Row, Session
+
+SPACE = 0x49504C54  # our half of the key; the other half is the table's oid. Locks are per database by themselves.
+
+
+def try_lock(session: Session, relid: int) -> bool:
+    """Whether this session now holds the table's lock. Locks of one session are counted: unlock as often."""
+    return bool(session.value("apply_lock", _key(relid)))
+
+
+def unlock(session: Session, relid: int) -> None:
+    """Give the lock back; a lost connection has done so already."""
+    with suppress(IndexPilotError):
+        session.value("apply_unlock", _key(relid))
+
+
+def holder(session: Session, relid: int) -> Blocker | None:
+    """Who holds the table's lock, None when nobody does any more."""
+    row = session.one("apply_lock_holder", {"space": SPACE, "relid": relid})
+    return None if row is None else blocker(row)
+
+
+def blocker(row: Row) -> Blocker:
+    """A row of pid, user, application, state and seconds as a value."""
+    return Blocker(row.pid, row.user, row.application, row.state, row.seconds)
+
+
+def _key(relid: int) -> dict[str, int]:
+    return {"space": SPACE, "relation": relid - (1 << 32) if relid >= 1 << 31 else relid}

@@ -1,0 +1,136 @@
+"""The intent log: what was meant, begun and reached for every index, as rows that are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from indexpilot_cli.model.intent import Event
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.operation import OperationState
+from indexpilot_cli.postgres.metadata.redact import scrub, scrub_text
+from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.postgres.session import Row, Session
+
+_STATES = [state.value for state in OperationState]
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Operations to read: every field that is None lets all pass. ``ids`` are row ids, of any row of an operation."""
+
+    op_ids: tuple[str, ...] | None = None
+    ids: tuple[int, ...] | None = None
+    plan: str | None = None
+    since: datetime | None = None
+
+
+def append(session: Session, event: Event, *, schema: str = SCHEMA, secrets: Iterable[str] = ()) -> Event:
+    """Add the row and commit; gives the event with its id and the server's time."""
+    known = tuple(secrets)
+    row = session.one(question(session, "intent_insert", schema), _parameters(event, known))
+    assert row is not None
+    return replace(event, id=int(row.id), created_at=row.created_at)
+
+
+def operations(session: Session, which: Which | None = None, *, schema: str = SCHEMA) -> tuple[tuple[Event, ...], ...]:
+    """The events of each operation in the order they were written; operations in the order they began."""
+    wanted = which or Which()
+    parameters = {
+        "states": _STATES,
+        "op_ids": None if wanted.op_ids is None else list(wanted.op_ids),
+        "ids": None if wanted.ids is None else list(wanted.ids),
+        "plan": wanted.plan,
+        "since": wanted.since,
+        "last": False,
+    }
+    rows = session.rows(question(session, "intent_events", schema), parameters)
+    events = sorted((_event(row) for row in rows), key=lambda e: (e.op_id, e.id or 0))
+    grouped = [tuple(group) for _, group in groupby(events, key=lambda e: e.op_id)]
+    return tuple(sorted(grouped, key=lambda group: group[0].id or 0))
+
+
+def latest(session: Session, *, schema: str = SCHEMA) -> tuple[Event, ...]:
+    """The newest event of every operation, oldest operation first."""
+    parameters = {"states": _STATES, "op_ids": None, "ids": None, "plan": None, "since": None, "last": True}
+    return tuple(_event(row) for row in session.rows(question(session, "intent_events", schema), parameters))
+
+
+def add_version(session: Session, event: Event, *, schema: str = SCHEMA) -> None:
+    """Keep the definition as the newest version of the index's name."""
+    session.execute(
+        question(session, "intent_version", schema),
+        {
+            "schema_name": event.index.schema,
+            "table_name": event.table.name,
+            "index_name": event.index.name,
+            "definition_sql": event.definition_sql,
+            "undo_sql": event.undo_sql,
+            "op_id": event.op_id,
+        },
+    )
+
+
+def retire_version(session: Session, index: QualifiedName, *, schema: str = SCHEMA) -> None:
+    """No version of the index's name is current any more: it was dropped."""
+    names = {"schema_name": index.schema, "index_name": index.name}
+    session.execute(question(session, "intent_retire", schema), names)
+
+
+def _parameters(event: Event, secrets: Sequence[str]) -> dict[str, Any]:
+    return {
+        "type": event.type.value,
+        "schema_name": event.table.schema,
+        "table_name": event.table.name,
+        "field": event.field,
+        "details": Jsonb(scrub(event.details, secrets)),
+        "op_id": event.op_id,
+        "attempt": event.attempt,
+        "state": event.state.value,
+        "actor": event.actor,
+        "relid": event.relid,
+        "columns_fingerprint": event.columns_fingerprint,
+        "index_name": event.index.name,
+        "definition_sql": _text(event.definition_sql, secrets),
+        "undo_sql": _text(event.undo_sql, secrets),
+        "backend_pid": event.backend_pid,
+        "backend_start": event.backend_start,
+        "sqlstate": event.sqlstate,
+        "error": _text(event.error, secrets),
+        "leftover": event.leftover,
+    }
+
+
+def _text(value: str | None, secrets: Sequence[str]) -> str | None:
+    return None if value is None else scrub_text(value, secrets)
+
+
+def _event(row: Row) -> Event:
+    return Event(
+        op_id=row.op_id,
+        type=MutationType(row.mutation_type),
+        state=OperationState(row.state),
+        table=QualifiedName(row.schema_name, row.table_name),
+        index=QualifiedName(row.schema_name, row.index_name),
+        relid=row.relid or 0,
+        columns_fingerprint=row.columns_fingerprint or "",
+        field=row.field_name,
+        attempt=row.attempt or 1,
+        actor=row.actor,
+        definition_sql=row.definition_sql,
+        undo_sql=row.undo_sql,
+        backend_pid=row.backend_pid,
+        backend_start=row.backend_start,
+        sqlstate=row.sqlstate,
+        error=row.error,
+        leftover=row.leftover,
+        details=row.details or {},
+        id=row.id,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,41 @@
+SELECT c.oid::int8 AS oid,
+       n.nspname::text AS schema,
+       c.relname::text AS name,
+       tn.nspname::text AS table_schema,
+       t.relname::text AS table_name,
+       i.indrelid::int8 AS relid,
+       pg_catalog.pg_get_indexdef(c.oid) AS ddl,
+       i.indisvalid AS valid,
+       i.indisready AS ready,
+       i.indislive AS live,
+       c.relkind = 'I' AS partitioned,
+       pn.nspname::text AS parent_schema,
+       pc.relname::text AS parent_name,
+       (SELECT count(*) FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid)::int AS children,
+       CASE WHEN c.relkind = 'I'
+            THEN (SELECT count(*) FROM pg_catalog.pg_inherits h WHERE h.inhparent = t.oid)::int ELSE 0 END AS expected,
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+       i.indisreplident AS replica_identity,
+       i.indisclustered AS clustered,
+       s.spcname::text AS tablespace,
+       (SELECT array_agg(ARRAY[a.attnum::int, a.attstattarget::int] ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND coalesce(a.attstattarget, -1) >= 0) AS targets,
+       (SELECT array_agg(DISTINCT o.conname::text) FROM pg_catalog.pg_constraint o
+        WHERE o.conindid = c.oid) AS dependents,
+       CASE WHEN c.relkind = 'i' THEN coalesce(pg_catalog.pg_relation_size(c.oid), 0) ELSE 0 END AS bytes,
+       (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p
+        WHERE p.index_relid = c.oid AND p.datname = pg_catalog.current_database() LIMIT 1) AS builder
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+LEFT JOIN pg_catalog.pg_inherits inherited ON inherited.inhrelid = c.oid
+LEFT JOIN pg_catalog.pg_class pc ON pc.oid = inherited.inhparent
+LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
+WHERE (%(oid)s::oid IS NULL OR c.oid = %(oid)s::oid)
+  AND (%(schema)s::text IS NULL OR (n.nspname = %(schema)s AND c.relname = %(name)s))
+  AND (%(relid)s::oid IS NULL OR i.indrelid = %(relid)s::oid)
+ORDER BY c.relname

@@ -1,0 +1,10 @@
+SELECT set_config(s.name, wanted.setting, false)
+FROM (VALUES ('application_name', %(application_name)s::text),
+             ('statement_timeout', '0'),
+             ('lock_timeout', '0'),
+             ('transaction_timeout', '0'),
+             ('idle_in_transaction_session_timeout', '0'),
+             ('idle_session_timeout', '0'),
+             ('default_transaction_read_only', 'off'),
+             ('default_transaction_isolation', 'read committed')) AS wanted (name, setting)
+JOIN pg_catalog.pg_settings s ON s.name = wanted.name

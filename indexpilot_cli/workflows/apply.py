@@ -1,0 +1,119 @@
+"""``apply``: builds what a plan says, one index at a time, crash-safe, and reads every outcome from the catalog."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
+from indexpilot_cli.model.operation import ApplyResult, MutationReport
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.postgres.metadata import migrations
+from indexpilot_cli.workflows import guards
+from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
+from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
+from indexpilot_cli.workflows.apply_plan import Todo, plan_work
+from indexpilot_cli.workflows.apply_signals import Stop, listening
+from indexpilot_cli.workflows.apply_task import Run, build_all
+from indexpilot_cli.workflows.bookkeeping import is_writable
+from indexpilot_cli.workflows.reconcile import reconcile
+from indexpilot_cli.workflows.source import Source, open_source
+
+if TYPE_CHECKING:
+    from indexpilot_cli.postgres.session import Session
+
+Confirm = Callable[[ApplyResult], bool]
+
+
+def run(request: ApplyRequest, progress: Progress, confirm: Confirm) -> Outcome[ApplyResult]:
+    """Build the targets (none: the latest plan) and tell how each ended.
+
+    ``confirm`` is asked once, with what will be built and what the guards say, unless the request is confirmed.
+    Exit codes of the outcome: 0 done, nothing to do, dry run, or skipped by ``cron``; 6 a guard, the user or another
+    run said no; 7 something failed; 8 an outcome is unknown or not recorded; 9 verification took an index back.
+    Raises UsageError (unknown target), UnreachableError, PrerequisiteError (before ``init``). A signal that came is
+    raised again after clean-up.
+    """
+    with listening() as stop:
+        limits = Limits(request.lock_timeout, request.retries, request.build_timeout)
+        with open_desk(request.connection, request.record, progress, stop, limits) as desk:
+            return _run(desk, request, stop, confirm)
+
+
+def _run(desk: Desk, request: ApplyRequest, stop: Stop, confirm: Confirm) -> Outcome[ApplyResult]:
+    reconciled = () if request.dry_run else _reconciled(desk, request)
+    with open_source(request.connection, None, desk.progress) as source:
+        assert source.session is not None
+        migrations.require(source.session, request.connection.metadata_schema)
+        todo = plan_work(source, source.session, request)
+        verdicts = _verdicts(source, source.session, todo, request, desk)
+    planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
+    no = guards.refused(verdicts, force=request.force)
+    if request.dry_run:
+        return outcome(replace(planned, skipped=None if todo.tasks else "already_done"), source.server)
+    if not todo.tasks:
+        return skipped_outcome(replace(planned, skipped="already_done"), source.server)
+    if no:
+        return _stopped(desk, planned, no, request, source)
+    if not request.confirmed and not confirm(planned):
+        return refused_outcome(desk, replace(planned, skipped="declined"), (), source.server)
+    return _build(desk, request, stop, todo, planned, source)
+
+
+def _reconciled(desk: Desk, request: ApplyRequest) -> tuple[MutationReport, ...]:
+    """What earlier runs left open, settled; nothing where we may not write or are switched off."""
+    if desk.log.pooled or not is_writable(desk.log, desk.schema):
+        return ()
+    if not guards.bypass_verdict(desk.look, request).allowed:
+        return ()
+    return reconcile(desk)
+
+
+def _verdicts(source: Source, session: Session, todo: Todo, request: ApplyRequest, desk: Desk) -> tuple[Verdict, ...]:
+    found: dict[Verdict, None] = {}
+    own = (desk.log.backend_pid, desk.look.backend_pid, session.backend_pid)
+    for plan, operations in todo.by_plan:
+        checked = guards.check(session, operations, request, plan=plan, catalog=source.catalog, own_pids=own)
+        found.update(dict.fromkeys(checked))
+    return tuple(found)
+
+
+def _stopped(
+    desk: Desk, planned: ApplyResult, no: tuple[Verdict, ...], request: ApplyRequest, source: Source
+) -> Outcome[ApplyResult]:
+    """A closed window is no failure for cron; every other no is a refusal."""
+    window = next((v for v in no if v.guard == "window"), None)
+    opening = window.retry_at if window is not None else None
+    if request.cron and window is not None:
+        return skipped_outcome(replace(planned, skipped="window", next_opening=opening), source.server, desk, no)
+    return refused_outcome(desk, replace(planned, next_opening=opening, skipped=no[0].guard), no, source.server)
+
+
+def _build(
+    desk: Desk, request: ApplyRequest, stop: Stop, todo: Todo, planned: ApplyResult, source: Source
+) -> Outcome[ApplyResult]:
+    bounded = replace(desk, limits=replace(desk.limits, end=_window_end(desk, request)))
+    run = Run(bounded, request, todo)
+    try:
+        reports = build_all(run)
+    except (OutcomeUnknownError, RefusedError) as error:
+        result = replace(planned, mutations=(*todo.done, *run.reports))
+        return outcome(result, source.server, error=error, warnings=tuple(run.warnings))
+    result = replace(planned, mutations=(*todo.done, *reports))
+    return outcome(result, source.server, warnings=tuple(run.warnings), interrupted=stop.requested)
+
+
+def _window_end(desk: Desk, request: ApplyRequest) -> float | None:
+    """The moment of time.monotonic at which a hard window closes."""
+    if not request.window_hard:
+        return None
+    window, _ = guards.window_of(request)
+    if window is None:
+        return None
+    now = desk.look.value("SELECT clock_timestamp()")
+    return time.monotonic() + window.time_left(now).total_seconds()

@@ -1,0 +1,338 @@
+"""One operation, from its lock to its closing row: intent first, outcome from the catalog only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from indexpilot_cli.advisor.existing import same_structure
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
+from indexpilot_cli.execution import events
+from indexpilot_cli.execution.decide import after_build, is_usable, tag, worth_retrying
+from indexpilot_cli.model.intent import Event, IndexFacts
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.operation import MutationReport, Operation, OperationKind, OperationState
+from indexpilot_cli.postgres import build, locks
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.metadata import intents
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows.apply_clean import clean
+from indexpilot_cli.workflows.apply_desk import Desk, take_lock
+from indexpilot_cli.workflows.apply_report import report
+from indexpilot_cli.workflows.apply_watch import STOPPED, Ended, Watch, watched
+
+_SHORT_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """How an operation ended: its report, its last row (None: nothing was begun), the index as it is now."""
+
+    report: MutationReport
+    event: Event | None = None
+    found: IndexFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an operation is done: the type of its rows, where the index goes, what it gets when it is there.
+
+    ``restore`` None: the index gets our tag.
+    """
+
+    type: MutationType = MutationType.CREATE_INDEX
+    tablespace: str | None = None
+    restore: Callable[[Session, IndexFacts], None] | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    """An operation under way. ``session`` is replaced when the server took it from us."""
+
+    desk: Desk
+    operation: Operation
+    event: Event
+    session: Session
+    manner: Manner
+    notes: list[str] = field(default_factory=list)
+
+
+def perform(desk: Desk, operation: Operation, context: Mapping[str, Any], manner: Manner | None = None) -> Built:
+    """Build (or attach) the index and close its row; a failure that left nothing behind is a result, not an error.
+
+    Raises RefusedError when another run holds the table, the table is not the planned one any more, or the name is
+    taken; OutcomeUnknownError when what happened could not be found out or recorded; UnreachableError before.
+    """
+    with closing(desk.builder(operation.op_id)) as session:
+        take_lock(desk, session, operation.relid, operation.table.short)
+        try:
+            done = _already(session, operation)
+            if done is not None:
+                return done
+            return _begin(desk, session, operation, context, manner or Manner())
+        finally:
+            locks.unlock(session, operation.relid)
+
+
+def _already(session: Session, operation: Operation) -> Built | None:
+    """What makes the operation needless or impossible, looked at under the lock."""
+    _as_planned(session, operation)
+    same_name = build.find_index(session, operation.index)
+    if operation.kind is OperationKind.ATTACH:
+        attached = same_name is not None and same_name.attached == operation.parent
+        return _done_before(operation, same_name) if attached else None
+    if same_name is not None:
+        if not is_same(same_name, operation):
+            raise name_taken(operation, same_name)
+        if is_usable(same_name) or operation.only:
+            return _done_before(operation, same_name)
+        raise _strange_leftover(operation, same_name)
+    if build.relation_kind(session, operation.index) is not None:
+        raise name_taken(operation, None)
+    equal = (i for i in build.indexes_of(session, operation.relid) if is_same(i, operation) and is_usable(i))
+    found = next(equal, None)
+    return None if found is None or operation.part_of is not None else _done_before(operation, found)
+
+
+def is_same(found: IndexFacts, operation: Operation) -> bool:
+    """Whether the index is on the planned table and has the planned structure."""
+    return (
+        found.relid == operation.relid
+        and found.definition is not None
+        and same_structure(found.definition, replace(operation.definition, table=found.definition.table))
+    )
+
+
+def _as_planned(session: Session, operation: Operation) -> None:
+    now = build.relation_kind(session, operation.table)
+    if now is not None and now[0] == operation.relid:
+        columns = build.columns_fingerprint(session, operation.relid)
+        if not operation.columns_fingerprint or columns == operation.columns_fingerprint:
+            return
+    raise RefusedError(
+        f"{operation.table.short} has changed since the plan was made",
+        detail="the table was replaced or removed"
+        if now is None or now[0] != operation.relid
+        else "its columns differ",
+        hint="indexpilot recommend",
+        code="stale_plan",
+    )
+
+
+def _done_before(operation: Operation, found: IndexFacts | None) -> Built:
+    return Built(report(operation, "already_done", index=found.name.name if found else operation.name), None, found)
+
+
+def name_taken(operation: Operation, found: IndexFacts | None) -> RefusedError:
+    """The fixed name belongs to something else."""
+    return RefusedError(
+        f"the name {operation.index} belongs to something else",
+        detail=found.ddl if found is not None else "a relation of that name exists",
+        hint="rename it, or indexpilot recommend again",
+        code="name_taken",
+    )
+
+
+def _strange_leftover(operation: Operation, found: IndexFacts) -> RefusedError:
+    return RefusedError(
+        f"{operation.index} is there, invalid, and no open operation of ours speaks of it",
+        detail=f"pid {found.builder} builds it now" if found.builder else found.ddl,
+        hint=f"if nobody needs it:  DROP INDEX CONCURRENTLY {operation.index};",
+        code="invalid_index",
+    )
+
+
+def _begin(desk: Desk, session: Session, operation: Operation, context: Mapping[str, Any], manner: Manner) -> Built:
+    pid, started = build.backend(session)
+    first = events.intent(operation, desk.record, context)
+    event = desk.write(replace(first, type=manner.type, backend_pid=pid, backend_start=started))
+    work = _Work(desk, operation, event, session, manner)
+    try:
+        return _tries(work)
+    except UnreachableError as error:
+        raise _unknown(work, error.detail or error.message) from error
+    finally:
+        if work.session is not session:
+            work.session.close()
+
+
+def _tries(work: _Work) -> Built:
+    attempt = 0
+    while True:
+        attempt += 1
+        work.event = replace(work.event, attempt=attempt)
+        ended = _run(work)
+        found = _settled(work, ended)
+        state = _judge(work, found)
+        if state is OperationState.FAILED_LEFTOVER:
+            cleaned = clean(work.desk, work.session, found) if found is not None else None
+            found = cleaned.found if cleaned is not None else None
+            state = _judge(work, found)
+        if state is OperationState.VALID:
+            return _finish(work, found, ended)
+        retry = state is OperationState.FAILED_CLEAN and attempt <= work.desk.limits.retries
+        first_lock = ended.cancelled == "lock_timeout"
+        if not (retry and worth_retrying(ended.sqlstate, first_lock=first_lock)) or work.desk.rest(attempt):
+            return _close(work, state, ended, found)
+
+
+def _run(work: _Work) -> Ended:
+    """The statement under watch; STARTED is written as soon as the index is to be seen."""
+    desk, operation = work.desk, work.operation
+    pid, started = build.backend(work.session)
+    work.event = replace(work.event, backend_pid=pid, backend_start=started)
+    if work.manner.tablespace is not None:
+        build.set_tablespace(work.session, work.manner.tablespace)
+    concurrent = operation.kind is OperationKind.CREATE and not operation.only
+    if not concurrent:
+        build.set_lock_timeout(work.session, desk.limits.lock)
+    watch = Watch(
+        pid,
+        operation.name,
+        deadline=desk.limits.deadline(),
+        first_lock=desk.limits.lock if concurrent else None,
+        seen=lambda oid: _seen(work, oid),
+    )
+    ended = watched(desk, work.session, operation.sql, watch)
+    if work.event.state is OperationState.INTENT:
+        _started(work, None)
+    return ended
+
+
+def _seen(work: _Work, oid: int) -> None:
+    with suppress(IndexPilotError):  # the look session is a help; STARTED follows at the end at the latest
+        found = build.find_index_by_oid(work.desk.look, oid)
+        if found is not None and work.event.state is OperationState.INTENT:
+            _started(work, found)
+
+
+def _started(work: _Work, found: IndexFacts | None) -> None:
+    details = dict(work.event.details) | ({"oid": found.oid} if found is not None else {})
+    text = work.operation.sql if found is None else found.ddl
+    begun = events.follow(work.event, OperationState.STARTED, details=details, definition_sql=text)
+    with suppress(IndexPilotError):  # the intent is recorded; the closing row will say the rest
+        work.event = work.desk.write(begun)
+
+
+def _settled(work: _Work, ended: Ended) -> IndexFacts | None:
+    """What the catalog has now, from a new session when the old one is gone."""
+    if ended.lost or work.session.closed:
+        work.session.close()
+        again = work.desk.returned(work.operation.op_id)
+        if again is None:
+            raise _unknown(work, "the server went away and has not come back")
+        work.session = again
+        try:
+            take_lock(work.desk, again, work.operation.relid, work.operation.table.short)
+        except RefusedError as error:
+            raise _unknown(work, f"the server may still be building: {error.detail}") from error
+    try:
+        return build.find_index(work.session, work.operation.index)
+    except IndexPilotError as error:
+        raise _unknown(work, error.message) from error
+
+
+def _unknown(work: _Work, why: str) -> OutcomeUnknownError:
+    with suppress(IndexPilotError):
+        work.desk.write(events.follow(work.event, OperationState.UNKNOWN, error=why))
+    return OutcomeUnknownError(
+        f"what became of {work.operation.index} is not known", detail=why, hint="indexpilot doctor --reconcile"
+    )
+
+
+def _judge(work: _Work, found: IndexFacts | None) -> OperationState:
+    operation = work.operation
+    if operation.kind is OperationKind.ATTACH:
+        attached = found is not None and found.attached == operation.parent
+        return OperationState.VALID if attached else OperationState.FAILED_CLEAN
+    same = found is not None and is_same(found, operation)
+    return after_build(found, operation.relid, same=same, only=operation.only)
+
+
+def _finish(work: _Work, found: IndexFacts | None, ended: Ended) -> Built:
+    assert found is not None
+    if work.operation.kind is OperationKind.CREATE:
+        _tag(work, found)
+    details = dict(work.event.details) | {"oid": found.oid}
+    closed = events.follow(work.event, OperationState.VALID, definition_sql=found.ddl, details=details)
+    if work.operation.only:
+        closed = replace(closed, state=OperationState.STARTED)
+    event = work.desk.write(closed, done=True)
+    if work.operation.kind is OperationKind.CREATE:
+        with suppress(IndexPilotError):  # the log has it; versions are its digest
+            intents.add_version(work.desk.log, event, schema=work.desk.schema)
+    result = report(
+        work.operation,
+        "done",
+        event=event,
+        milliseconds=ended.seconds * 1000,
+        size_bytes=found.bytes,
+        started_at=event.created_at,
+        notes=tuple(work.notes),
+    )
+    return Built(result, event, found)
+
+
+def _tag(work: _Work, found: IndexFacts) -> None:
+    build.set_lock_timeout(work.session, work.desk.limits.lock)
+    for attempt in range(1, _SHORT_TRIES + 1):
+        try:
+            if work.manner.restore is not None:
+                work.manner.restore(work.session, found)
+            else:
+                build.comment_on(work.session, work.operation.index, tag(work.operation.op_id))
+            return
+        except IndexPilotError as error:
+            if attempt == _SHORT_TRIES or sqlstate(error) not in ("55P03", "40P01", "57014"):
+                work.notes.append(f"the index did not get all that belongs to it: {error.detail or error.message}")
+                return
+
+
+def _close(work: _Work, state: OperationState, ended: Ended, found: IndexFacts | None) -> Built:
+    why = _why(ended)
+    event = events.follow(
+        work.event,
+        state,
+        sqlstate=ended.sqlstate,
+        error=why,
+        leftover=str(work.operation.index) if state is OperationState.FAILED_LEFTOVER else None,
+    )
+    event = work.desk.write(event, done=True)
+    outcome = {OperationState.FAILED_LEFTOVER: "leftover", OperationState.CONFLICT: "conflict"}.get(state, "failed")
+    notes = [*work.notes, *(f"in the way: {blocker}" for blocker in ended.blockers)]
+    if outcome == "leftover":
+        notes.append(
+            f"remove it with  DROP INDEX CONCURRENTLY {work.operation.index};  or indexpilot doctor --reconcile"
+        )
+    result = report(
+        work.operation,
+        outcome,
+        event=event,
+        milliseconds=ended.seconds * 1000,
+        started_at=event.created_at,
+        error_code=_code(ended),
+        error=why,
+        notes=tuple(notes),
+    )
+    return Built(result, event, found)
+
+
+def _why(ended: Ended) -> str:
+    if ended.cancelled is not None:
+        reasons = {
+            STOPPED: "stopped by a signal",
+            "deadline": "the build reached its deadline and was cancelled",
+            "lock_timeout": "the table's lock was not free in time",
+        }
+        return reasons[ended.cancelled]
+    if ended.error is None:
+        return "the index is not there although the statement succeeded"
+    return ended.error.detail or ended.error.message
+
+
+def _code(ended: Ended) -> str:
+    if ended.cancelled is not None:
+        return ended.cancelled
+    return ended.error.code if ended.error is not None else "not_there"

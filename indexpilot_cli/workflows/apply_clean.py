@@ -1,0 +1,45 @@
+"""Removing our own invalid remnant: looked at again right before, under a short lock timeout, a few times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.execution.decide import is_usable
+from indexpilot_cli.model.ddl import drop_index
+from indexpilot_cli.model.intent import IndexFacts
+from indexpilot_cli.postgres import build
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows.apply_desk import Desk
+
+_PATIENCE = 5  # tries, however many the user gave the build
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What is there afterwards (None: nothing) and the last error."""
+
+    found: IndexFacts | None
+    error: IndexPilotError | None = None
+
+
+def clean(desk: Desk, session: Session, remnant: IndexFacts) -> Cleaned:
+    """Drop the remnant unless it has become valid, is being built, or is another index by now.
+
+    The session must hold the table's lock. A stop request does not end the work: what is begun is cleaned up.
+    """
+    build.set_lock_timeout(session, desk.limits.lock)
+    error: IndexPilotError | None = None
+    for attempt in range(1, _PATIENCE + 1):
+        found = build.find_index(session, remnant.name)
+        if found is None or found.oid != remnant.oid or is_usable(found) or found.builder is not None:
+            return Cleaned(found, error)
+        desk.progress.say(f"removing what is left of {remnant.name}")
+        try:
+            session.execute(drop_index(remnant.name, concurrently=not remnant.partitioned))
+        except IndexPilotError as failed:
+            error = failed
+            if session.closed:
+                raise
+            desk.rest(min(attempt, 3))
+    return Cleaned(build.find_index(session, remnant.name), error)

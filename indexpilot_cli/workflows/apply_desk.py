@@ -1,0 +1,166 @@
+"""What every step of a run shares: the log session, the sessions that change indexes, limits, and who asked."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
+from indexpilot_cli.execution.decide import pause
+from indexpilot_cli.model.intent import Event
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import Connection, Record
+from indexpilot_cli.postgres import build, locks
+from indexpilot_cli.postgres.errors_map import secrets_of
+from indexpilot_cli.postgres.metadata import intents, migrations
+from indexpilot_cli.postgres.session import Session, open_session
+from indexpilot_cli.workflows.apply_signals import Stop
+
+_LOG_STATEMENT_MS = 10_000
+_LOG_LOCK_MS = 2_000
+_POLL = 0.1  # seconds between two looks at the advisory lock
+_RETURN = 30.0  # seconds a server gets to come back
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds. ``build`` bounds the length of a build, ``end`` (of time.monotonic) when it is over; None: no limit."""
+
+    lock: float = 2.0
+    retries: int = 5
+    build: float | None = None
+    end: float | None = None
+
+    def deadline(self) -> float | None:
+        """The moment of time.monotonic at which a build that starts now is cancelled."""
+        own = None if not self.build else time.monotonic() + self.build
+        return min((moment for moment in (own, self.end) if moment is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One run. ``log`` is autocommit and never holds a snapshot; ``look`` watches and only reads."""
+
+    connection: Connection
+    record: Record
+    progress: Progress
+    stop: Stop
+    log: Session
+    look: Session
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def schema(self) -> str:
+        """The schema of our tables."""
+        return self.connection.metadata_schema
+
+    def write(self, event: Event, *, done: bool = False) -> Event:
+        """Add the row, once more on a new connection when the old one is gone.
+
+        ``done`` says that something already happened: then a log that cannot be written is an unknown outcome.
+        """
+        return self.logged(lambda: intents.append(self.log, event, schema=self.schema, secrets=self.secrets), done=done)
+
+    def logged(self, action: Callable[[], Event], *, done: bool = False) -> Event:
+        """The action's result; a lost log connection is made anew once."""
+        try:
+            try:
+                return action()
+            except UnreachableError:
+                self.log.reconnect()
+                return action()
+        except IndexPilotError as error:
+            if not done:
+                raise
+            raise OutcomeUnknownError(
+                "the change is done but could not be recorded",
+                detail=f"{error.message}" + (f": {error.detail}" if error.detail else ""),
+                hint="indexpilot doctor --reconcile",
+                code="not_recorded",
+            ) from error
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Passwords that must not be written down."""
+        return secrets_of(self.connection.conninfo, self.connection.password)
+
+    def builder(self, op_id: str) -> Session:
+        """A session of its own for one operation."""
+        return build.open_builder(
+            self.connection.conninfo,
+            f"indexpilot/{op_id}",
+            password=self.connection.password,
+            connect_timeout=self.connection.connect_timeout,
+        )
+
+    def returned(self, op_id: str) -> Session | None:
+        """A new session for the operation, waiting for a server that restarts; None when it stays away."""
+        end = time.monotonic() + _RETURN
+        while time.monotonic() < end:
+            with suppress(UnreachableError):
+                return self.builder(op_id)
+            time.sleep(0.5)
+        return None
+
+    def rest(self, attempt: int) -> bool:
+        """Wait before another try; whether somebody asked to stop meanwhile."""
+        return self.stop.sleep(pause(attempt, random.random()))
+
+
+@contextmanager
+def open_desk(
+    connection: Connection, record: Record, progress: Progress, stop: Stop, limits: Limits | None = None
+) -> Iterator[Desk]:
+    """The sessions for the length of the block. Raises PrerequisiteError before ``init``."""
+    with _log_session(connection) as log:
+        migrations.require(log, connection.metadata_schema)
+        with _look_session(connection) as look:
+            yield Desk(connection, record, progress, stop, log, look, limits or Limits())
+
+
+def take_lock(desk: Desk, session: Session, relid: int, what: str) -> None:
+    """The table's lock, polled up to the lock timeout. Raises RefusedError that names the holder."""
+    end = time.monotonic() + desk.limits.lock
+    while not locks.try_lock(session, relid):
+        if desk.stop.requested or time.monotonic() >= end:
+            raise _locked(locks.holder(session, relid), what)
+        time.sleep(_POLL)
+
+
+def _locked(holder: object, what: str) -> RefusedError:
+    return RefusedError(
+        f"another run works on {what}",
+        detail=str(holder) if holder is not None else None,
+        hint="try again when it is over; indexpilot history shows what it did",
+        code="locked",
+    )
+
+
+def _log_session(connection: Connection) -> Session:
+    session = open_session(
+        connection.conninfo,
+        password=connection.password,
+        read_only=False,
+        statement_timeout_ms=_LOG_STATEMENT_MS,
+        lock_timeout_ms=_LOG_LOCK_MS,
+        application_name="indexpilot/log",
+        connect_timeout=connection.connect_timeout,
+    )
+    session.value(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    return session
+
+
+def _look_session(connection: Connection) -> Session:
+    return open_session(
+        connection.conninfo,
+        password=connection.password,
+        read_only=True,
+        statement_timeout_ms=5_000,
+        application_name="indexpilot/look",
+        connect_timeout=connection.connect_timeout,
+    )

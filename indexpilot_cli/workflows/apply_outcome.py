@@ -1,0 +1,106 @@
+"""From reports to the outcome of the command, and the row that says why nothing was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
+from indexpilot_cli.model.capabilities import Server
+from indexpilot_cli.model.mutation import Mutation, MutationType
+from indexpilot_cli.model.operation import ApplyResult, MutationReport
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.postgres.metadata import mutations
+from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.bookkeeping import FAILED
+
+_FAILURES = frozenset({"failed", "leftover", "conflict"})
+
+
+def outcome(
+    result: ApplyResult,
+    server: Server | None,
+    *,
+    command: str = "apply",
+    error: IndexPilotError | None = None,
+    warnings: tuple[Warn, ...] = (),
+    interrupted: bool = False,
+) -> Outcome[ApplyResult]:
+    """The outcome by its reports; ``error`` is what ended the run early."""
+    code, status = _code(result.mutations, error, interrupted=interrupted)
+    if error is not None:
+        words = [error.message, *(text for text in (error.detail, error.hint) if text)]
+        warnings = (*warnings, Warn(error.code, result.plan or "", "; ".join(words)))
+    after = _next(result, command, code)
+    return Outcome(command, replace(result, warnings=warnings), status, code, server, warnings, after)
+
+
+def skipped_outcome(
+    result: ApplyResult,
+    server: Server | None,
+    desk: Desk | None = None,
+    no: Sequence[Verdict] = (),
+    *,
+    command: str = "apply",
+) -> Outcome[ApplyResult]:
+    """Nothing was done and that is no failure; logged where a guard is the reason."""
+    if desk is not None:
+        _log(desk, result, no, "skipped")
+    return Outcome(command, result, "skipped", 0, server)
+
+
+def refused_outcome(
+    desk: Desk, result: ApplyResult, no: Sequence[Verdict], server: Server | None, *, command: str = "apply"
+) -> Outcome[ApplyResult]:
+    """A guard or the user said no; the log tells who."""
+    _log(desk, result, no, "refused")
+    return Outcome(command, result, "refused", 6, server, next=(f"indexpilot {command} --dry-run",))
+
+
+def _code(reports: Sequence[MutationReport], error: IndexPilotError | None, *, interrupted: bool) -> tuple[int, str]:
+    outcomes = {report.outcome for report in reports}
+    if isinstance(error, OutcomeUnknownError) or "unknown" in outcomes:
+        return 8, "failed"
+    if interrupted:
+        return 130, "failed"
+    if "reverted" in outcomes:
+        return 9, "partial"
+    if outcomes & _FAILURES:
+        return 7, "partial"
+    if error is not None or any(r.outcome == "skipped" for r in reports):
+        return (7, "partial") if "done" in outcomes else (6, "refused")
+    return 0, "ok"
+
+
+def _next(result: ApplyResult, command: str, code: int) -> tuple[str, ...]:
+    if result.dry_run and result.mutations and command == "apply":
+        return (f"indexpilot apply {result.plan}" if result.plan else "indexpilot apply",)
+    if code == 8 or any(r.outcome == "leftover" for r in result.mutations):
+        return ("indexpilot doctor --reconcile",)
+    failed = [r.recommendation for r in result.mutations if r.outcome in _FAILURES and r.recommendation]
+    if failed and command == "apply":
+        return (f"indexpilot apply {' '.join(dict.fromkeys(failed))}",)
+    return ("indexpilot history",) if any(r.outcome == "done" for r in result.mutations) else ()
+
+
+def _log(desk: Desk, result: ApplyResult, no: Sequence[Verdict], how: str) -> None:
+    kind = MutationType.INDEX_CREATION_FAILED
+    if any(v.guard == "rate" for v in no):
+        kind = MutationType.RATE_LIMIT_EXCEEDED
+    reasons = [{"guard": v.guard, "reason": v.reason, "origin": v.origin} for v in no]
+    why = "; ".join(v.reason for v in no) or str(result.skipped or how)
+    details = {
+        "outcome": how,
+        "plan": result.plan,
+        "guards": reasons,
+        "indexes": [r.sql for r in result.mutations if r.outcome == "planned"],
+        "actor": desk.record.actor,
+        "version": desk.record.version,
+        "command": desk.record.command,
+    }
+    row = Mutation(kind, details, state=FAILED, actor=desk.record.actor or None, error=why)
+    with suppress(IndexPilotError):  # refused on a standby, for one, where nothing can be written
+        mutations.record(desk.log, row, schema=desk.schema, secrets=desk.secrets)

@@ -1,0 +1,46 @@
+"""Operations as people and programs read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indexpilot_cli.execution import events
+from indexpilot_cli.model.ddl import summary
+from indexpilot_cli.model.intent import Event
+from indexpilot_cli.model.operation import MutationReport, Operation, OperationKind
+
+
+def report(operation: Operation, outcome: str, *, event: Event | None = None, **facts: Any) -> MutationReport:
+    """The report of an operation; ``event`` is its last row."""
+    return MutationReport(
+        outcome=outcome,
+        kind=operation.kind,
+        table=operation.table,
+        index=facts.pop("index", operation.name),
+        sql=operation.sql,
+        undo_sql=operation.undo_sql,
+        id=event.id if event is not None else None,
+        recommendation=operation.recommendation,
+        summary=summary(operation.definition),
+        tries=event.attempt if event is not None else 1,
+        **facts,
+    )
+
+
+def report_of_event(event: Event, outcome: str, **facts: Any) -> MutationReport:
+    """The report of an operation of which only its rows are known."""
+    structure = events.structure(event)
+    recommendation = event.details.get("recommendation")
+    return MutationReport(
+        outcome=outcome,
+        kind=OperationKind(event.details.get("kind", OperationKind.CREATE.value)),
+        table=event.table,
+        index=event.index.name,
+        sql=str(facts.pop("sql", event.details.get("sql") or event.definition_sql or "")),
+        undo_sql=event.undo_sql or "",
+        id=event.id,
+        recommendation=recommendation if isinstance(recommendation, str) else None,
+        summary=summary(structure) if structure is not None else "",
+        tries=event.attempt,
+        **facts,
+    )

@@ -1,0 +1,64 @@
+"""INT, TERM and HUP while indexes change: the first asks to stop and clean up, the second ends at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stop:
+    """Whether somebody asked to stop. ``signal`` is the first signal that came."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._event = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop as soon as nothing is left half done."""
+        return self._event.is_set()
+
+    def request(self, number: int | None = None) -> None:
+        """Ask to stop."""
+        self.signal = self.signal or number
+        self._event.set()
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait, or less when somebody asks to stop; whether somebody did."""
+        return self._event.wait(seconds)
+
+
+@contextmanager
+def listening() -> Iterator[Stop]:
+    """A Stop that the signals set; when the block is over, the signal that came takes its ordinary course.
+
+    Outside the main thread Python delivers no signals, so nothing is installed there.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before: dict[int, Any] = {}
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.requested:
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
+        stop.request(number)
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for installed, old in before.items():
+            signal.signal(installed, old)
+    if stop.signal is not None:
+        signal.raise_signal(stop.signal)

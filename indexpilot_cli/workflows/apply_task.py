@@ -1,0 +1,168 @@
+"""Building the tasks one after another: guards again before each, then its operations, then what belongs around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
+from indexpilot_cli.execution import events
+from indexpilot_cli.execution.decide import OPEN, is_usable
+from indexpilot_cli.execution.steps import Task
+from indexpilot_cli.model.operation import MutationReport, Operation
+from indexpilot_cli.model.recommendation import Plan, Warn
+from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.postgres import build
+from indexpilot_cli.postgres.metadata import intents
+from indexpilot_cli.workflows import guards
+from indexpilot_cli.workflows.apply_build import Built, perform
+from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_plan import Todo
+from indexpilot_cli.workflows.apply_report import report
+from indexpilot_cli.workflows.apply_watch import Watch, watched
+from indexpilot_cli.workflows.reconcile import close_whole
+
+GOOD = frozenset({"done", "already_done"})
+_ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
+
+
+@dataclass(slots=True)
+class Run:
+    """A run under way: what was reported so far."""
+
+    desk: Desk
+    request: ApplyRequest
+    todo: Todo
+    reports: list[MutationReport] = field(default_factory=list)
+    warnings: list[Warn] = field(default_factory=list)
+    spent_bytes: int = 0
+
+
+def build_all(run: Run) -> tuple[MutationReport, ...]:
+    """The reports, in order. Stops early at a guard's no, at a signal, and at a failure when asked to.
+
+    Raises RefusedError when another run holds a table, OutcomeUnknownError.
+    """
+    for number, (plan, task) in enumerate(run.todo.tasks):
+        stopped = _stop_reason(run, task)
+        if stopped is not None:
+            rest = run.todo.tasks[number:]
+            run.reports.extend(report(t.head, "skipped", error_code="stopped", error=stopped) for _, t in rest)
+            break
+        done = _task(run, plan, task)
+        run.reports.append(done)
+        run.spent_bytes += done.size_bytes or 0
+        if run.request.stop_on_error and done.outcome not in GOOD:
+            break
+    return tuple(run.reports)
+
+
+def _stop_reason(run: Run, task: Task) -> str | None:
+    if run.desk.stop.requested:
+        return "stopped by a signal"
+    own = (run.desk.log.backend_pid, run.desk.look.backend_pid)
+    verdicts: tuple[Verdict, ...] = guards.recheck(
+        run.desk.look, task.head, run.request, own_pids=own, spent_bytes=run.spent_bytes
+    )
+    no = [v for v in guards.refused(verdicts, force=run.request.force) if v.guard != "lock"]
+    return f"{no[0].guard}: {no[0].reason}" if no else None
+
+
+def _task(run: Run, plan: Plan, task: Task) -> MutationReport:
+    context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
+    first: MutationReport | None = None
+    for operation in task.operations:
+        built = _operation(run, operation, context)
+        first = first or built.report
+        if built.report.outcome not in GOOD:
+            return _failed(task, first, built.report)
+    assert first is not None
+    if task.head.only:
+        first = _whole(run, task, first)
+    return _analyzed(run, task, first)
+
+
+def _operation(run: Run, operation: Operation, context: Mapping[str, Any]) -> Built:
+    try:
+        return perform(run.desk, operation, context)
+    except RefusedError as error:
+        if error.code in _ENDS:
+            run.reports.append(_refusal(operation, error))
+            raise
+        return Built(_refusal(operation, error))
+    except OutcomeUnknownError as error:
+        run.reports.append(report(operation, "unknown", error_code=error.code, error=error.detail or error.message))
+        raise
+
+
+def _refusal(operation: Operation, error: RefusedError) -> MutationReport:
+    notes = tuple(text for text in (error.detail, error.hint) if text)
+    outcome = "skipped" if error.code in _ENDS else "conflict"
+    return report(operation, outcome, error_code=error.code, error=error.message, notes=notes)
+
+
+def _failed(task: Task, first: MutationReport, failed: MutationReport) -> MutationReport:
+    """The report of the whole, with what stopped it."""
+    if failed is first:
+        return failed
+    note = f"{failed.index}: {failed.error}; apply again continues, rollback removes what is there"
+    return replace(
+        failed,
+        id=first.id,
+        index=task.head.name,
+        table=task.head.table,
+        sql=task.head.sql,
+        undo_sql=task.head.undo_sql,
+        summary=first.summary,
+        notes=(note, *failed.notes),
+    )
+
+
+def _whole(run: Run, task: Task, first: MutationReport) -> MutationReport:
+    """Close the operations of partitioned indexes that their last attachment has made valid, innermost first."""
+    desk = run.desk
+    closed = first
+    for operation in reversed([o for o in task.operations if o.only]):
+        with closing(desk.builder(operation.op_id)) as session:
+            found = build.find_index(session, operation.index)
+        if found is None or not is_usable(found):
+            return replace(first, outcome="failed", error_code="not_valid", error="the index did not become valid")
+        open_ones = [
+            e for e in intents.latest(desk.log, schema=desk.schema) if e.index == operation.index and e.state in OPEN
+        ]
+        for event in open_ones:
+            written = close_whole(desk, event, found)
+            if operation is task.head:
+                closed = replace(closed, id=written.id, outcome="done")
+    return closed
+
+
+def _analyzed(run: Run, task: Task, done: MutationReport) -> MutationReport:
+    """Statistics of expressions and of predicates exist only after an ANALYZE of the table."""
+    definition = task.head.definition
+    wants = definition.predicate is not None or any(key.expression is not None for key in definition.keys)
+    if done.outcome != "done" or not wants or not run.request.analyze or run.desk.stop.requested:
+        return done
+    why = _analyze(run, task)
+    if why is None:
+        return done
+    run.warnings.append(Warn("analyze_skipped", str(task.head.table), f"ANALYZE {task.head.table}: {why}"))
+    return replace(done, notes=(*done.notes, f"the table could not be analyzed: {why}"))
+
+
+def _analyze(run: Run, task: Task) -> str | None:
+    desk, head = run.desk, task.head
+    try:
+        with closing(desk.builder(head.op_id)) as session:
+            build.set_lock_timeout(session, desk.limits.lock)
+            pid, _ = build.backend(session)
+            watch = Watch(pid, f"analyzing {head.table.short}", deadline=desk.limits.deadline())
+            ended = watched(desk, session, f"ANALYZE {head.table}", watch)
+            if ended.error is not None:
+                return ended.error.detail or ended.error.message
+            return build.skipped_analyze(session)
+    except IndexPilotError as error:
+        return error.detail or error.message

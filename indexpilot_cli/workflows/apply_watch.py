@@ -1,0 +1,135 @@
+"""Running one statement under watch: real progress, who holds it up, and our own deadline instead of lock_timeout."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.model.intent import Blocker, BuildProgress
+from indexpilot_cli.postgres.build import Running
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.progress import look
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows.apply_desk import Desk
+
+_TICK = 0.1  # seconds
+_AGAIN = 2.0  # seconds between two cancels
+_GIVE_UP = 30.0  # seconds after the first cancel until the session is left alone
+
+STOPPED = "interrupted"
+DEADLINE = "deadline"
+FIRST_LOCK = "lock_timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a statement ended: the error (None: it succeeded), why we cancelled it, who was in the way last.
+
+    ``lost``: the connection is gone, or the server did not answer to the cancel.
+    """
+
+    error: IndexPilotError | None = None
+    cancelled: str | None = None
+    blockers: tuple[Blocker, ...] = ()
+    seconds: float = 0.0
+    lost: bool = False
+
+    @property
+    def sqlstate(self) -> str | None:
+        """The server's code, where it gave one; a lock we did not wait for any longer counts as one not available."""
+        return "55P03" if self.cancelled == FIRST_LOCK else sqlstate(self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What to look at: the process, the statement's deadline (time.monotonic), patience for the first lock (seconds).
+
+    ``seen`` is told the oid of the index as soon as there is one.
+    """
+
+    pid: int
+    title: str
+    deadline: float | None = None
+    first_lock: float | None = None
+    seen: Callable[[int], None] | None = None
+
+
+def watched(desk: Desk, session: Session, statement: str, watch: Watch) -> Ended:
+    """Run the statement to its end, or cancel it at the deadline or when somebody asks to stop."""
+    return _Loop(desk, session, statement, watch).run()
+
+
+class _Loop:
+    def __init__(self, desk: Desk, session: Session, statement: str, watch: Watch):
+        self._desk, self._session, self._watch = desk, session, watch
+        self._start = time.monotonic()
+        self._waiting_since: float | None = None
+        self._cancelled: str | None = None
+        self._cancelled_at = self._first_cancel = 0.0
+        self._blockers: tuple[Blocker, ...] = ()
+        self._named: set[int] = set()
+        self._phase, self._done, self._seen = "", 0.0, False
+        self._running = Running(session, statement)
+
+    def run(self) -> Ended:
+        """Watch until the statement has ended."""
+        self._desk.progress.stage(self._watch.title)
+        lost = False
+        while not self._running.wait(_TICK):
+            self._look()
+            self._maybe_cancel()
+            if self._cancelled and time.monotonic() - self._first_cancel > _GIVE_UP:
+                lost = True
+                break
+        error = self._running.error
+        lost = lost or (isinstance(error, UnreachableError) and error.code == "connection_lost")
+        return Ended(error, self._cancelled, self._blockers, time.monotonic() - self._start, lost)
+
+    def _look(self) -> None:
+        try:
+            now = look(self._desk.look, self._watch.pid)
+        except IndexPilotError:
+            with suppress(IndexPilotError):  # watching is a help, not a condition
+                self._desk.look.reconnect()
+            return
+        self._waiting_since = (self._waiting_since or time.monotonic()) if now.waits_for_table else None
+        self._tell(now)
+        if now.index_oid is not None and not self._seen and self._watch.seen is not None:
+            self._seen = True
+            self._watch.seen(now.index_oid)
+
+    def _tell(self, now: BuildProgress) -> None:
+        self._blockers = now.blockers or self._blockers
+        for blocker in now.blockers:
+            if blocker.pid not in self._named and time.monotonic() - self._start > 1.0:
+                self._named.add(blocker.pid)
+                self._desk.progress.say(f"{self._watch.title}: waits for {blocker}")
+        if now.phase and now.phase != self._phase:
+            self._phase, self._done = now.phase, 0.0
+            self._desk.progress.stage(f"{self._watch.title}: {now.phase}", 1.0)
+        if now.share is not None and now.share > self._done:
+            self._desk.progress.advance(min(now.share, 1.0) - self._done)
+            self._done = min(now.share, 1.0)
+
+    def _maybe_cancel(self) -> None:
+        now = time.monotonic()
+        reason = self._reason(now)
+        if reason is None or now - self._cancelled_at < _AGAIN:
+            return
+        if self._cancelled is None:
+            self._cancelled, self._first_cancel = reason, now
+        self._cancelled_at = now
+        self._running.cancel()
+
+    def _reason(self, now: float) -> str | None:
+        if self._cancelled is not None:
+            return self._cancelled
+        if self._desk.stop.requested:
+            return STOPPED
+        if self._watch.deadline is not None and now >= self._watch.deadline:
+            return DEADLINE
+        waited = 0.0 if self._waiting_since is None else now - self._waiting_since
+        return FIRST_LOCK if self._watch.first_lock is not None and waited > self._watch.first_lock else None

@@ -1,0 +1,182 @@
+"""Closing what an earlier run left open, by what the catalog says. First step of every command that changes indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.advisor.existing import same_structure
+from indexpilot_cli.errors import IndexPilotError, RefusedError
+from indexpilot_cli.execution import events
+from indexpilot_cli.execution.decide import OPEN, Verdict, open_operation, tag
+from indexpilot_cli.model.intent import Event, IndexFacts
+from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
+from indexpilot_cli.postgres import build, locks
+from indexpilot_cli.postgres.metadata import intents
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows.apply_clean import clean
+from indexpilot_cli.workflows.apply_desk import Desk, take_lock
+from indexpilot_cli.workflows.apply_report import report_of_event
+
+_TEXT = {
+    Verdict.LEAVE: "somebody still works on the table",
+    Verdict.VALID: "finished although its run did not say so",
+    Verdict.CLEAN: "an invalid index was left behind",
+    Verdict.ABSENT: "nothing was left behind",
+    Verdict.CONFLICT: "another index has the name now; it is left alone",
+    Verdict.FINISH: "the drop stopped half-way",
+    Verdict.UNFINISHED: "not all partitions have their index yet",
+}
+_FIX = {
+    Verdict.LEAVE: "wait, then look again",
+    Verdict.CONFLICT: "indexpilot recommend",
+    Verdict.UNFINISHED: "indexpilot apply continues, indexpilot rollback removes what is there",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An operation nobody closed: its newest row, what the catalog says of it, and what would settle it."""
+
+    event: Event
+    verdict: Verdict
+    found: IndexFacts | None
+
+    @property
+    def text(self) -> str:
+        """What happened, in a clause."""
+        return _TEXT[self.verdict]
+
+    @property
+    def fix(self) -> str:
+        """What to do, as a command or a clause."""
+        return _FIX.get(self.verdict, "indexpilot doctor --reconcile")
+
+
+def pending(session: Session, schema: str) -> tuple[Pending, ...]:
+    """Open operations as they stand; nothing is changed, a read-only session will do."""
+    return tuple(_pending(session, event) for event in _open_events(session, schema))
+
+
+def reconcile(desk: Desk, *, only: Collection[str] | None = None) -> tuple[MutationReport, ...]:
+    """Settle every open operation (or those of ``only``, by op_id): its row is closed, our remnants are removed.
+
+    What still runs, what is not ours any more and what needs the rest of its plan is reported and left.
+    """
+    reports = []
+    for event in _open_events(desk.log, desk.schema):
+        if only is None or event.op_id in only:
+            desk.progress.say(f"an earlier run left {event.index} open")
+            reports.append(_settle(desk, event))
+    return tuple(reports)
+
+
+def close_whole(desk: Desk, index_event: Event, found: IndexFacts) -> Event:
+    """The closing row of an index that has become valid by its last attachment."""
+    closed = events.follow(index_event, OperationState.VALID, definition_sql=found.ddl)
+    return desk.write(closed, done=True)
+
+
+def _open_events(session: Session, schema: str) -> Iterator[Event]:
+    return (e for e in intents.latest(session, schema=schema) if e.state in OPEN)
+
+
+def _pending(session: Session, event: Event) -> Pending:
+    found = build.find_index(session, event.index)
+    busy = locks.holder(session, event.relid) is not None
+    return Pending(event, open_operation(event, found, same=_same(event, found), busy=busy), found)
+
+
+def _same(event: Event, found: IndexFacts | None) -> bool:
+    """Whether the index is the operation's: on its table and of its structure, or the very text once seen."""
+    if found is None or found.relid != event.relid:
+        return False
+    if event.definition_sql == found.ddl and event.details.get("oid") == found.oid:
+        return True
+    structure = events.structure(event)
+    if structure is None or found.definition is None:
+        return False
+    return same_structure(found.definition, replace(structure, table=found.definition.table))
+
+
+def _settle(desk: Desk, event: Event) -> MutationReport:
+    with closing(desk.builder(event.op_id)) as session:
+        try:
+            take_lock(desk, session, event.relid, event.table.short)
+        except RefusedError as error:
+            return report_of_event(event, "skipped", notes=tuple(t for t in (_TEXT[Verdict.LEAVE], error.detail) if t))
+        try:
+            return _settle_locked(desk, session, event)
+        finally:
+            locks.unlock(session, event.relid)
+
+
+def _settle_locked(desk: Desk, session: Session, event: Event) -> MutationReport:
+    newest = intents.operations(desk.log, intents.Which(op_ids=(event.op_id,)), schema=desk.schema)[0][-1]
+    if newest.state not in OPEN:  # its own run closed it while we waited for the lock
+        return report_of_event(newest, "skipped", notes=("closed meanwhile",))
+    found = build.find_index(session, event.index)
+    verdict = open_operation(event, found, same=_same(event, found), busy=False)
+    if verdict in (Verdict.CLEAN, Verdict.FINISH) and found is not None:
+        found = clean(desk, session, found).found
+        again = open_operation(event, found, same=_same(event, found), busy=False)
+        verdict = Verdict.ABSENT if verdict is Verdict.CLEAN and found is None else again
+    return _close(desk, session, event, verdict, found)
+
+
+def _close(desk: Desk, session: Session, event: Event, verdict: Verdict, found: IndexFacts | None) -> MutationReport:
+    notes = (f"left open by an earlier run: {_TEXT[verdict]}",)
+    if verdict in (Verdict.LEAVE, Verdict.UNFINISHED):
+        return report_of_event(event, "skipped", notes=notes)
+    if verdict in (Verdict.CLEAN, Verdict.FINISH):
+        return _leftover(desk, event, notes)
+    if verdict is Verdict.VALID:
+        return _close_valid(desk, session, event, found, notes)
+    state = OperationState.CONFLICT if verdict is Verdict.CONFLICT else OperationState.FAILED_CLEAN
+    closed = desk.write(events.follow(event, state, error=notes[0]))
+    return report_of_event(closed, "conflict" if state is OperationState.CONFLICT else "failed", notes=notes)
+
+
+def _leftover(desk: Desk, event: Event, notes: tuple[str, ...]) -> MutationReport:
+    if event.state is not OperationState.FAILED_LEFTOVER:
+        error = "the invalid index could not be removed"
+        event = desk.write(events.follow(event, OperationState.FAILED_LEFTOVER, error=error, leftover=str(event.index)))
+    return report_of_event(event, "leftover", notes=notes)
+
+
+def _close_valid(
+    desk: Desk, session: Session, event: Event, found: IndexFacts | None, notes: tuple[str, ...]
+) -> MutationReport:
+    if event.details.get("kind") == OperationKind.DROP.value:
+        return _close_drop(desk, event, notes)
+    assert found is not None
+    if event.details.get("kind") == OperationKind.CREATE.value:
+        build.set_lock_timeout(session, desk.limits.lock)
+        with suppress(IndexPilotError):
+            build.comment_on(session, event.index, tag(event.op_id))
+    closed = desk.write(events.follow(event, OperationState.VALID, definition_sql=found.ddl))
+    if event.details.get("kind") == OperationKind.CREATE.value:
+        with suppress(IndexPilotError):
+            intents.add_version(desk.log, closed, schema=desk.schema)
+    return report_of_event(closed, "done", size_bytes=found.bytes, notes=notes)
+
+
+def _close_drop(desk: Desk, event: Event, notes: tuple[str, ...]) -> MutationReport:
+    closed = desk.write(events.follow(event, OperationState.VALID))
+    mark_reverted(desk, closed)
+    return report_of_event(closed, "done", notes=notes)
+
+
+def mark_reverted(desk: Desk, drop: Event) -> None:
+    """The row that says of the operation a drop took back that it no longer stands."""
+    with suppress(IndexPilotError):
+        intents.retire_version(desk.log, drop.index, schema=desk.schema)
+    taken_back = drop.details.get("reverts")
+    if not isinstance(taken_back, str):
+        return
+    for group in intents.operations(desk.log, intents.Which(op_ids=(taken_back,)), schema=desk.schema):
+        if group[-1].state is not OperationState.REVERTED:
+            details = dict(group[-1].details) | {"reverted_by": drop.op_id}
+            reverted = events.follow(group[-1], OperationState.REVERTED, type=drop.type, details=details)
+            desk.write(reverted, done=True)

@@ -1,0 +1,130 @@
+"""``rollback``: takes back what our log says we did, newest first; what was dropped is built again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
+from indexpilot_cli.model.operation import ApplyResult, MutationReport
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.model.requests import ApplyRequest, RollbackRequest
+from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.postgres import guard_facts
+from indexpilot_cli.postgres.capabilities import look
+from indexpilot_cli.workflows import guards
+from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
+from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
+from indexpilot_cli.workflows.apply_signals import listening
+from indexpilot_cli.workflows.reconcile import reconcile
+from indexpilot_cli.workflows.rollback_choose import Step, choose
+from indexpilot_cli.workflows.rollback_drop import take_back
+from indexpilot_cli.workflows.rollback_restore import bring_back
+
+Confirm = Callable[[ApplyResult], bool]
+
+
+def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outcome[ApplyResult]:
+    """Undo the targets and tell how each ended; exit codes as for apply.
+
+    Raises UsageError (unknown id, nothing named), UnreachableError, PrerequisiteError (before ``init``).
+    """
+    with (
+        listening() as stop,
+        open_desk(
+            request.connection, request.record, progress, stop, Limits(request.lock_timeout, request.retries)
+        ) as desk,
+    ):
+        return _run(desk, request, confirm)
+
+
+def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[ApplyResult]:
+    server = look(desk.look, metadata_schema=desk.schema).server
+    verdicts = _verdicts(desk, request)
+    no = guards.refused(verdicts, force=False)
+    reconciled = () if request.dry_run or no else reconcile(desk)
+    steps = choose(desk, request)
+    planned = ApplyResult(
+        _plan(request), verdicts, tuple(s.report for s in steps), request.dry_run, reconciled=reconciled
+    )
+    if request.dry_run:
+        return outcome(planned, server, command="rollback", warnings=_standby_warning(desk))
+    if not any(s.report.outcome == "planned" for s in steps):
+        return skipped_outcome(replace(planned, skipped="nothing_to_undo"), server, command="rollback")
+    if no:
+        return refused_outcome(desk, replace(planned, skipped=no[0].guard), no, server, command="rollback")
+    if not request.confirmed and not confirm(planned):
+        return refused_outcome(desk, replace(planned, skipped="declined"), (), server, command="rollback")
+    reports: list[MutationReport] = []
+    error = _undo(desk, request, steps, reports)
+    result = replace(planned, mutations=tuple(reports))
+    return outcome(
+        result,
+        server,
+        command="rollback",
+        error=error,
+        warnings=_standby_warning(desk),
+        interrupted=desk.stop.requested,
+    )
+
+
+def _undo(
+    desk: Desk, request: RollbackRequest, steps: tuple[Step, ...], reports: list[MutationReport]
+) -> IndexPilotError | None:
+    """Fill the reports; the error that ended the run early, or None."""
+    for step in steps:
+        if step.report.outcome != "planned":
+            reports.append(step.report)
+            continue
+        if desk.stop.requested:
+            reports.append(replace(step.report, outcome="skipped", error="stopped by a signal"))
+            continue
+        try:
+            drops = step.drops
+            reports.append(
+                take_back(desk, step.event, force=request.force) if drops else bring_back(desk, step.event)
+            )
+        except RefusedError as error:
+            ends = error.code == "locked"
+            notes = tuple(text for text in (error.detail, error.hint) if text)
+            reports.append(
+                replace(step.report, outcome="skipped", error_code=error.code, error=error.message, notes=notes)
+            )
+            if ends:
+                return error
+        except OutcomeUnknownError as error:
+            reports.append(replace(step.report, outcome="unknown", error_code=error.code, error=error.message))
+            return error
+    return None
+
+
+def _verdicts(desk: Desk, request: RollbackRequest) -> tuple[Verdict, ...]:
+    """A rollback waits for no window, but for a server that may be written to and for whoever switched us off."""
+    from indexpilot_cli.safety import server
+
+    facts = guard_facts.server_facts(desk.log)
+    asked = ApplyRequest(connection=request.connection, bypass=request.bypass)
+    return (
+        guards.bypass_verdict(desk.look, asked),
+        server.direct_connection(facts),
+        server.writable(facts),
+    )
+
+
+def _standby_warning(desk: Desk) -> tuple[Warn, ...]:
+    try:
+        standbys = guard_facts.standbys(desk.look)
+    except IndexPilotError:
+        return ()
+    if not standbys:
+        return ()
+    names = ", ".join(s.name for s in standbys)
+    text = f"queries on {names} that use a dropped index at that moment are cancelled there"
+    return (Warn("standby_queries", names, text),)
+
+
+def _plan(request: RollbackRequest) -> str | None:
+    plans = [t for t in request.targets if t.upper().startswith("P-")]
+    return plans[0] if len(plans) == 1 and len(request.targets) == 1 else None

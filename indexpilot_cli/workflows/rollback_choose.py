@@ -1,0 +1,99 @@
+"""Which operations of the log are meant, and what undoing each of them would be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.execution.decide import OPEN, STANDING
+from indexpilot_cli.model.intent import Event
+from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
+from indexpilot_cli.model.requests import RollbackRequest
+from indexpilot_cli.postgres.metadata import intents
+from indexpilot_cli.postgres.metadata.intents import Which
+from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_report import report_of_event
+
+_MUTATION = re.compile(r"[Mm]-(\d{1,18})")
+_PLAN = re.compile(r"[Pp]-[0-9A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation to undo. ``report`` is planned, or says why there is nothing to undo. ``drops``: by a drop."""
+
+    event: Event
+    report: MutationReport
+    drops: bool = True
+
+
+def choose(desk: Desk, request: RollbackRequest) -> tuple[Step, ...]:
+    """The steps, newest operation first. Raises UsageError when an id is unknown or nothing was named."""
+    found: dict[str, Event] = {}
+    named: set[str] = set()
+    for target in request.targets:
+        for event in _target(desk, target):
+            found[event.op_id] = event
+            if _MUTATION.fullmatch(target):
+                named.add(event.op_id)
+    if request.last:
+        found.update((e.op_id, e) for e in _last(desk))
+    if request.since is not None:
+        found.update((e.op_id, e) for e in _newest(desk, Which(since=request.since)))
+    if not (request.targets or request.last or request.since):
+        raise UsageError("nothing to undo was named", hint="indexpilot rollback --last", code="nothing_named")
+    wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
+    return tuple(step_of(event) for event in sorted(wanted, key=lambda e: e.id or 0, reverse=True))
+
+
+def step_of(event: Event) -> Step:
+    """What undoing the operation would be, by its newest row."""
+    dropped = event.details.get("kind") == OperationKind.DROP.value
+    if event.state is OperationState.REVERTED:
+        return Step(event, report_of_event(event, "already_done", notes=("taken back before",)))
+    if event.details.get("part_of"):
+        text = "belongs to the index of its partitioned table: roll that back"
+        return Step(event, report_of_event(event, "skipped", error_code="attached", error=text))
+    unfinished = event.state in OPEN and not dropped
+    if event.state not in STANDING and not unfinished:
+        return Step(event, report_of_event(event, "already_done", notes=("failed at the time, nothing to undo",)))
+    sql = event.undo_sql or ""
+    return Step(event, report_of_event(event, "planned", sql=sql), drops=not dropped)
+
+
+def _target(desk: Desk, target: str) -> tuple[Event, ...]:
+    mutation = _MUTATION.fullmatch(target)
+    if mutation:
+        events = _newest(desk, Which(ids=(int(mutation[1]),)))
+        if not events:
+            hint = "indexpilot history lists them"
+            raise UsageError(f"no change of an index {target} in the log", hint=hint, code="unknown_id")
+        return events
+    if not _PLAN.fullmatch(target):
+        raise UsageError(f"{target} is neither M-… nor P-…", hint="indexpilot history lists them", code="unknown_id")
+    plan = "P-" + target[2:].lower()
+    events = _newest(desk, Which(plan=plan))
+    if not events:
+        raise UsageError(f"nothing of plan {plan} was built", hint="indexpilot history", code="unknown_id")
+    return events
+
+
+def _newest(desk: Desk, which: Which) -> tuple[Event, ...]:
+    """The newest row of each operation that has a matching row, whatever that newest row is."""
+    ids = tuple(group[0].op_id for group in intents.operations(desk.look, which, schema=desk.schema))
+    if not ids:
+        return ()
+    return tuple(group[-1] for group in intents.operations(desk.look, Which(op_ids=ids), schema=desk.schema))
+
+
+def _last(desk: Desk) -> tuple[Event, ...]:
+    standing = [e for e in intents.latest(desk.look, schema=desk.schema) if e.state in STANDING and _of_its_own(e)]
+    if not standing:
+        raise UsageError("there is nothing to undo", hint="indexpilot history", code="nothing_named")
+    return (max(standing, key=lambda e: e.id or 0),)
+
+
+def _of_its_own(event: Event) -> bool:
+    """Neither a part of a partitioned index nor itself a rollback: those are undone only when named."""
+    return not event.details.get("part_of") and "reverts" not in event.details

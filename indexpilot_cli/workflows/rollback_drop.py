@@ -1,0 +1,158 @@
+"""Taking back an index we made: dropped concurrently, forward only, pending until it is gone."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import closing
+from dataclasses import replace
+
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
+from indexpilot_cli.execution import events
+from indexpilot_cli.execution.decide import is_usable, tagged, worth_retrying
+from indexpilot_cli.model.ddl import drop_index
+from indexpilot_cli.model.intent import Event, IndexFacts
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
+from indexpilot_cli.postgres import build, locks
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows.apply_desk import Desk, take_lock
+from indexpilot_cli.workflows.apply_report import report_of_event
+from indexpilot_cli.workflows.apply_watch import Ended, Watch, watched
+from indexpilot_cli.workflows.reconcile import mark_reverted
+
+
+def take_back(desk: Desk, event: Event, *, force: bool = False, reason: str = "") -> MutationReport:
+    """Drop the index of the operation whose newest row is ``event`` and log it as ROLLBACK_INDEX.
+
+    ``force`` drops it although its definition is not what we made. Raises RefusedError when another run holds the
+    table, when the index is not ours or changed, or when something depends on it; OutcomeUnknownError.
+    """
+    with closing(desk.builder(event.op_id)) as session:
+        take_lock(desk, session, event.relid, event.table.short)
+        try:
+            found = build.find_index(session, event.index)
+            if found is None:
+                return _gone(desk, event)
+            check_droppable(event, found, force=force)
+            return _drop(desk, session, event, found, reason)
+        finally:
+            locks.unlock(session, event.relid)
+
+
+def check_droppable(event: Event, found: IndexFacts, *, force: bool) -> None:
+    """Raises RefusedError unless the index is the one we made and nothing needs it."""
+    ours = tagged(found.comment) == event.op_id or found.oid == event.details.get("oid")
+    if found.relid != event.relid or not ours:
+        raise _refused(event, "is not the index we made", found.ddl, "not_ours")
+    if found.ddl != event.definition_sql and is_usable(found) and not force:
+        raise _refused(event, "has changed since we made it", found.ddl, "changed", "--force drops it all the same")
+    if found.dependents:
+        raise _refused(event, "backs a constraint", ", ".join(found.dependents), "depended_on")
+    if found.attached is not None:
+        raise _refused(event, "belongs to a partitioned index", str(found.attached), "depended_on")
+    if found.replica_identity:
+        text = f"{found.table} is replicated by it: UPDATE and DELETE would fail without"
+        raise _refused(event, "is a replica identity", text, "depended_on")
+
+
+def _refused(event: Event, what: str, detail: str, code: str, hint: str | None = None) -> RefusedError:
+    return RefusedError(f"{event.index} {what}", detail=detail, hint=hint, code=code)
+
+
+def _gone(desk: Desk, event: Event) -> MutationReport:
+    """Somebody dropped it already: the log follows."""
+    closed = desk.write(events.follow(event, OperationState.REVERTED, type=MutationType.ROLLBACK_INDEX))
+    return report_of_event(closed, "already_done", sql=event.undo_sql or "", notes=("the index was gone already",))
+
+
+def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason: str) -> MutationReport:
+    sql = drop_index(found.name, concurrently=not found.partitioned)
+    pid, started = build.backend(session)
+    details = dict(event.details) | {
+        "kind": OperationKind.DROP.value,
+        "oid": found.oid,
+        "reverts": event.op_id,
+        "restore": build.keepsake(found),
+        "partitioned": found.partitioned,
+        "sql": sql,
+        "rollback_sql": found.ddl,
+        "rollback_reason": reason,
+        "command": desk.record.command,
+        "actor": desk.record.actor,
+    }
+    first = Event(
+        op_id=str(uuid.uuid4()),
+        type=MutationType.ROLLBACK_INDEX,
+        state=OperationState.INTENT,
+        table=event.table,
+        index=event.index,
+        relid=event.relid,
+        columns_fingerprint=event.columns_fingerprint,
+        field=event.field,
+        actor=desk.record.actor or None,
+        definition_sql=found.ddl,
+        undo_sql=found.ddl,
+        backend_pid=pid,
+        backend_start=started,
+        details=details,
+    )
+    written = desk.write(events.follow(desk.write(first), OperationState.STARTED))
+    return _tries(desk, session, written, found, sql)
+
+
+def _tries(desk: Desk, session: Session, event: Event, found: IndexFacts, sql: str) -> MutationReport:
+    build.set_lock_timeout(session, desk.limits.lock)
+    attempt = 0
+    while True:
+        attempt += 1
+        event = replace(event, attempt=attempt)
+        ended = watched(desk, session, sql, Watch(event.backend_pid or 0, f"dropping {event.index.short}"))
+        try:
+            left = build.find_index(session, event.index)
+        except UnreachableError as error:
+            raise _unknown(event, error) from error
+        if left is None:
+            return _done(desk, event, found, ended)
+        retry = attempt <= desk.limits.retries and worth_retrying(ended.sqlstate, first_lock=False)
+        if not retry or desk.rest(attempt):
+            return _failed(desk, event, left, ended)
+
+
+def _done(desk: Desk, event: Event, found: IndexFacts, ended: Ended) -> MutationReport:
+    closed = desk.write(events.follow(event, OperationState.VALID), done=True)
+    mark_reverted(desk, closed)
+    return report_of_event(
+        closed,
+        "done",
+        milliseconds=ended.seconds * 1000,
+        size_bytes=found.bytes,
+        started_at=event.created_at,
+    )
+
+
+def _failed(desk: Desk, event: Event, left: IndexFacts, ended: Ended) -> MutationReport:
+    why = (ended.error.detail or ended.error.message) if ended.error is not None else "the index is still there"
+    half = not is_usable(left) and not left.partitioned
+    state = OperationState.FAILED_LEFTOVER if half else OperationState.FAILED_CLEAN
+    closed = desk.write(
+        events.follow(event, state, sqlstate=ended.sqlstate, error=why, leftover=str(event.index) if half else None),
+        done=True,
+    )
+    pending = ("no query uses it any more; indexpilot rollback again, or doctor --reconcile, finishes",)
+    blockers = tuple(f"in the way: {b}" for b in ended.blockers)
+    code = ended.cancelled or (ended.error.code if ended.error is not None else None)
+    return report_of_event(
+        closed,
+        "leftover" if half else "failed",
+        error=why,
+        error_code=code,
+        notes=(*(pending if half else ()), *blockers),
+    )
+
+
+def _unknown(event: Event, error: IndexPilotError) -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        f"whether {event.index} is gone is not known",
+        detail=error.detail or error.message,
+        hint="indexpilot doctor --reconcile",
+    )
