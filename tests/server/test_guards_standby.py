@@ -1,14 +1,16 @@
 """A standby, seen from the primary and from itself."""
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.postgres import guard_facts
 from indexpilot_cli.postgres.session import open_session
-from indexpilot_cli.safety import server
+from indexpilot_cli.safety import server, tables
 from indexpilot_cli.safety.limits import Limits
 from indexpilot_cli.twin.server import LocalServer, new_home, server_user
 from tests.server.guarding import eventually
@@ -21,8 +23,10 @@ def pair():
     found = binaries()
     if not found.program("pg_basebackup").exists():
         pytest.skip("no pg_basebackup here")
-    with LocalServer(found, new_home(), SETTINGS | {"wal_level": "replica", "max_wal_senders": "4"}) as primary:
-        standby = LocalServer(found, new_home(), SETTINGS | {"hot_standby": "on"})
+    with LocalServer(
+        found, new_home(), SETTINGS | {"wal_level": "replica", "max_wal_senders": "4", "max_prepared_transactions": "4"}
+    ) as primary:
+        standby = LocalServer(found, new_home(), SETTINGS | {"hot_standby": "on", "max_prepared_transactions": "4"})
         copy(found, primary, standby.data)
         with standby:
             yield primary.dsn(), standby.dsn()
@@ -82,3 +86,21 @@ def test_a_role_that_may_not_see_the_lag_is_told(pair):
     with open_session(primary + " user=outsider") as session:
         verdict = server.replication(guard_facts.standbys(session))
     assert verdict.allowed and verdict.warning and "hidden" in verdict.reason
+
+
+def test_a_prepared_transaction_on_the_table_is_named(pair):
+    """It has no process, and it stays until somebody ends it: the build would wait for ever."""
+    primary, _ = pair
+    with psycopg.connect(primary, autocommit=True) as admin:
+        admin.execute("CREATE TABLE public.parts (a int)")
+        (relid,) = admin.execute("SELECT 'public.parts'::regclass::oid::int8").fetchone()
+        for statement in ("BEGIN", "INSERT INTO public.parts VALUES (1)", "PREPARE TRANSACTION 'forgotten'"):
+            admin.execute(statement)
+        with open_session(primary) as session:
+            (found,) = guard_facts.transactions(session, [relid])
+            assert (found.pid, found.prepared, found.relid) == (None, "forgotten", relid)
+            names = {relid: QualifiedName("public", "parts")}
+            verdict = tables.transactions([found], names, datetime(2026, 11, 20, tzinfo=UTC))
+            assert not verdict.allowed and "'forgotten'" in verdict.reason
+            admin.execute("ROLLBACK PREPARED 'forgotten'")
+            assert guard_facts.transactions(session, [relid]) == ()

@@ -22,6 +22,8 @@ WHERE o.backend_xmin IS NOT NULL OR w.pid IS NOT NULL
 UNION ALL
 SELECT NULL, extract(epoch FROM clock_timestamp() - p.prepared)::float8, p.owner::text, NULL, NULL, w.relid, p.gid
 FROM writers w
+JOIN pg_catalog.pg_locks x
+    ON x.locktype = 'transactionid' AND x.pid IS NULL AND x.virtualtransaction = w.virtualtransaction
 JOIN pg_catalog.pg_prepared_xacts p
-    ON p.database = pg_catalog.current_database() AND w.virtualtransaction = '-1/' || p.transaction::text
+    ON p.database = pg_catalog.current_database() AND p.transaction = x.transactionid
 WHERE w.pid IS NULL
