@@ -67,7 +67,31 @@ def carry_out(session: Session, workflow: Workflow, request: Any, view: View, *,
     outcome = settled(session.call(asked, request))
     if not shown:
         show_guards(session, outcome.result.verdicts, quiet=outcome.status == "skipped")
+    if outcome.status == "refused" and not session.machine and not _did_something(outcome.result):
+        return refuse(session, outcome)
     return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+
+
+def _did_something(result: ApplyResult) -> bool:
+    return any(m.outcome not in ("planned", "skipped", "already_done") for m in result.mutations)
+
+
+def refuse(session: Session, outcome: Outcome[ApplyResult]) -> int:
+    """Nothing was done: the reason as an error, and no payload; the exit code."""
+    from indexpilot_cli.cli.show import diagnostic
+    from indexpilot_cli.render.views.apply import reason
+
+    result = outcome.result
+    if result.skipped:
+        declined = result.skipped == "declined"
+        diagnostic(session, "error", "nothing was done" if declined else f"refused: {reason(result)}")
+    for warning in outcome.warnings:
+        diagnostic(session, "error", warning.message)
+    if result.next_opening:
+        diagnostic(
+            session, "hint", f"from cron, to go ahead as soon as it opens: indexpilot {outcome.command} --window --yes"
+        )
+    return outcome.exit_code
 
 
 def settled(outcome: Outcome[ApplyResult]) -> Outcome[ApplyResult]:

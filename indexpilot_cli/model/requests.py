@@ -162,7 +162,11 @@ class SnapshotRequest:
 
 @dataclass(frozen=True, slots=True)
 class DoctorRequest:
-    """``twin`` also measures how faithfully the twin plans the workload."""
+    """``twin`` also measures how faithfully the twin plans the workload.
+
+    ``reconcile`` settles what earlier runs left open. ``probe`` is all, live (does the server answer) or ready
+    (could indexes be changed now); the last two ask a handful of questions only.
+    """
 
     connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
@@ -170,6 +174,8 @@ class DoctorRequest:
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
+    reconcile: bool = False
+    probe: str = "all"
 
 
 @dataclass(frozen=True, slots=True)

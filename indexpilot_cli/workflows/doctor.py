@@ -11,6 +11,8 @@ from indexpilot_cli.model.requests import DoctorRequest
 from indexpilot_cli.model.results import Check, DoctorResult
 from indexpilot_cli.workflows import doctor_checks as checks
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
+from indexpilot_cli.workflows.doctor_open import names, open_checks, open_operations, settle
+from indexpilot_cli.workflows.doctor_probe import probe
 from indexpilot_cli.workflows.fidelity import measure_fidelity
 from indexpilot_cli.workflows.source import Source, open_source
 
@@ -18,12 +20,18 @@ _NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot
 
 
 def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
-    """Checks in the order to fix them in; with ``twin`` also the twin's fidelity as numbers."""
+    """Checks in the order to fix them in; with ``twin`` also the twin's fidelity as numbers.
+
+    With ``reconcile`` what earlier runs left open is settled first, and told.
+    """
+    if request.probe != "all":
+        return probe(request, progress)
+    settled = settle(request, progress) if request.reconcile else ()
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record, offline=bool(request.snapshot)) as note,
         open_source(request.connection, request.snapshot, progress) as source,
     ):
-        found = _checks(source, request)
+        found = (*settled, *_checks(source, request))
         fidelity = measure_fidelity(source, request, progress) if request.twin else None
         note.details(checks={c.code: c.state for c in found})
     bad = any(c.state in ("error", "warning") for c in found)
@@ -41,6 +49,7 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
 def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
     now = source.catalog.taken_at or datetime.now(UTC)
     found: list[Check] = []
+    left = open_operations(source.session, request.connection.metadata_schema) if source.session else ()
     if source.capabilities is None:
         found.append(Check("ok", "snapshot", f"{request.snapshot}, PostgreSQL {source.catalog.major}", code="snapshot"))
     else:
@@ -49,6 +58,7 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
         found += checks.workload_checks(source.capabilities)
         found += checks.privilege_checks(source.capabilities)
         found.append(checks.metadata_check(source.capabilities, request.connection.metadata_schema))
+        found += open_checks(left) if source.capabilities.metadata_version is not None else ()
     found += checks.statistics_checks(source.catalog, now)
-    found += checks.index_checks(source.catalog)
+    found += checks.index_checks(source.catalog, names(left))
     return tuple(found)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from indexpilot_cli.model.capabilities import Capabilities
 from indexpilot_cli.model.catalog import Catalog, Table
 from indexpilot_cli.model.ddl import drop_index
+from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.results import Check
 
 OLDEST_MAJOR = 12
@@ -115,9 +116,9 @@ def _stale(table: Table, now: datetime) -> str | None:
     return None
 
 
-def index_checks(catalog: Catalog) -> Iterator[Check]:
-    """Invalid indexes: maintained by every write, used by no query."""
-    invalid = [i for t in catalog.tables for i in t.indexes if not i.valid]
+def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Iterator[Check]:
+    """Invalid indexes: maintained by every write, used by no query. ``known`` are told elsewhere."""
+    invalid = [i for t in catalog.tables for i in t.indexes if not i.valid and i.name not in known]
     for index in invalid:
         if index.definition.unique:
             text = f"{index.name.short} is invalid and UNIQUE: it still refuses application inserts"
@@ -126,4 +127,5 @@ def index_checks(catalog: Catalog) -> Iterator[Check]:
             text = f"{index.name.short}: every write maintains it, no query uses it"
             yield Check("warning", "invalid index", text, f"{drop_index(index.name)};", "invalid_index")
     if not invalid:
-        yield Check("ok", "indexes", f"{sum(len(t.indexes) for t in catalog.tables)} valid", code="invalid_index")
+        valid = sum(i.valid for t in catalog.tables for i in t.indexes)
+        yield Check("ok", "indexes", f"{valid} valid", code="invalid_index")

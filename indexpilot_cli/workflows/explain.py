@@ -14,6 +14,7 @@ from indexpilot_cli.model.requests import ExplainRequest
 from indexpilot_cli.model.results import Alternative, ExplainResult
 from indexpilot_cli.workflows import evidence, planfile
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
+from indexpilot_cli.workflows.explain_mutation import explain_mutation
 from indexpilot_cli.workflows.explain_query import explain_query
 from indexpilot_cli.workflows.explain_template import explain_template
 from indexpilot_cli.workflows.pipeline import as_recommendation, folded_for, make_plan
@@ -27,6 +28,8 @@ def run(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
 
     Raises UsageError with the nearest known id for one that nobody knows.
     """
+    if request.query is None and (request.subject or "").upper().startswith("M-"):
+        return explain_mutation(request, progress)
     known = _from_kept_plans(request)
     if known is not None:
         return Outcome("explain", known, next=_next(known))
@@ -65,7 +68,7 @@ def _from_kept_plans(request: ExplainRequest) -> ExplainResult | None:
     if not subject.startswith(_KINDS):
         raise UsageError(
             f"{subject} is not an id this version explains",
-            hint="R-… from recommend, q-… from analyze, P-… for a plan, or --query SQL",
+            hint="R-… from recommend, q-… from analyze, M-… from history, P-… for a plan, or --query SQL",
             code="unknown_id",
         )
     if subject.startswith("P-"):

@@ -10,12 +10,15 @@ from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import WHAT, ExitCode, Files, Snapshot, SourceOption, WhatIfOption, Workers
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import Session
+from indexpilot_cli.errors import UsageError
 
 EXAMPLES = """Examples:
 
   indexpilot doctor -d shop
 
   indexpilot doctor -d shop --twin --verbose
+
+  indexpilot doctor --ready --quiet || exit
 """
 
 
@@ -27,6 +30,17 @@ def doctor(
     twin: Annotated[
         bool, typer.Option("--twin", metavar="", help="Measure how faithfully the twin plans.", rich_help_panel=WHAT)
     ] = False,
+    reconcile: Annotated[
+        bool,
+        typer.Option("--reconcile", metavar="", help="Settle what earlier runs left open.", rich_help_panel=WHAT),
+    ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", metavar="", help="Only: does it answer? 0 or 4.", rich_help_panel=WHAT)
+    ] = False,
+    ready: Annotated[
+        bool,
+        typer.Option("--ready", metavar="", help="Only: can indexes be changed? 0, 4 or 5.", rich_help_panel=WHAT),
+    ] = False,
     source: SourceOption = None,
     what_if: WhatIfOption = None,
     workers: Workers = None,
@@ -35,6 +49,10 @@ def doctor(
 ) -> int:
     """Check connection, extensions, rights, statistics and leftovers; each line with its fix."""
     session.load(planner_flags(what_if, workers))
+    if snapshot and (reconcile or live or ready):
+        raise UsageError("--reconcile, --live and --ready need the server, not a snapshot")
+    if sum((reconcile or twin, live, ready)) > 1:
+        raise UsageError("--live and --ready stand alone", hint="indexpilot doctor --help")
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.model.requests import DoctorRequest
     from indexpilot_cli.render.views.doctor import view
@@ -47,6 +65,8 @@ def doctor(
         workload(session, source, files),
         planner(session),
         session.record(),
+        reconcile,
+        "live" if live else "ready" if ready else "all",
     )
     outcome = session.call(run, request)
     return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)

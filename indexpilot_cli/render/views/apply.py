@@ -29,6 +29,11 @@ _WORDS = {
     "done reindex": "rebuilt",
     "done attach_index": "attached",
 }
+_SKIPPED = {
+    "already_done": "all of it was there already",
+    "declined": "the answer was no",
+    "window": "outside the window",
+}
 _VERBS = (
     (OperationKind.CREATE, "build"),
     (OperationKind.ATTACH, "attach"),
@@ -45,13 +50,19 @@ def view(result: ApplyResult, *, verbose: bool = False) -> Document:
         blocks.append(guards_table(result.verdicts))
     if result.reconciled:
         blocks.append(Facts(tuple(("Repaired", _repaired(m)) for m in result.reconciled)))
-    if result.mutations:
-        blocks.append(Table(_COLUMNS, tuple(_row(m) for m in result.mutations), header=False))
+    shown = _shown(result)
+    if shown:
+        blocks.append(Table(_COLUMNS, tuple(_row(m) for m in shown), header=False))
     blocks += _verified(result)
     if result.dry_run or verbose:
-        blocks += _sql(result, verbose=verbose)
+        blocks += _sql(shown, verbose=verbose)
     blocks.append(Lines(tuple(_summary(result))))
     return Document(tuple(blocks), payload(result), statements(result))
+
+
+def _shown(result: ApplyResult) -> tuple[MutationReport, ...]:
+    """What was done or, in a dry run, would be; what was planned in vain is left out."""
+    return tuple(m for m in result.mutations if result.dry_run or m.outcome != "planned")
 
 
 def guards(verdicts: Sequence[Verdict], *, verbose: bool = False) -> Document:
@@ -78,7 +89,8 @@ def _state(verdict: Verdict) -> str:
 
 def _guard(verdict: Verdict) -> str:
     about = f"{verdict.table.short}: " if verdict.table and verdict.table.name not in verdict.reason else ""
-    retry = f" (again at {stamp(verdict.retry_at)})" if verdict.retry_at and not verdict.allowed else ""
+    again = stamp(verdict.retry_at).rstrip("Z") if verdict.retry_at and not verdict.allowed else ""
+    retry = f" (again at {again}Z)" if again and again not in verdict.reason else ""
     return f"{_state(verdict):<8} {about}{one_line(verdict.reason)}{retry}"
 
 
@@ -146,8 +158,8 @@ def _verified(result: ApplyResult) -> list[Block]:
     return [Facts(rows)] if rows else []
 
 
-def _sql(result: ApplyResult, *, verbose: bool) -> list[Block]:
-    shown = [m.sql for m in result.mutations if m.sql and (verbose or m.outcome == "planned")]
+def _sql(mutations: Sequence[MutationReport], *, verbose: bool) -> list[Block]:
+    shown = [m.sql for m in mutations if m.sql and (verbose or m.outcome == "planned")]
     return [Code("".join(f"{_bare(sql)};\n" for sql in shown))] if shown else []
 
 
@@ -156,16 +168,24 @@ def _bare(sql: str) -> str:
 
 
 def _summary(result: ApplyResult) -> list[str]:
-    lines = [_counts(result.mutations)] if result.mutations else []
+    shown = _shown(result)
+    lines = [_counts(shown)] if shown else []
     if result.skipped:
-        opening = f"; next opening {stamp(result.next_opening)}" if result.next_opening else ""
-        again = opening if stamp(result.next_opening) not in result.skipped else ""
-        lines.append(f"skipped: {one_line(result.skipped)}{again}")
+        lines.append(f"nothing done: {reason(result)}")
     if not lines:
         lines.append("nothing to do")
     if result.dry_run:
         lines.append("dry run: nothing changed")
     return lines
+
+
+def reason(result: ApplyResult) -> str:
+    """Why nothing was done, in words, with the next opening of the window."""
+    word = result.skipped or ""
+    refusing = next((v.reason for v in result.verdicts if v.guard == word and not v.allowed), None)
+    text = one_line(refusing or _SKIPPED.get(word, word))
+    opening = stamp(result.next_opening).rstrip("Z") if result.next_opening else ""
+    return f"{text}; next opening {opening}Z" if opening and opening not in text else text
 
 
 def _counts(mutations: Sequence[MutationReport]) -> str:

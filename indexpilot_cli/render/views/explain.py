@@ -169,7 +169,6 @@ def _mutation(mutation: Mutation) -> Iterable[tuple[str, str]]:
         ("Index", mutation.index_name),
         ("Error", mutation.error),
         ("SQLSTATE", mutation.sqlstate),
-        ("DDL", mutation.definition_sql),
         ("Undo", mutation.undo_sql),
         ("Operation", mutation.op_id),
     )

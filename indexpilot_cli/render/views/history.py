@@ -19,6 +19,9 @@ _COLUMNS = (
 )
 _QUIET = ("actor", "version", "password", "command", "structure", "sql", "rollback_sql")
 
+_OF_AN_INDEX = ("error", "sqlstate", "recommendation", "plan", "reason")
+_WORD = 40  # letters
+
 
 def view(result: HistoryResult, *, verbose: bool = False) -> Document:
     """Mutations newest first; with ``verbose`` all details of each."""
@@ -44,12 +47,18 @@ def _row(mutation: Mutation, verbose: bool) -> tuple[str, ...]:
 
 
 def _details(mutation: Mutation, verbose: bool) -> str:
-    hidden = () if verbose else _QUIET
-    error = {"error": mutation.error, "sqlstate": mutation.sqlstate if mutation.error else None}
-    given = (
-        (k, v) for k, v in {**error, **mutation.details}.items() if k not in hidden and v not in (None, "", [], {})
-    )
-    return one_line(", ".join(f"{key}: {value}" for key, value in given))
+    facts = {"error": mutation.error, "sqlstate": mutation.sqlstate if mutation.error else None, **mutation.details}
+    if not verbose:
+        wanted = _OF_AN_INDEX if mutation.op_id else [key for key in facts if key not in _QUIET]
+        facts = {key: _brief(facts[key]) for key in wanted if key in facts}
+    return one_line(", ".join(f"{key}: {value}" for key, value in facts.items() if value not in (None, "", [], {})))
+
+
+def _brief(value: object) -> object:
+    """Lists of more than words are counted."""
+    if isinstance(value, list) and not all(isinstance(item, str) and len(item) < _WORD for item in value):
+        return len(value)
+    return value
 
 
 def _payload(result: HistoryResult) -> Json:

@@ -306,7 +306,7 @@ PLANNED = MutationReport(
 )
 APPLIED = ApplyResult("P-7c1e", VERDICTS, (BUILT, FAILED), reconciled=(FAILED,))
 APPLY_DRY = ApplyResult("P-7c1e", VERDICTS, (PLANNED,), dry_run=True)
-APPLY_SKIPPED = ApplyResult("P-7c1e", VERDICTS, (), skipped="outside the window", next_opening=NOW)
+APPLY_SKIPPED = ApplyResult("P-7c1e", VERDICTS, (), skipped="window", next_opening=NOW)
 DROPPED = MutationReport(
     "done",
     OperationKind.DROP,

@@ -35,10 +35,14 @@ def test_a_dry_run_prints_the_exact_sql_and_says_that_nothing_changed():
 
 
 def test_nothing_done_has_a_reason_and_the_next_opening_once():
-    assert plain(apply.view(samples.APPLY_SKIPPED)) == "skipped: outside the window; next opening 2026-11-20 02:00Z\n"
-    told = replace(samples.APPLY_SKIPPED, skipped="closed until 2026-11-20 02:00Z")
-    assert plain(apply.view(told)) == "skipped: closed until 2026-11-20 02:00Z\n"
+    window = "the window 22:00-05:00 Europe/Berlin is closed"
+    told = plain(apply.view(samples.APPLY_SKIPPED))
+    assert told == f"nothing done: {window}; next opening 2026-11-20 02:00Z\n"
+    closed = replace(samples.APPLY_SKIPPED, verdicts=(), skipped="closed until 2026-11-20 02:00Z")
+    assert plain(apply.view(closed)) == "nothing done: closed until 2026-11-20 02:00Z\n"
     assert plain(apply.view(ApplyResult(None, (), ()))) == "nothing to do\n"
+    planned = replace(samples.APPLY_SKIPPED, mutations=(samples.PLANNED,))
+    assert plain(apply.view(planned)) == told
 
 
 def test_guards_that_refuse_come_in_sentences_and_the_others_by_name():

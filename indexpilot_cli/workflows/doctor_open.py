@@ -1,0 +1,69 @@
+"""What earlier runs left open, as checks of ``doctor``; and settling it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from indexpilot_cli.execution.decide import Verdict
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.operation import MutationReport
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import DoctorRequest
+from indexpilot_cli.model.results import Check
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows.apply_desk import open_desk
+from indexpilot_cli.workflows.apply_signals import listening
+from indexpilot_cli.workflows.reconcile import Pending, pending, reconcile
+
+_SETTLED = {"done": "ok", "failed": "ok", "leftover": "error", "conflict": "warning", "skipped": "warning"}
+_WORDS = {"done": "recorded as done", "failed": "recorded as failed, nothing is left", "leftover": "still there"}
+
+
+def open_operations(session: Session, schema: str) -> tuple[Pending, ...]:
+    """Operations nobody closed; none before ``init``."""
+    from indexpilot_cli.postgres.metadata import migrations
+
+    return pending(session, schema) if migrations.is_ready(session, schema) else ()
+
+
+def open_checks(found: Iterable[Pending]) -> Iterator[Check]:
+    """One line per open operation with its fix, or one that says there is none."""
+    lines = [_check(item) for item in found]
+    yield from lines or [Check("ok", "operations", "none was left open", code="operations")]
+
+
+def names(found: Iterable[Pending]) -> frozenset[QualifiedName]:
+    """Indexes that an open operation accounts for."""
+    return frozenset(item.event.index for item in found)
+
+
+def _check(item: Pending) -> Check:
+    event = item.event
+    began = f" started {event.created_at:%Y-%m-%d %H:%M}Z" if event.created_at else ""
+    index = item.found
+    unique = " and UNIQUE: it still refuses application inserts" if index and _unique(item) else ""
+    invalid = f"; invalid index {event.index.short}{unique}" if index is not None and not index.valid else ""
+    text = f"M-{event.id}{began}, never closed{invalid}: {item.text}"
+    if item.verdict is Verdict.LEAVE:
+        return Check("warning", "running", text, item.fix, "running")
+    return Check("error", "leftover", text, item.fix, "leftover")
+
+
+def _unique(item: Pending) -> bool:
+    return item.found is not None and item.found.definition is not None and item.found.definition.unique
+
+
+def settle(request: DoctorRequest, progress: Progress) -> tuple[Check, ...]:
+    """Close every open operation by what the catalog says; one line for each, none when there was none.
+
+    Raises PrerequisiteError before ``init``, OutcomeUnknownError when the log cannot be written.
+    """
+    progress.stage("settling what was left open")
+    with listening() as stop, open_desk(request.connection, request.record, progress, stop) as desk:
+        return tuple(_settled(report) for report in reconcile(desk))
+
+
+def _settled(report: MutationReport) -> Check:
+    told = ", ".join(part for part in (_WORDS.get(report.outcome, report.outcome), *report.notes) if part)
+    fix = f"indexpilot explain M-{report.id}" if _SETTLED[report.outcome] != "ok" else None
+    return Check(_SETTLED[report.outcome], "settled", f"M-{report.id} {report.index}: {told}", fix, "settled")
