@@ -144,7 +144,7 @@ def _selection(
         cost_after=ledger.cost(selection),
         predicted=found.predicted,
         unit=problem.unit,
-        write_cost=sum(problem.program.fixed[n] for n in members(selection)),
+        write_cost=sum(problem.writes.units(problem.pool.definition(n)) for n in members(selection)),
         size_bytes=sum(problem.sizes[n] for n in members(selection)),
         effects=ledger.effects(selection),
         plans=plans,

@@ -70,7 +70,10 @@ def build(
     pricer.ask((case, -1) for case in everything)
     charges, regret = _charges(pricer, weights, limits)
     scale = sum(weights[t] * costs[t] for t in costs) or 1.0
-    fixed = tuple(writes.units(c.definition) for c in pool.candidates)
+    fixed = tuple(
+        writes.units(c.definition) + scale * (limits.price_per_index + limits.price_per_byte * size)
+        for c, size in zip(pool.candidates, bytes_, strict=True)
+    )
     program = Program(charges, fixed, _rows(pool, limits, writes, bytes_), regret, scale)
     return Problem(
         pricer, program, tuple(templates), weights, unit, bytes_, writes, _unplanned(templates, first, costs), refused

@@ -22,7 +22,9 @@ class Limits:
     dearer than now any statement may become. ``min_benefit`` is the share of the workload's cost each index must
     save on its own. ``fewest_within`` allows so much of the best objective for fewer indexes. ``regret`` is the
     weight of the worst parameter class against the mean (0-1). ``calls`` and ``seconds`` bound the search,
-    ``proof_rounds`` the rounds spent on nothing but the proven bound.
+    ``proof_rounds`` the rounds spent on nothing but the proven bound. ``price_per_index`` and ``price_per_byte``
+    are what an index must bring, as shares of the workload's cost, to be worth having and worth its size: they
+    are part of the objective and so of the bound.
     """
 
     budget_bytes: int | None = None
@@ -37,6 +39,8 @@ class Limits:
     calls: int | None = None
     seconds: float | None = None
     proof_rounds: int = 15
+    price_per_index: float = 0.0
+    price_per_byte: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,3 +142,17 @@ def test_budget_curve_falls():
     assert dict(curve)[200] == pytest.approx(30 / 1900)
     assert dict(curve)[50] == pytest.approx(1.0)
     assert [cost for _, cost in curve] == sorted((cost for _, cost in curve), reverse=True)
+
+
+def test_prices_of_indexes_and_of_bytes_are_part_of_the_choice_and_its_bound():
+    covering = index("a", "z")
+    ways = {"q-1": [way(1000), way(25, A), way(10, covering)], "q-2": [way(1000), way(985, C)]}
+    sizes = {A: 10, covering: 1000, C: 10}
+    free = advice(ways, list(sizes), Limits(fewest_within=0.0), sizes=sizes)
+    assert free.definitions == {covering, C}
+    priced = Limits(fewest_within=0.0, price_per_index=0.01, price_per_byte=1e-5)
+    selection = advice(ways, list(sizes), priced, sizes=sizes)
+    assert selection.definitions == {A}  # 15 of 2000 less is not worth 990 bytes more, nor is C worth being an index
+    assert selection.bound.objective == pytest.approx(1025 + 2000 * (0.01 + 10 * 1e-5))
+    assert selection.bound.gap == pytest.approx(0.0)
+    assert selection.write_cost == 0.0
