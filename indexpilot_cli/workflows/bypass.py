@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.outcome import Outcome
@@ -28,10 +30,13 @@ _KINDS = {
 def run(request: BypassRequest, progress: Progress) -> Outcome[BypassResult]:
     """Every level with its effective value, source and reason, after the switch was set where that was asked.
 
+    Turning the switch is logged even where a bypass has switched the log off.
+
     Raises UsageError (unknown action, no reason to disable), PrerequisiteError before ``init`` or on a standby.
     """
     _check(request)
-    with bookkeeping(request.connection, _KINDS[request.action], request.record) as note:
+    record = request.record if request.action == STATUS else replace(request.record, enabled=True)
+    with bookkeeping(request.connection, _KINDS[request.action], record) as note:
         progress.stage("reading the switches")
         changed = _turn(request, note) if request.action != STATUS else False
         with open_reader(request.connection) as session:

@@ -99,6 +99,13 @@ def test_turning_is_logged_with_its_reason_and_twice_is_no_change(database, shop
     ]
 
 
+def test_turning_is_logged_where_logging_is_off(database, shop, session):
+    asked = BypassRequest("disable", Connection(database), "incident", record=Record(enabled=False))
+    bypass.run(asked, Silent())
+    bypass.run(dataclasses.replace(asked, action="status"), Silent())
+    assert [m.type for m in mutations.recent(session)] == [MutationType.SYSTEM_DISABLE]
+
+
 def test_enabling_does_not_override_a_file_and_says_so(database, shop):
     ask(database, "disable", "incident")
     outcome = ask(database, "enable", bypass=BypassSettings(system=SystemBypass(True, "file")))
