@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from indexpilot_cli.model.safety import (
     TransactionFacts,
     VacuumFacts,
 )
+from indexpilot_cli.postgres.locks import SPACE
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
 from indexpilot_cli.postgres.session import Session
 
@@ -67,7 +68,7 @@ def transactions(
 
 def locks(session: Session, relids: Collection[int], own_pids: Collection[int] = ()) -> tuple[LockFacts, ...]:
     """Other sessions that build on, alter or reserve the tables, or wait to; VACUUM has a guard of its own."""
-    rows = session.rows("guard_locks", _scope(relids, own_pids))
+    rows = session.rows("guard_locks", _scope(relids, own_pids) | {"space": SPACE})
     return tuple(
         LockFacts(r.relid, r.pid, r.mode, r.role or "", r.application or "", r.ours, r.building, r.idle_seconds)
         for r in rows
@@ -92,5 +93,5 @@ def _name(schema: str | None, table: str | None) -> QualifiedName | None:
     return None if table is None else QualifiedName(schema or "public", table)
 
 
-def _scope(relids: Collection[int], own_pids: Collection[int]) -> Mapping[str, Any]:
+def _scope(relids: Collection[int], own_pids: Collection[int]) -> dict[str, Any]:
     return {"relids": sorted(relids), "own_pids": sorted(own_pids)}

@@ -18,6 +18,7 @@ from indexpilot_cli.model.settings import (
     SafeguardSettings,
     WritePerformanceSettings,
 )
+from indexpilot_cli.postgres import locks
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.guard_facts import builds, server_facts, transactions
 from indexpilot_cli.postgres.metadata import mutations
@@ -266,14 +267,15 @@ def test_somebody_else_s_build_is_named_and_ours_too(database, shop, session):
             assert f"pid {builder.info.backend_pid}" in verdict.reason
             assert "building an index on orders" in verdict.reason
     shop.execute("DROP INDEX IF EXISTS public.elsewhere")
-    with other(database, application_name=f"indexpilot/{built.op_id}") as run:
-        run.execute("SELECT pg_advisory_lock(1, %s::int)", [built.relid])
+    with open_session(database, application_name="cron job 7", read_only=False) as run:
+        assert locks.try_lock(run, built.relid)
         verdict = said(guards.recheck(session, built, request(database)), "lock")[0]
-        assert not verdict.allowed and "another run" in verdict.reason
-        own = guards.recheck(session, built, request(database), own_pids=[run.info.backend_pid])
+        assert not verdict.allowed
+        assert f"another run (pid {run.backend_pid}" in verdict.reason and "cron job 7" in verdict.reason
+        own = guards.recheck(session, built, request(database), own_pids=[run.backend_pid])
         assert said(own, "lock")[0].allowed
-    with other(database, application_name="application") as run:
-        run.execute("SELECT pg_advisory_lock(1, %s::int)", [built.relid])
+    with other(database, application_name="application") as stranger:
+        stranger.execute("SELECT pg_advisory_lock(1, %s::int), pg_advisory_lock(%s)", [built.relid, built.relid])
         assert said(guards.recheck(session, built, request(database)), "lock")[0].allowed
 
 
@@ -287,8 +289,8 @@ def test_a_running_vacuum_is_named(database, shop, session):
             ]
         )[0]
         assert f"VACUUM (pid {vacuum.info.backend_pid}" in verdict.reason
-        locks = said(guards.recheck(session, operation(shop), request(database)), "lock")
-        assert all(v.allowed for v in locks), "a VACUUM is told by its own guard"
+        held = said(guards.recheck(session, operation(shop), request(database)), "lock")
+        assert all(v.allowed for v in held), "a VACUUM is told by its own guard"
 
 
 # -- replication, wraparound, privileges, writes
