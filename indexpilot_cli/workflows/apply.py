@@ -39,13 +39,12 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm) -> Outcome[
     Raises UsageError (unknown target), UnreachableError, PrerequisiteError (before ``init``). A signal that came is
     raised again after clean-up.
     """
-    with listening() as stop:
-        limits = Limits(request.lock_timeout, request.retries, request.build_timeout)
-        with open_desk(request.connection, request.record, progress, stop, limits) as desk:
-            return _run(desk, request, stop, confirm)
+    limits = Limits(request.lock_timeout, request.retries, request.build_timeout)
+    with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
+        return _run(desk, request, confirm)
 
 
-def _run(desk: Desk, request: ApplyRequest, stop: Stop, confirm: Confirm) -> Outcome[ApplyResult]:
+def _run(desk: Desk, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyResult]:
     reconciled = () if request.dry_run else _reconciled(desk, request)
     with open_source(request.connection, None, desk.progress) as source:
         assert source.session is not None
@@ -62,7 +61,7 @@ def _run(desk: Desk, request: ApplyRequest, stop: Stop, confirm: Confirm) -> Out
         return _stopped(desk, planned, no, request, source)
     if not request.confirmed and not confirm(planned):
         return refused_outcome(desk, replace(planned, skipped="declined"), (), source.server)
-    return _build(desk, request, stop, todo, planned, source)
+    return _build(desk, request, todo, planned, source)
 
 
 def _reconciled(desk: Desk, request: ApplyRequest) -> tuple[MutationReport, ...]:
@@ -71,7 +70,8 @@ def _reconciled(desk: Desk, request: ApplyRequest) -> tuple[MutationReport, ...]
         return ()
     if not guards.bypass_verdict(desk.look, request).allowed:
         return ()
-    return reconcile(desk)
+    with listening(desk.stop):
+        return reconcile(desk)
 
 
 def _verdicts(source: Source, session: Session, todo: Todo, request: ApplyRequest, desk: Desk) -> tuple[Verdict, ...]:
@@ -95,17 +95,18 @@ def _stopped(
 
 
 def _build(
-    desk: Desk, request: ApplyRequest, stop: Stop, todo: Todo, planned: ApplyResult, source: Source
+    desk: Desk, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source
 ) -> Outcome[ApplyResult]:
     bounded = replace(desk, limits=replace(desk.limits, end=_window_end(desk, request)))
     run = Run(bounded, request, todo)
     try:
-        reports = build_all(run)
+        with listening(desk.stop):
+            reports = build_all(run)
     except (OutcomeUnknownError, RefusedError) as error:
         result = replace(planned, mutations=(*todo.done, *run.reports))
         return outcome(result, source.server, error=error, warnings=tuple(run.warnings))
     result = replace(planned, mutations=(*todo.done, *reports))
-    return outcome(result, source.server, warnings=tuple(run.warnings), interrupted=stop.requested)
+    return outcome(result, source.server, warnings=tuple(run.warnings), interrupted=desk.stop.requested)
 
 
 def _window_end(desk: Desk, request: ApplyRequest) -> float | None:

@@ -12,7 +12,7 @@ from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk
 
-_PATIENCE = 5  # tries, however many the user gave the build
+_PATIENCE = 3  # tries, however many the user gave the build
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,12 @@ class Stop:
 
 
 @contextmanager
-def listening() -> Iterator[Stop]:
-    """A Stop that the signals set; when the block is over, the signal that came takes its ordinary course.
+def listening(given: Stop | None = None) -> Iterator[Stop]:
+    """The signals set the Stop during the block; after it, the signal that came takes its ordinary course.
 
     Outside the main thread Python delivers no signals, so nothing is installed there.
     """
-    stop = Stop()
+    stop = given or Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

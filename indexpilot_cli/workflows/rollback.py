@@ -17,7 +17,7 @@ from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
-from indexpilot_cli.workflows.apply_signals import listening
+from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.reconcile import reconcile
 from indexpilot_cli.workflows.rollback_choose import Step, choose
 from indexpilot_cli.workflows.rollback_drop import take_back
@@ -31,12 +31,8 @@ def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outco
 
     Raises UsageError (unknown id, nothing named), UnreachableError, PrerequisiteError (before ``init``).
     """
-    with (
-        listening() as stop,
-        open_desk(
-            request.connection, request.record, progress, stop, Limits(request.lock_timeout, request.retries)
-        ) as desk,
-    ):
+    limits = Limits(request.lock_timeout, request.retries)
+    with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
         return _run(desk, request, confirm)
 
 
@@ -44,7 +40,7 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
     server = look(desk.look, metadata_schema=desk.schema).server
     verdicts = _verdicts(desk, request)
     no = guards.refused(verdicts, force=False)
-    reconciled = () if request.dry_run or no else reconcile(desk)
+    reconciled = () if request.dry_run or no else _reconciled(desk)
     steps = choose(desk, request)
     planned = ApplyResult(
         _plan(request), verdicts, tuple(s.report for s in steps), request.dry_run, reconciled=reconciled
@@ -58,7 +54,8 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
     if not request.confirmed and not confirm(planned):
         return refused_outcome(desk, replace(planned, skipped="declined"), (), server, command="rollback")
     reports: list[MutationReport] = []
-    error = _undo(desk, request, steps, reports)
+    with listening(desk.stop):
+        error = _undo(desk, request, steps, reports)
     result = replace(planned, mutations=tuple(reports))
     return outcome(
         result,
@@ -68,6 +65,11 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
         warnings=_standby_warning(desk),
         interrupted=desk.stop.requested,
     )
+
+
+def _reconciled(desk: Desk) -> tuple[MutationReport, ...]:
+    with listening(desk.stop):
+        return reconcile(desk)
 
 
 def _undo(
