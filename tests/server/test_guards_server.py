@@ -26,6 +26,7 @@ from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.safety import host, rate
 from indexpilot_cli.workflows import guards
 from tests.server.guarding import CALM, busy, eventually, operation, other, prepare, request, said
+from tests.server.test_postgres_pooler import pooled  # noqa: F401
 
 GUARDS = {
     "bypass", "window", "lock", "rate", "cpu", "write_performance", "disk", "budget", "replication", "transactions",
@@ -324,6 +325,12 @@ def test_a_role_that_may_not_read_the_metadata_is_stopped(database, shop):
     with open_session(psycopg.conninfo.make_conninfo(database, user="stranger")) as session:
         verdicts = guards.recheck(session, operation(shop), request(database))
     assert {v.guard for v in guards.refused(verdicts)} == {"bypass", "rate"}
+
+
+def test_a_pooler_is_refused(pooled, database, shop):  # noqa: F811
+    with open_session(pooled, read_only=False) as session:
+        (verdict,) = said(guards.check(session, [operation(shop)], request(database)), "direct_connection")
+    assert not verdict.allowed and "pooler" in verdict.reason
 
 
 def test_read_only_database(database, shop):
