@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,26 +60,27 @@ def measure(
     *,
     limit_ms: float,
     rounds: int = ROUNDS,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[Measured, ...]:
     """Run every statement once to fill the caches and then ``rounds`` times, all of them in turns.
 
     The session must be read-only; a statement that tries to write, fails, or is stopped by the session's own
-    ``statement_timeout`` (of ``limit_ms``) is not run again. Raises UnreachableError when the server is gone.
+    ``statement_timeout`` (of ``limit_ms``) is not run again; nothing more is run once ``stopped`` says so.
+    Raises UnreachableError when the server is gone.
     """
     _see_processor_times(session)
     runs: dict[int, list[TrialRun]] = {place: [] for place in range(len(statements))}
     failed: dict[int, tuple[str, bool]] = {}
-    for _ in range(rounds + 1):
-        for place, statement in enumerate(statements):
-            progress.advance()
-            if place in failed:
-                continue
-            try:
-                runs[place].append(run_once(session, statement.sql))
-            except IndexPilotError as error:
-                if session.closed:
-                    raise
-                failed[place] = (error.detail or error.message, sqlstate(error) == _CANCELLED)
+    for place, statement in [*enumerate(statements)] * (rounds + 1):
+        progress.advance()
+        if place in failed or stopped():
+            continue
+        try:
+            runs[place].append(run_once(session, statement.sql))
+        except IndexPilotError as error:
+            if session.closed:
+                raise
+            failed[place] = (error.detail or error.message, sqlstate(error) == _CANCELLED)
     return tuple(_measured(s, runs[n], failed.get(n), limit_ms) for n, s in enumerate(statements))
 
 
@@ -103,7 +104,7 @@ def _measured(
 ) -> Measured:
     if failed is not None:
         return Measured(statement, (), failed[0], failed[1], limit_ms)
-    return Measured(statement, tuple(runs[1:]), None, False, limit_ms)
+    return Measured(statement, tuple(runs[1:]), None if runs[1:] else "stopped", False, limit_ms)
 
 
 def _see_processor_times(session: Session) -> None:

@@ -24,8 +24,10 @@ from indexpilot_cli.workflows.apply_plan import Todo
 from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_watch import Watch, watched
 from indexpilot_cli.workflows.reconcile import close_whole
+from indexpilot_cli.workflows.verify import open_verifier
 
 GOOD = frozenset({"done", "already_done"})
+_WELL = GOOD | {"reverted"}
 _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
 
 
@@ -42,22 +44,25 @@ class Run:
 
 
 def build_all(run: Run) -> tuple[MutationReport, ...]:
-    """The reports, in order. Stops early at a guard's no, at a signal, and at a failure when asked to.
+    """The reports, in order, verified where asked for. Stops early at a guard's no, at a signal, and at a failure when
+    asked to.
 
     Raises RefusedError when another run holds a table, OutcomeUnknownError.
     """
-    for number, (plan, task) in enumerate(run.todo.tasks):
-        stopped = _stop_reason(run, task)
-        if stopped is not None:
-            rest = run.todo.tasks[number:]
-            run.reports.extend(report(t.head, "skipped", error_code="stopped", error=stopped) for _, t in rest)
-            break
-        done = _task(run, plan, task)
-        run.reports.append(done)
-        run.spent_bytes += done.size_bytes or 0
-        if run.request.stop_on_error and done.outcome not in GOOD:
-            break
-    return tuple(run.reports)
+    with open_verifier(run.desk, run.request) as verifier:
+        for number, (plan, task) in enumerate(run.todo.tasks):
+            stopped = _stop_reason(run, task)
+            if stopped is not None:
+                rest = run.todo.tasks[number:]
+                run.reports.extend(report(t.head, "skipped", error_code="stopped", error=stopped) for _, t in rest)
+                break
+            verifier.before(task.head)
+            done = verifier.after(task.head, _task(run, plan, task))
+            run.reports.append(done)
+            run.spent_bytes += done.size_bytes or 0
+            if run.request.stop_on_error and done.outcome not in _WELL:
+                break
+        return verifier.final(run.reports)
 
 
 def _stop_reason(run: Run, task: Task) -> str | None:

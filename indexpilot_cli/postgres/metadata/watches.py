@@ -1,0 +1,64 @@
+"""Indexes under observation: the statement counters at the end of their build, kept until a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.postgres.statements import StatementEntry, StatementsSnapshot
+
+_HOURS = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One observation: ``facts`` as they were given, ``baseline`` the counters (without texts) when it began.
+
+    ``expired`` says that the longest time of observation is over.
+    """
+
+    id: int
+    begun: datetime
+    facts: Mapping[str, Any]
+    baseline: StatementsSnapshot
+    expired: bool
+
+
+def begin(session: Session, facts: Mapping[str, Any], baseline: StatementsSnapshot, *, schema: str = SCHEMA) -> int:
+    """Keep the counters; gives the observation's id."""
+    counters = {"facts": dict(facts), "evicted": baseline.evicted, "entries": [_packed(e) for e in baseline.entries]}
+    values = {"since": baseline.since, "counters": Jsonb(counters)}
+    return int(session.value(question(session, "watch_add", schema), values))
+
+
+def open_watches(session: Session, *, hours: float = _HOURS, schema: str = SCHEMA) -> tuple[Watch, ...]:
+    """All observations without a verdict, oldest first."""
+    rows = session.rows(question(session, "watches", schema), {"hours": hours})
+    return tuple(
+        Watch(r.id, r.taken_at, r.counters["facts"], _unpacked(r.counters, r.taken_at, r.stats_since), r.expired)
+        for r in rows
+    )
+
+
+def end(session: Session, watch: int, *, schema: str = SCHEMA) -> bool:
+    """Close the observation; False when somebody else already did."""
+    return session.value(question(session, "watch_end", schema), {"id": watch}) is not None
+
+
+def _packed(entry: StatementEntry) -> list[Any]:
+    key = [entry.role, str(entry.query_id) if entry.query_id is not None else None, entry.nested]
+    return [*key, entry.calls, entry.total_ms, entry.mean_ms, entry.deviation_ms, entry.rows, entry.blocks]
+
+
+def _unpacked(counters: Mapping[str, Any], taken_at: datetime, since: datetime | None) -> StatementsSnapshot:
+    entries = tuple(
+        StatementEntry(role, None if query is None else int(query), nested, None, *numbers)
+        for role, query, nested, *numbers in counters["entries"]
+    )
+    return StatementsSnapshot(entries, taken_at, since, int(counters["evicted"]))

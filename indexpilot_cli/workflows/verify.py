@@ -1,0 +1,200 @@
+"""Did it pay? Called around every build of ``apply``, and later for indexes still under observation.
+
+with open_verifier(desk, request) as verifier:
+    verifier.before(operation)
+    ... build it ...
+    report = verifier.after(operation, report)
+    reports = verifier.final(reports)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.execution import events
+from indexpilot_cli.execution.verify_verdict import Verification, Word
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.intent import Event
+from indexpilot_cli.model.operation import MutationReport, Operation, OperationState
+from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.postgres.metadata import intents
+from indexpilot_cli.workflows import verify_statistics as statistics
+from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_report import report_of_event
+from indexpilot_cli.workflows.rollback_drop import take_back
+from indexpilot_cli.workflows.source import open_source
+from indexpilot_cli.workflows.verify_replay import Trial, open_trial
+from indexpilot_cli.workflows.verify_workload import templates_of
+
+if TYPE_CHECKING:
+    from indexpilot_cli.postgres.statements import StatementsSnapshot
+
+PLANNER = "planner"
+STATISTICS = "statistics"
+REPLAY = "replay"
+_GONE = frozenset({"done", "already_done"})
+
+
+@dataclass(slots=True)
+class Verifier:
+    """The verification of one run. Without ``request.verify`` every step does nothing."""
+
+    desk: Desk
+    request: ApplyRequest
+    catalog: Catalog | None = None
+    trial: Trial | None = None
+    reading: StatementsSnapshot | None = None
+    operations: dict[str, Operation] = field(default_factory=dict)
+
+    def before(self, operation: Operation) -> None:
+        """What must be known before the index is there."""
+        if self.trial is not None:
+            self.trial.before(operation)
+        if self.request.verify == STATISTICS:
+            self.reading = statistics.reading(self.desk.look)
+
+    def after(self, operation: Operation, done: MutationReport) -> MutationReport:
+        """The build's report with the verdict; reverted when the verdict and the request say so.
+
+        Only an index that this run built is judged. What cannot be found out is not enough evidence, not an error.
+        """
+        if self.request.verify is None or done.outcome != "done":
+            return done
+        self.operations[operation.name] = operation
+        try:
+            found = self._judge(operation)
+        except IndexPilotError as error:
+            found = Verification(Word.NOT_ENOUGH, f"not enough evidence yet: {error.detail or error.message}")
+        if found.verdict is Word.NO_GAIN and self.trial is not None:  # an index may need another to be of use
+            text = f"{found.text}; asked again when all are built"
+            return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=text)
+        return self._settle(operation, found, done)
+
+    def final(self, reports: Sequence[MutationReport]) -> tuple[MutationReport, ...]:
+        """The reports after the last look at all indexes together."""
+        if self.trial is None:
+            return tuple(reports)
+        try:
+            found = {o.name: v for o, v in self.trial.final()}
+        except IndexPilotError as error:
+            self.desk.progress.say(f"the final look failed: {error.detail or error.message}")
+            return tuple(reports)
+        return tuple(self._finally(report, found.get(report.index)) for report in reports)
+
+    # -- inside
+
+    def _judge(self, operation: Operation) -> Verification:
+        if self.trial is not None:
+            return self.trial.after(operation)
+        if self.request.verify == PLANNER:
+            from indexpilot_cli.workflows.verify_planner import check
+
+            return check(operation, self.request, self.desk.progress)
+        assert self.catalog is not None and self.reading is not None
+        return statistics.begin(self.desk.look, self.desk.log, operation, self.reading, self.catalog, self.desk.schema)
+
+    def _settle(self, operation: Operation, found: Verification, done: MutationReport) -> MutationReport:
+        settled = settle(self.desk, operation, found, done, auto_revert=self.request.auto_revert)
+        if settled.outcome == "reverted" and self.trial is not None:
+            self.trial.taken_back(operation)
+        return settled
+
+    def _finally(self, report: MutationReport, found: Verification | None) -> MutationReport:
+        if report.outcome != "done" or found is None:
+            return report
+        return self._settle(self.operations[report.index], found, report)
+
+
+@contextmanager
+def open_verifier(desk: Desk, request: ApplyRequest) -> Iterator[Verifier]:
+    """The verifier for one run, with its sessions.
+
+    Raises PrerequisiteError before anything is built when the evidence asked for cannot be had: no
+    pg_stat_statements, an unreachable standby.
+    """
+    with ExitStack() as stack:
+        if request.verify not in (STATISTICS, REPLAY):
+            yield Verifier(desk, request)
+            return
+        source = stack.enter_context(open_source(request.connection, None, desk.progress))
+        verifier = Verifier(desk, request, source.catalog)
+        if request.verify == STATISTICS:
+            statistics.reading(desk.look)
+        else:
+            folded = templates_of(source, request)
+            verifier.trial = stack.enter_context(
+                open_trial(request, desk.progress, source.catalog, folded.templates, lambda: desk.stop.requested)
+            )
+        yield verifier
+
+
+def settle(
+    desk: Desk, operation: Operation, found: Verification, done: MutationReport, *, auto_revert: bool
+) -> MutationReport:
+    """Act on a verdict and log it: VERIFIED, KEPT (harmful, but nobody asked us to act), or taken back."""
+    event = _newest(desk, operation)
+    if found.verdict is Word.NOT_ENOUGH or event is None:
+        return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=found.text)
+    if not found.harmful:
+        _log(desk, event, OperationState.VERIFIED, found)
+        return replace(done, verification="verified", verification_text=found.text)
+    if not auto_revert:
+        _log(desk, event, OperationState.KEPT, found)
+        note = f"indexpilot rollback M-{event.id}  removes it"
+        return replace(done, verification="kept", verification_text=found.text, notes=(*done.notes, note))
+    return _revert(desk, event, found, done)
+
+
+def look_again(desk: Desk, request: ApplyRequest) -> tuple[MutationReport, ...]:
+    """Indexes under observation that can be judged now, judged; those that cannot yet are left out.
+
+    Raises PrerequisiteError where pg_stat_statements is missing.
+    """
+    with open_source(request.connection, None, desk.progress) as source:
+        observed = statistics.look(desk.look, source.catalog, desk.schema)
+    return tuple(
+        report for one in observed if (report := _observed(desk, one, auto_revert=request.auto_revert)) is not None
+    )
+
+
+def _observed(desk: Desk, one: statistics.Observed, *, auto_revert: bool) -> MutationReport | None:
+    event = _newest(desk, one.operation)
+    if event is None or event.state is OperationState.REVERTED:
+        statistics.close(desk.log, one, desk.schema)
+        return None
+    if one.verification.verdict is Word.NOT_ENOUGH and not one.expired:
+        return None
+    if not statistics.close(desk.log, one, desk.schema):
+        return None
+    done = report_of_event(event, "done")
+    return settle(desk, one.operation, one.verification, done, auto_revert=auto_revert)
+
+
+def _revert(desk: Desk, event: Event, found: Verification, done: MutationReport) -> MutationReport:
+    try:
+        gone = take_back(desk, event, reason=found.text)
+    except IndexPilotError as error:
+        why = f"it should go and could not be removed: {error.message}"
+        return replace(done, verification="kept", verification_text=found.text, notes=(*done.notes, why))
+    if gone.outcome not in _GONE:
+        why = f"it should go and could not be removed: {gone.error}"
+        return replace(done, verification="kept", verification_text=found.text, notes=(*done.notes, why))
+    return replace(done, outcome="reverted", verification="reverted", verification_text=found.text)
+
+
+def _log(desk: Desk, event: Event, state: OperationState, found: Verification) -> None:
+    numbers = [
+        {"template": t.template, "effect": t.effect.value, "before": t.before, "after": t.after, "unit": t.unit}
+        for t in found.templates
+    ]
+    told = {"verdict": found.verdict.value, "text": found.text, "notes": list(found.notes), "templates": numbers}
+    desk.write(events.follow(event, state, details={**event.details, "verification": told}), done=True)
+
+
+def _newest(desk: Desk, operation: Operation) -> Event | None:
+    groups = intents.operations(desk.log, intents.Which(op_ids=(operation.op_id,)), schema=desk.schema)
+    return groups[0][-1] if groups else None

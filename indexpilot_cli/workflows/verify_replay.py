@@ -1,0 +1,235 @@
+"""The trial: affected reads really run before and after each build, on the server, a standby or a clone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.execution.verify_trial import Run, Timing, culprit, judge_trial, time_of
+from indexpilot_cli.execution.verify_verdict import Verification, Word, numbers
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.operation import Operation
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.model.workload import Plannable, QueryTemplate
+from indexpilot_cli.postgres.plans import explain_text
+from indexpilot_cli.postgres.session import Session, open_session
+from indexpilot_cli.postgres.trial import Measured, TrialStatement, measure
+from indexpilot_cli.workflows.verify_workload import family, reads_on, runnable
+
+MOST = 120  # statements of one index; lighter templates beyond are not run
+CONTROLS = 3  # statements with unchanged plans that are run again to see how the machine changed
+STANDBY_SECONDS = 60.0
+_TRAITS = ("Node Type", "Index Name", "Relation Name", "Join Type", "Scan Direction", "Strategy", "Sort Key")
+
+
+@dataclass(slots=True)
+class Trial:
+    """A trial under way. ``now`` holds the latest timing and plan of every statement, ``states`` all of them
+    before the first build and after each one.
+    """
+
+    request: ApplyRequest
+    progress: Progress
+    session: Session
+    catalog: Catalog
+    templates: tuple[QueryTemplate, ...]
+    stopped: Callable[[], bool] = lambda: False
+    now: dict[str, Timing] = field(default_factory=dict)
+    plans: dict[str, str | None] = field(default_factory=dict)
+    states: list[dict[str, Timing]] = field(default_factory=list)
+    built: list[Operation] = field(default_factory=list)
+    idle: set[str] = field(default_factory=set)
+
+    def before(self, operation: Operation) -> None:
+        """Run what the index could touch and was not run yet."""
+        asked = [s for s in self._affected(operation) if s.sql not in self.now]
+        self._measure(asked, f"running {len(asked)} statements before {operation.name}")
+        self.plans.update((s.sql, self._plan(s)) for s in asked)
+
+    def after(self, operation: Operation) -> Verification:
+        """Run again what is planned otherwise now, and judge; unchanged plans keep their times."""
+        late = self._arrive(operation)
+        if late is not None:
+            return Verification(Word.NOT_ENOUGH, late)
+        old = dict(self.now)
+        asked = self._affected(operation)
+        plans = {s.sql: self._plan(s) for s in asked}
+        changed = [s for s in asked if plans[s.sql] != self.plans.get(s.sql)]
+        self.plans.update(plans)
+        if not changed:
+            self._remember(old, operation)
+            return self._unused(operation, asked)
+        steady = self._controls(asked, {s.template for s in changed})
+        self._measure([*changed, *steady], f"running {len(changed)} statements after {operation.name}")
+        found = self._judge(old, changed, steady)
+        if found.slower:  # a busy machine is not the index's fault: they get a second chance
+            self._again([s for s in changed if s.template in {t.template for t in found.slower}])
+            found = self._judge(old, changed, steady)
+        self._remember(old, operation)
+        if found.verdict is Word.NO_GAIN:
+            self.idle.add(operation.name)
+        return found
+
+    def taken_back(self, operation: Operation) -> None:
+        """The index is gone again: its state is forgotten, and so are the timings it changed."""
+        if operation in self.built:
+            place = self.built.index(operation)
+            del self.built[place], self.states[place + 1]
+            self.now = dict(self.states[-1])
+            self.plans.update((s.sql, self._plan(s)) for s in self._affected(operation))
+
+    def final(self) -> tuple[tuple[Operation, Verification], ...]:
+        """What is to be said now that all are built: the guilty of statements that became slower over all builds
+        together; else, of the indexes that alone were of no use, whether any plan uses them now.
+        """
+        if not self.built or self.stopped():
+            return ()
+        return self._guilty() or tuple((o, self._used(o)) for o in self.built if o.name in self.idle)
+
+    # -- inside
+
+    def _affected(self, operation: Operation) -> tuple[TrialStatement, ...]:
+        tables = family(self.catalog, operation.table)
+        wanted = {t.template for t in operation.templates}
+        reads = sorted(reads_on(self.templates, tables), key=lambda t: t.id not in wanted)
+        return runnable(reads)[:MOST]
+
+    def _measure(self, statements: Sequence[TrialStatement], title: str) -> None:
+        limit = float(self.request.connection.statement_timeout_ms)
+        self.progress.stage(title, len(statements) * 4)
+        for found in measure(self.session, statements, self.progress, limit_ms=limit, stopped=self.stopped):
+            self.now[found.statement.sql] = _timing(found)
+
+    def _again(self, statements: Sequence[TrialStatement]) -> None:
+        first = {s.sql: self.now[s.sql] for s in statements}
+        self._measure(statements, "running slower statements once more")
+        for sql, timing in first.items():
+            again = time_of(self.now[sql])
+            if again is None or again > (time_of(timing) or 0.0):
+                self.now[sql] = timing
+
+    def _judge(
+        self, old: Mapping[str, Timing], changed: Sequence[TrialStatement], steady: Sequence[TrialStatement]
+    ) -> Verification:
+        asked = [s.sql for s in (*changed, *steady)]
+        before = [old[sql] for sql in asked if sql in old]
+        return judge_trial(before, [self.now[sql] for sql in asked], {s.template for s in steady})
+
+    def _controls(self, asked: Sequence[TrialStatement], changed: set[str]) -> tuple[TrialStatement, ...]:
+        steady = [s for s in asked if s.template not in changed and self.now[s.sql].runs]
+        return tuple(sorted(steady, key=lambda s: time_of(self.now[s.sql]) or 0.0)[:CONTROLS])
+
+    def _unused(self, operation: Operation, asked: Sequence[TrialStatement]) -> Verification:
+        if not any(self.now[s.sql].runs for s in asked):
+            text = "not enough evidence yet: no statement with values in it could be run"
+            return Verification(Word.NOT_ENOUGH, text)
+        self.idle.add(operation.name)
+        return Verification(Word.NO_GAIN, f"no plan of {len(asked)} statements changed")
+
+    def _remember(self, old: Mapping[str, Timing], operation: Operation) -> None:
+        if not self.states:
+            self.states.append(dict(old))
+        self.states[:] = [{**old, **state} for state in self.states]  # what only later indexes touch did not change
+        self.states.append(dict(self.now))
+        self.built.append(operation)
+
+    def _guilty(self) -> tuple[tuple[Operation, Verification], ...]:
+        whole = judge_trial(self.states[0].values(), [self.now[sql] for sql in self.states[0]])
+        guilty: dict[int, Verification] = {}
+        for template in whole.slower:
+            step = culprit([tuple(state.values()) for state in self.states], template.template)
+            if step is not None:
+                text = f"slower after all builds, most by this one: {numbers(template)}"
+                guilty.setdefault(step, Verification(Word.REVERT, text, (template,)))
+        return tuple((self.built[step], found) for step, found in guilty.items())
+
+    def _used(self, operation: Operation) -> Verification:
+        used = {name for plan in self.plans.values() if plan for name in json.loads(plan)[1]}
+        if used.intersection(self._names(operation)):
+            return Verification(Word.KEPT, "a plan of the workload uses it, and no statement became slower")
+        return Verification(Word.NO_GAIN, "no plan of the workload uses it")
+
+    def _names(self, operation: Operation) -> frozenset[str]:
+        """The index's name; those of a partitioned index's parts are not known, so any use of one counts."""
+        if not operation.only:
+            return frozenset({operation.name})
+        return frozenset(name for plan in self.plans.values() if plan for name in json.loads(plan)[1])
+
+    def _plan(self, statement: TrialStatement) -> str | None:
+        """The plan without numbers and the names of its indexes, as JSON; None where there is none."""
+        try:
+            tree = explain_text(self.session, Plannable(statement.sql))
+        except IndexPilotError:
+            if self.session.closed:
+                raise
+            return None
+        return json.dumps([_skeleton(tree), sorted(set(_index_names(tree)))])
+
+    def _arrive(self, operation: Operation) -> str | None:
+        """Wait until the index is where the trial runs; why it never was, else None."""
+        if self.request.replay_conninfo is None:
+            return None
+        end = time.monotonic() + STANDBY_SECONDS
+        names = {"schema": operation.table.schema, "name": operation.name}
+        while self.session.value("verify_index_visible", names) is not True:
+            if not self.session.value("SELECT pg_catalog.pg_is_in_recovery()"):
+                return self._build_on_clone(operation)
+            if time.monotonic() > end:
+                return f"not enough evidence yet: the standby has not replayed the build in {STANDBY_SECONDS:.0f} s"
+            time.sleep(0.2)
+        return None
+
+    def _build_on_clone(self, operation: Operation) -> str | None:
+        try:
+            with open_session(
+                self.request.replay_conninfo or "", read_only=False, statement_timeout_ms=0, lock_timeout_ms=2000
+            ) as session:
+                session.execute(operation.sql)
+        except IndexPilotError as error:
+            return f"not enough evidence yet: the clone has no such index: {error.detail or error.message}"
+        return None
+
+
+@contextmanager
+def open_trial(
+    request: ApplyRequest,
+    progress: Progress,
+    catalog: Catalog,
+    templates: Iterable[QueryTemplate],
+    stopped: Callable[[], bool],
+) -> Iterator[Trial]:
+    """A trial with its read-only session on the server, or where ``replay_conninfo`` says."""
+    elsewhere = request.replay_conninfo
+    with open_session(
+        elsewhere or request.connection.conninfo,
+        password=None if elsewhere else request.connection.password,
+        read_only=True,
+        statement_timeout_ms=request.connection.statement_timeout_ms,
+        lock_timeout_ms=2000,
+        application_name="indexpilot/trial",
+        connect_timeout=request.connection.connect_timeout,
+    ) as session:
+        yield Trial(request, progress, session, catalog, tuple(templates), stopped)
+
+
+def _timing(found: Measured) -> Timing:
+    runs = tuple(Run(r.elapsed_ms, r.blocks, r.cpu_ms) for r in found.runs)
+    statement = found.statement
+    return Timing(statement.template, statement.sql, runs, statement.share, found.failed, found.over, found.limit_ms)
+
+
+def _skeleton(node: Mapping[str, Any]) -> list[object]:
+    return [*(node.get(trait) for trait in _TRAITS), [_skeleton(child) for child in node.get("Plans", ())]]
+
+
+def _index_names(node: Mapping[str, Any]) -> Iterator[str]:
+    if "Index Name" in node:
+        yield node["Index Name"]
+    for child in node.get("Plans", ()):
+        yield from _index_names(child)

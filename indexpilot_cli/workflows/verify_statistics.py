@@ -1,0 +1,127 @@
+"""Two windows of pg_stat_statements around a build, and the observation between them that outlives the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from indexpilot_cli.execution.verify import WATCH_HOURS, Pair, Window, judge
+from indexpilot_cli.execution.verify_verdict import Verification, Word
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.codec import from_json, to_json
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.operation import Operation
+from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
+from indexpilot_cli.postgres.metadata import watches
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.postgres.statements import StatementsSnapshot, as_workload, difference, take_snapshot
+from indexpilot_cli.workflows.verify_workload import family
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An index under observation and what is known of it now. ``expired``: 72 hours are over, a person must decide."""
+
+    watch: int
+    operation: Operation
+    verification: Verification
+    expired: bool
+
+
+def reading(session: Session) -> StatementsSnapshot:
+    """The counters now. Raises PrerequisiteError where pg_stat_statements is missing."""
+    return take_snapshot(session)
+
+
+def begin(
+    session: Session, writer: Session, operation: Operation, before: StatementsSnapshot, catalog: Catalog, schema: str
+) -> Verification:
+    """Keep what ran before the build and the counters after it; the verdict comes later."""
+    windows = [to_json(w) for w in _windows(as_workload(before, metadata_schema=schema), catalog).values()]
+    facts = {"operation": to_json(operation), "before": windows}
+    watches.begin(writer, facts, take_snapshot(session), schema=schema)
+    text = (
+        f"not enough evidence yet: observed for up to {WATCH_HOURS} hours; "
+        "indexpilot apply --verify statistics and doctor look again"
+    )
+    return Verification(Word.NOT_ENOUGH, text)
+
+
+def look(session: Session, catalog: Catalog, schema: str) -> tuple[Observed, ...]:
+    """Every index under observation, judged by what ran since it was built. Reads only.
+
+    An observation that cannot be read, another version's for one, is passed over.
+    """
+    found = watches.open_watches(session, hours=WATCH_HOURS, schema=schema)
+    if not found:
+        return ()
+    now = take_snapshot(session)
+    judged = (_observed(watch, now, catalog, schema) for watch in found)
+    return tuple(observed for observed in judged if observed is not None)
+
+
+def close(writer: Session, observed: Observed, schema: str) -> bool:
+    """End the observation; False when another run did."""
+    return watches.end(writer, observed.watch, schema=schema)
+
+
+def _observed(watch: watches.Watch, now: StatementsSnapshot, catalog: Catalog, schema: str) -> Observed | None:
+    try:
+        operation = from_json(Operation, watch.facts["operation"])
+        before = {w.template: w for w in (from_json(Window, w) for w in watch.facts["before"])}
+    except (KeyError, TypeError, ValueError):
+        return None
+    since = difference(watch.baseline, now, metadata_schema=schema)
+    folded = _folded(since, catalog)
+    verification = judged(operation, before, folded, catalog)
+    if verification.verdict is Word.NOT_ENOUGH and watch.expired:
+        text = f"{verification.text}; {WATCH_HOURS} hours are over: keep it, or indexpilot rollback"
+        verification = Verification(Word.NOT_ENOUGH, text, verification.templates, verification.notes)
+    return Observed(watch.id, operation, verification, watch.expired)
+
+
+def judged(
+    operation: Operation, before: Mapping[str, Window], folded: FoldedWorkload, catalog: Catalog
+) -> Verification:
+    """The verdict over reads of the index's table; reads of other tables are the controls, writes are only told."""
+    tables = family(catalog, operation.table)
+    now = {t.id: t for t in folded.templates}
+    reads = {name for name, t in now.items() if t.kind is StatementKind.SELECT}
+    affected = {n for n in reads if tables.intersection(now[n].relations)} | {e.template for e in operation.templates}
+    controls = reads - affected
+    found = judge(_pairs(affected, before, now), _pairs(controls & set(before), before, now))
+    notes = (*found.notes, *_writes(tables, before, now))
+    return Verification(found.verdict, found.text, found.templates, notes)
+
+
+def _pairs(names: Iterable[str], before: Mapping[str, Window], now: Mapping[str, QueryTemplate]) -> tuple[Pair, ...]:
+    return tuple(
+        (before.get(n, Window(n, 0, 0, 0)), _window(now[n]) if n in now else Window(n, 0, 0, 0)) for n in names
+    )
+
+
+def _writes(
+    tables: frozenset[QualifiedName], before: Mapping[str, Window], now: Mapping[str, QueryTemplate]
+) -> tuple[str, ...]:
+    """What writing the table costs now, which an index always raises."""
+    writes = [t for t in now.values() if t.is_write and t.id in before and tables.intersection(t.relations)]
+    calls = sum(t.calls for t in writes)
+    if calls <= 0 or not any(before[t.id].total_ms for t in writes):
+        return ()
+    old = sum(before[t.id].mean * t.calls for t in writes) / calls
+    new = sum(t.total_ms or 0.0 for t in writes) / calls
+    return (f"writing the table: {old:,.3g} -> {new:,.3g} ms per statement",)
+
+
+def _windows(workload: Workload, catalog: Catalog) -> dict[str, Window]:
+    return {t.id: _window(t) for t in _folded(workload, catalog).templates}
+
+
+def _folded(workload: Workload, catalog: Catalog) -> FoldedWorkload:
+    from indexpilot_cli.workload.fold import fold
+
+    return fold((workload,), catalog)
+
+
+def _window(template: QueryTemplate) -> Window:
+    return Window(template.id, template.calls, template.total_ms or 0.0, template.variance or 0.0, template.blocks)

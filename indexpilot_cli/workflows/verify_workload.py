@@ -1,0 +1,51 @@
+"""The workload as verification needs it: which templates an index can touch, and statements that stand for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import ApplyRequest, TableFilter
+from indexpilot_cli.model.workload import FoldedWorkload, PlanMode, QueryTemplate, StatementKind
+from indexpilot_cli.postgres.trial import TrialStatement, is_read
+from indexpilot_cli.workflows.pipeline import prepared
+from indexpilot_cli.workflows.source import Source
+from indexpilot_cli.workflows.templates import fold_workload
+
+
+def templates_of(source: Source, request: ApplyRequest) -> FoldedWorkload:
+    """The templates of the request's workload with their parameter classes."""
+    folded = fold_workload(source, request.workload, TableFilter(), Silent())
+    return prepared(folded, source.catalog, None)
+
+
+def family(catalog: Catalog, table: QualifiedName) -> frozenset[QualifiedName]:
+    """The table, what it is a partition of, and its partitions."""
+    found = {table}
+    known = {t.name: t for t in catalog.tables}
+    while (last := known.get(table)) is not None and last.parent is not None:
+        table = last.parent
+        found.add(table)
+    grown = True
+    while grown:
+        children = {t.name for t in catalog.tables if t.parent in found}
+        grown = not children <= found
+        found |= children
+    return frozenset(found)
+
+
+def reads_on(templates: Iterable[QueryTemplate], tables: frozenset[QualifiedName]) -> tuple[QueryTemplate, ...]:
+    """Templates that only read and touch one of the tables, heaviest first as they come."""
+    return tuple(t for t in templates if t.kind is StatementKind.SELECT and tables.intersection(t.relations))
+
+
+def runnable(templates: Sequence[QueryTemplate]) -> tuple[TrialStatement, ...]:
+    """Statements with values that can be run: real samples, else values from the statistics."""
+    return tuple(
+        TrialStatement(template.id, scenario.statement.sql, scenario.share)
+        for template in templates
+        for scenario in template.scenarios
+        if scenario.statement.mode is PlanMode.LITERAL and is_read(scenario.statement.sql)
+    )

@@ -1,0 +1,142 @@
+"""Advice put to the test on TPC-H: really measured processor time before and after ``recommend`` and ``apply``.
+
+    python -m tests.benchmarks.trial [--dsn "dbname=tpch_copy"] [--scale 1] [--share 0.5] [--plain]
+
+The database is CHANGED: give a copy. Without ``--dsn`` one is generated, loaded into a local server and removed.
+Every statement runs once to fill the caches and three times in turns; the number is the median of user and system
+time of the server process. Parallel workers are off for the database, because their time cannot be seen from outside;
+everything else is as on the server. ``--plain`` builds the whole advice without a trial, to see what the trial saves.
+"""
+
+import argparse
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import psycopg
+from psycopg import sql
+
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import ApplyRequest, Connection, InitRequest, RecommendRequest, WorkloadRequest
+from indexpilot_cli.model.workload import SourceKind
+from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.postgres.trial import TrialStatement, measure
+from tests.benchmarks.selection import table
+from tests.benchmarks.tpch_database import database, heap_bytes, settings, statements
+
+LIMIT_MS = 60_000
+TARGET_ALL = 0.90
+TARGET_WORST = 1.10
+PUBLIC = "0.94-1.04, one with a query 6 times slower"
+
+
+def times(dsn, texts):
+    """Milliseconds of processor time by query number; a query over the limit counts as the limit."""
+    asked = [TrialStatement(str(n), text) for n, text in texts.items()]
+    with open_session(dsn, statement_timeout_ms=LIMIT_MS, application_name="benchmark") as session:
+        found = measure(session, asked, Silent(), limit_ms=LIMIT_MS)
+    return {int(m.statement.template): _milliseconds(m) for m in found}
+
+
+def _milliseconds(measured):
+    if measured.over:
+        print(f"Q{measured.statement.template} was stopped at {LIMIT_MS / 1000:.0f} s and counts as that")
+        return float(LIMIT_MS)
+    assert measured.runs, measured.failed
+    return median(r.elapsed_ms if r.cpu_ms is None else r.cpu_ms for r in measured.runs)
+
+
+@contextmanager
+def workload_of(texts):
+    """The statements as a file each, for the tool to read."""
+    with tempfile.TemporaryDirectory(prefix="trial-") as folder:
+        for number, text in texts.items():
+            (Path(folder) / f"q{number:02}.sql").write_text(text + ";\n")
+        yield WorkloadRequest(SourceKind.SQL, tuple(str(p) for p in sorted(Path(folder).iterdir())))
+
+
+def advise(connection, workload, share):
+    """The plan for that share of the heap."""
+    from indexpilot_cli.workflows.recommend import run
+
+    budget = int(share * heap_bytes(connection.conninfo))
+    return run(RecommendRequest(connection, workload=workload, budget_bytes=budget), Silent()).result
+
+
+def build_plainly(connection, plan):
+    """Build the whole plan, whatever it does."""
+    with psycopg.connect(connection.conninfo, autocommit=True) as server:
+        for recommendation in plan.recommendations:
+            server.execute(recommendation.ddl)
+        server.execute("analyze")
+
+
+def apply(connection, plan, workload):
+    """``apply --yes --verify replay --auto-revert`` of the plan; prints how each index ended."""
+    from indexpilot_cli.workflows.apply import run
+    from indexpilot_cli.workflows.init import run as init
+
+    init(InitRequest(connection), Silent())
+    request = ApplyRequest(
+        connection, (plan.id,), confirmed=True, verify="replay", auto_revert=True, workload=workload, force=True
+    )
+    outcome = run(request, Silent(), lambda _: True)
+    for mutation in outcome.result.mutations:
+        print(f"  {mutation.outcome:<12} {mutation.summary}: {mutation.verification_text}")
+    print(f"apply ended with exit code {outcome.exit_code}")
+
+
+def report(before, after):
+    """Print every query and the two targets."""
+    rows = [("", "before ms", "after ms", "ratio")]
+    rows += [(f"Q{n}", f"{ms:.0f}", f"{after[n]:.0f}", f"{after[n] / ms:.2f}") for n, ms in before.items()]
+    print("\n".join(table(rows)))
+    total = sum(after.values()) / sum(before.values())
+    worst = max(before, key=lambda n: after[n] / before[n])
+    ratio = after[worst] / before[worst]
+    print(f"{_met(total <= TARGET_ALL)} processor time of all {total:.3f} <= {TARGET_ALL} (public advisors {PUBLIC})")
+    print(f"{_met(ratio <= TARGET_WORST)} worst query Q{worst} {ratio:.2f} <= {TARGET_WORST}")
+
+
+def _met(well):
+    return "met   " if well else "MISSED"
+
+
+def run(dsn, share, plain):
+    """Measure, advise, build, measure."""
+    texts = statements()
+    with psycopg.connect(dsn, autocommit=True) as server:
+        name = sql.Identifier(server.info.dbname)
+        server.execute(sql.SQL("alter database {} set max_parallel_workers_per_gather = 0").format(name))
+        jit = server.execute("show jit").fetchone()[0]
+    print(f"{settings(dsn)}, jit = {jit}")
+    before = times(dsn, texts)
+    connection = Connection(dsn, statement_timeout_ms=LIMIT_MS)
+    with workload_of(texts) as workload:
+        plan = advise(connection, workload, share)
+        megabytes = sum(r.size_bytes for r in plan.recommendations) / 2**20
+        print(f"{len(plan.recommendations)} indexes advised, {megabytes:.0f} MB, {plan.seconds:.1f} s")
+        for recommendation in plan.recommendations:
+            print(f"  {recommendation.ddl}")
+        if plain:
+            build_plainly(connection, plan)
+        else:
+            apply(connection, plan, workload)
+    report(before, times(dsn, texts))
+
+
+def main():
+    """Read the options and go."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dsn", help="a TPC-H database to change; a copy")
+    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of a generated database")
+    parser.add_argument("--share", type=float, default=0.5, help="budget as a share of the tables' bytes")
+    parser.add_argument("--plain", action="store_true", help="build everything without a trial")
+    options = parser.parse_args()
+    with database(options.dsn, options.scale) as dsn:
+        run(dsn, options.share, options.plain)
+
+
+if __name__ == "__main__":
+    main()

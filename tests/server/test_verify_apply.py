@@ -1,0 +1,175 @@
+"""Verification around real builds: what pays stays, what harms goes, and the log tells."""
+
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from indexpilot_cli.model.requests import WorkloadRequest
+from indexpilot_cli.model.workload import SourceKind
+from tests.server import applying
+from tests.server.applying import definition, keep_plan, look, outcomes, request, run_apply
+
+HELPS = "select count(*) from orders where customer_id = 77"
+# with these settings the planner believes that random pages cost nothing, and walks the whole table by the index
+DECEIVED = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "random_page_cost=0.0001",
+        "cpu_index_tuple_cost=0",
+        "cpu_operator_cost=0",
+        "enable_bitmapscan=off",
+        "max_parallel_workers_per_gather=0",
+        "jit=off",
+    )
+)
+HARMS = "select sum(length(note)) from orders where status > 'a'"
+
+
+@pytest.fixture
+def shop(database):
+    applying.fill(database, 60_000)
+    return database
+
+
+def asked(*statements):
+    return WorkloadRequest(SourceKind.SQL, queries=tuple(statements))
+
+
+def verified(dsn, plan, *statements, **more):
+    return run_apply(dsn, plan.id, verify="replay", auto_revert=True, workload=asked(*statements), **more)
+
+
+def test_an_index_that_pays_is_kept(shop):
+    plan = keep_plan(shop, definition("customer_id"))
+    done = verified(shop, plan, HELPS)
+    assert (done.exit_code, outcomes(done)) == (0, ["done"])
+    assert done.result.mutations[0].verification == "verified"
+    assert "really ran faster" in done.result.mutations[0].verification_text
+    world = look(shop)
+    assert world.states() == ["INTENT", "STARTED", "VALID", "VERIFIED"]
+    told = world.log[-1].details_json["verification"]
+    assert told["verdict"] == "kept"
+    assert told["templates"][0]["after"] < told["templates"][0]["before"]
+
+
+def test_an_index_that_harms_is_taken_back(shop):
+    deceived = psycopg.conninfo.make_conninfo(shop, options=DECEIVED)
+    plan = keep_plan(shop, definition("status"))
+    shuffle(shop)
+    done = verified(deceived, plan, HARMS)
+    assert (done.exit_code, outcomes(done)) == (9, ["reverted"])
+    assert done.result.mutations[0].verification == "reverted"
+    assert "slower when really run" in done.result.mutations[0].verification_text
+    world = look(shop)
+    assert world.indexes == {}
+    assert world.states() == ["INTENT", "STARTED", "VALID", "INTENT", "STARTED", "VALID", "REVERTED"]
+    assert {row.mutation_type for row in world.log[3:]} == {"ROLLBACK_INDEX"}
+    assert "slower" in world.log[3].details_json["rollback_reason"]
+
+
+def shuffle(dsn):
+    """The table in an order that has nothing to do with status."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("update orders set status = chr(97 + (hashint4(id::int) & 15)) || note")
+        connection.execute("vacuum full orders")
+        connection.execute("analyze orders")
+
+
+def test_without_auto_revert_it_stays_and_says_so(shop):
+    plan = keep_plan(shop, definition("note"))
+    done = run_apply(shop, plan.id, verify="replay", workload=asked(HELPS))
+    assert (done.exit_code, outcomes(done)) == (0, ["done"])
+    mutation = done.result.mutations[0]
+    assert mutation.verification == "kept"
+    assert any("rollback" in note for note in mutation.notes)
+    assert look(shop).states()[-1] == "KEPT"
+
+
+def test_useless_ones_go_after_the_last_build(shop):
+    plan = keep_plan(shop, definition("note"), definition("customer_id"))
+    done = verified(shop, plan, HELPS)
+    assert (done.exit_code, outcomes(done)) == (9, ["reverted", "done"])
+    assert list(look(shop).indexes) == [plan.recommendations[1].name]
+    assert done.result.mutations[0].verification_text == "no plan of the workload uses it"
+
+
+def test_nothing_to_run_is_not_enough_evidence(shop):
+    plan = keep_plan(shop, definition("customer_id"))
+    done = verified(shop, plan, "update orders set note = 'x' where customer_id = 5")
+    assert (done.exit_code, outcomes(done)) == (0, ["done"])
+    assert done.result.mutations[0].verification == "not_enough_evidence"
+    assert look(shop).states()[-1] == "VALID"
+
+
+def test_planner_mode(shop):
+    plan = keep_plan(shop, definition("customer_id"), definition("note"))
+    done = run_apply(shop, plan.id, verify="planner", auto_revert=True, workload=asked(HELPS))
+    assert (done.exit_code, outcomes(done)) == (9, ["done", "reverted"])
+    assert "less cost" in done.result.mutations[0].verification_text
+
+
+def test_the_clone_gets_the_index_and_the_trial(shop, pg):
+    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.workflows import apply
+
+    name = psycopg.conninfo.conninfo_to_dict(shop)["dbname"]
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        admin.execute(f"create database {name}_clone template {name}")
+        try:
+            plan = keep_plan(shop, definition("customer_id"))
+            clone = pg.database(f"{name}_clone")
+            wanted = request(shop, plan.id, verify="replay", replay_conninfo=clone, workload=asked(HELPS))
+            done = apply.run(wanted, Silent(), applying.refuse)
+            assert done.result.mutations[0].verification == "verified"
+            with psycopg.connect(clone) as connection:
+                assert (
+                    connection.execute(
+                        "select count(*) from pg_indexes where indexname = %s", (plan.recommendations[0].name,)
+                    ).fetchone()[0]
+                    == 1
+                )
+        finally:
+            admin.execute(f"drop database {name}_clone with (force)")
+
+
+def statistics(dsn, count):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for n in range(count):
+            connection.execute(f"select count(*) from orders where customer_id = {n}")
+            connection.execute(f"select count(*) from other where id = {n}")
+
+
+def test_statistics_are_watched_and_settled_later(shop):
+    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.workflows.apply_desk import open_desk
+    from indexpilot_cli.workflows.apply_signals import Stop
+    from indexpilot_cli.workflows.verify import look_again
+
+    with psycopg.connect(shop, autocommit=True) as connection:
+        connection.execute("create extension pg_stat_statements")
+        connection.execute("create table other as select n as id from generate_series(1, 5000) n")
+        connection.execute("select pg_stat_statements_reset()")
+    statistics(shop, 120)
+    plan = keep_plan(shop, definition("customer_id"))
+    wanted = replace(request(shop, plan.id), verify="statistics", auto_revert=True)
+    done = run_apply(shop, plan.id, verify="statistics", auto_revert=True)
+    assert done.result.mutations[0].verification == "not_enough_evidence"
+    with open_desk(wanted.connection, wanted.record, Silent(), Stop()) as desk:
+        statistics(shop, 20)
+        assert look_again(desk, wanted) == ()
+        statistics(shop, 120)
+        settled = look_again(desk, wanted)
+        assert [m.verification for m in settled] == ["verified"]
+        assert look_again(desk, wanted) == ()
+    assert look(shop).states()[-1] == "VERIFIED"
+
+
+def test_statistics_without_the_extension_stop_before_anything_is_built(shop):
+    from indexpilot_cli.errors import PrerequisiteError
+
+    plan = keep_plan(shop, definition("customer_id"))
+    with pytest.raises(PrerequisiteError):
+        run_apply(shop, plan.id, verify="statistics")
+    assert look(shop).indexes == {}
+    assert look(shop).log == []
