@@ -23,6 +23,7 @@ from indexpilot_cli.workflows.apply_task import Run, build_all
 from indexpilot_cli.workflows.bookkeeping import is_writable
 from indexpilot_cli.workflows.reconcile import reconcile
 from indexpilot_cli.workflows.source import Source, open_source
+from indexpilot_cli.workflows.verify import STATISTICS, look_again
 
 if TYPE_CHECKING:
     from indexpilot_cli.postgres.session import Session
@@ -65,13 +66,14 @@ def _run(desk: Desk, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyRe
 
 
 def _reconciled(desk: Desk, request: ApplyRequest) -> tuple[MutationReport, ...]:
-    """What earlier runs left open, settled; nothing where we may not write or are switched off."""
+    """What earlier runs left open or under observation, settled; nothing where we may not write or are switched off."""
     if desk.log.pooled or not is_writable(desk.log, desk.schema):
         return ()
     if not guards.bypass_verdict(desk.look, request).allowed:
         return ()
     with listening(desk.stop):
-        return reconcile(desk)
+        looked = look_again(desk, request) if request.verify == STATISTICS else ()
+    return (*reconcile(desk), *looked)
 
 
 def _verdicts(source: Source, session: Session, todo: Todo, request: ApplyRequest, desk: Desk) -> tuple[Verdict, ...]:
@@ -94,9 +96,7 @@ def _stopped(
     return refused_outcome(desk, replace(planned, next_opening=opening, skipped=no[0].guard), no, source.server)
 
 
-def _build(
-    desk: Desk, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source
-) -> Outcome[ApplyResult]:
+def _build(desk: Desk, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source) -> Outcome[ApplyResult]:
     bounded = replace(desk, limits=replace(desk.limits, end=_window_end(desk, request)))
     run = Run(bounded, request, todo)
     try:

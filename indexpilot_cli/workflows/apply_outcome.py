@@ -30,7 +30,8 @@ def outcome(
     interrupted: bool = False,
 ) -> Outcome[ApplyResult]:
     """The outcome by its reports; ``error`` is what ended the run early."""
-    code, status = _code(result.mutations, error, interrupted=interrupted)
+    taken_back = tuple(r for r in result.reconciled if r.outcome == "reverted")
+    code, status = _code((*result.mutations, *taken_back), error, interrupted=interrupted)
     if error is not None:
         words = [error.message, *(text for text in (error.detail, error.hint) if text)]
         warnings = (*warnings, Warn(error.code, result.plan or "", "; ".join(words)))
@@ -49,7 +50,8 @@ def skipped_outcome(
     """Nothing was done and that is no failure; logged where a guard is the reason."""
     if desk is not None:
         _log(desk, result, no, "skipped")
-    return Outcome(command, result, "skipped", 0, server)
+    code = 9 if any(r.outcome == "reverted" for r in result.reconciled) else 0
+    return Outcome(command, result, "skipped", code, server)
 
 
 def refused_outcome(

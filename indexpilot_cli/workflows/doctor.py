@@ -15,6 +15,7 @@ from indexpilot_cli.workflows.doctor_open import names, open_checks, open_operat
 from indexpilot_cli.workflows.doctor_probe import probe
 from indexpilot_cli.workflows.fidelity import measure_fidelity
 from indexpilot_cli.workflows.source import Source, open_source
+from indexpilot_cli.workflows.verify_checks import observation_checks
 
 _NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}
 
@@ -59,6 +60,7 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
         found += checks.privilege_checks(source.capabilities)
         found.append(checks.metadata_check(source.capabilities, request.connection.metadata_schema))
         found += open_checks(left) if source.capabilities.metadata_version is not None else ()
+        found += observation_checks(source)
     found += checks.statistics_checks(source.catalog, now)
     found += checks.index_checks(source.catalog, names(left))
     return tuple(found)

@@ -165,6 +165,34 @@ def test_statistics_are_watched_and_settled_later(shop):
     assert look(shop).states()[-1] == "VERIFIED"
 
 
+def test_the_next_apply_takes_back_what_did_not_pay(shop):
+    with psycopg.connect(shop, autocommit=True) as connection:
+        connection.execute("create extension pg_stat_statements")
+        connection.execute("create table other as select n as id from generate_series(1, 5000) n")
+        connection.execute("select pg_stat_statements_reset()")
+    statistics(shop, 110)
+    plan = keep_plan(shop, definition("note"))
+    run_apply(shop, plan.id, verify="statistics")
+    assert "not enough evidence yet" in observed(shop)
+    statistics(shop, 110)
+    assert "no template became faster" in observed(shop)
+    again = run_apply(shop, plan.id, verify="statistics", auto_revert=True)
+    assert again.exit_code == 9
+    assert [m.verification for m in again.result.reconciled] == ["reverted"]
+    assert "REVERTED" in look(shop).states()
+
+
+def observed(dsn):
+    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.model.requests import Connection
+    from indexpilot_cli.workflows.source import open_source
+    from indexpilot_cli.workflows.verify_checks import observation_checks
+
+    with open_source(Connection(dsn), None, Silent()) as source:
+        (check,) = observation_checks(source)
+    return check.text
+
+
 def test_statistics_without_the_extension_stop_before_anything_is_built(shop):
     from indexpilot_cli.errors import PrerequisiteError
 
