@@ -9,6 +9,8 @@ import psutil
 from indexpilot_cli.model.safety import HostFacts, ServerFacts
 
 SAMPLE_SECONDS = 0.3
+SECOND_LOOK_PERCENT = 60.0  # from here on a longer look tells a load from a burst
+SECOND_LOOK_SECONDS = 1.0
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _CLOCK_SECONDS = 5.0
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
@@ -25,8 +27,7 @@ def measure(server: ServerFacts, *, cpu: bool = True) -> HostFacts:
         return HostFacts(False, "the server runs on another host, or in a container of its own")
     path = server.tablespace_path or server.data_directory
     free, total = _space(path) if path else (None, None)
-    percent = psutil.cpu_percent(SAMPLE_SECONDS) if cpu else None
-    return HostFacts(True, proof, percent, psutil.cpu_count(), path, free, total)
+    return HostFacts(True, proof, _load() if cpu else None, psutil.cpu_count(), path, free, total)
 
 
 def _proof(server: ServerFacts) -> str | None:
@@ -44,6 +45,11 @@ def _proof(server: ServerFacts) -> str | None:
 
 def _same_start(seconds: float, begun: datetime | None) -> bool:
     return begun is not None and abs(begun.timestamp() - seconds) < _CLOCK_SECONDS
+
+
+def _load() -> float:
+    percent = psutil.cpu_percent(SAMPLE_SECONDS)
+    return percent if percent < SECOND_LOOK_PERCENT else min(percent, psutil.cpu_percent(SECOND_LOOK_SECONDS))
 
 
 def _space(path: str) -> tuple[int | None, int | None]:

@@ -85,18 +85,21 @@ def _one(
     recent = sum(1 for at in times if now - at < limit.bucket.period)
     place = f" on {table.short}" if table is not None else ""
     origin = f"{_KEY}.{limit.key}"
-    allowance = f"{limit.bucket.capacity} builds {limit.words}"
+    allowance = f"{_builds(limit.bucket.capacity)} {limit.words}"
     if tokens < _WHOLE:
+        text = f"{_builds(recent)}{place} within {limit.words.split(' on')[0]}, the limit is {allowance}"
         again = limit.bucket.ready_at(times, now)
-        text = f"{recent} builds{place} within {limit.words.split(' on')[0]}, {allowance} are allowed"
-        return Verdict("rate", False, f"{text}; next at {again:%H:%M:%S} UTC", origin, retry_at=again, table=table)
+        return Verdict("rate", False, text, origin, retry_at=again, table=table)
     room = int(tokens + 1 - _WHOLE)
     if room < wanted:
-        text = f"room for {room} of {wanted} builds{place} now ({allowance})"
+        text = f"room for {room} of {_builds(wanted)}{place} now, the limit is {allowance}"
         return Verdict("rate", True, text, origin, warning=True, table=table)
-    return Verdict(
-        "rate", True, f"{recent} builds{place} so far, room for {room} more ({allowance})", origin, table=table
-    )
+    text = f"{_builds(recent)}{place} so far, room for {room} more, the limit is {allowance}"
+    return Verdict("rate", True, text, origin, table=table)
+
+
+def _builds(count: int) -> str:
+    return "1 build" if count == 1 else f"{count} builds"
 
 
 def _tightest(verdicts: Sequence[Verdict]) -> Verdict:
