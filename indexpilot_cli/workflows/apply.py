@@ -73,7 +73,7 @@ def _reconciled(desk: Desk, request: ApplyRequest) -> tuple[MutationReport, ...]
         return ()
     with listening(desk.stop):
         looked = look_again(desk, request) if request.verify == STATISTICS else ()
-    return (*reconcile(desk), *looked)
+        return (*reconcile(desk), *looked)
 
 
 def _verdicts(source: Source, session: Session, todo: Todo, request: ApplyRequest, desk: Desk) -> tuple[Verdict, ...]:
