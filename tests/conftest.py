@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.cli.changes"]
 
 _CLEAN = ("PG", "INDEXPILOT_", "DB_")
 _KEEP = ("INDEXPILOT_TEST_", "INDEXPILOT_PG_BINARIES")

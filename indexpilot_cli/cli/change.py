@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from indexpilot_cli.errors import UsageError
@@ -41,7 +44,22 @@ class Asking:
         show_guards(self.session, result.verdicts)
         self.shown = True
         aside(self.session, question(result))
-        return self.session.confirm("Proceed?")
+        with ordinary_signals():
+            return self.session.confirm("Proceed?")
+
+
+@contextmanager
+def ordinary_signals() -> Iterator[None]:
+    """While somebody is asked nothing is half done: a signal ends the program at once."""
+    from indexpilot_cli.cli.app import terminate
+
+    ways = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: terminate, signal.SIGHUP: terminate}
+    before = {number: signal.signal(number, way) for number, way in ways.items()}
+    try:
+        yield
+    finally:
+        for number, way in before.items():
+            signal.signal(number, way)
 
 
 def answerable(session: Session, *, yes: bool, dry_run: bool) -> None:
@@ -97,9 +115,9 @@ def refuse(session: Session, outcome: Outcome[ApplyResult]) -> int:
 def settled(outcome: Outcome[ApplyResult]) -> Outcome[ApplyResult]:
     """A dry run with something to do has findings; nothing done is never plainly ok."""
     result = outcome.result
-    if outcome.status not in ("ok", "findings", "skipped") or outcome.exit_code:
+    if outcome.status not in ("ok", "findings") or outcome.exit_code:
         return outcome
-    if any(m.outcome == "planned" for m in result.mutations):
+    if result.dry_run and any(m.outcome == "planned" for m in result.mutations):
         return dataclasses.replace(outcome, status="findings")
     idle = all(m.outcome in ("already_done", "skipped") for m in result.mutations)
     return dataclasses.replace(outcome, status="skipped") if idle and not result.reconciled else outcome

@@ -29,17 +29,20 @@ def fit(table: Table, width: int, measure: Measure = len) -> Iterator[Line]:
     """The lines of the table in at most ``width`` cells, as far as names and numbers allow.
 
     Query text is shortened first, then prose is wrapped, then name columns are narrowed: a name that is wider than
-    its column keeps all its letters and the rest of its row goes on in the next line, in the same columns.
+    its column keeps all its letters and the rest of its row goes on in the next line, in the same columns. What is
+    still too wide stands closer together.
     """
     widths = _widths(table, width, measure)
+    gap = GAP if sum(widths) + GAP * (len(widths) - 1) <= width else 1
     if table.header:
-        yield from _row(tuple(c.title for c in table.columns), ["header"] * len(widths), table.columns, widths, measure)
+        titles = tuple(c.title for c in table.columns)
+        yield from _row(titles, ["header"] * len(widths), table.columns, widths, measure, gap)
     roles = [c.role for c in table.columns]
     for row in table.rows:
         wrapped = [_wrap(text, c.role, w, measure) for text, c, w in zip(row, table.columns, widths, strict=True)]
         for n in range(max(len(lines) for lines in wrapped)):
             texts = tuple(lines[n] if n < len(lines) else "" for lines in wrapped)
-            yield from _row(texts, roles, table.columns, widths, measure)
+            yield from _row(texts, roles, table.columns, widths, measure, gap)
 
 
 def _widths(table: Table, width: int, measure: Measure) -> list[int]:
@@ -66,7 +69,12 @@ def _wrap(text: str, role: str, width: int, measure: Measure) -> list[str]:
 
 
 def _row(
-    texts: Sequence[str], roles: Sequence[str], columns: Sequence[Column], widths: Sequence[int], measure: Measure
+    texts: Sequence[str],
+    roles: Sequence[str],
+    columns: Sequence[Column],
+    widths: Sequence[int],
+    measure: Measure,
+    gap: int,
 ) -> Iterator[Line]:
     """One line, or more where a cell is wider than its column."""
     line: list[Cell] = []
@@ -81,7 +89,7 @@ def _row(
         if text:
             line += [Cell(" " * (at + lead - used), "gap"), Cell(text, roles[i])]
             used = at + lead + measure(text)
-        at += width + GAP
+        at += width + gap
         used = max(used, 0)
     yield tuple(line)
 

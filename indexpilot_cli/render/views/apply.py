@@ -32,6 +32,7 @@ _WORDS = {
 _SKIPPED = {
     "already_done": "all of it was there already",
     "declined": "the answer was no",
+    "nothing_to_undo": "there is nothing to undo",
     "window": "outside the window",
 }
 _VERBS = (
