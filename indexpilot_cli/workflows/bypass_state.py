@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.requests import Connection
 from indexpilot_cli.model.results import BypassLevel
 from indexpilot_cli.model.safety import Switch
@@ -70,15 +70,3 @@ def _write_emergency(connection: Connection, wanted: str, reason: str) -> None:
             switches.see_emergency(session, wanted, reason, schema=schema)
         else:
             switches.forget_emergencies(session, schema=schema)
-
-
-def require_running(session: Session, settings: BypassSettings, schema: str) -> None:
-    """Nothing while no level that stops changes is off; RefusedError (code bypassed) with its reason when one is."""
-    verdict = bypass.judge(current_levels(session, settings, schema))
-    if not verdict.allowed:
-        raise RefusedError(
-            f"IndexPilot is switched off: {verdict.reason}",
-            detail=verdict.origin,
-            hint="indexpilot bypass status",
-            code="bypassed",
-        )

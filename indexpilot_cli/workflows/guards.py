@@ -132,11 +132,6 @@ def refused(verdicts: Sequence[Verdict], *, force: bool = False) -> tuple[Verdic
     return tuple(v for v in verdicts if not v.allowed and not (force and v.guard not in UNFORCEABLE))
 
 
-def estimated_duration(operation: Operation, table_bytes: int) -> timedelta:
-    """How long the build is expected to take, as the window counts it."""
-    return when.duration(operation.size_bytes, table_bytes)
-
-
 def _always(scene: _Scene) -> tuple[Verdict, ...]:
     safeguards = scene.request.safeguards
     window, origin = window_of(scene.request)
