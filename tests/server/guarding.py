@@ -1,0 +1,85 @@
+"""What the tests of the guards share: a table, an operation on it, and a request without the host's load."""
+
+import threading
+import time
+import uuid
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.operation import Operation, OperationKind
+from indexpilot_cli.model.requests import ApplyRequest, Connection
+from indexpilot_cli.model.settings import CpuThrottleSettings, SafeguardSettings
+from indexpilot_cli.postgres.metadata import migrations
+from indexpilot_cli.postgres.session import open_session
+
+CALM = SafeguardSettings(cpu_throttle=CpuThrottleSettings(enabled=False))
+
+
+def operation(connection, table="orders", column="b", size=8192):
+    """An operation on ``public.table``."""
+    name = QualifiedName("public", table)
+    definition = IndexDefinition(name, (IndexKey(column),))
+    (relid,) = connection.execute("SELECT %s::regclass::oid::int8", [str(name)]).fetchone()
+    return Operation(
+        str(uuid.uuid4()), OperationKind.CREATE, name, f"{table}_{column}_idx", definition, "", "", relid, "",
+        size_bytes=size,
+    )  # fmt: skip
+
+
+def request(dsn, safeguards=CALM, **fields):
+    return ApplyRequest(Connection(dsn), safeguards=safeguards, **fields)
+
+
+def said(verdicts, guard):
+    """The answers of one guard."""
+    found = [v for v in verdicts if v.guard == guard]
+    assert found, f"{guard} did not answer"
+    return found
+
+
+@contextmanager
+def other(dsn, **options):
+    with psycopg.connect(dsn, autocommit=True, **options) as connection:
+        yield connection
+
+
+@contextmanager
+def busy(dsn, statement, **options):
+    """A statement that runs on a connection of its own during the block, and is cancelled after it."""
+    with other(dsn, **options) as connection:
+
+        def run():
+            try:
+                connection.execute(statement)
+            except psycopg.Error:
+                return
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield connection
+        finally:
+            connection.cancel_safe(timeout=10)
+            thread.join(20)
+
+
+def eventually(question, seconds=15):
+    """The first answer that is true; fails when there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    pytest.fail("it did not happen in time")
+
+
+def prepare(dsn, connection):
+    with open_session(dsn, read_only=False) as session:
+        migrations.migrate(session)
+    connection.execute("CREATE TABLE public.orders (a int PRIMARY KEY, b int, c text)")
+    connection.execute("INSERT INTO public.orders SELECT g, g % 10, 'x' FROM generate_series(1, 2000) g")
