@@ -84,7 +84,7 @@ def leads(pool: Pool) -> tuple[Mask, ...]:
     groups: dict[object, Mask] = {}
     for number, candidate in enumerate(pool.candidates):
         definition = candidate.definition
-        key = (definition.table, definition.method, definition.keys[0].text, definition.predicate)
+        key = (definition.table, definition.method, definition.keys[0].text)
         groups[key] = groups.get(key, 0) | 1 << number
     return tuple(groups.values())
 

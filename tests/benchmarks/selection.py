@@ -13,7 +13,7 @@ import itertools
 import time
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advisor.candidates import propose
+from indexpilot_cli.advisor.candidates import CandidateOptions, propose
 from indexpilot_cli.advisor.estimator import WhatIf
 from indexpilot_cli.advisor.selection import Limits
 from indexpilot_cli.advisor.selection.advise import select
@@ -41,6 +41,8 @@ SHARES = (0.25, 0.5, 1.0)
 BEST_PUBLIC = (0.828, 0.742, 0.680)  # the best of six public advisors per budget, by an earlier measurement
 LOCAL_SEARCH = (0.825, 0.730, 0.669)
 TOLERANCE = 0.003
+# Every partial index, also where it serves a small part of the work or leaves out few rows.
+EVERYTHING = CandidateOptions(partial_selectivity=0.6, partial_weight=0.01, per_table=200)
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class Bench:
         observed = tuple(ObservedStatement(text) for text in self.texts.values())
         folded = fold([Workload(SourceKind.SQL, observed)], self.catalog)
         templates = [replace(t, scenarios=scenarios(t, self.catalog)) for t in folded.templates]
-        proposal = propose(templates, self.catalog)
+        proposal = propose(templates, self.catalog, EVERYTHING)
         with open_hypopg(self.dsn, self.catalog, workers=1) as estimator:
             return templates, [c for c in proposal.candidates if estimator.refuses(c.definition) is None]
 

@@ -6,19 +6,30 @@ Pessimistic options are plans that exist; a program over them gives a selection 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advisor.costing import Answer, Mask, Pricer, members
 from indexpilot_cli.advisor.selection.greedy import solve_greedily
 from indexpilot_cli.advisor.selection.guess import Guesses
 from indexpilot_cli.advisor.selection.highs import Effort, solve
-from indexpilot_cli.advisor.selection.program import Option, Program, Row, Solution, StandIns, themselves
+from indexpilot_cli.advisor.selection.program import (
+    Option,
+    Program,
+    Row,
+    Solution,
+    StandIns,
+    option_cost,
+    themselves,
+)
 from indexpilot_cli.advisor.selection.tree import CaseTree
 
+GUESS = Effort(2.0, 5e-3)
 QUICK = Effort(2.0, 2e-3)
 PROOF = Effort(1.5, 2e-4)
 DEPTH = 3  # steps down the trees between two bounds
+SETTLING_ROUNDS = 6
+AGREED = 1e-4
 PATIENCE = 5  # rounds in which the bound must gain a two-hundredth
 EXACT = Effort(20.0, 1e-5)
 COUNTING = Effort(4.0, 1e-2)
@@ -72,6 +83,7 @@ class Search:
         self.best: Mask = 0
         self.value = self.true(0) or 0.0
         self.before_fewest: Mask = 0
+        self._partial = sum(1 << n for n, c in enumerate(pricer.pool.candidates) if c.definition.predicate is not None)
         self._bytes = dict(next((r.coefficients for r in program.rows if r.family == "budget"), ()))
         self.lower: float | None = None
         self.solver = "HiGHS"
@@ -146,16 +158,22 @@ class Search:
         """Look at the neighbourhood of the best selection, guess a better one, and again from there."""
         for number in range(self.plan.rounds):
             here, worth = self.best, self.plan.worth * self.program.scale * 2**number
-            more = self.pricer.ask(self._steps(here, worth)) and self.pricer.ask(self._finer(here, worth))
+            more = self._ask_some(self._steps(here, worth), 0.8) and self._ask_some(self._finer(here, worth), 0.5)
             self.guess()
-            if not more or self.best == here:
+            if self.best == here or (not more and self.pricer.left() == 0):
                 return
+
+    def _ask_some(self, questions: Sequence[tuple[int, Mask]], share: float) -> bool:
+        """The first questions, as far as this share of the calls that are left goes; whether it was all."""
+        left = self.pricer.left()
+        few = len(questions) if left is None else int(left * share)
+        return self.pricer.ask(questions[:few]) and len(questions) <= few
 
     def guess(self) -> None:
         """Price the selections that guesses lead to until none promises more than we have."""
         for _ in range(self.plan.guesses):
             options = self.guesses.options(self.plans())
-            solution = self.solved(options, QUICK, self.guesses.stand_ins)
+            solution = self.solved(options, GUESS, self.guesses.stand_ins)
             if solution is None or solution.objective >= self.value - self.plan.worth * self.program.scale:
                 break
             if not self.price(solution.mask):
@@ -214,20 +232,35 @@ class Search:
     def settle(self) -> float:
         """Re-plan the best selection itself until the program predicts what the planner says."""
         predicted = self.value
-        for _ in range(4):
-            predicted = self.confirm(EXACT) or self.value
+        for _ in range(SETTLING_ROUNDS):
+            self.converge()
             mask = self.in_use(self.fewest() if self.plan.fewest_within else self.best)
+            predicted = self.expected(mask)
             self.pricer.ask(((case, mask) for case in self.cases), literal=True)
             value = self.true(mask)
-            if self.protect(mask) or value is None:
+            if value is None:
+                break
+            if self.protect(mask):
                 self.reset()
                 continue
             self.before_fewest = self.in_use(self.best)
-            agreed = abs(value - self.value) <= 1e-6 * self.value or mask != self.best
+            agreed = abs(value - predicted) <= AGREED * predicted
             self.best, self.value = mask, value
             if agreed:
                 break
         return predicted
+
+    def converge(self) -> None:
+        """Price what the known plans lead to until that teaches nothing new."""
+        for _ in range(SETTLING_ROUNDS):
+            expected = self.confirm(EXACT)
+            if expected is None or abs(expected - self.value) <= AGREED * self.value or self.pricer.left() == 0:
+                return
+
+    def expected(self, mask: Mask) -> float:
+        """The objective of a selection by the known plans alone."""
+        plans = self.plans()
+        return self.program.objective(mask, [option_cost(plans[case], case, mask) for case in self.cases])
 
     def in_use(self, mask: Mask) -> Mask:
         """The selection without indexes that no plan uses: where they are free the solver may keep them."""
@@ -270,8 +303,9 @@ class Search:
         answer = self.pricer.known(case, 0)
         return self.program.charges[case].weight * (answer.cost if answer else 0.0)
 
-    def _steps(self, here: Mask, worth: float) -> Iterable[tuple[int, Mask]]:
-        """Per case and group of candidates: what if the whole group were added? The largest possible gain first.
+    def _steps(self, here: Mask, worth: float) -> Sequence[tuple[int, Mask]]:
+        """Per case and group of candidates: what if the whole group were added? First those that some plan of the
+        case used, then by the largest possible gain.
 
         Once every group was looked at alone, only those that some plan of the case ever used.
         """
@@ -285,8 +319,8 @@ class Search:
                     continue
                 gain = self.program.charges[case].weight * (now - self.pricer.lower(case, mask))
                 if gain > worth:
-                    found.append((gain, case, mask))
-        return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
+                    found.append((group & self._used(case) == 0, -gain, case, mask))
+        return [(case, mask) for _, _, case, mask in sorted(found)]
 
     def _used(self, case: int) -> Mask:
         used = 0
@@ -294,8 +328,10 @@ class Search:
             used |= answer.used
         return used
 
-    def _finer(self, here: Mask, worth: float) -> Iterable[tuple[int, Mask]]:
-        """Where a group helped: the group without the index that was used, and its smallest index alone."""
+    def _finer(self, here: Mask, worth: float) -> Sequence[tuple[int, Mask]]:
+        """Where a group helped: the group without the index that was used, its smallest index alone, and its
+        smallest that holds every row.
+        """
         found = []
         for case in self.cases:
             now, near = self.pricer.upper(case, here), here & self.pricer.cases[case].relevant
@@ -306,8 +342,9 @@ class Search:
                     continue
                 gain = self.program.charges[case].weight * (now - answer.cost)
                 if gain > worth:
-                    smallest = min(members(group), key=self._size)
-                    found += [(gain, case, mask & ~(answer.used & ~here)), (gain, case, here | 1 << smallest)]
+                    smallest = {min(members(part), key=self._size) for part in (group, group & ~self._partial) if part}
+                    found += [(gain, case, mask & ~(answer.used & ~here))]
+                    found += [(gain, case, here | 1 << number) for number in sorted(smallest)]
         return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
 
     def _size(self, number: int) -> tuple[float, int, int]:
