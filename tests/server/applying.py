@@ -1,11 +1,13 @@
 """What the tests of apply and rollback share: a database, a table that takes a moment to index, plans for it."""
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
 
+from indexpilot_cli.advisor.existing import same_structure
+from indexpilot_cli.execution.steps import task_of
 from indexpilot_cli.model.ddl import create_index, drop_index, index_name, summary
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.names import QualifiedName
@@ -17,10 +19,14 @@ from indexpilot_cli.model.settings import (
     RateLimiterSettings,
     SafeguardSettings,
 )
+from indexpilot_cli.postgres.build import columns_fingerprint
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.metadata import migrations, plans
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workflows import apply, rollback
+from indexpilot_cli.workflows.apply_build import perform
+from indexpilot_cli.workflows.apply_desk import Limits, open_desk
+from indexpilot_cli.workflows.apply_signals import Stop
 from indexpilot_cli.workflows.digest import schema_digest
 
 ORDERS = QualifiedName("public", "orders")
@@ -149,8 +155,20 @@ def outcomes(outcome):
     return [m.outcome for m in outcome.result.mutations]
 
 
-def with_name(plan, number, name):
-    """The plan with another name for one of its indexes."""
-    items = list(plan.recommendations)
-    items[number] = replace(items[number], name=name)
-    return replace(plan, recommendations=tuple(items))
+def operation(dsn, index):
+    """The operation that builds the index, as apply would make it."""
+    with open_session(dsn) as session:
+        catalog = read_catalog(session)
+        prints = {t.name: columns_fingerprint(session, t.oid) for t in catalog.tables}
+    task = task_of(
+        recommendation(index), "P-000000", catalog, prints, new_id=lambda: str(uuid.uuid4()), same=same_structure
+    )
+    return task.head
+
+
+def build_one(dsn, wanted, **limits):
+    """The operation performed without guards; gives what it came to."""
+    with open_desk(
+        Connection(dsn), Record("tester", "1", "apply"), Silent(), Stop(), Limits(**{"lock": 0.5, "retries": 0} | limits)
+    ) as desk:
+        return perform(desk, wanted, {})

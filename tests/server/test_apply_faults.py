@@ -17,6 +17,7 @@ from indexpilot_cli.workflows.apply_signals import Stop
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 
+SNAPSHOT = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")  # a build waits for it at its end
 SLOW = definition("note", "status", "customer_id")
 
 
@@ -111,7 +112,7 @@ def test_f02_deadline_with_a_writer_in_the_way_leaves_a_named_leftover_that_the_
 @pytest.mark.parametrize("stop", ["pg_cancel_backend", "pg_terminate_backend"])
 def test_f03_cancelled_or_terminated(shop, stop):
     plan = keep_plan(shop, SLOW)
-    with holding(shop, "SELECT txid_current()"), alongside(run_apply, shop, plan.id, force=True) as results:
+    with holding(shop, *SNAPSHOT), alongside(run_apply, shop, plan.id, force=True) as results:
         pid = eventually(shop, BUILDER)
         with psycopg.connect(shop, autocommit=True) as connection:
             connection.execute(f"SELECT {stop}({pid})")
@@ -196,7 +197,7 @@ def test_f09_another_build_on_the_table(shop):
 def test_f10_two_operators_with_one_plan(shop):
     plan = keep_plan(shop, SLOW)
     name = plan.recommendations[0].name
-    with holding(shop, "SELECT txid_current()") as blocker:
+    with holding(shop, *SNAPSHOT) as blocker:
         with alongside(run_apply, shop, plan.id, force=True, lock_timeout=5.0) as first:
             pid = eventually(shop, BUILDER)
             second = run_apply(shop, plan.id, force=True, lock_timeout=0.3)
@@ -242,7 +243,7 @@ def test_f19_an_analyze_that_only_warns_is_noticed(shop):
 @pytest.mark.parametrize(
     "change",
     [
-        "ALTER TABLE orders RENAME TO old_orders; CREATE TABLE orders (LIKE old_orders)",
+        "ALTER TABLE orders RENAME TO old_orders; CREATE TABLE public.orders (LIKE old_orders)",
         "ALTER TABLE orders RENAME COLUMN customer_id TO client_id",
         "ALTER TABLE orders ALTER COLUMN customer_id TYPE bigint",
     ],
@@ -312,7 +313,7 @@ def test_f26_an_orphan_that_still_builds_is_left_to_finish(shop):
         connection.execute(f"DROP INDEX {name}")
     orphan = psycopg.connect(shop, autocommit=True)
     with (
-        holding(shop, "SELECT txid_current()") as blocker,
+        holding(shop, *SNAPSHOT) as blocker,
         alongside(orphan.execute, plan.recommendations[0].ddl),
     ):
         eventually(shop, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE index_relid <> 0")

@@ -1,0 +1,216 @@
+"""The tool dies, is interrupted, or loses its server in the middle of an apply; the next run puts it right."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+
+import psycopg
+import pytest
+
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.twin.server import LocalServer, new_home, server_user
+from indexpilot_cli.workflows import apply
+from tests.server import applying
+from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
+from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, eventually, holding
+from tests.servers import SETTINGS, binaries
+
+MOMENTS = 20
+PLAN = (
+    definition("note", "status"),
+    definition("status", predicate="status = 'open'"),
+    definition("customer_id", "created_at"),
+)
+
+
+@contextlib.contextmanager
+def child(work):
+    """A process of its own that does the work and exits 0, or 99 with an exception; gives its id."""
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, lambda n, _: (_ for _ in ()).throw(SystemExit(128 + n)))
+            work()
+            code = 0
+        except KeyboardInterrupt:
+            code = 130
+        except SystemExit as ended:
+            code = ended.code
+        finally:
+            os._exit(code)
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(ChildProcessError, ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def exit_code(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def consistent(dsn):
+    """No invalid index, no index that the log does not call standing, no standing operation without its index."""
+    world = look(dsn)
+    assert world.invalid == []
+    newest = {}
+    for row in world.log:
+        newest[row.op_id] = row
+    standing = sorted(r.index_name for r in newest.values() if r.state == "VALID" and r.mutation_type == "CREATE_INDEX")
+    assert standing == sorted(world.indexes)
+    assert not {r.state for r in newest.values()} & {"INTENT", "STARTED", "UNKNOWN", "FAILED_LEFTOVER"}
+
+
+@pytest.fixture
+def shop(database):
+    applying.fill(database, 100_000)
+    return database
+
+
+@pytest.mark.slow
+def test_f11_killed_at_twenty_random_moments(shop):
+    plan = keep_plan(shop, *PLAN)
+    chance = random.Random(20261120)
+    started = time.monotonic()
+    with child(lambda: run_apply(shop, plan.id)) as pid:
+        assert exit_code(pid) == 0
+    whole = time.monotonic() - started
+    run_rollback(shop, plan.id)
+    states = []
+    for moment in range(MOMENTS):
+        with child(lambda: run_apply(shop, plan.id)) as pid:
+            time.sleep(whole * (moment + chance.random()) / MOMENTS)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        states.append((look(shop).states() or ["-"])[-1])
+        done = run_apply(shop, plan.id, lock_timeout=10.0)
+        assert done.exit_code == 0, (moment, done)
+        consistent(shop)
+        undone = run_rollback(shop, plan.id)
+        assert undone.exit_code == 0, (moment, undone)
+        assert look(shop).indexes == {}
+    assert {"INTENT", "STARTED"} & set(states)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_f11_a_signal_cleans_up_and_closes_the_row(shop, number, code):
+    plan = keep_plan(shop, *PLAN)
+    with holding(shop, *SNAPSHOT), child(lambda: run_apply(shop, plan.id, force=True)) as pid:
+        eventually(shop, BUILDER)
+        os.kill(pid, number)
+        assert exit_code(pid) == code
+    world = look(shop)
+    assert world.indexes == {}
+    assert (world.states()[-1], world.log[-1].error) == ("FAILED_CLEAN", "stopped by a signal")
+
+
+def test_f11_the_second_signal_ends_at_once_and_the_next_run_repairs(shop):
+    plan = keep_plan(shop, *PLAN)
+    with holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"):
+        with child(lambda: run_apply(shop, plan.id, force=True, lock_timeout=30.0)) as pid:
+            eventually(shop, BUILDER)
+            os.kill(pid, signal.SIGINT)
+            eventually(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")
+            os.kill(pid, signal.SIGINT)
+            assert exit_code(pid) == 130
+        assert len(look(shop).invalid) == 1
+    done = run_apply(shop, plan.id, lock_timeout=10.0)
+    assert done.exit_code == 0
+    consistent(shop)
+
+
+def test_a_rollback_killed_half_way_is_finished_by_the_next(shop):
+    plan = keep_plan(shop, definition("customer_id"))
+    run_apply(shop, plan.id)
+    with holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"):
+        with child(lambda: run_rollback(shop, plan.id, lock_timeout=30.0)) as pid:
+            eventually(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    assert run_rollback(shop, plan.id, lock_timeout=10.0).exit_code == 0
+    assert look(shop).indexes == {}
+    assert look(shop).states()[-1] == "REVERTED"
+
+
+@pytest.fixture
+def own_server():
+    with LocalServer(binaries(), new_home(), SETTINGS | {"max_connections": "20"}) as server:
+        applying.fill(server.dsn(), 60_000)
+        yield server
+
+
+def restart(server, mode):
+    account = server_user()
+    subprocess.run(
+        [server.binaries.program("pg_ctl"), "-w", "-D", str(server.data), "-m", mode, "-l", str(server.log), "restart"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+        **({"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}),
+    )
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_f12_the_server_restarts_during_a_build(own_server, mode):
+    dsn = own_server.dsn()
+    plan = keep_plan(dsn, PLAN[0])
+    with contextlib.suppress(psycopg.Error), holding(dsn, *SNAPSHOT):
+        with alongside(run_apply, dsn, plan.id, force=True, retries=0) as results:
+            eventually(dsn, BUILDER)
+            restart(own_server, mode)
+        (done,) = results
+    assert not isinstance(done, Exception), done
+    assert done.exit_code == 7, done
+    world = look(dsn)
+    assert (world.indexes, world.states()[-1]) == ({}, "FAILED_CLEAN")
+    assert run_apply(dsn, plan.id).exit_code == 0
+    consistent(dsn)
+
+
+def test_f16_disk_full(own_server):
+    dsn = own_server.dsn()
+    place = new_home()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip("no small file system can be mounted here")
+    account = server_user()
+    try:
+        os.chown(place, account.pw_uid, account.pw_gid)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"CREATE TABLESPACE tight LOCATION '{place}'")
+            connection.execute("ALTER DATABASE postgres SET default_tablespace = tight")
+        refused = run_apply(dsn, keep_plan(dsn, PLAN[0]).id)
+        assert refused.exit_code == 6
+        assert "disk" in {v.guard for v in refused.result.verdicts if not v.allowed}
+        built = applying.build_one(dsn, applying.operation(dsn, PLAN[0]))
+        assert (built.report.outcome, built.report.error_code) == ("failed", "out_of_resource")
+        world = look(dsn)
+        assert (world.indexes, world.states()[-1], world.log[-1].sqlstate) == ({}, "FAILED_CLEAN", "53100")
+    finally:
+        own_server.stop("immediate")
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_workflow_outside_the_main_thread_installs_no_signals(shop):
+    plan = keep_plan(shop, definition("customer_id"))
+    before = signal.getsignal(signal.SIGINT)
+    with alongside(run_apply, shop, plan.id) as results:
+        pass
+    assert outcomes(results[0]) == ["done"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_answer_of_no_changes_nothing(shop):
+    plan = keep_plan(shop, definition("customer_id"))
+    done = apply.run(applying.request(shop, plan.id, confirmed=False), Silent(), lambda planned: False)
+    assert (done.status, done.exit_code, done.result.skipped) == ("refused", 6, "declined")
+    assert look(shop).indexes == {}

@@ -1,0 +1,140 @@
+"""Taking back and bringing back: exactly, and never what is not ours or is needed."""
+
+import subprocess
+
+import psycopg
+import pytest
+
+from indexpilot_cli.model.index import IndexKey
+from indexpilot_cli.twin.binaries import newest_program
+from tests.server import applying
+from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
+
+
+@pytest.fixture
+def shop(database):
+    applying.fill(database, 5_000)
+    return database
+
+
+def schema_of(dsn):
+    program = newest_program("pg_dump")
+    if program is None:
+        pytest.skip("no pg_dump here")
+    command = [program, "--schema-only", "--no-sync", "-N", "indexpilot", "-d", dsn]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return "\n".join(line for line in text.splitlines() if "restrict" not in line)
+
+
+def scalar(dsn, question):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return connection.execute(question).fetchone()[0]
+
+
+def execute(dsn, *statements):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_apply_then_rollback_leaves_the_schema_as_it_was(shop):
+    before = schema_of(shop)
+    plan = keep_plan(
+        shop,
+        definition("customer_id", IndexKey("created_at", descending=True)),
+        definition(IndexKey(expression="lower(note)")),
+        definition("status", predicate="status = 'open'", include=("id",)),
+    )
+    assert outcomes(run_apply(shop, plan.id)) == ["done"] * 3
+    assert schema_of(shop) != before
+    assert outcomes(run_rollback(shop, plan.id)) == ["done"] * 3
+    assert schema_of(shop) == before
+
+
+def test_a_dropped_index_comes_back_exactly(shop):
+    name = "orders_customer_id_ip_idx"
+    plan = keep_plan(shop, definition("customer_id", "id", unique=True, options=(("fillfactor", "70"),)))
+    name = plan.recommendations[0].name
+    assert outcomes(run_apply(shop, plan.id)) == ["done"]
+    execute(
+        shop,
+        f"ALTER TABLE public.orders REPLICA IDENTITY USING INDEX {name}",
+        f"ALTER TABLE public.orders CLUSTER ON {name}",
+    )
+    assert outcomes(run_rollback(shop, plan.id)) == ["skipped"]  # the replica identity needs it
+    execute(shop, "ALTER TABLE public.orders REPLICA IDENTITY DEFAULT")
+    before = schema_of(shop)
+    undone = run_rollback(shop, plan.id)
+    assert outcomes(undone) == ["done"]
+    assert look(shop).indexes == {}
+    (drop,) = undone.result.mutations
+    back = run_rollback(shop, f"M-{drop.id}")
+    assert (back.exit_code, outcomes(back), back.result.mutations[0].notes) == (0, ["done"], ())
+    assert schema_of(shop) == before
+
+
+def test_an_expression_keeps_its_statistics_target(shop):
+    plan = keep_plan(shop, definition(IndexKey(expression="lower(note)")))
+    name = plan.recommendations[0].name
+    run_apply(shop, plan.id)
+    execute(shop, f"ALTER INDEX public.{name} ALTER COLUMN 1 SET STATISTICS 500")
+    before = schema_of(shop)
+    (drop,) = run_rollback(shop, last=True).result.mutations
+    assert outcomes(run_rollback(shop, f"M-{drop.id}")) == ["done"]
+    assert schema_of(shop) == before
+
+
+def test_what_changed_needs_force_and_what_is_not_ours_never_goes(shop):
+    plan = keep_plan(shop, definition("customer_id"), definition("status"))
+    changed, foreign = (r.name for r in plan.recommendations)
+    run_apply(shop, plan.id)
+    execute(
+        shop,
+        f"ALTER INDEX public.{changed} SET (fillfactor = 50)",
+        f"DROP INDEX public.{foreign}",
+        f"CREATE INDEX {foreign} ON public.orders (status)",
+    )
+    refused = run_rollback(shop, plan.id)
+    assert refused.exit_code == 6
+    assert {m.error_code for m in refused.result.mutations} == {"changed", "not_ours"}
+    forced = run_rollback(shop, plan.id, force=True)
+    assert {m.index: m.outcome for m in forced.result.mutations} == {changed: "done", foreign: "skipped"}
+    assert look(shop).indexes == {foreign: True}
+
+
+def test_what_a_constraint_needs_stays(shop):
+    plan = keep_plan(shop, definition("customer_id", "id", unique=True))
+    name = plan.recommendations[0].name
+    run_apply(shop, plan.id)
+    execute(shop, f"ALTER TABLE public.orders ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")
+    done = run_rollback(shop, plan.id)
+    assert (done.exit_code, done.result.mutations[0].error_code) == (6, "depended_on")
+    assert look(shop).indexes == {name: True}
+
+
+def test_an_index_already_gone_is_closed_in_the_log(shop):
+    plan = keep_plan(shop, definition("customer_id"))
+    run_apply(shop, plan.id)
+    execute(shop, f"DROP INDEX public.{plan.recommendations[0].name}")
+    assert outcomes(run_rollback(shop, plan.id)) == ["already_done"]
+    assert look(shop).states()[-1] == "REVERTED"
+    assert run_rollback(shop, plan.id).result.skipped == "nothing_to_undo"
+
+
+def test_a_reindexed_index_is_still_ours(shop):
+    plan = keep_plan(shop, definition("customer_id"))
+    run_apply(shop, plan.id)
+    execute(shop, f"REINDEX INDEX CONCURRENTLY public.{plan.recommendations[0].name}")
+    assert outcomes(run_rollback(shop, last=True)) == ["done"]
+
+
+def test_since_takes_all_and_dry_run_none(shop):
+    plan = keep_plan(shop, definition("customer_id"), definition("status"))
+    run_apply(shop, plan.id)
+    since = scalar(shop, "SELECT now() - interval '1 hour'")
+    planned = run_rollback(shop, since=since, dry_run=True)
+    assert outcomes(planned) == ["planned", "planned"]
+    assert planned.result.mutations[0].sql.startswith("DROP INDEX CONCURRENTLY public.")
+    assert len(look(shop).indexes) == 2
+    assert outcomes(run_rollback(shop, since=since)) == ["done", "done"]
+    assert look(shop).indexes == {}
