@@ -22,6 +22,7 @@ from indexpilot_cli.advisor.selection.program import (
     option_cost,
     themselves,
 )
+from indexpilot_cli.advisor.selection.questions import Questions
 from indexpilot_cli.advisor.selection.tree import CaseTree
 
 GUESS = Effort(2.0, 5e-3)
@@ -75,16 +76,14 @@ class Search:
     ):
         self.program = program
         self.pricer = pricer
-        self.groups = _groups_by_case(groups, pricer)
+        self.questions = Questions(program, pricer, groups)
         self.plan = plan or Plan()
         self.cases = range(len(pricer.cases))
         self.guesses = Guesses(pricer, stand_ins)
-        self.trees = [CaseTree(case, pricer, self.groups[case]) for case in self.cases]
+        self.trees = [CaseTree(case, pricer, self.questions.groups[case]) for case in self.cases]
         self.best: Mask = 0
         self.value = self.true(0) or 0.0
         self.before_fewest: Mask = 0
-        self._partial = sum(1 << n for n, c in enumerate(pricer.pool.candidates) if c.definition.predicate is not None)
-        self._bytes = dict(next((r.coefficients for r in program.rows if r.family == "budget"), ()))
         self.lower: float | None = None
         self.solver = "HiGHS"
 
@@ -158,7 +157,9 @@ class Search:
         """Look at the neighbourhood of the best selection, guess a better one, and again from there."""
         for number in range(self.plan.rounds):
             here, worth = self.best, self.plan.worth * self.program.scale * 2**number
-            more = self._ask_some(self._steps(here, worth), 0.8) and self._ask_some(self._finer(here, worth), 0.5)
+            more = self._ask_some(self.questions.steps(here, worth), 0.8) and self._ask_some(
+                self.questions.finer(here, worth), 0.5
+            )
             self.guess()
             if self.best == here or (not more and self.pricer.left() == 0):
                 return
@@ -302,64 +303,6 @@ class Search:
     def _weight(self, case: int) -> float:
         answer = self.pricer.known(case, 0)
         return self.program.charges[case].weight * (answer.cost if answer else 0.0)
-
-    def _steps(self, here: Mask, worth: float) -> Sequence[tuple[int, Mask]]:
-        """Per case and group of candidates: what if the whole group were added? First those that some plan of the
-        case used, then by the largest possible gain.
-
-        Once every group was looked at alone, only those that some plan of the case ever used.
-        """
-        found = []
-        for case in self.cases:
-            now, near = self.pricer.upper(case, here), here & self.pricer.cases[case].relevant
-            useful = self._used(case) if here else -1
-            for group in self.groups[case]:
-                mask = near | group
-                if not group & useful or self.pricer.known(case, mask) is not None:
-                    continue
-                gain = self.program.charges[case].weight * (now - self.pricer.lower(case, mask))
-                if gain > worth:
-                    found.append((group & self._used(case) == 0, -gain, case, mask))
-        return [(case, mask) for _, _, case, mask in sorted(found)]
-
-    def _used(self, case: int) -> Mask:
-        used = 0
-        for answer in self.pricer.answers(case):
-            used |= answer.used
-        return used
-
-    def _finer(self, here: Mask, worth: float) -> Sequence[tuple[int, Mask]]:
-        """Where a group helped: the group without the index that was used, its smallest index alone, and its
-        smallest that holds every row.
-        """
-        found = []
-        for case in self.cases:
-            now, near = self.pricer.upper(case, here), here & self.pricer.cases[case].relevant
-            for group in self.groups[case]:
-                mask = near | group
-                answer = self.pricer.known(case, mask)
-                if answer is None:
-                    continue
-                gain = self.program.charges[case].weight * (now - answer.cost)
-                if gain > worth:
-                    smallest = {min(members(part), key=self._size) for part in (group, group & ~self._partial) if part}
-                    found += [(gain, case, mask & ~(answer.used & ~here))]
-                    found += [(gain, case, here | 1 << number) for number in sorted(smallest)]
-        return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
-
-    def _size(self, number: int) -> tuple[float, int, int]:
-        size = self._bytes.get(number, 0.0)
-        return size, len(self.pricer.pool.definition(number).keys), number
-
-
-def _groups_by_case(groups: Sequence[Mask], pricer: Pricer) -> list[tuple[Mask, ...]]:
-    """Per case the groups that matter there, each without what does not."""
-    home = {number: group for group in groups for number in members(group)}
-    found = []
-    for case in pricer.cases:
-        here = dict.fromkeys(home[number] for number in members(case.relevant))
-        found.append(tuple(group & case.relevant for group in here))
-    return found
 
 
 def _undominated(answers: Sequence[Answer]) -> list[Option]:
