@@ -269,8 +269,21 @@ class DemoStep:
 
 
 @dataclass(frozen=True, slots=True)
+class DemoLatency:
+    """Milliseconds per call of one kind of read, measured over ``calls`` runs without and with the advice."""
+
+    template: str
+    calls: int
+    before_ms: float
+    after_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class DemoResult:
-    """``state`` is finished, running (kept) or stopped; ``conninfo`` reaches a kept server."""
+    """``state`` is finished, running (kept) or stopped; ``conninfo`` reaches a kept server.
+
+    ``before_ms`` and ``after_ms`` are all measured reads together, ``latencies`` each kind, slowest before first.
+    """
 
     state: str
     steps: tuple[DemoStep, ...] = ()
@@ -279,6 +292,7 @@ class DemoResult:
     before_ms: float | None = None
     after_ms: float | None = None
     notes: tuple[str, ...] = field(default=())
+    latencies: tuple[DemoLatency, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,7 @@ def _outcome(running: LocalServer, diary: Diary, plan: Plan, proof: Proof | None
         proof.before_ms if proof else None,
         proof.after_ms if proof else None,
         tuple(diary.notes),
+        proof.latencies if proof else (),
     )
     commands = _next(running, plan) if kept else ("indexpilot demo --keep",)
     return Outcome("demo", result, warnings=plan.warnings, next=commands)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.progress import Progress, Silent
 from indexpilot_cli.model.recommendation import Plan
+from indexpilot_cli.model.results import DemoLatency
 from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import server
 from indexpilot_cli.simulate.crew import Crew
@@ -26,7 +27,7 @@ _SIZE = "SELECT pg_relation_size($1::regclass) AS bytes"
 class Proof:
     """Milliseconds of the same reads, by template, without and with the indexes; what building them took.
 
-    ``bytes`` is the size of the indexes as built.
+    ``bytes`` is the size of the indexes as built; ``counts`` are the runs of each template on either side.
     """
 
     before: dict[str, float]
@@ -35,6 +36,7 @@ class Proof:
     indexes: int
     bytes: int
     build_seconds: float
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def before_ms(self) -> float:
@@ -45,6 +47,12 @@ class Proof:
     def after_ms(self) -> float:
         """All reads together, with the indexes."""
         return sum(self.after.values())
+
+    @property
+    def latencies(self) -> tuple[DemoLatency, ...]:
+        """Each template's time per call, the slowest before first."""
+        found = (DemoLatency(n, k, self.before[n] / k, self.after[n] / k) for n, k in self.counts.items())
+        return tuple(sorted(found, key=lambda one: -one.before_ms))
 
     @property
     def slower(self) -> tuple[str, ...]:
@@ -81,7 +89,8 @@ def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], connections: 
                 size = _bytes(member, plan)
         finally:
             admin.run(f"DROP DATABASE {_COPY} WITH (FORCE)")
-    return Proof(before, after, len(reads), len(plan.recommendations), size, seconds)
+    counts = Counter(call.template for call in reads)
+    return Proof(before, after, len(reads), len(plan.recommendations), size, seconds, counts)
 
 
 def _bytes(member: Replay, plan: Plan) -> int:

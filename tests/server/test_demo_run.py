@@ -57,6 +57,9 @@ def test_a_demo_gives_advice_and_leaves_nothing(tmp_path):
     assert result.plan.templates >= 25
     assert result.plan.recommendations
     assert result.before_ms > 0
+    assert len(result.latencies) >= 25
+    assert sum(one.before_ms * one.calls for one in result.latencies) == pytest.approx(result.before_ms)
+    assert sum(one.after_ms * one.calls for one in result.latencies) == pytest.approx(result.after_ms)
     assert result.notes == ()
     home = result.steps[0].text.split("private socket in ")[1].split(",")[0]
     assert not Path(home).exists()

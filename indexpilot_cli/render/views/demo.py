@@ -19,6 +19,8 @@ def view(result: DemoResult, *, verbose: bool = False) -> Document:
         blocks.append(Table(columns, rows, header=False))
     if result.plan is not None:
         blocks += plan_view(result.plan, verbose=verbose).blocks
+    if result.latencies:
+        blocks.append(_latencies(result))
     if result.before_ms and result.after_ms is not None:
         change = saving(1 - result.after_ms / result.before_ms)
         text = f"{milliseconds(result.before_ms)} before, {milliseconds(result.after_ms)} after ({change})"
@@ -26,6 +28,23 @@ def view(result: DemoResult, *, verbose: bool = False) -> Document:
     blocks.append(Facts((("Demo", _state(result)),)))
     blocks += notes(result.notes)
     return Document(tuple(blocks), _payload(result))
+
+
+def _latencies(result: DemoResult) -> Table:
+    """Milliseconds per call of each kind of read, really measured on both sides."""
+    names = ("measured statement", "calls", "before", "after", "change")
+    columns = tuple(Column(name, "name" if name == names[0] else "number") for name in names)
+    rows = tuple(
+        (
+            one.template,
+            str(one.calls),
+            milliseconds(one.before_ms),
+            milliseconds(one.after_ms),
+            saving(1 - one.after_ms / one.before_ms) if one.before_ms > 0 else "",
+        )
+        for one in result.latencies
+    )
+    return Table(columns, rows)
 
 
 def _state(result: DemoResult) -> str:
@@ -41,6 +60,10 @@ def _payload(result: DemoResult) -> Json:
         "steps": [{"label": s.label, "text": s.text, "milliseconds": s.milliseconds} for s in result.steps],
         "before_ms": result.before_ms,
         "after_ms": result.after_ms,
+        "latencies": [
+            {"template": one.template, "calls": one.calls, "before_ms": one.before_ms, "after_ms": one.after_ms}
+            for one in result.latencies
+        ],
         "plan": plan_json(result.plan) if result.plan else None,
         "notes": list(result.notes),
     }

@@ -17,6 +17,7 @@ from indexpilot_cli.model.results import (
     BypassLevel,
     BypassResult,
     Check,
+    DemoLatency,
     DemoResult,
     DemoStep,
     DiscoverResult,
@@ -251,6 +252,7 @@ DEMO = DemoResult(
     PLAN,
     812.0,
     33.0,
+    latencies=(DemoLatency("orders of a customer", 40, 20.3, 0.8),),
 )
 
 VERDICTS = (
