@@ -25,6 +25,7 @@ from indexpilot_cli.workflows.limits import limits_of
 from indexpilot_cli.workflows.referential import with_referential
 from indexpilot_cli.workflows.source import Source, restrict, wanted_tables
 from indexpilot_cli.workflows.stages import Advice, Priceable
+from indexpilot_cli.workflows.taken_back import without_taken_back
 from indexpilot_cli.workflows.templates import TypesOf, fold_workload, with_scenarios
 
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
@@ -81,7 +82,7 @@ def advise_on(
     folded = with_referential(folded, catalog, estimator)
     kept = compress(folded, catalog) if len(folded.templates) > LARGE_WORKLOAD else folded
     progress.stage("proposing candidates")
-    proposal = propose(kept.templates, catalog)
+    proposal = without_taken_back(propose(kept.templates, catalog), source)
     priceable = _priceable(proposal, catalog, estimator, progress)
     model = _write_model(kept, priceable, folded, catalog)
     selection = _select(kept, priceable, model, estimator, catalog, request, progress)

@@ -68,6 +68,23 @@ def test_an_index_that_harms_is_taken_back(shop):
     assert "slower" in world.log[3].details_json["rollback_reason"]
 
 
+def test_what_was_taken_back_is_not_recommended_again(shop):
+    from indexpilot_cli.model.candidate import Candidate, Proposal
+    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.model.requests import Connection
+    from indexpilot_cli.workflows.source import open_source
+    from indexpilot_cli.workflows.taken_back import without_taken_back
+
+    bad, good = definition("note"), definition("customer_id")
+    verified(shop, keep_plan(shop, bad, good), HELPS)
+    proposal = Proposal((Candidate(bad, "equality"), Candidate(good, "equality")))
+    with open_source(Connection(shop), None, Silent()) as source:
+        left = without_taken_back(proposal, source)
+    assert [c.definition for c in left.candidates] == [good]
+    assert [(r.id, r.reason) for r in left.rejections] == [(bad.id, "ignored")]
+    assert left.rejections[0].detail.endswith("no plan of the workload uses it")
+
+
 def shuffle(dsn):
     """The table in an order that has nothing to do with status."""
     with psycopg.connect(dsn, autocommit=True) as connection:
