@@ -106,7 +106,9 @@ def _build(desk: Desk, request: ApplyRequest, todo: Todo, planned: ApplyResult, 
         result = replace(planned, mutations=(*todo.done, *run.reports))
         return outcome(result, source.server, error=error, warnings=tuple(run.warnings))
     result = replace(planned, mutations=(*todo.done, *reports))
-    return outcome(result, source.server, warnings=tuple(run.warnings), interrupted=desk.stop.requested)
+    return outcome(
+        result, source.server, warnings=tuple(run.warnings), interrupted=desk.stop.requested, cron=request.cron
+    )
 
 
 def _window_end(desk: Desk, request: ApplyRequest) -> float | None:

@@ -28,10 +28,11 @@ def outcome(
     error: IndexPilotError | None = None,
     warnings: tuple[Warn, ...] = (),
     interrupted: bool = False,
+    cron: bool = False,
 ) -> Outcome[ApplyResult]:
-    """The outcome by its reports; ``error`` is what ended the run early."""
+    """The outcome by its reports; ``error`` is what ended the run early. For ``cron`` a closing window is no fault."""
     taken_back = tuple(r for r in result.reconciled if r.outcome == "reverted")
-    code, status = _code((*result.mutations, *taken_back), error, interrupted=interrupted)
+    code, status = _code((*result.mutations, *taken_back), error, interrupted=interrupted, cron=cron)
     if error is not None:
         words = [error.message, *(text for text in (error.detail, error.hint) if text)]
         warnings = (*warnings, Warn(error.code, result.plan or "", "; ".join(words)))
@@ -49,7 +50,7 @@ def skipped_outcome(
 ) -> Outcome[ApplyResult]:
     """Nothing was done and that is no failure; logged where a guard is the reason."""
     if desk is not None:
-        _log(desk, result, no, "skipped")
+        log_no(desk, result, no, "skipped")
     code = 9 if any(r.outcome == "reverted" for r in result.reconciled) else 0
     return Outcome(command, result, "skipped", code, server)
 
@@ -58,11 +59,13 @@ def refused_outcome(
     desk: Desk, result: ApplyResult, no: Sequence[Verdict], server: Server | None, *, command: str = "apply"
 ) -> Outcome[ApplyResult]:
     """A guard or the user said no; the log tells who."""
-    _log(desk, result, no, "refused")
+    log_no(desk, result, no, "refused")
     return Outcome(command, result, "refused", 6, server, next=(f"indexpilot {command} --dry-run",))
 
 
-def _code(reports: Sequence[MutationReport], error: IndexPilotError | None, *, interrupted: bool) -> tuple[int, str]:
+def _code(
+    reports: Sequence[MutationReport], error: IndexPilotError | None, *, interrupted: bool, cron: bool
+) -> tuple[int, str]:
     outcomes = {report.outcome for report in reports}
     if isinstance(error, OutcomeUnknownError) or "unknown" in outcomes:
         return 8, "failed"
@@ -72,7 +75,8 @@ def _code(reports: Sequence[MutationReport], error: IndexPilotError | None, *, i
         return 9, "partial"
     if outcomes & _FAILURES:
         return 7, "partial"
-    if error is not None or any(r.outcome == "skipped" for r in reports):
+    held_up = [r for r in reports if r.outcome == "skipped" and not (cron and r.error_code == "window")]
+    if error is not None or held_up:
         return (7, "partial") if "done" in outcomes else (6, "refused")
     return 0, "ok"
 
@@ -88,7 +92,8 @@ def _next(result: ApplyResult, command: str, code: int) -> tuple[str, ...]:
     return ("indexpilot history",) if any(r.outcome == "done" for r in result.mutations) else ()
 
 
-def _log(desk: Desk, result: ApplyResult, no: Sequence[Verdict], how: str) -> None:
+def log_no(desk: Desk, result: ApplyResult, no: Sequence[Verdict], how: str) -> None:
+    """One row that says what was not done and which guards said so; never counted as a build."""
     kind = MutationType.INDEX_CREATION_FAILED
     if any(v.guard == "rate" for v in no):
         kind = MutationType.RATE_LIMIT_EXCEEDED

@@ -9,9 +9,9 @@ from typing import Any
 
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execution import events
-from indexpilot_cli.execution.decide import OPEN, is_usable
+from indexpilot_cli.execution.decide import OPEN, STANDING, is_usable
 from indexpilot_cli.execution.steps import Task
-from indexpilot_cli.model.operation import MutationReport, Operation
+from indexpilot_cli.model.operation import ApplyResult, MutationReport, Operation
 from indexpilot_cli.model.recommendation import Plan, Warn
 from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.model.verdict import Verdict
@@ -20,6 +20,7 @@ from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_build import Built, perform
 from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_outcome import log_no
 from indexpilot_cli.workflows.apply_plan import Todo
 from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_watch import Watch, watched
@@ -51,10 +52,11 @@ def build_all(run: Run) -> tuple[MutationReport, ...]:
     """
     with open_verifier(run.desk, run.request) as verifier:
         for number, (plan, task) in enumerate(run.todo.tasks):
-            stopped = _stop_reason(run, task)
+            stopped = _stopped(run, task)
             if stopped is not None:
+                code, why = stopped
                 rest = run.todo.tasks[number:]
-                run.reports.extend(report(t.head, "skipped", error_code="stopped", error=stopped) for _, t in rest)
+                run.reports.extend(report(t.head, "skipped", error_code=code, error=why) for _, t in rest)
                 break
             verifier.before(task.head)
             done = verifier.after(task.head, _task(run, plan, task))
@@ -65,29 +67,44 @@ def build_all(run: Run) -> tuple[MutationReport, ...]:
         return verifier.final(run.reports)
 
 
-def _stop_reason(run: Run, task: Task) -> str | None:
+def _stopped(run: Run, task: Task) -> tuple[str, str] | None:
+    """Why nothing more is built, as a stable word and a clause; a guard's no is logged."""
     if run.desk.stop.requested:
-        return "stopped by a signal"
+        return "stopped", "stopped by a signal"
     own = (run.desk.log.backend_pid, run.desk.look.backend_pid)
     verdicts: tuple[Verdict, ...] = guards.recheck(
         run.desk.look, task.head, run.request, own_pids=own, spent_bytes=run.spent_bytes
     )
     no = [v for v in guards.refused(verdicts, force=run.request.force) if v.guard != "lock"]
-    return f"{no[0].guard}: {no[0].reason}" if no else None
+    if not no:
+        return None
+    rest = ApplyResult(run.todo.plan_id, tuple(no), (report(task.head, "planned"),))
+    log_no(run.desk, rest, no, "skipped")
+    return no[0].guard, f"{no[0].guard}: {no[0].reason}"
 
 
 def _task(run: Run, plan: Plan, task: Task) -> MutationReport:
     context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
     first: MutationReport | None = None
-    for operation in task.operations:
+    wholes: dict[str, str] = {}
+    for planned in task.operations:
+        operation = replace(planned, part_of=wholes.get(planned.part_of or "", planned.part_of))
         built = _operation(run, operation, context)
         first = first or built.report
+        if operation.only and built.event is None:
+            wholes[operation.op_id] = _recorded(run.desk, operation)
         if built.report.outcome not in GOOD:
             return _failed(task, first, built.report)
     assert first is not None
     if task.head.only:
         first = _whole(run, task, first)
     return _analyzed(run, task, first)
+
+
+def _recorded(desk: Desk, operation: Operation) -> str:
+    """The operation under which an unfinished run made this index of a partitioned table."""
+    events_of_index = (e for e in intents.latest(desk.log, schema=desk.schema) if e.index == operation.index)
+    return next((e.op_id for e in events_of_index if e.state in OPEN | STANDING), operation.op_id)
 
 
 def _operation(run: Run, operation: Operation, context: Mapping[str, Any]) -> Built:

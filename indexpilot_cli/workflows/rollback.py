@@ -19,7 +19,7 @@ from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
 from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.reconcile import reconcile
-from indexpilot_cli.workflows.rollback_choose import Step, choose
+from indexpilot_cli.workflows.rollback_choose import Step, choose, parts_of
 from indexpilot_cli.workflows.rollback_drop import take_back
 from indexpilot_cli.workflows.rollback_restore import bring_back
 
@@ -84,10 +84,7 @@ def _undo(
             reports.append(replace(step.report, outcome="skipped", error="stopped by a signal"))
             continue
         try:
-            drops = step.drops
-            reports.append(
-                take_back(desk, step.event, force=request.force) if drops else bring_back(desk, step.event)
-            )
+            reports.append(_one(desk, step, force=request.force))
         except RefusedError as error:
             ends = error.code == "locked"
             notes = tuple(text for text in (error.detail, error.hint) if text)
@@ -100,6 +97,20 @@ def _undo(
             reports.append(replace(step.report, outcome="unknown", error_code=error.code, error=error.message))
             return error
     return None
+
+
+def _one(desk: Desk, step: Step, *, force: bool) -> MutationReport:
+    """Undo one operation, and with the index of a partitioned table everything that was made for it."""
+    if not step.drops:
+        return bring_back(desk, step.event)
+    parts = parts_of(desk, step.event)
+    done = take_back(desk, step.event, force=force)
+    if done.outcome in ("done", "already_done"):
+        for part in parts:
+            below = take_back(desk, part, force=force)
+            if below.outcome not in ("done", "already_done"):
+                return replace(below, notes=(f"part of {step.event.index}", *below.notes))
+    return done
 
 
 def _verdicts(desk: Desk, request: RollbackRequest) -> tuple[Verdict, ...]:

@@ -169,6 +169,10 @@ def operation(dsn, index):
 def build_one(dsn, wanted, **limits):
     """The operation performed without guards; gives what it came to."""
     with open_desk(
-        Connection(dsn), Record("tester", "1", "apply"), Silent(), Stop(), Limits(**{"lock": 0.5, "retries": 0} | limits)
+        Connection(dsn),
+        Record("tester", "1", "apply"),
+        Silent(),
+        Stop(),
+        Limits(**{"lock": 0.5, "retries": 0} | limits),
     ) as desk:
         return perform(desk, wanted, {})

@@ -155,9 +155,7 @@ def test_f06_a_name_that_is_taken_is_left_alone(shop):
     with psycopg.connect(shop, autocommit=True) as connection:
         connection.execute(f"CREATE INDEX {first} ON orders (created_at)")
         connection.execute(f"CREATE INDEX {second} ON orders (status)")
-        connection.execute(
-            f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.{second}'::regclass"
-        )
+        connection.execute(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.{second}'::regclass")
     done = run_apply(shop, plan.id)
     assert [m.error_code for m in done.result.mutations] == ["name_taken", "invalid_index"]
     assert (done.exit_code, outcomes(done)) == (7, ["conflict", "conflict"])
@@ -317,9 +315,7 @@ def test_f26_an_orphan_that_still_builds_is_left_to_finish(shop):
         alongside(orphan.execute, plan.recommendations[0].ddl),
     ):
         eventually(shop, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE index_relid <> 0")
-        with open_desk(
-            Connection(shop), Record("tester", "1", "doctor"), Silent(), Stop(), Limits(lock=0.2)
-        ) as desk:
+        with open_desk(Connection(shop), Record("tester", "1", "doctor"), Silent(), Stop(), Limits(lock=0.2)) as desk:
             (left,) = reconcile.reconcile(desk)
         assert left.outcome == "skipped"
         assert look(shop).invalid == [name]

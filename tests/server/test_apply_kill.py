@@ -128,11 +128,13 @@ def test_f11_the_second_signal_ends_at_once_and_the_next_run_repairs(shop):
 def test_a_rollback_killed_half_way_is_finished_by_the_next(shop):
     plan = keep_plan(shop, definition("customer_id"))
     run_apply(shop, plan.id)
-    with holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"):
-        with child(lambda: run_rollback(shop, plan.id, lock_timeout=30.0)) as pid:
-            eventually(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    with (
+        holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"),
+        child(lambda: run_rollback(shop, plan.id, lock_timeout=30.0)) as pid,
+    ):
+        eventually(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     assert run_rollback(shop, plan.id, lock_timeout=10.0).exit_code == 0
     assert look(shop).indexes == {}
     assert look(shop).states()[-1] == "REVERTED"
@@ -179,7 +181,9 @@ def test_f12_the_server_restarts_during_a_build(own_server, mode):
 def test_f16_disk_full(own_server):
     dsn = own_server.dsn()
     place = new_home()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False
+    )
     if mounted.returncode != 0:
         pytest.skip("no small file system can be mounted here")
     account = server_user()
