@@ -39,8 +39,15 @@ def completions(session: nox.Session) -> None:
         session.run("indexpilot", "completion", shell, "--output", str(Path("completions") / name))
 
 
+BENCHMARKS = ("startup", "selection", "scale")
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How long the program takes to start, against a bare Typer program."""
-    session.install("-e", ".")
-    session.run("python", "tests/benchmarks/startup.py", *session.posargs)
+    """Start-up, selection against Extend on TPC-H (needs a local PostgreSQL with HypoPG), and a thousand tables.
+
+    Names after ``--`` choose: startup, selection, scale; twin_fidelity and trial want ``--dsn`` and are run by hand.
+    """
+    session.install("-e", ".[dev]")
+    for name in session.posargs or BENCHMARKS:
+        session.run("python", "-m", f"tests.benchmarks.{name}")
