@@ -130,11 +130,11 @@ def _guarded(given: list[str]) -> int:
         except IndexPilotError as error:
             return _fail(error, error.exit_code, given, trace=trace)
         except KeyboardInterrupt as error:
-            stop = Interrupted("interrupted")
+            stop = Interrupted("interrupted", hint=_left(given))
             stop.__cause__ = error
             return _fail(stop, 130, given, trace=trace)
         except Terminated as error:
-            return _fail(Interrupted("terminated"), error.exit_code, given, trace=trace)
+            return _fail(Interrupted("terminated", hint=_left(given)), error.exit_code, given, trace=trace)
         except BrokenPipeError:
             raise
         except Exception as error:  # noqa: BLE001 - the rim: what nobody foresaw is told, not thrown at the user
@@ -144,6 +144,11 @@ def _guarded(given: list[str]) -> int:
     except BrokenPipeError:
         close_quietly()
         return 1
+
+
+def _left(given: Sequence[str]) -> str | None:
+    """Where to look after an interrupted change."""
+    return "indexpilot doctor" if given[:1] in (["apply"], ["rollback"]) else None
 
 
 def _dispatch(given: list[str]) -> int:

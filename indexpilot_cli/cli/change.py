@@ -105,6 +105,10 @@ def refuse(session: Session, outcome: Outcome[ApplyResult]) -> int:
         diagnostic(session, "error", "nothing was done" if declined else f"refused: {reason(result)}")
     for warning in outcome.warnings:
         diagnostic(session, "error", warning.message)
+    for item in result.mutations:
+        if item.outcome == "skipped":
+            why = ", ".join(part for part in (item.error or "", *item.notes) if part)
+            diagnostic(session, "error", f"refused: {item.index}: {why or 'left as it is'}")
     if result.next_opening:
         diagnostic(
             session, "hint", f"from cron, to go ahead as soon as it opens: indexpilot {outcome.command} --window --yes"

@@ -5,32 +5,34 @@ import signal
 import psycopg
 import pytest
 
+from indexpilot_cli.model.codec import to_json
+from indexpilot_cli.model.ddl import create_index, drop_index, summary
+from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.model.names import QualifiedName
 from tests.cli.changes import BUILDING
 
+IDLE = f"SELECT 1 WHERE NOT EXISTS ({BUILDING})"
 
-def broken(advice, name="orders_broken_ip_idx"):
+
+def broken(advice):
     """A recommendation whose build fails at a row: a division by zero."""
-    expression = "(1 / (id - 5))"
-    key = {
-        "column": None,
-        "expression": expression,
-        "operator_class": None,
-        "collation": None,
-        "descending": False,
-        "nulls_first": None,
-    }
-    table = {"schema": "public", "name": "orders"}
+    return advised(advice, IndexKey(expression="(1 / (id - 5))"), "orders_broken_ip_idx")
+
+
+def advised(advice, key, name):
+    """The recommendation with another index in it."""
+    definition = IndexDefinition(QualifiedName("public", "orders"), (key,))
     return {
         **advice,
-        "id": "R-00000bad",
-        "table": table,
-        "keys": [expression],
+        "id": definition.id,
+        "table": {"schema": "public", "name": "orders"},
+        "keys": [key.expression or key.column],
         "where": None,
-        "definition": {**advice["definition"], "table": table, "keys": [key], "predicate": None, "include": []},
+        "definition": to_json(definition),
         "name": name,
-        "summary": f"orders ({expression})",
-        "ddl": f"CREATE INDEX CONCURRENTLY {name} ON public.orders ({expression})",
-        "undo": f"DROP INDEX CONCURRENTLY public.{name}",
+        "summary": summary(definition),
+        "ddl": create_index(definition, name),
+        "undo": drop_index(QualifiedName("public", name)),
     }
 
 
@@ -39,24 +41,25 @@ def invalid(changes):
 
 
 def test_one_failure_among_others_is_7(changes):
-    file = changes.file("plan.json", broken(changes.advice[0]), changes.advice[1])
+    bad = broken(changes.advice[0])
+    file = changes.file("plan.json", bad, *changes.advice)
     ran = changes.cli("apply", file, "--yes", "--json", "--retries", "0")
-    assert ran.code == 7, ran.err
+    assert ran.code == 7, ran.out
     value = ran.json("apply")
     assert value["status"] == "partial"
     by_id = {m["recommendation"]: m for m in value["result"]["mutations"]}
-    assert by_id["R-00000bad"]["outcome"] == "failed"
-    assert by_id["R-00000bad"]["error"]["message"]
+    assert by_id[bad["id"]]["outcome"] == "failed"
+    assert by_id[bad["id"]]["error"]["message"]
     assert by_id[changes.advice[1]["id"]]["outcome"] == "done"
     assert invalid(changes) == []
     states = changes.rows("SELECT state FROM indexpilot.mutation_log WHERE error LIKE '%division by zero%'")
     assert ("FAILED_CLEAN",) in states
     person = changes.cli("apply", file, "--yes", "--stop-on-error")
     assert person.code == 7
-    line = next(line for line in person.out.splitlines() if "R-00000bad" in line)
+    line = next(line for line in person.out.splitlines() if bad["id"] in line)
     assert "failed" in line
     assert "division by zero" in line
-    assert "R-00000bad" in person.err.splitlines()[-1]
+    assert bad["id"] in person.err.splitlines()[-1]
 
 
 def test_done_but_not_recorded_is_8_and_reconcile_records_it(changes):
@@ -93,15 +96,18 @@ def test_done_but_not_recorded_is_8_and_reconcile_records_it(changes):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_during_a_build_cleans_up_and_has_its_code(changes, number, code):
-    with changes.writer_at_work():
+    with changes.writer_at_work() as busy:
         process = changes.start("apply", changes.advice[0]["id"], "--yes", "--json")
         changes.wait_for(BUILDING)
         process.send_signal(number)
+        changes.wait_for(IDLE)  # cancelled; what is left can only be dropped when the writer has ended
+        busy.rollback()
         out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert '"code": "interrupted"' in out
     assert f'"exit_code": {code}' in out
+    assert err.splitlines()[-1] == "hint: indexpilot doctor"
     assert changes.ours() == {}
     newest = changes.rows("SELECT state FROM indexpilot.mutation_log WHERE op_id IS NOT NULL ORDER BY id DESC LIMIT 1")
     assert newest == [("FAILED_CLEAN",)]
@@ -134,7 +140,7 @@ def test_a_killed_run_is_found_by_doctor_and_repaired(changes):
         process.kill()
         process.communicate(timeout=30)
         changes.rows("SELECT pg_terminate_backend(%s)", backend)
-    changes.wait_for("SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_progress_create_index)")
+    changes.wait_for(IDLE)
     told = changes.cli("doctor")
     assert told.code == 0
     line = next(line for line in told.out.splitlines() if line.startswith("error"))
@@ -162,3 +168,28 @@ def test_rollback_of_an_index_that_changed_since_is_refused(changes):
     person = changes.cli("rollback", "--last", "--yes")
     assert person.code == 6
     assert person.err.startswith(("error: ", "Guards"))
+
+
+def test_an_index_that_does_not_pay_is_taken_back_with_9(changes):
+    with psycopg.connect(changes.dsn, autocommit=True) as admin:
+        if "pg_stat_statements" not in admin.execute("SHOW shared_preload_libraries").fetchone()[0]:
+            pytest.skip("the server has no pg_stat_statements")
+        admin.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        for _ in range(3):
+            admin.execute("SELECT count(*) FROM orders WHERE status = 'done'")
+    useless = advised(changes.advice[0], IndexKey("created_at"), "orders_created_at_ip_idx")
+    file = changes.file("plan.json", useless, *changes.advice)
+    ran = changes.cli("apply", file, "--max", "1", "--yes", "--verify", "--auto-revert", "--json")
+    assert ran.code == 9, ran.out + ran.err
+    value = ran.json("apply")
+    assert value["status"] == "partial"
+    (built,) = [m for m in value["result"]["mutations"] if m["recommendation"] == useless["id"]]
+    assert built["outcome"] == "reverted"
+    assert built["verification"]["text"]
+    assert changes.ours() == {}
+    types = {r[0] for r in changes.rows("SELECT mutation_type FROM indexpilot.mutation_log WHERE op_id IS NOT NULL")}
+    assert "ROLLBACK_INDEX" in types
+    kept = changes.cli("apply", file, "--max", "1", "--yes", "--verify", "planner")
+    assert kept.code == 0, kept.err
+    assert "indexpilot rollback M-" in kept.out
+    assert changes.ours() == {useless["name"]: True}

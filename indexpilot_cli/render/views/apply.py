@@ -109,7 +109,7 @@ def will_do(result: ApplyResult) -> str:
     todo = [m for m in result.mutations if m.outcome == "planned"]
     parts = []
     for kind, verb in _VERBS:
-        some = [m for m in todo if m.kind is kind]
+        some = [m for m in todo if _effect(m) is kind]
         if some:
             total = sum(m.size_bytes or 0 for m in some)
             amount = f", {size(total)}" if total else ""
@@ -117,6 +117,13 @@ def will_do(result: ApplyResult) -> str:
     if not parts:
         return "nothing: all of it is done already"
     return f"{' and '.join(parts)}, one at a time, without blocking writes"
+
+
+def _effect(item: MutationReport) -> OperationKind:
+    """What the statement does: undoing a creation is a drop."""
+    if item.sql.lstrip().upper().startswith("DROP INDEX"):
+        return OperationKind.DROP
+    return OperationKind.CREATE if item.kind is OperationKind.DROP else item.kind
 
 
 def _row(item: MutationReport) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def test_guards_that_refuse_come_in_sentences_and_the_others_by_name():
     [
         ((samples.PLANNED,), "build 1 index, 60.0 MB, one at a time, without blocking writes"),
         (
-            (samples.PLANNED, replace(samples.PLANNED, kind=OperationKind.DROP, size_bytes=None)),
+            (samples.PLANNED, replace(samples.PLANNED, sql=samples.SECOND.undo, size_bytes=None)),
             "build 1 index, 60.0 MB and drop 1 index, one at a time, without blocking writes",
         ),
         ((replace(samples.PLANNED, outcome="already_done"),), "nothing: all of it is done already"),
