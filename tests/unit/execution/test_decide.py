@@ -1,0 +1,115 @@
+"""What the catalog means, decided without a server."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexpilot_cli.execution import decide
+from indexpilot_cli.execution.decide import Verdict
+from indexpilot_cli.model.intent import Event, IndexFacts
+from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.operation import OperationState
+
+TABLE = QualifiedName("public", "orders")
+INDEX = QualifiedName("public", "orders_a_ip_idx")
+FOUND = IndexFacts(oid=20, name=INDEX, table=TABLE, relid=10, ddl="CREATE INDEX …", valid=True, ready=True)
+INVALID = replace(FOUND, valid=False)
+PARENT = replace(FOUND, valid=False, partitioned=True)
+
+
+def event(kind="create_index", **details):
+    facts = {"kind": kind} | details
+    return Event("op", MutationType.CREATE_INDEX, OperationState.STARTED, TABLE, INDEX, 10, details=facts)
+
+
+@pytest.mark.parametrize(
+    ("found", "same", "only", "state"),
+    [
+        (None, False, False, OperationState.FAILED_CLEAN),
+        (FOUND, True, False, OperationState.VALID),
+        (FOUND, False, False, OperationState.CONFLICT),
+        (replace(FOUND, relid=11), True, False, OperationState.CONFLICT),
+        (INVALID, True, False, OperationState.FAILED_LEFTOVER),
+        (replace(FOUND, ready=False), True, False, OperationState.FAILED_LEFTOVER),
+        (replace(FOUND, live=False), True, False, OperationState.FAILED_LEFTOVER),
+        (PARENT, True, True, OperationState.VALID),
+        (INVALID, True, True, OperationState.FAILED_LEFTOVER),
+    ],
+)
+def test_the_catalog_alone_decides_how_a_build_ended(found, same, only, state):
+    assert decide.after_build(found, 10, same=same, only=only) is state
+
+
+@pytest.mark.parametrize(
+    ("event", "found", "same", "busy", "verdict"),
+    [
+        (event(), INVALID, True, True, Verdict.LEAVE),
+        (event(), replace(INVALID, builder=77), True, False, Verdict.LEAVE),
+        (event(), None, False, False, Verdict.ABSENT),
+        (event(), FOUND, True, False, Verdict.VALID),
+        (event(), INVALID, True, False, Verdict.CLEAN),
+        (event(), FOUND, False, False, Verdict.CONFLICT),
+        (event(), INVALID, False, False, Verdict.CONFLICT),
+        (event(), PARENT, True, False, Verdict.UNFINISHED),
+        (event("attach_index"), FOUND, True, False, Verdict.ABSENT),
+        (event("attach_index"), replace(FOUND, attached=INDEX), True, False, Verdict.VALID),
+        (event("drop_index", oid=20), None, False, False, Verdict.VALID),
+        (event("drop_index", oid=20), FOUND, True, False, Verdict.ABSENT),
+        (event("drop_index", oid=20), INVALID, True, False, Verdict.FINISH),
+        (event("drop_index", oid=21), INVALID, True, False, Verdict.CONFLICT),
+    ],
+)
+def test_what_becomes_of_an_open_operation(event, found, same, busy, verdict):
+    assert decide.open_operation(event, found, same=same, busy=busy) is verdict
+
+
+facts = st.builds(
+    lambda valid, ready, live, relid, builder, partitioned: replace(
+        FOUND, valid=valid, ready=ready, live=live, relid=relid, builder=builder, partitioned=partitioned
+    ),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([10, 11]),
+    st.sampled_from([None, 5]),
+    st.booleans(),
+)
+
+
+@given(st.none() | facts, st.booleans(), st.booleans(), st.sampled_from(["create_index", "drop_index", "attach_index"]))
+def test_nothing_is_removed_that_is_not_ours_or_still_works(found, same, busy, kind):
+    verdict = decide.open_operation(event(kind, oid=20), found, same=same, busy=busy)
+    if verdict in (Verdict.CLEAN, Verdict.FINISH):
+        assert found is not None and same and not busy
+        assert not decide.is_usable(found) and found.builder is None and not found.partitioned
+
+
+@given(st.integers(1, 40), st.floats(0, 1))
+def test_pauses_grow_and_stay_bounded(attempt, jitter):
+    assert 0.1 < decide.pause(attempt, jitter) <= 12.0
+    assert decide.pause(attempt + 1, jitter) >= decide.pause(attempt, jitter)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "first_lock", "again"),
+    [
+        ("55P03", False, True),
+        ("40P01", False, True),
+        ("23505", False, False),
+        (None, False, False),
+        ("57014", True, True),
+    ],
+)
+def test_only_locks_and_deadlocks_are_tried_again(sqlstate, first_lock, again):
+    assert decide.worth_retrying(sqlstate, first_lock=first_lock) is again
+
+
+def test_the_tag_names_its_operation():
+    assert decide.tagged(decide.tag("abc")) == "abc"
+    assert decide.tagged("indexpilot: by hand") == "by"
+    assert decide.tagged("somebody's words") is None
+    assert decide.tagged("indexpilot:") is None
+    assert decide.tagged(None) is None
