@@ -180,12 +180,14 @@ def _prove(
 ) -> Proof | None:
     if not plan.recommendations:
         return None
-    proof = prove(running, plan, calls, _connections(), progress)
+    proof = prove(running, plan, calls, progress)
     diary.step(
         "proof",
-        f"on a copy: {proof.indexes} indexes built in {proof.build_seconds:.1f} s, {proof.bytes / 1e6:.0f} MB "
+        f"applied to a copy: {proof.indexes} indexes built in {proof.build_seconds:.1f} s, {proof.bytes / 1e6:.0f} MB "
         f"({plan.size_bytes / 1e6:.0f} MB predicted); {proof.calls:,} reads timed without and with them",
     )
+    for problem in proof.failed:
+        diary.remark(f"not built: {problem}")
     if proof.slower:
         diary.remark(f"slower with the advice: {', '.join(proof.slower)}")
     return proof

@@ -1,4 +1,4 @@
-"""The advice put to the test: its indexes built on a copy of the database, the same reads timed on both sides."""
+"""The advice put to the test: applied to a copy of the database, the same reads timed on both sides."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from dataclasses import dataclass, field
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.progress import Progress, Silent
 from indexpilot_cli.model.recommendation import Plan
+from indexpilot_cli.model.requests import ApplyRequest, Connection, Record
 from indexpilot_cli.model.results import DemoLatency
+from indexpilot_cli.model.settings import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
+from indexpilot_cli.postgres.metadata import migrations, plans
 from indexpilot_cli.postgres.replay import Replay
+from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.simulate import server
-from indexpilot_cli.simulate.crew import Crew
 from indexpilot_cli.simulate.traffic import Call
 from indexpilot_cli.twin.server import LocalServer
+from indexpilot_cli.workflows import apply
 
 _COPY = "proof"
 _FACTOR = 1.3  # slower by less is noise
 _LEAST_MS = 20.0
+_EAGER = SafeguardSettings(
+    rate_limiter=RateLimiterSettings(enabled=False), cpu_throttle=CpuThrottleSettings(enabled=False)
+)
 _SIZE = "SELECT pg_relation_size($1::regclass) AS bytes"
 
 
@@ -27,7 +34,8 @@ _SIZE = "SELECT pg_relation_size($1::regclass) AS bytes"
 class Proof:
     """Milliseconds of the same reads, by template, without and with the indexes; what building them took.
 
-    ``bytes`` is the size of the indexes as built; ``counts`` are the runs of each template on either side.
+    ``bytes`` is the size of the indexes as built; ``counts`` are the runs of each template on either side,
+    ``failed`` what could not be built.
     """
 
     before: dict[str, float]
@@ -37,6 +45,7 @@ class Proof:
     bytes: int
     build_seconds: float
     counts: Mapping[str, int] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
 
     @property
     def before_ms(self) -> float:
@@ -65,52 +74,59 @@ def _slower(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[st
     return tuple(sorted((name for name, ms in lost.items() if ms >= _LEAST_MS), key=lambda name: -lost[name]))
 
 
-def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], connections: int, progress: Progress) -> Proof:
-    """Build the plan's indexes on a copy of the demo's database and time the reads before and after, one at a time.
+def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], progress: Progress) -> Proof:
+    """Apply the plan to a copy of the demo's database and time the reads before and after, one at a time.
 
     The copy is dropped again; the database itself stays as the application made it.
     """
     reads = [call for call in calls if call.sql.startswith("SELECT")]
     first = list({call.template: call for call in reads}.values())
-    progress.stage(
-        "building the advice on a copy and timing it", len(first) + 2 * len(reads) + len(plan.recommendations)
-    )
+    progress.stage("timing reads on a copy", len(first) + len(reads))
     with Replay(running.dsn()) as admin:
         admin.run(f"CREATE DATABASE {_COPY} TEMPLATE {server.DATABASE} STRATEGY file_copy")
         try:
+            admin.run(f"ALTER DATABASE {_COPY} SET maintenance_work_mem = '256MB'")
             with Replay(running.dsn(_COPY)) as member:
                 _time(member, first, progress)  # fills the buffers
                 before = _time(member, reads, progress)
-                seconds = _create(running.dsn(_COPY), plan, connections, progress)
+                applied = _apply(running.dsn(_COPY), plan, progress)
+                progress.stage("timing the same reads with the indexes", len(reads))
                 after = _time(member, reads, progress)
                 doubtful = _slower(before, after)  # a busy machine is not the advice's fault: they get a second chance
                 again = _time(member, [call for call in reads if call.template in doubtful], Silent())
                 after |= {name: min(after[name], again[name]) for name in doubtful}
-                size = _bytes(member, plan)
+                size = _bytes(member, applied)
         finally:
             admin.run(f"DROP DATABASE {_COPY} WITH (FORCE)")
     counts = Counter(call.template for call in reads)
-    return Proof(before, after, len(reads), len(plan.recommendations), size, seconds, counts)
+    return Proof(before, after, len(reads), len(applied.built), size, applied.seconds, counts, applied.failed)
 
 
-def _bytes(member: Replay, plan: Plan) -> int:
-    names = [str(QualifiedName(r.definition.table.schema, r.name)) for r in plan.recommendations]
-    return sum(int(member.rows(_SIZE, [name])[0]["bytes"]) for name in names)
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What ``apply`` built, by name, what it could not, with its words, and the seconds it took."""
+
+    built: tuple[QualifiedName, ...]
+    failed: tuple[str, ...]
+    seconds: float
 
 
-def _create(dsn: str, plan: Plan, connections: int, progress: Progress) -> float:
-    """Build the indexes side by side, each locking its table: nobody else is here. Seconds."""
+def _apply(dsn: str, plan: Plan, progress: Progress) -> _Applied:
+    """``indexpilot apply --yes`` on the copy, with everything it does to a real database but its patience."""
     began = time.monotonic()
-    builds = {r.id: r.ddl.replace(" CONCURRENTLY ", " ", 1) for r in plan.recommendations}
-    with Crew(dsn, connections, ("SET maintenance_work_mem = '256MB'",)) as crew:
-        crew.run(dict.fromkeys(builds, ()), lambda member, key: _run(member, builds[key]), lambda _: progress.advance())
-        tables = {str(r.definition.table) for r in plan.recommendations}  # expressions have no statistics before
-        crew.run(dict.fromkeys(tables, ()), lambda member, table: _run(member, f"ANALYZE {table}"), lambda _: None)
-    return time.monotonic() - began
+    with open_session(dsn, read_only=False, statement_timeout_ms=None) as session:
+        migrations.migrate(session)
+        plans.store(session, plan)
+    record = Record(command="demo")
+    request = ApplyRequest(Connection(dsn), (plan.id,), confirmed=True, force=True, safeguards=_EAGER, record=record)
+    reports = apply.run(request, progress, lambda _: True).result.mutations
+    built = tuple(QualifiedName(r.table.schema, r.index) for r in reports if r.outcome == "done")
+    failed = tuple(f"{r.index}: {r.error or r.outcome}" for r in reports if r.outcome != "done")
+    return _Applied(built, failed, time.monotonic() - began)
 
 
-def _run(member: Replay, statement: str) -> None:
-    member.run(statement)
+def _bytes(member: Replay, applied: _Applied) -> int:
+    return sum(int(member.rows(_SIZE, [str(name)])[0]["bytes"]) for name in applied.built)
 
 
 def _time(member: Replay, calls: Sequence[Call], progress: Progress) -> dict[str, float]:
