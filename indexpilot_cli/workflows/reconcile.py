@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.advisor.existing import same_structure
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execution import events
-from indexpilot_cli.execution.decide import OPEN, Verdict, open_operation, tag
+from indexpilot_cli.execution.decide import OPEN, STANDING, Verdict, open_operation, tag
 from indexpilot_cli.model.intent import Event, IndexFacts
 from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.postgres import build, locks
@@ -169,14 +169,27 @@ def _close_drop(desk: Desk, event: Event, notes: tuple[str, ...]) -> MutationRep
 
 
 def mark_reverted(desk: Desk, drop: Event) -> None:
-    """The row that says of the operation a drop took back that it no longer stands."""
+    """The rows that say of the operation a drop took back, and of those made for it, that they no longer stand."""
     with suppress(IndexPilotError):
         intents.retire_version(desk.log, drop.index, schema=desk.schema)
     taken_back = drop.details.get("reverts")
     if not isinstance(taken_back, str):
         return
-    for group in intents.operations(desk.log, intents.Which(op_ids=(taken_back,)), schema=desk.schema):
-        if group[-1].state is not OperationState.REVERTED:
-            details = dict(group[-1].details) | {"reverted_by": drop.op_id}
-            reverted = events.follow(group[-1], OperationState.REVERTED, type=drop.type, details=details)
-            desk.write(reverted, done=True)
+    whole = intents.operations(desk.log, intents.Which(op_ids=(taken_back,)), schema=desk.schema)
+    gone = [p for p in parts_of(desk, taken_back) if build.find_index(desk.look, p.index) is None]
+    for event in (*(group[-1] for group in whole), *gone):
+        if event.state is not OperationState.REVERTED:
+            details = dict(event.details) | {"reverted_by": drop.op_id}
+            desk.write(events.follow(event, OperationState.REVERTED, type=drop.type, details=details), done=True)
+
+
+def parts_of(desk: Desk, op_id: str) -> tuple[Event, ...]:
+    """The newest rows of the operations that were made for this one and still stand or are open, from the top down."""
+    alive = [e for e in intents.latest(desk.log, schema=desk.schema) if e.state in STANDING | OPEN]
+    found: list[Event] = []
+    level = {op_id}
+    while level:
+        below = [e for e in alive if e.details.get("part_of") in level and "reverts" not in e.details]
+        found += below
+        level = {e.op_id for e in below}
+    return tuple(found)

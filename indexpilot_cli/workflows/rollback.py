@@ -18,8 +18,8 @@ from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
 from indexpilot_cli.workflows.apply_signals import Stop, listening
-from indexpilot_cli.workflows.reconcile import reconcile
-from indexpilot_cli.workflows.rollback_choose import Step, choose, parts_of
+from indexpilot_cli.workflows.reconcile import parts_of, reconcile
+from indexpilot_cli.workflows.rollback_choose import Step, choose
 from indexpilot_cli.workflows.rollback_drop import take_back
 from indexpilot_cli.workflows.rollback_restore import bring_back
 
@@ -103,13 +103,13 @@ def _one(desk: Desk, step: Step, *, force: bool) -> MutationReport:
     """Undo one operation, and with the index of a partitioned table everything that was made for it."""
     if not step.drops:
         return bring_back(desk, step.event)
-    parts = parts_of(desk, step.event)
     done = take_back(desk, step.event, force=force)
-    if done.outcome in ("done", "already_done"):
-        for part in parts:
-            below = take_back(desk, part, force=force)
-            if below.outcome not in ("done", "already_done"):
-                return replace(below, notes=(f"part of {step.event.index}", *below.notes))
+    if done.outcome not in ("done", "already_done"):
+        return done
+    for part in parts_of(desk, step.event.op_id):
+        below = take_back(desk, part, force=force)
+        if below.outcome not in ("done", "already_done"):
+            return replace(below, notes=(f"part of {step.event.index}", *below.notes))
     return done
 
 

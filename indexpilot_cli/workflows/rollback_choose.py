@@ -62,22 +62,6 @@ def step_of(event: Event) -> Step:
     return Step(event, report_of_event(event, "planned", sql=sql), drops=not dropped)
 
 
-def parts_of(desk: Desk, event: Event) -> tuple[Event, ...]:
-    """The newest rows of the operations that were made for this one, from the top down."""
-    standing = [
-        e
-        for e in intents.latest(desk.log, schema=desk.schema)
-        if e.state in STANDING | OPEN and "reverts" not in e.details
-    ]
-    found: list[Event] = []
-    level = {event.op_id}
-    while level:
-        below = [e for e in standing if e.details.get("part_of") in level]
-        found += below
-        level = {e.op_id for e in below}
-    return tuple(found)
-
-
 def _target(desk: Desk, target: str) -> tuple[Event, ...]:
     mutation = _MUTATION.fullmatch(target)
     if mutation:

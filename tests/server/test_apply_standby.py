@@ -1,0 +1,34 @@
+"""Apply and rollback with a standby: refused there, announced on the primary."""
+
+import time
+
+import psycopg
+
+from tests.server import applying
+from tests.server.applying import definition, keep_plan, outcomes, run_apply, run_rollback
+from tests.server.test_guards_standby import pair  # noqa: F401 - a fixture
+
+
+def test_f17_f18_a_standby_refuses_and_a_drop_is_announced(pair):  # noqa: F811 - the fixture
+    primary, standby = pair
+    applying.fill(primary, 1_000)
+    plan = keep_plan(primary, definition("customer_id"))
+    assert outcomes(run_apply(primary, plan.id)) == ["done"]
+    undone = run_rollback(primary, plan.id)
+    assert [w.code for w in undone.warnings] == ["standby_queries"]
+    other = keep_plan(primary, definition("status"))
+    arrived(standby, other.id)
+    refused = run_apply(standby, other.id)
+    assert refused.exit_code == 6
+    assert "writable" in {v.guard for v in refused.result.verdicts if not v.allowed}
+    assert run_rollback(standby, plan.id).exit_code in (0, 6)
+
+
+def arrived(standby, plan):
+    end = time.monotonic() + 20
+    with psycopg.connect(standby, autocommit=True) as connection:
+        while time.monotonic() < end:
+            if connection.execute("SELECT 1 FROM indexpilot.plans WHERE id = %s", (plan,)).fetchone():
+                return
+            time.sleep(0.1)
+    raise AssertionError("the standby does not follow")
