@@ -82,7 +82,7 @@ def _row(
     for i, (text, width) in enumerate(zip(texts, widths, strict=True)):
         lead = max(width - measure(text), 0) if columns[i].role == "number" else 0
         wide = measure(text) > width
-        if text and (used > at or (wide and i == len(widths) - 1 and line)):
+        if text and line and (used >= at or (wide and i == len(widths) - 1)):
             yield tuple(line)
             line, used = [], 0
             at = min(at, len(INDENT)) if wide and i == len(widths) - 1 else at

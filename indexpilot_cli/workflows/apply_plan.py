@@ -46,7 +46,10 @@ class Todo:
     @property
     def reports(self) -> tuple[MutationReport, ...]:
         """Everything as it stands before anything is done."""
-        return (*self.done, *(report(task.head, "planned") for _, task in self.tasks))
+        return (
+            *self.done,
+            *(report(task.head, "planned", size_bytes=task.head.size_bytes or None) for _, task in self.tasks),
+        )
 
 
 def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:

@@ -97,9 +97,9 @@ def prepared(pg, cache, tmp_path_factory):
     dsn = pg.database("t_cli_changes")
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
         admin.execute("CREATE DATABASE t_cli_changes")
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(SHOP)
-            connection.execute("ANALYZE")
+        for statement in (SHOP, "ANALYZE"):  # one session each: a session tells what it wrote when it ends
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                connection.execute(statement)
         assert run(home, "init", "--db-only", "--yes", "-d", dsn).code == 0
         (home / "workload.sql").write_text(WORKLOAD)
         advice = run(home, "recommend", "--source", "sql", "workload.sql", "--json", "-d", dsn, XDG_CACHE_HOME=cache)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from indexpilot_cli.model.operation import ApplyResult, MutationReport
 from indexpilot_cli.render.document import Block, Document, Facts, Json
 from indexpilot_cli.render.units import stamp
 from indexpilot_cli.render.views import apply
 from indexpilot_cli.render.views.common import when
 
+_UNDONE = "undone already"
+
 
 def view(result: ApplyResult, *, verbose: bool = False) -> Document:
     """One line per mutation; the exact SQL in a dry run."""
-    shown = apply.view(result, verbose=verbose)
+    told = tuple(replace(m, outcome=_UNDONE) if m.outcome == "already_done" else m for m in result.mutations)
+    shown = apply.view(replace(result, mutations=told), verbose=verbose)
     made = tuple((_label(m), f"made {stamp(m.started_at)}") for m in result.mutations if m.started_at)
     extra: tuple[Block, ...] = (Facts(made),) if verbose and made else ()
     return Document((*extra, *shown.blocks), payload(result), shown.statements)

@@ -87,3 +87,13 @@ def test_control_characters_of_the_data_do_not_reach_the_terminal():
     table = Table((Column("q", "query"), Column("n")), (("SELECT '\x1b[2J\x07'", f"{ORDERS}\x9b31m"),))
     for text in (rich(Document((table,)), 80, color=False), plain(Document((table,)))):
         assert not any(c in text for c in "\x1b\x07\x9b")
+
+
+def test_a_name_as_wide_as_its_column_and_the_gap_does_not_touch_what_follows():
+    for length in range(20, 60):
+        table = Table(
+            (Column("id", "short"), Column("index"), Column("state", "state")), (("M-1", "x" * length, "built"),)
+        )
+        for width in range(20, 70):
+            lines = ["".join(cell.text for cell in line) for line in fit(table, width)]
+            assert not any("xbuilt" in line for line in lines), (length, width)
