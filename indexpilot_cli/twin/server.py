@@ -17,6 +17,8 @@ from indexpilot_cli.twin.binaries import Binaries
 
 SUPERUSER = "indexpilot"
 _PREFIX = "indexpilot-pg-"
+_COMPLAINTS = ("FATAL", "PANIC", "ERROR", "error:", "could not", "No space")
+_FULL = "No space left on device"
 _UNPRIVILEGED = ("postgres", "nobody")
 _PORT = 5432  # only names the socket file; the environment's PGPORT must not
 _SOCKET_PATH_LIMIT = 107 - len(f"/.s.PGSQL.{_PORT}")
@@ -164,10 +166,20 @@ class LocalServer:
             start_new_session=True,
         )
         if check and result.returncode != 0:
-            tail = (result.stdout or (self.log.read_text(errors="replace") if self.log.exists() else "")).splitlines()
-            raise PrerequisiteError(
-                f"{program} of PostgreSQL {self.binaries.version} failed", detail=" | ".join(tail[-3:])
-            )
+            said = result.stdout or (self.log.read_text(errors="replace") if self.log.exists() else "")
+            raise _not_started(program, self.binaries.version, said, self.home)
+
+
+def _not_started(program: str, version: str, said: str, home: Path) -> PrerequisiteError:
+    """What the program complained of, and what to do when the disk is full."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    complaints = [line for line in lines if any(word in line for word in _COMPLAINTS)] or lines
+    full = any(_FULL in line for line in lines)
+    hint = f"free some space at {home.parent}, or point XDG_CACHE_HOME and TMPDIR elsewhere" if full else None
+    code = "disk_full" if full else None
+    return PrerequisiteError(
+        f"{program} of PostgreSQL {version} failed", detail=" | ".join(complaints[-3:]), hint=hint, code=code
+    )
 
 
 def new_home(parent: Path | None = None) -> Path:

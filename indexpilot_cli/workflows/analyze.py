@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
@@ -83,6 +83,9 @@ def _reads(
         progress.advance()
         try:
             found[template.id] = access_of(explain_text(source.session, template.scenarios[0].statement))
+        except UnreachableError as error:
+            if error.code != "timeout":
+                raise
         except IndexPilotError:
             continue  # shown as unknown; recommend lists what cannot be planned with its reason
     return found
