@@ -5,7 +5,7 @@ from pathlib import Path
 from indexpilot_cli.twin.server import _not_started
 
 OUTPUT = """creating configuration files ... ok
-running bootstrap script ... 2026-11-20 15:24:42 UTC [1] FATAL:  could not write to file "base/4": No space left on device
+bootstrap ... 2026-11-20 15:24:42 UTC [1] FATAL:  could not write to file "base/4": No space left on device
 child process exited with exit code 1
 initdb: removing data directory "/x"
 """
