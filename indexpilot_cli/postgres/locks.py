@@ -6,9 +6,6 @@ https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.model.intent import Blocker
 from indexpilot_cli.postgres.session import Row, Session
 
@@ -16,14 +13,8 @@ SPACE = 0x49504C54  # our half of the key; the other half is the table's oid. Lo
 
 
 def try_lock(session: Session, relid: int) -> bool:
-    """Whether this session now holds the table's lock. Locks of one session are counted: unlock as often."""
+    """Whether this session now holds the table's lock, until it ends."""
     return bool(session.value("apply_lock", _key(relid)))
-
-
-def unlock(session: Session, relid: int) -> None:
-    """Give the lock back; a lost connection has done so already."""
-    with suppress(IndexPilotError):
-        session.value("apply_unlock", _key(relid))
 
 
 def holder(session: Session, relid: int) -> Blocker | None:

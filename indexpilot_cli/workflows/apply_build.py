@@ -14,7 +14,7 @@ from indexpilot_cli.execution.decide import after_build, is_usable, tag, worth_r
 from indexpilot_cli.model.intent import Event, IndexFacts
 from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.operation import MutationReport, Operation, OperationKind, OperationState
-from indexpilot_cli.postgres import build, locks
+from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.postgres.session import Session
@@ -65,15 +65,9 @@ def perform(desk: Desk, operation: Operation, context: Mapping[str, Any], manner
     Raises RefusedError when another run holds the table, the table is not the planned one any more, or the name is
     taken; OutcomeUnknownError when what happened could not be found out or recorded; UnreachableError before.
     """
-    with closing(desk.builder(operation.op_id)) as session:
+    with closing(desk.builder(operation.op_id)) as session:  # its end gives the lock back
         take_lock(desk, session, operation.relid, operation.table.short)
-        try:
-            done = _already(session, operation)
-            if done is not None:
-                return done
-            return _begin(desk, session, operation, context, manner or Manner())
-        finally:
-            locks.unlock(session, operation.relid)
+        return _already(session, operation) or _begin(desk, session, operation, context, manner or Manner())
 
 
 def _already(session: Session, operation: Operation) -> Built | None:

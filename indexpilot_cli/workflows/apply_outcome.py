@@ -74,7 +74,7 @@ def _code(
     if "reverted" in outcomes:
         return 9, "partial"
     if outcomes & _FAILURES:
-        return 7, "partial"
+        return (7, "partial") if any(r.id is not None for r in reports) else (6, "refused")
     held_up = [r for r in reports if r.outcome == "skipped" and not (cron and r.error_code == "window")]
     if error is not None or held_up:
         return (7, "partial") if "done" in outcomes else (6, "refused")

@@ -101,15 +101,12 @@ def _same(event: Event, found: IndexFacts | None) -> bool:
 
 
 def _settle(desk: Desk, event: Event) -> MutationReport:
-    with closing(desk.builder(event.op_id)) as session:
+    with closing(desk.builder(event.op_id)) as session:  # its end gives the lock back
         try:
             take_lock(desk, session, event.relid, event.table.short)
         except RefusedError as error:
             return report_of_event(event, "skipped", notes=tuple(t for t in (_TEXT[Verdict.LEAVE], error.detail) if t))
-        try:
-            return _settle_locked(desk, session, event)
-        finally:
-            locks.unlock(session, event.relid)
+        return _settle_locked(desk, session, event)
 
 
 def _settle_locked(desk: Desk, session: Session, event: Event) -> MutationReport:
@@ -155,7 +152,8 @@ def _close_valid(
         build.set_lock_timeout(session, desk.limits.lock)
         with suppress(IndexPilotError):
             build.comment_on(session, event.index, tag(event.op_id))
-    closed = desk.write(events.follow(event, OperationState.VALID, definition_sql=found.ddl))
+    details = dict(event.details) | {"oid": found.oid}
+    closed = desk.write(events.follow(event, OperationState.VALID, definition_sql=found.ddl, details=details))
     if event.details.get("kind") == OperationKind.CREATE.value:
         with suppress(IndexPilotError):
             intents.add_version(desk.log, closed, schema=desk.schema)

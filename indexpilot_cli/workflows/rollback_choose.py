@@ -40,7 +40,7 @@ def choose(desk: Desk, request: RollbackRequest) -> tuple[Step, ...]:
     if request.last:
         found.update((e.op_id, e) for e in _last(desk))
     if request.since is not None:
-        found.update((e.op_id, e) for e in _newest(desk, Which(since=request.since)))
+        found.update((e.op_id, e) for e in _newest(desk, Which(since=request.since), begun=True))
     if not (request.targets or request.last or request.since):
         raise UsageError("nothing to undo was named", hint="indexpilot rollback --last", code="nothing_named")
     wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
@@ -79,9 +79,10 @@ def _target(desk: Desk, target: str) -> tuple[Event, ...]:
     return events
 
 
-def _newest(desk: Desk, which: Which) -> tuple[Event, ...]:
-    """The newest row of each operation that has a matching row, whatever that newest row is."""
-    ids = tuple(group[0].op_id for group in intents.operations(desk.look, which, schema=desk.schema))
+def _newest(desk: Desk, which: Which, *, begun: bool = False) -> tuple[Event, ...]:
+    """The newest row of each operation with a matching row, whatever it is; ``begun``: the first row must match."""
+    groups = intents.operations(desk.look, which, schema=desk.schema)
+    ids = tuple(g[0].op_id for g in groups if not begun or g[0].state is OperationState.INTENT)
     if not ids:
         return ()
     return tuple(group[-1] for group in intents.operations(desk.look, Which(op_ids=ids), schema=desk.schema))

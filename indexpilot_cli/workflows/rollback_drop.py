@@ -13,7 +13,7 @@ from indexpilot_cli.model.ddl import drop_index
 from indexpilot_cli.model.intent import Event, IndexFacts
 from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
-from indexpilot_cli.postgres import build, locks
+from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk, take_lock
 from indexpilot_cli.workflows.apply_report import report_of_event
@@ -27,16 +27,13 @@ def take_back(desk: Desk, event: Event, *, force: bool = False, reason: str = ""
     ``force`` drops it although its definition is not what we made. Raises RefusedError when another run holds the
     table, when the index is not ours or changed, or when something depends on it; OutcomeUnknownError.
     """
-    with closing(desk.builder(event.op_id)) as session:
+    with closing(desk.builder(event.op_id)) as session:  # its end gives the lock back
         take_lock(desk, session, event.relid, event.table.short)
-        try:
-            found = build.find_index(session, event.index)
-            if found is None:
-                return _gone(desk, event)
-            check_droppable(event, found, force=force)
-            return _drop(desk, session, event, found, reason)
-        finally:
-            locks.unlock(session, event.relid)
+        found = build.find_index(session, event.index)
+        if found is None:
+            return _gone(desk, event)
+        check_droppable(event, found, force=force)
+        return _drop(desk, session, event, found, reason)
 
 
 def check_droppable(event: Event, found: IndexFacts, *, force: bool) -> None:

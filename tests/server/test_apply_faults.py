@@ -158,7 +158,7 @@ def test_f06_a_name_that_is_taken_is_left_alone(shop):
         connection.execute(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.{second}'::regclass")
     done = run_apply(shop, plan.id)
     assert [m.error_code for m in done.result.mutations] == ["name_taken", "invalid_index"]
-    assert (done.exit_code, outcomes(done)) == (7, ["conflict", "conflict"])
+    assert (done.exit_code, outcomes(done)) == (6, ["conflict", "conflict"])
     assert look(shop).indexes == {first: True, second: False}
     assert look(shop).log == []
 

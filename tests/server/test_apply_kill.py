@@ -10,15 +10,27 @@ import time
 import psycopg
 import pytest
 
+from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.twin.server import LocalServer, new_home, server_user
-from indexpilot_cli.workflows import apply
+from indexpilot_cli.workflows import apply, apply_desk
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, eventually, holding
 from tests.servers import SETTINGS, binaries
 
 MOMENTS = 20
+PARTITIONS = (
+    "CREATE TABLE public.events (id bigint, day date, kind text) PARTITION BY RANGE (day)",
+    "CREATE TABLE public.events_a PARTITION OF public.events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')",
+    "CREATE TABLE public.events_b PARTITION OF public.events FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')"
+    " PARTITION BY LIST (kind)",
+    "CREATE TABLE public.events_b1 PARTITION OF public.events_b FOR VALUES IN ('x')",
+    "CREATE TABLE public.events_b2 PARTITION OF public.events_b DEFAULT",
+    "INSERT INTO public.events SELECT i, date '2026-01-01' + i % 59, CASE WHEN i % 2 = 0 THEN 'x' ELSE 'y' END"
+    " FROM generate_series(1, 40000) AS i",
+    "ANALYZE public.events",
+)
 PLAN = (
     definition("note", "status"),
     definition("status", predicate="status = 'open'"),
@@ -98,6 +110,40 @@ def test_f11_killed_at_twenty_random_moments(shop):
     assert {"INTENT", "STARTED"} & set(states)
 
 
+@pytest.mark.slow
+def test_f23_a_partitioned_build_and_its_rollback_killed_at_random_moments(shop):
+    with psycopg.connect(shop, autocommit=True) as connection:
+        for statement in PARTITIONS:
+            connection.execute(statement)
+    plan = keep_plan(shop, definition("day", "kind", table=QualifiedName("public", "events")))
+    chance = random.Random(20261121)
+    for _ in range(6):
+        for work in (run_apply, run_rollback):
+            with child(lambda work=work: work(shop, plan.id)) as pid:
+                time.sleep(chance.uniform(0.1, 1.2))
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            done = work(shop, plan.id, lock_timeout=10.0)
+            assert done.exit_code == 0, done
+            world = look(shop)
+            assert (len(world.indexes), world.invalid) == (5 if work is run_apply else 0, [])
+            newest = {row.op_id: row.state for row in world.log}
+            assert set(newest.values()) <= {"VALID", "FAILED_CLEAN", "REVERTED"}
+
+
+def test_f11_two_signals_at_once_end_the_run(shop):
+    plan = keep_plan(shop, *PLAN)
+    with holding(shop, *SNAPSHOT), child(lambda: run_apply(shop, plan.id, force=True)) as pid:
+        eventually(shop, BUILDER)
+        os.kill(pid, signal.SIGINT)
+        time.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+        assert exit_code(pid) == 130
+    assert run_apply(shop, plan.id, lock_timeout=10.0).exit_code == 0
+    consistent(shop)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_f11_a_signal_cleans_up_and_closes_the_row(shop, number, code):
     plan = keep_plan(shop, *PLAN)
@@ -175,6 +221,23 @@ def test_f12_the_server_restarts_during_a_build(own_server, mode):
     world = look(dsn)
     assert (world.indexes, world.states()[-1]) == ({}, "FAILED_CLEAN")
     assert run_apply(dsn, plan.id).exit_code == 0
+    consistent(dsn)
+
+
+def test_f12_a_server_that_stays_away_is_an_unknown_outcome(own_server, monkeypatch):
+    monkeypatch.setattr(apply_desk, "_RETURN", 1.0)
+    dsn = own_server.dsn()
+    plan = keep_plan(dsn, PLAN[0])
+    with contextlib.suppress(psycopg.Error), holding(dsn, *SNAPSHOT):
+        with alongside(run_apply, dsn, plan.id, force=True, retries=0) as results:
+            eventually(dsn, BUILDER)
+            own_server.stop("immediate")
+        (done,) = results
+    assert not isinstance(done, Exception), done
+    assert (done.exit_code, outcomes(done), done.next) == (8, ["unknown"], ("indexpilot doctor --reconcile",))
+    own_server.start()
+    again = run_apply(dsn, plan.id)
+    assert (again.exit_code, [m.outcome for m in again.result.reconciled]) == (0, ["failed"])
     consistent(dsn)
 
 

@@ -11,28 +11,17 @@ from indexpilot_cli.model.names import QualifiedName
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.server.test_apply_faults import SNAPSHOT, eventually, holding
-from tests.server.test_apply_kill import child
+from tests.server.test_apply_kill import PARTITIONS, child
 
 EVENTS = QualifiedName("public", "events")
-TABLES = (
-    "CREATE TABLE public.events (id bigint, day date, kind text) PARTITION BY RANGE (day)",
-    "CREATE TABLE public.events_a PARTITION OF public.events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')",
-    "CREATE TABLE public.events_b PARTITION OF public.events FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')"
-    " PARTITION BY LIST (kind)",
-    "CREATE TABLE public.events_b1 PARTITION OF public.events_b FOR VALUES IN ('x')",
-    "CREATE TABLE public.events_b2 PARTITION OF public.events_b DEFAULT",
-    "INSERT INTO public.events SELECT i, date '2026-01-01' + i % 59, CASE WHEN i % 2 = 0 THEN 'x' ELSE 'y' END"
-    " FROM generate_series(1, 40000) AS i",
-)
 
 
 @pytest.fixture
 def shop(database):
     applying.fill(database, 1_000)
     with psycopg.connect(database, autocommit=True) as connection:
-        for statement in TABLES:
+        for statement in PARTITIONS:
             connection.execute(statement)
-        connection.execute("ANALYZE")
     return database
 
 
