@@ -41,7 +41,9 @@ class TrialRun:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All runs of a statement but the first, which fills the caches. ``failed`` is why there are none.
+    """All runs of a statement but the first, which fills the caches (unless it is the only one).
+
+    ``failed`` is why there are none.
 
     ``over`` says that the limit of ``limit_ms`` stopped it.
     """
@@ -65,7 +67,8 @@ def measure(
     """Run every statement once to fill the caches and then ``rounds`` times, all of them in turns.
 
     The session must be read-only; a statement that tries to write, fails, or is stopped by the session's own
-    ``statement_timeout`` (of ``limit_ms``) is not run again; nothing more is run once ``stopped`` says so.
+    ``statement_timeout`` (of ``limit_ms``) is not run again; one whose runs together took that long has
+    been run often enough, and nothing more is run once ``stopped`` says so.
     Raises UnreachableError when the server is gone.
     """
     _see_processor_times(session)
@@ -73,7 +76,8 @@ def measure(
     failed: dict[int, tuple[str, bool]] = {}
     for place, statement in [*enumerate(statements)] * (rounds + 1):
         progress.advance()
-        if place in failed or stopped():
+        slow = len(runs[place]) > 1 and sum(run.elapsed_ms for run in runs[place]) > limit_ms
+        if place in failed or slow or stopped():
             continue
         try:
             runs[place].append(run_once(session, statement.sql))
@@ -104,7 +108,7 @@ def _measured(
 ) -> Measured:
     if failed is not None:
         return Measured(statement, (), failed[0], failed[1], limit_ms)
-    return Measured(statement, tuple(runs[1:]), None if runs[1:] else "stopped", False, limit_ms)
+    return Measured(statement, tuple(runs[1:] or runs), None if runs else "not run: the time was up", False, limit_ms)
 
 
 def _see_processor_times(session: Session) -> None:

@@ -59,8 +59,8 @@ def build_all(run: Run) -> tuple[MutationReport, ...]:
                 run.reports.extend(report(t.head, "skipped", error_code=code, error=why) for _, t in rest)
                 break
             verifier.before(task.head)
-            done = verifier.after(task.head, _task(run, plan, task))
-            run.reports.append(done)
+            run.reports.append(_task(run, plan, task))
+            done = run.reports[-1] = verifier.after(task.head, run.reports[-1])
             run.spent_bytes += done.size_bytes or 0
             if run.request.stop_on_error and done.outcome not in _WELL:
                 break

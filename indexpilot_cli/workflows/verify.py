@@ -49,13 +49,18 @@ class Verifier:
     trial: Trial | None = None
     reading: StatementsSnapshot | None = None
     operations: dict[str, Operation] = field(default_factory=dict)
+    missing: str | None = None
 
     def before(self, operation: Operation) -> None:
-        """What must be known before the index is there."""
-        if self.trial is not None:
-            self.trial.before(operation)
-        if self.request.verify == STATISTICS:
-            self.reading = statistics.reading(self.desk.look)
+        """What must be known before the index is there; what cannot be had is told by ``after``."""
+        self.missing = None
+        try:
+            if self.trial is not None:
+                self.trial.before(operation)
+            if self.request.verify == STATISTICS:
+                self.reading = statistics.reading(self.desk.look)
+        except IndexPilotError as error:
+            self.missing = f"not enough evidence yet: {error.detail or error.message}"
 
     def after(self, operation: Operation, done: MutationReport) -> MutationReport:
         """The build's report with the verdict; reverted when the verdict and the request say so.
@@ -88,6 +93,8 @@ class Verifier:
     # -- inside
 
     def _judge(self, operation: Operation) -> Verification:
+        if self.missing is not None:
+            return Verification(Word.NOT_ENOUGH, self.missing)
         if self.trial is not None:
             return self.trial.after(operation)
         if self.request.verify == PLANNER:

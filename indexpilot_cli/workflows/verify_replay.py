@@ -25,6 +25,7 @@ from indexpilot_cli.workflows.verify_workload import family, reads_on, runnable
 MOST = 120  # statements of one index; lighter templates beyond are not run
 CONTROLS = 3  # statements with unchanged plans that are run again to see how the machine changed
 STANDBY_SECONDS = 60.0
+PASS_SECONDS = 600.0  # the longest one index keeps us running statements before it, and after it
 _TRAITS = ("Node Type", "Index Name", "Relation Name", "Join Type", "Scan Direction", "Strategy", "Sort Key")
 
 
@@ -103,7 +104,12 @@ class Trial:
     def _measure(self, statements: Sequence[TrialStatement], title: str) -> None:
         limit = float(self.request.connection.statement_timeout_ms)
         self.progress.stage(title, len(statements) * 4)
-        for found in measure(self.session, statements, self.progress, limit_ms=limit, stopped=self.stopped):
+        end = time.monotonic() + PASS_SECONDS
+
+        def enough() -> bool:
+            return self.stopped() or time.monotonic() > end
+
+        for found in measure(self.session, statements, self.progress, limit_ms=limit, stopped=enough):
             self.now[found.statement.sql] = _timing(found)
 
     def _again(self, statements: Sequence[TrialStatement]) -> None:
@@ -156,10 +162,9 @@ class Trial:
         return Verification(Word.NO_GAIN, "no plan of the workload uses it")
 
     def _names(self, operation: Operation) -> frozenset[str]:
-        """The index's name; those of a partitioned index's parts are not known, so any use of one counts."""
-        if not operation.only:
-            return frozenset({operation.name})
-        return frozenset(name for plan in self.plans.values() if plan for name in json.loads(plan)[1])
+        """The index's name and those of its parts on partitions."""
+        rows = self.session.rows("verify_index_family", {"schema": operation.table.schema, "name": operation.name})
+        return frozenset({operation.name, *(row.name for row in rows)})
 
     def _plan(self, statement: TrialStatement) -> str | None:
         """The plan without numbers and the names of its indexes, as JSON; None where there is none."""

@@ -1,11 +1,16 @@
 """Advice put to the test on TPC-H: really measured processor time before and after ``recommend`` and ``apply``.
 
-    python -m tests.benchmarks.trial [--dsn "dbname=tpch_copy"] [--scale 1] [--share 0.5] [--plain]
+    python -m tests.benchmarks.trial [--dsn "dbname=tpch_copy"] [--scale 1] [--share 0.5] [--rounds 3] [--plain]
 
 The database is CHANGED: give a copy. Without ``--dsn`` one is generated, loaded into a local server and removed.
 Every statement runs once to fill the caches and three times in turns; the number is the median of user and system
 time of the server process. Parallel workers are off for the database, because their time cannot be seen from outside;
-everything else is as on the server. ``--plain`` builds the whole advice without a trial, to see what the trial saves.
+everything else is as on the server. Each round is one ``recommend`` and one ``apply``, as on successive nights: what
+a trial took back is not recommended again, and what it kept counts against the budget. ``--plain`` builds the whole
+advice without a trial, to see what the trial saves.
+
+A machine that others use is not the same an hour later: at the end the new indexes are dropped and everything is
+measured without them once more; *before* is the mean of the two.
 """
 
 import argparse
@@ -56,12 +61,16 @@ def workload_of(texts):
         yield WorkloadRequest(SourceKind.SQL, tuple(str(p) for p in sorted(Path(folder).iterdir())))
 
 
-def advise(connection, workload, share):
-    """The plan for that share of the heap."""
+def advise(connection, workload, budget):
+    """The plan for that many bytes."""
     from indexpilot_cli.workflows.recommend import run
 
-    budget = int(share * heap_bytes(connection.conninfo))
-    return run(RecommendRequest(connection, workload=workload, budget_bytes=budget), Silent()).result
+    plan = run(RecommendRequest(connection, workload=workload, budget_bytes=budget), Silent()).result
+    megabytes = sum(r.size_bytes for r in plan.recommendations) / 2**20
+    print(
+        f"{len(plan.recommendations)} indexes advised, {megabytes:.0f} of {budget / 2**20:.0f} MB, {plan.seconds:.1f} s"
+    )
+    return plan
 
 
 def build_plainly(connection, plan):
@@ -73,18 +82,29 @@ def build_plainly(connection, plan):
 
 
 def apply(connection, plan, workload):
-    """``apply --yes --verify replay --auto-revert`` of the plan; prints how each index ended."""
+    """``apply --yes --verify replay --auto-revert`` of the plan, each end printed; the bytes of what stays."""
     from indexpilot_cli.workflows.apply import run
-    from indexpilot_cli.workflows.init import run as init
 
-    init(InitRequest(connection), Silent())
     request = ApplyRequest(
         connection, (plan.id,), confirmed=True, verify="replay", auto_revert=True, workload=workload, force=True
     )
     outcome = run(request, Silent(), lambda _: True)
     for mutation in outcome.result.mutations:
         print(f"  {mutation.outcome:<12} {mutation.summary}: {mutation.verification_text}")
-    print(f"apply ended with exit code {outcome.exit_code}")
+    print(f"  exit code {outcome.exit_code}")
+    return sum(m.size_bytes or 0 for m in outcome.result.mutations if m.outcome == "done")
+
+
+def nights(connection, workload, budget, rounds):
+    """So many times ``recommend`` and ``apply``, or until there is nothing to advise."""
+    from indexpilot_cli.workflows.init import run as init
+
+    init(InitRequest(connection), Silent())
+    for _ in range(rounds):
+        plan = advise(connection, workload, budget)
+        if not plan.recommendations:
+            return
+        budget -= apply(connection, plan, workload)
 
 
 def report(before, after):
@@ -103,7 +123,7 @@ def _met(well):
     return "met   " if well else "MISSED"
 
 
-def run(dsn, share, plain):
+def run(dsn, share, rounds):
     """Measure, advise, build, measure."""
     texts = statements()
     with psycopg.connect(dsn, autocommit=True) as server:
@@ -113,17 +133,30 @@ def run(dsn, share, plain):
     print(f"{settings(dsn)}, jit = {jit}")
     before = times(dsn, texts)
     connection = Connection(dsn, statement_timeout_ms=LIMIT_MS)
+    budget = int(share * heap_bytes(dsn))
     with workload_of(texts) as workload:
-        plan = advise(connection, workload, share)
-        megabytes = sum(r.size_bytes for r in plan.recommendations) / 2**20
-        print(f"{len(plan.recommendations)} indexes advised, {megabytes:.0f} MB, {plan.seconds:.1f} s")
-        for recommendation in plan.recommendations:
-            print(f"  {recommendation.ddl}")
-        if plain:
-            build_plainly(connection, plan)
+        if rounds == 0:
+            build_plainly(connection, advise(connection, workload, budget))
         else:
-            apply(connection, plan, workload)
-    report(before, times(dsn, texts))
+            nights(connection, workload, budget, rounds)
+    after = times(dsn, texts)
+    drop_new(dsn)
+    again = times(dsn, texts)
+    drift = sum(again.values()) / sum(before.values())
+    print(f"without indexes at the end / at the beginning: {drift:.3f}")
+    report({n: (before[n] + again[n]) / 2 for n in before}, after)
+
+
+def drop_new(dsn):
+    """Drop every index that is no key."""
+    with psycopg.connect(dsn, autocommit=True) as server:
+        keys = "select conindid from pg_constraint where conindid <> 0"
+        question = (
+            f"select indexrelid::regclass::text from pg_index where indexrelid not in ({keys}) and indrelid = any("
+        )
+        names = "select oid from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+        for (index,) in server.execute(f"{question}array({names}))").fetchall():
+            server.execute(f"drop index {index}")
 
 
 def main():
@@ -132,10 +165,11 @@ def main():
     parser.add_argument("--dsn", help="a TPC-H database to change; a copy")
     parser.add_argument("--scale", type=float, default=1.0, help="scale factor of a generated database")
     parser.add_argument("--share", type=float, default=0.5, help="budget as a share of the tables' bytes")
+    parser.add_argument("--rounds", type=int, default=3, help="how often recommend and apply")
     parser.add_argument("--plain", action="store_true", help="build everything without a trial")
     options = parser.parse_args()
     with database(options.dsn, options.scale) as dsn:
-        run(dsn, options.share, options.plain)
+        run(dsn, options.share, 0 if options.plain else options.rounds)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.requests import WorkloadRequest
 from indexpilot_cli.model.workload import SourceKind
 from tests.server import applying
@@ -85,6 +86,31 @@ def test_what_was_taken_back_is_not_recommended_again(shop):
     assert left.rejections[0].detail.endswith("no plan of the workload uses it")
 
 
+@pytest.mark.parametrize("mode", ["replay", "planner"])
+def test_a_partitioned_index_is_judged_as_one(database, mode):
+    applying.fill(database, 1_000)
+    with psycopg.connect(database, autocommit=True) as connection:
+        for statement in PARTITIONED:
+            connection.execute(statement)
+    events = QualifiedName("public", "events")
+    plan = keep_plan(database, definition("kind", table=events), definition("note", table=events))
+    work = asked("select sum(id) from public.events where kind = 7")
+    done = run_apply(database, plan.id, verify=mode, auto_revert=True, workload=work)
+    assert outcomes(done) == ["done", "reverted"]
+    assert [m.verification for m in done.result.mutations] == ["verified", "reverted"]
+    assert sorted(look(database).indexes) == ["events_a_kind_ip_idx", "events_b_kind_ip_idx", "events_kind_ip_idx"]
+
+
+PARTITIONED = (
+    "create table public.events (id bigint, day date, kind int, note text) partition by range (day)",
+    "create table public.events_a partition of public.events for values from ('2026-01-01') to ('2026-02-01')",
+    "create table public.events_b partition of public.events for values from ('2026-02-01') to ('2026-03-01')",
+    "insert into public.events select i, date '2026-01-01' + i % 59, i % 5000, md5(i::text)"
+    " from generate_series(1, 60000) i",
+    "analyze",
+)
+
+
 def shuffle(dsn):
     """The table in an order that has nothing to do with status."""
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -154,7 +180,7 @@ def statistics(dsn, count):
     with psycopg.connect(dsn, autocommit=True) as connection:
         for n in range(count):
             connection.execute(f"select count(*) from orders where customer_id = {n}")
-            connection.execute(f"select count(*) from other where id = {n}")
+            connection.execute(f"select count(*) from public.other where id = {n}")
 
 
 def test_statistics_are_watched_and_settled_later(shop):
@@ -165,7 +191,7 @@ def test_statistics_are_watched_and_settled_later(shop):
 
     with psycopg.connect(shop, autocommit=True) as connection:
         connection.execute("create extension pg_stat_statements")
-        connection.execute("create table other as select n as id from generate_series(1, 5000) n")
+        connection.execute("create table public.other as select n as id from generate_series(1, 5000) n")
         connection.execute("select pg_stat_statements_reset()")
     statistics(shop, 120)
     plan = keep_plan(shop, definition("customer_id"))
@@ -185,7 +211,7 @@ def test_statistics_are_watched_and_settled_later(shop):
 def test_the_next_apply_takes_back_what_did_not_pay(shop):
     with psycopg.connect(shop, autocommit=True) as connection:
         connection.execute("create extension pg_stat_statements")
-        connection.execute("create table other as select n as id from generate_series(1, 5000) n")
+        connection.execute("create table public.other as select n as id from generate_series(1, 5000) n")
         connection.execute("select pg_stat_statements_reset()")
     statistics(shop, 110)
     plan = keep_plan(shop, definition("note"))
