@@ -114,7 +114,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, terminate)
+        signal.signal(number, _terminate)
     sys.exit(_guarded(given))
 
 
@@ -216,6 +216,5 @@ def _color(given: Sequence[str]) -> str:
     return next((c for c in ("always", "never") if f"--color {c}" in joined or f"--color={c}" in joined), "auto")
 
 
-def terminate(number: int, _frame: FrameType | None) -> None:
-    """What TERM and HUP do. Raises Terminated."""
+def _terminate(number: int, _frame: FrameType | None) -> None:
     raise Terminated(128 + number)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from indexpilot_cli.errors import UsageError
@@ -44,22 +41,7 @@ class Asking:
         show_guards(self.session, result.verdicts)
         self.shown = True
         aside(self.session, question(result))
-        with ordinary_signals():
-            return self.session.confirm("Proceed?")
-
-
-@contextmanager
-def ordinary_signals() -> Iterator[None]:
-    """While somebody is asked nothing is half done: a signal ends the program at once."""
-    from indexpilot_cli.cli.app import terminate
-
-    ways = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: terminate, signal.SIGHUP: terminate}
-    before = {number: signal.signal(number, way) for number, way in ways.items()}
-    try:
-        yield
-    finally:
-        for number, way in before.items():
-            signal.signal(number, way)
+        return self.session.confirm("Proceed?")
 
 
 def answerable(session: Session, *, yes: bool, dry_run: bool) -> None:

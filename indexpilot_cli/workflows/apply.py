@@ -18,6 +18,7 @@ from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
 from indexpilot_cli.workflows.apply_plan import Todo, plan_work
+from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
 from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.apply_task import Run, build_all
 from indexpilot_cli.workflows.bookkeeping import is_writable
@@ -42,7 +43,10 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm) -> Outcome[
     """
     limits = Limits(request.lock_timeout, request.retries, request.build_timeout)
     with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
-        return _run(desk, request, confirm)
+        with failure_told(desk, "apply"):
+            done = _run(desk, request, confirm)
+        tell_idle(desk, done)
+        return done
 
 
 def _run(desk: Desk, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyResult]:

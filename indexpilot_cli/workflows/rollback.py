@@ -17,6 +17,7 @@ from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
+from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
 from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.reconcile import parts_of, reconcile
 from indexpilot_cli.workflows.rollback_choose import Step, choose
@@ -33,7 +34,10 @@ def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outco
     """
     limits = Limits(request.lock_timeout, request.retries)
     with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
-        return _run(desk, request, confirm)
+        with failure_told(desk, "rollback"):
+            done = _run(desk, request, confirm)
+        tell_idle(desk, done)
+        return done
 
 
 def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[ApplyResult]:

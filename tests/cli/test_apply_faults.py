@@ -10,6 +10,7 @@ from indexpilot_cli.model.ddl import create_index, drop_index, summary
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.names import QualifiedName
 from tests.cli.changes import BUILDING
+from tests.cli.process import Ran
 
 IDLE = f"SELECT 1 WHERE NOT EXISTS ({BUILDING})"
 
@@ -105,8 +106,7 @@ def test_a_signal_during_a_build_cleans_up_and_has_its_code(changes, number, cod
         out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert "Traceback" not in err
-    assert '"code": "interrupted"' in out
-    assert f'"exit_code": {code}' in out
+    assert Ran(code, out, err).json("error")["error"]["code"] == "interrupted"
     assert err.splitlines()[-1] == "hint: indexpilot doctor"
     assert changes.ours() == {}
     newest = changes.rows("SELECT state FROM indexpilot.mutation_log WHERE op_id IS NOT NULL ORDER BY id DESC LIMIT 1")

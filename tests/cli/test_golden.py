@@ -75,3 +75,23 @@ def test_a_snapshot_says_what_it_holds(prepared):
     text = masked(ran.out)
     assert "s.ipsnap" in text
     assert "N tables, N indexes" in text
+
+
+def test_every_run_leaves_its_row_also_when_it_changed_nothing(changes):
+    def rows():
+        return changes.rows("SELECT count(*), max(state) FROM indexpilot.mutation_log")[0]
+
+    before = rows()[0]
+    for arguments, code in {
+        ("apply", "--dry-run"): 0,
+        ("apply", "P-nothere", "--yes"): 2,
+        ("rollback", "M-999999", "--dry-run"): 2,
+        ("bypass", "status"): 0,
+        ("doctor", "--ready"): 0,
+        ("doctor", "--reconcile"): 0,
+        ("plan", "show"): 0,
+        ("explain", "M-999999"): 2,
+    }.items():
+        assert changes.cli(*arguments).code == code, arguments
+        assert rows()[0] > before, arguments
+        before = rows()[0]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.cli.app import COMMANDS, build
+from indexpilot_cli.cli.app import COMMANDS, build, complete_values
 from indexpilot_cli.cli.fail import mask, secrets_in, wanted_form
 from indexpilot_cli.cli.terminal import wants_color
 
@@ -99,3 +99,21 @@ def test_every_command_has_the_shared_options_in_their_panels():
         panels = {getattr(p, "rich_help_panel", None) for o, p in options.items() if o.startswith("--")}
         assert panels <= {"What", "Output", "Connection", "Run"}
         assert "-h" not in options or "--host" in options["-h"].opts
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ([], []),
+        (["apply", "--window"], ["apply", "--window="]),
+        (["apply", "--window", "--yes"], ["apply", "--window=", "--yes"]),
+        (["apply", "--window", "P-7c1e"], ["apply", "--window=", "P-7c1e"]),
+        (["apply", "--window", "22:00-02:30 UTC"], ["apply", "--window", "22:00-02:30 UTC"]),
+        (["apply", "--window=22:00-02:30 UTC"], ["apply", "--window=22:00-02:30 UTC"]),
+        (["apply", "--verify", "R-1"], ["apply", "--verify=planner", "R-1"]),
+        (["apply", "--verify", "replay"], ["apply", "--verify", "replay"]),
+        (["apply", "--verify", "replay.json"], ["apply", "--verify=planner", "replay.json"]),
+    ],
+)
+def test_options_whose_value_may_be_left_out(given, read):
+    assert complete_values(given) == read

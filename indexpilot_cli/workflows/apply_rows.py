@@ -1,0 +1,55 @@
+"""The one row of a run that changed no index: a dry run, nothing to do, or an error before anything was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.mutation import Mutation, MutationType
+from indexpilot_cli.model.operation import ApplyResult
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.metadata import mutations
+from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.bookkeeping import DONE, FAILED
+
+# What only looks must not count as a build.
+_KINDS = {"apply": MutationType.RECOMMEND_INDEX, "rollback": MutationType.DISCOVER}
+_IDLE = frozenset({"planned", "already_done"})
+
+
+@contextmanager
+def failure_told(desk: Desk, command: str) -> Iterator[None]:
+    """An error that leaves the block gets its row; it is raised again, unchanged."""
+    try:
+        yield
+    except IndexPilotError as error:
+        facts = {"error_class": type(error).__name__, "error_code": error.code}
+        _write(desk, command, FAILED, facts, error)
+        raise
+
+
+def tell_idle(desk: Desk, outcome: Outcome[ApplyResult]) -> None:
+    """A row for an outcome that has none of its own: those of indexes and of refusals are written already."""
+    result = outcome.result
+    idle = all(m.outcome in _IDLE for m in result.mutations) and not result.reconciled
+    if idle and (result.dry_run or result.skipped in (None, "already_done", "nothing_to_undo")):
+        word = "dry_run" if result.dry_run else result.skipped or "nothing_to_do"
+        indexes = [m.sql for m in result.mutations if m.outcome == "planned"]
+        _write(desk, outcome.command, DONE, {"outcome": word, "plan": result.plan, "indexes": indexes})
+
+
+def _write(desk: Desk, command: str, state: str, facts: dict[str, Any], error: IndexPilotError | None = None) -> None:
+    asked = {"command": desk.record.command, "version": desk.record.version, "actor": desk.record.actor}
+    row = Mutation(
+        _KINDS[command],
+        {key: value for key, value in {**asked, **facts}.items() if value not in (None, "", [])},
+        state=state,
+        actor=desk.record.actor or None,
+        sqlstate=sqlstate(error),
+        error=None if error is None else error.message,
+    )
+    with suppress(IndexPilotError):  # a standby takes no row
+        mutations.record(desk.log, row, schema=desk.schema, secrets=desk.secrets)
