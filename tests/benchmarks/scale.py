@@ -46,7 +46,8 @@ def statement(number: int, tables: int, rng: random.Random) -> str:
     shapes = (
         f"SELECT id, amount FROM {table} WHERE owner = {rng.randrange(200)} ORDER BY created DESC LIMIT {limit * 10}",
         f"SELECT count(*), {limit} FROM {table} WHERE status = 'failed' AND created > '2025-02-0{limit}'",
-        f"SELECT a.id, b.note, {limit} FROM {table} a JOIN {other} b ON b.ref = a.id WHERE a.owner = {rng.randrange(200)}",
+        f"SELECT a.id, b.note, {limit} FROM {table} a JOIN {other} b ON b.ref = a.id"
+        f" WHERE a.owner = {rng.randrange(200)}",
         f"SELECT note, {limit} FROM {table} WHERE lower(email) = 'u{rng.randrange(900)}@x.org'",
         f"UPDATE {table} SET amount = {limit} WHERE ref = {rng.randrange(900)} AND status = 'new'",
     )
@@ -100,7 +101,8 @@ def main() -> None:
         path = Path(directory) / "scale.snapshot"
         make_snapshot(path, options.tables, options.statements)
         print(f"snapshot {path.stat().st_size / 1e6:.1f} MB, {options.tables} tables, {options.statements} statements")
-        command = [sys.executable, "-m", "indexpilot_cli", "recommend", "--snapshot", str(path), "--min-benefit", "0.01%"]
+        program = [sys.executable, "-m", "indexpilot_cli"]
+        command = [*program, "recommend", "--snapshot", str(path), "--min-benefit", "0.01%"]
         environment = os.environ | {"XDG_CACHE_HOME": directory, "XDG_STATE_HOME": directory}
         started = time.monotonic()
         result = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)

@@ -139,7 +139,8 @@ def report(title, results):
         same = sum(r.same for r in rows)
         print(
             f"{title}, {label}: {same} of {len(rows)} plans identical ({same / max(1, len(rows)):.2%}), cost error"
-            f" median {median(errors) if errors else 0:.4%} p90 {quantile(errors, 0.9):.3%} max {quantile(errors, 1):.3%}"
+            f" median {median(errors) if errors else 0:.4%}"
+            f" p90 {quantile(errors, 0.9):.3%} max {quantile(errors, 1):.3%}"
         )
     worst = sorted((r for r in results if not r.same or r.error > 0.02), key=lambda r: -r.error)[:12]
     for r in worst:

@@ -27,7 +27,8 @@ CASES = (
     Case(
         "equality then range",
         (
-            "SELECT sum(total) FROM orders WHERE customer_id = 77 AND created_at >= '2025-03-01' AND created_at < '2025-03-20'",
+            "SELECT sum(total) FROM orders WHERE customer_id = 77"
+            " AND created_at >= '2025-03-01' AND created_at < '2025-03-20'",
             "SELECT sum(total) FROM orders WHERE customer_id = 78 AND created_at >= '2025-05-01'",
         ),
         (

@@ -82,7 +82,7 @@ def test_designed_workload(case, designed, tmp_path):
 
 
 def really_used(dsn, plan, case):
-    """Build every recommended index for real: the server's own planner must use one of them for each marked statement."""
+    """Build what is recommended for real: the server's own planner must use it for each marked statement."""
     if not case.uses:
         return
     with psycopg.connect(dsn, autocommit=True) as admin:
