@@ -9,6 +9,7 @@ from __future__ import annotations
 from indexpilot_cli.model.intent import Blocker
 from indexpilot_cli.postgres.session import Row, Session
 
+RUN = 0  # in place of a table: one run at a time in the database
 SPACE = 0x49504C54  # our half of the key; the other half is the table's oid. Locks are per database by themselves.
 
 

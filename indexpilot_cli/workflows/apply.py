@@ -15,7 +15,7 @@ from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.workflows import guards
-from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
+from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_run
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
 from indexpilot_cli.workflows.apply_plan import Todo, plan_work
 from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
@@ -105,6 +105,7 @@ def _build(desk: Desk, request: ApplyRequest, todo: Todo, planned: ApplyResult, 
     run = Run(bounded, request, todo)
     try:
         with listening(desk.stop):
+            take_run(desk)
             reports = build_all(run)
     except (OutcomeUnknownError, RefusedError) as error:
         result = replace(planned, mutations=(*todo.done, *run.reports))

@@ -121,6 +121,14 @@ def open_desk(
             yield Desk(connection, record, progress, stop, log, look, limits or Limits())
 
 
+def take_run(desk: Desk) -> None:
+    """This run's turn to change indexes of the database, until its log session ends.
+
+    Raises RefusedError that names the other run.
+    """
+    take_lock(desk, desk.log, locks.RUN, "this database")
+
+
 def take_lock(desk: Desk, session: Session, relid: int, what: str) -> None:
     """The table's lock, polled up to the lock timeout. Raises RefusedError that names the holder."""
     end = time.monotonic() + desk.limits.lock

@@ -15,7 +15,7 @@ from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import guard_facts
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.workflows import guards
-from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk
+from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_run
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
 from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
 from indexpilot_cli.workflows.apply_signals import Stop, listening
@@ -80,6 +80,11 @@ def _undo(
     desk: Desk, request: RollbackRequest, steps: tuple[Step, ...], reports: list[MutationReport]
 ) -> IndexPilotError | None:
     """Fill the reports; the error that ended the run early, or None."""
+    try:
+        take_run(desk)
+    except RefusedError as error:
+        reports.extend(replace(s.report, outcome="skipped", error_code=error.code) for s in steps)
+        return error
     for step in steps:
         if step.report.outcome != "planned":
             reports.append(step.report)

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import psycopg
@@ -81,7 +82,7 @@ def consistent(dsn):
 
 @pytest.fixture
 def shop(database):
-    applying.fill(database, 100_000)
+    applying.fill(database, 60_000)
     return database
 
 
@@ -129,6 +130,21 @@ def test_f23_a_partitioned_build_and_its_rollback_killed_at_random_moments(shop)
             assert (len(world.indexes), world.invalid) == (5 if work is run_apply else 0, [])
             newest = {row.op_id: row.state for row in world.log}
             assert set(newest.values()) <= {"VALID", "FAILED_CLEAN", "REVERTED"}
+
+
+def test_two_operators_at_the_same_moment(shop):
+    plan = keep_plan(shop, *PLAN)
+
+    def work():
+        sys.exit(run_apply(shop, plan.id, lock_timeout=0.1).exit_code)
+
+    with child(work) as one, child(work) as two:
+        codes = [exit_code(one), exit_code(two)]
+    assert sorted(codes) in ([0, 6], [0, 0])  # or the second came when all was done
+    world = look(shop)
+    assert (len(world.indexes), world.invalid) == (3, [])
+    assert world.states().count("VALID") == 3
+    consistent(shop)
 
 
 def test_f11_two_signals_at_once_end_the_run(shop):
