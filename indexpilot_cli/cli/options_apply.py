@@ -9,6 +9,7 @@ import typer
 
 from indexpilot_cli.cli.complete import targets
 from indexpilot_cli.cli.options import RUN, WHAT
+from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.flags import Flags
@@ -106,3 +107,11 @@ def lock_flags(lock_timeout: str | None, build_timeout: str | None = None) -> Fl
         "production_safeguards.lock_manager.lock_timeout_seconds": ("--lock-timeout", lock_timeout),
         "production_safeguards.lock_manager.build_timeout_seconds": ("--build-timeout", build_timeout),
     }
+
+
+def check_verification(verify: Verify | None, replay_on: str | None, *, auto_revert: bool) -> None:
+    """Raises UsageError for options that need another."""
+    if replay_on is not None and verify is not Verify.REPLAY:
+        raise UsageError("--replay-on needs --verify replay", hint="indexpilot apply --help")
+    if auto_revert and verify is None:
+        raise UsageError("--auto-revert needs --verify", hint="--verify planner, statistics or replay")

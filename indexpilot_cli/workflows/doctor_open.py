@@ -65,5 +65,6 @@ def settle(request: DoctorRequest, progress: Progress) -> tuple[Check, ...]:
 
 def _settled(report: MutationReport) -> Check:
     told = ", ".join(part for part in (_WORDS.get(report.outcome, report.outcome), *report.notes) if part)
-    fix = f"indexpilot explain M-{report.id}" if _SETTLED[report.outcome] != "ok" else None
-    return Check(_SETTLED[report.outcome], "settled", f"M-{report.id} {report.index}: {told}", fix, "settled")
+    state = _SETTLED.get(report.outcome, "warning")
+    fix = f"indexpilot explain M-{report.id}" if state != "ok" else None
+    return Check(state, "settled", f"M-{report.id} {report.index}: {told}", fix, "settled")

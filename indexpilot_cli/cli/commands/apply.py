@@ -6,7 +6,6 @@ from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli import options_apply as own
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.session import Session
-from indexpilot_cli.errors import UsageError
 
 EXAMPLES = """Examples:
 
@@ -50,7 +49,7 @@ def apply(
 
     flags = {**own.lock_flags(lock_timeout, build_timeout), "advisor.budget": ("--budget", budget)}
     session.load({**flags, **planner_flags(what_if, workers)})
-    _check(verify, replay_on, auto_revert)
+    own.check_verification(verify, replay_on, auto_revert=auto_revert)
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.render.views.apply import view
     from indexpilot_cli.workflows.apply import run
@@ -76,13 +75,6 @@ def apply(
         origins=change.origins(session),
     )
     return change.carry_out(session, run, request, view, exit_code=exit_code)
-
-
-def _check(verify: own.Verify | None, replay_on: str | None, auto_revert: bool) -> None:
-    if replay_on is not None and verify is not own.Verify.REPLAY:
-        raise UsageError("--replay-on needs --verify replay", hint="indexpilot apply --help")
-    if auto_revert and verify is None:
-        raise UsageError("--auto-revert needs --verify", hint="--verify planner, statistics or replay")
 
 
 COMMANDS = {"apply": apply}
