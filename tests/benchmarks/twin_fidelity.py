@@ -1,9 +1,11 @@
-"""How exact the planner twin is on TPC-H, as numbers.
+"""How exact the planner twin is, as numbers.
 
     python -m tests.benchmarks.twin_fidelity --dsn "dbname=tpch" [--copy "dbname=tpch_copy"] [--sets 60]
+    python -m tests.benchmarks.twin_fidelity --dsn … --copy … --log postgresql.json
 
-``--dsn`` is a TPC-H database (only read). ``--copy`` is a copy of it that this may build indexes in, as superuser
-(createdb -T tpch tpch_copy); without it only the existing indexes are compared.
+``--dsn`` is a TPC-H database (only read), or any other with its log, whose templates and candidates count
+then. ``--copy`` is a copy of it that this may build indexes in, as superuser (createdb -T tpch tpch_copy); without
+it only the existing indexes are compared.
 
 (a) existing indexes, same major version; (b) random sets of hypothetical indexes against the same indexes really
 built; (c) the newest other major version, where the differences are listed.
@@ -18,18 +20,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from indexpilot_cli.advisor.candidates import propose
 from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.advisor.storage import estimate
 from indexpilot_cli.model.ddl import create_index, index_name, summary
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.catalog import read_catalog
+from indexpilot_cli.postgres.plans import explain_text
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.binaries import installed
 from indexpilot_cli.twin.fidelity import measure, quantile, relative_error
 from indexpilot_cli.twin.planner import open_twin
 from indexpilot_cli.twin.snapshot import capture
+from indexpilot_cli.workload.fold import fold
+from indexpilot_cli.workload.plannable import scenarios
+from indexpilot_cli.workload.sources import read_log
 
+MOST_BUILT = 60
 QUERIES = Path(__file__).parent / "tpch"
 KEYS = (
     "lineitem l_shipdate; lineitem l_receiptdate; lineitem l_commitdate; lineitem l_partkey; lineitem l_suppkey;"
@@ -54,6 +63,28 @@ class Comparison:
     used: bool
 
 
+@dataclass(frozen=True)
+class Subject:
+    """Statements by name, the tables each reads, and the indexes that sets are drawn from."""
+
+    queries: tuple
+    pool: tuple
+    sizes: bool = False
+
+
+def tpch():
+    return Subject(tuple(queries()), tuple(pool()))
+
+
+def from_log(path, catalog):
+    """Templates of a server log and the advisor's own candidates for them, with the sizes it would assume."""
+    folded = fold([read_log(Path(path), database=catalog.database)], catalog)
+    named = [(t, scenarios(t, catalog)) for t in folded.templates]
+    candidates = propose(folded.templates, catalog).candidates
+    ordinary = [c.definition for c in candidates if catalog.table(c.definition.table).kind == "r"]
+    return Subject(tuple((t.id, s[0].statement) for t, s in named if s), tuple(ordinary), sizes=True)
+
+
 def queries():
     """The 22 statements by name; those of several statements are reduced to the query."""
     return [(p.stem, Plannable(p.read_text().strip().rstrip(";"))) for p in sorted(QUERIES.glob("q*.sql"))]
@@ -68,9 +99,9 @@ def pool():
     ]
 
 
-def existing(twin, session, title):
+def existing(twin, session, title, subject):
     started = time.perf_counter()
-    found = measure(twin, session, queries())
+    found = measure(twin, session, subject.queries)
     print(
         f"{title}: {found.identical} of {found.compared} plans identical, cost error median {found.median_error:.4%}"
         f" p90 {found.p90_error:.4%} max {found.max_error:.4%} ({time.perf_counter() - started:.1f} s, {twin.name})"
@@ -79,14 +110,28 @@ def existing(twin, session, title):
         print(f"    {d.template}: {d.server_cost:.2f} there, {d.twin_cost:.2f} on the twin ({d.error:.3%})")
 
 
-def build_all(admin, definitions):
-    """Every index of the pool, invalid; gives its name by definition."""
+def named(definitions):
+    """A name of its own for every definition."""
     names = {}
     for definition in definitions:
-        name = QualifiedName(definition.table.schema, index_name(definition))
+        taken = {name.name for name in names.values()}
+        names[definition] = QualifiedName(definition.table.schema, index_name(definition, taken))
+    return names
+
+
+def assume(twin, catalog, definitions):
+    """The sizes the advisor would give the twin."""
+    for definition in definitions:
+        size = estimate(definition, catalog.table(definition.table), catalog)
+        twin.set_size(definition, size.pages, size.tuples, size.height)
+
+
+def build_all(admin, definitions):
+    """Every index of the pool, invalid; gives its name by definition."""
+    names = named(definitions)
+    for definition, name in names.items():
         if admin.value("SELECT to_regclass(%s)", [str(name)]) is None:
             admin.execute(create_index(definition, name.name, concurrently=False))
-        names[definition] = name
     admin.execute("CHECKPOINT")
     admin.execute(
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::regclass[])",
@@ -104,7 +149,7 @@ def show(admin, names, wanted):
         )
 
 
-def hypothetical(twin, admin, names, sets, exact_sizes):
+def hypothetical(twin, admin, names, sets, exact_sizes, subject):
     """Answers of both planners for every set and every query that touches one of its tables."""
     if exact_sizes:
         for definition, name in names.items():
@@ -115,11 +160,11 @@ def hypothetical(twin, admin, names, sets, exact_sizes):
     for number, wanted in enumerate(sets):
         show(admin, names, wanted)
         tables = {d.table.name for d in wanted}
-        for name, statement in queries():
+        for name, statement in subject.queries:
             if not any(re.search(rf"\b{table}\b", statement.sql, re.I) for table in tables):
                 continue
             (guess,) = twin.plan([WhatIf(statement, frozenset(wanted))])
-            real = twin.understand(statement, admin.explain(f"EXPLAIN (FORMAT JSON) {statement.sql}"), built)
+            real = twin.understand(statement, explain_text(admin, statement), built)
             results.append(
                 Comparison(
                     number,
@@ -151,31 +196,34 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dsn", required=True)
     parser.add_argument("--copy")
+    parser.add_argument("--log", help="a server log of the database: its templates instead of TPC-H's")
     parser.add_argument("--sets", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with open_session(options.dsn) as session, tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         snapshot = capture(session, read_catalog(session), conninfo=options.dsn)
+        subject = from_log(options.log, snapshot.catalog) if options.log else tpch()
         with open_twin(snapshot, cache_dir=Path(place)) as twin:
-            existing(twin, session, "(a) existing indexes")
+            existing(twin, session, "(a) existing indexes", subject)
         without = replace(snapshot, sizes=tuple(replace(size, height=None) for size in snapshot.sizes))
         with open_twin(without, cache_dir=Path(place)) as twin:
-            existing(twin, session, "(a) existing indexes, heights estimated")
+            existing(twin, session, "(a) existing indexes, heights estimated", subject)
         if options.copy:
-            random_sets(options, place)
+            random_sets(options, place, subject)
         for major in sorted({b.major for b in installed()} - {snapshot.major}, reverse=True)[:1]:
             with open_twin(snapshot, cache_dir=Path(place), major=major) as twin:
-                existing(twin, session, f"(c) PostgreSQL {snapshot.major} planned by {major}")
+                existing(twin, session, f"(c) PostgreSQL {snapshot.major} planned by {major}", subject)
 
 
-def random_sets(options, place):
+def random_sets(options, place, subject):
     chance = random.Random(options.seed)
-    candidates = pool()
+    candidates = chance.sample(subject.pool, min(len(subject.pool), MOST_BUILT))
     sets = [chance.sample(candidates, chance.randint(1, 3)) for _ in range(options.sets)]
     with open_session(options.copy, read_only=False, statement_timeout_ms=0, lock_timeout_ms=0) as admin:
-        show_existing = capture(admin, read_catalog(admin), conninfo=options.copy)
-        own = {str(QualifiedName(d.table.schema, index_name(d))) for d in candidates}
+        snapshot_catalog = read_catalog(admin)
+        show_existing = capture(admin, snapshot_catalog, conninfo=options.copy)
+        own = {str(name) for name in named(candidates).values()}
         bare = replace(
             show_existing,
             objects=tuple(o for o in show_existing.objects if str(QualifiedName(o.schema or "-", o.name)) not in own),
@@ -184,7 +232,9 @@ def random_sets(options, place):
         try:
             for exact in (False, True):
                 with open_twin(bare, cache_dir=Path(place)) as twin:
-                    results = hypothetical(twin, admin, names, sets, exact)
+                    if subject.sizes and not exact:
+                        assume(twin, snapshot_catalog, candidates)
+                    results = hypothetical(twin, admin, names, sets, exact, subject)
                     kind = "true sizes given" if exact else "sizes estimated"
                     report(f"(b) {len(sets)} sets of hypothetical indexes, {kind}", results)
                     if not exact:
