@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -62,16 +62,14 @@ class Desk:
 
         ``done`` says that something already happened: then a log that cannot be written is an unknown outcome.
         """
-        return self.logged(lambda: intents.append(self.log, event, schema=self.schema, secrets=self.secrets), done=done)
-
-    def logged(self, action: Callable[[], Event], *, done: bool = False) -> Event:
-        """The action's result; a lost log connection is made anew once."""
         try:
             try:
-                return action()
+                return intents.append(self.log, event, schema=self.schema, secrets=self.secrets)
             except UnreachableError:
                 self.log.reconnect()
-                return action()
+                return self._written_before(event) or intents.append(
+                    self.log, event, schema=self.schema, secrets=self.secrets
+                )
         except IndexPilotError as error:
             if not done:
                 raise
@@ -81,6 +79,13 @@ class Desk:
                 hint="indexpilot doctor --reconcile",
                 code="not_recorded",
             ) from error
+
+    def _written_before(self, event: Event) -> Event | None:
+        """The row, when it was committed although the connection broke before we were told."""
+        for group in intents.operations(self.log, intents.Which(op_ids=(event.op_id,)), schema=self.schema):
+            if (group[-1].state, group[-1].attempt) == (event.state, event.attempt):
+                return group[-1]
+        return None
 
     @property
     def secrets(self) -> tuple[str, ...]:

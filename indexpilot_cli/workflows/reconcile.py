@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.decide import OPEN, STANDING, Verdict, open_operation, tag
 from indexpilot_cli.model.intent import Event, IndexFacts
+from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.postgres import build, locks
 from indexpilot_cli.postgres.metadata import intents
@@ -149,15 +150,35 @@ def _close_valid(
         return _close_drop(desk, event, notes)
     assert found is not None
     if event.details.get("kind") == OperationKind.CREATE.value:
-        build.set_lock_timeout(session, desk.limits.lock)
-        with suppress(IndexPilotError):
-            build.comment_on(session, event.index, tag(event.op_id))
+        _adorn(desk, session, event)
     details = dict(event.details) | {"oid": found.oid}
     closed = desk.write(events.follow(event, OperationState.VALID, definition_sql=found.ddl, details=details))
     if event.details.get("kind") == OperationKind.CREATE.value:
         with suppress(IndexPilotError):
             intents.add_version(desk.log, closed, schema=desk.schema)
     return report_of_event(closed, "done", size_bytes=found.bytes, notes=notes)
+
+
+def _adorn(desk: Desk, session: Session, event: Event) -> None:
+    """What the run that was cut short would have given the index: its tag, or what it had before it was dropped."""
+    build.set_lock_timeout(session, desk.limits.lock)
+    kept, dropped_by = event.details.get("restore"), event.details.get("reverts")
+    with suppress(IndexPilotError):
+        if isinstance(kept, Mapping):
+            build.restore(session, event.index, event.table, kept)
+        else:
+            build.comment_on(session, event.index, tag(event.op_id))
+    if isinstance(dropped_by, str):
+        mark_brought_back(desk, dropped_by, by=event.op_id)
+
+
+def mark_brought_back(desk: Desk, drop: str, *, by: str) -> None:
+    """The row that says of a drop that its index is there again."""
+    for group in intents.operations(desk.log, intents.Which(op_ids=(drop,)), schema=desk.schema):
+        if group[-1].state is not OperationState.REVERTED:
+            details = dict(group[-1].details) | {"reverted_by": by}
+            row = events.follow(group[-1], OperationState.REVERTED, type=MutationType.ROLLBACK_INDEX, details=details)
+            desk.write(row, done=True)
 
 
 def _close_drop(desk: Desk, event: Event, notes: tuple[str, ...]) -> MutationReport:

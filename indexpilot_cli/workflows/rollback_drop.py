@@ -9,9 +9,11 @@ from dataclasses import replace
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.decide import is_usable, tagged, worth_retrying
+from indexpilot_cli.model.codec import to_json
 from indexpilot_cli.model.ddl import drop_index
 from indexpilot_cli.model.intent import Event, IndexFacts
 from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import Session
@@ -36,6 +38,31 @@ def take_back(desk: Desk, event: Event, *, force: bool = False, reason: str = ""
         return _drop(desk, session, event, found, reason)
 
 
+def drop(desk: Desk, index: QualifiedName, *, reason: str) -> MutationReport:
+    """Drop an index, whoever made it, and keep all that is needed to bring it back; logged as DROP_INDEX.
+
+    Raises RefusedError when there is none, when something depends on it, or when another run holds the table.
+    """
+    with closing(desk.builder(str(uuid.uuid4()))) as session:
+        found = build.find_index(session, index)
+        if found is None:
+            raise RefusedError(f"there is no index {index}", code="index_missing")
+        take_lock(desk, session, found.relid, found.table.short)
+        event = Event(
+            op_id="",
+            type=MutationType.DROP_INDEX,
+            state=OperationState.INTENT,
+            table=found.table,
+            index=index,
+            relid=found.relid,
+            columns_fingerprint=build.columns_fingerprint(session, found.relid),
+            field=found.definition.keys[0].text if found.definition is not None else None,
+            details={"structure": to_json(found.definition)},
+        )
+        _check_needless(event, found)
+        return _drop(desk, session, event, found, reason)
+
+
 def check_droppable(event: Event, found: IndexFacts, *, force: bool) -> None:
     """Raises RefusedError unless the index is the one we made and nothing needs it."""
     ours = tagged(found.comment) == event.op_id or found.oid == event.details.get("oid")
@@ -43,6 +70,10 @@ def check_droppable(event: Event, found: IndexFacts, *, force: bool) -> None:
         raise _refused(event, "is not the index we made", found.ddl, "not_ours")
     if found.ddl != event.definition_sql and is_usable(found) and not force:
         raise _refused(event, "has changed since we made it", found.ddl, "changed", "--force drops it all the same")
+    _check_needless(event, found)
+
+
+def _check_needless(event: Event, found: IndexFacts) -> None:
     if found.dependents:
         raise _refused(event, "backs a constraint", ", ".join(found.dependents), "depended_on")
     if found.attached is not None:
@@ -68,7 +99,7 @@ def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason:
     details = dict(event.details) | {
         "kind": OperationKind.DROP.value,
         "oid": found.oid,
-        "reverts": event.op_id,
+        **({"reverts": event.op_id} if event.op_id else {}),
         "restore": build.keepsake(found),
         "partitioned": found.partitioned,
         "sql": sql,
@@ -79,7 +110,7 @@ def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason:
     }
     first = Event(
         op_id=str(uuid.uuid4()),
-        type=MutationType.ROLLBACK_INDEX,
+        type=MutationType.ROLLBACK_INDEX if event.op_id else event.type,
         state=OperationState.INTENT,
         table=event.table,
         index=event.index,

@@ -16,6 +16,7 @@ from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_build import Manner, perform
 from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.reconcile import mark_brought_back
 
 _CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
 
@@ -52,7 +53,10 @@ def bring_back(desk: Desk, event: Event) -> MutationReport:
     kept = event.details.get("restore")
     facts: Mapping[str, object] = kept if isinstance(kept, Mapping) else {}
     context = {"reason": "rollback", "reverts": event.op_id, "restore": facts}
-    return perform(desk, operation, context, _manner(operation, facts)).report
+    built = perform(desk, operation, context, _manner(operation, facts))
+    if built.report.outcome in ("done", "already_done"):
+        mark_brought_back(desk, event.op_id, by=operation.op_id)
+    return built.report
 
 
 def _manner(operation: Operation, facts: Mapping[str, object]) -> Manner:

@@ -5,8 +5,16 @@ import subprocess
 import psycopg
 import pytest
 
+from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.model.index import IndexKey
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.twin.binaries import newest_program
+from indexpilot_cli.twin.server import new_home
+from indexpilot_cli.workflows import rollback_drop
+from indexpilot_cli.workflows.apply_desk import open_desk
+from indexpilot_cli.workflows.apply_signals import Stop
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 
@@ -138,3 +146,50 @@ def test_since_takes_all_and_dry_run_none(shop):
     assert len(look(shop).indexes) == 2
     assert outcomes(run_rollback(shop, since=since)) == ["done", "done"]
     assert look(shop).indexes == {}
+
+
+def drop(dsn, name):
+    with open_desk(Connection(dsn), Record("tester", "1", "lifecycle"), Silent(), Stop()) as desk:
+        return rollback_drop.drop(desk, QualifiedName("public", name), reason="unused")
+
+
+def test_an_index_somebody_else_made_comes_back_with_all_it_had(shop, pg):
+    if pg.local is None:
+        pytest.skip("a tablespace needs a directory of the server's machine")
+    place = new_home()
+    space = f"space_{place.name[-8:].lower()}"
+    execute(
+        shop,
+        f"CREATE TABLESPACE \"{space}\" LOCATION '{place}'",
+        f"CREATE UNIQUE INDEX theirs ON public.orders USING btree (lower(note) DESC NULLS LAST, id) INCLUDE (status)"
+        f' WITH (fillfactor=60) TABLESPACE "{space}" WHERE (id > 0)',
+        "COMMENT ON INDEX public.theirs IS 'it''s theirs'",
+        "ALTER INDEX public.theirs ALTER COLUMN 1 SET STATISTICS 321",
+    )
+    try:
+        before = schema_of(shop)
+        dropped = drop(shop, "theirs")
+        assert (dropped.outcome, look(shop).indexes) == ("done", {})
+        assert {row.mutation_type for row in look(shop).log} == {"DROP_INDEX"}
+        back = run_rollback(shop, last=True)
+        assert (outcomes(back), back.result.mutations[0].notes) == (["done"], ())
+        assert schema_of(shop) == before
+        assert look(shop).log[-1].state == "REVERTED"
+        with pytest.raises(UsageError):
+            run_rollback(shop, last=True)  # a rollback is undone only when named
+    finally:
+        execute(shop, "DROP INDEX public.theirs", f'DROP TABLESPACE "{space}"')
+
+
+def test_what_is_needed_is_not_dropped(shop):
+    execute(
+        shop,
+        "CREATE UNIQUE INDEX theirs ON public.orders (id, customer_id)",
+        "ALTER TABLE public.orders ALTER customer_id SET NOT NULL",
+        "ALTER TABLE public.orders REPLICA IDENTITY USING INDEX theirs",
+    )
+    for name, code in (("theirs", "depended_on"), ("orders_pkey", "depended_on"), ("nothing", "index_missing")):
+        with pytest.raises(RefusedError) as raised:
+            drop(shop, name)
+        assert raised.value.code == code
+    assert look(shop).log == []
