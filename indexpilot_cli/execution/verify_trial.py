@@ -48,22 +48,21 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One statement in two states: milliseconds (processor time where both sides have it), blocks, the noise.
+    """One statement in two states: milliseconds (processor time where both sides have it) and blocks.
 
-    ``apart`` says that every run after was slower than every run before.
+    Both are those of the run that the rest of the machine disturbed least: others only ever make a run slower.
     """
 
     before: float
     after: float
     blocks_before: float
     blocks_after: float
-    apart: bool
     share: float
 
 
 def judge_trial(before: Iterable[Timing], after: Iterable[Timing], controls: Iterable[str] = ()) -> Verification:
-    """What two trials say: a template is slower when its time rose by more than a tenth, scaled by the controls,
-    and either it reads a tenth more blocks too or no run after was as fast as any run before.
+    """What two trials say: a template is slower when even its quickest run takes more than a tenth longer than the
+    quickest before, scaled by the controls. Blocks are told beside it: a nested loop may read fewer and take longer.
 
     ``controls`` are templates on untouched tables among the timings; they only tell how the machine changed.
     """
@@ -87,10 +86,10 @@ def drift(controls: Sequence[tuple[Timing, Timing]]) -> float:
 
 
 def time_of(timing: Timing) -> float | None:
-    """Milliseconds of one statement: the median, the limit when it was stopped there, None when it failed."""
+    """Milliseconds of one statement: its quickest run, the limit when it was stopped there, None when it failed."""
     if timing.over:
         return timing.limit_ms
-    return median(_times(timing, _by_cpu(timing))) if timing.runs else None
+    return min(_times(timing, _by_cpu(timing))) if timing.runs else None
 
 
 def _template(name: str, pairs: Sequence[tuple[Timing, Timing]], load: float) -> TemplateVerdict:
@@ -112,9 +111,7 @@ def _template(name: str, pairs: Sequence[tuple[Timing, Timing]], load: float) ->
 
 
 def _is_slower(found: Compared, load: float) -> bool:
-    if found.after <= SLOWER * found.before * load or found.after - found.before * load < LEAST_MS:
-        return False
-    return found.blocks_after > SLOWER * found.blocks_before or found.apart
+    return found.after > SLOWER * found.before * load and found.after - found.before * load >= LEAST_MS
 
 
 def _compared(before: Timing, after: Timing) -> Compared | None:
@@ -124,7 +121,7 @@ def _compared(before: Timing, after: Timing) -> Compared | None:
     by_cpu = not before.over and not after.over and _by_cpu(before) and _by_cpu(after)
     old, new = _times(before, by_cpu), _times(after, by_cpu)
     blocks = [median([r.blocks for r in t.runs]) if t.runs else 0.0 for t in (before, after)]
-    return Compared(median(old), median(new), blocks[0], blocks[1], min(new) > SLOWER * max(old), before.share)
+    return Compared(min(old), min(new), blocks[0], blocks[1], before.share)
 
 
 def _by_cpu(timing: Timing) -> bool:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from indexpilot_cli.errors import IndexPilotError
@@ -113,12 +113,12 @@ class Trial:
             self.now[found.statement.sql] = _timing(found)
 
     def _again(self, statements: Sequence[TrialStatement]) -> None:
+        """More runs of the same statements, added to those there are."""
         first = {s.sql: self.now[s.sql] for s in statements}
         self._measure(statements, "running slower statements once more")
         for sql, timing in first.items():
-            again = time_of(self.now[sql])
-            if again is None or again > (time_of(timing) or 0.0):
-                self.now[sql] = timing
+            more = self.now[sql]
+            self.now[sql] = replace(more, runs=(*timing.runs, *more.runs)) if more.runs else timing
 
     def _judge(
         self, old: Mapping[str, Timing], changed: Sequence[TrialStatement], steady: Sequence[TrialStatement]

@@ -30,9 +30,10 @@ def test_slower_beyond_noise_needs_no_blocks():
     assert answer.verdict is Word.REVERT
 
 
-def test_noise_is_not_slower():
-    answer = judge_trial([timing("q", 100, 140, 99)], [timing("q", 120, 118, 125)])
-    assert answer.verdict is Word.NO_GAIN
+def test_the_least_disturbed_run_counts():
+    assert judge_trial([timing("q", 140, 102, 99)], [timing("q", 105, 190, 200)]).verdict is Word.NO_GAIN
+    busy_before = judge_trial([timing("q", 100, 170, 160)], [timing("q", 130, 131, 129, blocks=10)])
+    assert busy_before.verdict is Word.REVERT
 
 
 def test_less_than_a_millisecond_is_no_harm():
@@ -41,7 +42,7 @@ def test_less_than_a_millisecond_is_no_harm():
 
 
 def test_gain():
-    answer = judge_trial([timing("q", 100, 101, 99)], [timing("q", 3, 3, 4, blocks=5)])
+    answer = judge_trial([timing("q", 100, 101, 110)], [timing("q", 3, 3, 4, blocks=5)])
     assert answer.verdict is Word.KEPT
     assert answer.templates[0].ratio == pytest.approx(0.03)
 
