@@ -18,7 +18,7 @@ from indexpilot_cli.execution.verify_verdict import (
 )
 
 LEAST_MS = 1.0  # a statement that loses less per call is not called slower: clocks are not that good
-_DRIFT = (0.5, 2.0)  # a machine that changes more than this is not scaled away but says that the trial is void
+_DRIFT = (0.5, 2.0)  # a factor beyond is no change of load and not scaled away
 
 
 @dataclass(frozen=True, slots=True)
