@@ -7,32 +7,23 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from indexpilot_cli.advisor.existing import same_structure
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution import events
-from indexpilot_cli.execution.decide import after_build, is_usable, tag, worth_retrying
+from indexpilot_cli.execution.decide import after_build, tag, worth_retrying
 from indexpilot_cli.model.intent import Event, IndexFacts
 from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.operation import MutationReport, Operation, OperationKind, OperationState
+from indexpilot_cli.model.operation import Operation, OperationKind, OperationState
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_clean import clean
 from indexpilot_cli.workflows.apply_desk import Desk, take_lock
+from indexpilot_cli.workflows.apply_preflight import Built, already, is_same
 from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_watch import STOPPED, Ended, Watch, watched
 
 _SHORT_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """How an operation ended: its report, its last row (None: nothing was begun), the index as it is now."""
-
-    report: MutationReport
-    event: Event | None = None
-    found: IndexFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,75 +58,7 @@ def perform(desk: Desk, operation: Operation, context: Mapping[str, Any], manner
     """
     with closing(desk.builder(operation.op_id)) as session:  # its end gives the lock back
         take_lock(desk, session, operation.relid, operation.table.short)
-        return _already(session, operation) or _begin(desk, session, operation, context, manner or Manner())
-
-
-def _already(session: Session, operation: Operation) -> Built | None:
-    """What makes the operation needless or impossible, looked at under the lock."""
-    _as_planned(session, operation)
-    same_name = build.find_index(session, operation.index)
-    if operation.kind is OperationKind.ATTACH:
-        attached = same_name is not None and same_name.attached == operation.parent
-        return _done_before(operation, same_name) if attached else None
-    if same_name is not None:
-        if not is_same(same_name, operation):
-            raise name_taken(operation, same_name)
-        if is_usable(same_name) or operation.only:
-            return _done_before(operation, same_name)
-        raise _strange_leftover(operation, same_name)
-    if build.relation_kind(session, operation.index) is not None:
-        raise name_taken(operation, None)
-    equal = (i for i in build.indexes_of(session, operation.relid) if is_same(i, operation) and is_usable(i))
-    found = next(equal, None)
-    return None if found is None or operation.part_of is not None else _done_before(operation, found)
-
-
-def is_same(found: IndexFacts, operation: Operation) -> bool:
-    """Whether the index is on the planned table and has the planned structure."""
-    return (
-        found.relid == operation.relid
-        and found.definition is not None
-        and same_structure(found.definition, replace(operation.definition, table=found.definition.table))
-    )
-
-
-def _as_planned(session: Session, operation: Operation) -> None:
-    now = build.relation_kind(session, operation.table)
-    if now is not None and now[0] == operation.relid:
-        columns = build.columns_fingerprint(session, operation.relid)
-        if not operation.columns_fingerprint or columns == operation.columns_fingerprint:
-            return
-    raise RefusedError(
-        f"{operation.table.short} has changed since the plan was made",
-        detail="the table was replaced or removed"
-        if now is None or now[0] != operation.relid
-        else "its columns differ",
-        hint="indexpilot recommend",
-        code="stale_plan",
-    )
-
-
-def _done_before(operation: Operation, found: IndexFacts | None) -> Built:
-    return Built(report(operation, "already_done", index=found.name.name if found else operation.name), None, found)
-
-
-def name_taken(operation: Operation, found: IndexFacts | None) -> RefusedError:
-    """The fixed name belongs to something else."""
-    return RefusedError(
-        f"the name {operation.index} belongs to something else",
-        detail=found.ddl if found is not None else "a relation of that name exists",
-        hint="rename it, or indexpilot recommend again",
-        code="name_taken",
-    )
-
-
-def _strange_leftover(operation: Operation, found: IndexFacts) -> RefusedError:
-    return RefusedError(
-        f"{operation.index} is there, invalid, and no open operation of ours speaks of it",
-        detail=f"pid {found.builder} builds it now" if found.builder else found.ddl,
-        hint=f"if nobody needs it:  DROP INDEX CONCURRENTLY {operation.index};",
-        code="invalid_index",
-    )
+        return already(session, operation) or _begin(desk, session, operation, context, manner or Manner())
 
 
 def _begin(desk: Desk, session: Session, operation: Operation, context: Mapping[str, Any], manner: Manner) -> Built:

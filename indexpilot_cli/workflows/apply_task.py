@@ -18,10 +18,11 @@ from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.workflows import guards
-from indexpilot_cli.workflows.apply_build import Built, perform
+from indexpilot_cli.workflows.apply_build import perform
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_outcome import log_no
 from indexpilot_cli.workflows.apply_plan import Todo
+from indexpilot_cli.workflows.apply_preflight import Built
 from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_watch import Watch, watched
 from indexpilot_cli.workflows.reconcile import close_whole
