@@ -1,0 +1,51 @@
+"""What the user sees of a running build: real phases, and who is in the way."""
+
+import time
+
+import pytest
+
+from indexpilot_cli.workflows import apply
+from tests.server import applying
+from tests.server.applying import definition, keep_plan, look, outcomes
+from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, eventually, holding
+
+
+class Heard:
+    """Progress that remembers."""
+
+    def __init__(self):
+        self.stages, self.amount, self.said = [], 0.0, []
+
+    def stage(self, title, total=None):
+        self.stages.append(title)
+
+    def advance(self, amount=1):
+        self.amount += amount
+
+    def say(self, text):
+        self.said.append(text)
+
+
+@pytest.fixture
+def shop(database):
+    applying.fill(database, 60_000)
+    return database
+
+
+def test_phases_are_the_servers_and_the_blocker_is_named(shop):
+    plan = keep_plan(shop, definition("note", "status"))
+    name = plan.recommendations[0].name
+    heard = Heard()
+    asked = applying.request(shop, plan.id, force=True)
+    with holding(shop, *SNAPSHOT) as blocker:
+        pid = blocker.info.backend_pid
+        with alongside(apply.run, asked, heard, applying.refuse) as results:
+            eventually(shop, BUILDER + " AND p.phase = 'waiting for old snapshots'")
+            while not heard.said:
+                assert not results
+                time.sleep(0.05)
+            blocker.rollback()
+    assert outcomes(results[0]) == ["done"]
+    assert any(f"pid {pid}" in text for text in heard.said)
+    assert f"{name}: waiting for old snapshots" in heard.stages
+    assert look(shop).invalid == []
