@@ -225,6 +225,27 @@ def test_the_next_apply_takes_back_what_did_not_pay(shop):
     assert "REVERTED" in look(shop).states()
 
 
+def test_after_seventy_two_hours_a_person_is_asked(shop):
+    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.workflows.apply_desk import open_desk
+    from indexpilot_cli.workflows.apply_signals import Stop
+    from indexpilot_cli.workflows.verify import look_again
+
+    with psycopg.connect(shop, autocommit=True) as connection:
+        connection.execute("create extension pg_stat_statements")
+        plan = keep_plan(shop, definition("note"))
+        run_apply(shop, plan.id, verify="statistics")
+        connection.execute("update indexpilot.counter_snapshots set taken_at = taken_at - interval '73 hours'")
+    assert "72 hours are over" in observed(shop)
+    wanted = replace(request(shop, plan.id), auto_revert=True)
+    with open_desk(wanted.connection, wanted.record, Silent(), Stop()) as desk:
+        (told,) = look_again(desk, wanted)
+        assert told.verification == "not_enough_evidence"
+        assert "indexpilot rollback" in told.verification_text
+        assert look_again(desk, wanted) == ()
+    assert list(look(shop).indexes) == [plan.recommendations[0].name]
+
+
 def observed(dsn):
     from indexpilot_cli.model.progress import Silent
     from indexpilot_cli.model.requests import Connection
