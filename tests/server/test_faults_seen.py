@@ -1,0 +1,69 @@
+"""Faults that are seen rather than caused by us: F08, F14 and F22 of the fault table, on a real server."""
+
+import contextlib
+
+import psycopg
+import pytest
+
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import (
+    Connection,
+    DoctorRequest,
+    InitRequest,
+    RecommendRequest,
+    Record,
+    WorkloadRequest,
+)
+from indexpilot_cli.workflows import doctor, init, recommend
+
+QUIET = Record(enabled=False)
+
+
+@pytest.fixture
+def table(connection, database):
+    connection.execute("CREATE TABLE public.items (k int NOT NULL, v int NOT NULL)")
+    connection.execute("INSERT INTO public.items SELECT i % 5000, i FROM generate_series(1, 20000) i")
+    connection.execute("CREATE INDEX items_k ON public.items (k)")
+    connection.execute("ANALYZE public.items")
+    return database
+
+
+def checks(dsn, **more):
+    result = doctor.run(DoctorRequest(Connection(dsn), record=QUIET, **more), Silent()).result
+    return [(c.state, c.text) for c in result.checks if "index" in c.name]
+
+
+def invalid(connection):
+    query = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1"
+    return [row[0] for row in connection.execute(query)]
+
+
+def test_f08_an_invalid_unique_leftover_is_an_emergency(table, connection):
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY items_k_once ON public.items (k)")
+    assert invalid(connection) == ["items_k_once"]
+    states = [state for state, text in checks(table) if "items_k_once" in text and "UNIQUE" in text]
+    assert states == ["error"]
+
+
+def test_f22_what_a_stopped_reindex_leaves_is_told_and_not_touched(table, connection):
+    init.run(InitRequest(Connection(table), record=QUIET), Silent())
+    with psycopg.connect(table) as holder, psycopg.connect(table, autocommit=True) as second:
+        holder.execute("SELECT count(*) FROM public.items")  # its lock and snapshot make the rebuild wait
+        second.execute("SET statement_timeout = '800ms'")
+        with contextlib.suppress(psycopg.errors.QueryCanceled):
+            second.execute("REINDEX INDEX CONCURRENTLY public.items_k")
+    left = invalid(connection)
+    assert [name for name in left if "_cc" in name]
+    assert any("_cc" in text for state, text in checks(table, reconcile=True) if state == "warning")
+    assert invalid(connection) == left  # no intent of ours speaks of it: hands off
+
+
+def test_f14_looking_does_not_count_as_use(table, connection):
+    scans = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'items_k'"
+    before = connection.execute(scans).fetchone()
+    queries = ("SELECT * FROM public.items WHERE k > 4999", "SELECT max(k) FROM public.items WHERE v = 3")
+    request = RecommendRequest(Connection(table), workload=WorkloadRequest(queries=queries), record=QUIET)
+    recommend.run(request, Silent())
+    connection.execute("SELECT pg_stat_clear_snapshot()")
+    assert connection.execute(scans).fetchone() == before
