@@ -7,7 +7,9 @@ def test_key_words_are_quoted_as_the_server_does(connection):
     rows = connection.execute("select word, catcode, quote_ident(word) from pg_get_keywords()").fetchall()
     # A server older than our list has fewer key words, so only its quoted ones must be quoted by us.
     assert [w for w, code, quoted in rows if quoted.startswith('"') and quote_identifier(w) != quoted] == []
-    assert [w for w, code, quoted in rows if code == "U" and quote_identifier(w) != w] == []
+    # Some words became key words to quote later (json with 17): quoting them earlier is harmless.
+    if connection.info.server_version >= 170000:
+        assert [w for w, code, quoted in rows if code == "U" and quote_identifier(w) != w] == []
 
 
 def test_odd_names(connection):

@@ -183,6 +183,14 @@ def statistics(dsn, count):
             connection.execute(f"select count(*) from public.other where id = {n}")
 
 
+def with_statements(connection):
+    """The extension these tests watch; the embedded server does not have it."""
+    try:
+        connection.execute("create extension pg_stat_statements")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("pg_stat_statements is not on this server")
+
+
 def test_statistics_are_watched_and_settled_later(shop):
     from indexpilot_cli.model.progress import Silent
     from indexpilot_cli.workflows.apply_desk import open_desk
@@ -190,7 +198,7 @@ def test_statistics_are_watched_and_settled_later(shop):
     from indexpilot_cli.workflows.verify import look_again
 
     with psycopg.connect(shop, autocommit=True) as connection:
-        connection.execute("create extension pg_stat_statements")
+        with_statements(connection)
         connection.execute("create table public.other as select n as id from generate_series(1, 5000) n")
         connection.execute("select pg_stat_statements_reset()")
     statistics(shop, 120)
@@ -210,7 +218,7 @@ def test_statistics_are_watched_and_settled_later(shop):
 
 def test_the_next_apply_takes_back_what_did_not_pay(shop):
     with psycopg.connect(shop, autocommit=True) as connection:
-        connection.execute("create extension pg_stat_statements")
+        with_statements(connection)
         connection.execute("create table public.other as select n as id from generate_series(1, 5000) n")
         connection.execute("select pg_stat_statements_reset()")
     statistics(shop, 110)
@@ -232,7 +240,7 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
     from indexpilot_cli.workflows.verify import look_again
 
     with psycopg.connect(shop, autocommit=True) as connection:
-        connection.execute("create extension pg_stat_statements")
+        with_statements(connection)
         plan = keep_plan(shop, definition("note"))
         run_apply(shop, plan.id, verify="statistics")
         connection.execute("update indexpilot.counter_snapshots set taken_at = taken_at - interval '73 hours'")
