@@ -10,7 +10,6 @@ from indexpilot_cli.model.codec import from_json, to_json
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.intent import Event
 from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import Operation, OperationState
 from indexpilot_cli.model.recommendation import Recommendation
 from indexpilot_cli.model.requests import Record
@@ -82,9 +81,3 @@ def structure(event: Event) -> IndexDefinition | None:
         return from_json(IndexDefinition, event.details.get("structure"))
     except (ValueError, TypeError, AttributeError):
         return None
-
-
-def parent_of(event: Event) -> QualifiedName | None:
-    """The index that an attachment attaches to."""
-    found = event.details.get("parent")
-    return QualifiedName(found["schema"], found["name"]) if isinstance(found, Mapping) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.mutation import MutationType
@@ -74,11 +75,10 @@ def _reads(
     if source.session is None:
         return {}
     progress.stage("asking the planner", len(shown))
-    ids = {t.id for t in shown}
-    planned = with_scenarios(folded, source.catalog, None).templates
+    planned = with_scenarios(replace(folded, templates=tuple(shown)), source.catalog, None).templates
     found: dict[str, str] = {}
     for template in planned:
-        if template.id not in ids or not template.scenarios:
+        if not template.scenarios:
             continue
         progress.advance()
         try:

@@ -16,13 +16,10 @@ def with_referential(folded: FoldedWorkload, catalog: Catalog, estimator: CostEs
 
     A parent's measured time is divided between it and its checks in proportion to what the planner says of each.
     """
-    from indexpilot_cli.workload.plannable import scenarios
+    from indexpilot_cli.workload.plannable import with_scenarios
     from indexpilot_cli.workload.referential import referential_checks
 
-    checks = [
-        (c.parent, replace(c.template, scenarios=scenarios(c.template, catalog)))
-        for c in referential_checks(folded.templates, catalog)
-    ]
+    checks = [(c.parent, with_scenarios(c.template, catalog)) for c in referential_checks(folded.templates, catalog)]
     parents = {t.id: t for t in folded.templates if t.id in {parent for parent, _ in checks}}
     if not checks:
         return folded

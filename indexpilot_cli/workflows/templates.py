@@ -33,11 +33,11 @@ def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter,
 
 def with_scenarios(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None) -> FoldedWorkload:
     """The templates with their parameter classes; ``types_of`` names the types of ``$n`` where a planner knows."""
-    from indexpilot_cli.workload.plannable import scenarios
+    from indexpilot_cli.workload import plannable
 
     def filled(template: QueryTemplate) -> QueryTemplate:
         types = types_of(template.text) if types_of is not None and "$" in template.text else None
-        return replace(template, scenarios=scenarios(template, catalog, types))
+        return plannable.with_scenarios(template, catalog, types)
 
     return replace(folded, templates=tuple(filled(t) for t in folded.templates))
 
