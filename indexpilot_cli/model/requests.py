@@ -317,3 +317,34 @@ class PlanRequest:
     plan: str | None = None
     connection: Connection = field(default_factory=Connection)
     record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """Which migrations to review, and against what.
+
+    ``files`` are files, directories (their ``*.sql`` in order) or ``-``; ``git_diff`` adds the ``*.sql`` files that
+    differ from that revision. ``offline``: no server is asked and nothing runs, rules alone judge. ``server_version``
+    is a major version to run on. ``ignore`` are hazard ids. ``one_transaction``: the runner wraps each file.
+    ``probe_seconds`` bounds all probes of the real data together, ``run_seconds`` each file on the clone.
+    ``long_rows``: work on a smaller table is never called long.
+    """
+
+    files: tuple[str, ...] = ()
+    git_diff: str | None = None
+    connection: Connection = field(default_factory=Connection)
+    snapshot: str | None = None
+    offline: bool = False
+    server_version: int | None = None
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
+    ignore: tuple[str, ...] = ()
+    fail_on: str = "error"
+    exit_zero: bool = False
+    fix: bool = False
+    write_fix: bool = False
+    one_transaction: bool = False
+    probe_seconds: float = 20.0
+    run_seconds: float = 60.0
+    long_rows: int = 5_000
+    record: Record = field(default_factory=Record)

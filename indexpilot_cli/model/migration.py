@@ -1,0 +1,238 @@
+"""What ``schema-evolve check`` says of migrations: verdicts, findings, and what they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import CatalogChange, LockMode, SqlError, StatementObservation
+from indexpilot_cli.model.probe import ProbeAnswer
+from indexpilot_cli.model.recommendation import Warn
+
+
+class Impact(StrEnum):
+    """What a statement or a migration does to others, mildest first."""
+
+    NO_BLOCK = "no_block"
+    BRIEF_LOCK = "brief_lock"
+    LONG_ONLINE = "long_online"
+    LONG_BLOCKS_WRITES = "long_blocks_writes"
+    LONG_BLOCKS_READS = "long_blocks_reads"
+    FAILS = "fails"
+
+    @property
+    def rank(self) -> int:
+        """0 for the mildest."""
+        return list(Impact).index(self)
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 2 for error."""
+        return {"info": 0, "warning": 1, "error": 2}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A kind of danger, by a stable id (``L01``). ``url`` is a page of PostgreSQL's manual.
+
+    ``explanation`` and ``instead`` are what ``explain L01`` prints: why it hurts, and the safe form with an example.
+    """
+
+    id: str
+    name: str
+    severity: Severity
+    title: str
+    explanation: str
+    instead: str
+    example: str = ""
+    safe_example: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A range in seconds, and what it rests on: calibrated, history or default."""
+
+    low: float
+    high: float
+    basis: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast this server works, in bytes or rows per second, and where the numbers come from.
+
+    ``scan`` and ``rewrite`` are bytes of heap, ``sort`` rows put into an index, ``join`` rows of a foreign key
+    validated, ``write`` rows changed. ``basis`` is calibrated, history or default.
+    """
+
+    scan: float = 1.5e9
+    rewrite: float = 6.0e7
+    sort: float = 1.2e6
+    join: float = 4.0e6
+    write: float = 1.5e5
+    basis: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A table others must wait for. ``seconds`` is how long the lock is held; ``reads`` says SELECT waits too.
+
+    ``bytes`` and ``rows`` are the table's; ``mode`` the strongest lock.
+    """
+
+    table: QualifiedName
+    mode: LockMode
+    reads: bool
+    writes: bool
+    bytes: int = 0
+    rows: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Who stands in front of a lock now, so that everybody behind it waits too: an open transaction on the table."""
+
+    table: QualifiedName
+    pid: int
+    user: str
+    application: str
+    seconds: float
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementVerdict:
+    """What one statement does to others.
+
+    ``blocked`` are tables locked while it works, incl. locks held from earlier statements of the transaction.
+    ``work`` says in clauses what takes time (``rewrites public.orders (11.4 GB)``); ``why`` is one sentence.
+    ``certain``: what fails, fails for sure (an error on the clone or found in the data).
+    """
+
+    impact: Impact
+    blocked: tuple[Blocked, ...] = ()
+    work: tuple[str, ...] = ()
+    duration: Duration | None = None
+    queue: tuple[Queue, ...] = ()
+    error: SqlError | None = None
+    why: str = ""
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateImpact:
+    """What becomes of a recorded query. ``status`` is breaks, columns_change, slower, faster, plan_changes or unknown.
+
+    ``before`` and ``after`` are planner costs, ``share`` the template's share of the workload. ``statement`` is the
+    number of the statement at fault where it can be told; ``indexes_lost`` were used before and are gone.
+    """
+
+    template: str
+    sql: str
+    status: str
+    share: float = 0.0
+    error: SqlError | None = None
+    before: float | None = None
+    after: float | None = None
+    columns_before: tuple[str, ...] = ()
+    columns_after: tuple[str, ...] = ()
+    indexes_lost: tuple[str, ...] = ()
+    file: str | None = None
+    statement: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing worth reading, at a place in a file.
+
+    ``instead`` is a safer form of the statement, ready to run, or empty. ``loses`` are objects that vanish;
+    ``templates`` ids of recorded queries it breaks or slows. ``ignored`` is the reason of an ignore comment.
+    """
+
+    id: str
+    name: str
+    severity: Severity
+    path: str
+    statement: int
+    line: int
+    column: int
+    sql: str
+    message: str
+    details: tuple[tuple[str, str], ...] = ()
+    lock: LockMode | None = None
+    blocks: tuple[str, ...] = ()
+    rewrites: bool = False
+    table: QualifiedName | None = None
+    table_bytes: int | None = None
+    duration: Duration | None = None
+    templates: tuple[str, ...] = ()
+    loses: tuple[str, ...] = ()
+    instead: str = ""
+    ignored: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementReport:
+    """A statement with everything known of it."""
+
+    number: int
+    sql: str
+    line: int
+    column: int
+    verdict: StatementVerdict
+    observation: StatementObservation
+    probes: tuple[ProbeAnswer, ...] = ()
+    lost: tuple[CatalogChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """A file. ``verdict`` is the worst of its statements; ``duration`` the sum of what takes time.
+
+    ``fixed`` is the safer file's text when one was asked for and could be written, ``fixed_verdict`` what the clone
+    said of it. ``unparsed`` is why the file could not be read as SQL (then there are no statements).
+    """
+
+    path: str
+    method: str
+    verdict: Impact
+    statements: tuple[StatementReport, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    duration: Duration | None = None
+    fixed: str | None = None
+    fixed_verdict: Impact | None = None
+    fixed_notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What ``schema-evolve check`` found. ``fail_on`` is the severity from which findings matter to the exit code.
+
+    ``not_checked`` are sentences: what could not be decided, and why. ``checked`` counts recorded queries replayed.
+    """
+
+    files: tuple[FileReport, ...]
+    templates: tuple[TemplateImpact, ...] = ()
+    checked: int = 0
+    fail_on: Severity = Severity.ERROR
+    rates: Rates = field(default_factory=Rates)
+    not_checked: tuple[str, ...] = ()
+    warnings: tuple[Warn, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings that are not ignored, in the order of files and lines."""
+        return tuple(f for file in self.files for f in file.findings if f.ignored is None)

@@ -1,0 +1,62 @@
+"""Questions to the real data that decide whether a migration will fail, and their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from indexpilot_cli.model.names import QualifiedName
+
+
+class ProbeKind(StrEnum):
+    """What the data could violate; the SQLSTATE a server would answer stands in ``Probe.sqlstate``."""
+
+    NULLS = "nulls"
+    DUPLICATES = "duplicates"
+    ORPHANS = "orphans"
+    CHECK = "check"
+    CAST = "cast"
+    TOO_LONG = "too_long"
+    PARTITION = "partition"
+    EXCLUSION = "exclusion"
+    REFERENCED = "referenced"
+    EXISTS = "exists"
+    NOT_EMPTY = "not_empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A read-only question. ``sql`` gives at least one row exactly when the statement would fail.
+
+    ``statement`` is the statement's number in its file. ``sql`` is None when no safe question could be formed;
+    ``why_not`` then says why. A CAST probe fails itself (with ``sqlstate`` or its class) instead of giving rows.
+    ``estimated_rows`` is how many rows it may read. ``statistics`` is a verdict from pg_stats alone, for snapshots:
+    True (would fail), False (would not), None (cannot tell).
+    """
+
+    statement: int
+    kind: ProbeKind
+    sqlstate: str
+    table: QualifiedName
+    question: str
+    sql: str | None
+    columns: tuple[str, ...] = ()
+    constraint: str | None = None
+    why_not: str = ""
+    estimated_rows: float = 0.0
+    statistics: bool | None = None
+    statistics_why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """``found`` True: the statement will fail; False: it will not for this reason; None: not checked, ``note`` says why.
+
+    ``source`` is data, statistics or none. No value of the data is ever kept.
+    """
+
+    probe: Probe
+    found: bool | None
+    source: str = "data"
+    milliseconds: float = 0.0
+    note: str = ""
