@@ -103,9 +103,9 @@ class CatalogObject:
     """One row of the clone's catalog, in a form that two readings can be compared.
 
     ``kind``: table, column, index, constraint, view, materialized_view, sequence, function, trigger, policy, type,
-    domain, statistics, rule, schema. ``identity`` is stable while renaming (class:oid[:attnum]); ``name`` is what people call it
-    (``public.t.c`` parts in ``path``); ``table`` the table it belongs to as named now; ``definition`` is text that
-    differs when the object does (type with modifiers, default, NOT NULL, ``pg_get_…def``).
+    domain, statistics, rule, schema. ``identity`` is stable while renaming (class:oid[:attnum]); ``path`` are the parts
+    of its name (public, t, c); ``table`` the table it belongs to as named now; ``definition`` is text that differs
+    when the object does (type with modifiers, default, NOT NULL, ``pg_get_…def``).
     ``facts`` holds what rules ask by name, such as type, not_null, default, validated, contype, columns, unique,
     predicate, generated, nulls_not_distinct, references, referenced_columns.
     """

@@ -50,7 +50,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """``found`` True: the statement will fail; False: it will not for this reason; None: not checked, ``note`` says why.
+    """``found`` True: the statement will fail; False: not for this reason; None: not checked, as ``note`` says.
 
     ``source`` is data, statistics or none. No value of the data is ever kept.
     """
