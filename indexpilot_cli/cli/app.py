@@ -127,6 +127,8 @@ def _guarded(given: list[str]) -> int:
     try:
         try:
             return _dispatch(given)
+        except Interrupted as error:
+            return _fail(error, error.code_number, given, trace=trace)
         except IndexPilotError as error:
             return _fail(error, error.exit_code, given, trace=trace)
         except KeyboardInterrupt as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from indexpilot_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from indexpilot_cli.cli.fail import Interrupted
     from indexpilot_cli.cli.session import Session
     from indexpilot_cli.model.operation import ApplyResult
     from indexpilot_cli.model.outcome import Outcome
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     Confirm = Callable[[ApplyResult], bool]
     Workflow = Callable[[Any, Progress, Confirm], Outcome[ApplyResult]]
     View = Callable[..., Document]
+
+_SHELL = 128  # what a shell adds to a signal's number
 
 
 @dataclasses.dataclass(slots=True)
@@ -69,7 +73,23 @@ def carry_out(session: Session, workflow: Workflow, request: Any, view: View, *,
         show_guards(session, outcome.result.verdicts, quiet=outcome.status == "skipped")
     if outcome.status == "refused" and not session.machine and not _did_something(outcome.result):
         return refuse(session, outcome)
-    return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+    document = view(outcome.result, verbose=session.verbose)
+    if outcome.exit_code > _SHELL:
+        raise _stopped(session, outcome, document)
+    return finish(session, outcome, document, exit_code=exit_code)
+
+
+def _stopped(session: Session, outcome: Outcome[ApplyResult], document: Document) -> Interrupted:
+    """The end after a signal, with what was done until then printed before."""
+    from indexpilot_cli.cli.fail import Interrupted
+    from indexpilot_cli.cli.show import finish
+
+    bare = outcome if session.machine else dataclasses.replace(outcome, warnings=(), next=())  # the error says it
+    finish(session, bare, document)
+    by_hand = outcome.exit_code == _SHELL + signal.SIGINT
+    stop = Interrupted("interrupted" if by_hand else "terminated", hint=next(iter(outcome.next), "indexpilot doctor"))
+    stop.code_number, stop.told = outcome.exit_code, True
+    return stop
 
 
 def _did_something(result: ApplyResult) -> bool:

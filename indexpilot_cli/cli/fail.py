@@ -28,10 +28,12 @@ class Bug(IndexPilotError):
 
 
 class Interrupted(IndexPilotError):
-    """Ctrl-C or a signal, after clean-up."""
+    """Ctrl-C or a signal, after clean-up. ``code_number`` is the exit code; ``told``: the document is printed."""
 
     exit_code = 130
     default_code = "interrupted"
+    code_number: int = 130
+    told: bool = False
 
 
 def bug(error: BaseException) -> Bug:
@@ -52,7 +54,7 @@ def report(error: IndexPilotError, code: int, arguments: Sequence[str], terminal
         sys.stderr.write(mask("".join(traceback.format_exception(error.__cause__ or error)), secrets))
     sys.stderr.write("".join(f"{line}\n" for line in lines(error, terminal, secrets)))
     form = wanted_form(arguments, os.environ)
-    if form is not None:
+    if form is not None and not (isinstance(error, Interrupted) and error.told):
         write_stdout(_document(error, code, form, secrets))
 
 

@@ -76,6 +76,7 @@ class MutationReport:
 
     ``outcome`` is planned, done, already_done, failed, leftover, unknown, reverted, conflict or skipped;
     ``id`` is the number behind ``M-``; ``verification`` is kept, verified, reverted, not_enough_evidence or None.
+    ``slower_templates``: how many templates get slower by a drop, None where that is unknown or does not apply.
     """
 
     outcome: str
@@ -96,6 +97,7 @@ class MutationReport:
     verification_text: str = ""
     started_at: datetime | None = None
     notes: tuple[str, ...] = ()
+    slower_templates: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from indexpilot_cli.simulate import server
 from indexpilot_cli.simulate.traffic import Call
 from indexpilot_cli.twin.server import LocalServer
 from indexpilot_cli.workflows import apply
+from indexpilot_cli.workflows.apply_signals import go_on
 
 _COPY = "proof"
 _FACTOR = 1.3  # slower by less is noise
@@ -119,7 +120,9 @@ def _apply(dsn: str, plan: Plan, progress: Progress) -> _Applied:
         plans.store(session, plan)
     record = Record(command="demo")
     request = ApplyRequest(Connection(dsn), (plan.id,), confirmed=True, force=True, safeguards=_EAGER, record=record)
-    reports = apply.run(request, progress, lambda _: True).result.mutations
+    outcome = apply.run(request, progress, lambda _: True)
+    go_on(outcome.exit_code)
+    reports = outcome.result.mutations
     built = tuple(QualifiedName(r.table.schema, r.index) for r in reports if r.outcome == "done")
     failed = tuple(f"{r.index}: {r.error or r.outcome}" for r in reports if r.outcome != "done")
     return _Applied(built, failed, time.monotonic() - began)

@@ -37,9 +37,9 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm) -> Outcome[
 
     ``confirm`` is asked once, with what will be built and what the guards say, unless the request is confirmed.
     Exit codes of the outcome: 0 done, nothing to do, dry run, or skipped by ``cron``; 6 a guard, the user or another
-    run said no; 7 something failed; 8 an outcome is unknown or not recorded; 9 verification took an index back.
-    Raises UsageError (unknown target), UnreachableError, PrerequisiteError (before ``init``). A signal that came is
-    raised again after clean-up.
+    run said no; 7 something failed; 8 an outcome is unknown or not recorded; 9 verification took an index back;
+    128 and its number when a signal stopped the building, after clean-up. A signal before that is raised again.
+    Raises UsageError (unknown target), UnreachableError, PrerequisiteError (before ``init``).
     """
     limits = Limits(request.lock_timeout, request.retries, request.build_timeout)
     with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
@@ -104,16 +104,15 @@ def _build(desk: Desk, request: ApplyRequest, todo: Todo, planned: ApplyResult, 
     bounded = replace(desk, limits=replace(desk.limits, end=_window_end(desk, request)))
     run = Run(bounded, request, todo)
     try:
-        with listening(desk.stop):
+        with listening(desk.stop, ends=False):
             take_run(desk)
             reports = build_all(run)
     except (OutcomeUnknownError, RefusedError) as error:
         result = replace(planned, mutations=(*todo.done, *run.reports))
-        return outcome(result, source.server, error=error, warnings=tuple(run.warnings))
+        warnings = tuple(run.warnings)
+        return outcome(result, source.server, error=error, warnings=warnings, stopped_by=desk.stop.signal)
     result = replace(planned, mutations=(*todo.done, *reports))
-    return outcome(
-        result, source.server, warnings=tuple(run.warnings), interrupted=desk.stop.requested, cron=request.cron
-    )
+    return outcome(result, source.server, warnings=tuple(run.warnings), stopped_by=desk.stop.signal, cron=request.cron)
 
 
 def _window_end(desk: Desk, request: ApplyRequest) -> float | None:

@@ -15,6 +15,7 @@ from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_signals import SHELL
 from indexpilot_cli.workflows.bookkeeping import FAILED
 
 _FAILURES = frozenset({"failed", "leftover", "conflict"})
@@ -27,15 +28,20 @@ def outcome(
     command: str = "apply",
     error: IndexPilotError | None = None,
     warnings: tuple[Warn, ...] = (),
-    interrupted: bool = False,
+    stopped_by: int | None = None,
     cron: bool = False,
 ) -> Outcome[ApplyResult]:
-    """The outcome by its reports; ``error`` is what ended the run early. For ``cron`` a closing window is no fault."""
+    """The outcome by its reports; ``error`` is what ended the run early, ``stopped_by`` the signal that did.
+
+    For ``cron`` a closing window is no fault.
+    """
     taken_back = tuple(r for r in result.reconciled if r.outcome == "reverted")
-    code, status = _code((*result.mutations, *taken_back), error, interrupted=interrupted, cron=cron)
+    code, status = _code((*result.mutations, *taken_back), error, stopped_by=stopped_by, cron=cron)
     if error is not None:
         words = [error.message, *(text for text in (error.detail, error.hint) if text)]
         warnings = (*warnings, Warn(error.code, result.plan or "", "; ".join(words)))
+    if code > SHELL:
+        warnings = (*warnings, Warn("interrupted", result.plan or "", "stopped by a signal"))
     after = _next(result, command, code)
     return Outcome(command, replace(result, warnings=warnings), status, code, server, warnings, after)
 
@@ -64,13 +70,13 @@ def refused_outcome(
 
 
 def _code(
-    reports: Sequence[MutationReport], error: IndexPilotError | None, *, interrupted: bool, cron: bool
+    reports: Sequence[MutationReport], error: IndexPilotError | None, *, stopped_by: int | None, cron: bool
 ) -> tuple[int, str]:
     outcomes = {report.outcome for report in reports}
     if isinstance(error, OutcomeUnknownError) or "unknown" in outcomes:
         return 8, "failed"
-    if interrupted:
-        return 130, "failed"
+    if stopped_by is not None:
+        return SHELL + stopped_by, "failed"
     if "reverted" in outcomes:
         return 9, "partial"
     if outcomes & _FAILURES:
@@ -86,6 +92,8 @@ def _next(result: ApplyResult, command: str, code: int) -> tuple[str, ...]:
         return (f"indexpilot apply {result.plan}" if result.plan else "indexpilot apply",)
     if code == 8 or any(r.outcome == "leftover" for r in result.mutations):
         return ("indexpilot doctor --reconcile",)
+    if code > SHELL:
+        return ("indexpilot doctor",)
     failed = [r.recommendation for r in result.mutations if r.outcome in _FAILURES and r.recommendation]
     if failed and command == "apply":
         return (f"indexpilot apply {' '.join(dict.fromkeys(failed))}",)

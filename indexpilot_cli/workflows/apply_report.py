@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 from indexpilot_cli.execution import events
-from indexpilot_cli.model.ddl import summary
+from indexpilot_cli.model.ddl import drop_index, summary
 from indexpilot_cli.model.intent import Event
 from indexpilot_cli.model.operation import MutationReport, Operation, OperationKind
+
+_CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
 
 
 def report(operation: Operation, outcome: str, *, event: Event | None = None, **facts: Any) -> MutationReport:
@@ -44,3 +48,19 @@ def report_of_event(event: Event, outcome: str, **facts: Any) -> MutationReport:
         tries=event.attempt,
         **facts,
     )
+
+
+def report_of_undo(event: Event, outcome: str, **facts: Any) -> MutationReport:
+    """The report of taking the operation back: the kind and the statements are those of the undoing."""
+    undone = report_of_event(event, outcome, sql=event.undo_sql or "", **facts)
+    if undone.kind is OperationKind.DROP:
+        return replace(undone, kind=OperationKind.CREATE, sql=rebuilding(event), undo_sql=drop_index(event.index))
+    return replace(undone, kind=OperationKind.DROP, undo_sql=event.definition_sql or "")
+
+
+def rebuilding(event: Event) -> str:
+    """The statement that builds a dropped index again; that of a partitioned one is only its first."""
+    definition = event.definition_sql or event.undo_sql or ""
+    if event.details.get("partitioned"):
+        return definition
+    return _CREATE.sub(r"CREATE \1INDEX CONCURRENTLY ", definition, count=1)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+SHELL = 128  # what a shell adds to a signal's number
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,10 +36,11 @@ class Stop:
 
 
 @contextmanager
-def listening(given: Stop | None = None) -> Iterator[Stop]:
+def listening(given: Stop | None = None, *, ends: bool = True) -> Iterator[Stop]:
     """The signals set the Stop during the block; after it, the signal that came takes its ordinary course.
 
-    Outside the main thread Python delivers no signals, so nothing is installed there.
+    Without ``ends`` it does not: then the caller must tell that it was stopped, and by what. Outside the main
+    thread Python delivers no signals, so nothing is installed there.
     """
     stop = given or Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -60,5 +62,11 @@ def listening(given: Stop | None = None) -> Iterator[Stop]:
     finally:
         for installed, old in before.items():
             signal.signal(installed, old)
-    if stop.signal is not None:
+    if ends and stop.signal is not None:
         signal.raise_signal(stop.signal)
+
+
+def go_on(exit_code: int) -> None:
+    """Let the signal behind an exit code, if there is one, take its ordinary course."""
+    if exit_code > SHELL:
+        signal.raise_signal(exit_code - SHELL)

@@ -28,7 +28,7 @@ Confirm = Callable[[ApplyResult], bool]
 
 
 def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outcome[ApplyResult]:
-    """Undo the targets and tell how each ended; exit codes as for apply.
+    """Undo the targets and tell how each ended; exit codes as for apply, also after a signal.
 
     Raises UsageError (unknown id, nothing named), UnreachableError, PrerequisiteError (before ``init``).
     """
@@ -58,7 +58,7 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
     if not request.confirmed and not confirm(planned):
         return refused_outcome(desk, replace(planned, skipped="declined"), (), server, command="rollback")
     reports: list[MutationReport] = []
-    with listening(desk.stop):
+    with listening(desk.stop, ends=False):
         error = _undo(desk, request, steps, reports)
     result = replace(planned, mutations=tuple(reports))
     return outcome(
@@ -67,7 +67,7 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
         command="rollback",
         error=error,
         warnings=_standby_warning(desk),
-        interrupted=desk.stop.requested,
+        stopped_by=desk.stop.signal,
     )
 
 
@@ -93,7 +93,8 @@ def _undo(
             reports.append(replace(step.report, outcome="skipped", error="stopped by a signal"))
             continue
         try:
-            reports.append(_one(desk, step, force=request.force))
+            done = _one(desk, step, force=request.force)
+            reports.append(replace(done, slower_templates=step.report.slower_templates))
         except RefusedError as error:
             ends = error.code == "locked"
             notes = tuple(text for text in (error.detail, error.hint) if text)

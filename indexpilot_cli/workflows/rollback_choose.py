@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execution.decide import OPEN, STANDING
+from indexpilot_cli.execution.effects import loss_of
 from indexpilot_cli.model.intent import Event
 from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.model.requests import RollbackRequest
+from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.postgres.metadata.intents import Which
 from indexpilot_cli.workflows.apply_desk import Desk
-from indexpilot_cli.workflows.apply_report import report_of_event
+from indexpilot_cli.workflows.apply_report import report_of_undo
 
 _MUTATION = re.compile(r"[Mm]-(\d{1,18})")
 _PLAN = re.compile(r"[Pp]-[0-9A-Za-z]+")
@@ -44,22 +46,37 @@ def choose(desk: Desk, request: RollbackRequest) -> tuple[Step, ...]:
     if not (request.targets or request.last or request.since):
         raise UsageError("nothing to undo was named", hint="indexpilot rollback --last", code="nothing_named")
     wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
-    return tuple(step_of(event) for event in sorted(wanted, key=lambda e: e.id or 0, reverse=True))
+    newest_first = sorted(wanted, key=lambda e: e.id or 0, reverse=True)
+    return tuple(_with_price(desk, step_of(event)) for event in newest_first)
 
 
 def step_of(event: Event) -> Step:
     """What undoing the operation would be, by its newest row."""
     dropped = event.details.get("kind") == OperationKind.DROP.value
     if event.state is OperationState.REVERTED:
-        return Step(event, report_of_event(event, "already_done", notes=("taken back before",)))
+        return Step(event, report_of_undo(event, "already_done", notes=("taken back before",)))
     if event.details.get("part_of"):
         text = "belongs to the index of its partitioned table: roll that back"
-        return Step(event, report_of_event(event, "skipped", error_code="attached", error=text))
+        return Step(event, report_of_undo(event, "skipped", error_code="attached", error=text))
     unfinished = event.state in OPEN and not dropped
     if event.state not in STANDING and not unfinished:
-        return Step(event, report_of_event(event, "already_done", notes=("failed at the time, nothing to undo",)))
-    sql = event.undo_sql or ""
-    return Step(event, report_of_event(event, "planned", sql=sql), drops=not dropped)
+        return Step(event, report_of_undo(event, "already_done", notes=("failed at the time, nothing to undo",)))
+    return Step(event, report_of_undo(event, "planned"), drops=not dropped)
+
+
+def _with_price(desk: Desk, step: Step) -> Step:
+    """The step, and where it is a drop what that frees and which templates lose by it."""
+    if step.report.outcome != "planned" or not step.drops:
+        return step
+    found = build.find_index(desk.look, step.event.index)
+    loss = loss_of(step.event)
+    report = replace(
+        step.report,
+        size_bytes=found.bytes or None if found is not None else None,
+        slower_templates=loss.templates,
+        notes=(*step.report.notes, loss.text),
+    )
+    return replace(step, report=report)
 
 
 def _target(desk: Desk, target: str) -> tuple[Event, ...]:

@@ -18,7 +18,7 @@ from indexpilot_cli.model.operation import MutationReport, OperationKind, Operat
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk, take_lock
-from indexpilot_cli.workflows.apply_report import report_of_event
+from indexpilot_cli.workflows.apply_report import report_of_event, report_of_undo
 from indexpilot_cli.workflows.apply_watch import Ended, Watch, watched
 from indexpilot_cli.workflows.reconcile import mark_reverted
 
@@ -89,8 +89,8 @@ def _refused(event: Event, what: str, detail: str, code: str, hint: str | None =
 
 def _gone(desk: Desk, event: Event) -> MutationReport:
     """Somebody dropped it already: the log follows."""
-    closed = desk.write(events.follow(event, OperationState.REVERTED, type=MutationType.ROLLBACK_INDEX))
-    return report_of_event(closed, "already_done", sql=event.undo_sql or "", notes=("the index was gone already",))
+    desk.write(events.follow(event, OperationState.REVERTED, type=MutationType.ROLLBACK_INDEX))
+    return report_of_undo(event, "already_done", notes=("the index was gone already",))
 
 
 def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason: str) -> MutationReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping
 
@@ -16,9 +15,8 @@ from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_build import Manner, perform
 from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_report import rebuilding
 from indexpilot_cli.workflows.reconcile import mark_brought_back
-
-_CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
 
 
 def bring_back(desk: Desk, event: Event) -> MutationReport:
@@ -43,7 +41,7 @@ def bring_back(desk: Desk, event: Event) -> MutationReport:
         table=event.table,
         name=event.index.name,
         definition=structure,
-        sql=_CREATE.sub(r"CREATE \1INDEX CONCURRENTLY ", event.definition_sql, count=1),
+        sql=rebuilding(event),
         undo_sql=drop_index(event.index),
         relid=event.relid,
         columns_fingerprint="",

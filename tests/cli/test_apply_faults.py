@@ -106,7 +106,10 @@ def test_a_signal_during_a_build_cleans_up_and_has_its_code(changes, number, cod
         out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert "Traceback" not in err
-    assert Ran(code, out, err).json("error")["error"]["code"] == "interrupted"
+    told = Ran(code, out, err).json("apply")
+    assert (told["status"], [w["code"] for w in told["warnings"]]) == ("failed", ["interrupted"])
+    (stopped,) = told["result"]["mutations"]
+    assert (stopped["outcome"], stopped["error"]["code"]) == ("failed", "interrupted")
     assert err.splitlines()[-1] == "hint: indexpilot doctor"
     assert changes.ours() == {}
     newest = changes.rows("SELECT state FROM indexpilot.mutation_log WHERE op_id IS NOT NULL ORDER BY id DESC LIMIT 1")

@@ -64,6 +64,11 @@ def child(work):
             os.waitpid(pid, 0)
 
 
+def to_its_end(dsn, plan, **more):
+    """The work of a child that ends with the run's exit code."""
+    sys.exit(run_apply(dsn, plan.id, force=True, **more).exit_code)
+
+
 def exit_code(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -149,7 +154,7 @@ def test_two_operators_at_the_same_moment(shop):
 
 def test_f11_two_signals_at_once_end_the_run(shop):
     plan = keep_plan(shop, *PLAN)
-    with holding(shop, *SNAPSHOT), child(lambda: run_apply(shop, plan.id, force=True)) as pid:
+    with holding(shop, *SNAPSHOT), child(lambda: to_its_end(shop, plan)) as pid:
         eventually(shop, BUILDER)
         os.kill(pid, signal.SIGINT)
         time.sleep(0.02)
@@ -163,7 +168,7 @@ def test_f11_two_signals_at_once_end_the_run(shop):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_f11_a_signal_cleans_up_and_closes_the_row(shop, number, code):
     plan = keep_plan(shop, *PLAN)
-    with holding(shop, *SNAPSHOT), child(lambda: run_apply(shop, plan.id, force=True)) as pid:
+    with holding(shop, *SNAPSHOT), child(lambda: to_its_end(shop, plan)) as pid:
         eventually(shop, BUILDER)
         os.kill(pid, number)
         assert exit_code(pid) == code
@@ -175,7 +180,7 @@ def test_f11_a_signal_cleans_up_and_closes_the_row(shop, number, code):
 def test_f11_the_second_signal_ends_at_once_and_the_next_run_repairs(shop):
     plan = keep_plan(shop, *PLAN)
     with holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"):
-        with child(lambda: run_apply(shop, plan.id, force=True, lock_timeout=30.0)) as pid:
+        with child(lambda: to_its_end(shop, plan, lock_timeout=30.0)) as pid:
             eventually(shop, BUILDER)
             os.kill(pid, signal.SIGINT)
             eventually(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")

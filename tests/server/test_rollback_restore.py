@@ -8,6 +8,7 @@ import pytest
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.model.index import IndexKey
 from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.operation import OperationKind
 from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.twin.binaries import newest_program
@@ -17,6 +18,8 @@ from indexpilot_cli.workflows.apply_desk import open_desk
 from indexpilot_cli.workflows.apply_signals import Stop
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
+
+NOBODY = "no template gets slower (planner estimate)"
 
 
 @pytest.fixture
@@ -142,9 +145,17 @@ def test_since_takes_all_and_dry_run_none(shop):
     since = scalar(shop, "SELECT now() - interval '1 hour'")
     planned = run_rollback(shop, since=since, dry_run=True)
     assert outcomes(planned) == ["planned", "planned"]
-    assert planned.result.mutations[0].sql.startswith("DROP INDEX CONCURRENTLY public.")
+    for told in planned.result.mutations:
+        assert (told.kind, told.slower_templates) == (OperationKind.DROP, 0)
+        assert told.sql.startswith("DROP INDEX CONCURRENTLY public.")
+        assert told.undo_sql.startswith("CREATE INDEX ")
+        assert (told.size_bytes, told.notes) == (scalar(shop, f"SELECT pg_relation_size('{told.index}')"), (NOBODY,))
     assert len(look(shop).indexes) == 2
-    assert outcomes(run_rollback(shop, since=since)) == ["done", "done"]
+    undone = run_rollback(shop, since=since)
+    assert [(m.outcome, m.kind) for m in undone.result.mutations] == [("done", OperationKind.DROP)] * 2
+    (back, _) = run_rollback(shop, *(f"M-{m.id}" for m in undone.result.mutations), dry_run=True).result.mutations
+    assert (back.kind, back.slower_templates, back.notes) == (OperationKind.CREATE, None, ())
+    assert back.sql.startswith("CREATE INDEX CONCURRENTLY ") and back.undo_sql.startswith("DROP INDEX ")
     assert look(shop).indexes == {}
 
 

@@ -34,6 +34,10 @@ def payload(result: ApplyResult) -> Json:
         "skipped": result.skipped,
         "next_opening": when(result.next_opening),
         "guards": apply.payload(result)["guards"],
-        "undone": [apply.mutation_json(m) for m in result.mutations],
-        "reconciled": [apply.mutation_json(m) for m in result.reconciled],
+        "undone": [_undone_json(m) for m in result.mutations],
+        "reconciled": [_undone_json(m) for m in result.reconciled],
     }
+
+
+def _undone_json(item: MutationReport) -> Json:
+    return {**apply.mutation_json(item), "slower_templates": item.slower_templates}
