@@ -197,11 +197,21 @@ class StatementReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Unparsed:
+    """Why a file could not be read as SQL. ``line`` and ``column`` count from 1; 0 when the place is not known."""
+
+    message: str
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FileReport:
     """A file. ``verdict`` is the worst of its statements; ``duration`` the sum of what takes time.
 
     ``fixed`` is the safer file's text when one was asked for and could be written, ``fixed_verdict`` what the clone
-    said of it. ``unparsed`` is why the file could not be read as SQL (then there are no statements).
+    said of it. ``unparsed`` is why the file could not be read as SQL (then there are no statements and the verdict
+    is FAILS). ``text`` is the file as it was read.
     """
 
     path: str
@@ -214,6 +224,8 @@ class FileReport:
     fixed_verdict: Impact | None = None
     fixed_notes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unparsed: Unparsed | None = None
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
