@@ -1,0 +1,1 @@
+"""Schema changes: what they lock, cost, break and lose, their safer form, and the way back."""

@@ -1,0 +1,70 @@
+"""How big the real relations are behind the empty ones that a migration ran on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from indexpilot_cli.model.catalog import Catalog, Table
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import Relation
+
+_GUESSED_ROW = 100  # bytes of a row where nobody ever counted the rows
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Rows and bytes of real relations by name; a partitioned table or an inheritance parent counts its children.
+
+    A relation that the catalog does not know has no rows: the migration made it.
+    """
+
+    catalog: Catalog
+
+    @cached_property
+    def _tables(self) -> Mapping[QualifiedName, Table]:
+        return {table.name: table for table in self.catalog.tables}
+
+    @cached_property
+    def _children(self) -> Mapping[QualifiedName, tuple[Table, ...]]:
+        found: dict[QualifiedName, tuple[Table, ...]] = {}
+        for table in self.catalog.tables:
+            if table.parent is not None:
+                found[table.parent] = (*found.get(table.parent, ()), table)
+        return found
+
+    def rows(self, relation: Relation) -> float:
+        """Rows a walk over the relation reads; for an index those of its table."""
+        return sum(_rows(table) for table in self._members(relation))
+
+    def bytes(self, relation: Relation) -> int:
+        """Bytes of the heap (for an index: of its table's heap)."""
+        return sum(table.size_bytes for table in self._members(relation))
+
+    def index_bytes(self, table: QualifiedName, index: str) -> int:
+        """Bytes of an existing index by its name; 0 when it is not known."""
+        found = self._tables.get(table)
+        indexes = found.indexes if found else ()
+        return next((i.size_bytes for i in indexes if i.name.name == index), 0)
+
+    def _members(self, relation: Relation) -> tuple[Table, ...]:
+        if not relation.existed:
+            return ()
+        own = self._tables.get(relation.table or relation.name)
+        if own is None:
+            return ()
+        return self._family(own) if own.kind == "p" else (own,)
+
+    def _family(self, table: Table) -> tuple[Table, ...]:
+        members: tuple[Table, ...] = (table,)
+        for child in self._children.get(table.name, ()):
+            members += self._family(child)
+        return members
+
+
+def _rows(table: Table) -> float:
+    """Estimated rows; from the file's length for a table that was never analyzed."""
+    if table.tuples >= 0 and (table.tuples > 0 or not table.pages):
+        return table.tuples
+    return table.size_bytes / _GUESSED_ROW

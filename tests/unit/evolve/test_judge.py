@@ -1,0 +1,162 @@
+"""Verdicts: who waits and whether for long, from locks, work and real sizes."""
+
+from __future__ import annotations
+
+import pytest
+
+from indexpilot_cli.evolve.judge import Bench, judge, total, worst
+from indexpilot_cli.evolve.sizes import Sizes
+from indexpilot_cli.model.catalog import Catalog, Table
+from indexpilot_cli.model.migration import Duration, Impact, Queue
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import (
+    Lock,
+    LockMode,
+    MigrationObservation,
+    Relation,
+    RunState,
+    SqlError,
+    StatementObservation,
+    Work,
+    WorkKind,
+)
+from indexpilot_cli.model.probe import Probe, ProbeAnswer, ProbeKind
+
+BIG = QualifiedName("public", "big")
+SMALL = QualifiedName("public", "small")
+PARENT = QualifiedName("public", "parent")
+PART = QualifiedName("public", "part")
+CATALOG = Catalog(
+    160000,
+    "db",
+    (
+        Table(BIG, "r", (), pages=10_000, tuples=1_000_000),
+        Table(SMALL, "r", (), pages=1, tuples=20),
+        Table(PARENT, "p", ()),
+        Table(PART, "r", (), pages=5_000, tuples=500_000, parent=PARENT, is_partition=True),
+    ),
+)
+BENCH = Bench(Sizes(CATALOG), lambda work: Duration(1.0, 3.0))
+
+
+def rel(name, **kw):
+    return Relation(name, **kw)
+
+
+def seen(*, held=(), work=(), number=0, state=RunState.RAN, **kw):
+    locks = tuple(Lock(r, m) for r, m in held)
+    return StatementObservation(number, state, 0, locks, locks, tuple(work), **kw)
+
+
+def verdict(statement, bench=BENCH, probes=()):
+    return judge(MigrationObservation("f.sql", "clone/16", (statement,)), bench, probes)[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "work", "expected"),
+    [
+        (LockMode.ACCESS_EXCLUSIVE, WorkKind.REWRITE, Impact.LONG_BLOCKS_READS),
+        (LockMode.ACCESS_EXCLUSIVE, WorkKind.VERIFY, Impact.LONG_BLOCKS_READS),
+        (LockMode.SHARE, WorkKind.BUILD_INDEX, Impact.LONG_BLOCKS_WRITES),
+        (LockMode.SHARE_ROW_EXCLUSIVE, WorkKind.VALIDATE_FOREIGN_KEY, Impact.LONG_BLOCKS_WRITES),
+        (LockMode.SHARE_UPDATE_EXCLUSIVE, WorkKind.VERIFY, Impact.LONG_ONLINE),
+        (LockMode.ROW_EXCLUSIVE, WorkKind.MODIFY, Impact.LONG_ONLINE),
+    ],
+)
+def test_lock_times_work_on_a_big_table(mode, work, expected):
+    assert verdict(seen(held=[(rel(BIG), mode)], work=[Work(work, rel(BIG))])).impact is expected
+
+
+def test_the_same_work_on_a_small_table_is_brief():
+    found = verdict(seen(held=[(rel(SMALL), LockMode.ACCESS_EXCLUSIVE)], work=[Work(WorkKind.REWRITE, rel(SMALL))]))
+    assert found.impact is Impact.BRIEF_LOCK
+
+
+def test_a_lock_without_work_is_brief_and_no_lock_is_none():
+    assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)])).impact is Impact.BRIEF_LOCK
+    assert verdict(seen(held=[(rel(BIG), LockMode.SHARE_UPDATE_EXCLUSIVE)])).impact is Impact.NO_BLOCK
+
+
+def test_a_lock_of_an_earlier_statement_counts_while_another_table_is_worked_on():
+    found = verdict(
+        seen(
+            held=[(rel(SMALL), LockMode.ACCESS_EXCLUSIVE), (rel(BIG), LockMode.ROW_EXCLUSIVE)],
+            work=[Work(WorkKind.MODIFY, rel(BIG))],
+        )
+    )
+    assert found.impact is Impact.LONG_BLOCKS_READS
+    assert [b.table for b in found.blocked] == [SMALL]
+
+
+def test_what_the_migration_made_itself_blocks_nobody():
+    new = rel(QualifiedName("public", "new"), existed=False)
+    found = verdict(seen(held=[(new, LockMode.ACCESS_EXCLUSIVE)], work=[Work(WorkKind.BUILD_INDEX, new, "i")]))
+    assert found.impact is Impact.NO_BLOCK
+
+
+def test_partitions_make_their_parent_big():
+    found = verdict(
+        seen(held=[(rel(PARENT, kind="p"), LockMode.SHARE)], work=[Work(WorkKind.BUILD_INDEX, rel(PARENT))])
+    )
+    assert found.impact is Impact.LONG_BLOCKS_WRITES
+
+
+def test_an_exclusive_lock_on_an_index_stops_reads_of_its_table():
+    index = rel(QualifiedName("public", "big_i"), kind="i", table=BIG)
+    work = [Work(WorkKind.BUILD_INDEX, rel(BIG), "big_i", rebuilt=True)]
+    found = verdict(seen(held=[(rel(BIG), LockMode.SHARE), (index, LockMode.ACCESS_EXCLUSIVE)], work=work))
+    assert found.impact is Impact.LONG_BLOCKS_READS
+
+
+def test_online_work_blocks_nobody():
+    work = [Work(WorkKind.BUILD_INDEX, rel(BIG), "i", online=True)]
+    assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)], work=work)).impact is Impact.LONG_ONLINE
+
+
+def test_a_refresh_beside_reads_is_online():
+    view = QualifiedName("public", "mv")
+    bench = Bench(Sizes(Catalog(160000, "db", (Table(view, "m", (), pages=900, tuples=90_000),))), lambda w: None)
+    work = [Work(WorkKind.REFRESH, rel(view, kind="m"))]
+    concurrent = verdict(seen(held=[(rel(view, kind="m"), LockMode.EXCLUSIVE)], work=work), bench)
+    plain = verdict(seen(held=[(rel(view, kind="m"), LockMode.ACCESS_EXCLUSIVE)], work=work), bench)
+    assert (concurrent.impact, plain.impact) == (Impact.LONG_ONLINE, Impact.LONG_BLOCKS_READS)
+
+
+def test_a_statement_slow_on_empty_tables_holds_its_lock_as_long():
+    found = verdict(seen(held=[(rel(SMALL), LockMode.ACCESS_EXCLUSIVE)], milliseconds=5_000))
+    assert found.impact is Impact.LONG_BLOCKS_READS
+    assert found.duration.low == 5.0
+
+
+def test_never_analyzed_tables_are_measured_by_their_file():
+    table = Table(BIG, "r", (), pages=10_000, tuples=-1)
+    bench = Bench(Sizes(Catalog(160000, "db", (table,))), lambda w: None)
+    work = [Work(WorkKind.REWRITE, rel(BIG))]
+    assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)], work=work), bench).impact.rank == 4
+
+
+def test_errors_and_probes_fail_and_keep_what_blocks():
+    failed = verdict(seen(state=RunState.FAILED, error=SqlError("42P01", "no such table")))
+    assert (failed.impact, failed.error.sqlstate) == (Impact.FAILS, "42P01")
+    probe = Probe(0, ProbeKind.NULLS, "23502", BIG, "big.x holds nulls", "SELECT 1")
+    work = [Work(WorkKind.VERIFY, rel(BIG))]
+    statement = seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)], work=work)
+    found = verdict(statement, probes=[ProbeAnswer(probe, True)])
+    assert (found.impact, found.error.sqlstate, found.blocked[0].table) == (Impact.FAILS, "23502", BIG)
+    assert verdict(statement, probes=[ProbeAnswer(probe, False)]).impact is Impact.LONG_BLOCKS_READS
+    assert verdict(statement, probes=[ProbeAnswer(probe, None)]).impact is Impact.LONG_BLOCKS_READS
+
+
+def test_who_waits_already_stands_in_the_verdict():
+    queue = Queue(BIG, 7, "app", "psql", 60.0)
+    bench = Bench(Sizes(CATALOG), lambda w: None, queues={BIG: (queue,)})
+    assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)]), bench).queue == (queue,)
+
+
+def test_a_migration_is_as_bad_as_its_worst_statement_and_takes_the_sum():
+    lock = [(rel(BIG), LockMode.ACCESS_EXCLUSIVE)]
+    long = seen(held=lock, work=[Work(WorkKind.REWRITE, rel(BIG))])
+    verdicts = judge(MigrationObservation("f", "m", (seen(held=lock), long, long)), BENCH)
+    assert worst(verdicts) is Impact.LONG_BLOCKS_READS
+    assert total(verdicts) == Duration(2.0, 6.0, "default")
+    assert worst(()) is Impact.NO_BLOCK and total(()) is None
