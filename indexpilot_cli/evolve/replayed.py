@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from indexpilot_cli.model.migration import TemplateImpact
 from indexpilot_cli.model.observation import SqlError
+from indexpilot_cli.model.rehearsal import Played, Priced, Seen
 
 SLOWER = 1.2  # planner cost after / before from which a query counts as slower
 _WORTH = 100.0  # cost below which a change of plan is nobody's business
 
 # A statement that fails for one of these would have failed before it came to the data, so it fails for everybody.
 _ANALYSIS = ("42", "0A", "3F", "2B", "26", "XX")
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """One statement as it ran on empty tables: its error, or the columns it gives as ``name type``."""
-
-    error: SqlError | None = None
-    columns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """One statement as it is planned on tables of the real size; ``cost`` is None when it has no plan."""
-
-    cost: float | None
-    indexes: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Everything known of a template on one side of the migration, variant by variant in the same order."""
-
-    played: tuple[Played, ...] = ()
-    priced: Priced | None = None
 
 
 def compare(
