@@ -54,13 +54,19 @@ class StatementEntry:
 
 @dataclass(frozen=True, slots=True)
 class StatementsSnapshot:
-    """All entries of one database at one moment; times are the server's. ``evicted`` counts discards."""
+    """All entries of one database at one moment; times are the server's. ``evicted`` counts discards.
+
+    ``started`` is when the server was started, ``counting_since`` since when its own statistics count: recovery
+    after a crash begins those anew. Both None in a reading that an earlier version kept.
+    """
 
     entries: tuple[StatementEntry, ...]
     taken_at: datetime
     since: datetime | None = None
     evicted: int = 0
     capacity: int | None = None
+    started: datetime | None = None
+    counting_since: datetime | None = None
 
 
 def read_statements(session: Session, *, metadata_schema: str = "indexpilot") -> Workload:
@@ -84,6 +90,8 @@ def take_snapshot(session: Session) -> StatementsSnapshot:
         since=info.since,
         evicted=info.evicted,
         capacity=info.capacity,
+        started=info.started,
+        counting_since=info.counting_since,
     )
 
 
@@ -124,6 +132,24 @@ def difference(
     )
     work = as_workload(moved, metadata_schema=metadata_schema)
     return replace(work, notes=(*notes, *work.notes))
+
+
+def crash_between(before: StatementsSnapshot, after: StatementsSnapshot) -> datetime | None:
+    """When the server recovered from a crash or an immediate shutdown between two readings, None when it did not.
+
+    Its own statistics then begin anew without saying so in ``stats_reset`` of a database. Somebody who resets them
+    by hand is not taken for a crash: the server goes on running and no entry is lost.
+    https://www.postgresql.org/docs/current/monitoring-stats.html
+    """
+    if before.counting_since is None or before.counting_since == after.counting_since:
+        return None
+    restarted = after.started is not None and after.started > before.taken_at
+    return after.counting_since if restarted or _lost(before, after) else None
+
+
+def _lost(before: StatementsSnapshot, after: StatementsSnapshot) -> bool:
+    new = {entry.key: entry for entry in after.entries}
+    return any(entry.key not in new or _fell(entry, new[entry.key]) for entry in before.entries)
 
 
 @dataclass(frozen=True, slots=True)

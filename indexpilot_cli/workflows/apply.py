@@ -59,9 +59,9 @@ def _run(desk: Desk, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyRe
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
     no = guards.refused(verdicts, force=request.force)
     if request.dry_run:
-        return outcome(replace(planned, skipped=None if todo.tasks else "already_done"), source.server)
+        return outcome(replace(planned, skipped=None if todo.tasks else todo.idle), source.server)
     if not todo.tasks:
-        return skipped_outcome(replace(planned, skipped="already_done"), source.server)
+        return skipped_outcome(replace(planned, skipped=todo.idle), source.server)
     if no:
         return _stopped(desk, planned, no, request, source)
     if not request.confirmed and not confirm(planned):

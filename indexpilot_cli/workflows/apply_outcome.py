@@ -81,7 +81,8 @@ def _code(
         return 9, "partial"
     if outcomes & _FAILURES:
         return (7, "partial") if any(r.id is not None for r in reports) else (6, "refused")
-    held_up = [r for r in reports if r.outcome == "skipped" and not (cron and r.error_code == "window")]
+    fine = ("did_not_pay", "window") if cron else ("did_not_pay",)
+    held_up = [r for r in reports if r.outcome == "skipped" and r.error_code not in fine]
     if error is not None or held_up:
         return (7, "partial") if "done" in outcomes else (6, "refused")
     return 0, "ok"

@@ -19,11 +19,14 @@ from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_targets import choose
 from indexpilot_cli.workflows.source import Source
+from indexpilot_cli.workflows.taken_back import reasons_against
+
+DID_NOT_PAY = "did_not_pay"
 
 
 @dataclass(frozen=True, slots=True)
 class Todo:
-    """Tasks to do, each with the plan it is from, and the reports of those already done."""
+    """Tasks to do, each with the plan it is from, and the reports of those already done or not to be done again."""
 
     tasks: tuple[tuple[Plan, Task], ...]
     done: tuple[MutationReport, ...]
@@ -33,6 +36,11 @@ class Todo:
     def plan_id(self) -> str | None:
         """The plan, when there is only one."""
         return self.plans[0].id if len(self.plans) == 1 else None
+
+    @property
+    def idle(self) -> str:
+        """Why nothing is to be done, where nothing is."""
+        return DID_NOT_PAY if any(r.error_code == DID_NOT_PAY for r in self.done) else "already_done"
 
     @property
     def by_plan(self) -> tuple[tuple[Plan, tuple[Operation, ...]], ...]:
@@ -53,9 +61,13 @@ class Todo:
 
 
 def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
-    """The work, at most ``max_builds`` of it. Raises UsageError for targets, RefusedError for tables that are gone."""
+    """The work, at most ``max_builds`` of it. Raises UsageError for targets, RefusedError for tables that are gone.
+
+    What verification took back here before is not built again, unless it is named by its id or forced.
+    """
     chosen = choose(session, request.targets, request.connection.metadata_schema)
     prints = _fingerprints(session, source.catalog, {r.definition.table for c in chosen for r in c.recommendations})
+    known = {} if request.force else reasons_against(source)
     tasks: list[tuple[Plan, Task]] = []
     done: list[MutationReport] = []
     for choice in chosen:
@@ -69,12 +81,19 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
                 same=same_structure,
             )
             there = existing(source.catalog, recommendation.definition)
-            if there is None:
+            if there is None and recommendation.id in known and not choice.named:
+                done.append(_did_not_pay(task, known[recommendation.id]))
+            elif there is None:
                 tasks.append((choice.plan, task))
             else:
                 done.append(report(task.head, "already_done", index=there))
     limit = request.max_builds if request.max_builds is not None else len(tasks)
     return Todo(tuple(tasks[:limit]), tuple(done), tuple(c.plan for c in chosen))
+
+
+def _did_not_pay(task: Task, why: str) -> MutationReport:
+    again = f"indexpilot apply {task.recommendation.id} builds it all the same"
+    return report(task.head, "skipped", error_code=DID_NOT_PAY, error=why, notes=(again,))
 
 
 def existing(catalog: Catalog, definition: IndexDefinition) -> str | None:

@@ -13,6 +13,7 @@ from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_plan import DID_NOT_PAY
 from indexpilot_cli.workflows.bookkeeping import DONE, FAILED
 
 # What only looks must not count as a build.
@@ -34,8 +35,8 @@ def failure_told(desk: Desk, command: str) -> Iterator[None]:
 def tell_idle(desk: Desk, outcome: Outcome[ApplyResult]) -> None:
     """A row for an outcome that has none of its own: those of indexes and of refusals are written already."""
     result = outcome.result
-    idle = all(m.outcome in _IDLE for m in result.mutations) and not result.reconciled
-    if idle and (result.dry_run or result.skipped in (None, "already_done", "nothing_to_undo")):
+    idle = all(m.outcome in _IDLE or m.error_code == DID_NOT_PAY for m in result.mutations) and not result.reconciled
+    if idle and (result.dry_run or result.skipped in (None, "already_done", DID_NOT_PAY, "nothing_to_undo")):
         word = "dry_run" if result.dry_run else result.skipped or "nothing_to_do"
         indexes = [m.sql for m in result.mutations if m.outcome == "planned"]
         _write(desk, outcome.command, DONE, {"outcome": word, "plan": result.plan, "indexes": indexes})

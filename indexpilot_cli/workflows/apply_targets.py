@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from indexpilot_cli.errors import UsageError
@@ -18,10 +18,11 @@ from indexpilot_cli.workflows.plan_document import read_plan
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A plan and those of its recommendations that are to be built."""
+    """A plan and those of its recommendations that are to be built. ``named``: by their own ids."""
 
     plan: Plan
     recommendations: tuple[Recommendation, ...]
+    named: bool = False
 
 
 def choose(session: Session, targets: Sequence[str], schema: str) -> tuple[Chosen, ...]:
@@ -54,7 +55,7 @@ def _recommendation(session: Session, identifier: str, schema: str) -> Chosen:
         plan, found = kept
     if not isinstance(found, Recommendation):
         raise _rejected(identifier, found)
-    return Chosen(plan, (found,))
+    return Chosen(plan, (found,), named=True)
 
 
 def _rejected(identifier: str, found: Rejection | None) -> UsageError:
@@ -77,4 +78,4 @@ def _without_repeats(found: Sequence[Chosen]) -> Iterator[Chosen]:
         new = tuple(r for r in chosen.recommendations if r.id not in seen)
         seen |= {r.id for r in new}
         if new or not chosen.recommendations:
-            yield Chosen(chosen.plan, new)
+            yield replace(chosen, recommendations=new)

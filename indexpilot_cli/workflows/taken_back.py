@@ -19,7 +19,7 @@ REMEMBERED = timedelta(days=30)  # data and statements change; then it is worth 
 
 def without_taken_back(proposal: Proposal, source: Source) -> Proposal:
     """The proposal without candidates that measured evidence spoke against, each a rejection with that evidence."""
-    known = _taken_back(source)
+    known = reasons_against(source)
     if not known:
         return proposal
     kept = tuple(c for c in proposal.candidates if c.id not in known)
@@ -31,7 +31,7 @@ def without_taken_back(proposal: Proposal, source: Source) -> Proposal:
     return replace(proposal, candidates=kept, rejections=(*proposal.rejections, *gone))
 
 
-def _taken_back(source: Source) -> Mapping[str, str]:
+def reasons_against(source: Source) -> Mapping[str, str]:
     """Why and when, by recommendation id; empty without a log to read."""
     initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
     if source.session is None or not initialised:

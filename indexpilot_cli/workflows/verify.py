@@ -146,13 +146,14 @@ def settle(
     event = _newest(desk, operation)
     if found.verdict is Word.NOT_ENOUGH or event is None:
         return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=found.text)
+    whole = "; ".join((found.text, *found.notes))
     if not found.harmful:
         _log(desk, event, OperationState.VERIFIED, found)
-        return replace(done, verification="verified", verification_text=found.text)
+        return replace(done, verification="verified", verification_text=whole)
     if not auto_revert:
         _log(desk, event, OperationState.KEPT, found)
         note = f"indexpilot rollback M-{event.id}  removes it"
-        return replace(done, verification="kept", verification_text=found.text, notes=(*done.notes, note))
+        return replace(done, verification="kept", verification_text=whole, notes=(*done.notes, note))
     return _revert(desk, event, found, done)
 
 
@@ -173,12 +174,21 @@ def _observed(desk: Desk, one: statistics.Observed, *, auto_revert: bool) -> Mut
     if event is None or event.state is OperationState.REVERTED:
         statistics.close(desk.log, one, desk.schema)
         return None
+    if one.crashed:
+        return _observed_anew(desk, one, event)
     if one.verification.verdict is Word.NOT_ENOUGH and not one.expired:
         return None
     if not statistics.close(desk.log, one, desk.schema):
         return None
     done = report_of_event(event, "done")
     return settle(desk, one.operation, one.verification, done, auto_revert=auto_revert)
+
+
+def _observed_anew(desk: Desk, one: statistics.Observed, event: Event) -> MutationReport | None:
+    if not statistics.begin_again(desk.look, desk.log, one, desk.schema):
+        return None
+    done = report_of_event(event, "done", notes=("observed anew",))
+    return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=one.verification.text)
 
 
 def _revert(desk: Desk, event: Event, found: Verification, done: MutationReport) -> MutationReport:
@@ -190,7 +200,8 @@ def _revert(desk: Desk, event: Event, found: Verification, done: MutationReport)
     if gone.outcome not in _GONE:
         why = f"it should go and could not be removed: {gone.error}"
         return replace(done, verification="kept", verification_text=found.text, notes=(*done.notes, why))
-    return replace(done, outcome="reverted", verification="reverted", verification_text=found.text)
+    text = "; ".join((found.text, *found.notes))
+    return replace(done, outcome="reverted", verification="reverted", verification_text=text)
 
 
 def _log(desk: Desk, event: Event, state: OperationState, found: Verification) -> None:

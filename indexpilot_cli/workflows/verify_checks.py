@@ -29,7 +29,9 @@ def observation_checks(source: Source) -> Iterator[Check]:
 
 def _check(one: statistics.Observed) -> Check:
     found = one.verification
-    text = f"{one.operation.name}: {found.text}"
+    text = f"{one.operation.name}: {found.text}" + (f"; {one.size}" if one.size else "")
+    if one.crashed:
+        return Check("warning", "verification", text, _LOOK, "observed_index")
     if found.verdict is Word.NOT_ENOUGH:
         remedy = f"DROP INDEX CONCURRENTLY {one.operation.index}; if you do not want it" if one.expired else None
         return Check("warning" if one.expired else "ok", "verification", text, remedy, "observed_index")

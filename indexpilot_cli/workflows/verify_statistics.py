@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from indexpilot_cli.execution.verify import WATCH_HOURS, Pair, Window, judge
 from indexpilot_cli.execution.verify_verdict import Verification, Word
@@ -14,18 +16,32 @@ from indexpilot_cli.model.operation import Operation
 from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
 from indexpilot_cli.postgres.metadata import watches
 from indexpilot_cli.postgres.session import Session
-from indexpilot_cli.postgres.statements import StatementsSnapshot, as_workload, difference, take_snapshot
+from indexpilot_cli.postgres.statements import (
+    StatementsSnapshot,
+    as_workload,
+    crash_between,
+    difference,
+    take_snapshot,
+)
+from indexpilot_cli.safety.space import size_text
 from indexpilot_cli.workflows.verify_workload import family
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """An index under observation and what is known of it now. ``expired``: 72 hours are over, a person must decide."""
+    """An index under observation and what is known of it now. ``expired``: 72 hours are over, a person must decide.
+
+    ``crashed``: the server lost its counters, so that the observation must begin anew with the same ``facts``.
+    ``size`` is a clause about the index's size, empty when it is gone.
+    """
 
     watch: int
     operation: Operation
     verification: Verification
     expired: bool
+    facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    crashed: bool = False
+    size: str = ""
 
 
 def reading(session: Session) -> StatementsSnapshot:
@@ -38,7 +54,7 @@ def begin(
 ) -> Verification:
     """Keep what ran before the build and the counters after it; the verdict comes later."""
     windows = [to_json(w) for w in _windows(as_workload(before, metadata_schema=schema), catalog).values()]
-    facts = {"operation": to_json(operation), "before": windows}
+    facts = {"operation": to_json(operation), "before": windows, "bytes": _bytes(session, operation)}
     watches.begin(writer, facts, take_snapshot(session), schema=schema)
     text = (
         f"not enough evidence yet: observed for up to {WATCH_HOURS} hours; "
@@ -56,7 +72,7 @@ def look(session: Session, catalog: Catalog, schema: str) -> tuple[Observed, ...
     if not found:
         return ()
     now = take_snapshot(session)
-    judged = (_observed(watch, now, catalog, schema) for watch in found)
+    judged = (_observed(session, watch, now, catalog, schema) for watch in found)
     return tuple(observed for observed in judged if observed is not None)
 
 
@@ -65,19 +81,57 @@ def close(writer: Session, observed: Observed, schema: str) -> bool:
     return watches.end(writer, observed.watch, schema=schema)
 
 
-def _observed(watch: watches.Watch, now: StatementsSnapshot, catalog: Catalog, schema: str) -> Observed | None:
+def begin_again(session: Session, writer: Session, observed: Observed, schema: str) -> bool:
+    """Observe from now on, after a crash; False when another run closed the observation."""
+    if not close(writer, observed, schema):
+        return False
+    watches.begin(writer, observed.facts, take_snapshot(session), schema=schema)
+    return True
+
+
+def _observed(
+    session: Session, watch: watches.Watch, now: StatementsSnapshot, catalog: Catalog, schema: str
+) -> Observed | None:
     try:
         operation = from_json(Operation, watch.facts["operation"])
         before = {w.template: w for w in (from_json(Window, w) for w in watch.facts["before"])}
     except (KeyError, TypeError, ValueError):
         return None
-    since = difference(watch.baseline, now, metadata_schema=schema)
-    folded = _folded(since, catalog)
+    crash = crash_between(watch.baseline, now)
+    if crash is not None:
+        return Observed(watch.id, operation, _crashed(crash), watch.expired, watch.facts, crashed=True)
+    folded = _folded(difference(watch.baseline, now, metadata_schema=schema), catalog)
     verification = judged(operation, before, folded, catalog)
+    grown = growth(operation.size_bytes, watch.facts.get("bytes"), _bytes(session, operation))
+    verification = replace(verification, notes=(*verification.notes, *((grown,) if grown else ())))
     if verification.verdict is Word.NOT_ENOUGH and watch.expired:
         text = f"{verification.text}; {WATCH_HOURS} hours are over: keep it, or indexpilot rollback"
-        verification = Verification(Word.NOT_ENOUGH, text, verification.templates, verification.notes)
-    return Observed(watch.id, operation, verification, watch.expired)
+        verification = replace(verification, text=text)
+    return Observed(watch.id, operation, verification, watch.expired, watch.facts, size=grown)
+
+
+def _crashed(when: datetime) -> Verification:
+    moment = when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    text = f"not enough evidence yet: the server crashed and began to count anew at {moment}, after the build"
+    return Verification(Word.NOT_ENOUGH, text)
+
+
+def _bytes(session: Session, operation: Operation) -> int:
+    """Bytes of the index and of its parts on partitions; 0 when it is gone."""
+    names = {"schema": operation.table.schema, "name": operation.name}
+    return int(session.value("verify_index_size", names))
+
+
+def growth(predicted: int, built: object, now: int) -> str:
+    """The index's real size against the predicted one, and what it has grown by since it was built (bytes)."""
+    if now <= 0:
+        return ""
+    parts = [f"the index has {size_text(now)}"]
+    if predicted > 0:
+        parts.append(f"predicted {size_text(predicted)} ({now / predicted - 1:+.0%})")
+    if isinstance(built, int) and built > 0:
+        parts.append(f"{size_text(built)} when built ({now / built - 1:+.0%})")
+    return ", ".join(parts)
 
 
 def judged(

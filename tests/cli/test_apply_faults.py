@@ -192,7 +192,11 @@ def test_an_index_that_does_not_pay_is_taken_back_with_9(changes):
     assert changes.ours() == {}
     types = {r[0] for r in changes.rows("SELECT mutation_type FROM indexpilot.mutation_log WHERE op_id IS NOT NULL")}
     assert "ROLLBACK_INDEX" in types
-    kept = changes.cli("apply", file, "--max", "1", "--yes", "--verify", "planner")
+    again = changes.cli("apply", changes.file("one.json", useless), "--yes")
+    assert (again.code, changes.ours()) == (0, {})
+    assert "nothing done: what is not there already did not pay here before" in again.out
+    assert f"indexpilot apply {useless['id']} builds it all the same" in again.out
+    kept = changes.cli("apply", file, "--max", "1", "--yes", "--force", "--verify", "planner")
     assert kept.code == 0, kept.err
     assert "indexpilot rollback M-" in kept.out
     assert changes.ours() == {useless["name"]: True}

@@ -9,7 +9,7 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.requests import WorkloadRequest
 from indexpilot_cli.model.workload import SourceKind
 from tests.server import applying
-from tests.server.applying import definition, keep_plan, look, outcomes, request, run_apply
+from tests.server.applying import definition, keep_plan, look, outcomes, request, run_apply, run_rollback
 
 HELPS = "select count(*) from orders where customer_id = 77"
 # with these settings the planner believes that random pages cost nothing, and walks the whole table by the index
@@ -230,7 +230,21 @@ def test_the_next_apply_takes_back_what_did_not_pay(shop):
     again = run_apply(shop, plan.id, verify="statistics", auto_revert=True)
     assert again.exit_code == 9
     assert [m.verification for m in again.result.reconciled] == ["reverted"]
-    assert "REVERTED" in look(shop).states()
+    assert (outcomes(again), look(shop).indexes) == (["skipped"], {})  # and not built once more by the same run
+    assert look(shop).states()[-1] == "REVERTED"
+
+
+def test_what_did_not_pay_is_built_again_only_by_name_or_force(shop):
+    plan = keep_plan(shop, definition("note"))
+    assert outcomes(verified(shop, plan, HELPS)) == ["reverted"]
+    later = run_apply(shop, plan.id)
+    assert (later.exit_code, later.status, later.result.skipped) == (0, "skipped", "did_not_pay")
+    (told,) = later.result.mutations
+    assert told.error.endswith("no plan of the workload uses it")
+    assert told.notes == (f"indexpilot apply {plan.recommendations[0].id} builds it all the same",)
+    assert outcomes(run_apply(shop, plan.recommendations[0].id)) == ["done"]
+    assert outcomes(run_rollback(shop, last=True)) == ["done"]
+    assert outcomes(run_apply(shop, plan.id, force=True)) == ["done"]
 
 
 def test_after_seventy_two_hours_a_person_is_asked(shop):

@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from indexpilot_cli.model.codec import to_json
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.postgres.statements import StatementEntry, StatementsSnapshot
@@ -32,7 +33,13 @@ class Watch:
 
 def begin(session: Session, facts: Mapping[str, Any], baseline: StatementsSnapshot, *, schema: str = SCHEMA) -> int:
     """Keep the counters; gives the observation's id."""
-    counters = {"facts": dict(facts), "evicted": baseline.evicted, "entries": [_packed(e) for e in baseline.entries]}
+    counters = {
+        "facts": dict(facts),
+        "evicted": baseline.evicted,
+        "entries": [_packed(e) for e in baseline.entries],
+        "started": to_json(baseline.started),
+        "counting_since": to_json(baseline.counting_since),
+    }
     values = {"since": baseline.since, "counters": Jsonb(counters)}
     return int(session.value(question(session, "watch_add", schema), values))
 
@@ -61,4 +68,15 @@ def _unpacked(counters: Mapping[str, Any], taken_at: datetime, since: datetime |
         StatementEntry(role, None if query is None else int(query), nested, None, *numbers)
         for role, query, nested, *numbers in counters["entries"]
     )
-    return StatementsSnapshot(entries, taken_at, since, int(counters["evicted"]))
+    return StatementsSnapshot(
+        entries,
+        taken_at,
+        since,
+        int(counters["evicted"]),
+        started=_moment(counters.get("started")),
+        counting_since=_moment(counters.get("counting_since")),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.postgres.statements import StatementEntry, StatementsSnapshot, as_workload, difference
+from indexpilot_cli.postgres.statements import (
+    StatementEntry,
+    StatementsSnapshot,
+    as_workload,
+    crash_between,
+    difference,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 times = st.lists(st.floats(0.001, 1e5), min_size=1, max_size=30)
@@ -90,3 +96,26 @@ def test_statements_without_a_text_are_counted():
     )
     assert len(work.statements) == 1
     assert {(s.reason, s.calls, s.total_ms) for s in work.skipped} == {("empty", 1, 1), ("unparsed", 2, 4)}
+
+
+LATER = START + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("now", "calls", "crash"),
+    [
+        ({"counting_since": START, "started": START}, 9, None),
+        ({"counting_since": START, "started": LATER}, 9, None),  # a clean restart
+        ({"counting_since": LATER, "started": LATER}, 9, LATER),
+        ({"counting_since": LATER, "started": START}, 2, LATER),  # one process killed the others
+        ({"counting_since": LATER, "started": START}, 9, None),  # pg_stat_reset_shared
+        ({"counting_since": None}, 2, None),
+    ],
+)
+def test_a_crash_is_told_from_a_restart_and_from_a_reset(now, calls, crash):
+    before = reading(entry([1] * 5), counting_since=START, started=START)
+    assert crash_between(before, reading(entry([1] * calls), hours=1, **now)) == crash
+
+
+def test_a_reading_of_an_earlier_version_knows_of_no_crash():
+    assert crash_between(reading(entry([1])), reading(hours=1, counting_since=LATER, started=LATER)) is None
