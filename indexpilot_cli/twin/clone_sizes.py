@@ -56,7 +56,9 @@ def migrated(snapshot: Snapshot, before: Mapping[int, Named], after: Mapping[int
     """
     known = {size.name: size for size in snapshot.sizes}
     sizes = {
-        oid: replace(known[b.name], name=after[oid].name) for oid, b in before.items() if _kept(oid, b, after, known)
+        oid: replace(known[was.name], name=after[oid].name)
+        for oid, was in before.items()
+        if oid in after and was.name in known
     }
     sizes |= {a.oid: _new_index(a, sizes) for a in after.values() if a.kind == "i" and a.oid not in sizes}
     return replace(snapshot, sizes=tuple(sizes.values()), statistics=_lost(snapshot, before, after), extended=())
