@@ -114,6 +114,12 @@ class Action:
     default, using, from (UPDATE … FROM, DELETE … USING, or a sub-select anywhere in it), default_partition, full,
     only, with_data, no_data, deferrable, temporary, unlogged. ``nested`` marks what stands inside a DO block or a
     function body; ``parameters`` are name, value pairs of SET and storage options.
+
+    Further words: ``new_table`` (a column or constraint of the CREATE TABLE before it), ``inline`` (a constraint that
+    stands in a column's definition; the ADD_COLUMN before it carries it as a word too), ``dynamic`` (from an EXECUTE
+    of which parts are unknown; unknown names are None), ``unread`` (a body no parser reads), ``call`` (SELECT f()
+    or CALL, the function's name in ``object``), ``values`` (INSERT … VALUES). Of partitions ``table`` is the parent
+    and ``object`` the child. ``sql`` is the statement with this one action alone.
     """
 
     kind: Act

@@ -9,15 +9,18 @@ from indexpilot_cli.workload.sqlast.edit import (
     rewrite,
     set_child,
     unqualified,
+    with_only,
 )
 from indexpilot_cli.workload.sqlast.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Unparsed
 from indexpilot_cli.workload.sqlast.node import Node
 from indexpilot_cli.workload.sqlast.normal import Normalised, normalise, shaping_constants
+from indexpilot_cli.workload.sqlast.procedural import Embedded, embedded_sql
 from indexpilot_cli.workload.sqlast.text import (
     Piece,
     Statement,
     deparse,
     deparse_expression,
+    deparse_type,
     fingerprint,
     is_single,
     parse,
@@ -30,6 +33,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
     "MAX_NODES",
+    "Embedded",
     "Node",
     "Normalised",
     "Piece",
@@ -39,6 +43,8 @@ __all__ = [
     "cast",
     "deparse",
     "deparse_expression",
+    "deparse_type",
+    "embedded_sql",
     "fingerprint",
     "function_call",
     "is_single",
@@ -53,4 +59,5 @@ __all__ = [
     "skeleton",
     "split",
     "unqualified",
+    "with_only",
 ]

@@ -66,6 +66,17 @@ def set_child(node: Node, field: str, value: Node) -> Node:
     return fresh
 
 
+def with_only(node: Node, field: str, index: int) -> Node:
+    """A copy that keeps one element of a repeated field."""
+    fresh = copy(node)
+    places = getattr(fresh.message, field)
+    kept = type(places[index])()
+    kept.CopyFrom(places[index])
+    del places[:]
+    places.append(kept)
+    return fresh
+
+
 def parameters(node: Node) -> tuple[int, ...]:
     """Numbers of the ``$n`` in the tree, ascending, each once (``?`` placeholders count as 0)."""
     return tuple(sorted({n.number("number") for n in node.walk() if n.kind == "ParamRef"}))

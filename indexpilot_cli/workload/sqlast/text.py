@@ -130,6 +130,15 @@ def deparse_expression(node: Node) -> str:
     return native.deparse(result).removeprefix("SELECT").strip()
 
 
+def deparse_type(node: Node) -> str:
+    """SQL text of a type name (``varchar(10)``, ``s.mood[]``); raises ValueError when it cannot be written."""
+    result = pb.ParseResult()
+    target = result.stmts.add().stmt.select_stmt.target_list.add().res_target
+    target.val.type_cast.arg.a_const.isnull = True
+    target.val.type_cast.type_name.CopyFrom(node.message)
+    return native.deparse(result).removeprefix("SELECT NULL::").removeprefix("pg_catalog.").strip()
+
+
 @lru_cache(maxsize=4096)
 def parse_expression(text: str) -> Node:
     """The tree of one expression; raises ValueError when the text is not one."""

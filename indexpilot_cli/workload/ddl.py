@@ -1,0 +1,79 @@
+"""From a statement's parse tree to what it does, in the words of ``model.ddl_action``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from indexpilot_cli.model.ddl_action import Act, Action
+from indexpilot_cli.workload import ddl_body, ddl_dml, ddl_index, ddl_objects, ddl_session, ddl_table
+from indexpilot_cli.workload.sqlast import Node
+
+Reader = Callable[[Node, str], Iterable[Action]]
+
+_ONE: dict[str, Callable[[Node, str], Action]] = {
+    "CreateTableAsStmt": ddl_table.create_table_as,
+    "RenameStmt": ddl_table.rename,
+    "IndexStmt": ddl_index.create_index,
+    "ReindexStmt": ddl_index.reindex,
+    "RefreshMatViewStmt": ddl_index.refresh,
+    "ClusterStmt": ddl_index.cluster,
+    "ViewStmt": ddl_objects.create_view,
+    "CreateTrigStmt": ddl_objects.create_trigger,
+    "CreatePolicyStmt": ddl_objects.create_policy,
+    "AlterPolicyStmt": ddl_objects.create_policy,
+    "CreateEnumStmt": ddl_objects.create_enum,
+    "CompositeTypeStmt": ddl_objects.create_composite,
+    "CreateRangeStmt": ddl_objects.create_range,
+    "AlterEnumStmt": ddl_objects.alter_enum,
+    "AlterDomainStmt": ddl_objects.alter_domain,
+    "CreateSeqStmt": ddl_objects.sequence,
+    "AlterSeqStmt": ddl_objects.sequence,
+    "CreateStatsStmt": ddl_objects.create_statistics,
+    "CreateExtensionStmt": ddl_objects.named,
+    "AlterObjectSchemaStmt": ddl_objects.set_schema,
+    "AlterOwnerStmt": ddl_objects.owner,
+    "CommentStmt": ddl_objects.comment,
+    "CopyStmt": ddl_dml.copy,
+    "TransactionStmt": ddl_session.transaction,
+    "VariableSetStmt": ddl_session.setting,
+    "CallStmt": ddl_body.call,
+    "RuleStmt": ddl_body.rule,
+}
+_MANY: dict[str, Reader] = {
+    "CreateStmt": ddl_table.create_table,
+    "AlterTableStmt": ddl_table.alter_table,
+    "DropStmt": ddl_objects.drop,
+    "CreateDomainStmt": ddl_objects.create_domain,
+    "GrantStmt": ddl_objects.grant,
+    "GrantRoleStmt": ddl_objects.grant,
+    "VacuumStmt": ddl_index.vacuum,
+    "LockStmt": ddl_index.lock,
+    "TruncateStmt": ddl_index.truncate,
+    "SelectStmt": ddl_dml.rows,
+    "InsertStmt": ddl_dml.rows,
+    "UpdateStmt": ddl_dml.rows,
+    "DeleteStmt": ddl_dml.rows,
+    "MergeStmt": ddl_dml.rows,
+}
+
+
+def read_actions(node: Node, sql: str) -> Iterator[Action]:
+    """What a statement does, in its own order; at least one Action (OTHER when it touches nothing we know)."""
+    if node.kind in _ONE:
+        yield _ONE[node.kind](node, sql)
+    elif node.kind in _MANY:
+        yield from _MANY[node.kind](node, sql)
+    elif node.kind == "DoStmt":
+        yield from ddl_body.do_block(node, sql, read_actions)
+    elif node.kind == "CreateFunctionStmt":
+        yield from ddl_body.create_function(node, sql, read_actions)
+    elif node.kind == "CreateSchemaStmt":
+        yield ddl_objects.named(node, sql)
+        for element in node.children("schema_elts"):
+            yield from read_actions(element, sql)
+    elif node.kind == "CreateForeignTableStmt" and (base := node.child("base_stmt")) is not None:
+        yield from ddl_table.create_table(base, sql)
+    elif node.kind == "ExplainStmt" and ddl_session.runs(node) and (query := node.child("query")) is not None:
+        yield from read_actions(query, sql)
+    else:
+        yield Action(Act.OTHER, type=node.kind.removesuffix("Stmt"), sql=sql)

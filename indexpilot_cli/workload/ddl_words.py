@@ -1,0 +1,99 @@
+"""Names, types and expressions of parse trees as the text an Action holds."""
+
+from __future__ import annotations
+
+from indexpilot_cli.workload.sqlast import Node, deparse, deparse_expression, deparse_type
+
+
+def relation(node: Node | None) -> tuple[str | None, str | None]:
+    """(schema, name) of a RangeVar."""
+    if node is None:
+        return None, None
+    return node.text("schemaname") or None, node.text("relname") or None
+
+
+def qualified(parts: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """(schema, name) of a dotted name."""
+    if not parts:
+        return None, None
+    return (parts[-2] if len(parts) > 1 else None), parts[-1]
+
+
+def strings(node: Node | None) -> tuple[str, ...]:
+    """The parts of a name, whether it stands as a List, a String, a TypeName or an ObjectWithArgs."""
+    if node is None:
+        return ()
+    if node.kind == "String":
+        return (node.text("sval"),)
+    field = {"List": "items", "TypeName": "names", "ObjectWithArgs": "objname"}.get(node.kind)
+    return node.names(field) if field else ()
+
+
+def expression(node: Node | None) -> str | None:
+    """SQL text of an expression; None where there is none or it cannot be written."""
+    if node is None:
+        return None
+    try:
+        return deparse_expression(node)
+    except ValueError:
+        return None
+
+
+def type_text(node: Node | None) -> str | None:
+    """SQL text of a type with its modifiers."""
+    if node is None:
+        return None
+    try:
+        return deparse_type(node)
+    except ValueError:
+        return ".".join(node.names("names")) or None
+
+
+def statement_text(node: Node) -> str:
+    """SQL text of a statement, empty where it cannot be written."""
+    try:
+        return deparse(node)
+    except ValueError:
+        return ""
+
+
+def value(node: Node | None) -> str:
+    """The text of an option's value: a word, a number, a string or a type."""
+    if node is None:
+        return ""
+    if node.kind == "A_Const":
+        return constant(node) or ""
+    plain = {"String": "sval", "Float": "fval"}
+    if node.kind in plain:
+        return node.text(plain[node.kind])
+    if node.kind == "Integer":
+        return str(node.number("ival"))
+    if node.kind == "Boolean":
+        return "true" if node.flag("boolval") else "false"
+    if node.kind == "TypeName":
+        return type_text(node) or ""
+    return expression(node) or ""
+
+
+def constant(node: Node) -> str | None:
+    """The text of a constant, without quotes; None for NULL."""
+    if node.flag("isnull"):
+        return None
+    which = node.message.WhichOneof("val")
+    inner = node.child(which) if which else None
+    return value(inner) if inner is not None else ""
+
+
+def options(node: Node, field: str = "options") -> tuple[tuple[str, str], ...]:
+    """The DefElems of a field as (name, value)."""
+    return tuple((o.text("defname"), value(o.child("arg"))) for o in node.children(field) if o.kind == "DefElem")
+
+
+def words(*given: str | bool | None) -> frozenset[str]:
+    """The words that are set: ``words(node.flag("x") and "x", …)``."""
+    return frozenset(word for word in given if isinstance(word, str) and word)
+
+
+def cascade(node: Node) -> str:
+    """``cascade`` when the statement says so."""
+    return "cascade" if node.enum("behavior") == "DROP_CASCADE" else ""
