@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +72,15 @@ StopOnError = Annotated[
 VerifyOption = Annotated[
     Verify | None, typer.Option("--verify", help="Find out afterwards whether it paid.", rich_help_panel=WHAT)
 ]
+Workload = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workload",
+        metavar="FILE",
+        help="Verify with these statements: SQL or server logs (repeatable).",
+        rich_help_panel=WHAT,
+    ),
+]
 ReplayOn = Annotated[
     str | None,
     typer.Option("--replay-on", metavar="DSN", help="Replay on this standby or clone, not here.", rich_help_panel=WHAT),
@@ -109,8 +119,12 @@ def lock_flags(lock_timeout: str | None, build_timeout: str | None = None) -> Fl
     }
 
 
-def check_verification(verify: Verify | None, replay_on: str | None, *, auto_revert: bool) -> None:
+def check_verification(
+    verify: Verify | None, replay_on: str | None, workload: Sequence[str] | None, *, auto_revert: bool
+) -> None:
     """Raises UsageError for options that need another."""
+    if workload and verify not in (Verify.PLANNER, Verify.REPLAY):
+        raise UsageError("--workload needs --verify planner or --verify replay", hint="indexpilot apply --help")
     if replay_on is not None and verify is not Verify.REPLAY:
         raise UsageError("--replay-on needs --verify replay", hint="indexpilot apply --help")
     if auto_revert and verify is None:

@@ -101,8 +101,12 @@ def recommend_request(
     )
 
 
-def apply_request(session: Session, source: Source | None, **asked: Any) -> ApplyRequest:
-    """The request of ``apply``; deadlines, budget and safeguards come from the settings, where flags have gone."""
+def apply_request(session: Session, source: Source | None, files: Sequence[str] | None, **asked: Any) -> ApplyRequest:
+    """The request of ``apply``; deadlines, budget and safeguards come from the settings, where flags have gone.
+
+    ``files`` hold the statements to verify with.
+    """
+    from indexpilot_cli.cli.change import origins
     from indexpilot_cli.model.requests import ApplyRequest
 
     settings = session.settings
@@ -112,10 +116,11 @@ def apply_request(session: Session, source: Source | None, **asked: Any) -> Appl
         lock_timeout=locks.lock_timeout_seconds,
         build_timeout=locks.build_timeout_seconds or None,
         budget_bytes=settings.advisor.budget,
-        workload=workload(session, source, None),
+        workload=workload(session, source, files),
         planner=planner(session),
         safeguards=settings.production_safeguards,
         bypass=settings.bypass,
+        origins=origins(session),
         record=session.record(),
         **asked,
     )

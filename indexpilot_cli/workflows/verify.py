@@ -21,6 +21,7 @@ from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.intent import Event
 from indexpilot_cli.model.operation import MutationReport, Operation, OperationState
 from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.model.workload import FoldedWorkload
 from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.workflows import verify_statistics as statistics
 from indexpilot_cli.workflows.apply_desk import Desk
@@ -28,7 +29,7 @@ from indexpilot_cli.workflows.apply_report import report_of_event
 from indexpilot_cli.workflows.rollback_drop import take_back
 from indexpilot_cli.workflows.source import open_source
 from indexpilot_cli.workflows.verify_replay import Trial, open_trial
-from indexpilot_cli.workflows.verify_workload import templates_of
+from indexpilot_cli.workflows.verify_workload import templates_of, with_classes
 
 if TYPE_CHECKING:
     from indexpilot_cli.postgres.statements import StatementsSnapshot
@@ -46,6 +47,7 @@ class Verifier:
     desk: Desk
     request: ApplyRequest
     catalog: Catalog | None = None
+    folded: FoldedWorkload | None = None
     trial: Trial | None = None
     reading: StatementsSnapshot | None = None
     operations: dict[str, Operation] = field(default_factory=dict)
@@ -97,10 +99,10 @@ class Verifier:
             return Verification(Word.NOT_ENOUGH, self.missing)
         if self.trial is not None:
             return self.trial.after(operation)
-        if self.request.verify == PLANNER:
+        if self.folded is not None:
             from indexpilot_cli.workflows.verify_planner import check
 
-            return check(operation, self.request, self.desk.progress)
+            return check(operation, self.request, self.folded, self.desk.progress)
         assert self.catalog is not None and self.reading is not None
         return statistics.begin(self.desk.look, self.desk.log, operation, self.reading, self.catalog, self.desk.schema)
 
@@ -121,20 +123,22 @@ def open_verifier(desk: Desk, request: ApplyRequest) -> Iterator[Verifier]:
     """The verifier for one run, with its sessions.
 
     Raises PrerequisiteError before anything is built when the evidence asked for cannot be had: no
-    pg_stat_statements, an unreachable standby.
+    pg_stat_statements, an unreachable standby; UsageError when a file of statements cannot be read.
     """
+    if request.verify is None:
+        yield Verifier(desk, request)
+        return
     with ExitStack() as stack:
-        if request.verify not in (STATISTICS, REPLAY):
-            yield Verifier(desk, request)
-            return
         source = stack.enter_context(open_source(request.connection, None, desk.progress))
         verifier = Verifier(desk, request, source.catalog)
         if request.verify == STATISTICS:
             statistics.reading(desk.look)
+        elif request.verify == PLANNER:
+            verifier.folded = templates_of(source, request)
         else:
-            folded = templates_of(source, request)
+            templates = with_classes(templates_of(source, request), source)
             verifier.trial = stack.enter_context(
-                open_trial(request, desk.progress, source.catalog, folded.templates, lambda: desk.stop.requested)
+                open_trial(request, desk.progress, source.catalog, templates, lambda: desk.stop.requested)
             )
         yield verifier
 

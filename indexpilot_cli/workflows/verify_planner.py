@@ -10,30 +10,30 @@ from indexpilot_cli.execution.verify_verdict import Verification
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import Operation
 from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.requests import ApplyRequest, TableFilter
-from indexpilot_cli.model.workload import QueryTemplate
+from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import prepared, types_from
 from indexpilot_cli.workflows.source import open_source
-from indexpilot_cli.workflows.templates import fold_workload
 from indexpilot_cli.workflows.verify_workload import family, reads_on
 
 
-def check(operation: Operation, request: ApplyRequest, progress: Progress) -> Verification:
-    """Plan costs of every read of the table with the built index, at its real size, and without it.
+def check(operation: Operation, request: ApplyRequest, folded: FoldedWorkload, progress: Progress) -> Verification:
+    """Plan costs of every read of the table in ``folded`` with the built index, at its real size, and without it.
 
     Both sides have the statistics of now, so a difference is the index's. Raises PrerequisiteError without a planner.
     """
-    with open_source(request.connection, None, progress) as source:
-        folded = fold_workload(source, request.workload, TableFilter(), progress)
-        with open_estimator(source, request.planner, progress) as estimator:
-            ready = prepared(folded, source.catalog, types_from(estimator))
-            affected = reads_on(ready.templates, family(source.catalog, operation.table))
-            hidden = frozenset({QualifiedName(operation.table.schema, operation.name)})
-            scenarios = [(t, s) for t in affected for s in t.scenarios]
-            progress.stage(f"planning {len(affected)} templates with and without {operation.name}")
-            with_it = estimator.plan([WhatIf(s.statement) for _, s in scenarios])
-            without = estimator.plan([WhatIf(s.statement, hidden=hidden) for _, s in scenarios])
+    with (
+        open_source(request.connection, None, progress) as source,
+        open_estimator(source, request.planner, progress) as estimator,
+    ):
+        ready = prepared(folded, source.catalog, types_from(estimator))
+        affected = reads_on(ready.templates, family(source.catalog, operation.table))
+        hidden = frozenset({QualifiedName(operation.table.schema, operation.name)})
+        scenarios = [(t, s) for t in affected for s in t.scenarios]
+        progress.stage(f"planning {len(affected)} templates with and without {operation.name}")
+        with_it = estimator.plan([WhatIf(s.statement) for _, s in scenarios])
+        without = estimator.plan([WhatIf(s.statement, hidden=hidden) for _, s in scenarios])
     before: dict[str, float] = defaultdict(float)
     after: dict[str, float] = defaultdict(float)
     for (template, scenario), old, new in zip(scenarios, without, with_it, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.progress import Silent
@@ -16,9 +17,20 @@ from indexpilot_cli.workflows.templates import fold_workload
 
 
 def templates_of(source: Source, request: ApplyRequest) -> FoldedWorkload:
-    """The templates of the request's workload with their parameter classes."""
-    folded = fold_workload(source, request.workload, TableFilter(), Silent())
-    return prepared(folded, source.catalog, None)
+    """The templates of the request's workload, without parameter classes.
+
+    Raises UsageError for a file that cannot be read, PrerequisiteError where the server has no statements to tell.
+    """
+    try:
+        return fold_workload(source, request.workload, TableFilter(), Silent())
+    except PrerequisiteError as error:
+        hint = f"{error.hint}, or give the statements with --workload FILE" if error.hint else None
+        raise PrerequisiteError(error.message, detail=error.detail, hint=hint, code=error.code) from error
+
+
+def with_classes(folded: FoldedWorkload, source: Source) -> tuple[QueryTemplate, ...]:
+    """The templates with their parameter classes."""
+    return prepared(folded, source.catalog, None).templates
 
 
 def family(catalog: Catalog, table: QualifiedName) -> frozenset[QualifiedName]:

@@ -89,6 +89,24 @@ def test_one_index_by_id_by_file_and_at_most_so_many(changes):
         connection.rollback()
 
 
+@pytest.mark.parametrize("mode", ["planner", "replay"])
+def test_the_statements_to_verify_with_come_from_a_file(changes, mode):
+    (changes.home / "reads.sql").write_text("SELECT id, status FROM orders WHERE customer_id = 4711;\n")
+    wanted = next(r for r in changes.advice if "customer_id" in r["keys"])
+    asked = ("apply", wanted["id"], "--yes", "--verify", mode, "--json")
+    missing = changes.cli(*asked, "--workload", "absent.sql")
+    assert missing.code == 2
+    assert "absent.sql" in missing.json("error")["error"]["message"]
+    assert changes.ours() == {}  # found out before anything was built
+    ran = changes.cli(*asked, "--workload", "reads.sql")
+    assert ran.code == 0, ran.err
+    (built,) = ran.json("apply")["result"]["mutations"]
+    assert built["verification"]["verdict"] == "verified"
+    assert "q-" in built["verification"]["text"]
+    undo = changes.cli("rollback", "--last", "--dry-run")
+    assert "1 template gets slower (as measured when it was built)" in undo.out
+
+
 def test_outside_the_window_cron_is_silent_and_a_person_is_told(changes):
     cron = changes.cli("apply", "--window", "--yes", "--max", "1", "--quiet", **closed_window())
     assert (cron.code, cron.out, cron.err) == (0, "", "")
@@ -128,6 +146,8 @@ def test_what_cannot_be_answered_is_refused_before_any_server_is_asked(cli, no_s
     [
         (("apply", "--yes", "--auto-revert"), "--auto-revert needs --verify"),
         (("apply", "--yes", "--verify", "--replay-on", "x"), "--replay-on needs --verify replay"),
+        (("apply", "--yes", "--workload", "w.sql"), "--workload needs --verify planner or --verify replay"),
+        (("apply", "--yes", "--verify", "statistics", "--workload", "w.sql"), "--workload needs"),
         (("apply", "--yes", "--lock-timeout", "soon"), "--lock-timeout"),
         (("apply", "--yes", "--max", "0"), "--max"),
         (("rollback", "--yes"), "say what to take back"),

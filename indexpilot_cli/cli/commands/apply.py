@@ -13,7 +13,7 @@ EXAMPLES = """Examples:
 
   indexpilot apply --window --yes --max 1 --quiet
 
-  indexpilot apply R-7f3a1c09 --verify replay --auto-revert
+  indexpilot apply R-7f3a1c09 --verify replay --workload postgresql.json
 """
 
 
@@ -31,6 +31,7 @@ def apply(
     build_timeout: own.BuildTimeout = None,
     stop_on_error: own.StopOnError = False,
     verify: own.VerifyOption = None,
+    workload: own.Workload = None,
     replay_on: own.ReplayOn = None,
     auto_revert: own.AutoRevert = False,
     no_analyze: own.NoAnalyze = False,
@@ -47,9 +48,9 @@ def apply(
     from indexpilot_cli.cli import change
     from indexpilot_cli.cli.requests import apply_request, planner_flags
 
-    flags = {**own.lock_flags(lock_timeout, build_timeout), "advisor.budget": ("--budget", budget)}
-    session.load({**flags, **planner_flags(what_if, workers)})
-    own.check_verification(verify, replay_on, auto_revert=auto_revert)
+    limits = own.lock_flags(lock_timeout, build_timeout)
+    session.load({**limits, **planner_flags(what_if, workers), "advisor.budget": ("--budget", budget)})
+    own.check_verification(verify, replay_on, workload, auto_revert=auto_revert)
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.render.views.apply import view
     from indexpilot_cli.workflows.apply import run
@@ -57,6 +58,7 @@ def apply(
     request = apply_request(
         session,
         source,
+        workload,
         targets=tuple(targets or ()),
         window=window or None,
         cron=window is not None,
@@ -72,7 +74,6 @@ def apply(
         auto_revert=auto_revert,
         force=force,
         require_approval=require_approval,
-        origins=change.origins(session),
     )
     return change.carry_out(session, run, request, view, exit_code=exit_code)
 
