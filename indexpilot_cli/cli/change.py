@@ -38,6 +38,7 @@ class Asking:
     def __call__(self, result: ApplyResult) -> bool:
         """Show what the guards say and what will be done, and ask."""
         from indexpilot_cli.cli.console_progress import Spinner
+        from indexpilot_cli.cli.show import diagnostic
         from indexpilot_cli.render.views.apply import question
 
         if isinstance(self.progress, Spinner):
@@ -45,6 +46,8 @@ class Asking:
         show_guards(self.session, result.verdicts)
         self.shown = True
         aside(self.session, question(result))
+        for warning in result.warnings:
+            diagnostic(self.session, "warning", warning.message)
         return self.session.confirm("Proceed?")
 
 

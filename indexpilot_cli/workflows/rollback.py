@@ -21,7 +21,7 @@ from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
 from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.reconcile import parts_of, reconcile
 from indexpilot_cli.workflows.rollback_choose import Step, choose
-from indexpilot_cli.workflows.rollback_drop import take_back
+from indexpilot_cli.workflows.rollback_drop import standby_warning, take_back
 from indexpilot_cli.workflows.rollback_restore import bring_back
 
 Confirm = Callable[[ApplyResult], bool]
@@ -46,11 +46,17 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
     no = guards.refused(verdicts, force=False)
     reconciled = () if request.dry_run or no else _reconciled(desk)
     steps = choose(desk, request)
+    warnings = _warnings(desk, steps)
     planned = ApplyResult(
-        _plan(request), verdicts, tuple(s.report for s in steps), request.dry_run, reconciled=reconciled
+        _plan(request),
+        verdicts,
+        tuple(s.report for s in steps),
+        request.dry_run,
+        reconciled=reconciled,
+        warnings=warnings,
     )
     if request.dry_run:
-        return outcome(planned, server, command="rollback", warnings=_standby_warning(desk))
+        return outcome(planned, server, command="rollback", warnings=warnings)
     if not any(s.report.outcome == "planned" for s in steps):
         return skipped_outcome(replace(planned, skipped="nothing_to_undo"), server, command="rollback")
     if no:
@@ -66,7 +72,7 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
         server,
         command="rollback",
         error=error,
-        warnings=_standby_warning(desk),
+        warnings=warnings,
         stopped_by=desk.stop.signal,
     )
 
@@ -136,16 +142,11 @@ def _verdicts(desk: Desk, request: RollbackRequest) -> tuple[Verdict, ...]:
     )
 
 
-def _standby_warning(desk: Desk) -> tuple[Warn, ...]:
-    try:
-        standbys = guard_facts.standbys(desk.look)
-    except IndexPilotError:
-        return ()
-    if not standbys:
-        return ()
-    names = ", ".join(s.name for s in standbys)
-    text = f"queries on {names} that use a dropped index at that moment are cancelled there"
-    return (Warn("standby_queries", names, text),)
+def _warnings(desk: Desk, steps: tuple[Step, ...]) -> tuple[Warn, ...]:
+    """What to know before the question is answered."""
+    drops = any(step.drops and step.report.outcome == "planned" for step in steps)
+    warning = standby_warning(desk) if drops else None
+    return () if warning is None else (warning,)
 
 
 def _plan(request: RollbackRequest) -> str | None:

@@ -15,7 +15,8 @@ from indexpilot_cli.model.intent import Event, IndexFacts
 from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
-from indexpilot_cli.postgres import build
+from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.postgres import build, guard_facts
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk, take_lock
 from indexpilot_cli.workflows.apply_report import report_of_event, report_of_undo
@@ -93,8 +94,29 @@ def _gone(desk: Desk, event: Event) -> MutationReport:
     return report_of_undo(event, "already_done", notes=("the index was gone already",))
 
 
+def standby_warning(desk: Desk) -> Warn | None:
+    """What a drop does to queries on standbys, to be said before it; None where no standby is to be seen.
+
+    https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CONFLICT
+    """
+    try:
+        names = ", ".join(s.name for s in guard_facts.standbys(desk.look))
+    except IndexPilotError:
+        return None
+    if not names:
+        return None
+    text = (
+        f"queries on {names} that use a dropped index are cancelled there (SQLSTATE 40001), "
+        "unless they end within its max_standby_streaming_delay"
+    )
+    return Warn("standby_queries", names, text)
+
+
 def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason: str) -> MutationReport:
     sql = drop_index(found.name, concurrently=not found.partitioned)
+    warning = standby_warning(desk)
+    if warning is not None:
+        desk.progress.say(warning.message)
     pid, started = build.backend(session)
     details = dict(event.details) | {
         "kind": OperationKind.DROP.value,
@@ -105,6 +127,7 @@ def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason:
         "sql": sql,
         "rollback_sql": found.ddl,
         "rollback_reason": reason,
+        **({"standbys": warning.object} if warning is not None else {}),
         "command": desk.record.command,
         "actor": desk.record.actor,
     }

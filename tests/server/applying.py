@@ -117,12 +117,12 @@ def run_apply(dsn, *targets, **more):
     return apply.run(request(dsn, *targets, **more), Silent(), refuse)
 
 
-def run_rollback(dsn, *targets, **more):
-    facts = {"lock_timeout": 0.5, "retries": 1, "confirmed": True} | more
+def run_rollback(dsn, *targets, confirm=None, **more):
+    facts = {"lock_timeout": 0.5, "retries": 1, "confirmed": confirm is None} | more
     asked = RollbackRequest(
         connection=Connection(dsn), targets=targets, record=Record("tester", "1", "rollback"), **facts
     )
-    return rollback.run(asked, Silent(), refuse)
+    return rollback.run(asked, Silent(), confirm or refuse)
 
 
 @dataclass(frozen=True)
