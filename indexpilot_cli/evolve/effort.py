@@ -1,0 +1,63 @@
+"""Which statements really walk over whole tables: on an empty clone every read looks like one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import MigrationObservation, StatementObservation, Work, WorkKind
+
+RowsRead = Callable[[str], Mapping[QualifiedName, float] | None]
+
+_DATA = frozenset({Act.SELECT, Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE})
+_WALKS = frozenset({WorkKind.SCAN, WorkKind.MODIFY})
+
+
+def lightened(
+    observation: MigrationObservation, migration: Migration, rows_read: RowsRead, long_rows: float
+) -> MigrationObservation:
+    """The observation without walks that a planner with the real sizes does by an index.
+
+    ``rows_read`` tells rows a statement reads of each table, None when it cannot say: then what was seen stays.
+    """
+    written = {s.number: s for s in migration.statements}
+    statements = tuple(_lighten(s, written[s.number], rows_read, long_rows) for s in observation.statements)
+    return replace(observation, statements=statements)
+
+
+def _lighten(
+    seen: StatementObservation, written: MigrationStatement, rows_read: RowsRead, long_rows: float
+) -> StatementObservation:
+    if not any(w.kind in _WALKS for w in seen.work):
+        return seen
+    found = _rows(written, rows_read)
+    if found is None:
+        return seen
+    kept = tuple(w for w in seen.work if w.kind not in _WALKS or _long(w, found, long_rows))
+    return replace(seen, work=kept)
+
+
+def _rows(written: MigrationStatement, rows_read: RowsRead) -> Mapping[QualifiedName, float] | None:
+    """Rows read by all the statement's parts; None unless every one of them is data work that can be planned."""
+    parts = [a for a in written.actions if a.kind not in (Act.DO, Act.CALL)]
+    if not parts or not all(a.kind in _DATA for a in parts):
+        return None
+    total: dict[QualifiedName, float] = {}
+    for part in parts:
+        rows = rows_read(_text(part, written))
+        if rows is None:
+            return None
+        for table, count in rows.items():
+            total[table] = total.get(table, 0.0) + count
+    return total
+
+
+def _text(part: Action, written: MigrationStatement) -> str:
+    return part.sql if part.nested else written.sql
+
+
+def _long(work: Work, found: Mapping[QualifiedName, float], long_rows: float) -> bool:
+    """A table the plan does not mention was reached another way (a trigger, a function): it stays."""
+    return found.get(work.relation.table or work.relation.name, float("inf")) >= long_rows

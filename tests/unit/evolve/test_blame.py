@@ -1,0 +1,76 @@
+"""Which statement a suffering query is blamed on."""
+
+from __future__ import annotations
+
+from indexpilot_cli.evolve.blame import blamed, dropped_indexes, touched_tables
+from indexpilot_cli.model.ddl_action import Migration
+from indexpilot_cli.model.migration import TemplateImpact
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import (
+    CatalogChange,
+    CatalogObject,
+    ChangeKind,
+    MigrationObservation,
+    RunState,
+    SqlError,
+    StatementObservation,
+)
+
+ORDERS = QualifiedName("public", "orders")
+FILES = (Migration("a.sql", ""), Migration("b.sql", ""))
+
+
+def thing(kind, *path):
+    return CatalogObject(kind, f"{kind}:1", path, "", ORDERS)
+
+
+def observed(path, *changes):
+    statements = (
+        StatementObservation(number, RunState.RAN, number, changes=(change,))
+        for number, change in enumerate(changes, 1)
+    )
+    return MigrationObservation(path, "clone/16", tuple(statements))
+
+
+def dropped(kind, *path):
+    return CatalogChange(ChangeKind.DROPPED, thing(kind, *path), None, ORDERS)
+
+
+ADDED = CatalogChange(ChangeKind.CREATED, None, thing("column", "public", "orders", "extra"), ORDERS)
+COLUMN = dropped("column", "public", "orders", "note")
+INDEX = dropped("index", "public", "orders_note_idx")
+SEEN = (observed("a.sql", ADDED), observed("b.sql", INDEX, COLUMN))
+
+
+def place(impact):
+    found = blamed(impact, FILES, SEEN)
+    return found.file, found.statement
+
+
+def test_the_statement_that_took_away_what_the_error_names():
+    error = SqlError("42703", 'column "note" does not exist')
+    assert place(TemplateImpact("q", "SELECT note FROM orders", "breaks", error=error)) == ("b.sql", 2)
+    unquoted = SqlError("42703", "column o.note does not exist")
+    assert place(TemplateImpact("q", "SELECT o.note FROM orders o", "breaks", error=unquoted)) == ("b.sql", 2)
+
+
+def test_a_part_of_a_name_is_not_the_name():
+    error = SqlError("42703", 'column "extras" does not exist')
+    first, last = observed("a.sql", dropped("column", "public", "other", "extras")), observed("b.sql", COLUMN, ADDED)
+    found = blamed(TemplateImpact("q", "SELECT 1", "breaks", error=error), FILES, (first, last))
+    assert (found.file, found.statement) == ("a.sql", 1)
+
+
+def test_a_lost_index_is_the_fault_of_its_drop():
+    impact = TemplateImpact("q", "SELECT 1 FROM orders", "slower", indexes_lost=("orders_note_idx",))
+    assert place(impact) == ("b.sql", 1)
+
+
+def test_without_any_change_it_is_the_last_file():
+    found = blamed(TemplateImpact("q", "x", "breaks"), FILES, ())
+    assert (found.file, found.statement) == ("b.sql", None)
+
+
+def test_what_was_touched():
+    assert touched_tables(SEEN) == {ORDERS}
+    assert dropped_indexes(SEEN) == {"orders_note_idx"}

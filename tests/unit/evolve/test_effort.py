@@ -1,0 +1,58 @@
+"""Walks that a planner with real sizes does by an index are none."""
+
+from __future__ import annotations
+
+from indexpilot_cli.evolve.effort import lightened
+from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import (
+    MigrationObservation,
+    Relation,
+    RunState,
+    StatementObservation,
+    Work,
+    WorkKind,
+)
+
+T, U = QualifiedName("public", "t"), QualifiedName("public", "u")
+WALK = Work(WorkKind.SCAN, Relation(T), source="scans")
+OTHER = Work(WorkKind.SCAN, Relation(U), source="scans")
+BUILD = Work(WorkKind.BUILD_INDEX, Relation(T), "i")
+
+
+def kept(rows, *actions, work=(WALK,)):
+    statement = MigrationStatement(1, "the statement", 1, 1, 0, 13, actions)
+    seen = MigrationObservation("f", "m", (StatementObservation(1, RunState.RAN, 1, work=work),))
+    answer = lightened(seen, Migration("f", "", (statement,)), rows, 5000)
+    return answer.statements[0].work
+
+
+def test_few_rows_by_an_index_are_no_walk_and_a_whole_table_is():
+    update = Action(Act.UPDATE, table="t")
+    assert kept(lambda sql: {T: 1.0}, update) == ()
+    assert kept(lambda sql: {T: float("inf")}, update) == (WALK,)
+
+
+def test_what_cannot_be_planned_stays():
+    assert kept(lambda sql: None, Action(Act.UPDATE)) == (WALK,)
+    assert kept(lambda sql: {T: 1.0}, Action(Act.ADD_CONSTRAINT)) == (WALK,)
+
+
+def test_what_the_plan_does_not_mention_was_a_trigger_and_stays():
+    assert kept(lambda sql: {T: 1.0}, Action(Act.DELETE), work=(WALK, OTHER)) == (OTHER,)
+
+
+def test_other_work_is_not_touched():
+    assert kept(lambda sql: {T: 1.0}, Action(Act.SELECT), work=(WALK, BUILD)) == (BUILD,)
+
+
+def test_statements_of_a_block_are_planned_one_by_one_and_added():
+    asked = []
+
+    def rows(sql):
+        asked.append(sql)
+        return {T: 3000.0}
+
+    block = (Action(Act.DO), Action(Act.UPDATE, nested=True, sql="a"), Action(Act.UPDATE, nested=True, sql="b"))
+    assert kept(rows, *block) == (WALK,)
+    assert asked == ["a", "b"]
