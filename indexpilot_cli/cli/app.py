@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn, cast
 
 import typer
+from typer.core import TyperGroup
 
 from indexpilot_cli import __version__
 from indexpilot_cli.errors import IndexPilotError, UsageError
@@ -30,6 +31,7 @@ COMMANDS = {
     "snapshot": "Save schema, statistics and workload to a file.",
     "doctor": "Check connection, rights, statistics and the twin.",
     "history": "Show the mutation log.",
+    "schema-evolve": "Review a schema change before it runs.",
     "bypass": "Switch IndexPilot off and on again.",
     "config": "Show or check the settings.",
     "schema": "Print the JSON schema of a result.",
@@ -85,12 +87,13 @@ def _stub() -> None:
 
 
 def _add(app: typer.Typer, name: str, text: str) -> None:
-    module = importlib.import_module(f"indexpilot_cli.cli.commands.{name}")
+    module = importlib.import_module(f"indexpilot_cli.cli.commands.{name.replace('-', '_')}")
     commands: dict[str, Callable[..., int]] = module.COMMANDS
     if set(commands) == {name}:
         app.command(name, epilog=module.EXAMPLES)(commands[name])
         return
-    group = typer.Typer(help=text, epilog=module.EXAMPLES, no_args_is_help=True, rich_markup_mode="rich")
+    kind: type[TyperGroup] = getattr(module, "GROUP", TyperGroup)
+    group = typer.Typer(cls=kind, help=text, epilog=module.EXAMPLES, no_args_is_help=True, rich_markup_mode="rich")
     group.callback()(_stub)
     for key, function in commands.items():
         group.command(key, epilog=module.EXAMPLES)(function)

@@ -16,10 +16,12 @@ LOCAL: tuple[Group, ...] = (OutputOptions, RunOptions)
 SERVER: tuple[Group, ...] = (OutputOptions, ConnectionOptions, RunOptions)
 
 
-def command(name: str, *groups: Group, sql: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def command(
+    name: str, *groups: Group, sql: bool = False, also: tuple[str, ...] = ()
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Decorate ``f(session, *, option…) -> exit code``; the result also takes the fields of the groups.
 
-    ``sql`` says that the command's result has an SQL form.
+    ``sql`` says that the command's result has an SQL form, ``also`` which others it has beyond the common ones.
     """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
@@ -34,7 +36,7 @@ def command(name: str, *groups: Group, sql: bool = False) -> Callable[[Callable[
                 output=typing.cast(OutputOptions, options[OutputOptions]),
                 connection=typing.cast(ConnectionOptions | None, options.get(ConnectionOptions)),
                 run=typing.cast(RunOptions, options[RunOptions]),
-                has_sql=sql,
+                forms=(*also, "sql") if sql else also,
             )
             return function(session, **given)
 

@@ -16,7 +16,7 @@ from indexpilot_cli.cli.output import write_stdout
 from indexpilot_cli.cli.terminal import Terminal
 from indexpilot_cli.errors import IndexPilotError
 
-_MACHINE = ("json", "yaml")
+_MACHINE = ("json", "yaml", "sarif", "github")
 _MASK = "********"
 _PASSWORD_VARIABLES = ("PGPASSWORD", "DB_PASSWORD", "PGSSLPASSWORD")
 
@@ -70,7 +70,7 @@ def lines(error: IndexPilotError, terminal: Terminal, secrets: Sequence[str] = (
 
 
 def _document(error: IndexPilotError, code: int, form: str, secrets: Sequence[str]) -> str:
-    from indexpilot_cli.render import envelope
+    from indexpilot_cli.render import envelope, github, sarif
 
     clean = type(error)(
         mask(error.message, secrets),
@@ -78,12 +78,14 @@ def _document(error: IndexPilotError, code: int, form: str, secrets: Sequence[st
         hint=mask(error.hint, secrets) if error.hint else None,
         code=error.code,
     )
+    if form in ("sarif", "github"):
+        return sarif.failure(clean) if form == "sarif" else github.failure(clean)
     document = envelope.failure(clean, code, datetime.now(UTC))
     return envelope.as_json(document) if form == "json" else envelope.as_yaml(document)
 
 
 def wanted_form(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """json or yaml when the command line (or the environment) asks for it, also where it cannot be parsed."""
+    """json, yaml, sarif or github when the command line (or the environment) asks for it, even if it is wrong."""
     before = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     if "--json" in before:
         return "json"

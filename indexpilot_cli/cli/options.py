@@ -24,6 +24,8 @@ class Format(StrEnum):
     YAML = "yaml"
     MARKDOWN = "markdown"
     SQL = "sql"
+    SARIF = "sarif"
+    GITHUB = "github"
 
 
 class Color(StrEnum):
@@ -56,9 +58,15 @@ class Source(StrEnum):
 class OutputOptions:
     """Form and place of the result, and how much is said around it."""
 
-    format: Annotated[Format | None, typer.Option("--format", help="Form of the result.", rich_help_panel=OUTPUT)] = (
-        None
-    )
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            metavar="FORM",
+            help="table, json, yaml, markdown, sql, sarif or github.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
     json: Annotated[bool, typer.Option("--json", metavar="", help="Same as --format json.", rich_help_panel=OUTPUT)] = (
         False
     )

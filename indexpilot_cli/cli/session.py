@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from indexpilot_cli.model.requests import Connection, Record
     from indexpilot_cli.model.settings import Settings
 
-_SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql"}
+_SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql", ".sarif": "sarif"}
+_COMMON = ("table", "json", "yaml", "markdown")
+_NAMES = {"sql": "SQL", "sarif": "SARIF", "github": "GitHub"}
 
 
 class HasConnection(Protocol):
@@ -46,7 +48,7 @@ class Session:
     output: OutputOptions
     server: ConnectionOptions | None
     run: RunOptions
-    has_sql: bool
+    forms: tuple[str, ...]
     settings: Settings
     terminal: Terminal
     password: str | None = dataclasses.field(default=None, repr=False)
@@ -59,13 +61,13 @@ class Session:
         output: OutputOptions,
         connection: ConnectionOptions | None,
         run: RunOptions,
-        has_sql: bool,
+        forms: tuple[str, ...],
     ) -> Session:
         """A session with nothing read yet but what the streams are. Settings come with ``load``."""
         from indexpilot_cli.model.settings import Settings
 
         terminal = look(output.color.value if output.color else "auto")
-        return cls(command, output, connection, run, has_sql, Settings(), terminal)
+        return cls(command, output, connection, run, forms, Settings(), terminal)
 
     def load(self, flags: Flags | None = None, *, config: bool = True) -> Session:
         """Read the settings; ``flags`` are those of the command by key. Raises UsageError. Returns self.
@@ -78,8 +80,9 @@ class Session:
         given = checked({**self._shared_flags(), **(flags or {})})
         self.settings = load(os.environ, Path.cwd(), named, given)
         self.terminal = look(self.settings.output.color)
-        if self.format == "sql" and not self.has_sql:
-            raise UsageError(f"{self.command} has no SQL form", hint=f"indexpilot {self.command} --format table")
+        if self.format not in (*_COMMON, *self.forms):
+            form = _NAMES.get(self.format, self.format)
+            raise UsageError(f"{self.command} has no {form} form", hint=f"indexpilot {self.command} --format table")
         return self
 
     def ignore_configured_output(self) -> None:
@@ -124,7 +127,7 @@ class Session:
     @property
     def machine(self) -> bool:
         """Whether a program reads the result."""
-        return self.format in ("json", "yaml")
+        return self.format in ("json", "yaml", "sarif")
 
     @property
     def verbose(self) -> bool:

@@ -38,6 +38,8 @@ def show(session: Session, outcome: Outcome[Any], document: Document, exit_code:
 
 def render(session: Session, outcome: Outcome[Any], document: Document, exit_code: int) -> str:
     """The result as text in the session's form."""
+    if session.format in document.forms:
+        return document.forms[session.format]()
     match session.format:
         case "json":
             return envelope.as_json(envelope.envelope(outcome, document.payload, exit_code, datetime.now(UTC)))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 _SLOW = (
     *("init", "discover", "analyze", "recommend", "explain", "apply", "rollback"),
-    *("snapshot", "doctor", "history", "demo"),
+    *("snapshot", "doctor", "history", "demo", "schema-evolve"),
 )
 _SILENT = ("-q", "--quiet", "--help")
 _CLEAR = "\r\x1b[2K"

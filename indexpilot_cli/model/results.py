@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from indexpilot_cli.model.candidate import Rejection
+from indexpilot_cli.model.migration import Hazard
 from indexpilot_cli.model.mutation import Mutation
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.recommendation import Plan, Recommendation
@@ -172,6 +173,7 @@ class ExplainResult:
     mutation: Mutation | None = None
     facts: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    hazard: Hazard | None = None
 
 
 @dataclass(frozen=True, slots=True)

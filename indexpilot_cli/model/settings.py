@@ -146,6 +146,14 @@ class SchemaEvolutionSettings:
     lock_timeout_seconds: float = key(2.0, "longest wait for a lock", low=0, high=300, unit="seconds")
     retries: int = count(5, "tries after a lock timeout")
     impact_cache_seconds: float = seconds(300.0, "how long an impact analysis is believed")
+    fail_on: str = key(
+        "error", "gravity from which a review ends with 3", choices=("error", "warning", "info", "never")
+    )
+    transaction: str = key("as-written", "single: the migration runner wraps a file", choices=("as-written", "single"))
+    ignore: tuple[str, ...] = key((), "kinds of hazard that are not reported, such as L01")
+    long_rows: int = count(5_000, "work on fewer rows is never called long")
+    probe_seconds: float = seconds(20.0, "time for all read-only questions to the real data")
+    run_seconds: float = seconds(60.0, "time for one file on the empty copy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +196,9 @@ class AdvisorSettings:
 class OutputSettings:
     """``output.*``: how results look."""
 
-    format: str = key("table", "form of the result", choices=("table", "json", "yaml", "markdown", "sql"))
+    format: str = key(
+        "table", "form of the result", choices=("table", "json", "yaml", "markdown", "sql", "sarif", "github")
+    )
     color: str = key("auto", "colours", choices=("auto", "always", "never"))
     pager: bool = switch("page long output on a terminal")
 

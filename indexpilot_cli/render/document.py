@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -47,6 +47,9 @@ class Lines:
     lines: tuple[str, ...]
 
 
+BLANK = Lines(("",))
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """Text that is printed exactly as it is. ``language`` is sql, yaml or empty."""
@@ -63,16 +66,32 @@ class Statement:
     comments: tuple[str, ...] = ()
 
 
-Block = Table | Facts | Lines | Code
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something at a place, with facts indented below: ``a.sql:3  error[L01 name]  CREATE INDEX …``.
+
+    ``state`` (error, warning, info, ok …) colours ``word``. A fact is a label and a text; ``Code`` is printed as it is.
+    """
+
+    place: str
+    word: str
+    state: str
+    text: str = ""
+    rows: tuple[tuple[str, str | Code], ...] = ()
+
+
+Block = Table | Facts | Lines | Code | Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """A result in all its forms: blocks for people, ``payload`` for machines, statements for psql.
 
-    ``statements`` None: the result has no SQL form.
+    ``statements`` None: the result has no SQL form. ``forms`` are further forms by the name of their format, or
+    forms of its own where the blocks would not do.
     """
 
     blocks: tuple[Block, ...]
     payload: Json = field(default_factory=lambda: MappingProxyType({}))
     statements: tuple[Statement, ...] | None = None
+    forms: Mapping[str, Callable[[], str]] = field(default_factory=lambda: MappingProxyType({}))

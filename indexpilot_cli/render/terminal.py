@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.render.document import Block, Code, Document, Facts, Lines, Table
+from indexpilot_cli.render.document import Block, Code, Document, Entry, Facts, Lines, Table
 from indexpilot_cli.render.layout import Cell, fit
-from indexpilot_cli.render.text import LABEL
+from indexpilot_cli.render.text import INDENT, LABEL, entry_head, entry_label
 from indexpilot_cli.render.units import visible
 
 if TYPE_CHECKING:
@@ -37,8 +37,11 @@ _STATES = {
     "conflict": "yellow",
     "reverted": "yellow",
     "planned": "cyan",
+    "info": "cyan",
+    "added": "green",
+    "removed": "red",
 }
-_STYLES = {"header": "dim", "query": "", "name": "", "number": "", "text": "", "label": "bold"}
+_STYLES = {"header": "dim", "query": "", "name": "", "number": "", "text": "", "label": "bold", "fact": "dim"}
 
 
 def rich(document: Document, width: int, *, color: bool) -> str:
@@ -75,7 +78,9 @@ def _block(block: Block, width: int) -> Iterator[Text]:
             for line in block.lines:
                 yield from _wrapped(line, width)
         case Code():
-            yield from (_text(Cell(line, "code")) for line in block.text.rstrip("\n").split("\n"))
+            yield from _code(block)
+        case Entry():
+            yield from _entry(block, width)
 
 
 def _table(table: Table, width: int) -> Iterator[Text]:
@@ -94,6 +99,31 @@ def _fact(label: str, text: str, width: int) -> Iterator[Text]:
     role = label if label in _STATES else "label"
     yield _text(Cell(first, role), Cell(lines[0], "text"))
     yield from (_text(Cell(" " * len(first) + line, "text")) for line in lines[1:])
+
+
+def _code(code: Code) -> Iterator[Text]:
+    for line in code.text.rstrip("\n").split("\n"):
+        changed = {"+": "added", "-": "removed"} if code.language == "diff" else {}
+        yield _text(Cell(line, changed.get(line[:1], "code")))
+
+
+def _entry(entry: Entry, width: int) -> Iterator[Text]:
+    from rich.cells import cell_len
+
+    whole = cell_len(entry_head(entry)) <= width
+    first = [Cell(entry.place, "label"), Cell("  " if entry.place else "", "gap"), Cell(entry.word, entry.state)]
+    yield _text(*first, *([Cell("  " + entry.text, "text")] if whole and entry.text else []))
+    if not whole:
+        yield from _wrapped(" " * INDENT + entry.text, width)
+    for label, fact in entry.rows:
+        start = entry_label(label)
+        if isinstance(fact, Code):
+            lines = fact.text.rstrip("\n").split("\n")
+        else:
+            room = max(width - len(start), 20)
+            lines = textwrap.wrap(fact, room, break_long_words=False, break_on_hyphens=False) or [""]
+        yield _text(Cell(start, "fact"), Cell(lines[0], "text"))
+        yield from (_text(Cell(" " * len(start) + line, "text")) for line in lines[1:])
 
 
 def _wrapped(line: str, width: int) -> Iterator[Text]:

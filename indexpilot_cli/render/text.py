@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections.abc import Iterator
 
-from indexpilot_cli.render.document import Block, Code, Document, Facts, Lines, Statement, Table
+from indexpilot_cli.render.document import BLANK, Block, Code, Document, Entry, Facts, Lines, Statement, Table
 from indexpilot_cli.render.units import visible
 
 LABEL = 12
+INDENT = 4
+ENTRY_LABEL = 9
+# A line of a CI log that begins so is a command to GitHub Actions, and a migration is somebody else's text.
+_COMMANDS = re.compile(
+    r"^(\s*)::(?=(?:error|warning|notice|debug|group|endgroup|add-mask|add-matcher|remove-matcher|stop-commands|"
+    r"set-output|set-env|add-path|save-state|echo)\b)",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def plain(document: Document) -> str:
     """The document as text that ends with a line feed (empty when there is nothing)."""
-    blocks = (visible(_block(block)) for block in document.blocks)
-    return "".join(text + "\n" for text in blocks if text)
+    texts = ((block, _tame(visible(_block(block)))) for block in document.blocks)
+    return "".join(text + "\n" for block, text in texts if text or block == BLANK)
+
+
+def _tame(text: str) -> str:
+    return _COMMANDS.sub("\\1:\N{ZERO WIDTH SPACE}:", text)
 
 
 def _block(block: Block) -> str:
@@ -26,6 +40,26 @@ def _block(block: Block) -> str:
             return "\n".join(block.lines)
         case Code():
             return block.text.rstrip("\n")
+        case Entry():
+            return "\n".join((entry_head(block), *entry_facts(block)))
+
+
+def entry_head(entry: Entry) -> str:
+    """``a.sql:3  error[L01 name]  CREATE INDEX …``."""
+    return "  ".join(part for part in (entry.place, entry.word, entry.text) if part)
+
+
+def entry_facts(entry: Entry) -> Iterator[str]:
+    """The facts of an entry, each label before its first line."""
+    for label, fact in entry.rows:
+        lines = fact.text.rstrip("\n").split("\n") if isinstance(fact, Code) else [fact]
+        yield (entry_label(label) + lines[0]).rstrip()
+        yield from (" " * len(entry_label(label)) + line for line in lines[1:])
+
+
+def entry_label(label: str) -> str:
+    """The label of an entry's fact with what stands around it."""
+    return " " * INDENT + (f"{label:<{ENTRY_LABEL}}" if len(label) < ENTRY_LABEL - 1 else f"{label}  ")
 
 
 def label_text(label: str, text: str) -> str:
@@ -53,7 +87,7 @@ def _table(table: Table) -> str:
 def markdown(document: Document) -> str:
     """The document as Markdown for a pull request."""
     parts = [_markdown_block(block) for block in document.blocks]
-    return visible("\n\n".join(part for part in parts if part)) + "\n"
+    return _tame(visible("\n\n".join(part for part in parts if part))) + "\n"
 
 
 def _markdown_block(block: Block) -> str:
@@ -65,10 +99,21 @@ def _markdown_block(block: Block) -> str:
         case Lines():
             return "\n\n".join(_escape(line) for line in block.lines)
         case Code():
-            fence = "```"
-            while fence in block.text:
-                fence += "`"
-            return f"{fence}{block.language}\n{block.text.rstrip()}\n{fence}"
+            return fenced(block)
+        case Entry():
+            rows = [
+                f"- **{_escape(n)}**: {_escape(v) if isinstance(v, str) else _cell(v.text, 'name')}"
+                for n, v in block.rows
+            ]
+            return "\n".join((f"{_escape(entry_head(block))}\n", *rows))
+
+
+def fenced(code: Code) -> str:
+    """The code in a fence that nothing inside can end."""
+    fence = "```"
+    while fence in code.text:
+        fence += "`"
+    return f"{fence}{code.language}\n{code.text.rstrip()}\n{fence}"
 
 
 def _markdown_table(table: Table) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli import options_explain as own
 from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.hazards import explained_hazard
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
@@ -14,6 +15,8 @@ EXAMPLES = """Examples:
   indexpilot explain R-7f3a1c09
 
   indexpilot explain --query "SELECT * FROM orders WHERE status = 'open'" --without orders_status_idx
+
+  indexpilot explain L01
 
   indexpilot explain --query "$(cat slow.sql)" --with "CREATE INDEX ON orders (status)"
 """
@@ -38,6 +41,8 @@ def explain(
     """Say why an index is recommended, why not, or what a query would cost with other indexes."""
     session.load({"advisor.min_benefit": ("--min-benefit", min_benefit), **planner_flags(what_if, workers)})
     check(subject, query, bool(with_ or without or analyze))
+    if subject is not None and explained_hazard(session, subject):
+        return 0
     if analyze and snapshot:
         raise UsageError("--analyze needs the server, not a snapshot")
     if analyze and not yes and not session.confirm("This runs the query on the server. Proceed?"):

@@ -21,6 +21,7 @@ from indexpilot_cli.render.units import (
     stamp,
 )
 from indexpilot_cli.render.views.common import facts, notes, template_json
+from indexpilot_cli.render.views.hazard import hazard_blocks, hazard_json
 from indexpilot_cli.render.views.history import mutation_json
 from indexpilot_cli.render.views.plan_json import recommendation_json, rejection_json
 
@@ -42,6 +43,8 @@ _EFFECT_COLUMNS = (
 
 def view(result: ExplainResult, *, verbose: bool = False) -> Document:
     """The answer: what it is, plans side by side, the verdict and the evidence."""
+    if result.hazard is not None:
+        return Document(hazard_blocks(result.hazard), _payload(result))
     blocks: list[Block] = []
     if result.title or result.id:
         blocks.append(facts((result.id or result.subject, one_line(result.title) or result.subject)))
@@ -201,6 +204,7 @@ def _payload(result: ExplainResult) -> Json:
         "mutation": mutation_json(result.mutation) if result.mutation else None,
         "facts": [{"label": label, "text": text} for label, text in result.facts],
         "notes": list(result.notes),
+        "hazard": hazard_json(result.hazard) if result.hazard else None,
     }
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from indexpilot_cli.model.candidate import Reason, Rejection
 from indexpilot_cli.model.capabilities import Server
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.model.migration import Hazard, Severity
 from indexpilot_cli.model.mutation import Mutation, MutationType
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import ApplyResult, MutationReport, OperationKind
@@ -202,6 +203,22 @@ EXPLAIN_MUTATION = ExplainResult(
     notes=("kept",),
 )
 EXPLAIN_TEMPLATE = ExplainResult("template", "q-2b91c0", template=TEMPLATE, templates=(TEMPLATE, WRITE))
+EXPLAIN_HAZARD = ExplainResult(
+    "hazard",
+    "L01",
+    "An index built without CONCURRENTLY",
+    hazard=Hazard(
+        "L01",
+        "index-not-concurrent",
+        Severity.ERROR,
+        "An index built without CONCURRENTLY",
+        "Writes wait until\nit is built.\n\nReads go on.",
+        "Build it with CONCURRENTLY.",
+        "CREATE INDEX i ON t (a);",
+        "CREATE INDEX CONCURRENTLY i ON t (a);",
+        "https://www.postgresql.org/docs/current/sql-createindex.html",
+    ),
+)
 SNAPSHOT = SnapshotResult(
     "shop.ipsnap", 3 << 20, "sha256:ab", NOW, 14, 37, 1870, True, "ranges are exact, values are not.", ("x",)
 )
@@ -352,8 +369,10 @@ def outcomes():
         init,
         recommend,
         rollback,
+        schema_evolve,
         snapshot,
     )
+    from tests.unit.render import schema_evolve_samples as evolve
 
     settings = (
         config.Setting("advisor.budget", None, "default", False, "INDEXPILOT_ADVISOR_BUDGET"),
@@ -374,7 +393,7 @@ def outcomes():
         ("recommend", EMPTY_PLAN, recommend.view(EMPTY_PLAN)),
         *(
             ("explain", r, explain.view(r, verbose=True))
-            for r in (EXPLAIN_QUERY, EXPLAIN_INDEX, EXPLAIN_MUTATION, EXPLAIN_TEMPLATE)
+            for r in (EXPLAIN_QUERY, EXPLAIN_INDEX, EXPLAIN_MUTATION, EXPLAIN_TEMPLATE, EXPLAIN_HAZARD)
         ),
         ("snapshot", SNAPSHOT, snapshot.view(SNAPSHOT, verbose=True)),
         ("doctor", DOCTOR, doctor.view(DOCTOR)),
@@ -395,6 +414,7 @@ def outcomes():
         ("bypass", BYPASS, bypass.view(BYPASS)),
         ("bypass", BypassResult("status", True, ()), bypass.view(BypassResult("status", True, ()))),
         ("plan_approve", APPROVED, bypass.approved(APPROVED)),
+        *(("schema-evolve", r, schema_evolve.view(r, verbose=True, fix=True)) for r in evolve.PLAIN.values()),
     ]
     return [
         (name, Outcome(name, result, server=SERVER, warnings=WARNINGS, next=("indexpilot doctor",)), doc)

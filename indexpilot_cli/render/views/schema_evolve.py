@@ -1,0 +1,179 @@
+"""``schema-evolve check``: the verdict of each file first, then what is worth reading, then what was not decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from indexpilot_cli.model.migration import CheckResult, FileReport, Hazard, Impact, StatementReport, TemplateImpact
+from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry, Facts, Lines, Table
+from indexpilot_cli.render.units import DASH, cost, one_line, percent, plural
+from indexpilot_cli.render.views.common import facts
+from indexpilot_cli.render.views.schema_evolve_annotations import github_text, sarif_text
+from indexpilot_cli.render.views.schema_evolve_entries import entries
+from indexpilot_cli.render.views.schema_evolve_fix import fixes
+from indexpilot_cli.render.views.schema_evolve_json import check_json
+from indexpilot_cli.render.views.schema_evolve_markdown import markdown
+from indexpilot_cli.render.views.schema_evolve_words import (
+    BASES,
+    counted,
+    file_verdict,
+    mode,
+    sentence,
+    span,
+    state,
+    statement_text,
+    statement_verdict,
+    unchecked,
+    worst,
+)
+
+_SHOWN = 6  # of what was not checked and of recorded queries, without --verbose
+_STATEMENTS = (
+    Column("line", "number"),
+    Column("verdict", "short"),
+    Column("time", "number"),
+    Column("locks", "text"),
+    Column("statement", "query"),
+)
+_TEMPLATES = (
+    Column("template", "short"),
+    Column("share", "number"),
+    Column("status", "short"),
+    Column("cost before", "number"),
+    Column("after", "number"),
+    Column("query", "query"),
+)
+
+
+def view(
+    result: CheckResult, *, hazards: Mapping[str, Hazard] | None = None, verbose: bool = False, fix: bool = False
+) -> Document:
+    """The review. ``hazards`` describe the rules in SARIF; ``fix`` also shows the safer files as differences."""
+    blocks: list[Block] = []
+    if len(result.files) != 1:
+        blocks.append(Lines((overall(result),)))
+    for file in result.files:
+        blocks += _file(file, result, verbose=verbose)
+    if fix:
+        blocks += fixes(result.files)
+    blocks += _end(result, verbose=verbose)
+    forms = {
+        "markdown": partial(markdown, result),
+        "sarif": partial(sarif_text, result, hazards or {}),
+        "github": partial(github_text, result),
+    }
+    return Document(tuple(b for b in blocks if b != Facts(())), check_json(result), forms=forms)
+
+
+def overall(result: CheckResult) -> str:
+    """``3 files: 1 fails, 2 brief lock``, gravest first."""
+    if not result.files:
+        return "No migration to review."
+    order = sorted(result.files, key=lambda f: -f.verdict.rank)
+    counts: dict[str, int] = {}
+    for file in order:
+        counts[file_verdict(file)] = counts.get(file_verdict(file), 0) + 1
+    return f"{plural(len(result.files), 'file')}: " + ", ".join(f"{n} {word}" for word, n in counts.items())
+
+
+def _file(file: FileReport, result: CheckResult, *, verbose: bool) -> Iterator[Block]:
+    yield headline(file)
+    if verbose and file.statements:
+        yield Table(_STATEMENTS, tuple(_statement(s) for s in file.statements))
+    told = entries(file, result, verbose=verbose)
+    if told:
+        yield BLANK
+    for entry in told:
+        yield entry
+        yield BLANK
+
+
+def headline(file: FileReport) -> Entry:
+    """The file, its verdict and what stands behind it."""
+    return Entry(one_line(file.path), file_verdict(file), state(file), sentence(file))
+
+
+def _statement(report: StatementReport) -> tuple[str, ...]:
+    strongest: dict[str, str] = {}
+    for lock in sorted(report.observation.locks, key=lambda k: k.mode.strength):
+        if lock.relation.existed:
+            strongest[str(lock.relation.name)] = mode(lock.mode)
+    locks = ", ".join(f"{text} on {table}" for table, text in strongest.items())
+    time = span(report.verdict.duration) if report.verdict.duration else DASH
+    return (str(report.line), statement_verdict(report.verdict), time, locks or DASH, statement_text(report.sql))
+
+
+def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:
+    named = {t for file in result.files for f in file.findings for t in f.templates if f.ignored is None}
+    changed = [t for t in result.templates if verbose or (t.status in _WORSE and t.template not in named)]
+    if changed:
+        shown = changed if verbose else changed[:_SHOWN]
+        yield Table(_TEMPLATES, tuple(_template(t) for t in shown), title="Recorded queries")
+    yield facts(*(("Verdict", _summary(f)) for f in result.files if f.findings or len(result.files) > 1))
+    yield facts(_findings(result), _queries(result), _times(result))
+    yield from _open(unchecked(result), verbose=verbose)
+    yield facts(*(("Note", f"{file.path}: {one_line(n)}") for file in result.files for n in file.notes))
+
+
+_WORSE = ("breaks", "columns_change", "slower")
+
+
+def _template(value: TemplateImpact) -> tuple[str, ...]:
+    before, after = (cost(value.before), cost(value.after)) if value.status != "breaks" else (DASH, DASH)
+    status = value.status.replace("_", " ")
+    return (value.template, percent(value.share), status, before, after, one_line(value.sql))
+
+
+def _summary(file: FileReport) -> str:
+    cause = worst(file)
+    failing = file.verdict is Impact.FAILS
+    time = span(file.duration) if file.duration and file.verdict.rank >= Impact.LONG_ONLINE.rank else ""
+    more = f" at line {cause.line}" if cause and failing else f", {time} in all" if time else ""
+    return f"{one_line(file.path)}: {file_verdict(file)}{more}"
+
+
+def _findings(result: CheckResult) -> tuple[str, str] | None:
+    total = sum(len(f.statements) for f in result.files)
+    if not total:
+        return None
+    hit = len({(f.path, f.statement) for f in result.findings})
+    ignored = sum(f.ignored is not None for file in result.files for f in file.findings)
+    words = counted(result.findings)
+    text = f"{words} in {hit:,} of {plural(total, 'statement')}" if words else f"none in {plural(total, 'statement')}"
+    return "Findings", text + (f"; {ignored:,} ignored" if ignored else "")
+
+
+def _queries(result: CheckResult) -> tuple[str, str] | None:
+    if not result.checked:
+        return None
+    counts: dict[str, int] = {}
+    for template in result.templates:
+        counts[template.status] = counts.get(template.status, 0) + 1
+    words = {
+        "breaks": "broken",
+        "columns_change": "with other columns",
+        "slower": "slower",
+        "faster": "faster",
+        "plan_changes": "with another plan",
+        "unknown": "undecided",
+    }
+    parts = ", ".join(f"{counts[key]:,} {word}" for key, word in words.items() if key in counts)
+    return (
+        "Queries",
+        f"{plural(result.checked, 'recorded query', 'recorded queries')} tried: {parts or 'all as before'}",
+    )
+
+
+def _times(result: CheckResult) -> tuple[str, str] | None:
+    timed = any(s.verdict.duration is not None for file in result.files for s in file.statements)
+    return ("Times", BASES.get(result.rates.basis, result.rates.basis)) if timed else None
+
+
+def _open(sentences: tuple[str, ...], *, verbose: bool) -> Iterator[Block]:
+    if not sentences:
+        return
+    shown = sentences if verbose else sentences[:_SHOWN]
+    more = len(sentences) - len(shown)
+    told = (*shown, *((f"{more:,} more: --verbose",) if more else ()))
+    yield Facts(tuple(("" if n else "Unchecked", text) for n, text in enumerate(told)))

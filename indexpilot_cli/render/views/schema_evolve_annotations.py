@@ -1,0 +1,122 @@
+"""A schema review for code scanning (SARIF) and as annotations of GitHub Actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from indexpilot_cli.model.migration import CheckResult, FileReport, Finding, Hazard, Severity, StatementReport
+from indexpilot_cli.render import github, sarif
+from indexpilot_cli.render.document import Code
+from indexpilot_cli.render.units import one_line, visible
+from indexpilot_cli.render.views.schema_evolve_entries import finding_facts, statement_facts
+from indexpilot_cli.render.views.schema_evolve_words import counted, file_verdict, sentence, unchecked
+
+SYNTAX = Hazard("syntax", "syntax-error", Severity.ERROR, "The file is not SQL", "PostgreSQL's grammar refuses it.", "")
+_FLAG = "--ignore"
+
+
+def sarif_text(result: CheckResult, hazards: Mapping[str, Hazard]) -> str:
+    """The review as a SARIF log. Rules are those of the findings."""
+    results = [r for file in result.files for r in _results(file, result)]
+    used = sorted({r.rule for r in results})
+    named = {f.id: f for file in result.files for f in file.findings}
+    rules = [_rule(hazards[i] if i in hazards else _unknown(named.get(i))) for i in used]
+    complete = all(file.unparsed is None for file in result.files)
+    return sarif.log(rules, results, map(visible, unchecked(result)), complete=complete)
+
+
+def _unknown(finding: Finding | None) -> Hazard:
+    if finding is None:
+        return SYNTAX
+    return Hazard(finding.id, finding.name, finding.severity, finding.name.replace("-", " "), "", "")
+
+
+def _rule(hazard: Hazard) -> sarif.Rule:
+    parts = (hazard.explanation, hazard.instead, hazard.safe_example)
+    return sarif.Rule(
+        hazard.id,
+        hazard.name,
+        sarif.LEVELS[hazard.severity.value],
+        hazard.title,
+        hazard.explanation,
+        "\n\n".join(part for part in parts if part),
+        hazard.url,
+    )
+
+
+def _results(file: FileReport, result: CheckResult) -> Iterator[sarif.Result]:
+    if file.unparsed is not None:
+        bad = file.unparsed
+        yield sarif.Result("syntax", "error", visible(bad.message), sarif.Place(file.path, bad.line, bad.column), "")
+    statements = {s.number: s for s in file.statements}
+    for finding in file.findings:
+        statement = statements.get(finding.statement)
+        yield sarif.Result(
+            finding.id,
+            sarif.LEVELS[finding.severity.value],
+            visible(_message(finding, statement, result)),
+            _place(file, finding),
+            finding.sql,
+            finding.ignored,
+            (finding.ignored or "").startswith(_FLAG),
+            (("table", str(finding.table)),) if finding.table else (),
+            (("verdict", statement.verdict.impact.value),) if statement else (),
+        )
+
+
+def _place(file: FileReport, finding: Finding) -> sarif.Place:
+    lines = finding.sql.rstrip().split("\n")
+    if not finding.line or not finding.sql:
+        return sarif.Place(file.path, finding.line, finding.column)
+    column = len(lines[-1]) + (max(finding.column, 1) if len(lines) == 1 else 1)
+    return sarif.Place(
+        file.path, finding.line, finding.column, finding.line + len(lines) - 1, column, visible(finding.sql)
+    )
+
+
+def _message(finding: Finding, statement: StatementReport | None, result: CheckResult) -> str:
+    """Everything known of a finding, one fact a line."""
+    common = tuple(statement_facts(statement)) if statement else ()
+    facts = [(n, t) for n, t in finding_facts(finding, common, result) if n not in ("why", "at", "ignored")]
+    told = [f"{label}: {text.text if isinstance(text, Code) else text}" for label, text in facts]
+    return "\n".join((one_line(finding.message), *told))
+
+
+def github_text(result: CheckResult) -> str:
+    """The review as workflow commands: gravest first, because only the first ten of a kind are shown."""
+    lines = [line for file in result.files for line in _syntax(file)]
+    for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO):
+        lines += [_annotation(file, f, result) for file in result.files for f in _counted(file, severity)]
+    verdicts = (f"{file.path}: {file_verdict(file)}, {sentence(file)}" for file in result.files)
+    words = counted(result.findings) or "no findings"
+    lines.append(github.annotation("notice", "\n".join((words, *map(_safe, verdicts))), title="indexpilot"))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _counted(file: FileReport, severity: Severity) -> Iterator[Finding]:
+    return (f for f in file.findings if f.severity is severity and f.ignored is None)
+
+
+def _syntax(file: FileReport) -> Iterator[str]:
+    if file.unparsed is not None:
+        bad = file.unparsed
+        message = _safe(bad.message)
+        yield github.annotation("error", message, title="not SQL", path=file.path, line=bad.line, column=bad.column)
+
+
+def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
+    statement = next((s for s in file.statements if s.number == finding.statement), None)
+    return github.annotation(
+        github.LEVELS[finding.severity.value],
+        _safe(_message(finding, statement, result)),
+        title=_safe(f"{finding.id} {finding.name}"),
+        path=file.path,
+        line=finding.line,
+        column=finding.column,
+        end_line=finding.line + finding.sql.rstrip().count("\n") if finding.sql else 0,
+    )
+
+
+def _safe(text: str) -> str:
+    """Without what could steer the terminal in which the log is read."""
+    return visible(text)

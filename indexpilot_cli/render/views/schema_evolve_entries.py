@@ -1,0 +1,186 @@
+"""Each finding of a schema review as an entry: where, what, who waits, for how long, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from indexpilot_cli.model.migration import CheckResult, FileReport, Finding, Impact, Queue, StatementReport
+from indexpilot_cli.model.observation import SqlError
+from indexpilot_cli.render.document import Code, Entry
+from indexpilot_cli.render.units import one_line, plural, size
+from indexpilot_cli.render.views.schema_evolve_words import (
+    STATES,
+    blocked,
+    mode,
+    seconds,
+    span,
+    statement_text,
+    statement_verdict,
+    template,
+    waits,
+)
+
+Fact = tuple[str, str | Code]
+_TEMPLATES = 3  # shown with a finding without --verbose
+_WINDOW = 72  # letters of a line that is shown with a caret
+
+
+def entries(file: FileReport, result: CheckResult, *, verbose: bool = False) -> tuple[Entry, ...]:
+    """The entries of a file in the order of its lines; what is ignored only with ``verbose``."""
+    if file.unparsed is not None:
+        return (_syntax(file),)
+    told: list[Entry] = []
+    for statement in file.statements:
+        found = [f for f in file.findings if f.statement == statement.number and (verbose or f.ignored is None)]
+        told += _statement(file, statement, found, result, verbose=verbose)
+    known = {s.number for s in file.statements}
+    rest = [f for f in file.findings if f.statement not in known and (verbose or f.ignored is None)]
+    return (*told, *(Entry(_place(file, f.line), _word(f), _state(f), _text(f), _own(f)) for f in rest))
+
+
+def _statement(
+    file: FileReport, statement: StatementReport, found: Sequence[Finding], result: CheckResult, *, verbose: bool
+) -> Iterator[Entry]:
+    place = _place(file, statement.line)
+    if not found:
+        if statement.verdict.impact.rank >= Impact.LONG_BLOCKS_WRITES.rank and not _ignored(file, statement):
+            word, state = statement_verdict(statement.verdict), STATES[statement.verdict.impact]
+            yield Entry(place, word, state, statement_text(statement.sql), tuple(statement_facts(statement)))
+        return
+    for n, finding in enumerate(found):
+        common = tuple(statement_facts(statement)) if n == 0 and finding.ignored is None else ()
+        rows = finding_facts(finding, common, result, verbose=verbose)
+        yield Entry(place, _word(finding), _state(finding), _text(finding), tuple(rows))
+
+
+def _ignored(file: FileReport, statement: StatementReport) -> bool:
+    return any(f.statement == statement.number and f.ignored is not None for f in file.findings)
+
+
+def _own(finding: Finding) -> tuple[Fact, ...]:
+    return (("why", one_line(finding.message)), *((label, one_line(text)) for label, text in finding.details))
+
+
+def _place(file: FileReport, line: int) -> str:
+    return f"{one_line(file.path)}:{line}" if line else one_line(file.path)
+
+
+def _word(finding: Finding) -> str:
+    mark = f"{finding.severity.value}[{finding.id} {finding.name}]"
+    return f"ignored {mark}" if finding.ignored is not None else mark
+
+
+def _state(finding: Finding) -> str:
+    return "fact" if finding.ignored is not None else finding.severity.value
+
+
+def _text(finding: Finding) -> str:
+    return statement_text(finding.sql) if finding.sql else ""
+
+
+def finding_facts(
+    finding: Finding, common: Sequence[Fact], result: CheckResult, *, verbose: bool = False
+) -> Iterator[Fact]:
+    """What is known of a finding; ``common`` is what is known of its statement. Details of its own come first."""
+    yield "why", one_line(finding.message)
+    own = [(label, one_line(text)) for label, text in finding.details]
+    yield from own
+    taken = {label for label, _ in own}
+    yield from ((label, text) for label, text in common if label not in taken and not _told(label, text, finding))
+    said = {label for label, _ in common} | taken
+    if finding.lock is not None and "lock" not in said:
+        yield "lock", _lock(finding)
+    if finding.duration is not None and "time" not in said:
+        yield "time", span(finding.duration)
+    if finding.loses and "loses" not in said:
+        yield "loses", one_line(", ".join(finding.loses))
+    yield from _templates(finding, result, verbose=verbose)
+    if finding.ignored is not None:
+        yield "ignored", one_line(finding.ignored) or "without a reason"
+    if finding.instead and finding.ignored is None:
+        yield "instead", Code(finding.instead.replace("\r\n", "\n"))
+
+
+def _told(label: str, text: str | Code, finding: Finding) -> bool:
+    """Whether the finding's message has the server's words already."""
+    error = text.rpartition(" (")[0] if label in ("error", "may fail") and isinstance(text, str) else ""
+    return bool(error) and error in one_line(finding.message)
+
+
+def _lock(finding: Finding) -> str:
+    assert finding.lock is not None
+    where = f" on {one_line(str(finding.table))}" if finding.table else ""
+    bytes_ = f" ({size(finding.table_bytes)})" if finding.table_bytes else ""
+    who = waits(reads="SELECT" in finding.blocks, writes=bool(finding.blocks))
+    return f"{mode(finding.lock)}{where}{bytes_}: {who}"
+
+
+def _templates(finding: Finding, result: CheckResult, *, verbose: bool) -> Iterator[Fact]:
+    found = [t for t in result.templates if t.template in finding.templates]
+    shown = found if verbose else found[:_TEMPLATES]
+    words = {"breaks": "breaks", "columns_change": "changes", "slower": "slower", "faster": "faster"}
+    yield from ((words.get(t.status, "query"), template(t)) for t in shown)
+    missing = [t for t in finding.templates if t not in {f.template for f in found}]
+    more = len(found) - len(shown)
+    if missing:
+        yield "queries", ", ".join(missing)
+    if more:
+        yield "queries", f"{plural(more, 'more query', 'more queries')}: --verbose"
+
+
+def statement_facts(statement: StatementReport) -> Iterator[Fact]:
+    """Locks, work, time, the queue and the error of a statement, as far as they matter."""
+    verdict = statement.verdict
+    if verdict.error is not None:
+        yield from _error(statement.sql, verdict.error, certain=verdict.certain)
+    elif verdict.impact is Impact.FAILS and verdict.why:
+        yield "error", one_line(verdict.why)
+    if verdict.impact.rank < Impact.LONG_ONLINE.rank:
+        return
+    for table in verdict.blocked:
+        yield "lock", f"{mode(table.mode)} on {blocked(table)}: {waits(reads=table.reads, writes=table.writes)}"
+    if verdict.work:
+        yield "work", "; ".join(one_line(w) for w in verdict.work)
+    if verdict.duration is not None:
+        yield "time", span(verdict.duration)
+    yield from (("queue", _queue(q)) for q in verdict.queue)
+
+
+def _queue(value: Queue) -> str:
+    who = one_line(", ".join(part for part in (value.user, value.application, value.state) if part))
+    table = one_line(str(value.table))
+    return f"pid {value.pid} ({who}) has used {table} for {seconds(value.seconds)}: all would wait behind it"
+
+
+def _error(sql: str, error: SqlError, *, certain: bool) -> Iterator[Fact]:
+    yield "error" if certain else "may fail", f"{one_line(error.message)} ({error.sqlstate})"
+    if error.position and error.position <= len(sql) + 1:
+        before = sql[: error.position - 1]
+        line = before.count("\n") + 1
+        column = error.position - (before.rfind("\n") + 1)
+        yield "at", Code(caret(sql, line, column), "")
+    if error.detail:
+        yield "detail", one_line(error.detail)
+    if error.hint:
+        yield "hint", one_line(error.hint)
+
+
+def _syntax(file: FileReport) -> Entry:
+    bad = file.unparsed
+    assert bad is not None
+    place = _place(file, bad.line) + (f":{bad.column}" if bad.line and bad.column else "")
+    shown = caret(file.text, bad.line, bad.column)
+    rows: tuple[Fact, ...] = (("at", Code(shown, "")),) if shown else ()
+    return Entry(place, "error[syntax]", "error", one_line(bad.message), rows)
+
+
+def caret(text: str, line: int, column: int) -> str:
+    """That line of the text, and a caret below its column (both from 1); empty when there is no such place."""
+    lines = text.split("\n")
+    if not 0 < line <= len(lines) or column < 1:
+        return ""
+    whole = lines[line - 1].rstrip().replace("\t", " ")
+    start = max(0, min(column - 1 - _WINDOW // 2, len(whole) - _WINDOW))
+    cut = whole[start : start + _WINDOW]
+    left, right = "…" if start else "", "…" if start + _WINDOW < len(whole) else ""
+    return f"{left}{cut}{right}\n{' ' * (column - 1 - start + len(left))}^"
