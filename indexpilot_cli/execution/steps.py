@@ -37,16 +37,18 @@ def task_of(
     *,
     new_id: Callable[[], str],
     same: Same,
+    names: Mapping[QualifiedName, str] | None = None,
 ) -> Task:
     """The operations in the order they run.
 
     CREATE INDEX CONCURRENTLY is refused on a partitioned table: there the parent's index is made ``ON ONLY`` the
     parent, each partition's concurrently, and attached one by one.
     https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
+    ``names`` are those of indexes on partitions, by table; others get names of ours.
     Raises RefusedError when the table is gone, foreign, or has foreign partitions.
     """
     table = _table(catalog, recommendation.definition.table)
-    maker = _Maker(recommendation, plan, catalog, fingerprints, new_id, same)
+    maker = _Maker(recommendation, plan, catalog, fingerprints, new_id, same, names or {})
     return Task(recommendation, tuple(maker.make(recommendation.definition, recommendation.name, table, None)))
 
 
@@ -69,6 +71,7 @@ class _Maker:
     fingerprints: Mapping[QualifiedName, str]
     new_id: Callable[[], str]
     same: Same
+    names: Mapping[QualifiedName, str]
 
     def make(self, definition: IndexDefinition, name: str, table: Table, whole: str | None) -> Iterator[Operation]:
         """The operations for the index on this table and on what hangs below it."""
@@ -119,7 +122,9 @@ class _Maker:
         )
 
     def _child_name(self, definition: IndexDefinition, child: Table) -> str:
-        """The same name again for an index of an earlier, unfinished run; otherwise one that is free."""
+        """The given name, or the same again for an index of an earlier, unfinished run, or one that is free."""
+        if child.name in self.names:
+            return self.names[child.name]
         own = {i.name.name for i in child.indexes if self.same(i.definition, definition)}
         taken = {
             name

@@ -101,6 +101,12 @@ def indexes_of(session: Session, relid: int) -> tuple[IndexFacts, ...]:
     return _with_structure(session, [_facts(row) for row in rows])
 
 
+def parts_of_index(session: Session, oid: int) -> tuple[IndexFacts, ...]:
+    """The indexes attached to a partitioned index, directly or below, from the top down."""
+    found = (find_index_by_oid(session, int(row.oid)) for row in session.rows("apply_index_parts", {"oid": oid}))
+    return tuple(facts for facts in found if facts is not None)
+
+
 def relation_kind(session: Session, name: QualifiedName) -> tuple[int, str] | None:
     """Oid and ``relkind`` of whatever has that name now, or None."""
     row = session.one("apply_relation", {"schema": name.schema, "name": name.name})

@@ -66,7 +66,7 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
     What verification took back here before is not built again, unless it is named by its id or forced.
     """
     chosen = choose(session, request.targets, request.connection.metadata_schema)
-    prints = _fingerprints(session, source.catalog, {r.definition.table for c in chosen for r in c.recommendations})
+    prints = fingerprints(session, source.catalog, {r.definition.table for c in chosen for r in c.recommendations})
     known = {} if request.force else reasons_against(source)
     tasks: list[tuple[Plan, Task]] = []
     done: list[MutationReport] = []
@@ -103,7 +103,8 @@ def existing(catalog: Catalog, definition: IndexDefinition) -> str | None:
     return next((i.name.name for i in usable if same_structure(i.definition, definition)), None)
 
 
-def _fingerprints(session: Session, catalog: Catalog, tables: set[QualifiedName]) -> dict[QualifiedName, str]:
+def fingerprints(session: Session, catalog: Catalog, tables: set[QualifiedName]) -> dict[QualifiedName, str]:
+    """What the columns of the tables and of their partitions are now."""
     wanted = {name for root in tables for name in _family(catalog, root)}
     found = (catalog.table(name) for name in sorted(wanted))
     return {t.name: columns_fingerprint(session, t.oid) for t in found if t is not None}

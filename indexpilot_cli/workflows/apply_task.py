@@ -9,14 +9,12 @@ from typing import Any
 
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execution import events
-from indexpilot_cli.execution.decide import OPEN, STANDING, is_usable
 from indexpilot_cli.execution.steps import Task
 from indexpilot_cli.model.operation import ApplyResult, MutationReport, Operation
 from indexpilot_cli.model.recommendation import Plan, Warn
 from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import build
-from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_build import perform
 from indexpilot_cli.workflows.apply_desk import Desk
@@ -25,10 +23,9 @@ from indexpilot_cli.workflows.apply_plan import Todo
 from indexpilot_cli.workflows.apply_preflight import Built
 from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_watch import Watch, watched
-from indexpilot_cli.workflows.reconcile import close_whole
+from indexpilot_cli.workflows.apply_whole import GOOD, build_whole
 from indexpilot_cli.workflows.verify import open_verifier
 
-GOOD = frozenset({"done", "already_done"})
 _WELL = GOOD | {"reverted"}
 _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
 
@@ -86,26 +83,8 @@ def _stopped(run: Run, task: Task) -> tuple[str, str] | None:
 
 def _task(run: Run, plan: Plan, task: Task) -> MutationReport:
     context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
-    first: MutationReport | None = None
-    wholes: dict[str, str] = {}
-    for planned in task.operations:
-        operation = replace(planned, part_of=wholes.get(planned.part_of or "", planned.part_of))
-        built = _operation(run, operation, context)
-        first = first or built.report
-        if operation.only and built.event is None:
-            wholes[operation.op_id] = _recorded(run.desk, operation)
-        if built.report.outcome not in GOOD:
-            return _failed(task, first, built.report)
-    assert first is not None
-    if task.head.only:
-        first = _whole(run, task, first)
-    return _analyzed(run, task, first)
-
-
-def _recorded(desk: Desk, operation: Operation) -> str:
-    """The operation under which an unfinished run made this index of a partitioned table."""
-    events_of_index = (e for e in intents.latest(desk.log, schema=desk.schema) if e.index == operation.index)
-    return next((e.op_id for e in events_of_index if e.state in OPEN | STANDING), operation.op_id)
+    done = build_whole(run.desk, task, lambda operation: _operation(run, operation, context))
+    return _analyzed(run, task, done)
 
 
 def _operation(run: Run, operation: Operation, context: Mapping[str, Any]) -> Built:
@@ -125,42 +104,6 @@ def _refusal(operation: Operation, error: RefusedError) -> MutationReport:
     notes = tuple(text for text in (error.detail, error.hint) if text)
     outcome = "skipped" if error.code in _ENDS else "conflict"
     return report(operation, outcome, error_code=error.code, error=error.message, notes=notes)
-
-
-def _failed(task: Task, first: MutationReport, failed: MutationReport) -> MutationReport:
-    """The report of the whole, with what stopped it."""
-    if failed is first:
-        return failed
-    note = f"{failed.index}: {failed.error}; apply again continues, rollback removes what is there"
-    return replace(
-        failed,
-        id=first.id,
-        index=task.head.name,
-        table=task.head.table,
-        sql=task.head.sql,
-        undo_sql=task.head.undo_sql,
-        summary=first.summary,
-        notes=(note, *failed.notes),
-    )
-
-
-def _whole(run: Run, task: Task, first: MutationReport) -> MutationReport:
-    """Close the operations of partitioned indexes that their last attachment has made valid, innermost first."""
-    desk = run.desk
-    closed = first
-    for operation in reversed([o for o in task.operations if o.only]):
-        with closing(desk.builder(operation.op_id)) as session:
-            found = build.find_index(session, operation.index)
-        if found is None or not is_usable(found):
-            return replace(first, outcome="failed", error_code="not_valid", error="the index did not become valid")
-        open_ones = [
-            e for e in intents.latest(desk.log, schema=desk.schema) if e.index == operation.index and e.state in OPEN
-        ]
-        for event in open_ones:
-            written = close_whole(desk, event, found)
-            if operation is task.head:
-                closed = replace(closed, id=written.id, outcome="done")
-    return closed
 
 
 def _analyzed(run: Run, task: Task, done: MutationReport) -> MutationReport:

@@ -61,7 +61,9 @@ def step_of(event: Event) -> Step:
     unfinished = event.state in OPEN and not dropped
     if event.state not in STANDING and not unfinished:
         return Step(event, report_of_undo(event, "already_done", notes=("failed at the time, nothing to undo",)))
-    return Step(event, report_of_undo(event, "planned"), drops=not dropped)
+    whole = dropped and event.details.get("partitioned")
+    notes = ("and one on each partition, attached one by one",) if whole else ()
+    return Step(event, report_of_undo(event, "planned", notes=notes), drops=not dropped)
 
 
 def _with_price(desk: Desk, step: Step) -> Step:

@@ -124,6 +124,7 @@ def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason:
         **({"reverts": event.op_id} if event.op_id else {}),
         "restore": build.keepsake(found),
         "partitioned": found.partitioned,
+        **({"parts": _parts(session, found)} if found.partitioned else {}),
         "sql": sql,
         "rollback_sql": found.ddl,
         "rollback_reason": reason,
@@ -149,6 +150,14 @@ def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason:
     )
     written = desk.write(events.follow(desk.write(first), OperationState.STARTED))
     return _tries(desk, session, written, found, sql)
+
+
+def _parts(session: Session, found: IndexFacts) -> list[dict[str, object]]:
+    """The indexes on partitions that go with it: what their definition does not say, and their names."""
+    return [
+        {"table": to_json(part.table), "index": part.name.name, "restore": build.keepsake(part)}
+        for part in build.parts_of_index(session, found.oid)
+    ]
 
 
 def _tries(desk: Desk, session: Session, event: Event, found: IndexFacts, sql: str) -> MutationReport:

@@ -3,38 +3,66 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from indexpilot_cli.advisor.existing import same_structure
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execution import events
-from indexpilot_cli.model.ddl import drop_index
+from indexpilot_cli.execution.steps import Task, task_of
+from indexpilot_cli.model.ddl import drop_index, summary
+from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.intent import Event, IndexFacts
 from indexpilot_cli.model.mutation import MutationType
+from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import MutationReport, Operation, OperationKind
+from indexpilot_cli.model.recommendation import Recommendation
 from indexpilot_cli.postgres import build
+from indexpilot_cli.postgres.catalog import read_catalog
+from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_build import Manner, perform
 from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_plan import fingerprints
+from indexpilot_cli.workflows.apply_preflight import Built
 from indexpilot_cli.workflows.apply_report import rebuilding
+from indexpilot_cli.workflows.apply_whole import GOOD, build_whole
 from indexpilot_cli.workflows.reconcile import mark_brought_back
+
+Facts = Mapping[str, object]
 
 
 def bring_back(desk: Desk, event: Event) -> MutationReport:
-    """Build the index that the drop ``event`` (newest row) took away.
+    """Build the index that the drop ``event`` (newest row) took away; of a partitioned table, also all its parts.
 
-    Raises RefusedError when another run holds the table, when the name or the table is another by now, or for the
-    index of a partitioned table; OutcomeUnknownError.
+    Partitions that are new since then get an index too. Raises RefusedError when another run holds the table, or
+    when the name or the table is another by now; OutcomeUnknownError.
     """
     structure = events.structure(event)
     if structure is None or event.definition_sql is None:
         raise RefusedError(f"the log does not say enough of {event.index} to build it", code="not_restorable")
-    if event.details.get("partitioned"):
-        again = event.details.get("recommendation") or event.details.get("plan")
-        raise RefusedError(
-            f"{event.index} is the index of a partitioned table",
-            hint=f"indexpilot apply {again}" if again else None,
-            code="partitioned",
-        )
+    task = _whole(desk, event, structure) if event.details.get("partitioned") else _single(event, structure)
+    kept = dict(_kept(event))
+
+    def performed(operation: Operation) -> Built:
+        facts = kept.get(operation.table) if operation.kind is OperationKind.CREATE else None
+        return perform(desk, operation, _context(event, operation, facts), _manner(operation, facts))
+
+    done = build_whole(desk, task, performed)
+    if done.outcome in GOOD:
+        mark_brought_back(desk, event.op_id, by=_operation_of(desk, done) or task.head.op_id)
+    return done
+
+
+def _operation_of(desk: Desk, done: MutationReport) -> str | None:
+    """The operation behind the report: of a run that was continued, the one it began with."""
+    if done.id is None:
+        return None
+    groups = intents.operations(desk.log, intents.Which(ids=(done.id,)), schema=desk.schema)
+    return groups[0][0].op_id if groups else None
+
+
+def _single(event: Event, structure: IndexDefinition) -> Task:
     operation = Operation(
         op_id=str(uuid.uuid4()),
         kind=OperationKind.CREATE,
@@ -48,18 +76,72 @@ def bring_back(desk: Desk, event: Event) -> MutationReport:
         recommendation=event.details.get("recommendation"),
         plan=event.details.get("plan"),
     )
-    kept = event.details.get("restore")
-    facts: Mapping[str, object] = kept if isinstance(kept, Mapping) else {}
-    context = {"reason": "rollback", "reverts": event.op_id, "restore": facts}
-    built = perform(desk, operation, context, _manner(operation, facts))
-    if built.report.outcome in ("done", "already_done"):
-        mark_brought_back(desk, event.op_id, by=operation.op_id)
-    return built.report
+    return Task(_advice(event, structure), (operation,))
 
 
-def _manner(operation: Operation, facts: Mapping[str, object]) -> Manner:
+def _whole(desk: Desk, event: Event, structure: IndexDefinition) -> Task:
+    """The operations for the partitions there are now, under the names their indexes had."""
+    catalog = read_catalog(desk.look)
+    table = catalog.table(event.table)
+    if table is None or table.oid != event.relid:
+        raise RefusedError(f"{event.table.short} is not the table it was", code="stale_plan")
+    return task_of(
+        _advice(event, structure),
+        event.details.get("plan") or "",
+        catalog,
+        fingerprints(desk.look, catalog, {event.table}),
+        new_id=lambda: str(uuid.uuid4()),
+        same=same_structure,
+        names={QualifiedName(**part["table"]): part["index"] for part in _parts(event)},
+    )
+
+
+def _advice(event: Event, structure: IndexDefinition) -> Recommendation:
+    """The dropped index as if it were advised."""
+    return Recommendation(
+        id=event.details.get("recommendation") or structure.id,
+        definition=structure,
+        name=event.index.name,
+        ddl=rebuilding(event),
+        undo=drop_index(event.index),
+        summary=summary(structure),
+        kind="rollback",
+        size_bytes=0,
+        size_method="",
+        benefit=0.0,
+        reduction=0.0,
+        write_cost=0.0,
+    )
+
+
+def _parts(event: Event) -> list[dict[str, Any]]:
+    parts = event.details.get("parts")
+    return parts if isinstance(parts, list) else []
+
+
+def _kept(event: Event) -> Iterator[tuple[QualifiedName, Facts]]:
+    """By table, what its index had that a definition does not say."""
+    own = event.details.get("restore")
+    yield event.table, own if isinstance(own, Mapping) else {}
+    for part in _parts(event):
+        yield QualifiedName(**part["table"]), part["restore"]
+
+
+def _context(event: Event, operation: Operation, facts: Facts | None) -> dict[str, Any]:
+    context: dict[str, Any] = {"reason": "rollback"}
+    if facts is not None:
+        context["restore"] = facts
+    return context if operation.part_of else {**context, "reverts": event.op_id}
+
+
+def _manner(operation: Operation, facts: Facts | None) -> Manner:
+    """``facts`` None: an attachment, or a partition that is new; its index gets our tag."""
+    if facts is None:
+        return Manner(MutationType.ROLLBACK_INDEX)
+    kept = facts
+
     def restore(session: Session, found: IndexFacts) -> None:
-        build.restore(session, found.name, operation.table, facts)
+        build.restore(session, found.name, operation.table, kept)
 
-    tablespace = facts.get("tablespace")
+    tablespace = kept.get("tablespace")
     return Manner(MutationType.ROLLBACK_INDEX, tablespace if isinstance(tablespace, str) else "", restore)

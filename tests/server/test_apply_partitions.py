@@ -12,6 +12,7 @@ from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.server.test_apply_faults import SNAPSHOT, eventually, holding
 from tests.server.test_apply_kill import PARTITIONS, child
+from tests.server.test_rollback_restore import execute, schema_of
 
 EVENTS = QualifiedName("public", "events")
 
@@ -70,3 +71,62 @@ def test_f23_an_unfinished_one_can_be_taken_back(shop):
     undone = run_rollback(shop, plan.id)
     assert undone.exit_code == 0, undone
     assert look(shop).indexes == {}
+
+
+def dropped(shop):
+    """The number of the drop of a partitioned index that had more than its definition says; the schema before."""
+    plan = keep_plan(shop, definition("day", "kind", table=EVENTS))
+    assert outcomes(run_apply(shop, plan.id)) == ["done"]
+    execute(
+        shop,
+        "ALTER INDEX public.events_a_day_kind_ip_idx RENAME TO by_hand",
+        "COMMENT ON INDEX public.by_hand IS 'the busy one'",
+        "ALTER TABLE public.events_a CLUSTER ON by_hand",
+    )
+    before = schema_of(shop)
+    (drop,) = run_rollback(shop, plan.id).result.mutations
+    assert look(shop).indexes == {}
+    return f"M-{drop.id}", before
+
+
+def test_f23_a_dropped_one_comes_back_with_all_its_parts(shop):
+    number, before = dropped(shop)
+    (planned,) = run_rollback(shop, number, dry_run=True).result.mutations
+    assert planned.sql.startswith("CREATE INDEX events_day_kind_ip_idx ON ONLY public.events ")
+    assert planned.notes == ("and one on each partition, attached one by one",)
+    back = run_rollback(shop, number)
+    assert (back.exit_code, outcomes(back)) == (0, ["done"]), back
+    assert (len(look(shop).indexes), look(shop).invalid) == (5, [])
+    assert schema_of(shop) == before
+    newest = {row.op_id: (row.mutation_type, row.state) for row in look(shop).log}
+    assert sorted(set(newest.values())) == [("ROLLBACK_INDEX", "REVERTED"), ("ROLLBACK_INDEX", "VALID")]
+    assert outcomes(run_rollback(shop, number)) == ["already_done"]
+    whole = next(r for r in reversed(look(shop).log) if r.index_name == "events_day_kind_ip_idx" and r.state == "VALID")
+    assert outcomes(run_rollback(shop, f"M-{whole.id}")) == ["done"]
+    assert look(shop).indexes == {}
+
+
+def test_f23_a_new_partition_gets_its_part_too(shop):
+    number, _ = dropped(shop)
+    execute(
+        shop, "CREATE TABLE public.events_c PARTITION OF public.events FOR VALUES FROM ('2026-03-01') TO (MAXVALUE)"
+    )
+    execute(shop, "DROP TABLE public.events_b1")
+    back = run_rollback(shop, number)
+    assert (back.exit_code, outcomes(back)) == (0, ["done"]), back
+    names = ["by_hand", "events_b2_day_kind_ip_idx", "events_b_day_kind_ip_idx", "events_c_day_kind_ip_idx"]
+    assert sorted(look(shop).indexes) == [*names, "events_day_kind_ip_idx"]
+    assert look(shop).invalid == []
+
+
+def test_f23_bringing_back_continues_where_it_was_stopped(shop):
+    number, before = dropped(shop)
+    with holding(shop, "LOCK TABLE public.events_b2 IN SHARE UPDATE EXCLUSIVE MODE"):
+        stopped = run_rollback(shop, number, retries=0)
+    assert (stopped.exit_code, outcomes(stopped)) == (7, ["failed"]), stopped
+    assert outcomes(run_rollback(shop, number)) == ["done"]
+    world = look(shop)
+    assert world.invalid == []
+    assert schema_of(shop) == before
+    assert world.log[-1].state == "REVERTED"
+    assert world.log[-1].details_json["reverted_by"] in {row.op_id for row in world.log}

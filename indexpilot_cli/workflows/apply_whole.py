@@ -1,0 +1,78 @@
+"""The operations of one index one after another: a single one, or the parent, its parts and their attachment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+
+from indexpilot_cli.execution.decide import OPEN, STANDING, is_usable
+from indexpilot_cli.execution.steps import Task
+from indexpilot_cli.model.operation import MutationReport, Operation
+from indexpilot_cli.postgres import build
+from indexpilot_cli.postgres.metadata import intents
+from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_preflight import Built
+from indexpilot_cli.workflows.reconcile import close_whole
+
+GOOD = frozenset({"done", "already_done"})
+
+
+def build_whole(desk: Desk, task: Task, perform: Callable[[Operation], Built]) -> MutationReport:
+    """The report of the index that the task is for; ends at the first operation that does not go well.
+
+    Operations that an earlier, unfinished run has done are passed over. Raises what ``perform`` raises.
+    """
+    first: MutationReport | None = None
+    wholes: dict[str, str] = {}
+    for planned in task.operations:
+        operation = replace(planned, part_of=wholes.get(planned.part_of or "", planned.part_of))
+        built = perform(operation)
+        first = first or built.report
+        if operation.only and built.event is None:
+            wholes[operation.op_id] = _recorded(desk, operation)
+        if built.report.outcome not in GOOD:
+            return _failed(task, first, built.report)
+    assert first is not None
+    return _closed(desk, task, first) if task.head.only else first
+
+
+def _recorded(desk: Desk, operation: Operation) -> str:
+    """The operation under which an unfinished run made this index of a partitioned table."""
+    events_of_index = (e for e in intents.latest(desk.log, schema=desk.schema) if e.index == operation.index)
+    return next((e.op_id for e in events_of_index if e.state in OPEN | STANDING), operation.op_id)
+
+
+def _failed(task: Task, first: MutationReport, failed: MutationReport) -> MutationReport:
+    """The report of the whole, with what stopped it."""
+    if failed is first:
+        return failed
+    note = f"{failed.index}: {failed.error}; the same command again continues, rollback removes what is there"
+    return replace(
+        failed,
+        id=first.id,
+        index=task.head.name,
+        table=task.head.table,
+        sql=task.head.sql,
+        undo_sql=task.head.undo_sql,
+        summary=first.summary,
+        notes=(note, *failed.notes),
+    )
+
+
+def _closed(desk: Desk, task: Task, first: MutationReport) -> MutationReport:
+    """Close the operations of partitioned indexes that their last attachment has made valid, innermost first."""
+    closed = first
+    for operation in reversed([o for o in task.operations if o.only]):
+        with closing(desk.builder(operation.op_id)) as session:
+            found = build.find_index(session, operation.index)
+        if found is None or not is_usable(found):
+            return replace(first, outcome="failed", error_code="not_valid", error="the index did not become valid")
+        open_ones = [
+            e for e in intents.latest(desk.log, schema=desk.schema) if e.index == operation.index and e.state in OPEN
+        ]
+        for event in open_ones:
+            written = close_whole(desk, event, found)
+            if operation is task.head:
+                closed = replace(closed, id=written.id, outcome="done")
+    return closed
