@@ -10,8 +10,10 @@ from indexpilot_cli.model.ddl import create_index, drop_index, summary
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.names import QualifiedName
 from tests.cli.changes import BUILDING
+from tests.cli.conftest import LONG_TABLE
 from tests.cli.process import Ran
 
+LONG = LONG_TABLE.split(".")[1].strip('"')
 IDLE = f"SELECT 1 WHERE NOT EXISTS ({BUILDING})"
 
 
@@ -114,6 +116,25 @@ def test_a_signal_during_a_build_cleans_up_and_has_its_code(changes, number, cod
     assert changes.ours() == {}
     newest = changes.rows("SELECT state FROM indexpilot.mutation_log WHERE op_id IS NOT NULL ORDER BY id DESC LIMIT 1")
     assert newest == [("FAILED_CLEAN",)]
+
+
+def test_after_a_signal_a_person_reads_what_was_done_and_what_was_not(changes):
+    first, second = (next(r for r in changes.advice if r["table"]["name"] == n) for n in (LONG, "orders"))
+    file = changes.file("plan.json", first, second)
+    with changes.writer_at_work() as busy:
+        process = changes.start("apply", file, "--yes", "--force")
+        changes.wait_for(f"{BUILDING} AND relid = 'orders'::regclass")
+        process.send_signal(signal.SIGINT)
+        changes.wait_for(IDLE)
+        busy.rollback()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    lines = out.splitlines()
+    assert any(first["id"] in line and " built " in line for line in lines)
+    assert any(second["id"] in line and " failed " in line and "stopped by a signal" in line for line in lines)
+    assert lines[-1] == "1 built, 1 failed"
+    assert err.splitlines()[-2:] == ["error: interrupted", "hint: indexpilot doctor"]
+    assert list(changes.ours().values()) == [True]
 
 
 def test_two_operators_one_builds_and_the_other_is_6(changes):

@@ -129,4 +129,4 @@ def test_f23_bringing_back_continues_where_it_was_stopped(shop):
     assert world.invalid == []
     assert schema_of(shop) == before
     assert world.log[-1].state == "REVERTED"
-    assert world.log[-1].details_json["reverted_by"] in {row.op_id for row in world.log}
+    assert world.log[-1].details_json["reverted_by"] in {str(row.op_id) for row in world.log}
