@@ -22,11 +22,12 @@ _COMMANDS = re.compile(
 
 def plain(document: Document) -> str:
     """The document as text that ends with a line feed (empty when there is nothing)."""
-    texts = ((block, _tame(visible(_block(block)))) for block in document.blocks)
+    texts = ((block, tame(visible(_block(block)))) for block in document.blocks)
     return "".join(text + "\n" for block, text in texts if text or block == BLANK)
 
 
-def _tame(text: str) -> str:
+def tame(text: str) -> str:
+    """The text without lines that GitHub Actions would take for commands."""
     return _COMMANDS.sub("\\1:\N{ZERO WIDTH SPACE}:", text)
 
 
@@ -87,7 +88,7 @@ def _table(table: Table) -> str:
 def markdown(document: Document) -> str:
     """The document as Markdown for a pull request."""
     parts = [_markdown_block(block) for block in document.blocks]
-    return _tame(visible("\n\n".join(part for part in parts if part))) + "\n"
+    return tame(visible("\n\n".join(part for part in parts if part))) + "\n"
 
 
 def _markdown_block(block: Block) -> str:

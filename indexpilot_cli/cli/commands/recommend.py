@@ -18,7 +18,7 @@ EXAMPLES = """Examples:
 """
 
 
-@command("recommend", *SERVER, sql=True)
+@command("recommend", *SERVER, sql=True, also=("sarif",))
 def recommend(
     session: Session,
     *,
@@ -55,7 +55,8 @@ def recommend(
     tables = table_filter(session, schema, table, exclude_table)
     request = recommend_request(session, snapshot, statements, tables, cross_check=cross_check)
     outcome = session.call(run, request)
-    document = view(outcome.result, show_rejected=show_rejected, verbose=session.verbose)
+    sources = (*(files or ()), *([snapshot] if snapshot else []))
+    document = view(outcome.result, show_rejected=show_rejected, verbose=session.verbose, sources=sources)
     return finish(session, outcome, document, exit_code=exit_code)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 
 from indexpilot_cli.model.ddl import summary
 from indexpilot_cli.model.recommendation import Plan, Recommendation
@@ -10,6 +12,7 @@ from indexpilot_cli.render.document import Block, Column, Document, Facts, Lines
 from indexpilot_cli.render.units import fall, one_line, percent, plural, saving, size
 from indexpilot_cli.render.views.common import facts, notes
 from indexpilot_cli.render.views.plan_json import plan_json
+from indexpilot_cli.render.views.recommend_sarif import sarif_text
 
 _COLUMNS = (
     Column("#", "number"),
@@ -50,8 +53,8 @@ REASONS = {
 }
 
 
-def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False) -> Document:
-    """The plan as table, facts and notes."""
+def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, sources: Sequence[str] = ()) -> Document:
+    """The plan as table, facts and notes. ``sources`` are the files the workload came from, for SARIF."""
     blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
     if result.recommendations:
         rows = tuple(_row(n, r) for n, r in enumerate(result.recommendations, 1))
@@ -62,7 +65,9 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False) ->
     blocks.append(facts(bound, _rejected(result, show_rejected), _skipped(result, verbose)))
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
     blocks += notes(result.notes)
-    return Document(tuple(blocks), plan_json(result), _statements(result))
+    return Document(
+        tuple(blocks), plan_json(result), _statements(result), {"sarif": partial(sarif_text, result, sources)}
+    )
 
 
 def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from indexpilot_cli.model.migration import CheckResult, FileReport, Hazard, Impact, StatementReport, TemplateImpact
+from indexpilot_cli.model.observation import RunState
 from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry, Facts, Lines, Table
 from indexpilot_cli.render.units import DASH, cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts
@@ -36,6 +37,7 @@ _STATEMENTS = (
     Column("locks", "text"),
     Column("statement", "query"),
 )
+_RUN = {RunState.NOT_RUN: "not run", RunState.SKIPPED: "not reached"}
 _TEMPLATES = (
     Column("template", "short"),
     Column("share", "number"),
@@ -101,7 +103,8 @@ def _statement(report: StatementReport) -> tuple[str, ...]:
             strongest[str(lock.relation.name)] = mode(lock.mode)
     locks = ", ".join(f"{text} on {table}" for table, text in strongest.items())
     time = span(report.verdict.duration) if report.verdict.duration else DASH
-    return (str(report.line), statement_verdict(report.verdict), time, locks or DASH, statement_text(report.sql))
+    word = _RUN.get(report.observation.state) or statement_verdict(report.verdict)
+    return (str(report.line), word, time, locks or DASH, statement_text(report.sql))
 
 
 def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:
@@ -111,7 +114,7 @@ def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:
         shown = changed if verbose else changed[:_SHOWN]
         yield Table(_TEMPLATES, tuple(_template(t) for t in shown), title="Recorded queries")
     yield facts(*(("Verdict", _summary(f)) for f in result.files if f.findings or len(result.files) > 1))
-    yield facts(_findings(result), _queries(result), _times(result))
+    yield facts(_findings(result), _queries(result), _method(result), _times(result))
     yield from _open(unchecked(result), verbose=verbose)
     yield facts(*(("Note", f"{file.path}: {one_line(n)}") for file in result.files for n in file.notes))
 
@@ -163,6 +166,12 @@ def _queries(result: CheckResult) -> tuple[str, str] | None:
         "Queries",
         f"{plural(result.checked, 'recorded query', 'recorded queries')} tried: {parts or 'all as before'}",
     )
+
+
+def _method(result: CheckResult) -> tuple[str, str] | None:
+    methods = dict.fromkeys(file.method for file in result.files if file.statements)
+    words = (f"run on an empty copy, PostgreSQL {m.partition('/')[2]}" if "/" in m else "rules only" for m in methods)
+    return ("Method", "; ".join(words)) if methods else None
 
 
 def _times(result: CheckResult) -> tuple[str, str] | None:

@@ -101,7 +101,9 @@ def _syntax(file: FileReport) -> Iterator[str]:
     if file.unparsed is not None:
         bad = file.unparsed
         message = _safe(bad.message)
-        yield github.annotation("error", message, title="not SQL", path=file.path, line=bad.line, column=bad.column)
+        yield github.annotation(
+            "error", message, title="not SQL", path=_safe(file.path), line=bad.line, column=bad.column
+        )
 
 
 def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
@@ -110,7 +112,7 @@ def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
         github.LEVELS[finding.severity.value],
         _safe(_message(finding, statement, result)),
         title=_safe(f"{finding.id} {finding.name}"),
-        path=file.path,
+        path=_safe(file.path),
         line=finding.line,
         column=finding.column,
         end_line=finding.line + finding.sql.rstrip().count("\n") if finding.sql else 0,

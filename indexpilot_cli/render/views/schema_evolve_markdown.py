@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from indexpilot_cli.model.migration import CheckResult, FileReport, Impact
 from indexpilot_cli.render.document import Code, Entry
-from indexpilot_cli.render.text import fenced
+from indexpilot_cli.render.text import fenced, tame
 from indexpilot_cli.render.units import one_line, percent, visible
 from indexpilot_cli.render.views.schema_evolve_entries import entries
 from indexpilot_cli.render.views.schema_evolve_fix import better
@@ -40,7 +40,7 @@ def markdown(result: CheckResult) -> str:
             room -= len(details)
     if left:
         parts.append(f"_The details of {left} more files are too long for a comment; `--format json` has them._")
-    return visible("\n\n".join(parts)) + "\n"
+    return tame(visible("\n\n".join(parts))) + "\n"
 
 
 def _summary(result: CheckResult) -> Iterator[str]:
