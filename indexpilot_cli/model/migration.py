@@ -198,11 +198,16 @@ class StatementReport:
 
 @dataclass(frozen=True, slots=True)
 class Unparsed:
-    """Why a file could not be read as SQL. ``line`` and ``column`` count from 1; 0 when the place is not known."""
+    """Why a file could not be read as SQL. ``line`` and ``column`` count from 1; 0 when the place is not known.
+
+    ``more`` are the other places of the file that cannot be read; ``hint`` says what to do about all of them.
+    """
 
     message: str
     line: int = 0
     column: int = 0
+    more: tuple[Unparsed, ...] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from indexpilot_cli.model.migration import CheckResult, FileReport, Finding, Hazard, Severity, StatementReport
+from indexpilot_cli.model.migration import CheckResult, FileReport, Finding, Hazard, Severity, StatementReport, Unparsed
 from indexpilot_cli.render import github, sarif
 from indexpilot_cli.render.document import Code
 from indexpilot_cli.render.units import one_line, visible
@@ -45,9 +45,8 @@ def _rule(hazard: Hazard) -> sarif.Rule:
 
 
 def _results(file: FileReport, result: CheckResult) -> Iterator[sarif.Result]:
-    if file.unparsed is not None:
-        bad = file.unparsed
-        yield sarif.Result("syntax", "error", visible(bad.message), sarif.Place(file.path, bad.line, bad.column), "")
+    for bad in _unread(file):
+        yield sarif.Result("syntax", "error", visible(bad.message), sarif.Place(file.path, bad.line, bad.column))
     statements = {s.number: s for s in file.statements}
     for finding in file.findings:
         statement = statements.get(finding.statement)
@@ -97,9 +96,12 @@ def _counted(file: FileReport, severity: Severity) -> Iterator[Finding]:
     return (f for f in file.findings if f.severity is severity and f.ignored is None)
 
 
+def _unread(file: FileReport) -> tuple[Unparsed, ...]:
+    return () if file.unparsed is None else (file.unparsed, *file.unparsed.more)
+
+
 def _syntax(file: FileReport) -> Iterator[str]:
-    if file.unparsed is not None:
-        bad = file.unparsed
+    for bad in _unread(file):
         message = _safe(bad.message)
         yield github.annotation(
             "error", message, title="not SQL", path=_safe(file.path), line=bad.line, column=bad.column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from indexpilot_cli.model.migration import CheckResult, FileReport, Finding, Impact, Queue, StatementReport
+from indexpilot_cli.model.migration import CheckResult, FileReport, Finding, Impact, Queue, StatementReport, Unparsed
 from indexpilot_cli.model.observation import SqlError
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.units import one_line, plural, size
@@ -28,7 +28,7 @@ _WINDOW = 72  # letters of a line that is shown with a caret
 def entries(file: FileReport, result: CheckResult, *, verbose: bool = False) -> tuple[Entry, ...]:
     """The entries of a file in the order of its lines; what is ignored only with ``verbose``."""
     if file.unparsed is not None:
-        return (_syntax(file),)
+        return tuple(_syntax(file, bad) for bad in (file.unparsed, *file.unparsed.more))
     told: list[Entry] = []
     for statement in file.statements:
         found = [f for f in file.findings if f.statement == statement.number and (verbose or f.ignored is None)]
@@ -165,12 +165,11 @@ def _error(sql: str, error: SqlError, *, certain: bool) -> Iterator[Fact]:
         yield "hint", one_line(error.hint)
 
 
-def _syntax(file: FileReport) -> Entry:
-    bad = file.unparsed
-    assert bad is not None
+def _syntax(file: FileReport, bad: Unparsed) -> Entry:
     place = _place(file, bad.line) + (f":{bad.column}" if bad.line and bad.column else "")
     shown = caret(file.text, bad.line, bad.column)
     rows: tuple[Fact, ...] = (("at", Code(shown, "")),) if shown else ()
+    rows += (("hint", one_line(bad.hint)),) if bad.hint else ()
     return Entry(place, "error[syntax]", "error", one_line(bad.message), rows)
 
 

@@ -12,6 +12,7 @@ from indexpilot_cli.model.migration import (
     StatementReport,
     StatementVerdict,
     TemplateImpact,
+    Unparsed,
 )
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import CatalogChange, Lock, SqlError, Work
@@ -47,7 +48,6 @@ def check_json(result: CheckResult) -> Json:
 
 
 def _file(value: FileReport) -> Json:
-    bad = value.unparsed
     return {
         "path": value.path,
         "method": value.method,
@@ -55,12 +55,17 @@ def _file(value: FileReport) -> Json:
         "duration": _duration(value.duration),
         "statements": [_statement(s) for s in value.statements],
         "findings": [_finding(f) for f in value.findings],
-        "unparsed": {"message": bad.message, "line": bad.line, "column": bad.column} if bad else None,
+        "unparsed": _unparsed(value.unparsed) if value.unparsed else None,
         "fixed": value.fixed,
         "fixed_verdict": value.fixed_verdict.value if value.fixed_verdict else None,
         "fixed_notes": list(value.fixed_notes),
         "notes": list(value.notes),
     }
+
+
+def _unparsed(value: Unparsed) -> Json:
+    more = [{"message": u.message, "line": u.line, "column": u.column} for u in value.more]
+    return {"message": value.message, "line": value.line, "column": value.column, "more": more, "hint": value.hint}
 
 
 def _statement(value: StatementReport) -> Json:

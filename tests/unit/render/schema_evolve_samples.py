@@ -250,12 +250,14 @@ SIMPLE = CheckResult((SIMPLE_FILE,), TEMPLATES[:2], 142, rates=Rates(basis="cali
 CLEAN_FILE = FileReport("0041_comment.sql", "clone/18.4", Impact.NO_BLOCK, (QUIET,), text=QUIET.sql + ";\n")
 CLEAN = CheckResult((CLEAN_FILE,))
 ONLINE_FILE = FileReport("0043_a.sql", "clone/18.4", Impact.LONG_ONLINE, (ONLINE,), duration=Duration(200, 700))
-BAD_TEXT = "CREATE TABLE t (id int);\nALTER TABLE\tt ADD COLUMM x int;\n"
+BAD_TEXT = "CREATE TABLE t (id int);\nALTER TABLE\tt ADD COLUMM x int;\nSELECT 'a;\n"
 UNPARSED_FILE = FileReport(
     "0044_bad.sql",
     "rules",
     Impact.FAILS,
-    unparsed=Unparsed('syntax error at or near "x"', 2, 26),
+    unparsed=Unparsed(
+        'syntax error at or near "x"', 2, 26, (Unparsed("unterminated string", 3, 8),), "is it a template? render it"
+    ),
     text=BAD_TEXT,
 )
 UNPARSED = CheckResult((UNPARSED_FILE,))
