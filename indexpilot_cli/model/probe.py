@@ -31,7 +31,9 @@ class Probe:
     ``statement`` is the statement's number in its file. ``sql`` is None when no safe question could be formed;
     ``why_not`` then says why. A CAST probe fails itself (with ``sqlstate`` or its class) instead of giving rows.
     ``estimated_rows`` is how many rows it may read. ``statistics`` is a verdict from pg_stats alone, for snapshots:
-    True (would fail), False (would not), None (cannot tell).
+    True (would fail), False (would not), None (cannot tell). ``sample_sql`` is the same question to a sample of the
+    table's pages: a yes is proof, a no is not. ``unsure_if_found`` and ``unsure_if_not`` say why an answer proves
+    nothing (rows that the file itself deletes or inserts in a way that cannot be foreseen), or are empty.
     """
 
     statement: int
@@ -46,6 +48,9 @@ class Probe:
     estimated_rows: float = 0.0
     statistics: bool | None = None
     statistics_why: str = ""
+    sample_sql: str | None = None
+    unsure_if_found: str = ""
+    unsure_if_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)

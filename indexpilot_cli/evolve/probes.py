@@ -1,0 +1,189 @@
+"""Will a migration fail on the data that is there? The questions to ask production, statement by statement.
+
+What a statement demands is what a clone saw it do to the catalog, so that DO blocks and functions hide nothing; what
+no clone ran is read from its text. Earlier statements of the file are looked through (``virtual``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.evolve import probes_domain, probes_needs, probes_partition, probes_rows, probes_shape, virtual
+from indexpilot_cli.evolve.probes_actions import from_actions
+from indexpilot_cli.evolve.probes_delta import Delta, Need, from_changes
+from indexpilot_cli.evolve.virtual_tables import Tables
+from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.model.observation import LockMode, MigrationObservation, RunState, StatementObservation
+from indexpilot_cli.model.probe import Probe
+from indexpilot_cli.model.safe_sql import Key, SafeExpression
+
+_ROWS = (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY)
+_BRANCH = re.compile(r"\bTHEN\b", re.I)
+_HANDLER = re.compile(r"\bEXCEPTION\s+WHEN\b", re.I)
+_CAUGHT = "an exception handler around it may catch the error"
+
+
+def probes(
+    migration: Migration,
+    observation: MigrationObservation,
+    catalog: Catalog,
+    safe: SafeExpression,
+    *,
+    triggered: Iterable[QualifiedName] = (),
+) -> tuple[Probe, ...]:
+    """Every question whose answer decides whether a statement fails, in the order of the statements.
+
+    ``triggered`` are tables with row triggers of their own: what an UPDATE or INSERT leaves in them is not foreseen.
+    """
+    tables = Tables(catalog, safe, triggered)
+    seen = {s.number: s for s in observation.statements}
+    found: list[Probe] = []
+    for statement in migration.statements:
+        found += _Review(statement, seen.get(statement.number), tables).probes()
+    return _distinct(found)
+
+
+class _Review:
+    """One statement: what it does to the virtual tables, and what it asks of them."""
+
+    def __init__(self, statement: MigrationStatement, seen: StatementObservation | None, tables: Tables) -> None:
+        self.number = statement.number
+        self.statement = statement
+        self.tables = tables
+        self.seen = seen if seen is not None and seen.state is RunState.RAN else None
+        self.actions = _executed(statement.actions)
+        self.maybe = any(a.nested for a in self.actions) and bool(_BRANCH.search(statement.sql))
+
+    def probes(self) -> Iterator[Probe]:
+        """The statement's probes; the tables are as it leaves them when all are taken."""
+        caught = bool(_HANDLER.search(self.statement.sql)) and any(a.kind is Act.DO for a in self.actions)
+        for found in self._all():
+            yield replace(found, sql=None, sample_sql=None, statistics=None, why_not=_CAUGHT) if caught else found
+
+    def _all(self) -> Iterator[Probe]:
+        for action in self.actions:
+            self._setting(action)
+            probes_domain.follow(action, self.tables)
+        delta = self._delta()
+        for action in self.actions:
+            if action.nested and action.kind in (Act.ADD_COLUMN, Act.ALTER_TYPE, Act.RENAME_COLUMN):
+                yield from self._early(delta, action)
+            if action.kind in _ROWS:
+                yield from self._rows(action)
+            elif action.kind is Act.TRUNCATE:
+                self._truncate(action)
+        self._unseen()
+        yield from self._structure(delta)
+
+    def _delta(self) -> Delta:
+        if self.seen is not None:
+            return from_changes(self.seen.changes, self.actions, self.tables.safe)
+        return from_actions(self.actions, self.tables)
+
+    def _early(self, delta: Delta, action: Action) -> Iterator[Probe]:
+        """In a block, what gives a table its form comes before the statements behind it that change rows."""
+        name = self.tables.resolve(action.schema, action.table or "")
+        shape = delta.shapes.pop(name, None) if name else None
+        if shape is not None:
+            yield from probes_shape.apply(Delta({shape.table: shape}), self.tables, self.number)
+
+    def _structure(self, delta: Delta) -> Iterator[Probe]:
+        again = list(self._rebuilt(delta))
+        yield from probes_shape.apply(delta, self.tables, self.number)
+        self._filled()
+        for action in self.actions:
+            probes_domain.remember(action, self.tables)
+            yield from probes_domain.questions(action, self.tables, self.number)
+            yield from probes_partition.questions(action, self.tables, self.number)
+        for need in (*delta.needs, *again):
+            found = probes_needs.need(need, self.tables, self.number)
+            if found is not None:
+                yield found
+
+    def _rebuilt(self, delta: Delta) -> Iterator[Need]:
+        """Unique indexes over a column that gets another type: different values may become equal."""
+        for shape in delta.shapes.values():
+            table = self.tables.get(shape.table)
+            real = self.tables.catalog.table(table.source) if table and table.source else None
+            for index in real.indexes if real else ():
+                columns = index.definition.columns
+                touched = [c for c in columns if c in shape.retyped]
+                plain = len(columns) == len(index.definition.keys) and not index.definition.predicate
+                if index.definition.unique and plain and any(_merges(shape.retyped[c]) for c in touched):
+                    names = tuple(shape.renamed.get(c, c) for c in columns)
+                    yield Need("unique", shape.table, key=Key(tuple(map(quote_identifier, names)), names))
+
+    # -- rows
+
+    def _rows(self, action: Action) -> Iterator[Probe]:
+        name = self.tables.resolve(action.schema, action.table or "")
+        before = self.tables.get(name) if name else None
+        change = self.tables.apply(action, self.number, maybe=self.maybe)
+        if change is not None and before is not None:
+            yield from probes_rows.questions(change, before, self.tables, self.number)
+
+    def _truncate(self, action: Action) -> None:
+        name = self.tables.resolve(action.schema, action.table or "")
+        table = self.tables.get(name) if name else None
+        if table is None:
+            return
+        emptied = virtual.forgotten(table, f"statement {self.number} may empty it", (), fewer=True)
+        self.tables.put(emptied if self.maybe else virtual.emptied(table))
+        for relative in self.tables.relatives(table.name):
+            self.tables.forget(relative.name, f"statement {self.number} empties {table.name.short}")
+
+    def _filled(self) -> None:
+        """CREATE TABLE AS: the new table has the rows of its query, which may not be known."""
+        for action in self.actions:
+            if action.kind is Act.CREATE_TABLE_AS and not action.has("no_data"):
+                name = self.tables.place(action.schema, action.table or "")
+                self.tables.forget(name, f"statement {self.number} fills it")
+
+    def _unseen(self) -> None:
+        """Rows of tables that the clone saw locked for writing, or that nobody saw, may be other ones now."""
+        named = {self.tables.resolve(a.schema, a.table or "") for a in self.actions if a.kind in _ROWS}
+        for lock in self.seen.locks if self.seen else ():
+            name = self.tables.now(lock.relation.table or lock.relation.name)
+            writes = lock.mode is LockMode.ROW_EXCLUSIVE and lock.relation.kind in "rp"
+            if writes and name not in named and not self._follows(name, named):
+                self.tables.forget(name, f"statement {self.number} may change rows of {name.short}")
+        if any(self._opaque(action) for action in self.actions):
+            self.tables.forget_all(f"nobody can tell which rows statement {self.number} changes")
+
+    def _follows(self, name: QualifiedName, named: set[QualifiedName | None]) -> bool:
+        """Whether the table is locked because a relative of it is changed."""
+        return any(r.name in named for r in self.tables.relatives(name))
+
+    def _opaque(self, action: Action) -> bool:
+        if action.kind in (Act.DYNAMIC, Act.CALL, Act.MERGE):
+            return action.kind is not Act.MERGE
+        return action.kind is Act.SELECT and not self.tables.safe.harmless(action.sql)
+
+    def _setting(self, action: Action) -> None:
+        for name, value in action.parameters if action.kind is Act.SET else ():
+            if name == "search_path":
+                parts = tuple(part.strip(" '\"") for part in value.split(","))
+                self.tables.search_path = tuple(p for p in parts if p and p != "$user")
+
+
+def _executed(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """The actions that run when the statement does: not those of a function's body."""
+    if any(a.kind is Act.CREATE_FUNCTION for a in actions):
+        return tuple(a for a in actions if not a.nested)
+    return tuple(actions)
+
+
+def _merges(change: tuple[str, str]) -> bool:
+    """Whether a type change may make different values equal: all but those to wider numbers and text."""
+    kind, using = change
+    wide = ("bigint", "text", "character varying", "numeric")
+    return bool(using) or kind not in wide
+
+
+def _distinct(found: Sequence[Probe]) -> tuple[Probe, ...]:
+    """Each question once for each statement."""
+    return tuple({(p.statement, p.kind, p.table, p.sql, p.question): p for p in found}.values())

@@ -1,0 +1,171 @@
+"""The same delta from the text alone, for statements that no clone ran."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from indexpilot_cli.evolve.probes_delta import Delta, Need, NewColumn, Shape
+from indexpilot_cli.evolve.virtual_tables import Tables
+from indexpilot_cli.model.ddl_action import Act, Action
+from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.model.safe_sql import Key, Rule
+
+_SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
+_KEYS = {"unique": "unique", "primary_key": "unique", "exclude": "exclude"}
+
+
+def from_actions(actions: Sequence[Action], tables: Tables) -> Delta:
+    """The delta that the grammar says."""
+    delta = Delta()
+    for action in actions:
+        step = _STEPS.get(action.kind)
+        if step is not None:
+            step(action, delta, tables)
+    created = {name for name, shape in delta.shapes.items() if shape.created}
+    delta.needs = [need for need in delta.needs if need.table not in created]
+    return delta
+
+
+def _name(action: Action, tables: Tables) -> QualifiedName:
+    return tables.place(action.schema, action.table or "")
+
+
+def _shape(action: Action, delta: Delta, tables: Tables) -> Shape:
+    return delta.shape(_name(action, tables))
+
+
+def _create(action: Action, delta: Delta, tables: Tables) -> None:
+    name = tables.place(action.object_schema, action.object or action.table or "")
+    if tables.get(name) is None:
+        delta.shape(name).created = True
+
+
+def _drop(action: Action, delta: Delta, tables: Tables) -> None:
+    delta.gone.append(tables.place(action.schema or action.object_schema, action.table or action.object or ""))
+
+
+def _rename(action: Action, delta: Delta, tables: Tables) -> None:
+    old = _name(action, tables)
+    delta.shape(old).new_name = QualifiedName(old.schema, action.new_name or old.name)
+
+
+def _set_schema(action: Action, delta: Delta, tables: Tables) -> None:
+    if action.table and action.new_name:
+        old = _name(action, tables)
+        delta.shape(old).new_name = QualifiedName(action.new_name, old.name)
+
+
+def _add_column(action: Action, delta: Delta, tables: Tables) -> None:
+    name, table = action.column or "", tables.get(_name(action, tables))
+    if table is not None and table.column(name) is not None and action.has("if_not_exists"):
+        return
+    generated = "stored" if action.has("generated_stored") else "virtual" if action.has("generated_virtual") else ""
+    kind = action.type or "text"
+    serial = kind in _SERIAL or action.has("identity")
+    real = {"serial": "integer", "serial4": "integer", "bigserial": "bigint", "serial8": "bigint"}.get(kind, kind)
+    text = action.expression or ""
+    _shape(action, delta, tables).added.append(
+        NewColumn(
+            name,
+            "smallint" if kind in ("smallserial", "serial2") else real,
+            default="" if generated else text,
+            not_null=action.has("not_null") or action.has("primary_key") or serial,
+            generated=generated,
+            expression=text if generated else "",
+            serial=serial,
+        )
+    )
+
+
+def _drop_column(action: Action, delta: Delta, tables: Tables) -> None:
+    _shape(action, delta, tables).dropped.update(action.columns)
+
+
+def _rename_column(action: Action, delta: Delta, tables: Tables) -> None:
+    if action.column and action.new_name:
+        _shape(action, delta, tables).renamed[action.column] = action.new_name
+
+
+def _retype(action: Action, delta: Delta, tables: Tables) -> None:
+    if action.column:
+        _shape(action, delta, tables).retyped[action.column] = (action.type or "", action.expression or "")
+
+
+def _expression(action: Action, delta: Delta, tables: Tables) -> None:
+    if action.column and action.expression:
+        _shape(action, delta, tables).expressions[action.column] = action.expression
+
+
+def _not_null(action: Action, delta: Delta, tables: Tables) -> None:
+    table = tables.get(_name(action, tables))
+    column = table.column(action.column or "") if table else None
+    if column is None or not column.not_null:
+        delta.needs.append(Need("not_null", _name(action, tables), action.column or ""))
+
+
+def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
+    table, kind = _name(action, tables), action.constraint or ""
+    if action.has("not_enforced"):
+        return
+    if action.has("not_valid"):
+        rule = Rule(kind, action.columns, action.expression or "", action.references, action.referenced_columns)
+        tables.pending[table, action.object or ""] = rule
+        return
+    if kind in ("primary_key", "not_null"):
+        delta.needs += [Need("not_null", table, column) for column in action.columns]
+    if kind in ("unique", "primary_key") and not action.has("using_index"):
+        delta.needs.append(_unique(table, action.columns, action, kind))
+    elif kind in ("check", "foreign_key"):
+        references = action.references
+        rule = Rule(kind, action.columns, action.expression or "", references, action.referenced_columns)
+        delta.needs.append(Need(kind, table, rule=rule, name=action.object))
+
+
+def _validate(action: Action, delta: Delta, tables: Tables) -> None:
+    table, name = _name(action, tables), action.object or ""
+    rule = tables.pending.get((table, name)) or _known(table, name, tables)
+    if rule is not None and rule.kind == "not_null":
+        delta.needs += [Need("not_null", table, column) for column in rule.columns]
+    elif rule is not None:
+        delta.needs.append(Need(rule.kind, table, rule=rule, name=name))
+
+
+def _known(table: QualifiedName, name: str, tables: Tables) -> Rule | None:
+    """A foreign key that production has already, NOT VALID."""
+    for key in tables.catalog.foreign_keys:
+        if tables.now(key.table) == table and key.name == name and not key.validated:
+            target = tables.now(key.referenced)
+            references = (target.schema, target.name)
+            return Rule("foreign_key", key.columns, references=references, referenced_columns=key.referenced_columns)
+    return None
+
+
+def _unique(table: QualifiedName, columns: tuple[str, ...], action: Action, kind: str) -> Need:
+    quoted = tuple(quote_identifier(c) for c in columns)
+    key = Key(quoted, columns, nulls_not_distinct=action.has("nulls_not_distinct"))
+    return Need(_KEYS[kind], table, key=key, name=action.object)
+
+
+def _index(action: Action, delta: Delta, tables: Tables) -> None:
+    key = tables.safe.unique_index(action.sql) if action.has("unique") else None
+    if key is not None:
+        delta.needs.append(Need("unique", _name(action, tables), key=key, name=action.object))
+
+
+_STEPS = {
+    Act.CREATE_TABLE: _create,
+    Act.CREATE_TABLE_AS: _create,
+    Act.CREATE_PARTITION: _create,
+    Act.DROP_TABLE: _drop,
+    Act.RENAME_TABLE: _rename,
+    Act.SET_SCHEMA: _set_schema,
+    Act.ADD_COLUMN: _add_column,
+    Act.DROP_COLUMN: _drop_column,
+    Act.RENAME_COLUMN: _rename_column,
+    Act.ALTER_TYPE: _retype,
+    Act.SET_EXPRESSION: _expression,
+    Act.SET_NOT_NULL: _not_null,
+    Act.ADD_CONSTRAINT: _constraint,
+    Act.VALIDATE_CONSTRAINT: _validate,
+    Act.CREATE_INDEX: _index,
+}

@@ -1,0 +1,191 @@
+"""What a statement changes in the shape of tables and what it demands of their rows, as the clone saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from indexpilot_cli.model.ddl_action import Act, Action
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import CatalogChange, CatalogObject, ChangeKind
+from indexpilot_cli.model.safe_sql import Key, Rule, SafeExpression
+
+_TABLES = ("r", "p", "f", "")
+
+
+@dataclass(frozen=True, slots=True)
+class NewColumn:
+    """A column a statement adds. ``generated`` is stored, virtual or empty; ``serial`` covers identity."""
+
+    name: str
+    type: str
+    default: str = ""
+    not_null: bool = False
+    generated: str = ""
+    expression: str = ""
+    serial: bool = False
+
+
+@dataclass
+class Shape:
+    """How one table changes its form. Names of columns are those before, ``added`` those after."""
+
+    table: QualifiedName
+    new_name: QualifiedName | None = None
+    created: bool = False
+    dropped: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+    retyped: dict[str, tuple[str, str]] = field(default_factory=dict)
+    expressions: dict[str, str] = field(default_factory=dict)
+    added: list[NewColumn] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the rows of a table must fulfil when the statement ends. ``kind`` is not_null, unique, or a Rule's."""
+
+    kind: str
+    table: QualifiedName
+    column: str = ""
+    rule: Rule | None = None
+    key: Key | None = None
+    name: str | None = None
+
+
+@dataclass
+class Delta:
+    """Everything of one statement; ``gone`` are tables it drops."""
+
+    shapes: dict[QualifiedName, Shape] = field(default_factory=dict)
+    needs: list[Need] = field(default_factory=list)
+    gone: list[QualifiedName] = field(default_factory=list)
+
+    def shape(self, table: QualifiedName) -> Shape:
+        """The shape of that table, begun when there is none."""
+        return self.shapes.setdefault(table, Shape(table))
+
+
+def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], safe: SafeExpression) -> Delta:
+    """The delta a clone saw. ``actions`` only give what no catalog keeps: the USING of a type change."""
+    delta = Delta()
+    for change in changes:
+        if change.object.kind == "table" and change.object.fact("relkind") in _TABLES:
+            _table(delta, change)
+    back = {s.new_name: name for name, s in delta.shapes.items() if s.new_name}
+    for change in changes:
+        if change.object.kind == "column":
+            _column(delta, change, actions, back)
+    known = {name for name, s in delta.shapes.items() if s.created}
+    delta.needs = [need for need in _needs(changes, safe) if need.table not in known]
+    return delta
+
+
+def _table(delta: Delta, change: CatalogChange) -> None:
+    before, after = change.before, change.after
+    if before is None and after is not None:
+        delta.shape(QualifiedName(*after.path[:2])).created = True
+    elif after is None and before is not None:
+        delta.gone.append(QualifiedName(*before.path[:2]))
+    elif before is not None and after is not None and before.path != after.path:
+        delta.shape(QualifiedName(*before.path[:2])).new_name = QualifiedName(*after.path[:2])
+
+
+def _column(
+    delta: Delta, change: CatalogChange, actions: Sequence[Action], back: dict[QualifiedName, QualifiedName]
+) -> None:
+    before, after = change.before, change.after
+    table = before.table if before else after.table if after else None
+    if table is None or table in delta.gone:
+        return
+    shape = delta.shape(table if before else back.get(table, table))
+    if before is None and after is not None:
+        shape.added.append(_new(after))
+    elif after is None and before is not None:
+        shape.dropped.add(before.path[-1])
+    elif before is not None and after is not None:
+        _changed(shape, before, after, actions)
+
+
+def _changed(shape: Shape, before: CatalogObject, after: CatalogObject, actions: Sequence[Action]) -> None:
+    old, new = before.path[-1], after.path[-1]
+    if old != new:
+        shape.renamed[old] = new
+    if before.fact("type") != after.fact("type"):
+        shape.retyped[old] = (after.fact("type"), using(actions, shape.table, old))
+    if after.fact("generated") and before.fact("expression") != after.fact("expression"):
+        shape.expressions[old] = after.fact("expression")
+
+
+def using(actions: Sequence[Action], table: QualifiedName, column: str) -> str:
+    """The USING expression of the last type change of a column, empty without one."""
+    found = [a for a in actions if a.kind is Act.ALTER_TYPE and a.column == column and a.table == table.name]
+    return (found[-1].expression or "") if found else ""
+
+
+def _new(after: CatalogObject) -> NewColumn:
+    default = after.fact("default")
+    return NewColumn(
+        name=after.path[-1],
+        type=after.fact("type"),
+        default=default,
+        not_null=after.fact("not_null") == "true",
+        generated=after.fact("generated"),
+        expression=after.fact("expression"),
+        serial=bool(after.fact("identity")) or default.startswith("nextval("),
+    )
+
+
+def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
+    indexes = {c.object.path for c in changes if c.object.kind == "index" and c.kind is ChangeKind.CREATED}
+    parents = _not_null_now(changes, inherited=False)
+    for change in changes:
+        after, table = change.after, change.after.table if change.after else None
+        if after is None or table is None:
+            continue
+        if after.kind == "column" and change.before is not None and _became_not_null(change):
+            if after.fact("inherited") != "true" or after.path[-1] not in parents:
+                yield Need("not_null", table, after.path[-1])
+        elif after.kind == "constraint":
+            yield from _constraint(change, after, table, safe)
+        elif after.kind == "index" and change.before is None and not _has_parent(after, indexes):
+            yield from _index(after, table, safe)
+
+
+def _became_not_null(change: CatalogChange) -> bool:
+    before, after = change.before, change.after
+    return bool(before and after and before.fact("not_null") != "true" and after.fact("not_null") == "true")
+
+
+def _not_null_now(changes: Sequence[CatalogChange], *, inherited: bool) -> set[str]:
+    columns = (c.object for c in changes if c.object.kind == "column" and c.before and _became_not_null(c))
+    return {o.path[-1] for o in columns if (o.fact("inherited") == "true") is inherited}
+
+
+def _has_parent(index: CatalogObject, created: set[tuple[str, ...]]) -> bool:
+    """Whether the index belongs to a partition and that of its parent is made by the same statement."""
+    parent = index.fact("parent").split(".")[-1].strip('"')
+    return bool(parent) and any(path[-1] == parent for path in created)
+
+
+def _constraint(
+    change: CatalogChange, after: CatalogObject, table: QualifiedName, safe: SafeExpression
+) -> Iterator[Need]:
+    if after.fact("contype") not in ("c", "f", "x") or (change.before is None and after.fact("inherited") == "true"):
+        return
+    if not _binding(after) or (change.before is not None and _binding(change.before)):
+        return
+    rule = safe.rule(after.fact("definition") or after.definition)
+    if rule is not None:
+        yield Need(rule.kind, table, rule=rule, key=rule.key, name=after.path[-1])
+
+
+def _binding(constraint: CatalogObject) -> bool:
+    return constraint.fact("validated") in ("true", "t", "") and constraint.fact("enforced") in ("true", "t", "")
+
+
+def _index(index: CatalogObject, table: QualifiedName, safe: SafeExpression) -> Iterator[Need]:
+    if index.fact("unique") not in ("true", "t"):
+        return
+    key = safe.unique_index(index.fact("definition") or index.definition)
+    if key is not None:
+        yield Need("unique", table, key=key, name=index.path[-1])

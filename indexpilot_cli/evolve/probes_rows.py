@@ -1,0 +1,141 @@
+"""INSERT, UPDATE and DELETE in a migration: will the keys of production refuse them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from indexpilot_cli.evolve import probes_needs
+from indexpilot_cli.evolve.probes_make import Body, Question, probe, title
+from indexpilot_cli.evolve.probes_types import normal, row_where, too_long
+from indexpilot_cli.evolve.virtual import VirtualTable, unbounded
+from indexpilot_cli.evolve.virtual_tables import Tables
+from indexpilot_cli.model.catalog import ForeignKey
+from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.model.probe import Probe, ProbeKind
+from indexpilot_cli.model.safe_sql import Key, Rule, SafeChange
+
+_REFUSES = ("a", "r")
+
+
+def questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+    """What a change of rows asks; ``before`` is the table as it was, ``tables`` hold it as it is afterwards."""
+    after = tables.get(before.name)
+    if after is None:
+        return
+    if change.kind == "insert" and change.conflict is None:
+        yield from _inserted(change, before, tables, number)
+    elif change.kind == "update":
+        yield from _updated(change, before, after, tables, number)
+    elif change.kind == "delete":
+        yield from _deleted(after, tables, number)
+
+
+def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+    given = change.columns or tuple(c.name for c in before.columns)
+    rows = f"(SELECT * FROM ({change.query}) AS ip_q({', '.join(map(quote_identifier, given))}))"
+    for key in _unique_keys(before, tables):
+        if set(key.columns) <= set(given):
+            words = f"rows of {title(before.name, key.columns)} are there already"
+            body = _already(rows, key, before, tables)
+            yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, key.columns, only=True))
+    for foreign in _foreign_keys(before, tables):
+        if set(foreign.columns) <= set(given):
+            question = _without_parent(rows, foreign, before, tables)
+            if question is not None:
+                yield probe(before, number, question)
+    for column in before.columns if not change.values else ():
+        if column.not_null and column.name in given:
+            words = f"{column.name} is NULL in rows inserted into {before.name.short}"
+            body = _from(rows, f"ip_t.{quote_identifier(column.name)} IS NULL")
+            yield probe(before, number, Question(ProbeKind.NULLS, "23502", words, body))
+
+
+def _from(rows: str, condition: str) -> Body:
+    inner = row_where(condition)
+    return lambda _item: inner(rows)
+
+
+def _already(rows: str, key: Key, before: VirtualTable, tables: Tables) -> Body:
+    pairs = " AND ".join(f"ip_t.{quote_identifier(c)} = {_cast(c, before, tables)}" for c in key.columns)
+    return lambda item: f"SELECT 1 FROM {rows} AS ip_q JOIN {item} AS ip_t ON {pairs} LIMIT 1"
+
+
+def _cast(column: str, table: VirtualTable, tables: Tables, alias: str = "ip_q") -> str:
+    known = table.column(column)
+    kind = tables.type_for(unbounded(known.type)) if known else "text"
+    return f"CAST({alias}.{quote_identifier(column)} AS {kind})"
+
+
+def _without_parent(rows: str, key: ForeignKey, before: VirtualTable, tables: Tables) -> Question | None:
+    target = tables.now(key.referenced)
+    parent = tables.get(target)
+    if parent is None:
+        return None
+    words = f"rows inserted into {title(before.name, key.columns)} refer to nothing in {target.short}"
+    own = [_cast(c, before, tables, "ip_t") for c in key.columns]
+    pairs = [f"ip_p.{quote_identifier(c)} = {m}" for c, m in zip(key.referenced_columns, own, strict=True)]
+    missing = f"NOT EXISTS (SELECT FROM {parent.item(only=True)} AS ip_p WHERE {' AND '.join(pairs)})"
+    present = " AND ".join(f"{m} IS NOT NULL" for m in own)
+    lost = next((c.unknown for c in map(parent.column, key.referenced_columns) if c and c.unknown), "")
+    body = _from(rows, f"{present} AND {missing}")
+    return Question(ProbeKind.ORPHANS, "23503", words, body, (), key.name, lost, others=(parent,))
+
+
+def _updated(
+    change: SafeChange, before: VirtualTable, after: VirtualTable, tables: Tables, number: int
+) -> Iterator[Probe]:
+    names = {name for name, _ in change.assignments}
+    for key in _unique_keys(before, tables):
+        if names & set(key.columns):
+            yield probe(after, number, probes_needs.unique(after, key, tables, None))
+    for column in after.columns:
+        if column.name not in names:
+            continue
+        question = probes_needs.not_null(after, column.name, tables) if column.not_null else None
+        if question is not None:
+            yield probe(after, number, question)
+        kind, size = normal(column.type)
+        if kind in ("varchar", "char") and size > 0:
+            words = f"a new value of {column.name} is too long for {column.type} in {after.name.short}"
+            body = too_long(f"ip_t.{quote_identifier(column.name)}", size)
+            yield probe(after, number, Question(ProbeKind.TOO_LONG, "22001", words, body, (column.name,)))
+    for foreign in _foreign_keys(before, tables):
+        if names & set(foreign.columns) and foreign.validated:
+            question = probes_needs.foreign_key(after, _rule(foreign, tables), tables, foreign.name)
+            if question is not None:
+                yield probe(after, number, question)
+
+
+def _deleted(after: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+    for key in tables.catalog.foreign_keys:
+        child = tables.get(tables.now(key.table))
+        held = tables.now(key.referenced) == after.name and key.on_delete in _REFUSES and key.validated
+        if child is None or not held or any(child.column(c) is None for c in key.columns):
+            continue
+        words = f"rows of {title(child.name, key.columns)} still refer to rows deleted from {after.name.short}"
+        body = probes_needs.orphans(_rule(key, tables), after, key.referenced_columns)
+        asked = Question(ProbeKind.REFERENCED, "23503", words, body, key.columns, key.name, others=(after,))
+        yield probe(child, number, asked)
+
+
+def _rule(key: ForeignKey, tables: Tables) -> Rule:
+    target = tables.now(key.referenced)
+    references = (target.schema, target.name)
+    return Rule("foreign_key", key.columns, references=references, referenced_columns=key.referenced_columns)
+
+
+def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:
+    """Unique indexes of plain columns, without a predicate, that production has and whose columns are still there."""
+    real = tables.catalog.table(table.source) if table.source is not None else None
+    for index in real.indexes if real else ():
+        shape = index.definition
+        columns = shape.columns
+        whole = not shape.predicate and len(columns) == len(shape.keys)
+        if shape.unique and index.valid and whole and all(table.column(c) is not None for c in columns):
+            yield Key(tuple(map(quote_identifier, columns)), columns, None, shape.nulls_not_distinct)
+
+
+def _foreign_keys(table: VirtualTable, tables: Tables) -> Iterator[ForeignKey]:
+    for key in tables.catalog.foreign_keys:
+        if tables.now(key.table) == table.name and all(table.column(c) is not None for c in key.columns):
+            yield key

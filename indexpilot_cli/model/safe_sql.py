@@ -1,0 +1,144 @@
+"""Somebody else's SQL after it was read by its parse tree: only what is harmless to run on production."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+Tables = Callable[[str | None, str, str | None], str | None]
+Types = Callable[[str | None, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What names mean. ``table(schema, name, alias)`` gives a FROM item with its alias, or None for a table that
+    must not be read; ``type`` says whether a type that is not built in may be cast to.
+    """
+
+    table: Tables
+    type: Types
+
+
+@dataclass(frozen=True, slots=True)
+class SafeText:
+    """An expression that may run. ``names`` are all column names in it, wherever they stand.
+
+    ``growth`` bounds how many times longer than its longest column a value may become. ``subquery`` says that it
+    reads other tables.
+    """
+
+    sql: str
+    names: frozenset[str] = frozenset()
+    growth: float = 1.0
+    subquery: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SafeChange:
+    """An INSERT, UPDATE or DELETE whose parts may all be read.
+
+    ``prefix`` is ``WITH … `` or empty, ``sources`` the FROM or USING list. ``query`` is what an INSERT inserts;
+    ``values`` says that it is a VALUES list. ``conflict`` are the columns of ON CONFLICT … DO NOTHING: None without
+    that clause, empty when it names none. ``only`` leaves out the children.
+    """
+
+    kind: str
+    schema: str | None
+    table: str
+    alias: str
+    prefix: str = ""
+    assignments: tuple[tuple[str, str], ...] = ()
+    sources: str = ""
+    condition: str = ""
+    columns: tuple[str, ...] = ()
+    query: str = ""
+    conflict: tuple[str, ...] | None = None
+    names: frozenset[str] = frozenset()
+    growth: float = 1.0
+    subquery: bool = False
+    values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What must be unique (or exclude each other): SQL texts, columns quoted. ``operators`` only for exclusion.
+
+    ``columns`` are the plain columns among them, unquoted. ``existing``: the index was there before.
+    """
+
+    keys: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    predicate: str | None = None
+    nulls_not_distinct: bool = False
+    operators: tuple[str, ...] = ()
+    existing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A constraint as its definition says. ``kind`` is check, foreign_key, unique, primary_key, exclude or not_null.
+
+    ``valid`` is False with NOT VALID or NOT ENFORCED.
+    """
+
+    kind: str
+    columns: tuple[str, ...] = ()
+    expression: str = ""
+    references: tuple[str | None, str] | None = None
+    referenced_columns: tuple[str, ...] = ()
+    match_full: bool = False
+    key: Key | None = None
+    valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The bound of a partition. ``values`` (list), ``lower`` and ``upper`` (range) are SQL constants.
+
+    None among them is MINVALUE or MAXVALUE; ``modulus`` and ``remainder`` are those of a hash partition.
+    """
+
+    parent: tuple[str | None, str]
+    child: tuple[str | None, str]
+    values: tuple[str, ...] = ()
+    lower: tuple[str | None, ...] = ()
+    upper: tuple[str | None, ...] = ()
+    modulus: int = 0
+    remainder: int = 0
+    default: bool = False
+    null: bool = False
+
+
+class SafeExpression(Protocol):
+    """The reader that decides what may run; every method gives None for what may not, or cannot be read."""
+
+    def expression(self, text: str, scope: Scope) -> SafeText | None:
+        """One expression of columns, constants and harmless built-in functions."""
+
+    def change(self, sql: str, scope: Scope) -> SafeChange | None:
+        """An INSERT, UPDATE or DELETE made of such expressions."""
+
+    def query(self, sql: str, scope: Scope) -> SafeText | None:
+        """A SELECT made of such expressions."""
+
+    def rule(self, definition: str) -> Rule | None:
+        """A constraint by its ``pg_get_constraintdef`` text."""
+
+    def unique_index(self, definition: str) -> Key | None:
+        """The key of a CREATE UNIQUE INDEX by its text."""
+
+    def bound(self, sql: str) -> Bound | None:
+        """The bound of ATTACH PARTITION or CREATE TABLE … PARTITION OF."""
+
+    def labels(self, sql: str) -> tuple[str, ...] | None:
+        """The labels of CREATE TYPE … AS ENUM."""
+
+    def domain_checks(self, sql: str) -> tuple[str, ...] | None:
+        """The checks over VALUE of CREATE DOMAIN (NOT NULL as ``VALUE IS NOT NULL``)."""
+
+    def uncast(self, text: str) -> tuple[str, str]:
+        """(inner expression, type) of an outermost cast; (text, '') without one."""
+
+    def harmless(self, sql: str) -> bool:
+        """Whether a SELECT statement surely changes no table."""

@@ -1,0 +1,121 @@
+"""Questions put to the real data, read-only and within a budget. No value of the data is kept or repeated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.probe import Probe, ProbeAnswer, ProbeKind
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.session import Session
+
+_LEAST_MS = 20  # a question that has no more time than this is not asked
+_DATA = "22"  # SQLSTATE class: data exception
+_WORDS = {
+    "42501": "the role may not read what the question needs",
+    "57014": "it took too long",
+    "55P03": "a table was locked",
+    "25006": "the question tried to write",
+    "42P01": "a table it needs is not there",
+    "42703": "a column it needs is not there",
+    "42704": "a type it needs is not there",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one question came to: found, or why nobody knows."""
+
+    found: bool | None
+    note: str = ""
+    stop: bool = False
+
+
+def triggered(session: Session) -> frozenset[QualifiedName]:
+    """Tables with enabled row triggers for INSERT or UPDATE."""
+    return frozenset(QualifiedName(r.schema, r.name) for r in session.rows("evolve_probe_triggered"))
+
+
+def run_probes(
+    session: Session, probes: Sequence[Probe], *, budget_seconds: float = 30.0, statement_timeout_ms: int = 10_000
+) -> tuple[ProbeAnswer, ...]:
+    """The answers, in the order of the probes. The session must be read-only.
+
+    The cheapest are asked first; each may take ``statement_timeout_ms``, all together ``budget_seconds``. Large tables
+    are sampled first. What could not be asked or finished has ``found`` None, and ``note`` says why.
+    Raises UnreachableError when the connection is lost.
+    """
+    deadline = time.monotonic() + budget_seconds
+    answers: dict[int, ProbeAnswer] = {}
+    for place in sorted(range(len(probes)), key=lambda i: probes[i].estimated_rows):
+        answers[place] = _answer(session, probes[place], deadline, statement_timeout_ms)
+    return tuple(answers[place] for place in range(len(probes)))
+
+
+def from_statistics(probes: Sequence[Probe]) -> tuple[ProbeAnswer, ...]:
+    """The answers that statistics alone give, for a snapshot without a server."""
+    return tuple(
+        ProbeAnswer(p, p.statistics, "statistics" if p.statistics is not None else "none", 0.0, _offline(p))
+        for p in probes
+    )
+
+
+def _offline(probe: Probe) -> str:
+    return probe.statistics_why or probe.why_not or "not checked: there is no connection to the data"
+
+
+def _answer(session: Session, probe: Probe, deadline: float, timeout_ms: int) -> ProbeAnswer:
+    if probe.sql is None:
+        return ProbeAnswer(probe, None, "none", 0.0, f"not checked: {probe.why_not}")
+    begun = time.monotonic()
+    outcome = _Outcome(None)
+    for text in (probe.sample_sql, probe.sql):
+        left = int(min(deadline - time.monotonic(), timeout_ms / 1000) * 1000)
+        if text is None:
+            continue
+        if left < _LEAST_MS:
+            outcome = _Outcome(None, "the time for questions to the data is used up")
+            break
+        outcome = _ask(session, text, probe.kind, left)
+        if outcome.found:
+            break
+    outcome = _trusted(probe, outcome)
+    spent = (time.monotonic() - begun) * 1000
+    note = outcome.note if outcome.found is not None or not outcome.note else f"not checked: {outcome.note}"
+    return ProbeAnswer(probe, outcome.found, "data" if outcome.found is not None else "none", spent, note)
+
+
+def _trusted(probe: Probe, outcome: _Outcome) -> _Outcome:
+    """An answer that rows unknown here could turn around is no answer."""
+    if outcome.found and probe.unsure_if_found:
+        return replace(outcome, found=None, note=probe.unsure_if_found)
+    if outcome.found is False and probe.unsure_if_not:
+        return replace(outcome, found=None, note=probe.unsure_if_not)
+    return outcome
+
+
+def _ask(session: Session, text: str, kind: ProbeKind, timeout_ms: int) -> _Outcome:
+    try:
+        with session.transaction(rollback=True):
+            session.execute("SELECT set_config('statement_timeout', %s, true)", [str(timeout_ms)])
+            session.execute("SET LOCAL transaction_read_only = on")
+            session.execute("SET LOCAL row_security = off")
+            rows = session.rows(text)
+    except IndexPilotError as error:
+        return _failed(error, kind)
+    return _Outcome(False if kind is ProbeKind.CAST else bool(rows))
+
+
+def _failed(error: IndexPilotError, kind: ProbeKind) -> _Outcome:
+    """A cast that fails is what was looked for; every other failure leaves the question open."""
+    state = sqlstate(error) or ""
+    if isinstance(error, UnreachableError) and error.code != "timeout":
+        raise error
+    if kind is ProbeKind.CAST and state.startswith(_DATA):
+        return _Outcome(True, f"SQLSTATE {state}")
+    if state.startswith(_DATA):
+        return _Outcome(None, "a value of the data cannot be computed with")
+    return _Outcome(None, _WORDS.get(state, f"the server refused the question (SQLSTATE {state or 'unknown'})"))

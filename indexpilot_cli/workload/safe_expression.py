@@ -1,0 +1,215 @@
+"""Which SQL of a stranger may run on production inside a read-only question, decided by its parse tree.
+
+Only what the lists of ``safe_words`` name is let through: no function of the user's, nothing that returns sets, locks
+rows, or makes a small value large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from indexpilot_cli.model.safe_sql import SafeText, Scope
+from indexpilot_cli.workload import safe_words
+from indexpilot_cli.workload.sqlast import Node, deparse, deparse_expression, parse, parse_expression
+from indexpilot_cli.workload.sqlast.native import Unparsed
+from indexpilot_cli.workload.sqlast.substitute import settled
+
+MAX_TEXT = 20_000  # characters of one expression
+MAX_PADDING = 10_000  # characters a type may pad a value to
+MAX_GROWTH = 256.0
+
+
+@dataclass
+class Vetting:
+    """One statement under examination: what may be named, and what was found. ``refused`` says why, first reason."""
+
+    scope: Scope
+    text: str
+    local: frozenset[str] = frozenset()
+    refused: str = ""
+    tables: dict[str, str] = field(default_factory=dict)
+
+    def vet(self, nodes: Iterable[Node], *, query: bool) -> bool:
+        """Whether every node in the trees is on the lists; ``query`` allows aggregates at the top."""
+        return all(self._allowed(node, query) for node in nodes)
+
+    def _allowed(self, node: Node, query: bool) -> bool:
+        inside = query or node.kind in ("SubLink", "SelectStmt")
+        if not self._plain(node, inside):
+            self.refused = self.refused or f"{node.kind} is not on the list"
+            return False
+        return all(self._allowed(child, inside) for child in node.below())
+
+    def _plain(self, node: Node, query: bool) -> bool:
+        if node.kind not in safe_words.STRUCTURE and not (query and node.kind in safe_words.QUERY):
+            return False
+        check = _CHECKS.get(node.kind)
+        return check is None or check(self, node, query)
+
+    def settle(self, node: Node) -> Node:
+        """The tree with tokens in place of tables; ``finish`` puts the tables in."""
+        return settled(node, self._token)
+
+    def finish(self, text: str) -> str:
+        """The text with tables in place of tokens."""
+        for token, table in self.tables.items():
+            text = text.replace(token, table)
+        return text
+
+    def _token(self, schema: str | None, name: str) -> str | None:
+        if schema is None and name in self.local:
+            return None
+        source = self.scope.table(schema, name, None)
+        if source is None:
+            self.refused = self.refused or f"table {name}"
+            return None
+        token = f"{self._prefix()}_{len(self.tables)}_"
+        self.tables[token] = source
+        return token
+
+    def _prefix(self) -> str:
+        number = 0
+        while f"ip_source{number}" in self.text:
+            number += 1
+        return f"ip_source{number}"
+
+
+def expression(text: str, scope: Scope) -> SafeText | None:
+    """One expression, with its tables replaced and its functions those of pg_catalog; None when it may not run."""
+    node = read(text)
+    if node is None:
+        return None
+    vetting = Vetting(scope, text)
+    if not vetting.vet([node], query=False):
+        return None
+    written = expression_text(vetting, node)
+    grown = growth(node)
+    if written is None or grown > MAX_GROWTH:
+        return None
+    return SafeText(written, names([node]), grown, any(n.kind == "SubLink" for n in node.walk()))
+
+
+def query(sql: str, scope: Scope) -> SafeText | None:
+    """A SELECT in the same way."""
+    statement = parse(sql) if len(sql) <= MAX_TEXT else None
+    if statement is None or isinstance(statement, Unparsed) or statement.node.kind != "SelectStmt":
+        return None
+    vetting = Vetting(scope, sql, ctes([statement.node]))
+    if not vetting.vet([statement.node], query=True):
+        return None
+    written = statement_text(vetting, statement.node)
+    return None if written is None else SafeText(written, names([statement.node]), growth(statement.node), True)
+
+
+def read(text: str) -> Node | None:
+    """The tree of an expression of a sensible length, or None."""
+    if len(text) > MAX_TEXT:
+        return None
+    try:
+        return parse_expression(text)
+    except ValueError:
+        return None
+
+
+def expression_text(vetting: Vetting, node: Node) -> str | None:
+    """The settled expression as SQL, None when a table in it may not be read or it cannot be written."""
+    try:
+        # the root itself may need settling, and only what is below a root is copied and changed
+        text = deparse_expression(vetting.settle(node))
+    except ValueError:
+        return None
+    return None if vetting.refused else vetting.finish(text)
+
+
+def statement_text(vetting: Vetting, node: Node) -> str | None:
+    """The settled SELECT as SQL, None when a table in it may not be read or it cannot be written."""
+    try:
+        text = deparse(vetting.settle(node))
+    except ValueError:
+        return None
+    return None if vetting.refused else vetting.finish(text)
+
+
+def names(nodes: Iterable[Node]) -> frozenset[str]:
+    """The column names in the trees, wherever they stand."""
+    found = (n.names("fields") for node in nodes for n in node.walk() if n.kind == "ColumnRef")
+    return frozenset(fields[-1] for fields in found if fields and fields[-1] != "*")
+
+
+def ctes(nodes: Iterable[Node]) -> frozenset[str]:
+    """The names that WITH clauses in the trees define."""
+    return frozenset(n.text("ctename") for node in nodes for n in node.walk() if n.kind == "CommonTableExpr")
+
+
+def growth(node: Node) -> float:
+    """How many times longer than its longest part a value may become: the factors of all places multiplied."""
+    factor = 1.0
+    for here in node.walk():
+        if here.kind == "A_Expr" and here.names("name")[-1:] == ("||",):
+            factor *= max(sum(_varies(side) for side in here.below()), 1)
+        elif here.kind == "FuncCall" and here.names("funcname")[-1] in safe_words.GROWING:
+            factor *= _call_growth(here)
+    return factor
+
+
+def _varies(node: Node) -> bool:
+    return any(n.kind in ("ColumnRef", "SubLink") for n in node.walk())
+
+
+def _call_growth(call: Node) -> float:
+    name, arguments = call.names("funcname")[-1], call.children("args")
+    if name in ("replace", "regexp_replace") and len(arguments) >= 3:
+        return float("inf") if _varies(arguments[2]) else max(len(deparse_expression(arguments[2])) - 2.0, 1.0)
+    return max(float(sum(_varies(a) for a in arguments)), 1.0)
+
+
+def _column(_vetting: Vetting, node: Node, query: bool) -> bool:
+    return query or "*" not in node.names("fields")
+
+
+def _operation(_vetting: Vetting, node: Node, _query: bool) -> bool:
+    parts = node.names("name")
+    return bool(parts) and parts[-1] in safe_words.OPERATORS and parts[:-1] in ((), ("pg_catalog",))
+
+
+def _call(_vetting: Vetting, node: Node, query: bool) -> bool:
+    parts = node.names("funcname")
+    if not parts or parts[:-1] not in ((), ("pg_catalog",)) or node.flag("func_variadic"):
+        return False
+    known = safe_words.SCALAR | ((safe_words.AGGREGATE | safe_words.WINDOW) if query else frozenset())
+    return parts[-1] in known
+
+
+def _type(vetting: Vetting, node: Node, _query: bool) -> bool:
+    parts = node.names("names")
+    if not parts or node.flag("setof") or node.flag("pct_type"):
+        return False
+    name, schema = parts[-1], parts[-2] if len(parts) > 1 else None
+    if name in safe_words.TYPES and schema in (None, "pg_catalog"):
+        return name not in safe_words.PADDED or _modifier(node) <= MAX_PADDING
+    return vetting.scope.type(schema, name)
+
+
+def _modifier(node: Node) -> int:
+    numbers = [m.child("ival") for m in node.children("typmods") if m.kind == "A_Const"]
+    return max((n.number("ival") for n in numbers if n is not None), default=0)
+
+
+def _select(_vetting: Vetting, node: Node, _query: bool) -> bool:
+    limited = node.child("limit_count") is not None or node.child("limit_offset") is not None
+    return not limited or bool(node.children("sort_clause"))
+
+
+def _with(_vetting: Vetting, node: Node, _query: bool) -> bool:
+    return not node.flag("recursive")
+
+
+_CHECKS = {
+    "ColumnRef": _column,
+    "A_Expr": _operation,
+    "FuncCall": _call,
+    "TypeName": _type,
+    "SelectStmt": _select,
+    "WithClause": _with,
+}
