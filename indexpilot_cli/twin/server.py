@@ -37,6 +37,7 @@ class LocalServer:
     """A server of our own in ``home`` (data, socket and log inside). Use as a context manager or start/stop.
 
     It ends with this process, whichever way that ends; ``keep`` says that its files stay then.
+    ``prefix`` is a command that starts the server's programs, such as one that limits them.
     """
 
     binaries: Binaries
@@ -44,6 +45,7 @@ class LocalServer:
     settings: Mapping[str, str] = field(default_factory=dict)
     locale: str = "C.UTF-8"
     keep: bool = False
+    prefix: tuple[str, ...] = ()
     _guard: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _socket: Path | None = field(default=None, init=False, repr=False)
 
@@ -152,7 +154,7 @@ class LocalServer:
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         user = server_user()
         result = subprocess.run(
-            [self.binaries.program(program), *arguments],
+            [*self.prefix, self.binaries.program(program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
             stderr=subprocess.STDOUT if program == "initdb" else subprocess.DEVNULL,

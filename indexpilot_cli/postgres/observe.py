@@ -1,0 +1,106 @@
+"""What a watched session holds and has done, read by itself behind a savepoint that leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from indexpilot_cli.errors import UnreachableError
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import LockMode
+from indexpilot_cli.postgres import sql
+from indexpilot_cli.postgres.catalog_objects import KnownObject, known_object, questions
+from indexpilot_cli.postgres.observe_wire import Answer, Watch, WireSession
+
+# Nothing of what the statements before left in the session may answer in the catalog's place, and no lock of
+# these questions may stay: the subtransaction takes all of it back.
+_LOOK = (
+    "SAVEPOINT indexpilot_look",
+    "SET LOCAL search_path TO pg_catalog, pg_temp",
+    "SET LOCAL statement_timeout TO 0",
+    "SET LOCAL lock_timeout TO 0",
+    "SET LOCAL client_min_messages TO error",
+    "SET LOCAL quote_all_identifiers TO off",
+    "SET LOCAL enable_seqscan TO on",
+    "SET LOCAL enable_indexonlyscan TO on",
+    "SET LOCAL bytea_output TO hex",
+    "SET LOCAL \"DateStyle\" TO 'ISO'",
+)
+_LOOKED = ("ROLLBACK TO SAVEPOINT indexpilot_look", "RELEASE SAVEPOINT indexpilot_look")
+
+
+@dataclass(frozen=True, slots=True)
+class RelationState:
+    """A relation as the watched session sees it: its file and what the session did to it, counted since it began."""
+
+    oid: int
+    kind: str
+    name: QualifiedName
+    table: int
+    scans: int
+    inserted: int
+    updated: int
+    deleted: int
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One look: lock modes by relation, relations by oid, rows written to each catalog."""
+
+    locks: Mapping[int, frozenset[LockMode]] = field(default_factory=dict)
+    relations: Mapping[int, RelationState] = field(default_factory=dict)
+    written: Mapping[str, int] = field(default_factory=dict)
+
+
+def look(session: WireSession, version: int, watch: Watch, *, before: Sequence[str] = ()) -> State:
+    """What the session holds and has done. It must be in a transaction, or ``before`` must begin one."""
+    names = ("clone_locks", "clone_state", "clone_written")
+    texts = [*before, *_LOOK, *(sql.get(name, version) for name in names), *_LOOKED]
+    locks, relations, written = _asked(session, texts, watch, 3)
+    return State(
+        _modes(locks),
+        {state.oid: state for state in map(_relation, relations)},
+        {str(name): int(count or 0) for name, count in written},
+    )
+
+
+def look_at_objects(
+    session: WireSession,
+    version: int,
+    watch: Watch,
+    relations: Iterable[int] | None = None,
+    *,
+    free: bool = True,
+    before: Sequence[str] = (),
+) -> dict[str, KnownObject]:
+    """The catalog's objects by identity: of these relations or of all, with ``free`` also what belongs to none."""
+    asked = questions(version, relations, free=free)
+    sets = _asked(session, [*before, *_LOOK, *asked, *_LOOKED], watch, len(asked))
+    known = (known_object(row) for rows in sets for row in rows)
+    return {item.object.identity: item for item in known}
+
+
+def _asked(session: WireSession, texts: Sequence[str], watch: Watch, wanted: int) -> list[list[tuple[str | None, ...]]]:
+    answer: Answer = session.ask(";\n".join(texts), watch)
+    if answer.error is not None:
+        raise UnreachableError("the clone's catalog could not be read", detail=answer.error.message)
+    sets = [rows for tag, rows in zip(answer.tags, answer.sets, strict=False) if tag.startswith("SELECT")]
+    assert len(sets) == wanted
+    return sets
+
+
+def _modes(rows: Iterable[Sequence[str | None]]) -> dict[int, frozenset[LockMode]]:
+    locks: dict[int, frozenset[LockMode]] = {}
+    for relation, mode in rows:
+        oid = int(relation or 0)
+        locks[oid] = locks.get(oid, frozenset()) | {LockMode(mode or "")}
+    return locks
+
+
+def _relation(row: Sequence[str | None]) -> RelationState:
+    oid, kind, schema, name, table, *counts = (value or "" for value in row)
+    scans, inserted, updated, deleted, node = (int(count or 0) for count in counts)
+    return RelationState(
+        int(oid), kind, QualifiedName(schema, name), int(table or 0), scans, inserted, updated, deleted, node
+    )

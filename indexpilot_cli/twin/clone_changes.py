@@ -1,0 +1,88 @@
+"""What changed in a catalog between two readings, and which of it nobody asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+
+from indexpilot_cli.model.ddl_action import MigrationStatement
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import CatalogChange, CatalogObject, ChangeKind
+from indexpilot_cli.postgres.catalog_objects import KnownObject
+
+Objects = Mapping[str, KnownObject]
+
+# Written by these alone, the catalogs hold nothing of a relation's: relations need not be read again.
+_ALONE = frozenset({"pg_proc", "pg_enum", "pg_depend", "pg_extension"})
+_NAMES = frozenset({"pg_namespace"})  # a new name of a schema is in every path
+
+
+def changes_between(
+    before: Objects, after: Objects, names: Mapping[int, QualifiedName], statement: MigrationStatement | None = None
+) -> tuple[CatalogChange, ...]:
+    """The changes from one reading to the next, by kind and path. ``names`` are the tables' when the run began."""
+    found = []
+    for old, new in _pairs(before, after):
+        known = new or old
+        assert known is not None
+        kind = ChangeKind.CHANGED if old and new else ChangeKind.CREATED if new else ChangeKind.DROPPED
+        found.append(
+            CatalogChange(
+                kind,
+                old.object if old else None,
+                new.object if new else None,
+                names.get(known.relation, known.object.table),
+                silent=kind is ChangeKind.DROPPED and statement is not None and _unnamed(statement, known.object),
+            )
+        )
+    return tuple(sorted(found, key=lambda c: (c.object.kind, c.object.path, c.kind)))
+
+
+def _pairs(before: Objects, after: Objects) -> Iterator[tuple[KnownObject | None, KnownObject | None]]:
+    """What differs, old beside new; an object made again under its name is the same object."""
+    gone = {_address(item): item for identity, item in before.items() if identity not in after}
+    for identity, new in after.items():
+        old = before.get(identity) or gone.pop(_address(new), None)
+        if old is None or _content(old) != _content(new):
+            yield old, new
+    yield from ((old, None) for old in gone.values())
+
+
+def _address(item: KnownObject) -> tuple[str, int, tuple[str, ...]]:
+    return item.object.kind, item.relation, item.object.path
+
+
+def _content(item: KnownObject) -> CatalogObject:
+    return replace(item.object, identity="")
+
+
+def relations_to_read(written: Collection[str]) -> str:
+    """Which relations' objects can have changed when these catalogs were written: none, touched or all."""
+    if _NAMES & set(written):
+        return "all"
+    return "none" if set(written) <= _ALONE else "touched"
+
+
+def merged(objects: Objects, read: Objects, relations: Collection[int] | None, *, free: bool) -> dict[str, KnownObject]:
+    """The earlier reading with these relations (None: all) and, with ``free``, what belongs to none, read anew."""
+
+    def stale(item: KnownObject) -> bool:
+        if item.relation == 0:
+            return free
+        return relations is None or item.relation in relations
+
+    return {identity: item for identity, item in objects.items() if not stale(item)} | dict(read)
+
+
+def _unnamed(statement: MigrationStatement, item: CatalogObject) -> bool:
+    """Whether no action of the statement names the object."""
+    words = {item.path[-1]} if item.kind != "function" else {item.path[1]}
+    for action in statement.actions:
+        named = (
+            {action.object, action.table, *action.columns} if item.kind != "table" else {action.object, action.table}
+        )
+        if item.kind == "column" and action.table and item.path[1] != action.table:
+            continue
+        if words & named:
+            return False
+    return True

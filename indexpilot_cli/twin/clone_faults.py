@@ -1,0 +1,74 @@
+"""Whether an error on the clone would happen in production too, or only says what the clone is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from indexpilot_cli.model.observation import SqlError
+
+_ROLE = re.compile(r'role "(.*)" does not exist', re.DOTALL)
+_UNKNOWN_HERE = re.compile(
+    r"(?:tablespace|server|foreign-data wrapper|publication|subscription|event trigger|language|database|collation) "
+    r'"?.*"? (?:for encoding ".*" )?does not exist|user mapping for ".*" does not exist',
+    re.DOTALL,
+)
+_EXTENSION = re.compile(r'extension ".*" (?:is not available|does not exist|must be installed)|required extension')
+_WRONG_KIND = re.compile(r'"(.*)" is not a (?:foreign table|materialized view|view)', re.DOTALL)
+_SETTING = re.compile(r"prepared transactions are disabled|wal_level|max_replication_slots|replication slots can only")
+_NOT_HERE = {
+    "42501": "the sandbox's role may not do this: {message}",
+    "57014": "it was cancelled: {message}",
+}
+# What only empty tables cause: no parent row, no row found, an assertion of the author's own.
+_EMPTY = {"23503", "P0001", "P0002", "P0004"}
+_SUBSELECT = re.compile(r"\b(?:select|table|do|call)\b", re.IGNORECASE)
+_FROM_EXTENSIONS = {"42883", "42704", "42P01", "3F000"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the clone lacks: extensions it could not install, relations that only stand in for something else."""
+
+    extensions: tuple[str, ...] = ()
+    stand_ins: Collection[str] = frozenset()
+
+
+def missing_role(error: SqlError) -> str | None:
+    """The role a statement asked for in vain."""
+    match = _ROLE.fullmatch(error.message) if error.sqlstate == "42704" else None
+    return match[1] if match else None
+
+
+def refuses_transaction(error: SqlError) -> bool:
+    """Whether the statement does not run inside a transaction block (or ends one itself)."""
+    return error.sqlstate in ("25001", "2D000")
+
+
+def excuse(error: SqlError, text: str, around: Surroundings) -> str | None:
+    """Why the error says nothing about production; None when production would answer the same."""
+    state, message = error.sqlstate, error.message
+    if state in _NOT_HERE:
+        return _NOT_HERE[state].format(message=message)
+    if state in _EMPTY or (state == "23502" and _SUBSELECT.search(text)):
+        return f"it fails on empty tables ({state}: {message}); the real rows decide"
+    if state[:2] in ("53", "58", "XX", "F0", "57"):
+        return f"the sandbox ended it ({state}: {message})"
+    if state == "0A000" and _EXTENSION.search(message):
+        return f"the sandbox lacks it: {message}"
+    if state in ("42704", "3D000") and (_UNKNOWN_HERE.search(message) or _EXTENSION.search(message)):
+        return f"the clone does not have it: {message}"
+    if state == "55000" and _SETTING.search(message):
+        return f"the sandbox's server is set differently: {message}"
+    return _excused_by_surroundings(error, around)
+
+
+def _excused_by_surroundings(error: SqlError, around: Surroundings) -> str | None:
+    if around.extensions and error.sqlstate in _FROM_EXTENSIONS:
+        missing = ", ".join(around.extensions)
+        return f"it may need an extension the clone lacks ({missing}): {error.message}"
+    match = _WRONG_KIND.fullmatch(error.message) if error.sqlstate == "42809" else None
+    if match and match[1] in around.stand_ins:
+        return f"a stand-in is in its place on the clone: {error.message}"
+    return None

@@ -1,0 +1,361 @@
+"""Running one migration file on the clone as ``psql -f`` would, and looking after every statement."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.model.ddl_action import Migration, MigrationStatement
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import (
+    Lock,
+    MigrationObservation,
+    RunState,
+    SqlError,
+    StatementObservation,
+    Work,
+)
+from indexpilot_cli.postgres.catalog_objects import KnownObject
+from indexpilot_cli.postgres.observe import State, look, look_at_objects
+from indexpilot_cli.postgres.observe_wire import Answer
+from indexpilot_cli.twin.clone_changes import changes_between, merged, relations_to_read
+from indexpilot_cli.twin.clone_faults import Surroundings, excuse, missing_role, refuses_transaction
+from indexpilot_cli.twin.clone_outside import outside_locks, vacuumed
+from indexpilot_cli.twin.clone_work import Scene, locks_of, messages_worth_keeping, names_of, work_of
+from indexpilot_cli.twin.sandbox_session import OUR_SECONDS, UntrustedSession
+
+_CONTROL = re.compile(
+    r"\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b", re.I
+)
+_QUIET = re.compile(r"\s*(set|reset|show|discard)\b", re.I)
+_TRY = "indexpilot_try"
+_LOUD = "client_min_messages TO debug1"
+_MOST_ROLES = 50
+
+
+@dataclass
+class _Transaction:
+    """The transaction that is open: its number, the catalog before it, and the last look."""
+
+    number: int
+    objects: dict[str, KnownObject]
+    last: State | None = None
+
+
+class Runner:
+    """One file's run. ``make_role`` makes a role that the file names and says whether it could."""
+
+    def __init__(
+        self,
+        session: UntrustedSession,
+        version: int,
+        path: Sequence[str],
+        around: Surroundings,
+        make_role: Callable[[str], bool],
+        run_seconds: float,
+        statement_seconds: float,
+    ):
+        self._session = session
+        self._version = version
+        self._path = path
+        self._around = around
+        self._make_role = make_role
+        self._statement_seconds = statement_seconds
+        self._end = time.monotonic() + run_seconds
+        self._run_seconds = run_seconds
+        self._number = 0
+        self._open: _Transaction | None = None
+        self._objects: dict[str, KnownObject] = {}
+        self._scene = Scene({})
+        self._names: dict[int, QualifiedName] = {}
+        self._stopped = ""
+        self._roles: list[str] = []
+
+    def run(self, migration: Migration, method: str) -> MigrationObservation:
+        """What each statement did, and the file as a whole."""
+        self._begin_scene()
+        first = dict(self._objects)
+        if migration.one_transaction:
+            self._session.tell("BEGIN")
+            self._enter()
+        seen = [self._statement(statement) for statement in migration.statements]
+        left_open = self._finish(migration)
+        return MigrationObservation(
+            migration.path,
+            method,
+            tuple(seen),
+            changes_between(first, self._objects, self._names),
+            open_transaction=left_open,
+            notes=self._notes(),
+        )
+
+    # -- one statement
+
+    def _statement(self, statement: MigrationStatement) -> StatementObservation:
+        if self._stopped or self._session.dead:
+            return self._skipped(statement)
+        if time.monotonic() > self._end:
+            return self._not_run(statement, f"the file ran longer than {self._run_seconds:.0f} s on empty tables")
+        if _CONTROL.match(statement.sql):
+            return self._control(statement)
+        if _QUIET.match(statement.sql):
+            return self._plain(statement)
+        return self._alone(statement) if self._open is None else self._inside(statement)
+
+    def _control(self, statement: MigrationStatement) -> StatementObservation:
+        was = self._open
+        answer = self._send(statement)
+        if self._session.dead or answer.error or answer.overrun:
+            return self._failure(statement, answer, was.number if was else self._next())
+        if self._session.in_transaction and was is None:
+            self._enter()
+        elif self._session.idle and was is not None:
+            self._leave(committed=answer.tags[-1:] == ["COMMIT"])
+        elif was is not None and re.match(r"\s*(rollback|abort)\b", statement.sql, re.I):
+            was.last = None
+            self._read_everything()
+        number = was.number if was else self._number
+        return self._ran(statement, answer, number)
+
+    def _plain(self, statement: MigrationStatement) -> StatementObservation:
+        """SET and its like: it must not come after a look, for some of them must be a transaction's first word."""
+        number = self._open.number if self._open else self._next()
+        answer = self._send(statement)
+        if answer.error or answer.overrun:
+            return self._failure(statement, answer, number)
+        return self._ran(statement, answer, number)
+
+    def _alone(self, statement: MigrationStatement) -> StatementObservation:
+        number = self._next()
+        before = self._look("BEGIN", f"SET LOCAL {_LOUD}")
+        answer = self._send(statement)
+        for _ in range(_MOST_ROLES):
+            if not self._made_role(answer):
+                break
+            self._session.tell("ROLLBACK")
+            before = self._look("BEGIN", f"SET LOCAL {_LOUD}")
+            answer = self._send(statement)
+        if answer.error and refuses_transaction(answer.error):
+            self._session.tell("ROLLBACK")
+            return self._outside(statement, number)
+        if answer.error or answer.overrun or not self._session.in_transaction:
+            self._session.tell("ROLLBACK")
+            return self._failure(statement, answer, number)
+        objects = dict(self._objects)
+        seen = self._seen(statement, answer, before, number)
+        ended = self._session.tell("COMMIT")
+        if ended.error or ended.overrun:
+            self._objects = objects
+            return self._failure(statement, ended, number)
+        return seen
+
+    def _inside(self, statement: MigrationStatement) -> StatementObservation:
+        transaction = self._open
+        assert transaction is not None
+        before = transaction.last or self._look()
+        transaction.last = before
+        answer = self._tried(statement)
+        for _ in range(_MOST_ROLES):
+            if not self._made_role(answer):
+                break
+            self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}")
+            answer = self._tried(statement)
+        if not (answer.error or answer.overrun) and self._session.in_transaction:
+            self._session.tell(f"RELEASE SAVEPOINT {_TRY}")
+            seen = self._seen(statement, answer, before, transaction.number)
+            transaction.last = self._look()
+            return seen
+        failed = self._failure(statement, answer, transaction.number)
+        if failed.state is RunState.NOT_RUN:
+            back = self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}; RELEASE SAVEPOINT {_TRY}")
+            if back.error or not self._session.in_transaction:
+                self._stop("the transaction could not be continued after a statement that was not run")
+        return failed
+
+    def _outside(self, statement: MigrationStatement, number: int) -> StatementObservation:
+        self._session.tell(f"SET {_LOUD}")
+        before = self._look("BEGIN")
+        self._session.tell("ROLLBACK")
+        answer = self._send(statement)
+        if not self._session.idle:
+            self._session.tell("ROLLBACK")
+        if answer.error or answer.overrun:
+            failed = replace(self._failure(statement, answer, number), outside_transaction=True)
+            if not self._session.dead:
+                self._read_everything("BEGIN")
+                self._session.tell("ROLLBACK")
+            return failed
+        after = self._look("BEGIN")
+        earlier = self._objects
+        self._read_everything()
+        self._session.tell("ROLLBACK")
+        before, after = replace(before, locks={}), replace(after, locks={})
+        work = work_of(self._scene, statement, before, after, answer.messages, self._objects.values())
+        work += vacuumed(self._scene, statement, before.relations, self._path)
+        locks = outside_locks(self._scene, statement, before, after, work, self._path)
+        return replace(
+            self._ran(statement, answer, number, locks, locks, work),
+            changes=changes_between(earlier, self._objects, self._names, statement),
+            outside_transaction=True,
+        )
+
+    # -- sending and looking
+
+    def _send(self, statement: MigrationStatement) -> Answer:
+        left = max(1.0, self._end - time.monotonic())
+        return self._session.run(statement.sql, min(left, self._statement_seconds))
+
+    def _tried(self, statement: MigrationStatement) -> Answer:
+        self._session.tell(f"SAVEPOINT {_TRY}; SET LOCAL {_LOUD}")
+        return self._send(statement)
+
+    def _look(self, *before: str) -> State:
+        return look(self._session.wire, self._version, self._session.watch(OUR_SECONDS), before=before)
+
+    def _seen(self, statement: MigrationStatement, answer: Answer, before: State, number: int) -> StatementObservation:
+        after = self._look()
+        locks, held = locks_of(self._scene, before, after)
+        earlier = self._objects
+        self._read_changed(before, after)
+        work = work_of(self._scene, statement, before, after, answer.messages, self._objects.values())
+        changes = changes_between(earlier, self._objects, self._names, statement)
+        return replace(self._ran(statement, answer, number, locks, held, work), changes=changes)
+
+    def _read_changed(self, before: State, after: State) -> None:
+        written = {name for name, count in after.written.items() if count > before.written.get(name, 0)}
+        if not written:
+            return
+        reach = relations_to_read(written)
+        if reach == "all":
+            self._read_everything()
+            return
+        touched = self._touched(before, after) if reach == "touched" else set()
+        read = look_at_objects(self._session.wire, self._version, self._session.watch(OUR_SECONDS), touched, free=True)
+        self._objects = merged(self._objects, read, touched, free=True)
+
+    def _touched(self, before: State, after: State) -> set[int]:
+        """Relations that the transaction locked, made or removed, and the tables of such indexes."""
+        oids = set(after.locks) | (before.relations.keys() ^ after.relations.keys())
+        oids |= {oid for oid, state in after.relations.items() if before.relations.get(oid) != state}
+        states = {**before.relations, **after.relations}
+        return oids | {states[oid].table for oid in oids if oid in states and states[oid].table}
+
+    def _read_everything(self, *before: str) -> None:
+        self._objects = look_at_objects(
+            self._session.wire, self._version, self._session.watch(OUR_SECONDS), None, before=before
+        )
+
+    def _begin_scene(self) -> None:
+        state = self._look("BEGIN")
+        self._read_everything()
+        self._session.tell("ROLLBACK")
+        self._scene = Scene(state.relations)
+        self._names = names_of(self._objects.values())
+
+    # -- transactions
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _enter(self) -> None:
+        self._open = _Transaction(self._next(), dict(self._objects))
+
+    def _leave(self, *, committed: bool) -> None:
+        if self._open is not None and not committed:
+            self._objects = self._open.objects
+        self._open = None
+
+    def _finish(self, migration: Migration) -> bool:
+        """End what the file left open; whether it did."""
+        if self._session.dead or self._session.idle:
+            return False
+        if migration.one_transaction and self._session.in_transaction and not self._stopped:
+            ended = self._session.tell("COMMIT")
+            self._leave(committed=ended.error is None and ended.tags[-1:] == ["COMMIT"])
+            return False
+        open_block = self._session.in_transaction and not self._stopped
+        self._session.tell("ROLLBACK")
+        self._leave(committed=False)
+        return open_block
+
+    # -- results
+
+    def _made_role(self, answer: Answer) -> bool:
+        name = missing_role(answer.error) if answer.error else None
+        if name is None or name in self._roles or not self._make_role(name):
+            return False
+        self._roles.append(name)
+        return True
+
+    def _ran(
+        self,
+        statement: MigrationStatement,
+        answer: Answer,
+        number: int,
+        locks: tuple[Lock, ...] = (),
+        held: tuple[Lock, ...] = (),
+        work: tuple[Work, ...] = (),
+    ) -> StatementObservation:
+        return StatementObservation(
+            statement.number,
+            RunState.RAN,
+            number,
+            locks,
+            held,
+            work,
+            notices=messages_worth_keeping(answer.messages),
+            rows=_rows(answer),
+            milliseconds=round(answer.milliseconds, 3),
+        )
+
+    def _failure(self, statement: MigrationStatement, answer: Answer, number: int) -> StatementObservation:
+        reason = answer.overrun
+        if reason is None and answer.error is not None:
+            reason = excuse(answer.error, statement.sql, self._around)
+        if self._session.dead:
+            self._stop(reason or "the session ended")
+        if reason is not None or answer.error is None:
+            why = reason or "it ended the transaction it ran in"
+            return StatementObservation(
+                statement.number,
+                RunState.NOT_RUN,
+                number,
+                reason=why,
+                error=answer.error,
+                notices=messages_worth_keeping(answer.messages),
+            )
+        self._stop("an earlier statement fails")
+        return StatementObservation(
+            statement.number,
+            RunState.FAILED,
+            number,
+            error=_placed(answer.error, statement),
+            notices=messages_worth_keeping(answer.messages),
+        )
+
+    def _not_run(self, statement: MigrationStatement, reason: str) -> StatementObservation:
+        number = self._open.number if self._open else self._next()
+        return StatementObservation(statement.number, RunState.NOT_RUN, number, reason=reason)
+
+    def _skipped(self, statement: MigrationStatement) -> StatementObservation:
+        state = RunState.NOT_RUN if self._session.dead else RunState.SKIPPED
+        return StatementObservation(statement.number, state, self._number, reason=self._stopped)
+
+    def _stop(self, reason: str) -> None:
+        self._stopped = self._stopped or reason
+
+    def _notes(self) -> tuple[str, ...]:
+        return tuple(f'role "{name}" was made for the review: nobody knows whether it exists' for name in self._roles)
+
+
+def _rows(answer: Answer) -> int | None:
+    words = answer.tags[-1].split() if answer.tags else []
+    return int(words[-1]) if len(words) > 1 and words[-1].isdigit() else None
+
+
+def _placed(error: SqlError, statement: MigrationStatement) -> SqlError:
+    inside = error.position is None or error.position <= len(statement.sql) + 1
+    return error if inside else replace(error, position=None)

@@ -1,0 +1,221 @@
+"""From what a session said and did to the work that grows with the tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from indexpilot_cli.model.ddl_action import Act, MigrationStatement
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import Lock, LockMode, Relation, Work, WorkKind
+from indexpilot_cli.postgres.catalog_objects import KnownObject
+from indexpilot_cli.postgres.observe import RelationState, State
+from indexpilot_cli.postgres.observe_wire import Message
+
+_REWRITING = re.compile(r'rewriting table "(.*)"', re.DOTALL)
+_VERIFYING = re.compile(r'verifying table "(.*)"', re.DOTALL)
+_VALIDATING = re.compile(r'validating foreign key constraint "(.*)"', re.DOTALL)
+_BUILDING = re.compile(r'building index "(.*)" on table "(.*)" (?:serially|with request for .*)', re.DOTALL)
+_ONLINE_NAME = re.compile(r"_ccnew\d*\Z")
+_SUFFICIENT = re.compile(r"existing constraints on|is implied by existing constraints")
+_WRITERS = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE, Act.INSERT, Act.COPY})
+_HEAPS = "rpm"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What was there when the run began: relations by oid."""
+
+    relations: Mapping[int, RelationState]
+
+    def relation(self, oid: int, now: Mapping[int, RelationState]) -> Relation | None:
+        """The relation by the name it had when the run began, or has now when it is new; None when nobody knows it."""
+        state = self.relations.get(oid) or now.get(oid)
+        if state is None:
+            return None
+        old = self.relations.get(oid) or self._made_again(state)
+        owner = self.relations.get(state.table) or now.get(state.table)
+        return Relation(state.name, state.kind, old is not None, owner.name if owner else None)
+
+    def _made_again(self, state: RelationState) -> RelationState | None:
+        """An index of that name on that table: a change of type makes indexes anew."""
+        same = (s for s in self.relations.values() if s.name == state.name and s.table == state.table)
+        return next(same, None) if state.kind in "iI" else None
+
+
+def locks_of(scene: Scene, before: State, after: State) -> tuple[tuple[Lock, ...], tuple[Lock, ...]]:
+    """The locks taken or strengthened between two looks, and all that are held at the second."""
+    relations = {**before.relations, **after.relations}
+    had, held = _by_relation(scene, before, relations), _by_relation(scene, after, relations)
+    fresh = (lock for name, lock in held.items() if name not in had or had[name].mode.strength < lock.mode.strength)
+    return tuple(sorted(fresh, key=_order)), tuple(sorted(held.values(), key=_order))
+
+
+def _by_relation(scene: Scene, state: State, relations: Mapping[int, RelationState]) -> dict[QualifiedName, Lock]:
+    found: dict[QualifiedName, Lock] = {}
+    for oid, modes in state.locks.items():
+        relation, mode = scene.relation(oid, relations), _strongest(modes)
+        if relation and (relation.name not in found or found[relation.name].mode.strength < mode.strength):
+            found[relation.name] = Lock(relation, mode)
+    return found
+
+
+def _order(lock: Lock) -> tuple[int, QualifiedName]:
+    return -lock.mode.strength, lock.relation.name
+
+
+def work_of(
+    scene: Scene,
+    statement: MigrationStatement,
+    before: State,
+    after: State,
+    messages: Sequence[Message],
+    objects: Iterable[KnownObject],
+) -> tuple[Work, ...]:
+    """Everything the statement did whose time grows with the relations that existed when the run began.
+
+    ``objects`` are the catalog's after the statement.
+    """
+    observer = _Observer(scene, statement, before, after, objects)
+    found = [*observer.said(messages), *observer.files(), *observer.scans()]
+    unique = {(w.kind, w.relation.name, w.index): w for w in reversed(found)}
+    return tuple(sorted(unique.values(), key=lambda w: (w.relation.name, w.kind, w.index or "")))
+
+
+def messages_worth_keeping(messages: Iterable[Message]) -> tuple[str, ...]:
+    """Warnings and notices of the statement, and debug messages that explain why there was no work."""
+    kept = (m.text for m in messages if not m.level.startswith("DEBUG") or _SUFFICIENT.search(m.text))
+    return tuple(list(kept)[:100])
+
+
+class _Observer:
+    """One statement's evidence, source by source: what the server said, files that changed, scans counted."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        statement: MigrationStatement,
+        before: State,
+        after: State,
+        objects: Iterable[KnownObject],
+    ):
+        self._scene = scene
+        self._constraints = [item for item in objects if item.object.kind == "constraint"]
+        self._before, self._after = before, after
+        self._statement = statement
+        self._kinds = {action.kind for action in statement.actions}
+        self._explained: dict[int, int] = {}
+        self._rewritten: set[int] = set()
+        self._validates = False
+        self._online = any(action.has("concurrently") for action in statement.actions)
+
+    def said(self, messages: Iterable[Message]) -> Iterator[Work]:
+        """Work the server spoke of in its debug messages. What TRUNCATE builds stays empty."""
+        if self._kinds == {Act.TRUNCATE}:
+            return
+        for message in messages:
+            if not message.level.startswith("DEBUG"):
+                continue
+            if match := _REWRITING.fullmatch(message.text):
+                yield from self._on(match[1], WorkKind.REWRITE)
+            elif match := _VERIFYING.fullmatch(message.text):
+                yield from self._on(match[1], WorkKind.VERIFY)
+            elif match := _VALIDATING.fullmatch(message.text):
+                yield from self._validated(match[1])
+            elif match := _BUILDING.fullmatch(message.text):
+                yield from self._on(match[2], WorkKind.BUILD_INDEX, index=match[1])
+
+    def files(self) -> Iterator[Work]:
+        """Work that only a new file under an old name shows: CLUSTER, VACUUM FULL, REFRESH, REINDEX."""
+        if Act.TRUNCATE in self._kinds:
+            return
+        for oid, old in self._before.relations.items():
+            new = self._after.relations.get(oid)
+            relation = self._scene.relation(oid, {}) if new and new.node != old.node else None
+            if relation is None or oid in self._rewritten:
+                continue
+            if relation.kind == "m":
+                self._explained[oid] = 1
+                yield Work(WorkKind.REFRESH, relation, source="relfilenode", online=False)
+            elif relation.kind == "r":
+                self._explained[oid] = 1
+                yield Work(WorkKind.REWRITE, relation, source="relfilenode")
+            elif relation.kind == "i" and relation.table and old.table not in self._rewritten:
+                table = self._scene.relation(old.table, {})
+                if table:
+                    yield Work(WorkKind.BUILD_INDEX, table, relation.name.name, True, "relfilenode", self._online)
+
+    def scans(self) -> Iterator[Work]:
+        """Reading that nothing the server said explains."""
+        for oid, new in self._after.relations.items():
+            relation = self._scene.relation(oid, {}) if new.kind in _HEAPS else None
+            if relation is None or (not self._programs and (self._validates or oid in self._explained)):
+                continue
+            old = self._before.relations.get(oid)
+            scans = new.scans - (old.scans if old else 0) - self._explained.get(oid, 0)
+            rows = _written(new) - (_written(old) if old else 0)
+            looked = self._index_scans(oid)
+            if scans > 0 or looked or rows > 0:
+                kind = WorkKind.MODIFY if self._modifies(oid, rows) else self._reading()
+                yield Work(kind, relation, source="scans" if scans > 0 else "index")
+
+    def _index_scans(self, table: int) -> bool:
+        mine = (s for s in self._after.relations.values() if s.table == table and s.kind == "i")
+        return any(s.scans > (old.scans if (old := self._before.relations.get(s.oid)) else 0) for s in mine)
+
+    @property
+    def _programs(self) -> bool:
+        """Whether the statement can do several things, one of which does not explain another."""
+        return not self._kinds or bool(self._kinds & {Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT})
+
+    def _reading(self) -> WorkKind:
+        altering = {Act.ALTER_DOMAIN, Act.VALIDATE_CONSTRAINT, Act.ATTACH_PARTITION, Act.SET_NOT_NULL}
+        return WorkKind.VERIFY if self._kinds & altering else WorkKind.SCAN
+
+    def _modifies(self, oid: int, rows: int) -> bool:
+        taken = self._after.locks.get(oid, frozenset()) - self._before.locks.get(oid, frozenset())
+        writes = bool(self._kinds & _WRITERS) or self._programs
+        return rows > 0 or (writes and LockMode.ROW_EXCLUSIVE in taken)
+
+    def _validated(self, constraint: str) -> Iterator[Work]:
+        tables = {item.relation for item in self._constraints if item.object.path[-1] == constraint}
+        self._validates = True
+        for oid in tables & set(self._after.locks):
+            relation = self._scene.relation(oid, {})
+            if relation and relation.kind in _HEAPS:
+                yield Work(WorkKind.VALIDATE_FOREIGN_KEY, relation)
+
+    def _on(self, table: str, kind: WorkKind, index: str | None = None) -> Iterator[Work]:
+        for oid in self._named(table):
+            self._explained[oid] = self._explained.get(oid, 0) + 1 + (self._online and index is not None)
+            if kind is WorkKind.REWRITE:
+                self._rewritten.add(oid)
+            relation = self._scene.relation(oid, {})
+            if relation is None:
+                continue
+            plain = _ONLINE_NAME.sub("", index) if index and self._online else index
+            yield Work(kind, relation, plain, self._had_index(oid, plain), "debug", self._online)
+
+    def _had_index(self, table: int, index: str | None) -> bool:
+        return any(s.name.name == index for s in self._scene.relations.values() if s.table == table and s.kind in "iI")
+
+    def _named(self, table: str) -> list[int]:
+        """The relations of that name the statement locked: the server's messages name no schema."""
+        states = {**self._before.relations, **self._after.relations}
+        same = [oid for oid, state in states.items() if state.name.name == table and state.kind in _HEAPS]
+        locked = [oid for oid in same if oid in self._after.locks]
+        return locked or same
+
+
+def names_of(objects: Iterable[KnownObject]) -> dict[int, QualifiedName]:
+    """Tables by their oid."""
+    return {item.relation: item.object.table for item in objects if item.object.table is not None}
+
+
+def _strongest(modes: Iterable[LockMode]) -> LockMode:
+    return max(modes, key=lambda mode: mode.strength)
+
+
+def _written(state: RelationState) -> int:
+    return state.inserted + state.updated + state.deleted

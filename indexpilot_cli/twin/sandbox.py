@@ -1,0 +1,233 @@
+"""A server to run strangers' statements on: a throw-away copy of a twin, without rights, network or much memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.twin.binaries import Binaries, installed
+from indexpilot_cli.twin.cluster import Cluster, open_cluster, our_session
+from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Hydrated
+from indexpilot_cli.twin.place import disk_usage
+from indexpilot_cli.twin.server import LocalServer, new_home, server_user
+from indexpilot_cli.twin.values import Snapshot
+
+PORT = 5432
+OWNER = PLANNER  # the role that owns the schema, and the only one that runs what strangers wrote
+_SETTINGS = {
+    "autovacuum": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "64MB",
+    "min_wal_size": "32MB",
+    "max_connections": "20",
+    "max_prepared_transactions": "0",
+    "max_worker_processes": "0",
+    "max_parallel_workers": "0",
+    "max_locks_per_transaction": "1024",
+    "shared_buffers": "64MB",
+    "huge_pages": "off",
+    "jit": "off",
+    "logging_collector": "off",
+    "log_min_messages": "fatal",
+    "log_min_error_statement": "panic",
+    "lc_messages": "C",
+    "track_counts": "on",
+    "restart_after_crash": "off",
+    "allow_system_table_mods": "off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an untrusted migration may use. Seconds by the wall clock; bytes."""
+
+    statement_seconds: float = 20.0
+    run_seconds: float = 120.0
+    memory: int = 1536 * 1024**2
+    disk: int = 512 * 1024**2
+    temporary: int = 256 * 1024**2
+
+
+class Sandbox:
+    """The server of one clone. ``version`` is the binaries'. Close it to stop the server and delete everything."""
+
+    def __init__(self, server: LocalServer, hydrated: Hydrated, limits: Limits):
+        self._server = server
+        self.hydrated = hydrated
+        self.limits = limits
+        self._full = 0
+        self._admin: Session | None = None
+
+    @property
+    def version(self) -> str:
+        """Version of the binaries, such as 18.4."""
+        return self._server.binaries.version
+
+    @property
+    def major(self) -> int:
+        """Major version of the binaries."""
+        return self._server.binaries.major
+
+    @property
+    def socket(self) -> Path:
+        """The directory of the server's socket."""
+        return self._server.socket
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self._server.data
+
+    def start(self) -> None:
+        """Start the server with its limits."""
+        self._server.start()
+        self._full = disk_usage(self._server.data) + self.limits.disk
+        self._admin = self.superuser()
+
+    @property
+    def admin(self) -> Session:
+        """A superuser's session to a database that no stranger enters."""
+        assert self._admin is not None
+        return self._admin
+
+    def make_role(self, name: str) -> bool:
+        """A role that a migration names, which can do nothing and which the schema's owner may act as; False: no."""
+        try:
+            self.admin.execute(f"CREATE ROLE {quote_identifier(name)} NOLOGIN ROLE {OWNER}")
+        except UnreachableError:
+            raise
+        except (IndexPilotError, ValueError):
+            return False
+        return True
+
+    def kill(self, backend: int) -> None:
+        """End a server process that does not listen; the whole server goes down with it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(backend, signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop whatever runs, at once, and start again."""
+        self._end_admin()
+        self._server.stop("immediate")
+        self.start()
+
+    def too_large(self) -> bool:
+        """Whether the data directory has grown beyond the limit."""
+        return disk_usage(self._server.data) > self._full
+
+    def superuser(self, database: str | None = None) -> Session:
+        """A superuser's session; never to a database in which untrusted statements ran, for its settings act at once.
+
+        A copy made by ``CREATE DATABASE … TEMPLATE`` has none of them.
+        """
+        return our_session(self._server.dsn(database or "postgres"), read_only=False)
+
+    def planner(self, database: str, *, timeout_ms: int) -> Session:
+        """A session of the role that owns the schema and has no other rights."""
+        return our_session(self._server.dsn(database, PLANNER), read_only=False, timeout_ms=timeout_ms)
+
+    def close(self) -> None:
+        """Stop the server and delete everything."""
+        self._end_admin()
+        self._server.remove()
+
+    def _end_admin(self) -> None:
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+
+
+def open_sandbox(snapshot: Snapshot, cache_dir: Path, major: int | None, limits: Limits, progress: Progress) -> Sandbox:
+    """A running copy of the snapshot's twin. The cached twin itself is only read, and released at once.
+
+    Raises PrerequisiteError when no binaries of the major version (default: the snapshot's) are on this machine.
+    """
+    _require(major or snapshot.major)
+    home = new_home()
+    try:
+        cluster = open_cluster(snapshot, cache_dir, major, progress)
+        try:
+            wanted = _needed_databases(cluster)
+            cluster.server.stop()
+            copy_cluster(cluster.server.data, home / "data", wanted)
+            sandbox = Sandbox(_server(cluster.server.binaries, home, limits), cluster.hydrated, limits)
+        finally:
+            cluster.close()
+        sandbox.start()
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    return sandbox
+
+
+def copy_cluster(source: Path, target: Path, databases: frozenset[str]) -> None:
+    """Copy a stopped server's data directory with the files of these databases only, for the server's account."""
+
+    def left_out(directory: str, names: list[str]) -> list[str]:
+        if Path(directory) == source / "base":
+            return [name for name in names if name not in databases]
+        return [name for name in names if name in ("postmaster.pid", "postmaster.opts", "pgsql_tmp")]
+
+    shutil.copytree(source, target, symlinks=True, ignore=left_out)
+    user = server_user()
+    target.chmod(0o700)
+    if user is None:
+        return
+    for parent, _, names in os.walk(target):
+        os.chown(parent, user.pw_uid, user.pw_gid)
+        for name in names:
+            os.chown(os.path.join(parent, name), user.pw_uid, user.pw_gid, follow_symlinks=False)  # noqa: PTH118
+
+
+def _needed_databases(cluster: Cluster) -> frozenset[str]:
+    with cluster.superuser() as admin:
+        rows = admin.rows(
+            "SELECT oid::bigint::text AS oid FROM pg_catalog.pg_database WHERE datname = ANY (%s)",
+            [["template0", "template1", "postgres", TEMPLATE]],
+        )
+    return frozenset(str(row.oid) for row in rows)
+
+
+def _server(binaries: Binaries, home: Path, limits: Limits) -> LocalServer:
+    return LocalServer(binaries, home, _settings(binaries.major, limits), prefix=_limiter(limits))
+
+
+def _settings(major: int, limits: Limits) -> dict[str, str]:
+    settings = _SETTINGS | {"temp_file_limit": str(limits.temporary // 1024)}
+    if major >= 17:
+        settings["max_notify_queue_pages"] = "4096"
+        settings["event_triggers"] = "off"
+    return settings
+
+
+def _require(major: int) -> None:
+    have = sorted({b.major for b in installed()})
+    if major in have:
+        return
+    raise PrerequisiteError(
+        f"no PostgreSQL {major} server binaries to run the migration on",
+        detail=f"this machine has {', '.join(map(str, have)) or 'none'}",
+        hint=f"install PostgreSQL {major}, or name its bin directory in INDEXPILOT_PG_BINARIES",
+        code="no_binaries",
+    )
+
+
+def _limiter(limits: Limits) -> tuple[str, ...]:
+    """A command whose child, with all that it starts, gets no more memory and no longer files, where the host can.
+
+    ``ulimit`` counts files in blocks of 512 bytes and memory in KiB.
+    """
+    script = '''for limit in "-c 0" "-f $1" "-v $2"; do ulimit $limit 2>/dev/null; done; shift 2; exec "$@"'''
+    return ("/bin/sh", "-c", script, "sh", str(limits.disk // 512), str(limits.memory // 1024))

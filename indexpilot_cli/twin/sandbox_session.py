@@ -1,0 +1,116 @@
+"""A session for strangers' statements: watched from outside, interrupted when it takes too long or too much."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.postgres.observe_wire import Answer, Gone, Overrun, WireSession
+from indexpilot_cli.twin.sandbox import OWNER, PORT, Sandbox
+
+_PATIENCE = 2.0  # seconds a session has to obey
+_LOOK_EVERY = 0.5  # seconds between two measurements of the data directory
+OUR_SECONDS = 60.0  # for questions of ours
+# On empty tables everything is cheap: here a sequential scan shall mean that no index serves.
+_OPTIONS = "-c enable_seqscan=off -c enable_indexonlyscan=off -c statement_timeout=0 -c lock_timeout=0"
+
+
+class UntrustedSession:
+    """A session of the schema's owner to one database of the sandbox. Close it, or use it in a ``with`` block."""
+
+    def __init__(self, sandbox: Sandbox, database: str):
+        self._sandbox = sandbox
+        self._wire = WireSession(sandbox.socket, PORT, OWNER, database, options=_OPTIONS)
+        self.dead = False
+
+    def __enter__(self) -> UntrustedSession:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the session."""
+        self._wire.close()
+
+    @property
+    def wire(self) -> WireSession:
+        """The connection itself, for questions of ours."""
+        return self._wire
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction block is open and not failed."""
+        return not self.dead and self._wire.status == "T"
+
+    @property
+    def idle(self) -> bool:
+        """Whether no transaction block is open."""
+        return not self.dead and self._wire.status == "I"
+
+    def run(self, text: str, seconds: float | None = None) -> Answer:
+        """One statement of theirs. ``overrun`` and ``error`` of the answer say what went wrong; it never raises."""
+        limit = self._sandbox.limits.statement_seconds if seconds is None else seconds
+        try:
+            return self._wire.run(text, self.watch(limit))
+        except Gone as gone:
+            return self._lost(gone, None)
+        except Overrun as overrun:
+            return self._interrupt(overrun.reason)
+
+    def tell(self, text: str) -> Answer:
+        """Statements of ours in one message."""
+        try:
+            return self._wire.ask(text, self.watch(OUR_SECONDS))
+        except Gone as gone:
+            return self._lost(gone, None)
+        except Overrun as overrun:
+            return self._interrupt(overrun.reason)
+
+    def watch(self, seconds: float) -> _Watch:
+        """What is called while waiting: it raises Overrun after so many seconds or when the disk fills."""
+        return _Watch(self._sandbox, seconds)
+
+    # -- inside
+
+    def _interrupt(self, reason: str) -> Answer:
+        """Cancel, then terminate, then kill."""
+        for function in ("pg_cancel_backend", "pg_terminate_backend"):
+            try:
+                self._sandbox.admin.value(f"SELECT pg_catalog.{function}(%s)", [self._wire.pid])
+                answer = self._wire.settle(_Watch(self._sandbox, _PATIENCE, disk=False))
+            except Overrun:
+                continue
+            except IndexPilotError:
+                break
+            except Gone as gone:
+                return self._lost(gone, reason)
+            answer.overrun = reason
+            return answer
+        self._sandbox.kill(self._wire.pid)
+        return self._lost(Gone(None), reason)
+
+    def _lost(self, gone: Gone, reason: str | None) -> Answer:
+        self.dead = True
+        self._wire.close()
+        return Answer(error=gone.error, overrun=reason or "the server ended the session")
+
+
+class _Watch:
+    """Raises Overrun when the time is over or the data directory is too large."""
+
+    def __init__(self, sandbox: Sandbox, seconds: float, *, disk: bool = True):
+        self._sandbox = sandbox
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._next = time.monotonic() + _LOOK_EVERY if disk else float("inf")
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now > self._end:
+            raise Overrun(f"it ran longer than {self._seconds:.0f} s on empty tables")
+        if now > self._next:
+            self._next = now + _LOOK_EVERY
+            if self._sandbox.too_large():
+                raise Overrun(f"it wrote more than {self._sandbox.limits.disk // 1024**2} MB on empty tables")
