@@ -64,7 +64,7 @@ def review(session: Session, request: CheckRequest) -> int:
 
     outcome = finished(session.call(run, request), exit_zero=request.exit_zero)
     document = view(outcome.result, hazards=hazards(), verbose=session.verbose, fix=request.fix)
-    show(session, outcome, document, outcome.exit_code)
+    show(session, outcome, document, outcome.exit_code, news=outcome.status != "ok" or request.fix)
     if request.write_fix:
         write_fixes(session, outcome.result)
     return outcome.exit_code

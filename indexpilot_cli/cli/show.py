@@ -25,13 +25,13 @@ def finish(session: Session, outcome: Outcome[Any], document: Document, *, exit_
     return code
 
 
-def show(session: Session, outcome: Outcome[Any], document: Document, exit_code: int) -> None:
-    """Print the result in the session's form, then warnings and the next step."""
+def show(session: Session, outcome: Outcome[Any], document: Document, exit_code: int, *, news: bool = True) -> None:
+    """Print the result in the session's form, then warnings and the next step. No ``news``: quiet says nothing."""
     sign.clear()
     if not session.machine:
         for message in session.settings.warnings:
             diagnostic(session, "warning", message)
-    payload(session, render(session, outcome, document, exit_code), quiet=outcome.status == "skipped")
+    payload(session, render(session, outcome, document, exit_code), quiet=outcome.status == "skipped" or not news)
     if not session.machine:
         _around(session, outcome)
 

@@ -1,0 +1,106 @@
+"""From the options of a schema change to its request, its question and its code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from indexpilot_cli.cli import change as changing
+from indexpilot_cli.cli.options_apply import lock_flags
+from indexpilot_cli.cli.session import Session
+from indexpilot_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from indexpilot_cli.model.outcome import Outcome
+    from indexpilot_cli.model.progress import Progress
+    from indexpilot_cli.render.document import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The options that every operation has. The settings are read when this is made."""
+
+    session: Session
+    lock_timeout: str | None
+    retries: int
+    execute: bool
+    yes: bool
+    exit_code: bool
+    files: tuple[str, ...] = ()
+    _ready: None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.session.load(lock_flags(self.lock_timeout))
+        changing.answerable(self.session, yes=self.yes, dry_run=not self.execute)
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The fields of a request that do not depend on the operation."""
+        session = self.session
+        return {
+            "connection": session.connection(),
+            "execute": self.execute,
+            "confirmed": self.yes,
+            "lock_timeout": session.settings.production_safeguards.lock_manager.lock_timeout_seconds,
+            "retries": self.retries,
+            "bypass": session.settings.bypass,
+            "origins": changing.origins(session),
+            "record": session.record(),
+        }
+
+
+def change(run: Run, kind: str, table: str, column: str, **asked: Any) -> int:
+    """Show or carry out the operation; the exit code."""
+    from indexpilot_cli.model.requests import ChangeRequest, WorkloadRequest
+    from indexpilot_cli.render.views.schema_change import question, view
+    from indexpilot_cli.workflows.evolve_execute import run as workflow
+
+    request = ChangeRequest(
+        kind,
+        table,
+        column,
+        **asked,
+        **run.common,
+        workload=WorkloadRequest(files=run.files),
+        safeguards=run.session.settings.production_safeguards,
+    )
+    return _carry_out(run, workflow, request, question, view)
+
+
+def take_back(run: Run, target: str | None, *, last: bool, fill: str | None, force: bool) -> int:
+    """Show or go the way back; the exit code."""
+    if bool(target) == last:
+        raise UsageError("say which change to take back: M-… or --last", hint="indexpilot history")
+    from indexpilot_cli.model.requests import ChangeUndoRequest
+    from indexpilot_cli.render.views.schema_change import undo_view
+    from indexpilot_cli.workflows.evolve_rollback import run as workflow
+
+    request = ChangeUndoRequest(target=target, fill=fill, force=force, **run.common)
+    return _carry_out(run, workflow, request, undo_view, undo_view)
+
+
+def _carry_out(
+    run: Run,
+    workflow: Callable[[Any, Progress, Any], Outcome[Any]],
+    request: Any,
+    question: Callable[[Any], Document],
+    view: Callable[..., Document],
+) -> int:
+    from indexpilot_cli.cli.show import finish
+
+    session = run.session
+
+    def call(request: Any, progress: Progress) -> Outcome[Any]:
+        def confirm(result: Any) -> bool:
+            from indexpilot_cli.cli.console_progress import Spinner
+
+            if isinstance(progress, Spinner):
+                progress.close()
+            changing.aside(session, question(result))
+            return session.confirm("Proceed?")
+
+        return workflow(request, progress, confirm)
+
+    outcome = session.call(call, request)
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=run.exit_code)
