@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from indexpilot_cli.cli import change as changing
@@ -28,7 +28,6 @@ class Run:
     yes: bool
     exit_code: bool
     files: tuple[str, ...] = ()
-    _ready: None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.session.load(lock_flags(self.lock_timeout))

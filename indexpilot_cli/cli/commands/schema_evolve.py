@@ -5,6 +5,7 @@ from __future__ import annotations
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli import options_evolve as own
 from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.commands import schema_evolve_operations
 from indexpilot_cli.cli.requests import planner_flags, workload, workload_flags
 from indexpilot_cli.cli.session import Session
 
@@ -16,6 +17,10 @@ EXAMPLES = """Examples:
   indexpilot schema-evolve --git-diff origin/main migrations/ --snapshot shop.snapshot --format sarif
 
   indexpilot schema-evolve check 0042_orders.sql -d shop --fix --write
+
+  indexpilot schema-evolve add-column orders tier --type int --default 0 --not-null -d shop
+
+  indexpilot schema-evolve rollback --last --execute -d shop
 """
 
 
@@ -62,4 +67,4 @@ def check(
     return review(session, request)
 
 
-COMMANDS = {"check": check}
+COMMANDS = {"check": check, **schema_evolve_operations.COMMANDS}

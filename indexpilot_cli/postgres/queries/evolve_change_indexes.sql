@@ -1,0 +1,39 @@
+SELECT c.relname::text AS name,
+       n.nspname::text AS schema,
+       pg_catalog.pg_get_indexdef(c.oid) AS definition,
+       i.indisvalid AND i.indisready AS valid,
+       i.indisunique AS is_unique,
+       i.indisclustered AS clustered,
+       i.indisreplident AS replica_identity,
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+       s.spcname::text AS tablespace,
+       c.relkind = 'I' AS partitioned,
+       c.relispartition AS attached,
+       coalesce(pg_catalog.pg_relation_size(c.oid), 0)::int8 AS bytes,
+       o.conname::text AS constraint_name,
+       (SELECT array_agg(ARRAY[a.attnum::int, a.attstattarget::int] ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND coalesce(a.attstattarget, -1) >= 0) AS targets,
+       i.indexprs IS NOT NULL OR i.indpred IS NOT NULL AS computed,
+       (SELECT array_agg(DISTINCT a.attname::text)
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = i.indrelid AND a.attnum > 0
+          AND (a.attnum = ANY (i.indkey) OR EXISTS (
+              SELECT FROM pg_catalog.pg_depend d
+              WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indrelid
+                AND d.refobjsubid = a.attnum
+                AND (d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                     OR d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = o.oid)))) AS columns,
+       (SELECT array_agg(a.attname::text ORDER BY k.ordinality)
+        FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, ordinality)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+        WHERE k.ordinality <= i.indnkeyatts AND i.indisunique AND i.indisvalid AND i.indimmediate
+          AND i.indexprs IS NULL AND i.indpred IS NULL) AS key_columns,
+       i.indisprimary AS is_primary
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+LEFT JOIN pg_catalog.pg_constraint o ON o.conindid = c.oid AND o.conrelid = i.indrelid AND o.contype IN ('p', 'u', 'x')
+WHERE i.indrelid = %(relid)s::oid
+ORDER BY c.relname

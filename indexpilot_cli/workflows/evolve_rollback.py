@@ -1,0 +1,257 @@
+"""``schema-evolve rollback``: takes a schema change back by the plan that the log keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.model.capabilities import Server
+from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.requests import ApplyRequest, ChangeRequest, ChangeUndoRequest
+from indexpilot_cli.model.schema_change import (
+    ChangeKind,
+    ColumnFacts,
+    RelationFacts,
+    SchemaChange,
+    Span,
+    Step,
+    StepReport,
+    Undo,
+    UndoResult,
+)
+from indexpilot_cli.postgres import build, guard_facts, relation_facts
+from indexpilot_cli.postgres.capabilities import look
+from indexpilot_cli.postgres.metadata import mutations
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows import evolve_execute_follow as metadata
+from indexpilot_cli.workflows import evolve_execute_rows as rows
+from indexpilot_cli.workflows import guards
+from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_lock
+from indexpilot_cli.workflows.apply_signals import Stop, listening
+from indexpilot_cli.workflows.evolve_change_facts import Findings, read_expression
+from indexpilot_cli.workflows.evolve_execute_rows import Story
+from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, planned
+from indexpilot_cli.workflows.evolve_impact import clear_impact_cache, impact_of
+
+Confirm = Callable[[UndoResult], bool]
+COMMAND = "schema_evolve_rollback"
+_TARGET = re.compile(r"[Mm]-(\d{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One change to take back: its story, what was planned, the statements that will run."""
+
+    story: Story
+    change: SchemaChange
+    before: RelationFacts
+    undo: Undo
+
+    @property
+    def number(self) -> int:
+        """The number behind M- of the change."""
+        return int(self.story.last.id or 0)
+
+
+def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Outcome[UndoResult]:
+    """The way back shown, or gone; exit codes as for a change.
+
+    Raises UsageError (unknown id), RefusedError (something depends on what would go, or was changed since).
+    """
+    with open_desk(
+        request.connection, request.record, progress, Stop(), Limits(request.lock_timeout, request.retries)
+    ) as desk:
+        server = look(desk.look, metadata_schema=desk.schema).server
+        way = _way(desk, request)
+        if way.story.state == rows.REVERTED:
+            return _outcome(_result(way, "already_done"), server)
+        check(desk, way, request)
+        if not request.execute:
+            again = f"indexpilot schema-evolve rollback M-{way.number} --execute"
+            return Outcome(COMMAND, _result(way, "planned"), "findings", 0, server, (), (again,))
+        _permit(desk, request)
+        if not request.confirmed and not confirm(_result(way, "planned")):
+            raise RefusedError("nothing was done", code="declined")
+        try:
+            with listening(desk.stop):
+                return _outcome(_go(desk, way, request), server)
+        finally:
+            clear_impact_cache()
+
+
+def _way(desk: Desk, request: ChangeUndoRequest) -> Way:
+    story = _story(desk, request.target)
+    undo = story.undo
+    if request.fill is not None:
+        undo = _filled(story.change, undo, request.fill)
+    return Way(story, story.change, story.before, undo)
+
+
+def _story(desk: Desk, target: str | None) -> Story:
+    found = rows.stories(desk.look, desk.schema)
+    if target is None:
+        standing = [s for s in found if s.state == rows.DONE or (s.state != rows.REVERTED and s.done_steps)]
+        if not standing:
+            raise UsageError("there is no schema change to take back", hint="indexpilot history", code="nothing_named")
+        return standing[0]
+    number = _TARGET.fullmatch(target)
+    row = mutations.find(desk.look, int(number[1]), schema=desk.schema) if number else None
+    story = next((s for s in found if row is not None and s.op_id == row.op_id), None)
+    if story is None:
+        hint = "indexpilot history lists them; indexes are taken back by  indexpilot rollback"
+        raise UsageError(f"no schema change {target} in the log", hint=hint, code="unknown_id")
+    if story.state not in (rows.DONE, rows.REVERTED) and not story.done_steps:
+        raise UsageError(f"{target} failed at the time: there is nothing to take back", code="nothing_to_undo")
+    return story
+
+
+def _filled(change: SchemaChange, undo: Undo, text: str) -> Undo:
+    """The way back of a drop, with a value for the rows whose own is lost."""
+    found = Findings()
+    value = read_expression(text, "--fill", found)
+    if value is None or change.kind is not ChangeKind.DROP or undo.saved is not None:
+        why = "--fill is for a column that was dropped without --save"
+        raise UsageError(found.problems[0].message if found.problems else why, code="bad_fill")
+    first, *rest = undo.statements
+    quoted = quote_identifier(change.column)
+    return replace(undo, statements=(first, f"UPDATE {change.table} SET {quoted} = {value}", *rest))
+
+
+def check(desk: Desk, way: Way, request: ChangeUndoRequest) -> None:
+    """Raises RefusedError when the table is another, the column not as we left it, or something came to need it."""
+    session, change = desk.look, way.change
+    found = relation_facts.find_relations(session, change.table.schema, change.table.name, own=desk.schema)
+    if not found or found[0].relid != change.relid:
+        raise RefusedError(f"{change.table.short} is not the table that was changed", code="stale")
+    table = relation_facts.read_relation(session, found[0])
+    name = change.new_name if change.kind is ChangeKind.RENAME else change.column
+    column = table.column(str(name))
+    if change.kind is ChangeKind.DROP:
+        _check_drop(way, column)
+        return
+    if column is None:
+        raise RefusedError(f"{change.table.short} has no column {name} any more", code="stale")
+    if change.kind is ChangeKind.RENAME and table.column(change.column) is not None:
+        raise RefusedError(f"there is a new column {change.column} by now", code="stale")
+    if change.kind is ChangeKind.ADD:
+        _check_add(desk, table, column, request)
+
+
+def _check_drop(way: Way, column: ColumnFacts | None) -> None:
+    if column is not None:
+        raise RefusedError(f"there is a new column {way.change.column} by now", code="stale")
+
+
+def _check_add(desk: Desk, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
+    """What somebody built on the new column since: views stop us, indexes only without --force."""
+    impact = impact_of(
+        desk.look, request.connection, ChangeKind.DROP, table, column, ChangeRequest("", "", "").workload, desk.progress
+    )
+    stops = [f"{o.kind} {o.name}" for o in impact.of("blocks")]
+    if stops:
+        raise RefusedError(f"{', '.join(stops)} came to need the column", hint="drop it first", code="dependents")
+    ours = {a.name for a in table.mentioning(column.name) if set(a.columns) == {column.name}}
+    strangers = [a for a in table.mentioning(column.name) if a.name not in ours]
+    if strangers and not request.force:
+        names = ", ".join(f"{a.word} {a.name.name}" for a in strangers)
+        raise RefusedError(f"{names} would go with the column", hint="--force if that is meant", code="takes_along")
+
+
+def _permit(desk: Desk, request: ChangeUndoRequest) -> None:
+    from indexpilot_cli.safety import server
+
+    facts = guard_facts.server_facts(desk.log)
+    asked = ApplyRequest(connection=request.connection, bypass=request.bypass, origins=request.origins)
+    verdicts = (
+        guards.bypass_verdict(desk.look, asked, facts.now),
+        server.direct_connection(facts),
+        server.writable(facts),
+    )
+    no = [v for v in verdicts if not v.allowed]
+    if no:
+        raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
+
+
+def _steps(way: Way) -> tuple[Step, ...]:
+    gone = () if way.undo.saved is None else (f"DROP TABLE {way.undo.saved}",)
+    title = f"take back {way.change.kind.command} {way.change.column}"
+    later = tuple(
+        Step(text.partition(" ")[0].lower(), (text,), how="alone", span=Span.NOBODY) for text in way.undo.after
+    )
+    return (Step(title, (*way.undo.statements, *gone)), *later)
+
+
+def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
+    first, *later = _steps(way)
+    trial = Trial(first)
+    number = 0
+
+    def close(session: Session) -> None:
+        nonlocal number
+        metadata.unfollow(session, way.change, way.story.metadata, desk.schema)
+        details = {"reverts": way.number, "loss": way.undo.loss, "forced": request.force}
+        row = rows.mutation(desk, way.change, way.story.op_id, rows.REVERTED, details, definition_sql=way.undo.sql)
+        number = rows.write(desk, row, session)
+
+    with closing(desk.builder(way.story.op_id)) as session:
+        take_lock(desk, session, way.change.relid, way.change.table.short)
+        build.set_lock_timeout(session, desk.limits.lock)
+        try:
+            carry_out(desk, session, trial, close, 1)
+        except UnreachableError as error:
+            raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
+        except IndexPilotError as error:
+            number = rows.failed(desk, way.change, way.story.op_id, error, reverts=way.number)
+            text = error.message + (f": {error.detail}" if error.detail else "")
+            report = trial.report("failed")
+            return replace(
+                _result(way, "failed"),
+                id=number,
+                steps=(report,),
+                error=text,
+                error_code=error.code,
+                notes=_help(way, error),
+            )
+        reports = [trial.report("done"), *(_later(desk, session, step) for step in later)]
+    return replace(_result(way, "done"), id=number, steps=tuple(reports))
+
+
+def _later(desk: Desk, session: Session, step: Step) -> StepReport:
+    trial = Trial(step)
+    try:
+        carry_out(desk, session, trial, lambda _session: None, 1)
+    except IndexPilotError:
+        return trial.report("failed")
+    return trial.report("done")
+
+
+def _help(way: Way, error: IndexPilotError) -> tuple[str, ...]:
+    from indexpilot_cli.postgres.errors_map import sqlstate
+
+    if sqlstate(error) == "23502" and way.change.kind is ChangeKind.DROP:
+        return ("rows have no value for the NOT NULL column: give one with --fill",)
+    return ()
+
+
+def _result(way: Way, outcome: str) -> UndoResult:
+    steps = tuple(planned(step, "planned" if outcome == "planned" else "skipped") for step in _steps(way))
+    return UndoResult(
+        way.number,
+        way.change.kind,
+        way.change.table,
+        way.change.column,
+        outcome,
+        way.undo,
+        steps,
+        notes=way.undo.notes,
+    )
+
+
+def _outcome(result: UndoResult, server: Server | None) -> Outcome[UndoResult]:
+    status, code = {"done": ("ok", 0), "already_done": ("skipped", 0), "failed": ("failed", 7)}[result.outcome]
+    return Outcome(COMMAND, result, status, code, server)

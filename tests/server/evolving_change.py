@@ -1,0 +1,105 @@
+"""What the tests of schema changes share: a database with our tables, requests, dumps, the log."""
+
+import difflib
+import re
+import subprocess
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import ChangeRequest, ChangeUndoRequest, Connection, Record
+from indexpilot_cli.postgres.metadata import migrations
+from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.twin.binaries import newest_program
+from indexpilot_cli.workflows import evolve_execute, evolve_rollback
+from indexpilot_cli.workflows.evolve_impact import clear_impact_cache
+
+
+def refuse(_planned):
+    raise AssertionError("nobody is to be asked")
+
+
+def dump(dsn, *more):
+    """The schema as pg_dump writes it, without what differs from run to run."""
+    program = newest_program("pg_dump")
+    if program is None:
+        pytest.skip("no pg_dump on this machine")
+    done = subprocess.run([program, "--schema-only", *more, dsn], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # A pg_dump with CVE-2025-8714 fixed writes a random key into every dump. Some builds of 15 stamp each column with
+    # a version (pg_attver) that moves with every ALTER and that no statement can set: SET is accepted and ignored.
+    own = ("\\restrict", "\\unrestrict")
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(own)]
+    return re.sub(r"\n*ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);", "", "\n".join(lines))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A database with the metadata tables, to change columns in."""
+
+    dsn: str
+
+    def sql(self, text, *values):
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            cursor = connection.execute(text, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def script(self, text):
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(text)
+
+    def request(self, kind, table, column, **more):
+        facts = {"lock_timeout": 0.5, "retries": 1, "confirmed": True, "execute": True} | more
+        return ChangeRequest(kind, table, column, Connection(self.dsn), record=Record("tester", "1", kind), **facts)
+
+    def change(self, kind, table, column, **more):
+        return evolve_execute.run(self.request(kind, table, column, **more), Silent(), refuse)
+
+    def preview(self, kind, table, column, **more):
+        return self.change(kind, table, column, execute=False, **more)
+
+    def rollback(self, target=None, **more):
+        facts = {"lock_timeout": 0.5, "retries": 1, "confirmed": True, "execute": True} | more
+        asked = ChangeUndoRequest(Connection(self.dsn), target, record=Record("tester", "1", "rollback"), **facts)
+        return evolve_rollback.run(asked, Silent(), refuse)
+
+    def log(self):
+        return self.sql(
+            "SELECT mutation_type, state, field_name, sqlstate, error, undo_sql, details_json, id"
+            " FROM indexpilot.mutation_log ORDER BY id"
+        )
+
+    def dump(self):
+        return dump(self.dsn)
+
+    def columns(self, table):
+        return dict(
+            self.sql(
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+                " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                table,
+            )
+        )
+
+
+def prepare(dsn):
+    """The metadata tables in the database; gives the ground."""
+    with open_session(dsn, read_only=False, statement_timeout_ms=60_000, lock_timeout_ms=None) as session:
+        migrations.migrate(session)
+    clear_impact_cache()
+    return Ground(dsn)
+
+
+def public(name):
+    return QualifiedName("public", name)
+
+
+def assert_same(now, before):
+    """Both dumps are equal; only the lines that differ are shown."""
+    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "after", lineterm="", n=2)
+    difference = "\n".join(lines)
+    if difference:
+        pytest.fail(difference)
