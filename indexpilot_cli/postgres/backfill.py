@@ -1,0 +1,119 @@
+"""Writing many rows without getting in anybody's way: short transactions over ranges of pages.
+
+Pages, not keys: every row version written after the trigger is there is in step already, so only versions that were
+there before have to be visited, and they are where they were. Any table will do, with or without a key.
+A batch waits for a row no longer than its lock timeout and lasts no longer than half of ``deadlock_timeout``: it gives
+up before the server would have to choose a victim, so the victim is never a session of the application.
+https://www.postgresql.org/docs/current/runtime-config-locks.html
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.session import Session
+
+_TID_RANGES = 140000  # a range of row addresses is read as a range from 14 on
+_OFFSETS = 291  # most rows on a page of 8 kB; larger pages hold more
+_LONGEST = 400  # milliseconds
+_ROW_LOCK = 100  # milliseconds
+_BUSY = frozenset({"55P03", "40P01", "40001"})
+_SLOW = "57014"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How one range of pages went: rows written, or why it has to be tried again (``busy`` or ``slow``)."""
+
+    start: int
+    end: int
+    rows: int = 0
+    seconds: float = 0.0
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What to do to the rows of a table that meet ``condition``: ``target`` gets ``value``, all SQL text.
+
+    ``quiet``: triggers for ordinary sessions do not run (needs a superuser).
+    """
+
+    table: QualifiedName
+    target: str
+    value: str
+    condition: str
+    quiet: bool = False
+
+
+def prepare(session: Session, pins: tuple[tuple[str, str], ...]) -> None:
+    """Settings the expression may depend on, for the rest of the session; and give way before anybody else does."""
+    for name, value in pins:
+        session.value("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+    with suppress(IndexPilotError):  # only a superuser may; others leave autovacuum to finish
+        session.value("SELECT pg_catalog.set_config('deadlock_timeout', '20ms', false)")
+
+
+def fill(session: Session, work: Work, start: int, end: int, *, longest: int | None = None) -> Batch:
+    """Write the rows on pages ``start`` to ``end`` (exclusive) in a transaction of its own.
+
+    Gives how it went; raises what is no matter of time or locks (a value that cannot be converted, a lost server).
+    """
+    text = f"UPDATE ONLY {work.table} SET {work.target} = {work.value} WHERE {pages(session, start, end)}"
+    began = time.monotonic()
+    try:
+        with session.transaction():
+            _limits(session, longest or _LONGEST, quiet=work.quiet)
+            rows = session.execute(f"{text} AND {work.condition}")
+    except IndexPilotError as error:
+        state = sqlstate(error)
+        if state in _BUSY or (state == _SLOW and not session.closed):
+            return Batch(start, end, 0, time.monotonic() - began, "busy" if state in _BUSY else "slow")
+        raise
+    return Batch(start, end, max(rows, 0), time.monotonic() - began)
+
+
+def count(session: Session, work: Work, start: int, end: int) -> int:
+    """How many rows on the pages meet the condition."""
+    question = f"SELECT count(*) FROM ONLY {work.table} WHERE {pages(session, start, end)} AND {work.condition}"
+    return int(session.value(question))
+
+
+def pages(session: Session, start: int, end: int) -> str:
+    """The condition that a row is on one of the pages."""
+    if session.version >= _TID_RANGES:
+        return f"ctid >= '({int(start)},0)'::pg_catalog.tid AND ctid < '({int(end)},0)'::pg_catalog.tid"
+    return (
+        "ctid = ANY (ARRAY(SELECT ('(' || page || ',' || place || ')')::pg_catalog.tid"
+        f" FROM pg_catalog.generate_series({int(start)}, {int(end) - 1}) AS page,"
+        f" pg_catalog.generate_series(1, {_OFFSETS}) AS place))"
+    )
+
+
+def ranges(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+    """The pages from ``start`` to ``end`` in pieces of at most ``size``."""
+    for first in range(start, end, size):
+        yield first, min(first + size, end)
+
+
+def next_size(size: int, seconds: float, aim: float) -> int:
+    """How many pages the next batch should have: towards the aim (seconds), at most doubled, at least halved."""
+    factor = 2.0 if seconds <= 0 else min(2.0, max(0.5, aim / seconds))
+    return max(1, min(65_536, round(size * factor)))
+
+
+def _limits(session: Session, longest: int, *, quiet: bool) -> None:
+    patience = session.value("SELECT setting::int8 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'")
+    bound = longest if patience is None or patience < 100 else min(longest, max(100, int(patience) // 2))
+    session.value(
+        "SELECT pg_catalog.set_config('statement_timeout', %s, true) AS a, pg_catalog.set_config('lock_timeout', %s, true) AS b",
+        (f"{bound}ms", f"{min(_ROW_LOCK, bound)}ms"),
+    )
+    if quiet:
+        session.value("SELECT pg_catalog.set_config('session_replication_role', 'replica', true)")

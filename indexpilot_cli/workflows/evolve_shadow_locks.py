@@ -1,0 +1,154 @@
+"""Short transactions under strong locks: never asked for behind a long transaction, given up early, tried again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from indexpilot_cli.errors import IndexPilotError, RefusedError
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.shadow import Pace, ShadowPlan
+from indexpilot_cli.postgres import build, locks, shadow_facts
+from indexpilot_cli.postgres.errors_map import sqlstate
+from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.workflows.apply_desk import Desk
+
+_BUSY = frozenset({"55P03", "40P01"})
+_ORPHAN = 30.0  # seconds a server gets to notice that an earlier run of ours died
+
+
+class Interrupted(Exception):
+    """Somebody asked to stop; everything is as the next run expects it."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A change under way. ``lock_seconds`` is the longest time one of our transactions kept others from reading."""
+
+    desk: Desk
+    session: Session
+    plan: ShadowPlan
+    pace: Pace
+    rows: int = 0
+    lock_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raises Interrupted when somebody asked to stop."""
+        if self.desk.stop.requested:
+            raise Interrupted
+
+
+def own_table(desk: Desk, session: Session, relid: int, what: str) -> None:
+    """The table's lock among all who use IndexPilot; a session whose program died gets time to end.
+
+    Raises RefusedError that names the other run.
+    """
+    end = time.monotonic() + _ORPHAN
+    while not locks.try_lock(session, relid):
+        holder = locks.holder(session, relid)
+        if desk.stop.requested:
+            raise Interrupted
+        if time.monotonic() >= end:
+            raise RefusedError(
+                f"another run works on {what}",
+                detail=None if holder is None else str(holder),
+                hint="try again when it is over; indexpilot history shows what it did",
+                code="locked",
+            )
+        time.sleep(0.1)
+
+
+def brief(
+    run: Run,
+    statements: Sequence[str],
+    what: str,
+    *,
+    exclusive: Sequence[QualifiedName] = (),
+    before: Callable[[], Sequence[str]] | None = None,
+) -> None:
+    """The statements in one transaction that waits ``lock_ms`` at most for each lock, tried again while it is busy.
+
+    While a long transaction holds a lock, only every third try asks: behind our request everybody else would wait.
+    ``exclusive`` are tables to lock against everybody first. ``before`` gives more statements, asked under that lock.
+    Raises RefusedError when the locks were never free.
+    """
+    for attempt in range(1, run.pace.tries + 1):
+        run.check()
+        if exclusive and attempt % 3 and _in_the_way(run, exclusive, what, attempt):
+            run.desk.rest(min(attempt, 4))
+            continue
+        try:
+            _once(run, statements, exclusive, before)
+            return
+        except IndexPilotError as error:
+            if sqlstate(error) not in _BUSY or run.session.closed:
+                raise
+            run.desk.rest(min(attempt, 4))
+    raise RefusedError(
+        f"{what}: the table's lock was not free in {run.pace.tries} tries",
+        detail=_named(run, exclusive),
+        hint="end the transaction in the way and run the same command again: it goes on where it stopped",
+        code="lock_timeout",
+    )
+
+
+def patient(run: Run, statement: str, what: str) -> None:
+    """A statement that may work for long once it has its lock, which does not keep anybody from reading or writing."""
+    for attempt in range(1, run.pace.tries + 1):
+        run.check()
+        build.set_lock_timeout(run.session, run.pace.lock_ms / 1000)
+        try:
+            run.session.execute(statement)
+            return
+        except IndexPilotError as error:
+            if sqlstate(error) not in _BUSY or run.session.closed or attempt == run.pace.tries:
+                raise
+            run.desk.progress.say(f"{what}: waits for its lock")
+            run.desk.rest(min(attempt, 4))
+        finally:
+            if not run.session.closed:
+                build.set_lock_timeout(run.session, 0)
+
+
+def _once(
+    run: Run,
+    statements: Sequence[str],
+    exclusive: Sequence[QualifiedName],
+    before: Callable[[], Sequence[str]] | None,
+) -> None:
+    session = run.session
+    wait = round(run.pace.lock_ms * (0.5 + random.random() / 2))
+    with session.transaction():
+        session.value(
+            "SELECT pg_catalog.set_config('lock_timeout', %s, true) AS a,"
+            " pg_catalog.set_config('idle_in_transaction_session_timeout', '5s', true) AS b",
+            (f"{wait}ms",),
+        )
+        if exclusive:
+            session.execute(f"LOCK TABLE {', '.join(map(str, exclusive))} IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        for statement in (*(before() if before is not None else ()), *statements):
+            session.execute(statement)
+    if exclusive:
+        run.lock_seconds = max(run.lock_seconds, time.monotonic() - began)
+
+
+def _in_the_way(run: Run, exclusive: Sequence[QualifiedName], what: str, attempt: int) -> bool:
+    """Whether somebody has kept a lock for longer than we would wait: then asking would only make others wait."""
+    found = _lockers(run, exclusive)
+    if found and attempt in (1, 5, 20):
+        run.desk.progress.say(f"{what}: waits for {found[0]}")
+    return bool(found)
+
+
+def _lockers(run: Run, tables: Sequence[QualifiedName]) -> tuple[object, ...]:
+    known = (build.relation_kind(run.desk.look, table) for table in tables)
+    relids = tuple(found[0] for found in known if found is not None)
+    return shadow_facts.long_lockers(run.desk.look, relids, run.session.backend_pid, run.pace.lock_ms / 1000)
+
+
+def _named(run: Run, tables: Sequence[QualifiedName]) -> str | None:
+    return "; ".join(map(str, _lockers(run, tables))) or None
