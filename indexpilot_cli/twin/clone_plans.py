@@ -49,7 +49,7 @@ class FullCopy:
     """
 
     def __init__(self, host: PlanHost, snapshot: Snapshot, source: str, origin: str):
-        name = f"{source}_full"
+        name = f"indexpilot_full_{'before' if source == origin else 'after'}"
         storage = host.duplicate(source, name)
         with host.superuser(origin) as admin:
             before = read_names(admin)

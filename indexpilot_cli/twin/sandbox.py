@@ -134,6 +134,10 @@ class Sandbox:
         """
         return our_session(self._server.dsn(database or "postgres"), read_only=False)
 
+    def dsn(self, database: str) -> str:
+        """A connection string of the role that owns the schema and has no other rights."""
+        return self._server.dsn(database, OWNER)
+
     def planner(self, database: str, *, timeout_ms: int) -> Session:
         """A session of the role that owns the schema and has no other rights."""
         return our_session(self._server.dsn(database, PLANNER), read_only=False, timeout_ms=timeout_ms)
