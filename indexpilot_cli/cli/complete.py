@@ -45,6 +45,18 @@ def ids(incomplete: str) -> list[tuple[str, str]]:
     return [(name, text) for name, text in sorted(found.items()) if name.startswith(incomplete)]
 
 
+def explainable(incomplete: str) -> list[tuple[str, str]]:
+    """What ``explain`` knows without a server: recommendations of kept plans, and kinds of hazard."""
+    return [*ids(incomplete), *hazards(incomplete)]
+
+
+def hazards(incomplete: str) -> list[tuple[str, str]]:
+    """Kinds of hazard, with what each is."""
+    from indexpilot_cli.workflows.explain_hazard import hazards
+
+    return [(key, kind.title) for key, kind in sorted(hazards().items()) if key.startswith(incomplete)]
+
+
 def _advice(path: Path) -> dict[str, str]:
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from indexpilot_cli.cli.complete import hazards
 from indexpilot_cli.cli.options import RUN, WHAT
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ TransactionOption = Annotated[
 ]
 Ignore = Annotated[
     list[str] | None,
-    typer.Option("--ignore", metavar="ID", help="Not this kind of hazard: L01 (repeatable).", rich_help_panel=WHAT),
+    typer.Option(
+        "--ignore",
+        metavar="ID",
+        help="Not this kind of hazard: L01 (repeatable).",
+        autocompletion=hazards,
+        rich_help_panel=WHAT,
+    ),
 ]
 QueryFiles = Annotated[
     list[str] | None,

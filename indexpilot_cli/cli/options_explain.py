@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli.complete import ids
+from indexpilot_cli.cli.complete import explainable
 from indexpilot_cli.cli.options import WHAT
 
 Subject = Annotated[
-    str | None, typer.Argument(metavar="ID", help="An id the tool printed: R-…, q-…, M-…, L01.", autocompletion=ids)
+    str | None,
+    typer.Argument(metavar="ID", help="An id the tool printed: R-…, q-…, M-…, L01.", autocompletion=explainable),
 ]
 Query = Annotated[str | None, typer.Option("--query", metavar="SQL", help="Plan this statement.", rich_help_panel=WHAT)]
 With = Annotated[

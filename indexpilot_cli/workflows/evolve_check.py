@@ -69,7 +69,8 @@ def _parsed(file: MigrationFile, request: CheckRequest) -> Migration | FileRepor
         return read_migration(file.path, file.text, one_transaction=request.one_transaction)
     except UnreadableMigration as error:
         first = error.problems[0]
-        unparsed = Unparsed(first.message, first.line, first.column)
+        more = tuple(Unparsed(p.message, p.line, p.column) for p in error.problems[1:])
+        unparsed = Unparsed(first.message, first.line, first.column, more, error.hint or "")
         return FileReport(file.path, "none", Impact.FAILS, unparsed=unparsed, text=file.text)
 
 

@@ -27,6 +27,12 @@ def test_commands_options_and_choices_complete(home):
     assert tab(home, "indexpilot config s").out.split() == ["show"]
 
 
+def test_hazards_complete_where_they_are_named(home):
+    assert "L01" in tab(home, "indexpilot explain L0").out.split()
+    assert tab(home, "indexpilot schema-evolve check --ignore L1").out.split()[0] == "L10"
+    assert tab(home, "indexpilot schema-evolve ch").out.split() == ["check"]
+
+
 def test_services_complete_from_the_service_file(home):
     (home / ".pg_service.conf").write_text("[prod]\nhost=h\n[staging]\nhost=h\n")
     assert tab(home, "indexpilot discover -d service=p").out.split() == ["service=prod"]

@@ -64,7 +64,7 @@ def _file(value: FileReport) -> Json:
 
 
 def _unparsed(value: Unparsed) -> Json:
-    more = [{"message": u.message, "line": u.line, "column": u.column} for u in value.more]
+    more: list[JsonValue] = [{"message": u.message, "line": u.line, "column": u.column} for u in value.more]
     return {"message": value.message, "line": value.line, "column": value.column, "more": more, "hint": value.hint}
 
 
