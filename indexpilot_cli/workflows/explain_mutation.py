@@ -24,7 +24,7 @@ _VERDICTS = {
     "UNKNOWN": "the connection was lost: the outcome is not known",
     "CONFLICT": "another index stood under that name: hands off",
     "VERIFIED": "verified: it pays",
-    "REVERTED": "taken back after verification",
+    "REVERTED": "taken back",
     "KEPT": "kept after verification",
 }
 _FACTS = (("plan", "Plan"), ("recommendation", "Advice"), ("reason", "Reason"))

@@ -34,9 +34,9 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
         kept = _kept(plan, source, request)
         note.details(**_details(plan))
     status = "findings" if plan.recommendations else "ok"
-    return Outcome(
-        "recommend", plan, status, 0, source.server, (*plan.warnings, *kept, *note.warnings), next=_next(plan)
-    )
+    warnings = (*plan.warnings, *kept, *note.warnings)
+    after = _next(plan, buildable=source.session is not None and request.record.enabled and not kept)
+    return Outcome("recommend", plan, status, 0, source.server, warnings, next=after)
 
 
 def _permitted(bypass: BypassSettings) -> None:
@@ -104,7 +104,8 @@ def _details(plan: Plan) -> dict[str, object]:
     }
 
 
-def _next(plan: Plan) -> tuple[str, ...]:
+def _next(plan: Plan, *, buildable: bool) -> tuple[str, ...]:
     if not plan.recommendations:
         return ("indexpilot recommend --show-rejected",)
-    return (f"indexpilot explain {plan.recommendations[0].id}", "indexpilot recommend --format sql")
+    build = f"indexpilot apply {plan.id} --dry-run" if buildable else "indexpilot recommend --format sql"
+    return (f"indexpilot explain {plan.recommendations[0].id}", build)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.errors import UsageError
@@ -46,8 +47,17 @@ def choose(desk: Desk, request: RollbackRequest) -> tuple[Step, ...]:
     if not (request.targets or request.last or request.since):
         raise UsageError("nothing to undo was named", hint="indexpilot rollback --last", code="nothing_named")
     wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
-    newest_first = sorted(wanted, key=lambda e: e.id or 0, reverse=True)
+    newest_first = sorted(_as_reported(desk, wanted), key=lambda e: e.id or 0, reverse=True)
     return tuple(_with_price(desk, step_of(event)) for event in newest_first)
+
+
+def _as_reported(desk: Desk, found: list[Event]) -> Iterator[Event]:
+    """The events with the number under which the operation was told when it was done, not that of a later verdict."""
+    which = Which(op_ids=tuple(event.op_id for event in found))
+    groups = {g[0].op_id: g for g in intents.operations(desk.look, which, schema=desk.schema)} if found else {}
+    for event in found:
+        done = [e.id for e in groups.get(event.op_id, ()) if e.state is OperationState.VALID]
+        yield replace(event, id=done[-1]) if done else event
 
 
 def step_of(event: Event) -> Step:

@@ -52,6 +52,8 @@ def test_an_index_that_pays_is_kept(shop):
     told = world.log[-1].details_json["verification"]
     assert told["verdict"] == "kept"
     assert told["templates"][0]["after"] < told["templates"][0]["before"]
+    (undo,) = run_rollback(shop, last=True, dry_run=True).result.mutations
+    assert undo.id == done.result.mutations[0].id  # one number for one build, whatever was found out since
 
 
 def test_an_index_that_harms_is_taken_back(shop):
