@@ -41,16 +41,24 @@ def entries(file: FileReport, result: CheckResult, *, verbose: bool = False) -> 
 def _statement(
     file: FileReport, statement: StatementReport, found: Sequence[Finding], result: CheckResult, *, verbose: bool
 ) -> Iterator[Entry]:
-    place = _place(file, statement.line)
     if not found:
         if statement.verdict.impact.rank >= Impact.LONG_BLOCKS_WRITES.rank and not _ignored(file, statement):
             word, state = statement_verdict(statement.verdict), STATES[statement.verdict.impact]
-            yield Entry(place, word, state, statement_text(statement.sql), tuple(statement_facts(statement)))
+            yield Entry(
+                _place(file, statement.line),
+                word,
+                state,
+                statement_text(statement.sql),
+                tuple(statement_facts(statement)),
+            )
         return
-    for n, finding in enumerate(found):
-        common = tuple(statement_facts(statement)) if n == 0 and finding.ignored is None else ()
+    first = next((f for f in found if f.sql and f.ignored is None), None)
+    for finding in found:
+        common = tuple(statement_facts(statement)) if finding is first else ()
         rows = finding_facts(finding, common, result, verbose=verbose)
-        yield Entry(place, _word(finding), _state(finding), _text(finding), tuple(rows))
+        yield Entry(
+            _place(file, finding.line or statement.line), _word(finding), _state(finding), _text(finding), tuple(rows)
+        )
 
 
 def _ignored(file: FileReport, statement: StatementReport) -> bool:
@@ -92,7 +100,7 @@ def finding_facts(
         yield "lock", _lock(finding)
     if finding.duration is not None and "time" not in said:
         yield "time", span(finding.duration)
-    if finding.loses and "loses" not in said:
+    if "loses" not in said and not all(lost in finding.message for lost in finding.loses):
         yield "loses", one_line(", ".join(finding.loses))
     yield from _templates(finding, result, verbose=verbose)
     if finding.ignored is not None:
