@@ -108,7 +108,7 @@ class _Review:
         """Unique indexes over a column that gets another type: different values may become equal."""
         for shape in delta.shapes.values():
             table = self.tables.get(shape.table)
-            real = self.tables.catalog.table(table.source) if table and table.source else None
+            real = self.tables.catalog.table(table.origin) if table and table.origin else None
             for index in real.indexes if real else ():
                 columns = index.definition.columns
                 touched = [c for c in columns if c in shape.retyped]

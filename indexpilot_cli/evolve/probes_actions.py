@@ -108,17 +108,21 @@ def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
     if action.has("not_enforced"):
         return
     if action.has("not_valid"):
-        rule = Rule(kind, action.columns, action.expression or "", action.references, action.referenced_columns)
-        tables.pending[table, action.object or ""] = rule
+        tables.pending[table, action.object or ""] = _rule(action)
         return
     if kind in ("primary_key", "not_null"):
         delta.needs += [Need("not_null", table, column) for column in action.columns]
     if kind in ("unique", "primary_key") and not action.has("using_index"):
         delta.needs.append(_unique(table, action.columns, action, kind))
-    elif kind in ("check", "foreign_key"):
-        references = action.references
-        rule = Rule(kind, action.columns, action.expression or "", references, action.referenced_columns)
-        delta.needs.append(Need(kind, table, rule=rule, name=action.object))
+    elif kind in ("check", "foreign_key", "exclude"):
+        written = None if action.has("inline") else tables.safe.rule(action.sql)
+        rule = written if written is not None and written.kind == kind else _rule(action)
+        delta.needs.append(Need(kind, table, rule=rule, key=rule.key, name=action.object))
+
+
+def _rule(action: Action) -> Rule:
+    text = action.expression or ""
+    return Rule(action.constraint or "", action.columns, text, action.references, action.referenced_columns)
 
 
 def _validate(action: Action, delta: Delta, tables: Tables) -> None:

@@ -41,7 +41,7 @@ def probe(table: VirtualTable, number: int, question: Question) -> Probe:
         statement=number,
         kind=question.kind,
         sqlstate=question.sqlstate,
-        table=table.source or table.name,
+        table=table.origin or table.name,
         question=question.words,
         sql=None,
         columns=question.columns,

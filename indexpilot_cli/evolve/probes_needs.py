@@ -135,7 +135,7 @@ def orphans(rule: Rule, parent: VirtualTable, referenced: Sequence[str]) -> Body
 
 def primary_key(table: VirtualTable, tables: Tables) -> tuple[str, ...]:
     """The columns of the table's primary key, empty when it is not known."""
-    real = tables.catalog.table(table.source) if table.source else None
+    real = tables.catalog.table(table.origin) if table.origin else None
     found = next((i for i in real.indexes if i.primary), None) if real else None
     return found.definition.columns if found else ()
 

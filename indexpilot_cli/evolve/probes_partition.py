@@ -27,7 +27,7 @@ def questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
     bound = tables.safe.bound(action.sql)
     target = tables.resolve(*bound.parent) if bound else None
     parent = tables.get(target) if target else None
-    if bound is None or parent is None or parent.source is None:
+    if bound is None or parent is None or parent.origin is None:
         return
     inside = None if bound.default else _inside(bound, parent, tables)
     name = tables.resolve(*bound.child)
@@ -44,7 +44,7 @@ def questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
 
 def _inside(bound: Bound, parent: VirtualTable, tables: Tables) -> str | None:
     """The condition (over ``ip_t``) that is true for rows of the partition; None when it cannot be written."""
-    real = tables.catalog.table(parent.source) if parent.source else None
+    real = tables.catalog.table(parent.origin) if parent.origin else None
     match = _KEY.fullmatch(real.partition_key or "") if real else None
     keys = split_keys(match[2]) if match else ()
     vetted = [tables.expression(key, parent) for key in keys]
@@ -53,7 +53,7 @@ def _inside(bound: Bound, parent: VirtualTable, tables: Tables) -> str | None:
         return None
     texts = [f"({v.sql})" for v in vetted if v is not None]
     if bound.modulus:
-        table = f"{quote_literal(str(parent.source))}::regclass"
+        table = f"{quote_literal(str(parent.origin))}::regclass"
         return f"satisfies_hash_partition({table}, {bound.modulus}, {bound.remainder}, {', '.join(texts)})"
     if bound.lower:
         return _range(texts, bound)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from indexpilot_cli.evolve import probes_needs
 from indexpilot_cli.evolve.probes_make import Body, Question, probe, title
 from indexpilot_cli.evolve.probes_types import normal, row_where, too_long
-from indexpilot_cli.evolve.virtual import VirtualTable, unbounded
+from indexpilot_cli.evolve.virtual import VirtualTable, targets, unbounded
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.catalog import ForeignKey
 from indexpilot_cli.model.names import quote_identifier
@@ -31,7 +31,7 @@ def questions(change: SafeChange, before: VirtualTable, tables: Tables, number: 
 
 
 def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
-    given = change.columns or tuple(c.name for c in before.columns)
+    given = targets(change, before)
     rows = f"(SELECT * FROM ({change.query}) AS ip_q({', '.join(map(quote_identifier, given))}))"
     for key in _unique_keys(before, tables):
         if set(key.columns) <= set(given):
@@ -126,7 +126,7 @@ def _rule(key: ForeignKey, tables: Tables) -> Rule:
 
 def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:
     """Unique indexes of plain columns, without a predicate, that production has and whose columns are still there."""
-    real = tables.catalog.table(table.source) if table.source is not None else None
+    real = tables.catalog.table(table.origin) if table.origin is not None else None
     for index in real.indexes if real else ():
         shape = index.definition
         columns = shape.columns

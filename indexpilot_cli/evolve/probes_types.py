@@ -17,7 +17,9 @@ from indexpilot_cli.model.catalog import ColumnStatistics
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.probe import ProbeKind
 
-_TYPE = re.compile(r"(?:pg_catalog\.)?(?P<name>[a-z0-9_ ]+?)\s*(?:\((?P<n>\d+)(?:\s*,\s*-?\d+)?\))?(?P<rest>.*)", re.I)
+_TYPE = re.compile(
+    r"(?:pg_catalog\.)?(?P<name>[a-z0-9_ ]+?)\s*(?:\((?P<n>\d+)(?:\s*,\s*-?\d+)?\))?(?P<rest>\[\]| with.*)?", re.I
+)
 _NUMERIC = re.compile(r"\((\d+)(?:\s*,\s*(\d+))?\)")
 _TEXT = {"character varying": "varchar", "character": "char", "bpchar": "char", "varchar": "varchar", "char": "char"}
 _BITS = {"bit": "bit", "bit varying": "varbit", "varbit": "varbit"}

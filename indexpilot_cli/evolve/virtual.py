@@ -35,7 +35,8 @@ class VirtualColumn:
 
 @dataclass(frozen=True, slots=True)
 class VirtualTable:
-    """A table at this point of the migration. ``source`` is the real table, None for one the migration made.
+    """A table at this point of the migration. ``source`` is the real table whose rows it has, None where it has none
+    of them; ``origin`` is the real table that it is, None for one the migration made.
 
     ``more`` says why there may be rows that are not seen, ``fewer`` why some that are seen may be gone.
     """
@@ -51,6 +52,7 @@ class VirtualTable:
     kind: str = "r"
     growth: float = 1.0
     empty: bool = False
+    origin: QualifiedName | None = None
 
     def column(self, name: str) -> VirtualColumn | None:
         """The column of that name, or None."""
@@ -132,7 +134,7 @@ def deleted(table: VirtualTable, change: SafeChange) -> VirtualTable:
 
 def inserted(table: VirtualTable, change: SafeChange, number: int, cast: Callable[[str], str]) -> VirtualTable:
     """The table after an INSERT; columns left out that have a default become unknown."""
-    given = change.columns or tuple(c.name for c in table.columns)
+    given = targets(change, table)
     why = f"statement {number} inserts its default"
     columns = tuple(
         replace(c, unknown=why) if c.name not in given and c.optional and not c.unknown else c for c in table.columns
@@ -148,6 +150,11 @@ def inserted(table: VirtualTable, change: SafeChange, number: int, cast: Callabl
     added = f"SELECT {', '.join(parts)} FROM ({change.query}) AS ip_q({aliases})"
     after = _layered(table, f"(SELECT {selected(table, 'ip_t')} FROM ", f" AS ip_t UNION ALL {added})", change)
     return replace(after, empty=False)
+
+
+def targets(change: SafeChange, table: VirtualTable) -> tuple[str, ...]:
+    """The columns an INSERT fills; without a list the first ones."""
+    return change.columns or tuple(c.name for c in table.columns)[: change.width or None]
 
 
 def reshaped(

@@ -217,7 +217,9 @@ class Tables:
     def relatives(self, name: QualifiedName) -> list[VirtualTable]:
         """Parents and children of a table, near and far, without itself."""
         own = self.get(name)
-        start = own.source if own else None
+        start = own.origin if own else None
+        if start is None:
+            return []
         family: set[QualifiedName | None] = {start}
         frontier: set[QualifiedName | None] = {start}
         while frontier:
@@ -255,6 +257,7 @@ def _real(table: Table, lost: str, family: Sequence[Table]) -> VirtualTable:
         rows=sum(t.rows for t in leaves),
         pages=sum(t.pages for t in leaves),
         kind=table.kind,
+        origin=table.name,
     )
     return virtual.forgotten(made, lost, more=True, fewer=True) if lost else made
 

@@ -40,7 +40,7 @@ class SafeChange:
 
     ``prefix`` is ``WITH … `` or empty, ``sources`` the FROM or USING list. ``query`` is what an INSERT inserts;
     ``values`` says that it is a VALUES list. ``conflict`` are the columns of ON CONFLICT … DO NOTHING: None without
-    that clause, empty when it names none. ``only`` leaves out the children.
+    that clause, empty when it names none; ``width`` is how many columns the query gives, 0 when that is not known.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class SafeChange:
     growth: float = 1.0
     subquery: bool = False
     values: bool = False
+    width: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class SafeExpression(Protocol):
         """A SELECT made of such expressions."""
 
     def rule(self, definition: str) -> Rule | None:
-        """A constraint by its ``pg_get_constraintdef`` text."""
+        """A constraint by its ``pg_get_constraintdef`` text, or the one an ALTER TABLE adds."""
 
     def unique_index(self, definition: str) -> Key | None:
         """The key of a CREATE UNIQUE INDEX by its text."""

@@ -77,7 +77,7 @@ class _Reading:
             return None
         columns = tuple(c.text("name") for c in node.children("cols"))
         values = bool(query.children("values_lists"))
-        return self._change(columns=columns, query=text, conflict=conflict, values=values)
+        return self._change(columns=columns, query=text, conflict=conflict, values=values, width=_width(query))
 
     def _change(
         self,
@@ -90,6 +90,7 @@ class _Reading:
         query: str = "",
         conflict: tuple[str, ...] | None = None,
         values: bool = False,
+        width: int = 0,
     ) -> SafeChange | None:
         target = self.node.child("relation")
         if target is None:
@@ -112,8 +113,9 @@ class _Reading:
             conflict=conflict,
             names=names(self.parts),
             growth=grown,
-            subquery=bool(sources or prefix) or any(n.kind == "SubLink" for p in self.parts for n in p.walk()),
+            subquery=bool(sources or prefix or query) or any(n.kind == "SubLink" for p in self.parts for n in p.walk()),
             values=values,
+            width=width,
         )
 
     def _source(self, node: Node) -> str:
@@ -126,6 +128,21 @@ class _Reading:
 
 
 _FROM = frozenset(("RangeVar", "RangeSubselect", "JoinExpr"))
+
+
+def _width(query: Node) -> int:
+    """How many columns a query gives, 0 when a star or a set operation hides it."""
+    lists = query.children("values_lists")
+    if lists:
+        return len(lists[0].children("items"))
+    targets = query.children("target_list")
+    stars = any((t.child("val") or t).names("fields")[-1:] == ("*",) for t in targets if _is_column(t))
+    return 0 if stars else len(targets)
+
+
+def _is_column(target: Node) -> bool:
+    value = target.child("val")
+    return value is not None and value.kind == "ColumnRef"
 
 
 def _arbiter(clause: Node) -> tuple[str, ...] | None:

@@ -37,11 +37,14 @@ class SafeReader:
 
     def rule(self, definition: str) -> Rule | None:
         """A constraint by its ``pg_get_constraintdef`` text."""
-        node = _statement(f"ALTER TABLE t ADD CONSTRAINT c {definition}")
+        whole = definition.lstrip()[:12].upper().startswith("ALTER TABLE")
+        node = _statement(definition if whole else f"ALTER TABLE t ADD CONSTRAINT c {definition}")
         command = node.children("cmds")[0] if node is not None and node.kind == "AlterTableStmt" else None
         constraint = command.child("def") if command else None
-        kind = _RULES.get(constraint.enum("contype")) if constraint else None
-        return None if constraint is None or kind is None else _rule(constraint, kind)
+        if constraint is None or constraint.kind != "Constraint":
+            return None
+        kind = _RULES.get(constraint.enum("contype"))
+        return None if kind is None else _rule(constraint, kind)
 
     def unique_index(self, definition: str) -> Key | None:
         """The key of a CREATE UNIQUE INDEX by its text."""
