@@ -1,0 +1,4 @@
+BEGIN;
+ALTER TABLE payments ALTER COLUMN method TYPE VARCHAR(20) USING method::VARCHAR;
+DROP TYPE pay_method;
+COMMIT;

@@ -1,0 +1,3 @@
+BEGIN;
+ALTER TABLE audit_log ALTER COLUMN entry TYPE JSONB USING entry::text::jsonb;
+COMMIT;

@@ -1,0 +1,3 @@
+BEGIN;
+ALTER TABLE "products" ADD COLUMN "supplier" varchar(80) NULL;
+COMMIT;

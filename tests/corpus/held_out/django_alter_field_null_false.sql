@@ -1,0 +1,4 @@
+BEGIN;
+UPDATE "accounts" SET "full_name" = '' WHERE "full_name" IS NULL; SET CONSTRAINTS ALL IMMEDIATE;
+ALTER TABLE "accounts" ALTER COLUMN "full_name" SET NOT NULL;
+COMMIT;

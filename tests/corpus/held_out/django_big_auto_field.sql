@@ -1,0 +1,3 @@
+BEGIN;
+ALTER TABLE "contacts" ALTER COLUMN "id" TYPE bigint USING "id"::bigint;
+COMMIT;

@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY "audit_actor_ix" ON "audit_log" ("actor");

@@ -1,0 +1,3 @@
+BEGIN;
+ALTER TABLE "products" DROP COLUMN "barcode" CASCADE;
+COMMIT;

@@ -1,0 +1,3 @@
+BEGIN;
+ALTER TABLE "payments" RENAME TO "shop_payment";
+COMMIT;

@@ -1,0 +1,1 @@
+ALTER TABLE public.sessions ADD CONSTRAINT uc_sessions_token UNIQUE (token);

@@ -1,0 +1,6 @@
+ALTER TABLE "payments" ADD CONSTRAINT "chk_rails_1" CHECK ("fee" IS NOT NULL) NOT VALID;
+ALTER TABLE "payments" VALIDATE CONSTRAINT "chk_rails_1";
+BEGIN;
+ALTER TABLE "payments" ALTER COLUMN "fee" SET NOT NULL;
+ALTER TABLE "payments" DROP CONSTRAINT "chk_rails_1";
+COMMIT;

@@ -1,0 +1,4 @@
+BEGIN;
+DROP INDEX "index_orders_on_region";
+ALTER TABLE "orders" DROP COLUMN "region";
+COMMIT;

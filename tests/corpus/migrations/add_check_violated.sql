@@ -1,0 +1,1 @@
+ALTER TABLE products ADD CONSTRAINT stock_positive CHECK (stock >= 0);

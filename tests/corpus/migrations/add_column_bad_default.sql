@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN boxes integer NOT NULL DEFAULT 'many';

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN answer integer NOT NULL DEFAULT (3 * 4);

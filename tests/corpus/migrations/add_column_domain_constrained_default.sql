@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN boxes positive_int DEFAULT 1;

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN boxes integer CHECK (boxes >= 0);

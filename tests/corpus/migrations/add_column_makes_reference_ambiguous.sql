@@ -1,0 +1,2 @@
+ALTER TABLE orders ADD COLUMN email text;
+ALTER TABLE products ADD COLUMN product_id integer;

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN balance integer NOT NULL DEFAULT -1;

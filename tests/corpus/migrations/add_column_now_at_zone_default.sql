@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN noted_at timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC');

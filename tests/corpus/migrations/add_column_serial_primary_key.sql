@@ -1,0 +1,1 @@
+ALTER TABLE audit_log ADD COLUMN row_id serial PRIMARY KEY;

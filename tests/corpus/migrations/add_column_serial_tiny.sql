@@ -1,0 +1,1 @@
+ALTER TABLE kv ADD COLUMN id serial PRIMARY KEY;

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN pair integer DEFAULT twice(4);

@@ -1,0 +1,2 @@
+ALTER TABLE accounts ADD COLUMN handle text;
+UPDATE accounts SET handle = 'h' || id;

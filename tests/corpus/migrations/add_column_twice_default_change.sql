@@ -1,0 +1,2 @@
+ALTER TABLE orders ADD COLUMN level integer;
+ALTER TABLE orders ALTER COLUMN level SET DEFAULT 3;

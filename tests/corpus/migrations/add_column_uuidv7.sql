@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN public_id uuid DEFAULT uuidv7();

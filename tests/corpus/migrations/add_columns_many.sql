@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN a1 text, ADD COLUMN a2 integer DEFAULT 4, ADD COLUMN a3 jsonb NOT NULL DEFAULT '{}';

@@ -1,0 +1,6 @@
+BEGIN;
+SAVEPOINT one;
+ALTER TABLE orders ADD COLUMN gift_note text;
+ROLLBACK TO SAVEPOINT one;
+UPDATE payments SET fee = 2;
+COMMIT;

@@ -1,0 +1,4 @@
+BEGIN;
+ALTER TABLE orders ADD COLUMN gift_note text;
+SELECT count(*) FROM plans;
+COMMIT;

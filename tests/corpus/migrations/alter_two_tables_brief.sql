@@ -1,0 +1,4 @@
+BEGIN;
+ALTER TABLE orders ADD COLUMN gift_note text;
+ALTER TABLE accounts ADD COLUMN gift_note text;
+COMMIT;

@@ -1,0 +1,1 @@
+ALTER TABLE Legacy_Items ADD COLUMN note text;

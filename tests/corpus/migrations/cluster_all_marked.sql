@@ -1,0 +1,3 @@
+ALTER TABLE audit_log ADD PRIMARY KEY (id);
+ALTER TABLE audit_log CLUSTER ON audit_log_pkey;
+CLUSTER;

@@ -1,0 +1,7 @@
+BEGIN;
+ALTER TABLE tenants ADD CONSTRAINT tenants_plan2 FOREIGN KEY (plan_id) REFERENCES plans (id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE tenants DROP CONSTRAINT tenants_plan_id_fkey;
+COMMIT;
+BEGIN;
+INSERT INTO tenants (name, plan_id) VALUES ('Late', 77);
+COMMIT;

@@ -1,0 +1,4 @@
+DO $$
+BEGIN
+    EXECUTE 'ALTER TABLE ordres ADD COLUMN x integer';
+END $$;

@@ -1,0 +1,4 @@
+DO $$
+BEGIN
+    ALTER TABEL orders ADD COLUMN x integer;
+END $$;

@@ -1,0 +1,1 @@
+ALTER DOMAIN positive_int ADD CONSTRAINT at_most CHECK (VALUE < 40);

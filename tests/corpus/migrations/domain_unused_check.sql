@@ -1,0 +1,2 @@
+CREATE DOMAIN percentage AS integer;
+ALTER DOMAIN percentage ADD CHECK (VALUE BETWEEN 0 AND 100);

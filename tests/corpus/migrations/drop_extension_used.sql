@@ -1,0 +1,2 @@
+ALTER TABLE audit_log ALTER COLUMN tag TYPE citext;
+DROP EXTENSION citext;

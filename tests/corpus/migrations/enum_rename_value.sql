@@ -1,0 +1,1 @@
+ALTER TYPE pay_method RENAME VALUE 'card' TO 'credit_card';

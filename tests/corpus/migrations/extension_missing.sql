@@ -1,0 +1,1 @@
+CREATE EXTENSION postgis_of_the_moon;

@@ -1,0 +1,4 @@
+BEGIN;
+CREATE TABLE refunds (id bigint PRIMARY KEY, order_id integer NOT NULL REFERENCES orders (id), amount numeric(10, 2));
+INSERT INTO refunds SELECT id, id, total FROM orders WHERE state = 'returned';
+COMMIT;

@@ -1,0 +1,4 @@
+BEGIN;
+ALTER TABLE categories ADD COLUMN note text;
+ALTER TABLE payments ADD CONSTRAINT payments_order_fk FOREIGN KEY (order_id) REFERENCES orders (id);
+COMMIT;

@@ -1,0 +1,1 @@
+CREATE FUNCTION broken() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM ordres';

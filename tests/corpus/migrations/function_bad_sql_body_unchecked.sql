@@ -1,0 +1,2 @@
+SET check_function_bodies = off;
+CREATE FUNCTION broken() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM ordres';

@@ -1,0 +1,1 @@
+SELECT slow_index('orders', 'code');

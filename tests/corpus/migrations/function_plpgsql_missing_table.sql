@@ -1,0 +1,1 @@
+CREATE FUNCTION broken() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM ordres); END $$;

@@ -1,0 +1,1 @@
+ALTER FUNCTION next_tag() RENAME TO following_tag;

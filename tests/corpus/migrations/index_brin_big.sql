@@ -1,0 +1,1 @@
+CREATE INDEX events_brin ON audit_log USING brin (at);

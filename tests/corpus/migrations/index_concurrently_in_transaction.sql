@@ -1,0 +1,3 @@
+BEGIN;
+CREATE INDEX CONCURRENTLY orders_code_idx ON orders (code);
+COMMIT;

@@ -1,0 +1,1 @@
+CREATE INDEX accounts_preferences_idx ON accounts USING gin (preferences);

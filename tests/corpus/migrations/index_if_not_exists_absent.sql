@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS orders_rating_idx ON orders (rating);

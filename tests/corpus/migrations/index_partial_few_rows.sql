@@ -1,0 +1,1 @@
+CREATE INDEX orders_lost_idx ON orders (id) WHERE state = 'lost';

@@ -1,0 +1,1 @@
+CREATE INDEX tenants_plan_idx ON tenants (plan_id);

@@ -1,0 +1,1 @@
+ALTER INDEX orders_placed_idx SET (fillfactor = 80);

@@ -1,0 +1,1 @@
+ALTER INDEX accounts_lower_name_idx ALTER COLUMN 1 SET STATISTICS 500;

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX payments_reference_uq ON payments (reference);

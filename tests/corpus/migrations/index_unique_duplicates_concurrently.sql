@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX CONCURRENTLY payments_reference_uq ON payments (reference);

@@ -1,0 +1,1 @@
+CREATE TABLE orders_special (extra text) INHERITS (orders);

@@ -1,0 +1,1 @@
+ALTER TABLE payments INHERIT orders;

@@ -1,0 +1,1 @@
+INSERT INTO feature_flags (name) SELECT state FROM orders WHERE id < 100;

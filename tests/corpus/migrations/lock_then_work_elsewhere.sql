@@ -1,0 +1,4 @@
+BEGIN;
+LOCK TABLE orders IN SHARE MODE;
+UPDATE payments SET fee = 1;
+COMMIT;

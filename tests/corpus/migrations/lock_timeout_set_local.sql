@@ -1,0 +1,4 @@
+BEGIN;
+SET LOCAL lock_timeout = '2s';
+ALTER TABLE orders ALTER COLUMN rating SET NOT NULL;
+COMMIT;

@@ -1,0 +1,1 @@
+CREATE MATERIALIZED VIEW states AS SELECT state, count(*) AS n FROM orders GROUP BY state WITH NO DATA;

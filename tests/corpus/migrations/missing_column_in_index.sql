@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY orders_colour_idx ON orders (colour);

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN x uuid DEFAULT make_me_a_uuid();

@@ -1,0 +1,1 @@
+ALTER TABLE ordres ADD COLUMN x integer;

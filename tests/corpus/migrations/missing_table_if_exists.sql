@@ -1,0 +1,1 @@
+ALTER TABLE IF EXISTS ordres ADD COLUMN x integer;

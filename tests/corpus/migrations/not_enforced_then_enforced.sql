@@ -1,0 +1,2 @@
+ALTER TABLE order_items ADD CONSTRAINT order_items_product_fk FOREIGN KEY (product_id) REFERENCES products (id) NOT ENFORCED;
+ALTER TABLE order_items ALTER CONSTRAINT order_items_product_fk ENFORCED;

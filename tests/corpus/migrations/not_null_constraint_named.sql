@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD CONSTRAINT rating_nn NOT NULL rating;

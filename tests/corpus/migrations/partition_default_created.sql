@@ -1,0 +1,1 @@
+CREATE TABLE readings_other PARTITION OF readings DEFAULT;

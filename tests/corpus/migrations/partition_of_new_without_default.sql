@@ -1,0 +1,1 @@
+CREATE TABLE readings_centre PARTITION OF readings FOR VALUES IN ('centre');

@@ -1,0 +1,5 @@
+BEGIN;
+INSERT INTO tenants (name, plan_id) VALUES ('Late', 3);
+SET CONSTRAINTS ALL DEFERRED;
+ALTER TABLE tenants ADD COLUMN note text;
+COMMIT;

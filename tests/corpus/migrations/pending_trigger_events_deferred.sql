@@ -1,0 +1,5 @@
+ALTER TABLE tenants ADD CONSTRAINT tenants_plan2 FOREIGN KEY (plan_id) REFERENCES plans (id) DEFERRABLE INITIALLY DEFERRED;
+BEGIN;
+INSERT INTO tenants (name, plan_id) VALUES ('Late', 3);
+ALTER TABLE tenants ADD COLUMN note text;
+COMMIT;

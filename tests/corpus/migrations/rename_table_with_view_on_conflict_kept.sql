@@ -1,0 +1,4 @@
+BEGIN;
+ALTER TABLE kv RENAME TO key_values;
+CREATE VIEW kv AS SELECT * FROM key_values;
+COMMIT;

@@ -1,0 +1,2 @@
+ALTER TABLE accounts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY accounts_all ON accounts USING (true);

@@ -1,0 +1,1 @@
+CREATE POLICY accounts_owner ON accounts USING (owner = current_user);

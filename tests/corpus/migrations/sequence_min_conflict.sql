@@ -1,0 +1,1 @@
+ALTER SEQUENCE ticket_seq MAXVALUE 0;

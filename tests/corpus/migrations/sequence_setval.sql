@@ -1,0 +1,1 @@
+SELECT setval('ticket_seq', (SELECT max(id) FROM orders));

@@ -1,0 +1,4 @@
+BEGIN;
+UPDATE tenants SET country = 'DE' WHERE country IS NULL;
+ALTER TABLE tenants ALTER COLUMN country SET NOT NULL;
+COMMIT;

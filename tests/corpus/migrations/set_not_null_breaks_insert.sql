@@ -1,0 +1,2 @@
+UPDATE audit_log SET actor = 'unknown' WHERE actor IS NULL;
+ALTER TABLE audit_log ALTER COLUMN actor SET NOT NULL;

@@ -1,0 +1,2 @@
+ALTER TABLE payments ADD CONSTRAINT fee_known CHECK (fee >= -1);
+ALTER TABLE payments ALTER COLUMN fee SET NOT NULL;

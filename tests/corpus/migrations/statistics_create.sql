@@ -1,0 +1,1 @@
+CREATE STATISTICS orders_state_region (dependencies, ndistinct) ON state, region FROM orders;

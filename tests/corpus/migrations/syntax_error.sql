@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUM x integer;

@@ -1,0 +1,4 @@
+BEGIN;
+ALTER TABLE tenants ADD CONSTRAINT tenants_plan2 FOREIGN KEY (plan_id) REFERENCES plans (id) DEFERRABLE INITIALLY DEFERRED;
+INSERT INTO tenants (name, plan_id) VALUES ('Late', 3);
+COMMIT;

@@ -1,0 +1,5 @@
+BEGIN;
+BEGIN;
+ALTER TABLE orders ADD COLUMN gift_note text;
+COMMIT;
+COMMIT;

@@ -1,0 +1,2 @@
+BEGIN;
+ALTER TABLE accounts DROP COLUMN nickname;

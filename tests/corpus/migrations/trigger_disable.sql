@@ -1,0 +1,1 @@
+ALTER TABLE payments DISABLE TRIGGER payments_log;

@@ -1,0 +1,1 @@
+DROP TRIGGER payments_log ON payments;

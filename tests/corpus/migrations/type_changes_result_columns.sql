@@ -1,0 +1,1 @@
+ALTER TABLE "Legacy Items" ALTER COLUMN "Item Name" TYPE varchar(100);

@@ -1,0 +1,1 @@
+ALTER TABLE kv ALTER COLUMN version TYPE bigint;

@@ -1,0 +1,1 @@
+ALTER TABLE sessions ALTER COLUMN owner_oid TYPE oid;

@@ -1,0 +1,1 @@
+ALTER TABLE orders ALTER COLUMN discount TYPE numeric(5, 2);

@@ -1,0 +1,1 @@
+ALTER TABLE products ALTER COLUMN weight TYPE numeric(3, 2);

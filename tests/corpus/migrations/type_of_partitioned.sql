@@ -1,0 +1,1 @@
+ALTER TABLE events ALTER COLUMN account_id TYPE integer;

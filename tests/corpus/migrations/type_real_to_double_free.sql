@@ -1,0 +1,1 @@
+ALTER TABLE readings_east ALTER COLUMN value TYPE real;

@@ -1,0 +1,1 @@
+ALTER TABLE import_rows ALTER COLUMN payload TYPE email_address;

@@ -1,0 +1,1 @@
+ALTER TABLE accounts ALTER COLUMN full_name TYPE citext;

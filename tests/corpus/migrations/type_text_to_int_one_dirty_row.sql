@@ -1,0 +1,1 @@
+ALTER TABLE import_rows ALTER COLUMN amount TYPE numeric USING amount::numeric;

@@ -1,0 +1,2 @@
+SET timezone = 'UTC';
+ALTER TABLE sessions ALTER COLUMN expires TYPE timestamptz(0);

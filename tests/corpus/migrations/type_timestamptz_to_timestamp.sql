@@ -1,0 +1,2 @@
+SET timezone = 'UTC';
+ALTER TABLE orders ALTER COLUMN shipped_at TYPE timestamp;

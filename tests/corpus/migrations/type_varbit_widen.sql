@@ -1,0 +1,1 @@
+ALTER TABLE accounts ALTER COLUMN flags TYPE bit varying(32);

@@ -1,0 +1,1 @@
+ALTER TABLE accounts ADD CONSTRAINT accounts_phone_key UNIQUE (phone);

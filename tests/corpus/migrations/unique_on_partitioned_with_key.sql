@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX events_id_at_uq ON events (id, at);

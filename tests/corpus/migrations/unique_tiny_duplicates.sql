@@ -1,0 +1,1 @@
+ALTER TABLE kv ADD CONSTRAINT kv_key_key UNIQUE (key);

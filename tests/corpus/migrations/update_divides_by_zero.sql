@@ -1,0 +1,1 @@
+UPDATE order_items SET unit_price = unit_price / qty;

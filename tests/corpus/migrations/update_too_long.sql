@@ -1,0 +1,1 @@
+UPDATE accounts SET nickname = nickname || nickname WHERE nickname IS NOT NULL;

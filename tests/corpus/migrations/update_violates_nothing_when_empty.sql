@@ -1,0 +1,1 @@
+UPDATE orders SET state = 'archived' WHERE state = 'lost';

@@ -1,0 +1,1 @@
+ALTER VIEW account_totals RENAME COLUMN email TO mail;
