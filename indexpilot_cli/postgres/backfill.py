@@ -112,7 +112,8 @@ def _limits(session: Session, longest: int, *, quiet: bool) -> None:
     patience = session.value("SELECT setting::int8 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'")
     bound = longest if patience is None or patience < 100 else min(longest, max(100, int(patience) // 2))
     session.value(
-        "SELECT pg_catalog.set_config('statement_timeout', %s, true) AS a, pg_catalog.set_config('lock_timeout', %s, true) AS b",
+        "SELECT pg_catalog.set_config('statement_timeout', %s, true) AS a,"
+        " pg_catalog.set_config('lock_timeout', %s, true) AS b",
         (f"{bound}ms", f"{min(_ROW_LOCK, bound)}ms"),
     )
     if quiet:
