@@ -6,15 +6,8 @@ from collections.abc import Iterable
 
 from indexpilot_cli.model.ddl import NAME_LIMIT
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.model.schema_change import (
-    Classified,
-    ColumnFacts,
-    RelationFacts,
-    Span,
-    Step,
-    TypeChange,
-    Work,
-)
+from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeChange
+from indexpilot_cli.model.schema_change import Classified, Span, Step, Work
 
 AEL = "ACCESS EXCLUSIVE"
 
@@ -89,4 +82,4 @@ def alter_type(change: TypeChange, classified: Classified, *, small: bool) -> tu
 def analyze(table: RelationFacts, column: str) -> Step:
     """New statistics of the column: a type change drops the old ones."""
     text = f"ANALYZE {table.name} ({quote_identifier(column)})"
-    return Step(f"analyze {column}", (text,), how="alone", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
+    return Step(f"analyze {column}", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")

@@ -9,7 +9,8 @@ import re
 from typing import Protocol
 
 from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.schema_change import Classified, TypeChange, TypeFacts, Work
+from indexpilot_cli.model.relation import TypeChange, TypeFacts
+from indexpilot_cli.model.schema_change import Classified, Work
 
 _UTC = frozenset({"utc", "etc/utc", "gmt", "etc/gmt", "zulu", "etc/zulu", "uct", "etc/uct", "universal", "greenwich"})
 _TEMPORAL = frozenset({"timestamp", "timestamptz", "time", "timetz", "interval"})

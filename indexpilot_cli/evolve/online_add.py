@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from indexpilot_cli.evolve.change_steps import comment_on, object_name
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.schema_change import RelationFacts, Span, Step
+from indexpilot_cli.model.relation import RelationFacts
+from indexpilot_cli.model.schema_change import Span, Step
 
 _SUE = "SHARE UPDATE EXCLUSIVE"
 _SRE = "SHARE ROW EXCLUSIVE"
@@ -71,7 +72,7 @@ def _whole(new: NewColumn) -> Iterator[str]:
 def _gradual(new: NewColumn) -> Iterator[Step]:
     instant = not new.each_row or new.default is None
     first = (_add(new, not_null=new.not_null),) if instant else (_add(new, default=False), _default(new))
-    yield Step(f"add {new.name}", (*first, *_comment(new)), done=f"column:{new.name}")
+    yield Step(f"add {new.name}", (*first, *_comment(new)))
     if not instant:
         yield from _backfill(new)
         if new.not_null:
@@ -114,7 +115,7 @@ def _backfill(new: NewColumn) -> Iterator[Step]:
             how="fill",
             span=Span.ONLINE,
             lock="ROW EXCLUSIVE",
-            done=f"filled:{new.name}",
+            makes=f"column:{new.name}",
             table=leaf,
         )
 
@@ -130,14 +131,12 @@ def not_null_steps(table: RelationFacts, column: str, name: str) -> Iterator[Ste
     yield Step(
         f"promise that {column} is never NULL",
         (f"{alter} ADD CONSTRAINT {key} {promise} NOT VALID",),
-        done=f"constraint:{name}",
     )
     yield Step(
         f"prove that {column} is never NULL",
         (f"{alter} VALIDATE CONSTRAINT {key}",),
         span=Span.ONLINE,
         lock=_SUE,
-        done=f"valid:{name}",
     )
     if not native:
         texts = (f"{alter} ALTER COLUMN {quoted} SET NOT NULL", f"{alter} DROP CONSTRAINT {key}")
@@ -153,7 +152,7 @@ def _unique(new: NewColumn) -> Iterator[Step]:
         how="alone",
         span=Span.ONLINE,
         lock=_SUE,
-        done=f"index:{name}",
+        makes=f"index:{name}",
         table=new.table.name,
     )
     yield Step(f"make {name} a constraint", (f"{_alter(new)} ADD CONSTRAINT {quoted} UNIQUE USING INDEX {quoted}",))
@@ -164,13 +163,12 @@ def _reference(new: NewColumn) -> Iterator[Step]:
         yield Step("add the foreign key", (_foreign_key(new),), span=Span.WRITES, lock=_SRE)
         return
     name = new.constraint("fkey")
-    yield Step("promise the foreign key", (f"{_foreign_key(new)} NOT VALID",), lock=_SRE, done=f"constraint:{name}")
+    yield Step("promise the foreign key", (f"{_foreign_key(new)} NOT VALID",), lock=_SRE)
     yield Step(
         "prove the foreign key",
         (f"{_alter(new)} VALIDATE CONSTRAINT {quote_identifier(name)}",),
         span=Span.ONLINE,
         lock=_SUE,
-        done=f"valid:{name}",
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from indexpilot_cli.evolve.undo_attached import create, drop, in_order
 from indexpilot_cli.evolve.undo_column import add_column, storage
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.schema_change import Attached, ColumnFacts, RelationFacts, Undo
+from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
+from indexpilot_cli.model.schema_change import Undo
 
 
 def of_add(table: RelationFacts, column: str) -> Undo:

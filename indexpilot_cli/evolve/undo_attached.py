@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.model.schema_change import Attached, RelationFacts
+from indexpilot_cli.model.relation import Attached, RelationFacts
 
 _ORDER = {"index": 2, "statistics": 5}
 _CONSTRAINT_ORDER = {"n": 0, "p": 1, "u": 1, "x": 3, "c": 3, "f": 4}

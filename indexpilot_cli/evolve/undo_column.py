@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.model.schema_change import ColumnFacts, Grant, RelationFacts, SequenceFacts
+from indexpilot_cli.model.relation import ColumnFacts, Grant, RelationFacts, SequenceFacts
 
 _IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
 

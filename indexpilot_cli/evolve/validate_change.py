@@ -7,7 +7,8 @@ from difflib import get_close_matches
 
 from indexpilot_cli.model.ddl import NAME_LIMIT
 from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.schema_change import Affected, ChangeKind, ColumnFacts, Problem, RelationFacts
+from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
+from indexpilot_cli.model.schema_change import Affected, ChangeKind, Problem
 
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 MOST_COLUMNS = 1600  # MaxHeapAttributeNumber

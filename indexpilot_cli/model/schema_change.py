@@ -58,181 +58,6 @@ class Span(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """One privilege of an access list. ``grantee`` is empty for PUBLIC."""
-
-    grantee: str
-    grantor: str
-    privilege: str
-    grantable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceFacts:
-    """A sequence that belongs to a column. ``last_value`` None: never used, or not to be seen."""
-
-    name: QualifiedName
-    identity: bool
-    type: str
-    start: int
-    increment: int
-    minimum: int
-    maximum: int
-    cache: int
-    cycles: bool
-    last_value: int | None = None
-    unlogged: bool = False
-    owner: str = ""
-    comment: str | None = None
-    grants: tuple[Grant, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnFacts:
-    """A column with everything a dump says of it.
-
-    ``collation``, ``storage``, ``target`` are None where they are the type's own; ``identity`` is a (always) or
-    d (by default); ``generated`` is s (stored) or v (virtual), with ``generation`` as its expression.
-    """
-
-    name: str
-    number: int
-    type: str
-    collation: str | None = None
-    not_null: bool = False
-    default: str | None = None
-    generation: str | None = None
-    identity: str = ""
-    generated: str = ""
-    storage: str | None = None
-    compression: str | None = None
-    target: int | None = None
-    options: tuple[str, ...] = ()
-    comment: str | None = None
-    grants: tuple[Grant, ...] = ()
-    sequence: SequenceFacts | None = None
-    local: bool = True
-    inherited: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Attached:
-    """An index, constraint or extended statistics object of the table, with all that is needed to make it again.
-
-    ``kind`` is index, constraint or statistics. ``type`` of a constraint is pg_constraint's letter (p, u, x, c, f, n).
-    An index that backs a constraint is not listed by itself: the constraint's ``index`` is its definition.
-    ``computed``: an expression or a predicate is part of it.
-    """
-
-    kind: str
-    name: QualifiedName
-    definition: str
-    columns: tuple[str, ...] = ()
-    type: str = ""
-    valid: bool = True
-    index: str | None = None
-    deferrable: bool = False
-    deferred: bool = False
-    comment: str | None = None
-    index_comment: str | None = None
-    tablespace: str | None = None
-    options: tuple[str, ...] = ()
-    targets: tuple[tuple[int, int], ...] = ()
-    clustered: bool = False
-    replica_identity: bool = False
-    owner: str | None = None
-    partitioned: bool = False
-    local: bool = True
-    computed: bool = False
-    references: str | None = None
-    bytes: int = 0
-
-    @property
-    def word(self) -> str:
-        """What a person calls it."""
-        return _CONSTRAINT_WORDS.get(self.type, "constraint") if self.kind == "constraint" else self.kind
-
-
-_CONSTRAINT_WORDS = {
-    "p": "primary key",
-    "u": "unique constraint",
-    "x": "exclusion constraint",
-    "c": "check constraint",
-    "f": "foreign key",
-    "n": "not-null constraint",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RelationFacts:
-    """The table a change is about. ``bytes`` and ``rows`` count partitions too; ``rows`` None: never analyzed.
-
-    ``key`` is the smallest key a row can be found by again: its primary key, else a unique index over NOT NULL
-    columns; empty where there is none. ``parents`` and ``children`` are written ``schema.name``.
-    """
-
-    name: QualifiedName
-    relid: int
-    kind: str
-    version: int
-    bytes: int = 0
-    rows: float | None = None
-    owner: str = ""
-    owned: bool = True
-    is_partition: bool = False
-    typed: bool = False
-    persistence: str = "p"
-    parents: tuple[str, ...] = ()
-    children: tuple[str, ...] = ()
-    columns: tuple[ColumnFacts, ...] = ()
-    attached: tuple[Attached, ...] = ()
-    key: tuple[str, ...] = ()
-
-    def column(self, name: str) -> ColumnFacts | None:
-        """The column of that name."""
-        return next((c for c in self.columns if c.name == name), None)
-
-    def mentioning(self, column: str) -> tuple[Attached, ...]:
-        """What is built on the column."""
-        return tuple(a for a in self.attached if column in a.columns)
-
-
-@dataclass(frozen=True, slots=True)
-class TypeFacts:
-    """A type as the rules see it. ``kind`` is pg_type.typtype; ``modifiers`` as written between the parentheses.
-
-    ``constrained``: a domain that checks something. ``base`` is the domain's base type.
-    """
-
-    oid: int
-    name: str
-    text: str
-    kind: str = "b"
-    category: str = ""
-    modifiers: tuple[int, ...] = ()
-    constrained: bool = False
-    base: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TypeChange:
-    """A type change as a classifier and the shadow column see it. ``using`` is SQL text or None.
-
-    ``timezone`` is the session's TimeZone; ``castable`` is how pg_cast converts: b (nothing), f, i or None.
-    ``context`` is pg_cast.castcontext: e (explicit only), a (assignment) or i.
-    """
-
-    table: RelationFacts
-    column: ColumnFacts
-    old: TypeFacts
-    new: TypeFacts
-    using: str | None = None
-    timezone: str = "UTC"
-    castable: str | None = None
-    context: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Classified:
     """What a type change costs, why, and who said so (``rules`` or the version of the server that ran it)."""
 
@@ -297,11 +122,10 @@ class Impact:
 class Step:
     """One thing to do, in a transaction of its own.
 
-    ``how`` is transaction (all statements in one), alone (one statement that refuses a transaction block), fill
-    (batches of UPDATE over ``statements[0]``, which holds ``{low}`` and ``{high}`` block numbers) or shadow (the
-    online type change). ``done`` is the catalog question that says it needs no doing again: the name of a
-    constraint (``constraint:NAME``, ``valid:NAME``), ``column:NAME``, ``default``, ``not_null``, ``index:NAME``.
-    ``table`` is the leaf a fill works on.
+    ``how`` is transaction (all statements in one), alone (statements that refuse a transaction block), fill (batches
+    of UPDATE over ``statements[0]``, which holds ``{low}`` and ``{high}`` block numbers), analyze (the change stands
+    without it too) or shadow (the online type change). ``makes`` is ``index:NAME`` of a concurrent build or
+    ``column:NAME`` that a fill writes; ``table`` is the table it is on.
     """
 
     title: str
@@ -309,7 +133,7 @@ class Step:
     how: str = "transaction"
     span: Span = Span.BRIEF
     lock: str = "ACCESS EXCLUSIVE"
-    done: str = ""
+    makes: str = ""
     table: QualifiedName | None = None
 
 
@@ -360,7 +184,7 @@ class SchemaChange:
     @property
     def atomic(self) -> bool:
         """Whether all of it happens or nothing."""
-        return len(self.steps) == 1 and self.steps[0].how == "transaction"
+        return [step.how for step in self.steps if step.how != "analyze"] == ["transaction"]
 
 
 @dataclass(frozen=True, slots=True)

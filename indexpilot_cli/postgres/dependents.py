@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.model.intent import Blocker
 from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.schema_change import ColumnFacts, RelationFacts, TypeFacts
+from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeFacts
 from indexpilot_cli.postgres.locks import blocker
 from indexpilot_cli.postgres.session import Session
 

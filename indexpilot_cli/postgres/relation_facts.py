@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.schema_change import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
+from indexpilot_cli.model.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 from indexpilot_cli.postgres.session import Row, Session
 
 

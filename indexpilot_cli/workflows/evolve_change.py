@@ -10,29 +10,25 @@ from indexpilot_cli.evolve import validate_change as checks
 from indexpilot_cli.evolve.change_types import Classify, assignable, by_rules
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeChange
 from indexpilot_cli.model.requests import ChangeRequest
 from indexpilot_cli.model.schema_change import (
     Affected,
     ChangeKind,
     Classified,
-    ColumnFacts,
     Impact,
     Problem,
-    RelationFacts,
     SchemaChange,
-    Span,
     Step,
-    TypeChange,
     Undo,
     Work,
 )
 from indexpilot_cli.postgres import dependents
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows import evolve_change_facts as facts
+from indexpilot_cli.workflows import evolve_execute_online
 from indexpilot_cli.workflows.evolve_change_facts import Findings
 from indexpilot_cli.workflows.evolve_impact import impact_of
-
-SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +269,15 @@ def _typed(planner: Planner, change: TypeChange, impact: Impact) -> SchemaChange
     back = undo.of_type(table, column, table, back_casts=casts)
     notes = _type_notes(change, classified)
     if planner.request.online or blocks:
-        step = Step(f"change {column.name} to {change.new.text} by a shadow column", (), how=SHADOW, span=Span.ONLINE)
-        return _change(planner, table, (step,), back, impact, classified=classified, notes=notes)
+        return _change(
+            planner,
+            table,
+            evolve_execute_online.steps(),
+            evolve_execute_online.way_back(column.name),
+            impact,
+            classified=classified,
+            notes=notes,
+        )
     steps = change_steps.alter_type(change, classified, small=small)
     return _change(planner, table, steps, back, impact, classified=classified, notes=notes)
 

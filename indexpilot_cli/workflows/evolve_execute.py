@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
@@ -16,21 +16,16 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.requests import ApplyRequest, ChangeRequest
-from indexpilot_cli.model.schema_change import (
-    ChangeKind,
-    ChangeResult,
-    RelationFacts,
-    SchemaChange,
-    StepReport,
-    Undo,
-)
+from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
 from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import build, dependents, guard_facts, relation_facts
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows import evolve_change, evolve_execute_rows, guards
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
+from indexpilot_cli.workflows import evolve_execute_online as online
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_lock
 from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
@@ -112,8 +107,10 @@ def _execute(
     with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
         try:
             return _at_desk(desk, request, confirm, classify)
+        except (UnreachableError, OutcomeUnknownError):
+            raise
         except IndexPilotError as error:
-            if not getattr(error, "told", False) and not isinstance(error, (UnreachableError, OutcomeUnknownError)):
+            with suppress(IndexPilotError):  # on a standby there is no log to write to
                 evolve_execute_rows.refused(desk, ChangeKind(request.kind), request.table, request.column, error)
             raise
 
@@ -132,10 +129,12 @@ def _at_desk(desk: Desk, request: ChangeRequest, confirm: Confirm, classify: Cla
         resumed=bool(job.standing),
     )
     if not request.confirmed and not confirm(shown):
-        error = RefusedError("nothing was done", code="declined")
-        raise error
+        raise RefusedError("nothing was done", code="declined")
     with listening(desk.stop):
-        result = _perform(desk, request, job, shown)
+        if online.is_online(job.change):
+            result = online.perform(desk, request, shown)
+        else:
+            result = _perform(desk, request, job, shown)
     status, code = _VERDICTS[result.outcome]
     back = () if result.id is None else (f"indexpilot schema-evolve rollback M-{result.id}",)
     return Outcome(COMMAND, result, status, code, server, _warnings(result), back if status == "ok" else ())
@@ -147,10 +146,16 @@ _VERDICTS = {"done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 
 def _job(desk: Desk, request: ChangeRequest, classify: Classify | None) -> Job:
     """The change to carry out: one whose steps stand already, else a new one. Raises what is wrong with it."""
     with open_reader(request.connection) as session:
-        found = _begun(desk, session, request)
+        table = _named(desk, session, request)
+        found = None if table is None else _begun(desk, request, *table)
         if found is not None:
             change, before = found.change, found.before
             return Job(change, before, found.metadata, found.op_id, change.undo, found.done_steps, found.last.id)
+        under_way = None
+        if table is not None and request.kind == ChangeKind.TYPE:
+            under_way = online.open_change(desk, table[0], request.column)
+        if under_way is not None:
+            return Job(under_way, RelationFacts(under_way.table, under_way.relid, "r", 0), {}, "", under_way.undo)
         prepared = evolve_change.prepare(session, request, desk.progress, classify)
         change = evolve_change.change_of(prepared)
         assert prepared.before is not None
@@ -158,18 +163,21 @@ def _job(desk: Desk, request: ChangeRequest, classify: Classify | None) -> Job:
     return Job(change, prepared.before, known, str(uuid.uuid4()), change.undo)
 
 
-def _begun(desk: Desk, session: Session, request: ChangeRequest) -> Story | None:
-    """The same change, some of whose steps stand."""
+def _named(desk: Desk, session: Session, request: ChangeRequest) -> tuple[QualifiedName, int] | None:
+    """The table that is meant and its oid."""
     from indexpilot_cli.workflows.history import split_table
 
     schema, name = split_table(request.table)
     rows = relation_facts.find_relations(session, schema, name, own=desk.schema)
-    if not rows:
-        return None
-    table = QualifiedName(rows[0].schema, rows[0].name)
-    kind = ChangeKind(request.kind)
-    story = evolve_execute_rows.open_story(desk, kind.mutation, table, request.column, evolve_change.asked_of(request))
-    return story if story is not None and story.before.relid == rows[0].relid else None
+    return (QualifiedName(rows[0].schema, rows[0].name), rows[0].relid) if rows else None
+
+
+def _begun(desk: Desk, request: ChangeRequest, table: QualifiedName, relid: int) -> Story | None:
+    """The same change, some of whose steps stand."""
+    kind = ChangeKind(request.kind).mutation
+    asked = evolve_change.asked_of(request)
+    story = evolve_execute_rows.open_story(desk, kind, table, request.column, asked)
+    return story if story is not None and story.before.relid == relid else None
 
 
 def _perform(desk: Desk, request: ChangeRequest, job: Job, shown: ChangeResult) -> ChangeResult:
@@ -205,8 +213,7 @@ def _steps(desk: Desk, session: Session, request: ChangeRequest, job: Job) -> In
             ) from error
         except IndexPilotError as error:
             job.reports.append(trial.report("failed"))
-            optional = step.how == "alone" and step.done == "" and bool(job.reports[:-1])
-            if optional:
+            if step.how == "analyze":
                 continue
             blockers = [str(b) for b in trial.blockers]
             job.id = evolve_execute_rows.failed(desk, job.change, job.op_id, error, step=number, blockers=blockers)
@@ -218,7 +225,7 @@ def _steps(desk: Desk, session: Session, request: ChangeRequest, job: Job) -> In
 def _tail(desk: Desk, job: Job, number: int) -> Callable[[Session], None]:
     """What is written in the transaction of a step: our tables follow the first, and the last closes the change."""
     steps = job.change.steps
-    last = max((n for n, s in enumerate(steps) if s.how != "alone" or s.done), default=0)
+    last = max(n for n, s in enumerate(steps) if s.how != "analyze")
 
     def write(session: Session) -> None:
         if number == 0:

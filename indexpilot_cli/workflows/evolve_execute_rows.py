@@ -13,7 +13,8 @@ from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.model.codec import from_json, to_json
 from indexpilot_cli.model.mutation import Mutation, MutationType
 from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.schema_change import ChangeKind, RelationFacts, SchemaChange, Undo
+from indexpilot_cli.model.relation import RelationFacts
+from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Undo
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.postgres.session import Session

@@ -119,7 +119,7 @@ def _alone(desk: Desk, session: Session, trial: Trial) -> None:
 
 
 def _index_of(step: Step) -> QualifiedName | None:
-    word, _, name = step.done.partition(":")
+    word, _, name = step.makes.partition(":")
     return QualifiedName(step.table.schema, name) if word == "index" and step.table is not None else None
 
 
@@ -134,7 +134,7 @@ def _fill(desk: Desk, session: Session, trial: Trial, pages: int) -> int:
     """Every row gets its value, so many pages at a time, each batch a transaction of its own; gives the rows."""
     table = trial.step.table
     assert table is not None
-    column = trial.step.done.partition(":")[2]
+    column = trial.step.makes.partition(":")[2]
     missing = f"SELECT EXISTS (SELECT FROM {table} WHERE {quote_identifier(column)} IS NULL)"
     total = 0
     for _ in range(_PASSES):

@@ -10,16 +10,9 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.genome import FieldKey
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.requests import Connection, TableFilter, WorkloadRequest
-from indexpilot_cli.model.schema_change import (
-    Affected,
-    Attached,
-    ChangeKind,
-    ColumnFacts,
-    Impact,
-    QueryAffected,
-    RelationFacts,
-)
+from indexpilot_cli.model.schema_change import Affected, ChangeKind, Impact, QueryAffected
 from indexpilot_cli.model.workload import QueryTemplate, RelationUse, SourceKind
 from indexpilot_cli.postgres import dependents
 from indexpilot_cli.postgres.metadata import migrations
@@ -176,6 +169,8 @@ def _queries(
     except UnreachableError:
         raise
     except IndexPilotError as error:
+        if workload.files or workload.queries:
+            raise
         return None, (f"recorded queries could not be read: {error.message}",)
     total = sum(_weight(t) for t in found) or 1.0
     hits = (_query(t, kind, table.name, column, _weight(t) / total) for t in found)

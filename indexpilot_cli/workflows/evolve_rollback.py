@@ -12,25 +12,18 @@ from indexpilot_cli.model.capabilities import Server
 from indexpilot_cli.model.names import quote_identifier
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.model.requests import ApplyRequest, ChangeRequest, ChangeUndoRequest
-from indexpilot_cli.model.schema_change import (
-    ChangeKind,
-    ColumnFacts,
-    RelationFacts,
-    SchemaChange,
-    Span,
-    Step,
-    StepReport,
-    Undo,
-    UndoResult,
-)
+from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult
+from indexpilot_cli.model.shadow import ShadowPlan
 from indexpilot_cli.postgres import build, guard_facts, relation_facts
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
+from indexpilot_cli.workflows import evolve_execute_online as online
 from indexpilot_cli.workflows import evolve_execute_rows as rows
-from indexpilot_cli.workflows import guards
+from indexpilot_cli.workflows import evolve_shadow_log, guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_lock
 from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.evolve_change_facts import Findings, read_expression
@@ -67,6 +60,9 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
         request.connection, request.record, progress, Stop(), Limits(request.lock_timeout, request.retries)
     ) as desk:
         server = look(desk.look, metadata_schema=desk.schema).server
+        shadow = _shadow(desk, request)
+        if shadow is not None:
+            return _online(desk, request, confirm, server, *shadow)
         way = _way(desk, request)
         if way.story.state == rows.REVERTED:
             return _outcome(_result(way, "already_done"), server)
@@ -84,6 +80,43 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
             clear_impact_cache()
 
 
+def _shadow(desk: Desk, request: ChangeUndoRequest) -> tuple[ShadowPlan, int] | None:
+    """The online type change that is meant, with its newest row; None when it is another kind of change."""
+    known = evolve_shadow_log.stories(desk)
+    if request.target is not None:
+        number = _number(request.target)
+        row = mutations.find(desk.look, number, schema=desk.schema) if number else None
+        meant = [s for s in known if row is not None and s.plan.op_id == row.op_id]
+    else:
+        meant = [s for s in known if s.open]
+        others = [s for s in rows.stories(desk.look, desk.schema) if s.state != rows.REVERTED]
+        newest = max((int(s.last.id or 0) for s in others), default=0)
+        meant = [s for s in meant if s.rows[-1].id > newest]
+    return (meant[-1].plan, meant[-1].rows[-1].id) if meant else None
+
+
+def _online(
+    desk: Desk,
+    request: ChangeUndoRequest,
+    confirm: Confirm,
+    server: Server | None,
+    plan: ShadowPlan,
+    number: int,
+) -> Outcome[UndoResult]:
+    shown = online.take_back(desk, plan, number, execute=False)
+    if not request.execute:
+        again = f"indexpilot schema-evolve rollback M-{number} --execute"
+        return Outcome(COMMAND, shown, "findings", 0, server, (), (again,))
+    _permit(desk, request)
+    if not request.confirmed and not confirm(shown):
+        raise RefusedError("nothing was done", code="declined")
+    try:
+        with listening(desk.stop):
+            return _outcome(online.take_back(desk, plan, number, execute=True), server)
+    finally:
+        clear_impact_cache()
+
+
 def _way(desk: Desk, request: ChangeUndoRequest) -> Way:
     story = _story(desk, request.target)
     undo = story.undo
@@ -99,8 +132,8 @@ def _story(desk: Desk, target: str | None) -> Story:
         if not standing:
             raise UsageError("there is no schema change to take back", hint="indexpilot history", code="nothing_named")
         return standing[0]
-    number = _TARGET.fullmatch(target)
-    row = mutations.find(desk.look, int(number[1]), schema=desk.schema) if number else None
+    number = _number(target)
+    row = mutations.find(desk.look, number, schema=desk.schema) if number else None
     story = next((s for s in found if row is not None and s.op_id == row.op_id), None)
     if story is None:
         hint = "indexpilot history lists them; indexes are taken back by  indexpilot rollback"
@@ -108,6 +141,11 @@ def _story(desk: Desk, target: str | None) -> Story:
     if story.state not in (rows.DONE, rows.REVERTED) and not story.done_steps:
         raise UsageError(f"{target} failed at the time: there is nothing to take back", code="nothing_to_undo")
     return story
+
+
+def _number(target: str) -> int | None:
+    found = _TARGET.fullmatch(target)
+    return int(found[1]) if found else None
 
 
 def _filled(change: SchemaChange, undo: Undo, text: str) -> Undo:
@@ -181,7 +219,8 @@ def _steps(way: Way) -> tuple[Step, ...]:
     gone = () if way.undo.saved is None else (f"DROP TABLE {way.undo.saved}",)
     title = f"take back {way.change.kind.command} {way.change.column}"
     later = tuple(
-        Step(text.partition(" ")[0].lower(), (text,), how="alone", span=Span.NOBODY) for text in way.undo.after
+        Step("analyze", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
+        for text in way.undo.after
     )
     return (Step(title, (*way.undo.statements, *gone)), *later)
 
