@@ -27,6 +27,7 @@ ALPHA = 0.045  # of calling one harmless index harmful; measured on log-normal t
 MUCH = 1.5  # so many times faster is a gain although the blocks stay the same: a sort saved, not a calmer machine
 JUDGED = 0.8  # share of the affected time that must be judged before an index is kept or given up
 WATCH_HOURS = 72
+_IDLE = "no query has used the index: it was not scanned once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +96,23 @@ def drift(controls: Sequence[Pair]) -> Drift:
     return Drift(factor, factor**2 * spread, freedom, len(usable))
 
 
-def judge(affected: Sequence[Pair], controls: Sequence[Pair] = ()) -> Verification:
+def judge(affected: Sequence[Pair], controls: Sequence[Pair] = (), *, idle: bool = False) -> Verification:
     """What two windows say of an index: ``affected`` templates that could use it, ``controls`` that cannot.
 
     Templates are paired before and after. Fewer than a hundred calls on either side make a template unknown.
+    ``idle``: the index was never scanned, so it made nothing faster or slower, whatever the times say.
     """
     load = drift(controls)
     enough = [(b, a) for b, a in affected if _enough(b, a)]
     worse = holm([_chance(b, a, load, 1) for b, a in enough])
     better = holm([_chance(b, a, load, -1) for b, a in enough])
     tested = [_tested(b, a, load, min(p, q)) for (b, a), p, q in zip(enough, worse, better, strict=True)]
+    if idle:
+        tested = [replace(t, effect=Effect.SAME, why="") for t in tested]
     waiting = [_untested(b, a) for b, a in affected if not _enough(b, a)]
     found = worst_first((*tested, *waiting))
-    return _answer(found, _judged_share(affected), _notes(load, tested))
+    answer = _answer(found, _judged_share(affected), _notes(load, tested))
+    return replace(answer, text=_IDLE) if idle and answer.verdict is Word.NO_GAIN else answer
 
 
 def _enough(before: Window, after: Window) -> bool:

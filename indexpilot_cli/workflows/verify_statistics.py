@@ -15,7 +15,7 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import Operation
 from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
 from indexpilot_cli.postgres.metadata import watches
-from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.statements import (
     StatementsSnapshot,
     as_workload,
@@ -54,7 +54,7 @@ def begin(
 ) -> Verification:
     """Keep what ran before the build and the counters after it; the verdict comes later."""
     windows = [to_json(w) for w in _windows(as_workload(before, metadata_schema=schema), catalog).values()]
-    facts = {"operation": to_json(operation), "before": windows, "bytes": _bytes(session, operation)}
+    facts = {"operation": to_json(operation), "before": windows, "bytes": _now(session, operation).bytes}
     watches.begin(writer, facts, take_snapshot(session), schema=schema)
     text = (
         f"not enough evidence yet: observed for up to {WATCH_HOURS} hours; "
@@ -101,8 +101,9 @@ def _observed(
     if crash is not None:
         return Observed(watch.id, operation, _crashed(crash), watch.expired, watch.facts, crashed=True)
     folded = _folded(difference(watch.baseline, now, metadata_schema=schema), catalog)
-    verification = judged(operation, before, folded, catalog)
-    grown = growth(operation.size_bytes, watch.facts.get("bytes"), _bytes(session, operation))
+    index = _now(session, operation)
+    verification = judged(operation, before, folded, catalog, idle=_is_idle(operation, index, watch.begun))
+    grown = growth(operation.size_bytes, watch.facts.get("bytes"), int(index.bytes))
     verification = replace(verification, notes=(*verification.notes, *((grown,) if grown else ())))
     if verification.verdict is Word.NOT_ENOUGH and watch.expired:
         text = f"{verification.text}; {WATCH_HOURS} hours are over: keep it, or indexpilot rollback"
@@ -116,10 +117,21 @@ def _crashed(when: datetime) -> Verification:
     return Verification(Word.NOT_ENOUGH, text)
 
 
-def _bytes(session: Session, operation: Operation) -> int:
-    """Bytes of the index and of its parts on partitions; 0 when it is gone."""
-    names = {"schema": operation.table.schema, "name": operation.name}
-    return int(session.value("verify_index_size", names))
+def _now(session: Session, operation: Operation) -> Row:
+    """Bytes and scans of the index with its parts on partitions (0 when it is gone), and when counters were reset."""
+    found = session.one("verify_index_now", {"schema": operation.table.schema, "name": operation.name})
+    assert found is not None
+    return found
+
+
+def _is_idle(operation: Operation, index: Row, begun: datetime) -> bool:
+    """Whether no query has used the index since it was built, for certain.
+
+    Looking at a plan counts as a scan, so only none at all says something; an expression's statistics help unscanned.
+    """
+    counted = index.counting and (index.reset_at is None or index.reset_at <= begun)
+    plain = all(key.expression is None for key in operation.definition.keys)
+    return plain and counted and index.scans == 0
 
 
 def growth(predicted: int, built: object, now: int) -> str:
@@ -135,15 +147,23 @@ def growth(predicted: int, built: object, now: int) -> str:
 
 
 def judged(
-    operation: Operation, before: Mapping[str, Window], folded: FoldedWorkload, catalog: Catalog
+    operation: Operation,
+    before: Mapping[str, Window],
+    folded: FoldedWorkload,
+    catalog: Catalog,
+    *,
+    idle: bool = False,
 ) -> Verification:
-    """The verdict over reads of the index's table; reads of other tables are the controls, writes are only told."""
+    """The verdict over reads of the index's table; reads of other tables are the controls, writes are only told.
+
+    ``idle``: the index was never scanned, so that whatever changed is not its doing.
+    """
     tables = family(catalog, operation.table)
     now = {t.id: t for t in folded.templates}
     reads = {name for name, t in now.items() if t.kind is StatementKind.SELECT}
     affected = {n for n in reads if tables.intersection(now[n].relations)} | {e.template for e in operation.templates}
     controls = reads - affected
-    found = judge(_pairs(affected, before, now), _pairs(controls & set(before), before, now))
+    found = judge(_pairs(affected, before, now), _pairs(controls & set(before), before, now), idle=idle)
     notes = (*found.notes, *_writes(tables, before, now))
     return Verification(found.verdict, found.text, found.templates, notes)
 

@@ -228,12 +228,29 @@ def test_the_next_apply_takes_back_what_did_not_pay(shop):
     run_apply(shop, plan.id, verify="statistics")
     assert "not enough evidence yet" in observed(shop)
     statistics(shop, 110)
-    assert "no template became faster" in observed(shop)
+    assert "no query has used the index" in observed(shop)
     again = run_apply(shop, plan.id, verify="statistics", auto_revert=True)
     assert again.exit_code == 9
     assert [m.verification for m in again.result.reconciled] == ["reverted"]
     assert (outcomes(again), look(shop).indexes) == (["skipped"], {})  # and not built once more by the same run
     assert look(shop).states()[-1] == "REVERTED"
+
+
+def test_counters_that_are_off_or_reset_prove_nothing(shop):
+    with psycopg.connect(shop, autocommit=True) as connection:
+        with_statements(connection)
+        connection.execute("create table public.other as select n as id from generate_series(1, 5000) n")
+        connection.execute("select pg_stat_statements_reset()")
+        statistics(shop, 110)
+        plan = keep_plan(shop, definition("customer_id"))
+        run_apply(shop, plan.id, verify="statistics")
+        name = psycopg.conninfo.conninfo_to_dict(shop)["dbname"]
+        connection.execute(f"alter database {name} set track_counts = off")
+        statistics(shop, 110)
+        assert "1 of 1 faster" in observed(shop)
+        connection.execute(f"alter database {name} reset track_counts")
+        connection.execute("select pg_stat_reset()")
+        assert "1 of 1 faster" in observed(shop)
 
 
 def test_what_did_not_pay_is_built_again_only_by_name_or_force(shop):

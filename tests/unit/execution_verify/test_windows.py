@@ -118,3 +118,11 @@ def test_a_window_is_the_difference_of_two_readings():
     assert found.calls == 900
     assert found.mean == pytest.approx(late.mean())
     assert found.variance == pytest.approx(900 * late.var())
+
+
+@pytest.mark.parametrize(("slower", "faster"), [(5.0, 0.1), (1.0, 0.1), (5.0, 1.0)])
+def test_an_index_that_was_never_scanned_did_nothing(slower, faster):
+    answer = judge(*simulated(np.random.default_rng(5), slower=slower, faster=faster), idle=True)
+    assert answer.verdict is Word.NO_GAIN and "not scanned once" in answer.text
+    assert {t.effect for t in answer.templates} == {Effect.SAME}
+    assert judge(*simulated(np.random.default_rng(5), calls=99), idle=True).verdict is Word.NOT_ENOUGH
