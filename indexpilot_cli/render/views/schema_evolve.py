@@ -84,10 +84,13 @@ def _file(file: FileReport, result: CheckResult, *, verbose: bool) -> Iterator[B
     if verbose and file.statements:
         yield Table(_STATEMENTS, tuple(_statement(s) for s in file.statements))
     told = entries(file, result, verbose=verbose)
-    if told:
-        yield BLANK
+    loose = True  # a blank line stands around everything that has facts below it
     for entry in told:
+        if loose or entry.rows:
+            yield BLANK
         yield entry
+        loose = bool(entry.rows)
+    if told:
         yield BLANK
 
 

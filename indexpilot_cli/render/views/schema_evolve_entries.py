@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from indexpilot_cli.model.migration import CheckResult, FileReport, Finding, Impact, Queue, StatementReport, Unparsed
+from indexpilot_cli.model.migration import (
+    CheckResult,
+    FileReport,
+    Finding,
+    Impact,
+    Queue,
+    Severity,
+    StatementReport,
+    TemplateImpact,
+    Unparsed,
+)
 from indexpilot_cli.model.observation import SqlError
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.units import one_line, plural, size
@@ -35,7 +45,7 @@ def entries(file: FileReport, result: CheckResult, *, verbose: bool = False) -> 
         told += _statement(file, statement, found, result, verbose=verbose)
     known = {s.number for s in file.statements}
     rest = [f for f in file.findings if f.statement not in known and (verbose or f.ignored is None)]
-    return (*told, *(Entry(_place(file, f.line), _word(f), _state(f), _text(f), _own(f)) for f in rest))
+    return (*told, *(Entry(_place(file, f.line), _word(f), _state(f), one_line(f.message), _own(f)) for f in rest))
 
 
 def _statement(
@@ -49,16 +59,23 @@ def _statement(
                 word,
                 state,
                 statement_text(statement.sql),
-                tuple(statement_facts(statement)),
+                tuple(statement_facts(statement, brief=not verbose)),
             )
         return
-    first = next((f for f in found if f.sql and f.ignored is None), None)
+    lead = next((f for f in found if _full(f, verbose)), None)
     for finding in found:
-        common = tuple(statement_facts(statement)) if finding is first else ()
-        rows = finding_facts(finding, common, result, verbose=verbose)
-        yield Entry(
-            _place(file, finding.line or statement.line), _word(finding), _state(finding), _text(finding), tuple(rows)
-        )
+        place = _place(file, finding.line or statement.line)
+        common = tuple(statement_facts(statement, brief=not verbose)) if finding is lead else ()
+        rows = tuple(finding_facts(finding, common, result, verbose=verbose))
+        if finding is not lead:
+            rows = rows[1:] if verbose or finding.severity is not Severity.INFO else ()
+        text = _text(finding) if finding is lead else one_line(finding.message)
+        yield Entry(place, _word(finding), _state(finding), text, rows)
+
+
+def _full(finding: Finding, verbose: bool) -> bool:
+    """Whether a finding quotes its statement: notes do not, unless somebody wants to read everything."""
+    return bool(finding.sql) and finding.ignored is None and (verbose or finding.severity is not Severity.INFO)
 
 
 def _ignored(file: FileReport, statement: StatementReport) -> bool:
@@ -66,7 +83,7 @@ def _ignored(file: FileReport, statement: StatementReport) -> bool:
 
 
 def _own(finding: Finding) -> tuple[Fact, ...]:
-    return (("why", one_line(finding.message)), *((label, one_line(text)) for label, text in finding.details))
+    return tuple((label, one_line(text)) for label, text in finding.details)
 
 
 def _place(file: FileReport, line: int) -> str:
@@ -93,7 +110,7 @@ def finding_facts(
     yield "why", one_line(finding.message)
     own = [(label, one_line(text)) for label, text in finding.details]
     yield from own
-    taken = {label for label, _ in own}
+    taken = {label for label, _ in own} | ({"work", "time"} if _says_work(finding, common) and not verbose else set())
     yield from ((label, text) for label, text in common if label not in taken and not _told(label, text, finding))
     said = {label for label, _ in common} | taken
     if finding.lock is not None and "lock" not in said:
@@ -115,6 +132,13 @@ def _told(label: str, text: str | Code, finding: Finding) -> bool:
     return bool(error) and error in one_line(finding.message)
 
 
+def _says_work(finding: Finding, common: Sequence[Fact]) -> bool:
+    """Whether the finding's message tells the work of its statement, and so how long it takes."""
+    work = next((text for label, text in common if label == "work" and isinstance(text, str)), "")
+    said = one_line(finding.message)
+    return any(clause.split(" (")[0] in said for clause in work.split("; ") if clause)
+
+
 def _lock(finding: Finding) -> str:
     assert finding.lock is not None
     where = f" on {one_line(str(finding.table))}" if finding.table else ""
@@ -124,11 +148,11 @@ def _lock(finding: Finding) -> str:
 
 
 def _templates(finding: Finding, result: CheckResult, *, verbose: bool) -> Iterator[Fact]:
-    found = [t for t in result.templates if t.template in finding.templates]
+    found = [t for t in result.templates if t.template in finding.templates and not _told_query(t, finding)]
     shown = found if verbose else found[:_TEMPLATES]
     words = {"breaks": "breaks", "columns_change": "changes", "slower": "slower", "faster": "faster"}
     yield from ((words.get(t.status, "query"), template(t)) for t in shown)
-    missing = [t for t in finding.templates if t not in {f.template for f in found}]
+    missing = sorted(set(finding.templates) - {t.template for t in result.templates})
     more = len(found) - len(shown)
     if missing:
         yield "queries", ", ".join(missing)
@@ -136,14 +160,23 @@ def _templates(finding: Finding, result: CheckResult, *, verbose: bool) -> Itera
         yield "queries", f"{plural(more, 'more query', 'more queries')}: --verbose"
 
 
-def statement_facts(statement: StatementReport) -> Iterator[Fact]:
-    """Locks, work, time, the queue and the error of a statement, as far as they matter."""
+def _told_query(template: TemplateImpact, finding: Finding) -> bool:
+    """Whether the finding's message names the query and says what the server says."""
+    error = template.error is not None and one_line(template.error.message) in one_line(finding.message)
+    return template.template in finding.message and (template.status != "breaks" or error)
+
+
+def statement_facts(statement: StatementReport, *, brief: bool = False) -> Iterator[Fact]:
+    """Locks, work, time, the queue and the error of a statement, as far as they matter.
+
+    ``brief``: of what fails only the error, because it will not come to the rest.
+    """
     verdict = statement.verdict
     if verdict.error is not None:
         yield from _error(statement.sql, verdict.error, certain=verdict.certain)
     elif verdict.impact is Impact.FAILS and verdict.why:
         yield "error", one_line(verdict.why)
-    if verdict.impact.rank < Impact.LONG_ONLINE.rank:
+    if verdict.impact.rank < Impact.LONG_ONLINE.rank or (brief and verdict.impact is Impact.FAILS):
         return
     for table in verdict.blocked:
         yield "lock", f"{mode(table.mode)} on {blocked(table)}: {waits(reads=table.reads, writes=table.writes)}"
