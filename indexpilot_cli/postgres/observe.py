@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import LockMode
 from indexpilot_cli.postgres import sql
 from indexpilot_cli.postgres.catalog_objects import KnownObject, known_object, questions
-from indexpilot_cli.postgres.observe_wire import Answer, Watch, WireSession
+from indexpilot_cli.postgres.observe_wire import Answer
 
 # Nothing of what the statements before left in the session may answer in the catalog's place, and no lock of
 # these questions may stay: the subtransaction takes all of it back.
@@ -23,10 +22,21 @@ _LOOK = (
     "SET LOCAL quote_all_identifiers TO off",
     "SET LOCAL enable_seqscan TO on",
     "SET LOCAL enable_indexonlyscan TO on",
-    "SET LOCAL bytea_output TO hex",
+    "SET LOCAL client_encoding TO 'UTF8'",
     "SET LOCAL \"DateStyle\" TO 'ISO'",
 )
 _LOOKED = ("ROLLBACK TO SAVEPOINT indexpilot_look", "RELEASE SAVEPOINT indexpilot_look")
+
+
+Ask = Callable[[str], Answer]  # sends statements in one message; never raises
+
+
+class Blind(Exception):
+    """The session cannot be looked into any more: it is gone, or its settings forbid it."""
+
+    def __init__(self, answer: Answer):
+        words = answer.overrun or (answer.error.message if answer.error else "no answer")
+        super().__init__(f"what it does can no longer be observed: {words}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +63,14 @@ class State:
     written: Mapping[str, int] = field(default_factory=dict)
 
 
-def look(session: WireSession, version: int, watch: Watch, *, before: Sequence[str] = ()) -> State:
-    """What the session holds and has done. It must be in a transaction, or ``before`` must begin one."""
+def look(ask: Ask, version: int, *, before: Sequence[str] = ()) -> State:
+    """What the session holds and has done. It must be in a transaction, or ``before`` must begin one.
+
+    Raises Blind.
+    """
     names = ("clone_locks", "clone_state", "clone_written")
     texts = [*before, *_LOOK, *(sql.get(name, version) for name in names), *_LOOKED]
-    locks, relations, written = _asked(session, texts, watch, 3)
+    locks, relations, written = _asked(ask, texts, 3)
     return State(
         _modes(locks),
         {state.oid: state for state in map(_relation, relations)},
@@ -66,25 +79,27 @@ def look(session: WireSession, version: int, watch: Watch, *, before: Sequence[s
 
 
 def look_at_objects(
-    session: WireSession,
+    ask: Ask,
     version: int,
-    watch: Watch,
     relations: Iterable[int] | None = None,
     *,
     free: bool = True,
     before: Sequence[str] = (),
 ) -> dict[str, KnownObject]:
-    """The catalog's objects by identity: of these relations or of all, with ``free`` also what belongs to none."""
+    """The catalog's objects by identity: of these relations or of all, with ``free`` also what belongs to none.
+
+    Raises Blind.
+    """
     asked = questions(version, relations, free=free)
-    sets = _asked(session, [*before, *_LOOK, *asked, *_LOOKED], watch, len(asked))
+    sets = _asked(ask, [*before, *_LOOK, *asked, *_LOOKED], len(asked))
     known = (known_object(row) for rows in sets for row in rows)
     return {item.object.identity: item for item in known}
 
 
-def _asked(session: WireSession, texts: Sequence[str], watch: Watch, wanted: int) -> list[list[tuple[str | None, ...]]]:
-    answer: Answer = session.ask(";\n".join(texts), watch)
-    if answer.error is not None:
-        raise UnreachableError("the clone's catalog could not be read", detail=answer.error.message)
+def _asked(ask: Ask, texts: Sequence[str], wanted: int) -> list[list[tuple[str | None, ...]]]:
+    answer = ask(";\n".join(texts))
+    if answer.error is not None or answer.overrun is not None:
+        raise Blind(answer)
     sets = [rows for tag, rows in zip(answer.tags, answer.sets, strict=False) if tag.startswith("SELECT")]
     assert len(sets) == wanted
     return sets

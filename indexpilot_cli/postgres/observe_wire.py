@@ -184,7 +184,8 @@ class WireSession:
         elif kind == b"T":
             answer.columns = _columns(body)
         elif kind == b"G":
-            self._send(_message(b"f", _text("the review gives no data")), self._watch)
+            # No rows follow. While it reads them the server ignores the Sync that is already on its way.
+            self._send(_message(b"c", b"") + _message(b"S", b""), self._watch)
         elif kind == b"K":
             self.pid = struct.unpack("!i", body[:4])[0]
 

@@ -32,6 +32,7 @@ class Clone:
         wanted = snapshot.server.database
         self.database = _FALLBACK if wanted in _RESERVED or wanted.startswith("indexpilot_") else wanted
         self._marks = 0
+        self._settings = self._role_settings()
         self._restore(PRISTINE)
 
     def __enter__(self) -> Clone:
@@ -63,16 +64,13 @@ class Clone:
 
     def run(self, migration: Migration) -> MigrationObservation:
         """Run the file on the current state and say what each statement did; a file's fault is never raised."""
-        limits = self._sandbox.limits
         with self.session("after") as session:
             runner = Runner(
                 session,
                 self._version_number(),
                 self._snapshot.catalog.search_path,
                 self._surroundings(),
-                self._sandbox.make_role,
-                limits.run_seconds,
-                limits.statement_seconds,
+                self._sandbox,
             )
             observation = runner.run(migration, f"clone/{self.version}")
         self._recover()
@@ -129,13 +127,27 @@ class Clone:
         self._copy(source, self.database)
         database = quote_identifier(self.database)
         self._sandbox.admin.execute(f"ALTER DATABASE {database} OWNER TO {OWNER}")
+        self._restore_settings()
+
+    def _role_settings(self) -> tuple[str, ...]:
+        """The settings a session of the owner begins with, as ``name=value``."""
+        return tuple(row.item for row in self._sandbox.admin.rows("clone_settings", {"role": OWNER}))
+
+    def _restore_settings(self) -> None:
+        """A migration may change its own role's settings; they belong to the server, not to the database."""
+        if self._role_settings() == self._settings:
+            return
+        admin = self._sandbox.admin
+        admin.execute(f"ALTER ROLE {OWNER} RESET ALL")
+        admin.execute("clone_put_settings", {"role": OWNER, "settings": list(self._settings)})
 
     def _copy(self, source: str, name: str) -> int:
         admin = self._sandbox.admin
         admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
         strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
         text = f"CREATE DATABASE {quote_identifier(name)} TEMPLATE {quote_identifier(source)}{strategy}"
-        admin.execute(text)
+        with self._sandbox.allowance():
+            admin.execute(text)
         return int(admin.value("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", [name]))
 
     def _recover(self) -> None:
@@ -147,6 +159,7 @@ class Clone:
             self._sandbox.restart()
             admin = self._sandbox.admin
         database = quote_identifier(self.database)
+        admin.execute(f"GRANT ALL ON DATABASE {database} TO {OWNER}")
         admin.execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT -1 IS_TEMPLATE false")
 
 

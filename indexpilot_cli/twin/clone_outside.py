@@ -6,7 +6,8 @@ https://www.postgresql.org/docs/current/explicit-locking.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from indexpilot_cli.model.ddl_action import Act, Action, MigrationStatement
 from indexpilot_cli.model.names import QualifiedName
@@ -18,15 +19,39 @@ _TABLES = "rpm"
 
 
 def outside_locks(
-    scene: Scene, statement: MigrationStatement, before: State, after: State, work: Sequence[Work], path: Sequence[str]
+    scene: Scene,
+    statement: MigrationStatement,
+    before: State,
+    after: State,
+    work: Sequence[Work],
+    changed: Collection[QualifiedName],
+    path: Sequence[str],
 ) -> tuple[Lock, ...]:
-    """The strongest lock the statement takes on each relation that was there when the run began."""
+    """The strongest lock the statement takes on each relation that was there when the run began.
+
+    ``changed`` are the tables whose part of the catalog is another now.
+    """
     found: dict[QualifiedName, Lock] = {}
-    for relation, mode in _all(scene, statement, before, after, work, path):
+    given = [*_all(scene, statement, before, after, work, path), *_altered(scene, statement, changed)]
+    for relation, mode in given:
         old = found.get(relation.name)
         if old is None or old.mode.strength < mode.strength:
             found[relation.name] = Lock(relation, mode)
     return tuple(sorted(found.values(), key=lambda lock: (-lock.mode.strength, lock.relation.name)))
+
+
+def unexecuted(
+    scene: Scene, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
+) -> tuple[Work, ...]:
+    """Changes of rows that stand in a loop or a branch which empty tables do not enter."""
+    tables = {
+        relation.name: relation
+        for action in statement.actions
+        if action.nested and action.table and action.kind in (Act.UPDATE, Act.DELETE, Act.MERGE)
+        for relation in _targets(scene, action, relations, path)
+        if relation.existed
+    }
+    return tuple(Work(WorkKind.MODIFY, relation, source="rule") for relation in tables.values())
 
 
 def vacuumed(
@@ -57,6 +82,20 @@ def _all(
         if action.kind is Act.DETACH_PARTITION and action.has("concurrently"):
             for relation in _targets(scene, action, before.relations, path):
                 yield relation, LockMode.SHARE_UPDATE_EXCLUSIVE
+            part = replace(action, table=action.object, schema=action.object_schema)
+            for relation in _targets(scene, part, before.relations, path):
+                yield relation, LockMode.ACCESS_EXCLUSIVE  # at the very end, after every reader has gone
+
+
+def _altered(
+    scene: Scene, statement: MigrationStatement, changed: Collection[QualifiedName]
+) -> Iterator[tuple[Relation, LockMode]]:
+    """Programs that commit on their way: nobody saw their locks, and nearly every change of a table wants this one."""
+    if not {action.kind for action in statement.actions} & {Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT}:
+        return
+    for state in scene.relations.values():
+        if state.name in changed and state.kind in _TABLES:
+            yield Relation(state.name, state.kind), LockMode.ACCESS_EXCLUSIVE
 
 
 def _mode(work: Work, online: bool) -> LockMode:

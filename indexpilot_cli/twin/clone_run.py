@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.model.ddl_action import Migration, MigrationStatement
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.observation import (
     Lock,
+    LockMode,
     MigrationObservation,
     RunState,
-    SqlError,
     StatementObservation,
     Work,
+    WorkKind,
 )
 from indexpilot_cli.postgres.catalog_objects import KnownObject
-from indexpilot_cli.postgres.observe import State, look, look_at_objects
+from indexpilot_cli.postgres.observe import Blind, State, look, look_at_objects
 from indexpilot_cli.postgres.observe_wire import Answer
 from indexpilot_cli.twin.clone_changes import changes_between, merged, relations_to_read
 from indexpilot_cli.twin.clone_faults import Surroundings, excuse, missing_role, refuses_transaction
-from indexpilot_cli.twin.clone_outside import outside_locks, vacuumed
-from indexpilot_cli.twin.clone_work import Scene, locks_of, messages_worth_keeping, names_of, work_of
-from indexpilot_cli.twin.sandbox_session import OUR_SECONDS, UntrustedSession
+from indexpilot_cli.twin.clone_outside import outside_locks, unexecuted, vacuumed
+from indexpilot_cli.twin.clone_results import failed, not_run, ran
+from indexpilot_cli.twin.clone_work import Scene, locks_of, names_of, work_of
+from indexpilot_cli.twin.sandbox import Sandbox
+from indexpilot_cli.twin.sandbox_session import UntrustedSession
 
 _CONTROL = re.compile(
     r"\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b", re.I
 )
 _QUIET = re.compile(r"\s*(set|reset|show|discard)\b", re.I)
 _TRY = "indexpilot_try"
+_GRANT = "indexpilot_grant"
 _LOUD = "client_min_messages TO debug1"
 _MOST_ROLES = 50
 
@@ -45,7 +49,7 @@ class _Transaction:
 
 
 class Runner:
-    """One file's run. ``make_role`` makes a role that the file names and says whether it could."""
+    """One file's run in a session of its own."""
 
     def __init__(
         self,
@@ -53,18 +57,15 @@ class Runner:
         version: int,
         path: Sequence[str],
         around: Surroundings,
-        make_role: Callable[[str], bool],
-        run_seconds: float,
-        statement_seconds: float,
+        sandbox: Sandbox,
     ):
         self._session = session
         self._version = version
         self._path = path
         self._around = around
-        self._make_role = make_role
-        self._statement_seconds = statement_seconds
-        self._end = time.monotonic() + run_seconds
-        self._run_seconds = run_seconds
+        self._sandbox = sandbox
+        self._limits = sandbox.limits
+        self._end = time.monotonic() + sandbox.limits.run_seconds
         self._number = 0
         self._open: _Transaction | None = None
         self._objects: dict[str, KnownObject] = {}
@@ -97,7 +98,17 @@ class Runner:
         if self._stopped or self._session.dead:
             return self._skipped(statement)
         if time.monotonic() > self._end:
-            return self._not_run(statement, f"the file ran longer than {self._run_seconds:.0f} s on empty tables")
+            return self._not_run(
+                statement, f"the file ran longer than {self._limits.run_seconds:.0f} s on empty tables"
+            )
+        try:
+            return self._seen_through(statement)
+        except Blind as blind:
+            self._stop(str(blind))
+            self._session.close()
+            return self._not_run(statement, str(blind))
+
+    def _seen_through(self, statement: MigrationStatement) -> StatementObservation:
         if _CONTROL.match(statement.sql):
             return self._control(statement)
         if _QUIET.match(statement.sql):
@@ -117,7 +128,7 @@ class Runner:
             was.last = None
             self._read_everything()
         number = was.number if was else self._number
-        return self._ran(statement, answer, number)
+        return ran(statement, answer, number)
 
     def _plain(self, statement: MigrationStatement) -> StatementObservation:
         """SET and its like: it must not come after a look, for some of them must be a transaction's first word."""
@@ -125,7 +136,7 @@ class Runner:
         answer = self._send(statement)
         if answer.error or answer.overrun:
             return self._failure(statement, answer, number)
-        return self._ran(statement, answer, number)
+        return ran(statement, answer, number)
 
     def _alone(self, statement: MigrationStatement) -> StatementObservation:
         number = self._next()
@@ -135,6 +146,7 @@ class Runner:
             if not self._made_role(answer):
                 break
             self._session.tell("ROLLBACK")
+            self._let_in(self._roles[-1:])
             before = self._look("BEGIN", f"SET LOCAL {_LOUD}")
             answer = self._send(statement)
         if answer.error and refuses_transaction(answer.error):
@@ -145,7 +157,7 @@ class Runner:
             return self._failure(statement, answer, number)
         objects = dict(self._objects)
         seen = self._seen(statement, answer, before, number)
-        ended = self._session.tell("COMMIT")
+        ended = self._session.tell("COMMIT", self._limits.statement_seconds)
         if ended.error or ended.overrun:
             self._objects = objects
             return self._failure(statement, ended, number)
@@ -161,18 +173,19 @@ class Runner:
             if not self._made_role(answer):
                 break
             self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}")
+            self._let_in(self._roles[-1:])
             answer = self._tried(statement)
         if not (answer.error or answer.overrun) and self._session.in_transaction:
             self._session.tell(f"RELEASE SAVEPOINT {_TRY}")
             seen = self._seen(statement, answer, before, transaction.number)
             transaction.last = self._look()
             return seen
-        failed = self._failure(statement, answer, transaction.number)
-        if failed.state is RunState.NOT_RUN:
+        failure = self._failure(statement, answer, transaction.number)
+        if failure.state is RunState.NOT_RUN:
             back = self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}; RELEASE SAVEPOINT {_TRY}")
             if back.error or not self._session.in_transaction:
                 self._stop("the transaction could not be continued after a statement that was not run")
-        return failed
+        return failure
 
     def _outside(self, statement: MigrationStatement, number: int) -> StatementObservation:
         self._session.tell(f"SET {_LOUD}")
@@ -182,11 +195,11 @@ class Runner:
         if not self._session.idle:
             self._session.tell("ROLLBACK")
         if answer.error or answer.overrun:
-            failed = replace(self._failure(statement, answer, number), outside_transaction=True)
+            failure = replace(self._failure(statement, answer, number), outside_transaction=True)
             if not self._session.dead:
                 self._read_everything("BEGIN")
                 self._session.tell("ROLLBACK")
-            return failed
+            return failure
         after = self._look("BEGIN")
         earlier = self._objects
         self._read_everything()
@@ -194,25 +207,30 @@ class Runner:
         before, after = replace(before, locks={}), replace(after, locks={})
         work = work_of(self._scene, statement, before, after, answer.messages, self._objects.values())
         work += vacuumed(self._scene, statement, before.relations, self._path)
-        locks = outside_locks(self._scene, statement, before, after, work, self._path)
-        return replace(
-            self._ran(statement, answer, number, locks, locks, work),
-            changes=changes_between(earlier, self._objects, self._names, statement),
-            outside_transaction=True,
-        )
+        work = self._with_unexecuted(statement, work, before)
+        changes = changes_between(earlier, self._objects, self._names, statement)
+        changed = {change.table for change in changes if change.table}
+        locks = outside_locks(self._scene, statement, before, after, work, changed, self._path)
+        seen = ran(statement, answer, number, locks, locks, work)
+        return replace(seen, changes=changes, outside_transaction=True)
+
+    def _with_unexecuted(self, statement: MigrationStatement, work: tuple[Work, ...], state: State) -> tuple[Work, ...]:
+        modified = {item.relation.name for item in work if item.kind is WorkKind.MODIFY}
+        extra = unexecuted(self._scene, statement, state.relations, self._path)
+        return work + tuple(item for item in extra if item.relation.name not in modified)
 
     # -- sending and looking
 
     def _send(self, statement: MigrationStatement) -> Answer:
         left = max(1.0, self._end - time.monotonic())
-        return self._session.run(statement.sql, min(left, self._statement_seconds))
+        return self._session.run(statement.sql, min(left, self._limits.statement_seconds))
 
     def _tried(self, statement: MigrationStatement) -> Answer:
         self._session.tell(f"SAVEPOINT {_TRY}; SET LOCAL {_LOUD}")
         return self._send(statement)
 
     def _look(self, *before: str) -> State:
-        return look(self._session.wire, self._version, self._session.watch(OUR_SECONDS), before=before)
+        return look(self._session.tell, self._version, before=before)
 
     def _seen(self, statement: MigrationStatement, answer: Answer, before: State, number: int) -> StatementObservation:
         after = self._look()
@@ -220,8 +238,15 @@ class Runner:
         earlier = self._objects
         self._read_changed(before, after)
         work = work_of(self._scene, statement, before, after, answer.messages, self._objects.values())
+        work = self._with_unexecuted(statement, work, before)
+        had = {lock.relation.name for lock in held if lock.mode.strength >= LockMode.ROW_EXCLUSIVE.strength}
+        more = tuple(
+            Lock(item.relation, LockMode.ROW_EXCLUSIVE)
+            for item in work
+            if item.source == "rule" and item.kind is WorkKind.MODIFY and item.relation.name not in had
+        )
         changes = changes_between(earlier, self._objects, self._names, statement)
-        return replace(self._ran(statement, answer, number, locks, held, work), changes=changes)
+        return replace(ran(statement, answer, number, locks + more, held + more, work), changes=changes)
 
     def _read_changed(self, before: State, after: State) -> None:
         written = {name for name, count in after.written.items() if count > before.written.get(name, 0)}
@@ -232,7 +257,7 @@ class Runner:
             self._read_everything()
             return
         touched = self._touched(before, after) if reach == "touched" else set()
-        read = look_at_objects(self._session.wire, self._version, self._session.watch(OUR_SECONDS), touched, free=True)
+        read = look_at_objects(self._session.tell, self._version, touched)
         self._objects = merged(self._objects, read, touched, free=True)
 
     def _touched(self, before: State, after: State) -> set[int]:
@@ -243,14 +268,13 @@ class Runner:
         return oids | {states[oid].table for oid in oids if oid in states and states[oid].table}
 
     def _read_everything(self, *before: str) -> None:
-        self._objects = look_at_objects(
-            self._session.wire, self._version, self._session.watch(OUR_SECONDS), None, before=before
-        )
+        self._objects = look_at_objects(self._session.tell, self._version, before=before)
 
     def _begin_scene(self) -> None:
         state = self._look("BEGIN")
         self._read_everything()
         self._session.tell("ROLLBACK")
+        self._let_in(self._sandbox.roles)
         self._scene = Scene(state.relations)
         self._names = names_of(self._objects.values())
 
@@ -273,7 +297,7 @@ class Runner:
         if self._session.dead or self._session.idle:
             return False
         if migration.one_transaction and self._session.in_transaction and not self._stopped:
-            ended = self._session.tell("COMMIT")
+            ended = self._session.tell("COMMIT", self._limits.statement_seconds)
             self._leave(committed=ended.error is None and ended.tags[-1:] == ["COMMIT"])
             return False
         open_block = self._session.in_transaction and not self._stopped
@@ -285,31 +309,24 @@ class Runner:
 
     def _made_role(self, answer: Answer) -> bool:
         name = missing_role(answer.error) if answer.error else None
-        if name is None or name in self._roles or not self._make_role(name):
+        if name is None or not self._sandbox.make_role(name):
             return False
         self._roles.append(name)
         return True
 
-    def _ran(
-        self,
-        statement: MigrationStatement,
-        answer: Answer,
-        number: int,
-        locks: tuple[Lock, ...] = (),
-        held: tuple[Lock, ...] = (),
-        work: tuple[Work, ...] = (),
-    ) -> StatementObservation:
-        return StatementObservation(
-            statement.number,
-            RunState.RAN,
-            number,
-            locks,
-            held,
-            work,
-            notices=messages_worth_keeping(answer.messages),
-            rows=_rows(answer),
-            milliseconds=round(answer.milliseconds, 3),
-        )
+    def _let_in(self, roles: Sequence[str]) -> None:
+        """Let the roles own things in every schema, as somebody must have let them in production."""
+        schemas = [item.object.path[0] for item in self._objects.values() if item.object.kind == "schema"]
+        if not roles or not schemas:
+            return
+        places, names = ", ".join(map(quote_identifier, schemas)), ", ".join(map(quote_identifier, roles))
+        grant = f"GRANT USAGE, CREATE ON SCHEMA {places} TO {names}"
+        # Within a transaction a session learns of new roles when it next locks a relation.
+        grant = f"SELECT FROM pg_catalog.pg_auth_members LIMIT 0; {grant}"
+        if self._session.idle:
+            self._session.tell(grant)
+        elif self._session.tell(f"SAVEPOINT {_GRANT}; {grant}; RELEASE SAVEPOINT {_GRANT}").error:
+            self._session.tell(f"ROLLBACK TO SAVEPOINT {_GRANT}; RELEASE SAVEPOINT {_GRANT}")
 
     def _failure(self, statement: MigrationStatement, answer: Answer, number: int) -> StatementObservation:
         reason = answer.overrun
@@ -318,27 +335,13 @@ class Runner:
         if self._session.dead:
             self._stop(reason or "the session ended")
         if reason is not None or answer.error is None:
-            why = reason or "it ended the transaction it ran in"
-            return StatementObservation(
-                statement.number,
-                RunState.NOT_RUN,
-                number,
-                reason=why,
-                error=answer.error,
-                notices=messages_worth_keeping(answer.messages),
-            )
+            return not_run(statement, number, reason or "it ended the transaction it ran in", answer)
         self._stop("an earlier statement fails")
-        return StatementObservation(
-            statement.number,
-            RunState.FAILED,
-            number,
-            error=_placed(answer.error, statement),
-            notices=messages_worth_keeping(answer.messages),
-        )
+        return failed(statement, number, answer.error, answer)
 
     def _not_run(self, statement: MigrationStatement, reason: str) -> StatementObservation:
         number = self._open.number if self._open else self._next()
-        return StatementObservation(statement.number, RunState.NOT_RUN, number, reason=reason)
+        return not_run(statement, number, reason)
 
     def _skipped(self, statement: MigrationStatement) -> StatementObservation:
         state = RunState.NOT_RUN if self._session.dead else RunState.SKIPPED
@@ -349,13 +352,3 @@ class Runner:
 
     def _notes(self) -> tuple[str, ...]:
         return tuple(f'role "{name}" was made for the review: nobody knows whether it exists' for name in self._roles)
-
-
-def _rows(answer: Answer) -> int | None:
-    words = answer.tags[-1].split() if answer.tags else []
-    return int(words[-1]) if len(words) > 1 and words[-1].isdigit() else None
-
-
-def _placed(error: SqlError, statement: MigrationStatement) -> SqlError:
-    inside = error.position is None or error.position <= len(statement.sql) + 1
-    return error if inside else replace(error, position=None)

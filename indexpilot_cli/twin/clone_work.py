@@ -19,7 +19,10 @@ _VALIDATING = re.compile(r'validating foreign key constraint "(.*)"', re.DOTALL)
 _BUILDING = re.compile(r'building index "(.*)" on table "(.*)" (?:serially|with request for .*)', re.DOTALL)
 _ONLINE_NAME = re.compile(r"_ccnew\d*\Z")
 _SUFFICIENT = re.compile(r"existing constraints on|is implied by existing constraints")
-_WRITERS = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE, Act.INSERT, Act.COPY})
+_PROGRAMS = frozenset({Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT})
+_WRITERS = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE, Act.INSERT})
+_READERS = _WRITERS | {Act.SELECT, Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW, Act.REFRESH, Act.COPY}
+_READ = frozenset({LockMode.ACCESS_SHARE, LockMode.ROW_SHARE, LockMode.ROW_EXCLUSIVE})
 _HEAPS = "rpm"
 
 
@@ -77,6 +80,8 @@ def work_of(
 
     ``objects`` are the catalog's after the statement.
     """
+    if {action.kind for action in statement.actions} == {Act.TRUNCATE}:
+        return ()  # what it builds stays empty
     observer = _Observer(scene, statement, before, after, objects)
     found = [*observer.said(messages), *observer.files(), *observer.scans()]
     unique = {(w.kind, w.relation.name, w.index): w for w in reversed(found)}
@@ -111,9 +116,7 @@ class _Observer:
         self._online = any(action.has("concurrently") for action in statement.actions)
 
     def said(self, messages: Iterable[Message]) -> Iterator[Work]:
-        """Work the server spoke of in its debug messages. What TRUNCATE builds stays empty."""
-        if self._kinds == {Act.TRUNCATE}:
-            return
+        """Work the server spoke of in its debug messages."""
         for message in messages:
             if not message.level.startswith("DEBUG"):
                 continue
@@ -147,18 +150,37 @@ class _Observer:
                     yield Work(WorkKind.BUILD_INDEX, table, relation.name.name, True, "relfilenode", self._online)
 
     def scans(self) -> Iterator[Work]:
-        """Reading that nothing the server said explains."""
-        for oid, new in self._after.relations.items():
-            relation = self._scene.relation(oid, {}) if new.kind in _HEAPS else None
-            if relation is None or (not self._programs and (self._validates or oid in self._explained)):
-                continue
-            old = self._before.relations.get(oid)
-            scans = new.scans - (old.scans if old else 0) - self._explained.get(oid, 0)
-            rows = _written(new) - (_written(old) if old else 0)
-            looked = self._index_scans(oid)
-            if scans > 0 or looked or rows > 0:
-                kind = WorkKind.MODIFY if self._modifies(oid, rows) else self._reading()
-                yield Work(kind, relation, source="scans" if scans > 0 else "index")
+        """Reading and changing rows that nothing the server said explains."""
+        seen = {oid: source for oid in self._after.relations if (source := self._source(oid))}
+        if seen and self._kinds & {Act.INSERT}:
+            # What is read is put somewhere; on empty tables nothing arrives.
+            seen |= {oid: "scans" for oid in self._gained(LockMode.ROW_EXCLUSIVE) if oid not in seen}
+        if self._kinds & _READERS and (seen or not self._kinds & {Act.INSERT, Act.COPY, Act.SELECT}):
+            # The inner side of a join is not even begun when the outer one is empty.
+            seen |= {oid: "rule" for oid in self._gained(*_READ) if oid not in seen}
+        for oid, source in seen.items():
+            relation = self._scene.relation(oid, {})
+            if relation and relation.kind in _HEAPS and (source != "rule" or relation.kind != "p"):
+                yield Work(self._kind_of_scan(oid), relation, source=source)
+
+    def _source(self, oid: int) -> str | None:
+        """How the relation was read beyond what the server's words explain: scans, index, or not at all."""
+        new = self._after.relations[oid]
+        if new.kind not in _HEAPS or (not self._programs and (self._validates or oid in self._explained)):
+            return None
+        old = self._before.relations.get(oid)
+        if new.scans - (old.scans if old else 0) > self._explained.get(oid, 0):
+            return "scans"
+        return "index" if self._index_scans(oid) else None
+
+    def _gained(self, *modes: LockMode) -> list[int]:
+        """Relations on which the statement took one of these modes and no stronger one."""
+        gained = []
+        for oid, held in self._after.locks.items():
+            new = held - self._before.locks.get(oid, frozenset())
+            if new and oid in self._scene.relations and oid not in self._explained and _strongest(new) in modes:
+                gained.append(oid)
+        return gained
 
     def _index_scans(self, table: int) -> bool:
         mine = (s for s in self._after.relations.values() if s.table == table and s.kind == "i")
@@ -167,16 +189,15 @@ class _Observer:
     @property
     def _programs(self) -> bool:
         """Whether the statement can do several things, one of which does not explain another."""
-        return not self._kinds or bool(self._kinds & {Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT})
+        return not self._kinds or bool(self._kinds & _PROGRAMS)
 
-    def _reading(self) -> WorkKind:
-        altering = {Act.ALTER_DOMAIN, Act.VALIDATE_CONSTRAINT, Act.ATTACH_PARTITION, Act.SET_NOT_NULL}
-        return WorkKind.VERIFY if self._kinds & altering else WorkKind.SCAN
-
-    def _modifies(self, oid: int, rows: int) -> bool:
+    def _kind_of_scan(self, oid: int) -> WorkKind:
         taken = self._after.locks.get(oid, frozenset()) - self._before.locks.get(oid, frozenset())
-        writes = bool(self._kinds & _WRITERS) or self._programs
-        return rows > 0 or (writes and LockMode.ROW_EXCLUSIVE in taken)
+        if LockMode.ROW_EXCLUSIVE in taken and (self._programs or self._kinds & _WRITERS):
+            return WorkKind.MODIFY
+        if self._kinds & {Act.REFRESH} and self._scene.relations[oid].kind == "m" and _strongest(taken).blocks_writes:
+            return WorkKind.REFRESH
+        return WorkKind.SCAN if self._programs or self._kinds & _READERS else WorkKind.VERIFY
 
     def _validated(self, constraint: str) -> Iterator[Work]:
         tables = {item.relation for item in self._constraints if item.object.path[-1] == constraint}
@@ -215,7 +236,3 @@ def names_of(objects: Iterable[KnownObject]) -> dict[int, QualifiedName]:
 
 def _strongest(modes: Iterable[LockMode]) -> LockMode:
     return max(modes, key=lambda mode: mode.strength)
-
-
-def _written(state: RelationState) -> int:
-    return state.inserted + state.updated + state.deleted

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from indexpilot_cli.twin.values import Snapshot
 
 PORT = 5432
 OWNER = PLANNER  # the role that owns the schema, and the only one that runs what strangers wrote
+_CATALOG_FIRST = "options='-c search_path=pg_catalog,pg_temp'"
 _SETTINGS = {
     "autovacuum": "off",
     "fsync": "off",
@@ -67,6 +69,7 @@ class Sandbox:
         self._server = server
         self.hydrated = hydrated
         self.limits = limits
+        self.roles: list[str] = []
         self._full = 0
         self._admin: Session | None = None
 
@@ -110,6 +113,7 @@ class Sandbox:
             raise
         except (IndexPilotError, ValueError):
             return False
+        self.roles.append(name)
         return True
 
     def kill(self, backend: int) -> None:
@@ -123,6 +127,13 @@ class Sandbox:
         self._server.stop("immediate")
         self.start()
 
+    @contextlib.contextmanager
+    def allowance(self) -> Iterator[None]:
+        """What our own statements in the block put on the disk does not count."""
+        before = disk_usage(self._server.data)
+        yield
+        self._full += disk_usage(self._server.data) - before
+
     def too_large(self) -> bool:
         """Whether the data directory has grown beyond the limit."""
         return disk_usage(self._server.data) > self._full
@@ -130,9 +141,10 @@ class Sandbox:
     def superuser(self, database: str | None = None) -> Session:
         """A superuser's session; never to a database in which untrusted statements ran, for its settings act at once.
 
-        A copy made by ``CREATE DATABASE … TEMPLATE`` has none of them.
+        A copy made by ``CREATE DATABASE … TEMPLATE`` has none of them. Unqualified names mean pg_catalog's from the
+        first statement on, whatever functions and operators the copy holds.
         """
-        return our_session(self._server.dsn(database or "postgres"), read_only=False)
+        return our_session(f"{self._server.dsn(database or 'postgres')} {_CATALOG_FIRST}", read_only=False)
 
     def dsn(self, database: str) -> str:
         """A connection string of the role that owns the schema and has no other rights."""
@@ -140,7 +152,7 @@ class Sandbox:
 
     def planner(self, database: str, *, timeout_ms: int) -> Session:
         """A session of the role that owns the schema and has no other rights."""
-        return our_session(self._server.dsn(database, PLANNER), read_only=False, timeout_ms=timeout_ms)
+        return our_session(self.dsn(database), read_only=False, timeout_ms=timeout_ms)
 
     def close(self) -> None:
         """Stop the server and delete everything."""

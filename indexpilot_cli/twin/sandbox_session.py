@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.observe_wire import Answer, Gone, Overrun, WireSession
+from indexpilot_cli.postgres.observe_wire import Answer, Gone, Overrun, Watch, WireSession
 from indexpilot_cli.twin.sandbox import OWNER, PORT, Sandbox
 
 _PATIENCE = 2.0  # seconds a session has to obey
 _LOOK_EVERY = 0.5  # seconds between two measurements of the data directory
-OUR_SECONDS = 60.0  # for questions of ours
+_OUR_SECONDS = 60.0  # for questions of ours
 # On empty tables everything is cheap: here a sequential scan shall mean that no index serves.
 _OPTIONS = "-c enable_seqscan=off -c enable_indexonlyscan=off -c statement_timeout=0 -c lock_timeout=0"
 
@@ -35,11 +36,6 @@ class UntrustedSession:
         self._wire.close()
 
     @property
-    def wire(self) -> WireSession:
-        """The connection itself, for questions of ours."""
-        return self._wire
-
-    @property
     def in_transaction(self) -> bool:
         """Whether a transaction block is open and not failed."""
         return not self.dead and self._wire.status == "T"
@@ -51,28 +47,25 @@ class UntrustedSession:
 
     def run(self, text: str, seconds: float | None = None) -> Answer:
         """One statement of theirs. ``overrun`` and ``error`` of the answer say what went wrong; it never raises."""
-        limit = self._sandbox.limits.statement_seconds if seconds is None else seconds
-        try:
-            return self._wire.run(text, self.watch(limit))
-        except Gone as gone:
-            return self._lost(gone, None)
-        except Overrun as overrun:
-            return self._interrupt(overrun.reason)
+        return self._watched(
+            self._wire.run, text, self._sandbox.limits.statement_seconds if seconds is None else seconds
+        )
 
-    def tell(self, text: str) -> Answer:
-        """Statements of ours in one message."""
-        try:
-            return self._wire.ask(text, self.watch(OUR_SECONDS))
-        except Gone as gone:
-            return self._lost(gone, None)
-        except Overrun as overrun:
-            return self._interrupt(overrun.reason)
-
-    def watch(self, seconds: float) -> _Watch:
-        """What is called while waiting: it raises Overrun after so many seconds or when the disk fills."""
-        return _Watch(self._sandbox, seconds)
+    def tell(self, text: str, seconds: float = _OUR_SECONDS) -> Answer:
+        """Statements of ours in one message, with their rows; it never raises."""
+        return self._watched(self._wire.ask, text, seconds)
 
     # -- inside
+
+    def _watched(self, send: Callable[[str, Watch], Answer], text: str, seconds: float) -> Answer:
+        if self.dead:
+            return Answer(overrun="the server ended the session")
+        try:
+            return send(text, _Watch(self._sandbox, seconds))
+        except Gone as gone:
+            return self._lost(gone, None)
+        except Overrun as overrun:
+            return self._interrupt(overrun.reason)
 
     def _interrupt(self, reason: str) -> Answer:
         """Cancel, then terminate, then kill."""
