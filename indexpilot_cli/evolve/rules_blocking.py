@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.evolve.rules_columns import rewrites, written
 from indexpilot_cli.evolve.rules_forms import safer
 from indexpilot_cli.evolve.rules_review import Case
+from indexpilot_cli.evolve.rules_state import State
+from indexpilot_cli.evolve.rules_types import Change
 from indexpilot_cli.evolve.rules_words import listed, span, table_size
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Impact
@@ -49,9 +52,9 @@ def blocking(case: Case) -> Iterator[Finding]:
     if case.verdict.impact is Impact.LONG_ONLINE:
         yield from _bulk(case)
     elif case.long:
-        causes = _causes(case)
+        found = causes(case)
         rewrites = any(w.kind is WorkKind.REWRITE for w in case.seen.work)
-        for hazard, action in causes.items():
+        for hazard, action in found.items():
             made = case.with_lock(case.finding(hazard, _message(case, hazard)))
             instead = safer(hazard, action, case) if action is not None else ""
             yield replace(made, instead=instead, rewrites=rewrites)
@@ -59,22 +62,36 @@ def blocking(case: Case) -> Iterator[Finding]:
         yield _queue(case)
 
 
-def _causes(case: Case) -> dict[str, Action | None]:
-    """Hazard ids with the first action to blame."""
-    found: dict[str, Action | None] = {}
+def causes(case: Case) -> dict[str, Action | None]:
+    """Hazard ids with the action to blame; None where an earlier statement's lock is to blame, or nobody can tell."""
     kinds = frozenset(w.kind for w in case.seen.work if not w.online)
-    for action in case.actions:
+    found: dict[str, Action | None] = {}
+    for action in sorted(case.actions, key=lambda a: not _writes_anew(a, case)):
         cause = cause_of(action, kinds)
         if cause is not None and not case.review.is_new(action):
             found.setdefault(cause, action)
-    if found:
-        return _without_guesses(found)
-    return {_inherited(case): None}
+    return _without_guesses(found, case) if found else {_inherited(case): None}
 
 
-def _without_guesses(found: dict[str, Action | None]) -> dict[str, Action | None]:
-    """L13 stands for constraints inside a column that is rewritten anyway."""
-    return {k: v for k, v in found.items() if k != "L13" or "L12" not in found}
+def _writes_anew(action: Action, case: Case) -> bool:
+    """Whether an action rewrites its table by the manual: where several could have, these are to blame first."""
+    state = State(case.review.catalog, case.review.catalog.version if case.review.catalog else 0)
+    if action.kind is Act.ALTER_TYPE:
+        return written(action, state) is Change.TABLE
+    return action.kind is Act.ADD_COLUMN and rewrites(action, state)
+
+
+def _without_guesses(found: dict[str, Action | None], case: Case) -> dict[str, Action | None]:
+    """One cause for each kind of work: the manual decides where the evidence fits several."""
+    left = dict(found)
+    if "L12" in left:
+        left.pop("L13", None)
+    if {"L10", "L12"} <= left.keys():
+        sure = {h: a for h, a in left.items() if h in ("L10", "L12") and a is not None and _writes_anew(a, case)}
+        left = {h: a for h, a in left.items() if h not in ("L10", "L12") or not sure or h in sure}
+    if len(left) > 1 and not any(w.rebuilt for w in case.seen.work):
+        left.pop("L11", None)
+    return left
 
 
 def cause_of(action: Action, kinds: frozenset[WorkKind]) -> str | None:

@@ -48,7 +48,7 @@ def alter_type(action: Action, state: State, effect: Effect, relation: Relation)
     """ALTER TYPE: the table, its indexes, or nothing is written anew."""
     name, new = action.column or "", action.type or ""
     column = state.column(action, name)
-    what = _written(action, state, column.type if column else None, column.base_type if column else None)
+    what = written(action, state)
     table = state.table(action.schema, action.table)
     if column is not None and what is not Change.TABLE:
         other = what is Change.INDEXES or any(key == "collation" for key, _ in action.parameters)
@@ -64,10 +64,13 @@ def alter_type(action: Action, state: State, effect: Effect, relation: Relation)
             effect.lock(Relation(key.referenced), _AEL)
 
 
-def _written(action: Action, state: State, old: str | None, base: str | None) -> Change:
+def written(action: Action, state: State) -> Change:
+    """What a type change writes anew, by rule."""
+    column = state.column(action, action.column or "")
     new = action.type or ""
-    if old is None:
+    if column is None:
         return Change.NOTHING if new in ("text", "varchar") and action.expression is None else Change.TABLE
+    old, base = column.type, column.base_type
     plain = state.domains.get(new.rpartition(".")[2].strip('"')) is False
     under = None if _BUILTIN.match(old) or "[" in old else base
     return change(old, new, action.expression, action.column or "", base=under, timezone=state.timezone, plain=plain)

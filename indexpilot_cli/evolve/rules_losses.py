@@ -196,13 +196,19 @@ def _types(case: Case) -> Iterator[Finding]:
     if shifted:
         names = listed([c.object.path[-1] for c in shifted])
         yield case.finding("W12", f"{names}: the session's TimeZone decides what the values mean from then on")
-    stale = [c for c in changed if _big(case, c) and not _analyzed(case, c)]
+    stale = stale_columns(case)
     if stale:
         table = stale[0].table or stale[0].object.table
         names = listed([c.object.path[-1] for c in stale])
         short = table.short if table else "the table"
         text = f"the statistics of {names} are gone: plans over {short} change until ANALYZE"
         yield replace(case.finding("W08", text), table=table, instead=f"{case.written.sql};\nANALYZE {table};")
+
+
+def stale_columns(case: Case) -> list[CatalogChange]:
+    """Columns of big tables whose type changes and that nothing in the file analyzes afterwards."""
+    changed = [c for c in case.seen.changes if _retyped(c) and _old(case.review, c)]
+    return [c for c in changed if _big(case, c) and not _analyzed(case, c)]
 
 
 def _retyped(change: CatalogChange) -> bool:

@@ -16,13 +16,16 @@ _NOTES = ("judged by rules of the manual, nothing was run",)
 _LATEST = 180000
 
 
-def observe_by_rules(migration: Migration, catalog: Catalog | None, version: int) -> MigrationObservation:
+def observe_by_rules(
+    migration: Migration, catalog: Catalog | None, version: int, *, go_on: bool = False
+) -> MigrationObservation:
     """What the manual says the file does: locks, work (source ``rule``), the changes it names, certain errors.
 
     ``catalog`` None means that nothing is known of any database: tables that the file does not make itself exist
-    and have an unknown size. ``version`` is ``server_version_num``, 0 for the latest.
+    and have an unknown size. ``version`` is ``server_version_num``, 0 for the latest. ``go_on`` judges what stands
+    behind an error too, as if it had not happened.
     """
-    walk = _Walk(State(catalog, version or _LATEST), migration.one_transaction)
+    walk = _Walk(State(catalog, version or _LATEST), migration.one_transaction, go_on)
     statements = tuple(walk.step(s) for s in migration.statements)
     changes = tuple(c for s in statements for c in s.changes)
     return MigrationObservation(
@@ -49,6 +52,7 @@ class _Walk:
 
     state: State
     wrapped: bool
+    go_on: bool = False
     number: int = 0
     inside: bool = False
     failed: bool = False
@@ -81,7 +85,7 @@ class _Walk:
             text = f"{written.sql.split(None, 1)[0].upper()} cannot run inside a transaction block"
             effect = Effect(error=SqlError("25001", text))
         if effect.error is not None:
-            self.failed = True
+            self.failed = not self.go_on
             return StatementObservation(
                 written.number, RunState.FAILED, self.number, error=effect.error, outside_transaction=alone
             )
