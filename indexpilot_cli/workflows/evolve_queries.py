@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.rehearsal import Rehearsed
@@ -32,8 +32,8 @@ def recorded_queries(source: Source, request: WorkloadRequest, progress: Progres
     """The workload, folded; where there is none, why."""
     try:
         return with_scenarios(fold_workload(source, request, TableFilter(), progress), source.catalog, None)
-    except UsageError as error:
-        if request.files or request.queries:
+    except (UsageError, PrerequisiteError) as error:
+        if request.files or request.queries or request.source is not None:
             raise
         return error.message
 

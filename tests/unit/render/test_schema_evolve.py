@@ -329,3 +329,50 @@ def test_severities_keep_their_order_for_github():
     file = replace(samples.FILE, findings=(info, samples.FINDINGS[1], samples.FINDINGS[0]))
     kinds = [line.split()[0] for line in view(CheckResult((file,))).forms["github"]().splitlines()]
     assert kinds == ["::error", "::warning", "::notice", "::notice"]
+
+
+def told(*findings, statement=samples.BUILD, **options):
+    file = replace(samples.SIMPLE_FILE, statements=(statement,), findings=findings)
+    return plain(view(CheckResult((file,), samples.TEMPLATES), **options)).splitlines()
+
+
+def test_notes_take_one_line_and_the_gravest_finding_quotes_the_statement():
+    note = replace(samples.FINDINGS[0], id="T01", name="no-lock-timeout", severity=Severity.INFO, message="waits long")
+    lines = told(note, samples.FINDINGS[0], replace(samples.FINDINGS[0], id="L99", message="a second thing"))
+    assert lines[2] == "0042_orders.sql:3  info[T01 no-lock-timeout]  waits long"
+    assert lines[4].endswith("error[L01 index-not-concurrent]  CREATE INDEX orders_ref_idx ON orders (ref);")
+    assert "0042_orders.sql:3  error[L99 index-not-concurrent]  a second thing" in lines
+    assert sum("CREATE INDEX orders_ref_idx" in line for line in lines) == 1
+    assert "    why      waits long" in told(note, verbose=True)
+
+
+def test_nothing_is_said_twice():
+    work = "builds orders_ref_idx from public.orders"
+    said = replace(samples.FINDINGS[0], message=f"{work}: writes wait for 2 min to 6 min")
+    lines = told(said)
+    assert not any(line.startswith(("    work", "    time")) for line in lines)
+    assert any(line.startswith("    time") for line in told(said, verbose=True))
+    broken = replace(samples.FINDINGS[1], message='q-2b91c0 fails: column "customer_id" does not exist', loses=())
+    lines = told(replace(broken, templates=("q-2b91c0",)))
+    assert sum('column "customer_id" does not exist' in line for line in lines) == 1
+    named = replace(samples.FINDINGS[1], message="drops a_idx", loses=("a_idx",), templates=())
+    assert not any("loses" in line for line in told(named))
+
+
+def test_an_ignore_comment_stands_at_its_own_line():
+    comment = replace(
+        samples.FINDINGS[1], id="I02", sql="", line=2, statement=1, message="ignores nothing", loses=(), templates=()
+    )
+    lines = told(comment, samples.FINDINGS[0])
+    assert lines[2] == "0042_orders.sql:2  warning[I02 index-lost]  ignores nothing"
+    stray = replace(comment, statement=0, line=40)
+    assert "0042_orders.sql:40  warning[I02 index-lost]  ignores nothing" in told(stray)
+
+
+def test_of_what_fails_only_the_error_is_told():
+    statement = replace(
+        samples.BUILD, verdict=replace(samples.BUILD.verdict, impact=Impact.FAILS, error=samples.VIOLATED.verdict.error)
+    )
+    lines = told(samples.FINDINGS[0], statement=statement)
+    assert any(line.startswith("    error    check constraint") for line in lines)
+    assert not any(line.startswith(("    work", "    queue")) for line in lines)
