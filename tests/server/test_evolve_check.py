@@ -1,0 +1,181 @@
+"""A whole review on a real server: what the clone shows, what the data says, what recorded queries suffer."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import CheckRequest, Connection, Record, SnapshotRequest, WorkloadRequest
+from indexpilot_cli.workflows import evolve_check, snapshot
+from tests.servers import new_database
+
+SCHEMA = """
+CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text, note text);
+CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL REFERENCES customers, total numeric(10,2), seen bool);
+CREATE TABLE audit (what text);
+CREATE INDEX orders_customer_idx ON orders (customer_id);
+CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN INSERT INTO audit (what) VALUES (NEW.name); RETURN NEW; END $$;
+CREATE TRIGGER remembers AFTER UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION remember();
+INSERT INTO customers SELECT i, 'n' || i, CASE WHEN i % 3 > 0 THEN 'e' || i % 20000 END
+    FROM generate_series(1, 30000) i;
+INSERT INTO orders SELECT i, 1 + i % 30000, i FROM generate_series(1, 60000) i;
+"""
+WORKLOAD = """
+SELECT id, total FROM orders WHERE customer_id = 42;
+SELECT email FROM customers WHERE id = 7;
+INSERT INTO orders (id, customer_id, total) VALUES (99999, 1, 5);
+UPDATE customers SET name = 'x' WHERE id = 5;
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(pg):
+    with new_database(pg) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(SCHEMA)
+            connection.execute("VACUUM ANALYZE")
+        yield dsn
+
+
+@pytest.fixture
+def check(shop, tmp_path, twin_place, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(twin_place))
+    workload = tmp_path / "workload.sql"
+    workload.write_text(WORKLOAD)
+
+    def run(*texts, **options):
+        files = []
+        for number, text in enumerate(texts):
+            files.append(tmp_path / f"{number}.sql")
+            files[-1].write_text(text)
+        request = CheckRequest(
+            files=tuple(map(str, files)),
+            connection=Connection(options.pop("dsn", shop)),
+            workload=WorkloadRequest(files=(str(workload),)),
+            record=Record(enabled=False),
+            **options,
+        )
+        return evolve_check.run(request, Silent()).result
+
+    return run
+
+
+def impacts(result, file=0):
+    return [s.verdict.impact.value for s in result.files[file].statements]
+
+
+def statuses(result):
+    return {t.sql.split(maxsplit=1)[0].lower() + ":" + t.status for t in result.templates}
+
+
+def test_a_harmless_file_is_called_that(check):
+    result = check("ALTER TABLE customers ADD COLUMN phone text; COMMENT ON TABLE orders IS 'x';")
+    assert impacts(result) == ["brief_lock", "no_block"]
+    assert [f for f in result.findings if f.severity.value == "error"] == []
+    assert (result.templates, result.checked) == ((), 4)
+
+
+def test_locks_work_and_size_give_the_verdict(check):
+    result = check(
+        "CREATE INDEX ON orders (total); ALTER TABLE orders ALTER total TYPE text;"
+        "CREATE INDEX CONCURRENTLY ON orders (seen); CREATE TABLE t (a int); CREATE INDEX ON t (a);"
+    )
+    expected = ["long_blocks_writes", "long_blocks_reads", "long_online", "no_block", "no_block"]
+    assert impacts(result) == expected
+    assert result.files[0].verdict.value == "long_blocks_reads"
+    assert result.files[0].duration.high > result.files[0].duration.low > 0
+
+
+def test_one_row_by_its_key_is_no_walk_over_the_table(check):
+    begin = "BEGIN; ALTER TABLE orders ADD COLUMN x int; "
+    assert impacts(check(begin + "UPDATE orders SET x = 1 WHERE id = 7; COMMIT;"))[2] == "brief_lock"
+    assert impacts(check(begin + "UPDATE orders SET x = 1; COMMIT;"))[2] == "long_blocks_reads"
+
+
+def test_the_data_decides_whether_it_fails(check):
+    bad = check("ALTER TABLE customers ALTER email SET NOT NULL;")
+    assert impacts(bad) == ["fails"]
+    assert bad.files[0].statements[0].verdict.error.sqlstate == "23502"
+    mended = check(
+        "UPDATE customers SET email = '' WHERE email IS NULL; ALTER TABLE customers ALTER email SET NOT NULL;"
+    )
+    assert "fails" not in impacts(mended)
+
+
+def test_an_error_stops_the_file_as_psql_would(check):
+    result = check("ALTER TABLE orders DROP COLUMN nonsense; DROP TABLE audit;")
+    assert impacts(result) == ["fails", "no_block"]
+    assert result.files[0].statements[1].observation.state.value == "skipped"
+
+
+def test_recorded_queries_break_change_and_slow_down(check):
+    assert statuses(check("ALTER TABLE customers RENAME email TO mail;")) == {"select:breaks"}
+    assert statuses(check("ALTER TABLE orders ALTER id TYPE bigint;")) == {"select:columns_change"}
+    slower = check("DROP INDEX orders_customer_idx;").templates
+    assert [(t.status, t.indexes_lost, t.statement) for t in slower] == [("slower", ("orders_customer_idx",), 1)]
+    assert slower[0].after > slower[0].before * 5
+
+
+def test_a_trigger_that_will_fail_breaks_the_update(check):
+    assert statuses(check("ALTER TABLE audit RENAME COLUMN what TO words;")) == {"update:breaks"}
+
+
+def test_a_new_obligation_breaks_the_insert(check):
+    file = "ALTER TABLE orders ADD COLUMN due date NOT NULL DEFAULT now(); ALTER TABLE orders ALTER due DROP DEFAULT;"
+    assert statuses(check(file)) == {"insert:breaks"}
+
+
+def test_files_build_on_one_another_and_blame_the_right_one(check):
+    result = check("ALTER TABLE customers ADD COLUMN phone text;", "ALTER TABLE customers ALTER phone SET NOT NULL;")
+    assert impacts(result, 1) == ["fails"]
+    dropped = check("ALTER TABLE customers ADD COLUMN phone text;", "ALTER TABLE customers DROP COLUMN email;")
+    assert [(t.file[-5:], t.statement) for t in dropped.templates] == [("1.sql", 1)]
+
+
+def test_a_file_that_is_no_sql_does_not_keep_the_others_from_review(check):
+    result = check("SELEC 1;", "DROP TABLE audit;")
+    assert result.files[0].unparsed.line == 1
+    assert impacts(result, 1) == ["brief_lock"]
+
+
+def test_nothing_happens_to_the_database(check, shop):
+    with psycopg.connect(shop) as connection:
+        before = connection.execute("SELECT count(*), max(oid::bigint) FROM pg_class").fetchone()
+        check("DROP TABLE orders; CREATE TABLE zzz (a int); TRUNCATE customers CASCADE;")
+        assert connection.execute("SELECT count(*), max(oid::bigint) FROM pg_class").fetchone() == before
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (60000,)
+
+
+def test_a_snapshot_will_do_and_statistics_tell_what_they_can(check, shop, tmp_path):
+    path = tmp_path / "shop.snapshot"
+    snapshot.run(
+        SnapshotRequest(
+            str(path), Connection(shop), WorkloadRequest(queries=("SELECT 1",)), record=Record(enabled=False)
+        ),
+        Silent(),
+    )
+    result = check("ALTER TABLE customers ALTER email SET NOT NULL;", dsn="host=/nowhere", snapshot=str(path))
+    assert impacts(result) == ["fails"]
+    assert result.files[0].statements[0].probes[0].source == "statistics"
+    assert statuses(check("DROP INDEX orders_customer_idx;", snapshot=str(path))) == {"select:slower"}
+
+
+def test_offline_rules_judge_without_any_server(check):
+    result = check("CREATE INDEX ON orders (total);", dsn="host=/nowhere", offline=True)
+    assert result.files[0].method == "rules"
+    assert result.not_checked
+
+
+def test_a_safer_file_is_written_and_run_again(check):
+    file = check("-- an index\nCREATE INDEX orders_total ON orders (total);\n", fix=True).files[0]
+    assert "CREATE INDEX CONCURRENTLY orders_total" in file.fixed
+    assert file.fixed.startswith("-- an index\n") or "-- an index" in file.fixed
+    assert file.fixed_verdict.value == "long_online"
+
+
+def test_no_file_is_an_error(check):
+    with pytest.raises(UsageError):
+        check()
