@@ -64,7 +64,7 @@ class Sizes:
 
 
 def _rows(table: Table) -> float:
-    """Estimated rows; from the file's length for a table that was never analyzed."""
-    if table.tuples >= 0 and (table.tuples > 0 or not table.pages):
-        return table.tuples
+    """Estimated rows, at least one a page: what was counted before a load, or is bloat now, is walked over too."""
+    if table.tuples > 0 or not table.pages:
+        return max(table.rows, float(table.pages))
     return table.size_bytes / _GUESSED_ROW

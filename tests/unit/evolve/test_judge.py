@@ -135,6 +135,13 @@ def test_never_analyzed_tables_are_measured_by_their_file():
     assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)], work=work), bench).impact.rank == 4
 
 
+def test_a_table_counted_before_it_was_filled_is_big_all_the_same():
+    stale = Table(BIG, "r", (), pages=8_000, tuples=10)
+    sizes = Sizes(Catalog(160000, "db", (stale,)))
+    assert sizes.rows(rel(BIG)) == 8_000
+    assert Sizes(Catalog(160000, "db", (Table(BIG, "r", (), pages=0, tuples=0),))).rows(rel(BIG)) == 0
+
+
 def test_errors_and_probes_fail_and_keep_what_blocks():
     failed = verdict(seen(state=RunState.FAILED, error=SqlError("42P01", "no such table")))
     assert (failed.impact, failed.error.sqlstate) == (Impact.FAILS, "42P01")
