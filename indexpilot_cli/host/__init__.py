@@ -8,6 +8,17 @@ from __future__ import annotations
 
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database
 from indexpilot_cli.host.audit import get_mutation_summary, get_recent_mutations, log_audit_event
+from indexpilot_cli.host.evolve import (
+    analyze_schema_change_impact,
+    clear_impact_cache,
+    generate_rollback_plan,
+    preview_schema_change,
+    safe_add_column,
+    safe_alter_column_type,
+    safe_drop_column,
+    safe_rename_column,
+    validate_schema_change,
+)
 from indexpilot_cli.host.place import metadata_schema, set_metadata_schema
 from indexpilot_cli.host.profiles import (
     configure_profile_cache,
@@ -44,8 +55,10 @@ from indexpilot_cli.postgres.pool import close_connection_pool, get_connection, 
 
 __all__ = [
     "PostgresAdapter",
+    "analyze_schema_change_impact",
     "bootstrap_genome_catalog",
     "bootstrap_genome_catalog_from_schema",
+    "clear_impact_cache",
     "close_connection_pool",
     "configure_profile_cache",
     "create_metadata_tables",
@@ -57,6 +70,7 @@ __all__ = [
     "drop_metadata_tables",
     "enable_field",
     "flush_query_stats",
+    "generate_rollback_plan",
     "get_connection",
     "get_field_usage_stats",
     "get_genome_fields",
@@ -74,10 +88,16 @@ __all__ = [
     "log_audit_event",
     "log_query_stat",
     "metadata_schema",
+    "preview_schema_change",
     "prune_query_stats",
+    "safe_add_column",
+    "safe_alter_column_type",
+    "safe_drop_column",
+    "safe_rename_column",
     "set_feature_group",
     "set_metadata_schema",
     "validate_field_name",
     "validate_schema",
+    "validate_schema_change",
     "validate_table_name",
 ]

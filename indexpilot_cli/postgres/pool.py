@@ -41,6 +41,7 @@ class _State:
     lock: threading.Lock = field(default_factory=threading.Lock)
     pool: ConnectionPool[_Connection] | None = None
     lent: int = 0
+    conninfo: tuple[str, str | None] = ("", None)
 
     def swap(self, pool: ConnectionPool[_Connection] | None) -> ConnectionPool[_Connection] | None:
         """Put the pool in place and give the one before."""
@@ -93,8 +94,15 @@ def init_connection_pool(
     except PoolTimeout as error:
         raise _exhausted(error) from None
     old = _state.swap(pool)
+    _state.conninfo = (conninfo, password)
     if old is not None:
         old.close()
+
+
+def pool_conninfo() -> tuple[str, str | None]:
+    """Where the open pool's connections go: connection string and password. Raises PrerequisiteError without one."""
+    _opened()
+    return _state.conninfo
 
 
 @contextmanager

@@ -93,6 +93,18 @@ def prepare(session: Session, request: ChangeRequest, progress: Progress, classi
     return Prepared(change, table, problems)
 
 
+def impact_only(session: Session, request: ChangeRequest, progress: Progress) -> Impact:
+    """What hangs on the column, whether or not the change can be made. Raises UsageError when there is none."""
+    planner = Planner(session, request, progress, Findings())
+    table = facts.find_table(session, request.table, planner.kind, request.connection.metadata_schema, planner.found)
+    column = None if table is None else table.column(request.column)
+    if table is None or (column is None and planner.kind is not ChangeKind.ADD):
+        if table is not None:
+            planner.refuse(checks.missing_column(table, request.column))
+        raise facts.error_of(planner.found.problems)
+    return planner.impact(table, column)
+
+
 def saved_table(request: ChangeRequest, table: RelationFacts, column: str) -> QualifiedName:
     """Where the values of a dropped column are kept."""
     if request.save_to:

@@ -66,6 +66,7 @@ def run(
     """
     if not request.execute:
         return preview(request, progress, classify)
+    clear_impact_cache()  # nothing is changed on what was true five minutes ago
     try:
         return _execute(request, progress, confirm, classify)
     finally:

@@ -59,6 +59,7 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
     with open_desk(
         request.connection, request.record, progress, Stop(), Limits(request.lock_timeout, request.retries)
     ) as desk:
+        clear_impact_cache()  # nothing is taken back on what was true five minutes ago
         server = look(desk.look, metadata_schema=desk.schema).server
         shadow = _shadow(desk, request)
         if shadow is not None:

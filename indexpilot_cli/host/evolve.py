@@ -1,0 +1,113 @@
+"""Changing columns from a host application: the same checks, steps and ways back as ``schema-evolve``.
+
+Every function works on the database of the process's pool. Previews are the default: ``execute=True`` does it, and
+needs no question. Results are dictionaries of the published schemas (``indexpilot schema schema_evolve_change``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.host import place
+from indexpilot_cli.model.codec import to_json
+from indexpilot_cli.model.outcome import Outcome
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import ChangeRequest, Connection, Record
+from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult
+from indexpilot_cli.postgres.pool import pool_conninfo
+from indexpilot_cli.workflows import evolve_change, evolve_execute
+from indexpilot_cli.workflows.evolve_impact import clear_impact_cache as _clear
+from indexpilot_cli.workflows.source import open_reader
+
+Result = dict[str, Any]
+
+
+def analyze_schema_change_impact(table_name: str, field_name: str, change: str = "drop_column") -> Result:
+    """What hangs on a column: ``objects`` (indexes, views, functions …), ``queries``, ``profiles``, ``partitions``.
+
+    ``change`` is drop_column, alter_type, rename_column or add_column. Answers are kept for five minutes. Raises
+    UsageError for a table or column that is not there.
+    """
+    with open_reader(_connection()) as session:
+        found = evolve_change.impact_only(session, _request(change, table_name, field_name), Silent())
+    data: Result = to_json(found)
+    return data
+
+
+def validate_schema_change(change: str, table_name: str, field_name: str, **asked: Any) -> list[dict[str, str | None]]:
+    """Everything that is wrong with the change, as ``code, message, hint``; empty when it can be made.
+
+    ``asked`` are the fields of the change: type, default, not_null, comment, unique, references, using, new_name,
+    save, force.
+    """
+    request = _request(change, table_name, field_name, **asked, execute=True)
+    with open_reader(_connection()) as session:
+        prepared = evolve_change.prepare(session, request, Silent())
+    return [{"code": p.code, "message": p.message, "hint": p.hint} for p in prepared.problems]
+
+
+def preview_schema_change(change: str, table_name: str, field_name: str, **asked: Any) -> Result:
+    """The statements, what they block and touch, and the way back; nothing is changed. Raises what is wrong."""
+    return _run(_request(change, table_name, field_name, **asked))
+
+
+def generate_rollback_plan(change: str, table_name: str, field_name: str, **asked: Any) -> Result:
+    """The way back of a change before it is made: ``statements``, ``after``, ``loss``, ``saved``."""
+    undo: Result = preview_schema_change(change, table_name, field_name, **asked)["undo"]
+    return undo
+
+
+def safe_add_column(
+    table_name: str, field_name: str, field_type: str, *, execute: bool = False, **asked: Any
+) -> Result:
+    """Add a column without a long lock; ``asked``: default, not_null, comment, unique, references."""
+    return _run(_request("add_column", table_name, field_name, type=field_type, execute=execute, **asked))
+
+
+def safe_drop_column(
+    table_name: str, field_name: str, *, force: bool = False, execute: bool = False, **asked: Any
+) -> Result:
+    """Drop a column; ``force`` lets its indexes and constraints go too, ``save=True`` keeps its values."""
+    return _run(_request("drop_column", table_name, field_name, force=force, execute=execute, **asked))
+
+
+def safe_alter_column_type(
+    table_name: str, field_name: str, new_type: str, *, using: str | None = None, execute: bool = False, **asked: Any
+) -> Result:
+    """Give a column another type, beside the writers where that would block them for long."""
+    return _run(_request("alter_type", table_name, field_name, type=new_type, using=using, execute=execute, **asked))
+
+
+def safe_rename_column(
+    table_name: str, field_name: str, new_name: str, *, execute: bool = False, **asked: Any
+) -> Result:
+    """Rename a column; the genome catalog and the expression profiles follow in the same transaction."""
+    return _run(_request("rename_column", table_name, field_name, new_name=new_name, execute=execute, **asked))
+
+
+def clear_impact_cache() -> None:
+    """Forget what ``analyze_schema_change_impact`` found before."""
+    _clear()
+
+
+def _connection() -> Connection:
+    conninfo, password = pool_conninfo()
+    return Connection(conninfo, password, metadata_schema=place.metadata_schema())
+
+
+def _request(change: str, table: str, field: str, **asked: Any) -> ChangeRequest:
+    record = Record(actor="host application", command=f"host {change}")
+    kind = ChangeKind(change).value
+    return ChangeRequest(kind, table, field, _connection(), record=record, confirmed=True, **asked)
+
+
+def _run(request: ChangeRequest) -> Result:
+    """The result as a dictionary; a change that failed raises."""
+    outcome: Outcome[ChangeResult] = evolve_execute.run(request, Silent(), lambda _planned: True)
+    place.schema_changed()
+    result = outcome.result
+    if result.outcome in ("failed", "partial"):
+        raise IndexPilotError(result.error or result.outcome, code=result.error_code)
+    data: Result = to_json(result)
+    return data
