@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.evolve.fix_parts import Ground
 from indexpilot_cli.evolve.fix_plan import Replacement, replacement
-from indexpilot_cli.evolve.fix_text import Arrangement, render
+from indexpilot_cli.evolve.fix_text import Arrangement, begins_untimed, render
 from indexpilot_cli.evolve.judge import Bench, judge
 from indexpilot_cli.evolve.rules_observe import observe_by_rules
 from indexpilot_cli.evolve.rules_review import Case, Review
@@ -57,7 +57,7 @@ def fix(
     wrapped = migration.one_transaction and outside
     arrangement = Arrangement(timeout, wrapped)
     placed = arrangement.arrange(wanted)
-    text = render(migration, placed, timeout=timeout)
+    text = render(migration, placed, timeout=timeout and not begins_untimed(placed))
     notes = [note for r in wanted for note in r.notes]
     if wrapped:
         text, note = _unwrapped(text)
@@ -65,7 +65,7 @@ def fix(
     elif arrangement.split:
         notes.insert(0, "a transaction was split: its parts commit one after another")
     notes += ["a transaction with savepoints, locks or a rollback was left whole"] * bool(held)
-    changed = tuple(p.written.number for p in placed if p.texts is not None or p.after)
+    changed = tuple(p.written.number for p in placed if p.after or p.texts not in (None, [p.written.sql]))
     return FixedMigration(text, tuple(dict.fromkeys(notes)), changed)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexpilot_cli.evolve.fix_columns import filled_later
 from indexpilot_cli.evolve.fix_forms import column_apart, forms
 from indexpilot_cli.evolve.fix_parts import Ground, Step, columns_sql, table_sql
-from indexpilot_cli.evolve.rules_blocking import causes
+from indexpilot_cli.evolve.rules_blocking import causes, writes_anew
 from indexpilot_cli.evolve.rules_losses import stale_columns
 from indexpilot_cli.evolve.rules_observe import stands_alone
 from indexpilot_cli.evolve.rules_review import Case
@@ -83,13 +83,15 @@ def _hazard(case: Case, action: Action, hazards: dict[str, Action | None]) -> st
     inline = [a for a in case.actions if a.has("inline") and a.columns == action.columns]
     if action.kind is Act.ADD_COLUMN and "L13" in hazards and inline:
         return "L13"
-    return next((h for h, a in hazards.items() if a is not None and _alike(h, action, a)), None)
+    return next((h for h, a in hazards.items() if a is not None and _alike(h, action, a, case)), None)
 
 
-def _alike(hazard: str, action: Action, blamed: Action) -> bool:
+def _alike(hazard: str, action: Action, blamed: Action, case: Case) -> bool:
     """Blame falls on the first action of a kind; the others of the kind are treated alike."""
     if action is blamed:
         return True
+    if hazard == "L10":
+        return writes_anew(action, case)
     done = action.options & {"not_valid", "concurrently", "using_index"}
     return action.kind is blamed.kind and action.constraint == blamed.constraint and not done and hazard != "L12"
 

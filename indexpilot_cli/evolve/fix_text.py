@@ -17,6 +17,7 @@ _MARK = re.compile(
     r"[^\r\n]*(?:\r?\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
+_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 _QUOTED = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?P<tag>\$\w*\$).*?(?P=tag)|(?P<note>--[^\r\n]*|/\*.*?\*/)", re.DOTALL
 )
@@ -65,6 +66,7 @@ class Arrangement:
             self.placed[-1].after.insert(0, "COMMIT")
         if self.placed:
             self.placed[-1].after += self._later
+        _tidy(self.placed)
         return self.placed
 
     def _end(self, here: Placed) -> None:
@@ -101,12 +103,39 @@ class Arrangement:
             if self._begin is None:
                 yield "BEGIN"
             self._open, self._begin = True, None
-        if step.alone and self.timed:
+        if step.alone and self.timed and _CONCURRENTLY.search(step.sql):
             yield _UNTIMED
             yield step.sql
             yield TIMEOUT
         else:
             yield step.sql
+
+
+def _tidy(placed: Sequence[Placed]) -> None:
+    """A timeout that would be switched on and off again at once stays off, and so does one at the very end."""
+    last: tuple[list[str], int] | None = None
+    for here in placed:
+        position = 0
+        while here.texts is not None and position < len(here.texts):
+            text = here.texts[position]
+            if text == _UNTIMED and last is not None:
+                del here.texts[position]
+                del last[0][last[1]]
+                position -= 1 + (last[0] is here.texts)
+            last = (here.texts, position) if text == TIMEOUT else None
+            position += 1
+        last = None if here.texts is None or here.after else last
+    if last is not None:
+        del last[0][last[1]]
+
+
+def begins_untimed(placed: Sequence[Placed]) -> bool:
+    """Whether the first thing that happens is a build that runs without a timeout."""
+    first = next((p for p in placed if p.texts != []), None)
+    if first is None or not first.texts or first.texts[0] != _UNTIMED:
+        return False
+    del first.texts[0]
+    return True
 
 
 def render(migration: Migration, placed: Sequence[Placed], *, timeout: bool) -> str:

@@ -18,6 +18,7 @@ from indexpilot_cli.model.observation import WorkKind
 _READS = frozenset({WorkKind.VERIFY, WorkKind.SCAN, WorkKind.VALIDATE_FOREIGN_KEY})
 _BUILDS = frozenset({WorkKind.BUILD_INDEX})
 _REWRITES = frozenset({WorkKind.REWRITE})
+_VERBS = ("rewrites", "refreshes", "checks", "validates", "builds", "rebuilds", "changes", "reads")
 _ROWS = frozenset(
     {Act.SELECT, Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY, Act.ANALYZE, Act.CREATE_TABLE_AS}
 )
@@ -66,14 +67,14 @@ def causes(case: Case) -> dict[str, Action | None]:
     """Hazard ids with the action to blame; None where an earlier statement's lock is to blame, or nobody can tell."""
     kinds = frozenset(w.kind for w in case.seen.work if not w.online)
     found: dict[str, Action | None] = {}
-    for action in sorted(case.actions, key=lambda a: not _writes_anew(a, case)):
+    for action in sorted(case.actions, key=lambda a: not writes_anew(a, case)):
         cause = cause_of(action, kinds)
         if cause is not None and not case.review.is_new(action):
             found.setdefault(cause, action)
     return _without_guesses(found, case) if found else {_inherited(case): None}
 
 
-def _writes_anew(action: Action, case: Case) -> bool:
+def writes_anew(action: Action, case: Case) -> bool:
     """Whether an action rewrites its table by the manual: where several could have, these are to blame first."""
     state = State(case.review.catalog, case.review.catalog.version if case.review.catalog else 0)
     if action.kind is Act.ALTER_TYPE:
@@ -87,7 +88,7 @@ def _without_guesses(found: dict[str, Action | None], case: Case) -> dict[str, A
     if "L12" in left:
         left.pop("L13", None)
     if {"L10", "L12"} <= left.keys():
-        sure = {h: a for h, a in left.items() if h in ("L10", "L12") and a is not None and _writes_anew(a, case)}
+        sure = {h: a for h, a in left.items() if h in ("L10", "L12") and a is not None and writes_anew(a, case)}
         left = {h: a for h, a in left.items() if h not in ("L10", "L12") or not sure or h in sure}
     if len(left) > 1 and not any(w.rebuilt for w in case.seen.work):
         left.pop("L11", None)
@@ -159,11 +160,14 @@ def _message(case: Case, hazard: str) -> str:
 
 
 def _work(clauses: tuple[str, ...]) -> str:
-    """The clauses of a verdict, rebuilt indexes counted."""
-    rebuilt = [c for c in clauses if c.startswith("rebuilds an index")]
+    """The clauses of a verdict, gravest first, rebuilt indexes counted."""
+    ordered = sorted(
+        clauses, key=lambda c: next((n for n, verb in enumerate(_VERBS) if c.startswith(verb)), len(_VERBS))
+    )
+    rebuilt = [c for c in ordered if c.startswith("rebuilds an index")]
     if len(rebuilt) < 2:
-        return listed(clauses, 3)
-    rest = [c for c in clauses if c not in rebuilt]
+        return listed(ordered, 3)
+    rest = [c for c in ordered if c not in rebuilt]
     return listed((*rest, f"rebuilds {len(rebuilt)} indexes" + ("" if rest else f" of {_of(rebuilt[0])}")), 3)
 
 

@@ -44,6 +44,16 @@ class Review:
         made = ((a.object or a.table, c.written.number) for c in self.cases for a in c.actions if a.kind in MAKES_TABLE)
         return {name: number for name, number in made if name}
 
+    @cached_property
+    def bodies(self) -> dict[str, tuple[Action, ...]]:
+        """What the functions that the file makes do when they are called."""
+        found: dict[str, tuple[Action, ...]] = {}
+        for statement in self.migration.statements:
+            for action in statement.actions:
+                if action.kind is Act.CREATE_FUNCTION and action.object and not action.nested:
+                    found[action.object] = tuple(a for a in statement.actions if a.nested)
+        return found
+
     def is_new(self, action: Action) -> bool:
         """Whether the action's table is one that the file itself makes."""
         return action.has("new_table") or (action.table in self.new_tables and self.table(action) is None)
@@ -72,7 +82,9 @@ class Case:
     def actions(self) -> tuple[Action, ...]:
         """What the statement itself does: a function's body does nothing until it is called."""
         defines = any(a.kind is Act.CREATE_FUNCTION for a in self.written.actions)
-        return tuple(a for a in self.written.actions if not (defines and a.nested))
+        own = tuple(a for a in self.written.actions if not (defines and a.nested))
+        called = (self.review.bodies.get(a.object or "", ()) for a in own if a.has("call"))
+        return own + tuple(a for body in called for a in body)
 
     @property
     def probes(self) -> tuple[ProbeAnswer, ...]:
@@ -91,7 +103,8 @@ class Case:
     def hidden(self) -> str:
         """Where the work hides, for a sentence: ``inside a DO block, `` or nothing."""
         first = self.written.actions[0] if self.written.actions else None
-        return "a DO block " if first is not None and first.kind is Act.DO else ""
+        called = any(a.has("call") and a.object in self.review.bodies for a in self.written.actions)
+        return "a DO block " if first is not None and first.kind is Act.DO else "the function " if called else ""
 
     def finding(self, hazard: str, message: str, *, severity: Severity | None = None) -> Finding:
         """A finding about this statement, without locks."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from indexpilot_cli.model.migration import Blocked, Duration
 
 _SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
-_COUNTS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_COUNTS = ((1e9, "G"), (1e6, "M"))
 _TIMES = ((3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -18,8 +18,8 @@ def size(value: float) -> str:
 
 def count(value: float) -> str:
     """``48.2 M``, ``912 k``, ``120``."""
-    if value < 10_000:
-        return f"{value:,.0f}"
+    if value < 1e6:
+        return f"{value / 1000:.0f} k" if value >= 100_000 else f"{value:,.0f}"
     return next(f"{value / factor:,.1f} {unit}" for factor, unit in _COUNTS if value >= factor)
 
 
