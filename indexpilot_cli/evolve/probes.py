@@ -7,10 +7,18 @@ no clone ran is read from its text. Earlier statements of the file are looked th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.evolve import probes_domain, probes_needs, probes_partition, probes_rows, probes_shape, virtual
+from indexpilot_cli.evolve import (
+    probes_domain,
+    probes_guards,
+    probes_needs,
+    probes_partition,
+    probes_rows,
+    probes_shape,
+    virtual,
+)
 from indexpilot_cli.evolve.probes_actions import from_actions
 from indexpilot_cli.evolve.probes_delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.virtual_tables import Tables
@@ -18,7 +26,7 @@ from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.observation import LockMode, MigrationObservation, RunState, StatementObservation
-from indexpilot_cli.model.probe import Probe
+from indexpilot_cli.model.probe import DataFacts, Probe
 from indexpilot_cli.model.safe_sql import Key, SafeExpression
 
 _ROWS = (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY)
@@ -33,13 +41,13 @@ def probes(
     catalog: Catalog,
     safe: SafeExpression,
     *,
-    triggered: Iterable[QualifiedName] = (),
+    facts: DataFacts | None = None,
 ) -> tuple[Probe, ...]:
     """Every question whose answer decides whether a statement fails, in the order of the statements.
 
-    ``triggered`` are tables with row triggers of their own: what an UPDATE or INSERT leaves in them is not foreseen.
+    ``facts`` are read from production (``postgres.probe.read_facts``); without them less can be asked.
     """
-    tables = Tables(catalog, safe, triggered)
+    tables = Tables(catalog, safe, facts)
     seen = {s.number: s for s in observation.statements}
     found: list[Probe] = []
     for statement in migration.statements:
@@ -54,6 +62,7 @@ class _Review:
         self.number = statement.number
         self.statement = statement
         self.tables = tables
+        self.failed = seen is not None and seen.state is RunState.FAILED
         self.seen = seen if seen is not None and seen.state is RunState.RAN else None
         self.actions = _executed(statement.actions)
         self.maybe = any(a.nested for a in self.actions) and bool(_BRANCH.search(statement.sql))
@@ -68,6 +77,7 @@ class _Review:
         for action in self.actions:
             self._setting(action)
             probes_domain.follow(action, self.tables)
+        yield from probes_guards.questions(self.actions, self.failed, self.tables, self.number)
         delta = self._delta()
         for action in self.actions:
             if action.nested and action.kind in (Act.ADD_COLUMN, Act.ALTER_TYPE, Act.RENAME_COLUMN):
@@ -109,7 +119,9 @@ class _Review:
         for shape in delta.shapes.values():
             table = self.tables.get(shape.table)
             real = self.tables.catalog.table(table.origin) if table and table.origin else None
-            for index in real.indexes if real else ():
+            for index in real.indexes if real and table else ():
+                if table is None or not self.tables.has(table, index.name.name):
+                    continue
                 columns = index.definition.columns
                 touched = [c for c in columns if c in shape.retyped]
                 plain = len(columns) == len(index.definition.keys) and not index.definition.predicate

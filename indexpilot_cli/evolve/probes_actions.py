@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.evolve.probes_delta import Delta, Need, NewColumn, Shape
+from indexpilot_cli.evolve.probes_delta import Delta, Need, NewColumn, Shape, computed
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
@@ -101,6 +101,23 @@ def _not_null(action: Action, delta: Delta, tables: Tables) -> None:
     column = table.column(action.column or "") if table else None
     if column is None or not column.not_null:
         delta.needs.append(Need("not_null", _name(action, tables), action.column or ""))
+        _shape(action, delta, tables).not_null[action.column or ""] = True
+
+
+def _nullable(action: Action, delta: Delta, tables: Tables) -> None:
+    _shape(action, delta, tables).not_null[action.column or ""] = False
+
+
+def _default(action: Action, delta: Delta, tables: Tables) -> None:
+    _shape(action, delta, tables).optional[action.column or ""] = action.kind is not Act.DROP_DEFAULT
+
+
+def _drop_constraint(action: Action, delta: Delta, tables: Tables) -> None:
+    delta.dropped.append((_name(action, tables), action.object or ""))
+
+
+def _drop_index(action: Action, delta: Delta, _tables: Tables) -> None:
+    delta.dropped.append((None, action.object or ""))
 
 
 def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
@@ -135,7 +152,10 @@ def _validate(action: Action, delta: Delta, tables: Tables) -> None:
 
 
 def _known(table: QualifiedName, name: str, tables: Tables) -> Rule | None:
-    """A foreign key that production has already, NOT VALID."""
+    """A foreign key or check that production has already, NOT VALID."""
+    for check in tables.facts.checks:
+        if tables.now(check.table) == table and check.name == name and not check.validated:
+            return Rule("check", expression=check.expression)
     for key in tables.catalog.foreign_keys:
         if tables.now(key.table) == table and key.name == name and not key.validated:
             target = tables.now(key.referenced)
@@ -151,6 +171,7 @@ def _unique(table: QualifiedName, columns: tuple[str, ...], action: Action, kind
 
 
 def _index(action: Action, delta: Delta, tables: Tables) -> None:
+    delta.needs += computed(action.sql, _name(action, tables), action.object, tables.safe)
     key = tables.safe.unique_index(action.sql) if action.has("unique") else None
     if key is not None:
         delta.needs.append(Need("unique", _name(action, tables), key=key, name=action.object))
@@ -169,6 +190,12 @@ _STEPS = {
     Act.ALTER_TYPE: _retype,
     Act.SET_EXPRESSION: _expression,
     Act.SET_NOT_NULL: _not_null,
+    Act.DROP_NOT_NULL: _nullable,
+    Act.SET_DEFAULT: _default,
+    Act.DROP_DEFAULT: _default,
+    Act.ADD_IDENTITY: _default,
+    Act.DROP_CONSTRAINT: _drop_constraint,
+    Act.DROP_INDEX: _drop_index,
     Act.ADD_CONSTRAINT: _constraint,
     Act.VALIDATE_CONSTRAINT: _validate,
     Act.CREATE_INDEX: _index,

@@ -38,11 +38,13 @@ class Shape:
     retyped: dict[str, tuple[str, str]] = field(default_factory=dict)
     expressions: dict[str, str] = field(default_factory=dict)
     added: list[NewColumn] = field(default_factory=list)
+    not_null: dict[str, bool] = field(default_factory=dict)
+    optional: dict[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What the rows of a table must fulfil when the statement ends. ``kind`` is not_null, unique, or a Rule's."""
+    """What the rows of a table must fulfil at the statement's end: not_null, unique, computed, or a Rule's kind."""
 
     kind: str
     table: QualifiedName
@@ -54,11 +56,12 @@ class Need:
 
 @dataclass
 class Delta:
-    """Everything of one statement; ``gone`` are tables it drops."""
+    """Everything of one statement; ``gone`` are tables it drops, ``dropped`` constraints and indexes."""
 
     shapes: dict[QualifiedName, Shape] = field(default_factory=dict)
     needs: list[Need] = field(default_factory=list)
     gone: list[QualifiedName] = field(default_factory=list)
+    dropped: list[tuple[QualifiedName | None, str]] = field(default_factory=list)
 
     def shape(self, table: QualifiedName) -> Shape:
         """The shape of that table, begun when there is none."""
@@ -75,6 +78,8 @@ def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], sa
     for change in changes:
         if change.object.kind == "column":
             _column(delta, change, actions, back)
+        elif change.kind is ChangeKind.DROPPED and change.object.kind in ("constraint", "index"):
+            delta.dropped.append((change.object.table, change.object.path[-1]))
     known = {name for name, s in delta.shapes.items() if s.created}
     delta.needs = [need for need in _needs(changes, safe) if need.table not in known]
     return delta
@@ -112,6 +117,10 @@ def _changed(shape: Shape, before: CatalogObject, after: CatalogObject, actions:
         shape.renamed[old] = new
     if before.fact("type") != after.fact("type"):
         shape.retyped[old] = (after.fact("type"), using(actions, shape.table, old))
+    if before.fact("not_null") != after.fact("not_null"):
+        shape.not_null[old] = after.fact("not_null") == "true"
+    if before.fact("default") != after.fact("default") or before.fact("identity") != after.fact("identity"):
+        shape.optional[old] = bool(after.fact("default") or after.fact("identity"))
     if after.fact("generated") and before.fact("expression") != after.fact("expression"):
         shape.expressions[old] = after.fact("expression")
 
@@ -184,8 +193,15 @@ def _binding(constraint: CatalogObject) -> bool:
 
 
 def _index(index: CatalogObject, table: QualifiedName, safe: SafeExpression) -> Iterator[Need]:
-    if index.fact("unique") not in ("true", "t"):
-        return
-    key = safe.unique_index(index.fact("definition") or index.definition)
+    definition = index.fact("definition") or index.definition
+    yield from computed(definition, table, index.path[-1], safe)
+    key = safe.unique_index(definition) if index.fact("unique") in ("true", "t") else None
     if key is not None:
         yield Need("unique", table, key=key, name=index.path[-1])
+
+
+def computed(definition: str, table: QualifiedName, name: str | None, safe: SafeExpression) -> Iterator[Need]:
+    """That an index's expressions can be computed for every row it takes in."""
+    expressions, predicate = safe.computed(definition)
+    for text in expressions:
+        yield Need("computed", table, key=Key((text,), predicate=predicate or None), name=name)

@@ -8,7 +8,7 @@ from indexpilot_cli.evolve import probes_statistics
 from indexpilot_cli.evolve.probes_delta import Need
 from indexpilot_cli.evolve.probes_make import Body, Question, probe, title
 from indexpilot_cli.evolve.probes_shape import statistics
-from indexpilot_cli.evolve.probes_types import row_where
+from indexpilot_cli.evolve.probes_types import MAY_FAIL, evaluated, row_where
 from indexpilot_cli.evolve.virtual import VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.names import quote_identifier
@@ -32,6 +32,8 @@ def _question(wanted: Need, table: VirtualTable, tables: Tables) -> Question | N
         return not_null(table, wanted.column, tables)
     if wanted.kind == "unique" and wanted.key is not None:
         return unique(table, wanted.key, tables, wanted.name)
+    if wanted.kind == "computed" and wanted.key is not None:
+        return computed(table, wanted.key, tables, wanted.name)
     if wanted.kind == "exclude" and wanted.key is not None:
         return exclusion(table, wanted.key, wanted.name)
     if wanted.kind == "check" and wanted.rule is not None:
@@ -74,6 +76,18 @@ def unique(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Q
     return Question(
         ProbeKind.DUPLICATES, "23505", words, body, key.columns, name, only=True, verdict=verdict, verdict_why=why
     )
+
+
+def computed(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Question | None:
+    """Rows for which an index's expression cannot be computed; None when nothing in it can fail."""
+    words = f"an expression of the index {name or ''} fails for a row of {table.name.short}".replace("  ", " ")
+    texts = _vetted((*key.keys, *((key.predicate,) if key.predicate else ())), table, tables)
+    if texts is None:
+        return Question(ProbeKind.CAST, "22000", words, None, key.columns, name, _why(table, key.columns))
+    if not MAY_FAIL.search(texts[0]):
+        return None
+    value = f"CASE WHEN {texts[1]} THEN {texts[0]} END" if len(texts) > 1 else texts[0]
+    return Question(ProbeKind.CAST, "22000", words, evaluated(value), (), name)
 
 
 def exclusion(table: VirtualTable, key: Key, name: str | None) -> Question:

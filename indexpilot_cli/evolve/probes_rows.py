@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from indexpilot_cli.evolve import probes_needs
 from indexpilot_cli.evolve.probes_make import Body, Question, probe, title
-from indexpilot_cli.evolve.probes_types import normal, row_where, too_long
+from indexpilot_cli.evolve.probes_types import MAY_FAIL, evaluated, normal, row_where, too_long
 from indexpilot_cli.evolve.virtual import VirtualTable, targets, unbounded
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.catalog import ForeignKey
 from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.probe import Probe, ProbeKind
+from indexpilot_cli.model.probe import KnownCheck, Probe, ProbeKind
 from indexpilot_cli.model.safe_sql import Key, Rule, SafeChange
 
 _REFUSES = ("a", "r")
@@ -35,7 +35,7 @@ def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: 
     rows = f"(SELECT * FROM ({change.query}) AS ip_q({', '.join(map(quote_identifier, given))}))"
     for key in _unique_keys(before, tables):
         if set(key.columns) <= set(given):
-            words = f"rows of {title(before.name, key.columns)} are there already"
+            words = f"rows of {title(before.name, key.columns)} are there already, or come twice"
             body = _already(rows, key, before, tables)
             yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, key.columns, only=True))
     for foreign in _foreign_keys(before, tables):
@@ -43,11 +43,23 @@ def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: 
             question = _without_parent(rows, foreign, before, tables)
             if question is not None:
                 yield probe(before, number, question)
-    for column in before.columns if not change.values else ():
+    for column in before.columns:
         if column.not_null and column.name in given:
             words = f"{column.name} is NULL in rows inserted into {before.name.short}"
             body = _from(rows, f"ip_t.{quote_identifier(column.name)} IS NULL")
             yield probe(before, number, Question(ProbeKind.NULLS, "23502", words, body))
+    for check in _checks(before, tables):
+        found = tables.expression(check.expression, before)
+        if found is not None and found.names <= set(given):
+            typed = ", ".join(f"{_cast(c, before, tables)} AS {quote_identifier(c)}" for c in given)
+            words = f"rows inserted into {before.name.short} violate the check {check.name}"
+            body = _violates(f"(SELECT {typed} FROM {rows} AS ip_q)", found.sql, before)
+            yield probe(before, number, Question(ProbeKind.CHECK, "23514", words, body, constraint=check.name))
+
+
+def _violates(rows: str, condition: str, table: VirtualTable) -> Body:
+    alias = quote_identifier(table.name.name)
+    return lambda _item: f"SELECT 1 FROM {rows} AS {alias} WHERE NOT ({condition}) LIMIT 1"
 
 
 def _from(rows: str, condition: str) -> Body:
@@ -56,8 +68,17 @@ def _from(rows: str, condition: str) -> Body:
 
 
 def _already(rows: str, key: Key, before: VirtualTable, tables: Tables) -> Body:
-    pairs = " AND ".join(f"ip_t.{quote_identifier(c)} = {_cast(c, before, tables)}" for c in key.columns)
-    return lambda item: f"SELECT 1 FROM {rows} AS ip_q JOIN {item} AS ip_t ON {pairs} LIMIT 1"
+    """Keys that the table has, or (of a SELECT) that come more than once."""
+    own = [_cast(c, before, tables) for c in key.columns]
+    pairs = " AND ".join(f"ip_t.{quote_identifier(c)} = {mine}" for c, mine in zip(key.columns, own, strict=True))
+    present = " AND ".join(f"{mine} IS NOT NULL" for mine in own)
+    twice = f"SELECT 1 FROM {rows} AS ip_q WHERE {present} GROUP BY {', '.join(own)} HAVING count(*) > 1"
+
+    def body(item: str) -> str:
+        there = f"SELECT 1 FROM {rows} AS ip_q JOIN {item} AS ip_t ON {pairs}"
+        return f"({there} LIMIT 1) UNION ALL ({twice} LIMIT 1) LIMIT 1"
+
+    return body
 
 
 def _cast(column: str, table: VirtualTable, tables: Tables, alias: str = "ip_q") -> str:
@@ -85,6 +106,11 @@ def _updated(
     change: SafeChange, before: VirtualTable, after: VirtualTable, tables: Tables, number: int
 ) -> Iterator[Probe]:
     names = {name for name, _ in change.assignments}
+    yield from _computed(change, after, number)
+    for check in _checks(before, tables):
+        checked = probes_needs.check(after, check.expression, tables, check.name)
+        if checked.body is not None and names & set(checked.columns) and (check.validated or not change.condition):
+            yield probe(after, number, checked)
     for key in _unique_keys(before, tables):
         if names & set(key.columns):
             yield probe(after, number, probes_needs.unique(after, key, tables, None))
@@ -106,10 +132,20 @@ def _updated(
                 yield probe(after, number, question)
 
 
+def _computed(change: SafeChange, after: VirtualTable, number: int) -> Iterator[Probe]:
+    """New values whose computation may itself fail."""
+    for name, text in change.assignments:
+        if MAY_FAIL.search(text) and name in after.known:
+            words = f"the new value of {name} cannot be computed in a row of {after.name.short}"
+            body = evaluated(f"ip_t.{quote_identifier(name)}")
+            yield probe(after, number, Question(ProbeKind.CAST, "22000", words, body, (name,)))
+
+
 def _deleted(after: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
     for key in tables.catalog.foreign_keys:
         child = tables.get(tables.now(key.table))
         held = tables.now(key.referenced) == after.name and key.on_delete in _REFUSES and key.validated
+        held = held and child is not None and tables.has(child, key.name)
         if child is None or not held or any(child.column(c) is None for c in key.columns):
             continue
         words = f"rows of {title(child.name, key.columns)} still refer to rows deleted from {after.name.short}"
@@ -131,11 +167,19 @@ def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:
         shape = index.definition
         columns = shape.columns
         whole = not shape.predicate and len(columns) == len(shape.keys)
+        whole = whole and tables.has(table, index.name.name)
         if shape.unique and index.valid and whole and all(table.column(c) is not None for c in columns):
             yield Key(tuple(map(quote_identifier, columns)), columns, None, shape.nulls_not_distinct)
 
 
 def _foreign_keys(table: VirtualTable, tables: Tables) -> Iterator[ForeignKey]:
     for key in tables.catalog.foreign_keys:
-        if tables.now(key.table) == table.name and all(table.column(c) is not None for c in key.columns):
+        mine = tables.now(key.table) == table.name and tables.has(table, key.name)
+        if mine and all(table.column(c) is not None for c in key.columns):
             yield key
+
+
+def _checks(table: VirtualTable, tables: Tables) -> Iterator[KnownCheck]:
+    for check in tables.facts.checks:
+        if check.table == table.origin and tables.has(table, check.name):
+            yield check

@@ -21,8 +21,14 @@ _ORDER = "row_number() OVER ()"
 
 def apply(delta: Delta, tables: Tables, number: int) -> Iterator[Probe]:
     """Give every table of the delta its new form; gives the questions that this asks of the data."""
+    for owner, label in delta.dropped:
+        table = tables.get(owner) if owner else None
+        tables.dropped.add((table.origin if table else None, label))
     for shape in delta.shapes.values():
         table = tables.get(shape.table)
+        if table is not None and not shape.created:
+            table = _loosened(shape, table)
+            tables.put(table)
         if shape.created and table is None:
             tables.put(_new(shape, tables))
         elif table is not None and _inside(shape):
@@ -36,6 +42,15 @@ def apply(delta: Delta, tables: Tables, number: int) -> Iterator[Probe]:
 
 def _inside(shape: Shape) -> bool:
     return bool(shape.dropped or shape.renamed or shape.retyped or shape.added or shape.expressions)
+
+
+def _loosened(shape: Shape, table: VirtualTable) -> VirtualTable:
+    """The table with other NOT NULLs and defaults."""
+    columns = tuple(
+        replace(c, not_null=shape.not_null.get(c.name, c.not_null), optional=shape.optional.get(c.name, c.optional))
+        for c in table.columns
+    )
+    return replace(table, columns=columns)
 
 
 def _new(shape: Shape, tables: Tables) -> VirtualTable:

@@ -20,6 +20,7 @@ from indexpilot_cli.model.probe import ProbeKind
 _TYPE = re.compile(
     r"(?:pg_catalog\.)?(?P<name>[a-z0-9_ ]+?)\s*(?:\((?P<n>\d+)(?:\s*,\s*-?\d+)?\))?(?P<rest>\[\]| with.*)?", re.I
 )
+MAY_FAIL = re.compile(r"[-+*/%]|::|\bCAST\b|\bto_|\bSELECT\b|\bsub|\bdate", re.I)
 _NUMERIC = re.compile(r"\((\d+)(?:\s*,\s*(\d+))?\)")
 _TEXT = {"character varying": "varchar", "character": "char", "bpchar": "char", "varchar": "varchar", "char": "char"}
 _BITS = {"bit": "bit", "bit varying": "varbit", "varbit": "varbit"}

@@ -102,6 +102,7 @@ def updated(table: VirtualTable, change: SafeChange, cast: Callable[[str], str])
     known = [(name, text) for name, text in change.assignments if name in table.known]
     types = {c.name: cast(unbounded(c.type)) for c in table.columns}
     values = {name: f"CAST(({text}) AS {types[name]})" for name, text in known}
+    old = {name: f"CAST({alias}.{quote_identifier(name)} AS {types[name]})" for name in values}
     if change.sources:
         inner = ", ".join(f"{value} AS ip_v{place}" for place, value in enumerate(values.values()))
         join = (
@@ -109,11 +110,11 @@ def updated(table: VirtualTable, change: SafeChange, cast: Callable[[str], str])
             f"FROM {change.sources}{_where(change.condition)} LIMIT 1) AS ip_u ON true"
         )
         new = {
-            name: f"CASE WHEN ip_u.ip_hit THEN ip_u.ip_v{place} ELSE {alias}.{quote_identifier(name)} END"
+            name: f"CASE WHEN ip_u.ip_hit THEN ip_u.ip_v{place} ELSE {old[name]} END"
             for place, name in enumerate(values)
         }
         return _layered(table, f"(SELECT {selected(table, change.alias, new)} FROM ", f" AS {alias} {join})", change)
-    new = {name: _chosen(change.condition, value, alias, name) for name, value in values.items()}
+    new = {name: _chosen(change.condition, value, old[name]) for name, value in values.items()}
     return _layered(
         table, f"({change.prefix}SELECT {selected(table, change.alias, new)} FROM ", f" AS {alias})", change
     )
@@ -142,13 +143,15 @@ def inserted(table: VirtualTable, change: SafeChange, number: int, cast: Callabl
     table = replace(table, columns=columns)
     aliases = ", ".join(quote_identifier(c) for c in given)
     parts = ["NULL::tid"]
+    kept: dict[str, str] = {}
     for name in table.known:
         column = table.column(name)
         assert column is not None
         kind = cast(unbounded(column.type))
+        kept[name] = f"CAST(ip_t.{quote_identifier(name)} AS {kind})"
         parts.append(f"CAST(ip_q.{quote_identifier(name)} AS {kind})" if name in given else f"CAST(NULL AS {kind})")
     added = f"SELECT {', '.join(parts)} FROM ({change.query}) AS ip_q({aliases})"
-    after = _layered(table, f"(SELECT {selected(table, 'ip_t')} FROM ", f" AS ip_t UNION ALL {added})", change)
+    after = _layered(table, f"(SELECT {selected(table, 'ip_t', kept)} FROM ", f" AS ip_t UNION ALL {added})", change)
     return replace(after, empty=False)
 
 
@@ -203,10 +206,10 @@ def _layered(table: VirtualTable, head: str, tail: str, change: SafeChange) -> V
     return replace(table, layers=(*table.layers, (head, tail)), growth=grown)
 
 
-def _chosen(condition: str, value: str, alias: str, name: str) -> str:
+def _chosen(condition: str, value: str, old: str) -> str:
     if not condition:
         return value
-    return f"CASE WHEN ({condition}) THEN {value} ELSE {alias}.{quote_identifier(name)} END"
+    return f"CASE WHEN ({condition}) THEN {value} ELSE {old} END"
 
 
 def _where(condition: str) -> str:

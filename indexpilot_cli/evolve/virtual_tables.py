@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.model.catalog import Catalog, Column, Table
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.probe import DataFacts
 from indexpilot_cli.model.safe_sql import Rule, SafeChange, SafeExpression, SafeText, Scope
 
 _ROWS = {Act.INSERT: (True, False), Act.DELETE: (False, True), Act.UPDATE: (False, False), Act.COPY: (True, False)}
@@ -19,7 +20,7 @@ _SYSTEM = frozenset(("ctid",))
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain that the migration makes: its type, and its checks over VALUE (None: one that cannot be read)."""
+    """A domain: its type, and its checks over VALUE (None: one that cannot be read)."""
 
     type: str
     checks: tuple[str, ...] | None = ()
@@ -29,17 +30,18 @@ class Domain:
 class Tables:
     """The tables by the names they have at this point. Begin with the catalog; statements change it in order.
 
-    ``triggered`` are tables whose row triggers may change what a statement writes.
+    ``facts`` are what production has beyond its catalog; ``dropped`` constraints and indexes that are gone by now.
     """
 
-    def __init__(self, catalog: Catalog, safe: SafeExpression, triggered: Iterable[QualifiedName] = ()) -> None:
+    def __init__(self, catalog: Catalog, safe: SafeExpression, facts: DataFacts | None = None) -> None:
         self.catalog = catalog
         self.safe = safe
-        self.triggered = frozenset(triggered)
+        self.facts = facts or DataFacts()
+        self.dropped: set[tuple[QualifiedName | None, str]] = set()
         self.search_path = catalog.search_path
         self.labels: dict[str, tuple[str, ...]] = {}
         self.new_types: set[str] = set()
-        self.domains: dict[str, Domain] = {}
+        self.domains = {d.name.name: Domain(d.type, d.checks) for d in self.facts.domains}
         self.domain_rules: dict[tuple[str, str], str] = {}
         self.pending: dict[tuple[QualifiedName, str], Rule] = {}
         self._tables: dict[QualifiedName, VirtualTable | None] = {}
@@ -82,6 +84,10 @@ class Tables:
     def drop(self, name: QualifiedName) -> None:
         """There is no such table any more."""
         self._tables[name] = None
+
+    def has(self, table: VirtualTable, name: str) -> bool:
+        """Whether a constraint or index that production has on the table is still there."""
+        return (table.origin, name) not in self.dropped and (None, name) not in self.dropped
 
     def now(self, name: QualifiedName) -> QualifiedName:
         """The present name of a table by the name it had when the file began."""
@@ -142,7 +148,9 @@ class Tables:
     @cached_property
     def _types(self) -> frozenset[str]:
         columns = (c for t in self.catalog.tables for c in t.columns)
-        return frozenset(c.base_type for c in columns if c.category == "E" or _last(c.type) == c.base_type)
+        return self.facts.types | frozenset(
+            c.base_type for c in columns if c.category == "E" or _last(c.type) == c.base_type
+        )
 
     @cached_property
     def _known(self) -> dict[QualifiedName, Table]:
@@ -166,7 +174,7 @@ class Tables:
             self._forget(action, table, number)
             return None
         self.put(self._done(change, table, number))
-        if name in self.triggered and change.kind != "delete":
+        if name in self.facts.triggered and change.kind != "delete":
             self.put(virtual.forgotten(self._got(name), f"triggers of {name.short} run in statement {number}"))
         return change
 

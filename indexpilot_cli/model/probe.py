@@ -65,3 +65,36 @@ class ProbeAnswer:
     source: str = "data"
     milliseconds: float = 0.0
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCheck:
+    """A CHECK constraint that production has; ``expression`` is SQL text over the table's columns."""
+
+    table: QualifiedName
+    name: str
+    expression: str
+    validated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDomain:
+    """A domain that production has: its type and its checks over VALUE."""
+
+    name: QualifiedName
+    type: str
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What probes must know of production beyond the catalog.
+
+    ``triggered`` are tables with row triggers for INSERT or UPDATE, ``types`` names of enumerations and of types that
+    extensions own: a cast to them runs nobody's own code.
+    """
+
+    triggered: frozenset[QualifiedName] = frozenset()
+    types: frozenset[str] = frozenset()
+    domains: tuple[KnownDomain, ...] = ()
+    checks: tuple[KnownCheck, ...] = ()

@@ -129,6 +129,9 @@ class SafeExpression(Protocol):
     def unique_index(self, definition: str) -> Key | None:
         """The key of a CREATE UNIQUE INDEX by its text."""
 
+    def computed(self, definition: str) -> tuple[tuple[str, ...], str]:
+        """(key expressions, predicate) of any CREATE INDEX by its text; empty where there are none."""
+
     def bound(self, sql: str) -> Bound | None:
         """The bound of ATTACH PARTITION or CREATE TABLE … PARTITION OF."""
 

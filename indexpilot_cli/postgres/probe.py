@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.probe import Probe, ProbeAnswer, ProbeKind
+from indexpilot_cli.model.probe import DataFacts, KnownCheck, KnownDomain, Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.session import Session
 
 _LEAST_MS = 20  # a question that has no more time than this is not asked
-_DATA = "22"  # SQLSTATE class: data exception
+_DATA = ("22", "21")  # SQLSTATE classes: data exception, cardinality violation
 _WORDS = {
     "42501": "the role may not read what the question needs",
     "57014": "it took too long",
@@ -31,12 +31,23 @@ class _Outcome:
 
     found: bool | None
     note: str = ""
-    stop: bool = False
+    sqlstate: str = ""
 
 
-def triggered(session: Session) -> frozenset[QualifiedName]:
-    """Tables with enabled row triggers for INSERT or UPDATE."""
-    return frozenset(QualifiedName(r.schema, r.name) for r in session.rows("evolve_probe_triggered"))
+def read_facts(session: Session) -> DataFacts:
+    """What probes must know beyond the catalog: triggers, types, domains and checks."""
+    checks = [r for r in session.rows("evolve_probe_checks") if r.expression]
+    domains: dict[QualifiedName, KnownDomain] = {}
+    for row in session.rows("evolve_probe_domains"):
+        name = QualifiedName(row.schema, row.name)
+        known = domains.get(name, KnownDomain(name, row.type))
+        domains[name] = replace(known, checks=(*known.checks, row.expression)) if row.expression else known
+    return DataFacts(
+        frozenset(QualifiedName(r.schema, r.name) for r in session.rows("evolve_probe_triggered")),
+        frozenset(r.name for r in session.rows("evolve_probe_types")),
+        tuple(domains.values()),
+        tuple(KnownCheck(QualifiedName(r.schema, r.name), r.label, r.expression, r.validated) for r in checks),
+    )
 
 
 def run_probes(
@@ -85,6 +96,8 @@ def _answer(session: Session, probe: Probe, deadline: float, timeout_ms: int) ->
     outcome = _trusted(probe, outcome)
     spent = (time.monotonic() - begun) * 1000
     note = outcome.note if outcome.found is not None or not outcome.note else f"not checked: {outcome.note}"
+    if outcome.sqlstate:
+        probe = replace(probe, sqlstate=outcome.sqlstate)
     return ProbeAnswer(probe, outcome.found, "data" if outcome.found is not None else "none", spent, note)
 
 
@@ -115,7 +128,7 @@ def _failed(error: IndexPilotError, kind: ProbeKind) -> _Outcome:
     if isinstance(error, UnreachableError) and error.code != "timeout":
         raise error
     if kind is ProbeKind.CAST and state.startswith(_DATA):
-        return _Outcome(True, f"SQLSTATE {state}")
+        return _Outcome(True, sqlstate=state)
     if state.startswith(_DATA):
         return _Outcome(None, "a value of the data cannot be computed with")
     return _Outcome(None, _WORDS.get(state, f"the server refused the question (SQLSTATE {state or 'unknown'})"))

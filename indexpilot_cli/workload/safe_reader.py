@@ -53,6 +53,16 @@ class SafeReader:
             return None
         return _key(node.children("index_params"), node.child("where_clause"), node.flag("nulls_not_distinct"))
 
+    def computed(self, definition: str) -> tuple[tuple[str, ...], str]:
+        """(key expressions, predicate) of any CREATE INDEX by its text; empty where there are none."""
+        node = _statement(definition)
+        if node is None or node.kind != "IndexStmt":
+            return (), ""
+        inner = (element.child("expr") for element in node.children("index_params"))
+        predicate = node.child("where_clause")
+        texts = tuple(deparse_expression(i) for i in inner if i is not None)
+        return texts, deparse_expression(predicate) if predicate else ""
+
     def bound(self, sql: str) -> Bound | None:
         """The bound of ATTACH PARTITION or CREATE TABLE … PARTITION OF."""
         node = _statement(sql)

@@ -5,7 +5,7 @@ import psycopg
 from indexpilot_cli.evolve.probes import probes
 from indexpilot_cli.model.observation import MigrationObservation
 from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.probe import run_probes, triggered
+from indexpilot_cli.postgres.probe import read_facts, run_probes
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workload.migration import read_migration
 from indexpilot_cli.workload.safe_reader import SafeReader
@@ -55,7 +55,7 @@ def asked(dsn, read, observation=None):
     """The probes of a migration."""
     with open_session(dsn) as session:
         catalog = read_catalog(session)
-        return probes(read, observation or rules(read), catalog, SafeReader(), triggered=triggered(session))
+        return probes(read, observation or rules(read), catalog, SafeReader(), facts=read_facts(session))
 
 
 def answers(dsn, read, observation=None, **limits):
