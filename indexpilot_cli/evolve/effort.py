@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
@@ -12,6 +12,7 @@ from indexpilot_cli.model.observation import MigrationObservation, StatementObse
 RowsRead = Callable[[str], Mapping[QualifiedName, float] | None]
 
 _DATA = frozenset({Act.SELECT, Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE})
+_WRITES = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE})
 _WALKS = frozenset({WorkKind.SCAN, WorkKind.MODIFY})
 
 
@@ -35,8 +36,15 @@ def _lighten(
     found = _rows(written, rows_read)
     if found is None:
         return seen
-    kept = tuple(w for w in seen.work if w.kind not in _WALKS or _long(w, found, long_rows))
+    targets = {a.table for a in written.actions if a.kind in _WRITES}
+    kept = tuple(_named(w, targets) for w in seen.work if w.kind not in _WALKS or _long(w, found, long_rows))
     return replace(seen, work=kept)
+
+
+def _named(work: Work, targets: Collection[str | None]) -> Work:
+    """A walk over the table that is written is the writing: on empty tables no row shows it."""
+    writes = work.kind is WorkKind.SCAN and work.relation.name.name in targets
+    return replace(work, kind=WorkKind.MODIFY) if writes else work
 
 
 def _rows(written: MigrationStatement, rows_read: RowsRead) -> Mapping[QualifiedName, float] | None:

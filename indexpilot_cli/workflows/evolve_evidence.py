@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -12,7 +12,7 @@ from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Queue, Rates
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import MigrationObservation
-from indexpilot_cli.model.probe import Probe, ProbeAnswer
+from indexpilot_cli.model.probe import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import CheckRequest
 from indexpilot_cli.workflows.source import Source
@@ -42,11 +42,11 @@ def ask_database(
     progress: Progress,
 ) -> Evidence:
     """Everything read-only and bounded; from a snapshot only what its statistics tell."""
-    from indexpilot_cli.postgres.probe import from_statistics, run_probes, triggered
+    from indexpilot_cli.postgres.probe import from_statistics, read_facts, run_probes
 
     if source.session is None:
         return Evidence(_by_position(from_statistics(form_probes(migrations, observed, source.catalog))))
-    asked = form_probes(migrations, observed, source.catalog, triggered(source.session))
+    asked = form_probes(migrations, observed, source.catalog, read_facts(source.session))
     progress.stage("asking the data", len(asked))
     answers = run_probes(source.session, asked, budget_seconds=request.probe_seconds)
     try:
@@ -62,13 +62,13 @@ def form_probes(
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
     catalog: Catalog,
-    triggered: Iterable[QualifiedName] = (),
+    facts: DataFacts | None = None,
 ) -> tuple[Probe, ...]:
     """The questions of all files together, since a file finds what the one before it left."""
     from indexpilot_cli.evolve.probes import probes
     from indexpilot_cli.workload.safe_reader import SafeReader
 
-    return probes(*_joined(migrations, observed), catalog, SafeReader(), triggered=triggered)
+    return probes(*_joined(migrations, observed), catalog, SafeReader(), facts=facts)
 
 
 def _joined(

@@ -71,6 +71,7 @@ def rehearse(
     from indexpilot_cli.twin.sandbox import Limits
 
     limits = Limits(run_seconds=request.run_seconds)
+    progress.stage("opening an empty clone")
     with open_clone(
         snapshot, cache_dir=cache_directory() / "twins", major=request.server_version, progress=progress, limits=limits
     ) as clone:

@@ -30,7 +30,9 @@ def kept(rows, *actions, work=(WALK,)):
 def test_few_rows_by_an_index_are_no_walk_and_a_whole_table_is():
     update = Action(Act.UPDATE, table="t")
     assert kept(lambda sql: {T: 1.0}, update) == ()
-    assert kept(lambda sql: {T: float("inf")}, update) == (WALK,)
+    (work,) = kept(lambda sql: {T: float("inf")}, update)
+    assert (work.kind, work.relation) == (WorkKind.MODIFY, WALK.relation)
+    assert kept(lambda sql: {T: float("inf")}, Action(Act.SELECT, table="t")) == (WALK,)
 
 
 def test_what_cannot_be_planned_stays():
