@@ -10,6 +10,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execution.decide import OPEN, STANDING
 from indexpilot_cli.execution.effects import loss_of
 from indexpilot_cli.model.intent import Event
+from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.model.requests import RollbackRequest
 from indexpilot_cli.postgres import build
@@ -48,7 +49,17 @@ def choose(desk: Desk, request: RollbackRequest) -> tuple[Step, ...]:
         raise UsageError("nothing to undo was named", hint="indexpilot rollback --last", code="nothing_named")
     wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
     newest_first = sorted(_as_reported(desk, wanted), key=lambda e: e.id or 0, reverse=True)
-    return tuple(_with_price(desk, step_of(event)) for event in newest_first)
+    steps = [_with_price(desk, step_of(event)) for event in newest_first]
+    return tuple(_without_old_news(steps, named))
+
+
+def _without_old_news(steps: list[Step], named: set[str]) -> Iterator[Step]:
+    """Of operations with nothing to undo, only the newest of each index, unless they were named themselves."""
+    told: set[QualifiedName] = set()
+    for step in steps:
+        if step.report.outcome == "planned" or step.event.op_id in named or step.event.index not in told:
+            yield step
+        told.add(step.event.index)
 
 
 def _as_reported(desk: Desk, found: list[Event]) -> Iterator[Event]:

@@ -159,6 +159,17 @@ def test_since_takes_all_and_dry_run_none(shop):
     assert look(shop).indexes == {}
 
 
+def test_a_plan_tells_of_each_index_once_however_often_it_was_built(shop):
+    plan = keep_plan(shop, definition("customer_id"), definition("status"))
+    first = run_apply(shop, plan.id).result.mutations
+    assert outcomes(run_rollback(shop, plan.id)) == ["done", "done"]
+    run_apply(shop, plan.id, max_builds=1)
+    assert outcomes(run_rollback(shop, plan.id, dry_run=True)) == ["planned", "already_done"]
+    old, other = (f"M-{m.id}" for m in first)
+    assert outcomes(run_rollback(shop, old, other, dry_run=True)) == ["already_done", "already_done"]
+    assert outcomes(run_rollback(shop, plan.id)) == ["done", "already_done"]
+
+
 def drop(dsn, name):
     with open_desk(Connection(dsn), Record("tester", "1", "lifecycle"), Silent(), Stop()) as desk:
         return rollback_drop.drop(desk, QualifiedName("public", name), reason="unused")
