@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.model.migration import (
     Blocked,
@@ -41,6 +41,7 @@ BASES = {
     "default": "rough: nothing was measured on this server",
 }
 _STATEMENT = 160
+_NOT_RUN = "not-run"  # the hazard that says so of a statement
 _LONG = (Impact.LONG_BLOCKS_WRITES, Impact.LONG_BLOCKS_READS)
 
 
@@ -197,14 +198,23 @@ def unchecked(result: CheckResult) -> tuple[str, ...]:
     return (*told, *(one_line(text) for text in result.not_checked))
 
 
-def _unchecked(file: FileReport) -> Iterable[str]:
+def _unchecked(file: FileReport) -> Iterator[str]:
+    noted = {f.statement for f in file.findings if f.name == _NOT_RUN}
     for statement in file.statements:
-        place, seen = f"{file.path}:{statement.line}", statement.observation
-        if seen.state is RunState.NOT_RUN:
+        place, seen = f"{one_line(file.path)}:{statement.line}", statement.observation
+        if seen.state is RunState.NOT_RUN and statement.number not in noted:
             yield f"{place} was not run, rules judge it: {one_line(seen.reason)}"
-        elif seen.state is RunState.SKIPPED:
-            yield f"{place} was not reached: {one_line(seen.reason) or 'an earlier statement fails'}"
         for answer in statement.probes:
             if answer.found is None:
                 why = one_line(answer.note or answer.probe.why_not) or "no answer"
                 yield f"{place}: {one_line(answer.probe.question)}: {why}"
+    yield from _not_reached(file)
+
+
+def _not_reached(file: FileReport) -> Iterator[str]:
+    """One sentence for all statements that a failure left unreached."""
+    skipped = [s for s in file.statements if s.observation.state is RunState.SKIPPED]
+    if skipped:
+        why = one_line(skipped[0].observation.reason) or "an earlier statement fails"
+        many = plural(len(skipped), "statement")
+        yield f"{one_line(file.path)}: {many} from line {skipped[0].line} on not reached: {why}"
