@@ -168,6 +168,7 @@ class ShadowPlan:
     reverse_assigned: bool
     pins: tuple[tuple[str, str], ...]
     rewrites: bool
+    old_collation: str | None = None
     new_collation: str | None = None
     indexes: tuple[ShadowIndex, ...] = ()
     constraints: tuple[ShadowConstraint, ...] = ()

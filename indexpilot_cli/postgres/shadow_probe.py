@@ -27,6 +27,7 @@ _TABLE = f"pg_temp.{_COPY}"
 _CHECK = "ip_using_9d41c7"
 _TRIED = "ip_tried_9d41c7"
 _NUMBERED = re.compile(PLACE + r"_(\d+)\b")
+_COLLATE = re.compile(r"""\s+COLLATE\s+(?:"(?:[^"]|"")+"|\w+)(?:\.(?:"(?:[^"]|"")+"|\w+))?\s*\Z""", re.IGNORECASE)
 _NOT_IMMUTABLE = "42P17"
 
 
@@ -53,6 +54,7 @@ class Tried:
 
     old_type: str
     new_type: str
+    old_collation: str | None
     new_collation: str | None
     expression: str
     assigned: bool
@@ -114,6 +116,7 @@ class _Copy:
         return Tried(
             old_type=before.type,
             new_type=after.type,
+            old_collation=before.collation,
             new_collation=after.collation,
             expression=expression,
             assigned=using is None,
@@ -172,6 +175,7 @@ class _Copy:
 
     def _alter(self, type_name: str, using: str | None) -> None:
         self._search(self._path)
+        self._try(f"SELECT CAST(NULL AS {_COLLATE.sub('', type_name)})", "the type")  # a type, and nothing after it
         tail = "" if using is None else f" USING {using}"
         self._try(f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} TYPE {type_name}{tail}", "the change of type")
         self._search("")
@@ -254,7 +258,7 @@ class _Copy:
         except UnreachableError:
             raise
         except IndexPilotError as error:
-            kind = UsageError if (sqlstate(error) or "").startswith("42") else RefusedError
+            kind = UsageError if (sqlstate(error) or "").startswith(("42", "0A")) else RefusedError
             raise kind(
                 f"{what} does not work: {error.detail or error.message}",
                 detail=f"SQLSTATE {sqlstate(error)}",

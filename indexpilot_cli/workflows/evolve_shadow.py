@@ -38,6 +38,8 @@ from indexpilot_cli.workflows.evolve_shadow_work import (
 
 _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve rollback takes the change back"
 
+_LEFT = "the change could not be taken back yet: indexpilot schema-evolve rollback does it"
+
 
 def plan_shadow(desk: Desk, wanted: ShadowRequest) -> ShadowPlan:
     """What the change takes and brings along; nothing is changed.
@@ -63,7 +65,7 @@ def run_shadow(desk: Desk, wanted: ShadowRequest) -> ShadowReport:
         plan = story.plan if story is not None else make_plan(session, wanted, op_id)
         if story is not None:
             _same_change(story, wanted)
-        elif plan.old_type == plan.new_type and wanted.using is None:
+        elif (plan.old_type, plan.old_collation) == (plan.new_type, plan.new_collation) and wanted.using is None:
             return _report(plan, "already_done", began, summary=f"{wanted.column} is {plan.new_type} already")
         run = Run(desk, session, plan, wanted.pace, notes=list(plan.notes))
         return _guarded(run, began, lambda: _forward(run, wanted, began), resumed=story is not None)
@@ -136,6 +138,8 @@ def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
             raise RefusedError("the table has changed meanwhile", hint="run the same command again", code="stale_plan")
         _tried_on_all_rows(run)
         log.intend(run.desk, run.plan, wanted.type, wanted.using)
+    elif stage_of(run) in (Stage.BARE, Stage.FILLING):
+        _again(run, wanted)
     now = stage_of(run)
     if now is Stage.STRANGE:
         raise _strange(run)
@@ -146,6 +150,21 @@ def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
         except IndexPilotError as error:
             return _failed(run, error, began)
     return _after_swap(run, wanted, began)
+
+
+def _again(run: Run, wanted: ShadowRequest) -> None:
+    """The plan as the table is now: indexes, defaults and privileges may have come and gone since the change began."""
+    fresh = replace(make_plan(run.session, wanted, run.plan.op_id), columns=run.plan.columns)
+    if fresh.relid != run.plan.relid:
+        raise RefusedError(
+            f"{wanted.table.short} is another table now",
+            detail="the one the change began on was renamed or dropped",
+            hint="put the name back and run the same command again",
+            code="stale_plan",
+        )
+    if replace(fresh, bytes=run.plan.bytes, rows=run.plan.rows, notes=run.plan.notes, pins=run.plan.pins) != run.plan:
+        run.plan = replace(fresh, pins=run.plan.pins)
+        log.intend(run.desk, run.plan, wanted.type, wanted.using)
 
 
 def _tried_on_all_rows(run: Run) -> None:
@@ -180,7 +199,11 @@ def _failed(run: Run, error: IndexPilotError, began: float) -> ShadowReport:
         row = log.tell(run.desk, run.plan, OperationState.STARTED, "waiting", error=error)
         return _report(run.plan, "failed", began, run, summary=_AGAIN, error=error, row=row)
     run.desk.progress.say(f"taking the change back: {error.detail or error.message}")
-    take_away(run)
+    try:
+        take_away(run)
+    except RefusedError as stuck:
+        row = log.tell(run.desk, run.plan, OperationState.FAILED_LEFTOVER, "undo", error=stuck)
+        return _report(run.plan, "failed", began, run, summary=_LEFT, error=error, row=row)
     row = log.tell(run.desk, run.plan, OperationState.FAILED_CLEAN, "undone", error=error)
     return _report(run.plan, "failed", began, run, summary="nothing is left of the change", error=error, row=row)
 

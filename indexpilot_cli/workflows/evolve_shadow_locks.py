@@ -67,13 +67,13 @@ def brief(
     what: str,
     *,
     exclusive: Sequence[QualifiedName] = (),
-    before: Callable[[], Sequence[str]] | None = None,
+    before: Callable[[], None] | None = None,
 ) -> None:
     """The statements in one transaction that waits ``lock_ms`` at most for each lock, tried again while it is busy.
 
     While a long transaction holds a lock, only every third try asks: behind our request everybody else would wait.
-    ``exclusive`` are tables to lock against everybody first. ``before`` gives more statements, asked under that lock.
-    Raises RefusedError when the locks were never free.
+    ``exclusive`` are tables to lock against everybody first; ``before`` is called under that lock and may refuse.
+    Raises RefusedError when the locks were never free, or the table's name belongs to another table by now.
     """
     for attempt in range(1, run.pace.tries + 1):
         run.check()
@@ -117,7 +117,7 @@ def _once(
     run: Run,
     statements: Sequence[str],
     exclusive: Sequence[QualifiedName],
-    before: Callable[[], Sequence[str]] | None,
+    before: Callable[[], None] | None,
 ) -> None:
     session = run.session
     wait = round(run.pace.lock_ms * (0.5 + random.random() / 2))
@@ -130,10 +130,24 @@ def _once(
         if exclusive:
             session.execute(f"LOCK TABLE {', '.join(map(str, exclusive))} IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
-        for statement in (*(before() if before is not None else ()), *statements):
+        _same_table(run)
+        if before is not None:
+            before()
+        for statement in statements:
             session.execute(statement)
     if exclusive:
         run.lock_seconds = max(run.lock_seconds, time.monotonic() - began)
+
+
+def _same_table(run: Run) -> None:
+    found = build.relation_kind(run.session, run.plan.table)
+    if found is None or found[0] != run.plan.relid:
+        raise RefusedError(
+            f"{run.plan.table.short} is another table now",
+            detail="it was renamed, replaced or dropped",
+            hint="put the name back and run the same command again",
+            code="stale_plan",
+        )
 
 
 def _in_the_way(run: Run, exclusive: Sequence[QualifiedName], what: str, attempt: int) -> bool:

@@ -15,6 +15,7 @@ from indexpilot_cli.model.mutation import Mutation, MutationType
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import OperationState
 from indexpilot_cli.model.shadow import ShadowPlan, Side
+from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.postgres.metadata.room import question
@@ -35,7 +36,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An operation of the log: its plan and its rows in order."""
+    """An operation of the log: its plan (the latest, when it was made anew) and its rows in order."""
 
     plan: ShadowPlan
     rows: tuple[Told, ...]
@@ -97,16 +98,9 @@ def intend(desk: Desk, plan: ShadowPlan, type_text: str, using: str | None) -> i
     )
 
 
-def stories(
-    desk: Desk, table: QualifiedName | None = None, column: str | None = None, op_id: str | None = None
-) -> tuple[Story, ...]:
-    """The operations on the column (or of that id), the oldest first; those of unknown versions are left out."""
-    parameters = {
-        "op_id": op_id,
-        "schema_name": table.schema if table else None,
-        "table_name": table.name if table else None,
-        "field_name": column,
-    }
+def stories(desk: Desk, column: str | None = None) -> tuple[Story, ...]:
+    """The operations on columns of that name (None: all), the oldest first; those of unknown versions are left out."""
+    parameters = {"field_name": column}
     groups: dict[str, list[Told]] = {}
     for row in desk.log.rows(question(desk.log, "shadow_rows", desk.schema), parameters):
         groups.setdefault(row.op_id, []).append(Told(row.id, OperationState(row.state), row.details or {}))
@@ -115,12 +109,14 @@ def stories(
 
 
 def newest_open(desk: Desk, table: QualifiedName, column: str) -> Story | None:
-    """The operation on the column that is not closed, or None."""
-    return next((story for story in reversed(stories(desk, table, column)) if story.open), None)
+    """The operation on the column that is not closed, or None; of this very table, whatever it was called then."""
+    now = build.relation_kind(desk.look, table)
+    mine = (s for s in reversed(stories(desk, column)) if s.open and now is not None and s.plan.relid == now[0])
+    return next(mine, None)
 
 
 def _story(rows: tuple[Told, ...]) -> Story | None:
-    packed = rows[0].details.get("packed")
+    packed = next((row.details["packed"] for row in reversed(rows) if "packed" in row.details), None)
     if not isinstance(packed, str):
         return None
     try:

@@ -192,6 +192,7 @@ class _Assembly:
             reverse_assigned=tried.reverse_assigned,
             pins=self._pins(),
             rewrites=tried.rewrites,
+            old_collation=tried.old_collation,
             new_collation=tried.new_collation,
             indexes=tuple(self._index(row) for row in indexes if row.name in tried.indexes),
             constraints=tuple(self._constraints(constraints)),

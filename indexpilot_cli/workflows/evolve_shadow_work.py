@@ -7,7 +7,7 @@ from indexpilot_cli.evolve import shadow, shadow_steps
 from indexpilot_cli.evolve.shadow import aside, column_name
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.operation import OperationState
-from indexpilot_cli.model.shadow import ShadowIndex, Side, Stage
+from indexpilot_cli.model.shadow import ShadowIndex, ShadowPlan, Side, Stage
 from indexpilot_cli.postgres import backfill, build, shadow_facts
 from indexpilot_cli.postgres.backfill import Work
 from indexpilot_cli.postgres.errors_map import sqlstate
@@ -63,7 +63,34 @@ def swap_in(run: Run, side: Side) -> None:
     name = shadow_facts.not_null_name(run.session, plan.relid, column_name(plan, side))
     statements = shadow_steps.swap(plan, side, run.desk.schema, name)
     run.desk.progress.stage("swapping the columns")
-    brief(run, statements, "swapping the columns", exclusive=shadow_steps.locked_tables(plan))
+    tables = shadow_steps.locked_tables(plan)
+    brief(run, statements, "swapping the columns", exclusive=tables, before=lambda: _as_planned(run, side))
+
+
+def _as_planned(run: Run, side: Side) -> None:
+    """Under the swap's lock: nothing has come to hang on the column that the plan does not know."""
+    plan = run.plan
+    known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
+    column = next((c for c in shadow_facts.columns(run.session, plan.relid) if c.name == plan.column), None)
+    if column is None:
+        raise _changed_meanwhile(plan, side, f"column {plan.column} is gone")
+    different = known ^ shadow_facts.followers(run.session, plan.relid, column.number)
+    if different or (column.default_text is None) != (plan.default is None):
+        raise _changed_meanwhile(plan, side, ", ".join(sorted(different)) or "its default")
+    others = shadow_facts.obstacles(run.session, plan.relid, column.number)
+    if others:
+        raise RefusedError(f"{plan.column} cannot be swapped: {'; '.join(others)} depends on it", code="stale_plan")
+
+
+def _changed_meanwhile(plan: ShadowPlan, side: Side, what: str) -> RefusedError:
+    again = "run the same command again: it takes the new state into account"
+    before = "put it back as it was after the change and run the same command again"
+    return RefusedError(
+        f"{plan.table.short} has changed since the change began",
+        detail=what,
+        hint=again if side is Side.NEW else before,
+        code="stale_plan",
+    )
 
 
 def work_of(run: Run, side: Side) -> Work:
@@ -221,5 +248,6 @@ def drop_indexes(run: Run, side: Side) -> None:
 def harmless(error: IndexPilotError) -> bool:
     """Whether trying again later may succeed, so that nothing has to be taken back."""
     return (
-        isinstance(error, RefusedError) and error.code in ("lock_timeout", "rows_locked", "busy", "not_in_step")
+        isinstance(error, RefusedError)
+        and error.code in ("lock_timeout", "rows_locked", "busy", "not_in_step", "stale_plan")
     ) or sqlstate(error) in ("55P03", "40P01", "57014")

@@ -43,8 +43,8 @@ def fill(dsn, rows):
             " code text NOT NULL, note varchar(60), touched timestamptz)"
         )
         connection.execute(
-            "INSERT INTO public.accounts SELECT i, i %% 1000, (i * 7)::text, 'note ' || i %% 97, now()"
-            " FROM generate_series(1, %s) AS i" % int(rows)
+            "INSERT INTO public.accounts SELECT i, i % 1000, (i * 7)::text, 'note ' || i % 97, now()"
+            f" FROM generate_series(1, {int(rows)}) AS i"
         )
         connection.execute("CREATE INDEX accounts_v ON public.accounts (v)")
         connection.execute("CREATE INDEX accounts_code ON public.accounts (code, v)")

@@ -1,0 +1,308 @@
+"""What an online type change refuses, what makes it take itself back, and what it minds on the way."""
+
+import threading
+import time
+
+import psycopg
+import pytest
+
+from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.requests import Connection, Record
+from indexpilot_cli.model.shadow import ShadowRequest
+from indexpilot_cli.workflows import evolve_shadow
+from indexpilot_cli.workflows.apply_desk import Limits, open_desk
+from indexpilot_cli.workflows.apply_signals import Stop
+from tests.server.evolving_change import Ground, dump
+from tests.server.shadowing import migrated
+from tests.server.test_shadow_rollback import CALM, ITEMS, StopsAt, desk, items, rollback, run, stopped, values
+from tests.servers import new_database
+
+
+@pytest.fixture(scope="module")
+def place(pg):
+    with new_database(pg) as dsn:
+        migrated(dsn)
+        yield Ground(dsn)
+
+
+@pytest.fixture
+def ground(place):
+    """The module's database; the log begins anew for each test."""
+    place.script(
+        "DROP TABLE IF EXISTS public.items, public.kinds, public.gone, public.heard, public.orders CASCADE;"
+        "DROP PUBLICATION IF EXISTS news;"
+        "ALTER TABLE indexpilot.mutation_log DISABLE TRIGGER USER; TRUNCATE indexpilot.mutation_log;"
+        "ALTER TABLE indexpilot.mutation_log ENABLE TRIGGER USER"
+    )
+    return place
+
+
+def states(ground):
+    found = ground.sql("SELECT state FROM indexpilot.mutation_log WHERE mutation_type = 'ALTER_COLUMN' ORDER BY id")
+    return [state for (state,) in found]
+
+
+IN_THE_WAY = {
+    "view seen": "CREATE VIEW public.seen AS SELECT v FROM public.items",
+    "materialized view kept": "CREATE MATERIALIZED VIEW public.kept AS SELECT v + 1 AS w FROM public.items",
+    "constraint orders_v_fkey": "ALTER TABLE public.items ADD UNIQUE (v); CREATE TABLE public.orders"
+    " (v integer REFERENCES public.items (v))",
+    "column twice": "ALTER TABLE public.items ADD twice integer GENERATED ALWAYS AS (v * 2) STORED",
+    "policy": "CREATE POLICY mine ON public.items USING (v > 0)",
+    "trigger on_v": "CREATE OR REPLACE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+    "CREATE TRIGGER on_v BEFORE UPDATE OF v ON public.items FOR EACH ROW EXECUTE FUNCTION public.f()",
+    "inheritance": "CREATE TABLE public.child () INHERITS (public.items)",
+    "rewrite rules": "CREATE RULE r AS ON UPDATE TO public.items DO ALSO NOTHING",
+    "published (news)": "CREATE PUBLICATION news FOR TABLE public.items",
+    "exclusion constraint items_v_excl": "ALTER TABLE public.items ADD EXCLUDE (v WITH =)",
+}
+
+
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_what_cannot_follow_is_named_and_nothing_is_changed(ground, what):
+    items(ground, value="i")
+    ground.script(IN_THE_WAY[what])
+    before = dump(ground.dsn)
+    with pytest.raises(RefusedError) as caught:
+        run(ground)
+    assert what in caught.value.detail and caught.value.code == "shadow_unsupported"
+    assert dump(ground.dsn) == before and states(ground) == []
+
+
+@pytest.mark.parametrize(
+    ("type_name", "using", "kind"),
+    [
+        ("no_such_type", None, UsageError),
+        ("integer", "no_such_column", UsageError),
+        ("integer", "(SELECT 1)", UsageError),
+        ("date", None, UsageError),
+        ("integer", "(random() * 10)::integer", RefusedError),
+        ("integer, DROP COLUMN note", None, UsageError),
+    ],
+)
+def test_what_does_not_work_is_said_before_anything_is_changed(ground, type_name, using, kind):
+    items(ground)
+    before = dump(ground.dsn)
+    with pytest.raises(kind):
+        run(ground, type_name, using=using)
+    assert dump(ground.dsn) == before and states(ground) == []
+
+
+def test_values_are_tried_before_anything_is_changed(ground):
+    items(ground, type_name="text", value="CASE WHEN i = 250 THEN 'none' ELSE i::text END")
+    before = dump(ground.dsn)
+    with pytest.raises(RefusedError, match="none") as caught:
+        run(ground, "integer", using="v::integer")
+    assert caught.value.code == "bad_values" and dump(ground.dsn) == before and states(ground) == []
+    items(ground, type_name="varchar(60)", value="repeat('x', i % 30)")
+    with pytest.raises(RefusedError, match="too long"):
+        run(ground, "varchar(20)")
+
+
+def test_a_duplicate_of_the_new_type_takes_everything_back(ground):
+    items(ground, type_name="text", value="CASE WHEN i = 2 THEN '01' ELSE i::text END")
+    ground.script("ALTER TABLE public.items ADD UNIQUE (v); CREATE INDEX items_first ON public.items (v, id)")
+    before = dump(ground.dsn)
+    report = run(ground, "integer", using="v::integer")
+    assert (report.outcome, report.error_code) == ("failed", "statement_failed") and "uniqu" in report.error
+    assert dump(ground.dsn) == before and states(ground)[-1] == "FAILED_CLEAN"
+    ground.script("UPDATE public.items SET v = '2' WHERE id = 2")
+    assert run(ground, "integer", using="v::integer").outcome == "done"
+
+
+def test_looking_changes_nothing(ground):
+    items(ground, "default", "not null", "index", "constraint", "comment", "privilege")
+    before = dump(ground.dsn)
+    with desk(ground) as opened:
+        plan = evolve_shadow.plan_shadow(opened, ShadowRequest(ITEMS, "v", "bigint"))
+    assert plan.rewrites
+    assert {i.name for i in plan.indexes} == {"items_v", "items_part", "items_uni", "v_u"}
+    assert dump(ground.dsn) == before and states(ground) == []
+    items(ground)
+    with desk(ground) as opened:
+        assert not evolve_shadow.plan_shadow(opened, ShadowRequest(ITEMS, "note", "varchar")).rewrites
+
+
+def test_the_users_triggers_do_not_run_for_the_filling_but_for_everybody_else(ground):
+    items(ground)
+    ground.script(
+        "CREATE TABLE public.heard (id integer);"
+        "CREATE OR REPLACE FUNCTION public.hear() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN NEW.v := NEW.v + 1000; INSERT INTO public.heard VALUES (NEW.id); RETURN NEW; END';"
+        "CREATE TRIGGER hear BEFORE UPDATE ON public.items FOR EACH ROW EXECUTE FUNCTION public.hear()"
+    )
+    held = values(ground)
+    assert stopped(ground, "ANALYZE").outcome == "interrupted"
+    assert ground.sql("SELECT count(*) FROM public.heard") == [(0,)]
+    ground.script("UPDATE public.items SET note = 'new' WHERE id = 1")
+    assert run(ground).outcome == "done"
+    assert ground.sql("SELECT count(*) FROM public.heard") == [(1,)]
+    assert values(ground) == [(1, str(int(held[0][1]) + 1000)), *held[1:]]
+
+
+@pytest.fixture
+def owner(ground):
+    """A role that owns the table and may write the log, and one that only writes the table."""
+    items(ground)
+    names = [f"{name}_{ground.dsn.partition('t_')[2][:8]}" for name in ("owner", "writer")]
+    owner, writer = names
+    ground.script(
+        f"CREATE ROLE {owner} LOGIN; CREATE ROLE {writer} LOGIN; ALTER TABLE public.items OWNER TO {owner};"
+        f"GRANT ALL ON SCHEMA public, indexpilot TO {owner};"
+        f"GRANT ALL ON ALL TABLES IN SCHEMA indexpilot TO {owner};"
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA indexpilot TO {owner};"
+        f"GRANT USAGE ON SCHEMA public TO {writer};"
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON public.items TO {writer}"
+    )
+    yield tuple(psycopg.conninfo.make_conninfo(ground.dsn, user=name) for name in names)
+    ground.script(f"DROP OWNED BY {owner}, {writer} CASCADE; DROP ROLE {owner}, {writer}")
+
+
+def run_as(dsn, title=None, **more):
+    stop = Stop()
+    progress = StopsAt(stop, title or "never")
+    with open_desk(Connection(dsn), Record("owner", "1", "x"), progress, stop, Limits()) as opened:
+        return evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", "bigint", pace=CALM, **more))
+
+
+def test_an_ordinary_owner_and_writers_that_know_nothing_of_us(ground, owner):
+    owning, writing = owner
+    before = dump(ground.dsn)
+    assert run_as(owning, "ANALYZE").outcome == "interrupted"
+    with psycopg.connect(writing, autocommit=True) as connection:
+        connection.execute("INSERT INTO public.items (id, v) VALUES (7777, 77)")
+        connection.execute("UPDATE public.items SET v = 88 WHERE id = 1")
+    assert run_as(owning).outcome == "done"
+    assert dict(values(ground))[7777] == "77" and dict(values(ground))[1] == "88"
+    assert rollback(ground).outcome == "reverted"
+    assert dump(ground.dsn) == before
+
+
+def test_without_superuser_rights_triggers_need_a_word(ground, owner):
+    ground.script(
+        "CREATE OR REPLACE FUNCTION public.hear() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER hear AFTER UPDATE ON public.items FOR EACH STATEMENT EXECUTE FUNCTION public.hear()"
+    )
+    with pytest.raises(RefusedError) as caught:
+        run_as(owner[0])
+    assert "hear" in caught.value.detail
+    assert run_as(owner[0], fire_triggers=True).outcome == "done"
+
+
+def test_a_value_that_depends_on_a_setting_is_the_same_whoever_writes(ground):
+    items(ground, type_name="timestamp", value="timestamp '2026-01-01' + i * interval '1 hour'")
+    assert stopped(ground, "ANALYZE", "timestamptz").outcome == "interrupted"
+    ground.script("SET TimeZone = 'Asia/Tokyo'; UPDATE public.items SET v = '2026-07-01 12:00' WHERE id = 1")
+    assert run(ground, "timestamptz").outcome == "done"
+    zone = "SELECT v = ('2026-07-01 12:00'::timestamp AT TIME ZONE current_setting('TimeZone')) FROM public.items"
+    assert ground.sql(f"{zone} WHERE id = 1") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after", "using"),
+    [
+        ("text", "'{\"a\": ' || i || '}'", "json", "v::json"),
+        ("jsonb", "to_jsonb(i)", "json", None),
+        ("integer", "i % 50", "numeric(12,3)", "v / 8.0 + length(note)"),
+        ("char(12)", "'c' || i", "text", None),
+        ("integer[]", "ARRAY[i, NULL]", "bigint[]", None),
+        ("double precision", "CASE i % 3 WHEN 0 THEN 'NaN' ELSE i / 3.0 END", "real", None),
+        ("text", "'v' || i", 'text COLLATE "C"', None),
+    ],
+)
+def test_any_type_can_be_compared(ground, before, value, after, using):
+    items(ground, type_name=before, value=value)
+    schema, held = dump(ground.dsn), values(ground)
+    assert run(ground, after, using=using).outcome == "done"
+    ours = values(ground)
+    assert rollback(ground).outcome == "reverted"
+    assert dump(ground.dsn) == schema and values(ground) == held
+    tail = f" USING {using}" if using else ""
+    ground.script(f"ALTER TABLE public.items ALTER v TYPE {after}{tail}")
+    assert ours == values(ground)
+
+
+QUOTED = """
+CREATE SCHEMA "A b";
+CREATE TABLE "A b"."My ""Table" ("Key" integer PRIMARY KEY,
+    "a %s 'c" integer DEFAULT 3 CONSTRAINT "Not %%" CHECK ("a %s 'c" > 0), "order" text);
+CREATE INDEX "I %s" ON "A b"."My ""Table" ("a %s 'c", "order");
+INSERT INTO "A b"."My ""Table" SELECT i, i, i FROM generate_series(1, 50) AS i
+"""
+
+
+def test_names_that_need_quoting(ground):
+    ground.script(QUOTED)
+    table, column = QualifiedName("A b", 'My "Table'), "a %s 'c"
+    before = dump(ground.dsn)
+    with desk(ground) as opened:
+        wanted = ShadowRequest(table, column, "bigint", using=f'"{column}" * 2 + length("order")', pace=CALM)
+        assert evolve_shadow.run_shadow(opened, wanted).outcome == "done"
+        assert ground.sql(f'SELECT sum("{column}")::integer FROM "A b"."My ""Table"') == [(2641,)]
+        assert evolve_shadow.rollback_shadow(opened, table, column, CALM).outcome == "reverted"
+    assert dump(ground.dsn) == before
+
+
+def test_an_index_that_comes_in_the_middle_is_carried_over(ground):
+    items(ground, "index")
+    assert stopped(ground, "ANALYZE").outcome == "interrupted"
+    ground.script("CREATE INDEX late ON public.items (v, note)")
+    assert run(ground).outcome == "done"
+    assert ground.sql("SELECT pg_get_indexdef('public.late'::regclass)")[0][0].endswith("(v, note)")
+
+
+def test_a_table_of_another_name_is_left_alone(ground):
+    items(ground)
+    assert stopped(ground, "ANALYZE").outcome == "interrupted"
+    ground.script("ALTER TABLE public.items RENAME TO gone; CREATE TABLE public.items (id integer, v integer)")
+    with pytest.raises(RefusedError) as caught:
+        rollback(ground)
+    assert caught.value.code == "nothing_open"
+    assert run(ground, "numeric").outcome == "done"  # another table, another change
+    gone = QualifiedName("public", "gone")
+    before = dump(ground.dsn)
+    with desk(ground) as opened, pytest.raises(RefusedError, match="another table"):
+        evolve_shadow.rollback_shadow(opened, gone, "v", CALM)
+    assert dump(ground.dsn) == before
+    ground.script("DROP TABLE public.items; ALTER TABLE public.gone RENAME TO items")
+    assert rollback(ground).outcome == "reverted"
+
+
+def test_rows_that_somebody_keeps_locked_are_waited_for(ground):
+    items(ground)
+    with psycopg.connect(ground.dsn) as holder:
+        holder.execute("SELECT FROM public.items WHERE id = 100 FOR UPDATE")
+        report = []
+        thread = threading.Thread(target=lambda: report.append(stopped(ground, "ANALYZE")))
+        with psycopg.connect(ground.dsn, autocommit=True) as looking:
+            thread.start()
+            eventually(lambda: looking.execute("SELECT count(*) FROM public.items WHERE id = 1").fetchone())
+            time.sleep(1.0)
+            filled = "SELECT count(*) FROM public.items"
+            assert looking.execute(filled).fetchone()[0] > 0
+        holder.rollback()
+        thread.join(60)
+    assert report[0].outcome == "interrupted"
+    assert ground.sql("SELECT count(*) FROM public.items WHERE v_indexpilot_new IS DISTINCT FROM v") == [(0,)]
+
+
+def eventually(look, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_the_same_again_is_no_work_and_another_change_is_refused(ground):
+    items(ground)
+    assert run(ground).outcome == "done"
+    assert run(ground).outcome == "already_done"
+    with pytest.raises(RefusedError) as caught:
+        run(ground, "numeric")
+    assert caught.value.code == "other_change_open"
+    with desk(ground) as opened:
+        assert [plan.column for plan in evolve_shadow.open_changes(opened)] == ["v"]
+        evolve_shadow.finish_shadow(opened, ITEMS, "v", CALM)
+        assert evolve_shadow.open_changes(opened) == ()
+    assert run(ground).outcome == "already_done"
