@@ -49,12 +49,13 @@ class Run:
         }
 
 
-def change(run: Run, kind: str, table: str, column: str, **asked: Any) -> int:
-    """Show or carry out the operation; the exit code."""
+def change(run: Run, kind: str, table: str, column: str, *, finish: bool = False, **asked: Any) -> int:
+    """Show or carry out the operation (or the last part of an online one); the exit code."""
     from indexpilot_cli.model.requests import ChangeRequest, WorkloadRequest
     from indexpilot_cli.render.views.schema_change import question, view
-    from indexpilot_cli.workflows.evolve_execute import run as workflow
+    from indexpilot_cli.workflows import evolve_execute, evolve_finish
 
+    workflow = evolve_finish.run if finish else evolve_execute.run
     request = ChangeRequest(
         kind,
         table,

@@ -118,7 +118,7 @@ def _execute(
 
 def _at_desk(desk: Desk, request: ChangeRequest, confirm: Confirm, classify: Classify | None) -> Outcome[ChangeResult]:
     server = look(desk.look, metadata_schema=desk.schema).server
-    _permit(verdicts(desk, request))
+    permit(verdicts(desk, request))
     job = _job(desk, request, classify)
     waiting = _waiting(desk.look, job.change.relid, _own(desk))
     shown = ChangeResult(
@@ -147,7 +147,7 @@ _VERDICTS = {"done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 
 def _job(desk: Desk, request: ChangeRequest, classify: Classify | None) -> Job:
     """The change to carry out: one whose steps stand already, else a new one. Raises what is wrong with it."""
     with open_reader(request.connection) as session:
-        table = _named(desk, session, request)
+        table = named(desk, session, request)
         found = None if table is None else _begun(desk, request, *table)
         if found is not None:
             change, before = found.change, found.before
@@ -164,7 +164,7 @@ def _job(desk: Desk, request: ChangeRequest, classify: Classify | None) -> Job:
     return Job(change, prepared.before, known, str(uuid.uuid4()), change.undo)
 
 
-def _named(desk: Desk, session: Session, request: ChangeRequest) -> tuple[QualifiedName, int] | None:
+def named(desk: Desk, session: Session, request: ChangeRequest) -> tuple[QualifiedName, int] | None:
     """The table that is meant and its oid."""
     from indexpilot_cli.workflows.history import split_table
 
@@ -299,7 +299,7 @@ def verdicts(desk: Desk, request: ChangeRequest) -> tuple[Verdict, ...]:
     )
 
 
-def _permit(found: tuple[Verdict, ...]) -> None:
+def permit(found: tuple[Verdict, ...]) -> None:
     no = [v for v in found if not v.allowed]
     if no:
         raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)

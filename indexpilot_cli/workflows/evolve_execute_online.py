@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.requests import ChangeRequest
@@ -100,15 +102,19 @@ def take_back(desk: Desk, plan: ShadowPlan, number: int, *, execute: bool) -> Un
     )
 
 
-def finish(desk: Desk, table: QualifiedName, column: str) -> ChangeResult:
-    """Drop the old column that was kept. Raises RefusedError when there is none."""
+def finish(desk: Desk, table: QualifiedName, column: str, *, execute: bool) -> ChangeResult:
+    """Drop the old column that was kept, or show that. Raises RefusedError when there is none."""
     change = open_change(desk, table, column)
     if change is None:
         raise RefusedError(f"no online change of {table.short}.{column} is open", code="nothing_open")
+    step = StepReport("drop the old column", "planned", (), Span.BRIEF.value, "ACCESS EXCLUSIVE")
+    end = Undo((), loss=f"after that there is no way back to the old type of {column}")
+    if not execute:
+        return ChangeResult(change, "planned", (step,), end)
     report = evolve_shadow.finish_shadow(desk, table, column)
     outcome = _OUTCOMES[report.outcome]
-    step = StepReport("drop the old column", outcome if outcome != "partial" else "failed", (), Span.BRIEF.value, "")
-    return ChangeResult(change, outcome, (step,), Undo(()), report.mutation_id, report.op_id, error=report.error)
+    done = replace(step, outcome="done" if outcome == "done" else "failed", tries=1)
+    return ChangeResult(change, outcome, (done,), end, report.mutation_id, report.op_id, error=report.error)
 
 
 def _as_change(plan: ShadowPlan) -> SchemaChange:

@@ -1,4 +1,4 @@
-"""``indexpilot schema-evolve add-column``, ``drop-column``, ``alter-type``, ``rename-column`` and ``rollback``."""
+"""The operations of ``indexpilot schema-evolve``: four changes of a column, the way back, and the end of it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,19 @@ def add_column(
     from indexpilot_cli.cli.schema_change import Run, change
 
     run = Run(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
-    asked = {"type": type, "default": default, "not_null": not_null, "comment": comment, "unique": unique}
-    return change(run, "add_column", table, column, **asked, references=references, force=force)
+    return change(
+        run,
+        "add_column",
+        table,
+        column,
+        type=type,
+        default=default,
+        not_null=not_null,
+        comment=comment,
+        unique=unique,
+        references=references,
+        force=force,
+    )
 
 
 @command("schema-evolve drop-column", *SERVER, sql=True)
@@ -126,10 +137,30 @@ def rollback(
     return take_back(run, target, last=last, fill=fill, force=force)
 
 
+@command("schema-evolve finish", *SERVER, sql=True)
+def finish(
+    session: Session,
+    *,
+    table: own.Table,
+    column: own.TheColumn,
+    lock_timeout: apply.LockTimeout = None,
+    retries: apply.Retries = 5,
+    execute: own.Execute = False,
+    yes: opt.Yes = False,
+    exit_code: opt.ExitCode = False,
+) -> int:
+    """Drop the old column that an online type change kept; after that there is no way back."""
+    from indexpilot_cli.cli.schema_change import Run, change
+
+    run = Run(session, lock_timeout, retries, execute, yes, exit_code)
+    return change(run, "alter_type", table, column, finish=True)
+
+
 COMMANDS = {
     "add-column": add_column,
     "drop-column": drop_column,
     "alter-type": alter_type,
     "rename-column": rename_column,
     "rollback": rollback,
+    "finish": finish,
 }

@@ -369,9 +369,11 @@ def outcomes():
         init,
         recommend,
         rollback,
+        schema_change,
         schema_evolve,
         snapshot,
     )
+    from tests.unit.render import schema_change_samples as changes
     from tests.unit.render import schema_evolve_samples as evolve
 
     settings = (
@@ -415,6 +417,8 @@ def outcomes():
         ("bypass", BypassResult("status", True, ()), bypass.view(BypassResult("status", True, ()))),
         ("plan_approve", APPROVED, bypass.approved(APPROVED)),
         *(("schema-evolve", r, schema_evolve.view(r, verbose=True, fix=True)) for r in evolve.PLAIN.values()),
+        *(("schema_evolve_change", r, schema_change.view(r, verbose=True)) for r in changes.CHANGES),
+        *(("schema_evolve_rollback", r, schema_change.undo_view(r)) for r in changes.UNDONE),
     ]
     return [
         (name, Outcome(name, result, server=SERVER, warnings=WARNINGS, next=("indexpilot doctor",)), doc)

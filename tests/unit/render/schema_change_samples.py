@@ -1,0 +1,60 @@
+"""Results of schema changes for the tests of forms."""
+
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.schema_change import (
+    Affected,
+    ChangeKind,
+    ChangeResult,
+    Classified,
+    Impact,
+    Problem,
+    QueryAffected,
+    SchemaChange,
+    Span,
+    Step,
+    StepReport,
+    Undo,
+    UndoResult,
+    Work,
+)
+
+ORDERS = QualifiedName("public", "orders")
+SAVED = QualifiedName("indexpilot", "saved_orders_status_c1")
+UNDO = Undo(("ALTER TABLE public.orders ADD COLUMN status text",), ("ANALYZE public.orders (status)",), saved=SAVED)
+LOST = Undo(("ALTER TABLE public.orders ADD COLUMN status text",), loss="DATA LOSS: the values are gone", notes=("n",))
+IMPACT = Impact(
+    (Affected("index", "orders_status_idx", "disappears", "", "CREATE INDEX …"), Affected("view", "v", "blocks")),
+    (QueryAffected("q-1", "SELECT status FROM orders", 10.0, 0.25, "breaks"),),
+    3,
+    ("public.orders_1",),
+    ("a note",),
+)
+DROP = SchemaChange(
+    ChangeKind.DROP, ORDERS, "status", 1, (Step("drop status", ("ALTER TABLE …",)),), UNDO, IMPACT, bytes=1 << 30
+)
+TYPE = SchemaChange(
+    ChangeKind.TYPE,
+    ORDERS,
+    "id",
+    1,
+    (Step("change id", ("ALTER TABLE …",), span=Span.READS), Step("analyze id", ("ANALYZE",), how="analyze")),
+    LOST,
+    Impact(queries=None),
+    Classified(Work.REWRITE, "stored differently"),
+    1000,
+    12.0,
+    type="bigint",
+)
+PLANNED = tuple(StepReport(s.title, "planned", s.statements, s.span.value, s.lock) for s in TYPE.steps)
+DONE = (StepReport("drop status", "done", ("ALTER TABLE …",), "brief lock", "ACCESS EXCLUSIVE", 4.0, 1, 7, ("pid 3",)),)
+CHANGES = (
+    ChangeResult(DROP, "done", DONE, UNDO, 5, "op", waiting=("pid 7 holds a lock",), resumed=True),
+    ChangeResult(TYPE, "planned", PLANNED, LOST),
+    ChangeResult(DROP, "refused", DONE, UNDO, problems=(Problem("dependents", "view v needs it", "drop it", 6),)),
+    ChangeResult(TYPE, "partial", (), LOST, 6, error="a lock was not free", error_code="lock_timeout"),
+)
+UNDONE = (
+    UndoResult(5, ChangeKind.DROP, ORDERS, "status", "planned", LOST, PLANNED, notes=("n",)),
+    UndoResult(5, ChangeKind.DROP, ORDERS, "status", "done", UNDO, DONE, 9),
+    UndoResult(5, ChangeKind.DROP, ORDERS, "status", "failed", UNDO, (), 9, "why", None),
+)
