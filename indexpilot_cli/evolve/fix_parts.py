@@ -14,7 +14,7 @@ NAME_BYTES = 63
 NOT_NULL_NOT_VALID = 180000
 DETACH_CONCURRENTLY = 140000
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
-_ON = re.compile(rf"\bON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE)
+_ON = re.compile(rf'"(?:[^"]|"")*"|\bON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\s*\.\s*{_NAME})?)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def constraint_name(action: Action) -> str:
 
 def on_table(sql: str, table: str) -> str | None:
     """A CREATE INDEX text with another table; None where the table cannot be found in it."""
-    match = _ON.search(sql)
+    match = next((m for m in _ON.finditer(sql) if m["table"]), None)
     if match is None:
         return None
     return sql[: match.start()] + f"ON {table}" + sql[match.end() :]

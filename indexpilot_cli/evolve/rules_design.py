@@ -116,9 +116,17 @@ def _names(case: Case, action: Action) -> Iterator[Finding]:
     elif action.kind in renamed:
         names = (action.new_name,)
     for name in names:
-        if name is not None and len(name.encode()) > _NAME_BYTES:
-            kept = name.encode()[:_NAME_BYTES].decode(errors="ignore")
-            yield case.finding("D06", f"{name} has {len(name.encode())} bytes: the server keeps {kept}")
+        # The parser has cut the name already: the text still has all of it.
+        whole = re.search(rf"{re.escape(name)}[\w$]+", case.written.sql, re.I) if name and _cut(name) else None
+        if whole is not None:
+            yield case.finding(
+                "D06", f"{whole.group()} has {len(whole.group().encode())} bytes: the server keeps {name}"
+            )
+
+
+def _cut(name: str) -> bool:
+    """Whether a name is as long as names get, or was cut within a letter of several bytes."""
+    return len(name.encode()) > _NAME_BYTES - 4
 
 
 def _unqualified(review: Review) -> Iterator[Finding]:
