@@ -195,7 +195,7 @@ class WireSession:
             answer.lost_messages += 1
             return
         fields = _fields(body)
-        answer.messages.append(Message(fields.get("V", ""), fields.get("C", ""), fields.get("M", "")[:MOST_TEXT]))
+        answer.messages.append(Message(fields.get("V", ""), fields.get("C", ""), _plain(fields.get("M", ""))))
 
     def _header(self) -> tuple[bytes, int]:
         if self._head is None:
@@ -269,6 +269,11 @@ def _row(body: bytes) -> tuple[str | None, ...]:
     return tuple(values)
 
 
+def _plain(text: str) -> str:
+    """Words to print: no control characters, which a terminal would obey."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MOST_TEXT])
+
+
 def _columns(body: bytes) -> tuple[tuple[str, int], ...]:
     (count,) = struct.unpack_from("!h", body)
     at, found = 2, []
@@ -290,8 +295,8 @@ def _error(body: bytes) -> SqlError:
     position = fields.get("P", "")
     return SqlError(
         sqlstate=fields.get("C", ""),
-        message=fields.get("M", "")[:MOST_TEXT],
-        detail=fields["D"][:MOST_TEXT] if "D" in fields else None,
-        hint=fields["H"][:MOST_TEXT] if "H" in fields else None,
+        message=_plain(fields.get("M", "")),
+        detail=_plain(fields["D"]) if "D" in fields else None,
+        hint=_plain(fields["H"]) if "H" in fields else None,
         position=int(position) if position.isdigit() else None,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.names import quote_identifier
 from indexpilot_cli.model.observation import MigrationObservation
@@ -92,6 +91,7 @@ class Clone:
 
         What it does to ``before`` stays there too: run it in a transaction that is rolled back.
         """
+        self._sandbox.revive()
         return UntrustedSession(self._sandbox, {"before": PRISTINE, "after": self.database}.get(which, which))
 
     def copy(self, which: str, name: str) -> tuple[str, Storage]:
@@ -151,13 +151,9 @@ class Clone:
         return int(admin.value("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", [name]))
 
     def _recover(self) -> None:
-        """Make the server usable again after an end by force, and the database after its owner's whims."""
+        """Let sessions in again, whatever the database's owner did to it."""
+        self._sandbox.revive()
         admin = self._sandbox.admin
-        try:
-            admin.value("SELECT 1")
-        except IndexPilotError:
-            self._sandbox.restart()
-            admin = self._sandbox.admin
         database = quote_identifier(self.database)
         admin.execute(f"GRANT ALL ON DATABASE {database} TO {OWNER}")
         admin.execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT -1 IS_TEMPLATE false")

@@ -37,7 +37,7 @@ class Surroundings:
 
 def missing_role(error: SqlError) -> str | None:
     """The role a statement asked for in vain."""
-    match = _ROLE.fullmatch(error.message) if error.sqlstate == "42704" else None
+    match = _ROLE.fullmatch(error.message) if error.sqlstate in ("42704", "22023") else None
     return match[1] if match else None
 
 

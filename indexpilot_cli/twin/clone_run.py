@@ -29,10 +29,10 @@ from indexpilot_cli.twin.clone_work import Scene, locks_of, names_of, work_of
 from indexpilot_cli.twin.sandbox import Sandbox
 from indexpilot_cli.twin.sandbox_session import UntrustedSession
 
-_CONTROL = re.compile(
-    r"\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b", re.I
-)
+_CONTROL = re.compile(r"\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release)\b", re.I)
+_PREPARED = re.compile(r"\s*(?P<begin>prepare\s+transaction|(?:commit|rollback)\s+prepared)\b", re.I)
 _QUIET = re.compile(r"\s*(set|reset|show|discard)\b", re.I)
+_FIRST = re.compile(r"\s*(set\s+(local\s+|session\s+)?(transaction|characteristics)|discard)\b", re.I)
 _TRY = "indexpilot_try"
 _GRANT = "indexpilot_grant"
 _LOUD = "client_min_messages TO debug1"
@@ -76,7 +76,11 @@ class Runner:
 
     def run(self, migration: Migration, method: str) -> MigrationObservation:
         """What each statement did, and the file as a whole."""
-        self._begin_scene()
+        try:
+            self._begin_scene()
+        except Blind as blind:
+            self._stop(str(blind))
+            self._session.close()
         first = dict(self._objects)
         if migration.one_transaction:
             self._session.tell("BEGIN")
@@ -109,6 +113,8 @@ class Runner:
             return self._not_run(statement, str(blind))
 
     def _seen_through(self, statement: MigrationStatement) -> StatementObservation:
+        if _PREPARED.match(statement.sql):
+            return self._prepared(statement)
         if _CONTROL.match(statement.sql):
             return self._control(statement)
         if _QUIET.match(statement.sql):
@@ -130,21 +136,36 @@ class Runner:
         number = was.number if was else self._number
         return ran(statement, answer, number)
 
-    def _plain(self, statement: MigrationStatement) -> StatementObservation:
-        """SET and its like: it must not come after a look, for some of them must be a transaction's first word."""
+    def _prepared(self, statement: MigrationStatement) -> StatementObservation:
+        """Two-phase commit is off in the sandbox; what it would prepare is committed, for what follows to see it."""
         number = self._open.number if self._open else self._next()
-        answer = self._send(statement)
+        if self._open is not None and statement.sql.lstrip()[:1] in "pP":
+            ended = self._session.tell("COMMIT", self._limits.statement_seconds)
+            self._leave(committed=ended.tags[-1:] == ["COMMIT"])
+        return not_run(statement, number, "the sandbox has no prepared transactions")
+
+    def _plain(self, statement: MigrationStatement) -> StatementObservation:
+        """SET and its like lock nothing; some must be a transaction's first word, before any look."""
+        number = self._open.number if self._open else self._next()
+        within = self._open is not None and not _FIRST.match(statement.sql)
+        answer = self._tried(statement) if within else self._send(statement)
+        while self._made_role(answer):
+            if within:
+                self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}")
+            self._let_in(self._roles[-1:])
+            answer = self._tried(statement) if within else self._send(statement)
         if answer.error or answer.overrun:
-            return self._failure(statement, answer, number)
+            failure = self._failure(statement, answer, number)
+            return self._gone_on(failure) if within else failure
+        if within:
+            self._session.tell(f"RELEASE SAVEPOINT {_TRY}")
         return ran(statement, answer, number)
 
     def _alone(self, statement: MigrationStatement) -> StatementObservation:
         number = self._next()
         before = self._look("BEGIN", f"SET LOCAL {_LOUD}")
         answer = self._send(statement)
-        for _ in range(_MOST_ROLES):
-            if not self._made_role(answer):
-                break
+        while self._made_role(answer):
             self._session.tell("ROLLBACK")
             self._let_in(self._roles[-1:])
             before = self._look("BEGIN", f"SET LOCAL {_LOUD}")
@@ -169,9 +190,7 @@ class Runner:
         before = transaction.last or self._look()
         transaction.last = before
         answer = self._tried(statement)
-        for _ in range(_MOST_ROLES):
-            if not self._made_role(answer):
-                break
+        while self._made_role(answer):
             self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}")
             self._let_in(self._roles[-1:])
             answer = self._tried(statement)
@@ -180,8 +199,11 @@ class Runner:
             seen = self._seen(statement, answer, before, transaction.number)
             transaction.last = self._look()
             return seen
-        failure = self._failure(statement, answer, transaction.number)
-        if failure.state is RunState.NOT_RUN:
+        return self._gone_on(self._failure(statement, answer, transaction.number))
+
+    def _gone_on(self, failure: StatementObservation) -> StatementObservation:
+        """Go on in the transaction after a statement that the sandbox did not run."""
+        if failure.state is RunState.NOT_RUN and not self._session.dead:
             back = self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}; RELEASE SAVEPOINT {_TRY}")
             if back.error or not self._session.in_transaction:
                 self._stop("the transaction could not be continued after a statement that was not run")
@@ -309,7 +331,7 @@ class Runner:
 
     def _made_role(self, answer: Answer) -> bool:
         name = missing_role(answer.error) if answer.error else None
-        if name is None or not self._sandbox.make_role(name):
+        if name is None or len(self._roles) >= _MOST_ROLES or not self._sandbox.make_role(name):
             return False
         self._roles.append(name)
         return True

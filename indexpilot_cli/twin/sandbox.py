@@ -71,6 +71,7 @@ class Sandbox:
         self.limits = limits
         self.roles: list[str] = []
         self._full = 0
+        self._killed = False
         self._admin: Session | None = None
 
     @property
@@ -118,13 +119,25 @@ class Sandbox:
 
     def kill(self, backend: int) -> None:
         """End a server process that does not listen; the whole server goes down with it."""
+        self._killed = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(backend, signal.SIGKILL)
+
+    def revive(self) -> None:
+        """Start the server again where an end by force took it down; what was committed is still there."""
+        if not self._killed:
+            try:
+                self.admin.value("SELECT 1")
+            except IndexPilotError:
+                self._killed = True
+        if self._killed:
+            self.restart()
 
     def restart(self) -> None:
         """Stop whatever runs, at once, and start again."""
         self._end_admin()
         self._server.stop("immediate")
+        self._killed = False
         self.start()
 
     @contextlib.contextmanager

@@ -14,7 +14,14 @@ _PATIENCE = 2.0  # seconds a session has to obey
 _LOOK_EVERY = 0.5  # seconds between two measurements of the data directory
 _OUR_SECONDS = 60.0  # for questions of ours
 # On empty tables everything is cheap: here a sequential scan shall mean that no index serves.
-_OPTIONS = "-c enable_seqscan=off -c enable_indexonlyscan=off -c statement_timeout=0 -c lock_timeout=0"
+_STARTS_WITH = {
+    "enable_seqscan": "off",
+    "enable_indexonlyscan": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+_OPTIONS = " ".join(f"-c {name}={value}" for name, value in _STARTS_WITH.items())
 
 
 class UntrustedSession:
@@ -33,7 +40,13 @@ class UntrustedSession:
 
     def close(self) -> None:
         """End the session."""
+        self.dead = True
         self._wire.close()
+
+    @property
+    def backend_pid(self) -> int:
+        """The server's process for the session."""
+        return self._wire.pid
 
     @property
     def in_transaction(self) -> bool:

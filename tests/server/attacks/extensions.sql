@@ -1,0 +1,26 @@
+-- Extensions that reach out of the database, and languages without a cage.
+CREATE EXTENSION dblink;
+CREATE EXTENSION postgres_fdw;
+CREATE EXTENSION file_fdw;
+CREATE EXTENSION adminpack;
+CREATE EXTENSION plpython3u;
+CREATE EXTENSION plperlu;
+CREATE EXTENSION pageinspect;
+DO $$ BEGIN CREATE EXTENSION file_fdw; END $$;
+SELECT dblink_connect('host={socket} user=indexpilot dbname=postgres');
+SELECT * FROM dblink('host={socket} user=indexpilot dbname=postgres', 'COPY (SELECT 1) TO PROGRAM ''touch {canary}/dblink''') AS t (x text);
+SELECT dblink_exec('host={socket} user=indexpilot dbname=postgres', 'CREATE ROLE boss SUPERUSER');
+CREATE SERVER self FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{socket}', dbname 'postgres');
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE passwords (line text) SERVER files OPTIONS (filename '/etc/passwd');
+CREATE FUNCTION py() RETURNS void LANGUAGE plpython3u AS $$ open('{canary}/python', 'w') $$;
+CREATE FUNCTION evil() RETURNS int LANGUAGE c AS '/tmp/evil.so', 'evil';
+CREATE FUNCTION system(cstring) RETURNS int LANGUAGE c AS '/lib/x86_64-linux-gnu/libc.so.6', 'system';
+CREATE FUNCTION inner_one(text) RETURNS text LANGUAGE internal AS 'pg_read_file_all';
+DO LANGUAGE plpython3u $$ open('{canary}/python', 'w') $$;
+CREATE LANGUAGE plpython3u;
+LOAD '/tmp/evil.so';
+LOAD '$libdir/plugins/../dblink';
+SET local_preload_libraries = '../../evil';
+CREATE EXTENSION IF NOT EXISTS citext;
+CREATE EXTENSION "../../evil";

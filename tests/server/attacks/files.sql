@@ -1,0 +1,21 @@
+-- Files of the server's machine, written and read.
+COPY c TO '{canary}/copied';
+COPY c FROM '/etc/passwd';
+SELECT lo_import('/etc/passwd');
+SELECT lo_export(lo_from_bytea(0, 'x'), '{canary}/exported');
+SELECT pg_read_file('/etc/passwd');
+SELECT pg_read_binary_file('global/pg_control');
+SELECT pg_ls_dir('/');
+SELECT pg_stat_file('/etc/passwd');
+SELECT pg_ls_logdir();
+SELECT pg_ls_waldir();
+SELECT pg_ls_tmpdir();
+CREATE TABLESPACE away LOCATION '{canary}';
+SET default_tablespace = 'pg_global';
+CREATE TABLE elsewhere (id int) TABLESPACE pg_global;
+SELECT pg_file_write('{canary}/adminpack', 'x', false);
+SELECT pg_export_snapshot();
+SET temp_tablespaces = '{canary}';
+CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = ispell, DictFile = '../../../../etc/passwd', AffFile = '../../../../etc/passwd');
+SELECT xmlparse(DOCUMENT '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>');
+SELECT pg_current_logfile();
