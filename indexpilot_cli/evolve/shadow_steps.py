@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from indexpilot_cli.evolve import shadow
+from indexpilot_cli.evolve import shadow, shadow_identity
 from indexpilot_cli.evolve.shadow import aside, column_name, fill_in, tag, written
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.shadow import Grant, ShadowIndex, ShadowPlan, Side
@@ -158,6 +158,7 @@ def _release(plan: ShadowPlan, column: str) -> Iterator[str]:
         yield f"ALTER SEQUENCE {sequence} OWNED BY NONE"
     if plan.default is not None:
         yield f"{alter} ALTER COLUMN {column} DROP DEFAULT"
+    yield from shadow_identity.give_up(plan, column)
     if plan.not_null:
         yield f"{alter} ALTER COLUMN {column} DROP NOT NULL"
 
@@ -203,6 +204,7 @@ def _take_over(plan: ShadowPlan, side: Side, column: str, going: str) -> Iterato
         yield f"ALTER TABLE {plan.table} ALTER COLUMN {column} SET DEFAULT {value}"
     for sequence in plan.sequences:
         yield f"ALTER SEQUENCE {sequence} OWNED BY {plan.table}.{column}"
+    yield from shadow_identity.take_over(plan, side, column)
     yield f"COMMENT ON COLUMN {plan.table}.{column} IS {_text(plan.comment)}"
     yield f"COMMENT ON COLUMN {plan.table}.{going} IS {quote_literal(tag(plan))}"
 

@@ -53,18 +53,6 @@ class ShadowRequest:
     pace: Pace = Pace()
 
 
-@dataclass(frozen=True, slots=True)
-class FillRequest:
-    """NULLs of a column to replace by an expression (None: there must be none), then NOT NULL if asked for."""
-
-    table: QualifiedName
-    column: str
-    expression: str | None = None
-    not_null: bool = True
-    fire_triggers: bool = False
-    pace: Pace = Pace()
-
-
 class Side(StrEnum):
     """The two columns: the one with the new type and the one with the old."""
 
@@ -145,6 +133,17 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """The sequence of an identity column; ``options`` as in CREATE SEQUENCE, for the old type and the new."""
+
+    always: bool
+    sequence: QualifiedName
+    options: Both
+    grants: tuple[Grant, ...] = ()
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ShadowPlan:
     """Everything that is needed to carry the change out, to go on with it, and to take it back.
 
@@ -181,6 +180,7 @@ class ShadowPlan:
     comment: str | None = None
     grants: tuple[Grant, ...] = ()
     sequences: tuple[QualifiedName, ...] = ()
+    identity: Identity | None = None
     triggers: tuple[str, ...] = ()
     quiet: bool = False
     keep_old: bool = True

@@ -64,6 +64,11 @@ def sequences(session: Session, relid: int, attnum: int) -> tuple[QualifiedName,
     return tuple(QualifiedName(row.schema, row.name) for row in rows)
 
 
+def identity(session: Session, relid: int, attnum: int) -> Row | None:
+    """The sequence behind an identity column, with its options, privileges and comment."""
+    return session.one("shadow_identity", {"relid": relid, "attnum": attnum})
+
+
 def obstacles(session: Session, relid: int, attnum: int) -> tuple[str, ...]:
     """Descriptions of what refers to the column and cannot follow it."""
     return tuple(row.what for row in session.rows("shadow_obstacles", {"relid": relid, "attnum": attnum}))

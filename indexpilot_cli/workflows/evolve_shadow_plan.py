@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.evolve import shadow_identity
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.shadow import (
     PLACE,
     Both,
+    Grant,
+    Identity,
     ShadowConstraint,
     ShadowIndex,
     ShadowPlan,
@@ -118,8 +121,6 @@ def _table_obstacles(table: Row, wanted: ShadowRequest) -> Iterator[str]:
 def _column_obstacles(session: Session, relid: int, column: Row) -> Iterator[str]:
     if column.generated:
         yield "it is a generated column"
-    if column.identity:
-        yield "it is an identity column"
     if not column.own:
         yield "it is inherited"
     for what in shadow_facts.obstacles(session, relid, column.number):
@@ -205,6 +206,7 @@ class _Assembly:
             comment=column.comment,
             grants=shadow_facts.grants(self._session, self._relid, column.number) if column.has_grants else (),
             sequences=shadow_facts.sequences(self._session, self._relid, column.number),
+            identity=self._identity(),
             triggers=_loud(triggers, table),
             quiet=bool(table.superuser) and any(row.on_update for row in triggers),
             keep_old=wanted.keep_old,
@@ -256,6 +258,23 @@ class _Assembly:
         rest = row.definition.removeprefix(_foreign_prefix(row) or "").removesuffix(" NOT VALID")
         text = f"FOREIGN KEY ({keys}){rest}"
         return Both(text, text)
+
+    def _identity(self) -> Identity | None:
+        row = shadow_facts.identity(self._session, self._relid, self._column.number)
+        if row is None:
+            return None
+        types = Both(self._tried.old_type, self._tried.new_type)
+        if types.new not in shadow_identity.LARGEST:
+            raise _refused(self._wanted, [f"an identity column cannot be {types.new}"])
+        return Identity(
+            always=row.always,
+            sequence=QualifiedName(row.schema, row.name),
+            options=shadow_identity.options(
+                row.start, row.increment, row.low, row.high, row.cache, cycles=row.cycles, types=types
+            ),
+            grants=tuple(Grant(privilege, grantee, more == "true") for privilege, grantee, more in row.grants),
+            comment=row.comment,
+        )
 
     def _statistics(self) -> tuple[ShadowStatistics, ...]:
         found = self._tried.statistics

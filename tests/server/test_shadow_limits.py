@@ -244,6 +244,35 @@ def test_names_that_need_quoting(ground):
     assert dump(ground.dsn) == before
 
 
+IDENTITY = """
+DROP TABLE IF EXISTS public.items;
+CREATE TABLE public.items (
+    note text, v integer GENERATED {kind} AS IDENTITY (START 10 INCREMENT 5 CACHE 3) PRIMARY KEY
+);
+INSERT INTO public.items (note) SELECT 'n' || i FROM generate_series(1, 200) AS i;
+GRANT USAGE ON SEQUENCE public.items_v_seq TO pg_monitor;
+COMMENT ON SEQUENCE public.items_v_seq IS 'numbers'
+"""
+
+
+@pytest.mark.parametrize("kind", ["ALWAYS", "BY DEFAULT"])
+def test_an_identity_column_goes_on_counting(ground, kind):
+    ground.script(IDENTITY.format(kind=kind))
+    before = dump(ground.dsn)
+    assert run(ground).outcome == "done"
+    add = "INSERT INTO public.items (note) VALUES ('after') RETURNING v"
+    highest = ground.sql("SELECT max(v) FROM public.items")[0][0]
+    assert highest < ground.sql(add)[0][0] <= highest + 15
+    assert ground.sql("SELECT data_type::text, max_value FROM pg_sequences WHERE sequencename = 'items_v_seq'") == [
+        ("bigint", 2**63 - 1)
+    ]
+    assert rollback(ground).outcome == "reverted"
+    assert ground.sql(add)[0][0] > highest + 5
+    assert dump(ground.dsn) == before
+    with pytest.raises(RefusedError, match="cannot be changed online"):
+        run(ground, "numeric")
+
+
 def test_an_index_that_comes_in_the_middle_is_carried_over(ground):
     items(ground, "index")
     assert stopped(ground, "ANALYZE").outcome == "interrupted"
