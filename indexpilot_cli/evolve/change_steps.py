@@ -50,7 +50,7 @@ def drop(
     names = ", ".join(quote_identifier(n) for n in (*table.key, column.name))
     keys = ", ".join(map(quote_identifier, table.key))
     statements = (
-        f"LOCK TABLE {table.name} IN SHARE MODE",
+        f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE",
         f"CREATE TABLE {saved} AS SELECT {names} FROM {table.name}",
         f"ALTER TABLE {saved} ADD PRIMARY KEY ({keys})",
         f"COMMENT ON TABLE {saved} IS {quote_literal(f'values of {table.name}.{column.name}, kept by indexpilot')}",

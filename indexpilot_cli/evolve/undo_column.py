@@ -30,11 +30,11 @@ def add_column(table: RelationFacts, column: ColumnFacts, saved: QualifiedName |
     if serial and column.sequence is not None:
         yield from _serial(table, column, column.sequence)
     if saved is not None and column.generation is None:
-        yield _fill_from(table, column, saved)
+        yield from quietly(table, _fill_from(table, column, saved))
     if column.identity == "a":
         yield f"ALTER TABLE {name} ALTER COLUMN {quoted} SET GENERATED ALWAYS"
     if column.sequence is not None:
-        yield from _sequence_rest(column.sequence)
+        yield from _sequence_rest(table, column, column.sequence)
     yield from attributes(table.name, column)
 
 
@@ -70,6 +70,17 @@ def grants(columns: str, target: str, given: Iterable[Grant]) -> Iterator[str]:
         yield "RESET ROLE"
 
 
+def quietly(table: RelationFacts, statement: str) -> Iterator[str]:
+    """The UPDATE without the triggers of users, which would make other values of those that come back."""
+    alter = f"ALTER TABLE {table.name}"
+    for name, _ in table.triggers:
+        yield f"{alter} DISABLE TRIGGER {quote_identifier(name)}"
+    yield statement
+    yield "SET CONSTRAINTS ALL IMMEDIATE"  # pending checks would keep the table from being altered further
+    for name, always in table.triggers:
+        yield f"{alter} ENABLE {'ALWAYS ' if always else ''}TRIGGER {quote_identifier(name)}"
+
+
 def _fill_from(table: RelationFacts, column: ColumnFacts, saved: QualifiedName) -> str:
     keys = " AND ".join(f"t.{quote_identifier(k)} = s.{quote_identifier(k)}" for k in table.key)
     quoted = quote_identifier(column.name)
@@ -87,15 +98,20 @@ def _serial(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) 
     if column.default is not None:
         yield f"ALTER TABLE {table.name} ALTER COLUMN {quoted} SET DEFAULT {column.default}"
     if column.not_null and column.default is not None:
-        yield f"UPDATE {table.name} SET {quoted} = DEFAULT"
+        yield from quietly(table, f"UPDATE {table.name} SET {quoted} = DEFAULT")
 
 
-def _sequence_rest(sequence: SequenceFacts) -> Iterator[str]:
+def _sequence_rest(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) -> Iterator[str]:
+    """The sequence goes on after the highest number that was given or came back."""
     literal = quote_literal(str(sequence.name))
+    highest = f"SELECT max({quote_identifier(column.name)})::bigint FROM {table.name}"
+    if sequence.increment < 0:
+        highest = highest.replace("SELECT max(", "SELECT min(", 1)
+    bound = "greatest" if sequence.increment > 0 else "least"
     if sequence.last_value is not None:
-        yield f"SELECT pg_catalog.setval({literal}, {sequence.last_value})"
+        yield f"SELECT pg_catalog.setval({literal}, {bound}({sequence.last_value}, ({highest})))"
     else:
-        yield f"SELECT pg_catalog.setval({literal}, {sequence.start}, false)"
+        yield f"SELECT pg_catalog.setval({literal}, coalesce(({highest}), {sequence.start}), ({highest}) IS NOT NULL)"
     if sequence.comment is not None:
         yield f"COMMENT ON SEQUENCE {sequence.name} IS {quote_literal(sequence.comment)}"
     yield from grants("", f"SEQUENCE {sequence.name}", sequence.grants)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.model.names import QualifiedName
 
@@ -35,6 +35,11 @@ class SequenceFacts:
     owner: str = ""
     comment: str | None = None
     grants: tuple[Grant, ...] = ()
+
+    @property
+    def steady(self) -> SequenceFacts:
+        """The same without its position."""
+        return replace(self, last_value=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,8 @@ class RelationFacts:
     """The table a change is about. ``bytes`` and ``rows`` count partitions too; ``rows`` None: never analyzed.
 
     ``key`` is the smallest key a row can be found by again: its primary key, else a unique index over NOT NULL
-    columns; empty where there is none. ``parents`` and ``children`` are written ``schema.name``.
+    columns; empty where there is none. ``parents`` and ``children`` are written ``schema.name``. ``triggers`` are the
+    enabled ones of users that an UPDATE fires, by name, True for those that fire in replicas too.
     """
 
     name: QualifiedName
@@ -137,10 +143,18 @@ class RelationFacts:
     columns: tuple[ColumnFacts, ...] = ()
     attached: tuple[Attached, ...] = ()
     key: tuple[str, ...] = ()
+    triggers: tuple[tuple[str, bool], ...] = ()
 
     def column(self, name: str) -> ColumnFacts | None:
         """The column of that name."""
         return next((c for c in self.columns if c.name == name), None)
+
+    @property
+    def steady(self) -> RelationFacts:
+        """The same without what changes by itself while people work: sizes, counts, positions of sequences."""
+        columns = (replace(c, sequence=None if c.sequence is None else c.sequence.steady) for c in self.columns)
+        attached = (replace(a, bytes=0) for a in self.attached)
+        return replace(self, bytes=0, rows=None, columns=tuple(columns), attached=tuple(attached))
 
     def mentioning(self, column: str) -> tuple[Attached, ...]:
         """What is built on the column."""

@@ -49,6 +49,7 @@ def read_relation(session: Session, found: Row) -> RelationFacts:
             *(_statistics(row) for row in session.rows("evolve_change_statistics", scope)),
         ),
         key=_key(indexes, columns),
+        triggers=tuple((row.name, row.is_always) for row in session.rows("evolve_change_triggers", scope)),
     )
 
 

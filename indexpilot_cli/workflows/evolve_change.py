@@ -182,9 +182,17 @@ def _add(planner: Planner, table: RelationFacts) -> SchemaChange | None:
         planner.small(table),
         facts.leaves(session, table),
     )
-    notes = () if not table.children else (f"its {len(table.children)} partitions or children get the column too",)
     back = undo.of_add(table, asked.column)
-    return _change(planner, table, online_add.steps(new), back, planner.impact(table, None), notes=notes)
+    steps = online_add.steps(new)
+    return _change(planner, table, steps, back, planner.impact(table, None), notes=_add_notes(table, steps))
+
+
+def _add_notes(table: RelationFacts, steps: tuple[Step, ...]) -> tuple[str, ...]:
+    notes = [f"its {len(table.children)} partitions or children get the column too"] if table.children else []
+    if table.triggers and any(step.how == "fill" for step in steps):
+        names = ", ".join(name for name, _ in table.triggers)
+        notes.append(f"filling the column updates every row, which fires {names}")
+    return tuple(notes)
 
 
 def _check_rows(planner: Planner, table: RelationFacts, default: str | None, *, empty: bool, each_row: bool) -> None:

@@ -34,6 +34,7 @@ from indexpilot_cli.workflows.evolve_change_facts import error_of
 from indexpilot_cli.workflows.evolve_execute_rows import Story
 from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, planned
 from indexpilot_cli.workflows.evolve_impact import clear_impact_cache
+from indexpilot_cli.workflows.history import split_table
 from indexpilot_cli.workflows.source import open_reader
 
 Confirm = Callable[[ChangeResult], bool]
@@ -112,7 +113,9 @@ def _execute(
             raise
         except IndexPilotError as error:
             with suppress(IndexPilotError):  # on a standby there is no log to write to
-                evolve_execute_rows.refused(desk, ChangeKind(request.kind), request.table, request.column, error)
+                schema, table = split_table(request.table)
+                kind = ChangeKind(request.kind)
+                evolve_execute_rows.refused(desk, kind, table, request.column, error, schema)
             raise
 
 
@@ -166,8 +169,6 @@ def _job(desk: Desk, request: ChangeRequest, classify: Classify | None) -> Job:
 
 def named(desk: Desk, session: Session, request: ChangeRequest) -> tuple[QualifiedName, int] | None:
     """The table that is meant and its oid."""
-    from indexpilot_cli.workflows.history import split_table
-
     schema, name = split_table(request.table)
     rows = relation_facts.find_relations(session, schema, name, own=desk.schema)
     return (QualifiedName(rows[0].schema, rows[0].name), rows[0].relid) if rows else None
@@ -185,6 +186,7 @@ def _perform(desk: Desk, request: ChangeRequest, job: Job, shown: ChangeResult) 
     with closing(desk.builder(job.op_id)) as session:
         take_lock(desk, session, job.change.relid, job.change.table.short)
         build.set_lock_timeout(session, desk.limits.lock)
+        session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
         _unchanged(session, job)
         if not job.standing:
             job.id = evolve_execute_rows.planned(desk, job.change, job.op_id, job.before, job.known)
@@ -266,15 +268,11 @@ def _learn(session: Session, job: Job) -> None:
 def _unchanged(session: Session, job: Job) -> None:
     """Under the lock: is it still the table that was looked at? Raises RefusedError."""
     now = relation_facts.reread(session, job.before)
-    if now is not None and (job.standing or replace(now, bytes=0, rows=None) == _steady(job.before)):
+    if now is not None and (job.standing or now.steady == job.before.steady):
         return
     raise RefusedError(
         f"{job.change.table.short} was changed in the meantime", hint="run the command again", code="stale"
     )
-
-
-def _steady(table: RelationFacts) -> RelationFacts:
-    return replace(table, bytes=0, rows=None)
 
 
 def verdicts(desk: Desk, request: ChangeRequest) -> tuple[Verdict, ...]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.evolve.undo_column import quietly
 from indexpilot_cli.model.capabilities import Server
 from indexpilot_cli.model.names import quote_identifier
 from indexpilot_cli.model.outcome import Outcome
@@ -122,7 +123,7 @@ def _way(desk: Desk, request: ChangeUndoRequest) -> Way:
     story = _story(desk, request.target)
     undo = story.undo
     if request.fill is not None:
-        undo = _filled(story.change, undo, request.fill)
+        undo = _filled(story.change, story.before, undo, request.fill)
     return Way(story, story.change, story.before, undo)
 
 
@@ -149,7 +150,7 @@ def _number(target: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _filled(change: SchemaChange, undo: Undo, text: str) -> Undo:
+def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) -> Undo:
     """The way back of a drop, with a value for the rows whose own is lost."""
     found = Findings()
     value = read_expression(text, "--fill", found)
@@ -158,7 +159,8 @@ def _filled(change: SchemaChange, undo: Undo, text: str) -> Undo:
         raise UsageError(found.problems[0].message if found.problems else why, code="bad_fill")
     first, *rest = undo.statements
     quoted = quote_identifier(change.column)
-    return replace(undo, statements=(first, f"UPDATE {change.table} SET {quoted} = {value}", *rest))
+    filled = quietly(before, f"UPDATE {change.table} SET {quoted} = {value}")
+    return replace(undo, statements=(first, *filled, *rest))
 
 
 def check(desk: Desk, way: Way, request: ChangeUndoRequest) -> None:
@@ -241,6 +243,7 @@ def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
     with closing(desk.builder(way.story.op_id)) as session:
         take_lock(desk, session, way.change.relid, way.change.table.short)
         build.set_lock_timeout(session, desk.limits.lock)
+        session.execute("SET row_security = off")
         try:
             carry_out(desk, session, trial, close, 1)
         except UnreachableError as error:
