@@ -90,9 +90,19 @@ class _Review:
         yield from self._structure(delta)
 
     def _delta(self) -> Delta:
-        if self.seen is not None:
-            return from_changes(self.seen.changes, self.actions, self.tables.safe)
-        return from_actions(self.actions, self.tables)
+        if self.seen is None:
+            return from_actions(self.actions, self.tables)
+        delta = from_changes(self.seen.changes, self.actions, self.tables.safe)
+        for action in self.actions:
+            self._same_name(action, delta)
+        return delta
+
+    def _same_name(self, action: Action, delta: Delta) -> None:
+        """A type made anew under its old name: the catalog shows no change of the column's type."""
+        kind = (action.type or "").split(".")[-1].strip('"')
+        if action.kind is Act.ALTER_TYPE and action.column and kind in self.tables.labels:
+            shape = delta.shape(self.tables.place(action.schema, action.table or ""))
+            shape.retyped.setdefault(action.column, (action.type or "", action.expression or ""))
 
     def _early(self, delta: Delta, action: Action) -> Iterator[Probe]:
         """In a block, what gives a table its form comes before the statements behind it that change rows."""
@@ -110,9 +120,10 @@ class _Review:
             yield from probes_domain.questions(action, self.tables, self.number)
             yield from probes_partition.questions(action, self.tables, self.number)
         for need in (*delta.needs, *again):
-            found = probes_needs.need(need, self.tables, self.number)
+            found = probes_needs.need(need, self.tables, self.number) if delta.asked(need) else None
             if found is not None:
                 yield found
+            probes_rows.bind(need, self.tables)
 
     def _rebuilt(self, delta: Delta) -> Iterator[Need]:
         """Unique indexes over a column that gets another type: different values may become equal."""

@@ -21,8 +21,6 @@ def from_actions(actions: Sequence[Action], tables: Tables) -> Delta:
         step = _STEPS.get(action.kind)
         if step is not None:
             step(action, delta, tables)
-    created = {name for name, shape in delta.shapes.items() if shape.created}
-    delta.needs = [need for need in delta.needs if need.table not in created]
     return delta
 
 

@@ -24,6 +24,7 @@ class NewColumn:
     generated: str = ""
     expression: str = ""
     serial: bool = False
+    number: int = 0
 
 
 @dataclass
@@ -63,6 +64,11 @@ class Delta:
     gone: list[QualifiedName] = field(default_factory=list)
     dropped: list[tuple[QualifiedName | None, str]] = field(default_factory=list)
 
+    def asked(self, need: Need) -> bool:
+        """Whether rows can be there that violate it: not in a table that the same statement makes."""
+        shape = self.shapes.get(need.table)
+        return shape is None or not shape.created
+
     def shape(self, table: QualifiedName) -> Shape:
         """The shape of that table, begun when there is none."""
         return self.shapes.setdefault(table, Shape(table))
@@ -80,8 +86,9 @@ def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], sa
             _column(delta, change, actions, back)
         elif change.kind is ChangeKind.DROPPED and change.object.kind in ("constraint", "index"):
             delta.dropped.append((change.object.table, change.object.path[-1]))
-    known = {name for name, s in delta.shapes.items() if s.created}
-    delta.needs = [need for need in _needs(changes, safe) if need.table not in known]
+    for shape in delta.shapes.values():
+        shape.added.sort(key=lambda column: column.number)
+    delta.needs = list(_needs(changes, safe))
     return delta
 
 
@@ -115,7 +122,7 @@ def _changed(shape: Shape, before: CatalogObject, after: CatalogObject, actions:
     old, new = before.path[-1], after.path[-1]
     if old != new:
         shape.renamed[old] = new
-    if before.fact("type") != after.fact("type"):
+    if before.fact("type") != after.fact("type") and not _type_renamed(actions, before.fact("type")):
         shape.retyped[old] = (after.fact("type"), using(actions, shape.table, old))
     if before.fact("not_null") != after.fact("not_null"):
         shape.not_null[old] = after.fact("not_null") == "true"
@@ -123,6 +130,12 @@ def _changed(shape: Shape, before: CatalogObject, after: CatalogObject, actions:
         shape.optional[old] = bool(after.fact("default") or after.fact("identity"))
     if after.fact("generated") and before.fact("expression") != after.fact("expression"):
         shape.expressions[old] = after.fact("expression")
+
+
+def _type_renamed(actions: Sequence[Action], kind: str) -> bool:
+    """Whether the type only has another name."""
+    last = kind.rsplit(".", maxsplit=1)[-1].strip('"')
+    return any(a.kind is Act.RENAME and a.has("type") and a.object == last for a in actions)
 
 
 def using(actions: Sequence[Action], table: QualifiedName, column: str) -> str:
@@ -141,6 +154,7 @@ def _new(after: CatalogObject) -> NewColumn:
         generated=after.fact("generated"),
         expression=after.fact("expression"),
         serial=bool(after.fact("identity")) or default.startswith("nextval("),
+        number=int(after.fact("number") or 0),
     )
 
 

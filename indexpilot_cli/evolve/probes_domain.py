@@ -22,6 +22,8 @@ def follow(action: Action, tables: Tables) -> None:
         tables.labels[name] = tables.safe.labels(action.sql) or action.columns
     elif action.kind is Act.ADD_ENUM_VALUE or action.kind is Act.CREATE_TYPE:
         tables.new_types.add(name)
+    elif action.kind is Act.RENAME and action.has("type") and action.new_name:
+        tables.rename_type(name, action.new_name)
     elif action.kind is Act.CREATE_DOMAIN:
         tables.domains[name] = Domain(action.type or "text", tables.safe.domain_checks(action.sql))
 

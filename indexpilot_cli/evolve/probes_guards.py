@@ -18,7 +18,9 @@ _GUARD = re.compile(
     re.I | re.S,
 )
 _BRANCH = re.compile(r"\b(IF|LOOP|FOR|WHILE|CASE|EXCEPTION|FOREACH)\b", re.I)
-_INTO = re.compile(r"\bSELECT\b(?P<what>[^;]*?)\bINTO\s+(?:STRICT\s+)?(?P<name>\w+)\b(?P<source>[^;]*);", re.I | re.S)
+_INTO = re.compile(
+    r"\bSELECT\b(?P<what>[^;]*?)\bINTO\s+(?P<strict>STRICT\s+)?(?P<name>\w+)\b(?P<source>[^;]*);", re.I | re.S
+)
 _ASSIGNED = re.compile(r"\b(?P<name>\w+)\s*:=\s*(?P<value>[^;]+);", re.I | re.S)
 _HERE = QualifiedName("", "")
 
@@ -39,6 +41,7 @@ def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
     """Guards in a row, as long as nothing before them branches."""
     text = _COMMENT.sub(" ", body)
     values = _variables(text)
+    yield from _strict(text, tables, number)
     place = 0
     for match in _GUARD.finditer(text):
         if _BRANCH.search(text[place : match.start()]) or re.search(r"\bELSE?I?F?\b", match["rest"], re.I):
@@ -50,6 +53,15 @@ def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
             yield _probe(
                 ProbeKind.EXISTS, "P0001", "the file itself raises an error on this data", _limited(found), number
             )
+
+
+def _strict(text: str, tables: Tables, number: int) -> Iterator[Probe]:
+    """SELECT … INTO STRICT that does not find exactly one row, where nothing before it branches."""
+    for match in _INTO.finditer(text):
+        found = tables.query(f"SELECT {match['what']} {match['source']}") if match["strict"] else None
+        if found is not None and not _BRANCH.search(text[: match.start()]):
+            sql = f"SELECT 1 WHERE (SELECT count(*) FROM ({found.sql}) AS ip_q) <> 1"
+            yield _probe(ProbeKind.EXISTS, "P0002", "a query of the file does not find exactly one row", sql, number)
 
 
 def _variables(text: str) -> dict[str, str]:

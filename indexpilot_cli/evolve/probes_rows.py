@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from indexpilot_cli.evolve import probes_needs
+from indexpilot_cli.evolve.probes_delta import Need
 from indexpilot_cli.evolve.probes_make import Body, Question, probe, title
 from indexpilot_cli.evolve.probes_types import MAY_FAIL, evaluated, normal, row_where, too_long
 from indexpilot_cli.evolve.virtual import VirtualTable, targets, unbounded
@@ -142,7 +143,7 @@ def _computed(change: SafeChange, after: VirtualTable, number: int) -> Iterator[
 
 
 def _deleted(after: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
-    for key in tables.catalog.foreign_keys:
+    for key in tables.foreign_keys:
         child = tables.get(tables.now(key.table))
         held = tables.now(key.referenced) == after.name and key.on_delete in _REFUSES and key.validated
         held = held and child is not None and tables.has(child, key.name)
@@ -161,25 +162,47 @@ def _rule(key: ForeignKey, tables: Tables) -> Rule:
 
 
 def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:
-    """Unique indexes of plain columns, without a predicate, that production has and whose columns are still there."""
+    """Unique indexes of plain columns, without a predicate, whose columns are still there."""
     real = tables.catalog.table(table.origin) if table.origin is not None else None
     for index in real.indexes if real else ():
-        shape = index.definition
-        columns = shape.columns
+        shape, columns = index.definition, index.definition.columns
         whole = not shape.predicate and len(columns) == len(shape.keys)
-        whole = whole and tables.has(table, index.name.name)
-        if shape.unique and index.valid and whole and all(table.column(c) is not None for c in columns):
+        there = tables.has(table, index.name.name) and all(table.column(c) is not None for c in columns)
+        if shape.unique and index.valid and whole and there:
             yield Key(tuple(map(quote_identifier, columns)), columns, None, shape.nulls_not_distinct)
+    for owner, name, key in tables.unique:
+        if owner == (table.origin or table.name) and tables.has(table, name):
+            yield key
 
 
 def _foreign_keys(table: VirtualTable, tables: Tables) -> Iterator[ForeignKey]:
-    for key in tables.catalog.foreign_keys:
+    for key in tables.foreign_keys:
         mine = tables.now(key.table) == table.name and tables.has(table, key.name)
         if mine and all(table.column(c) is not None for c in key.columns):
             yield key
 
 
 def _checks(table: VirtualTable, tables: Tables) -> Iterator[KnownCheck]:
-    for check in tables.facts.checks:
-        if check.table == table.origin and tables.has(table, check.name):
+    for check in tables.checks:
+        if check.table == (table.origin or table.name) and tables.has(table, check.name):
             yield check
+
+
+def bind(need: Need, tables: Tables) -> None:
+    """Remember what a statement demands of rows, for the statements behind it that change some."""
+    table = tables.get(need.table)
+    owner = (table.origin or table.name) if table else None
+    rule, key, name = need.rule, need.key, need.name or ""
+    if owner is None:
+        return
+    if need.kind == "unique" and key is not None and not key.predicate and len(key.columns) == len(key.keys):
+        tables.unique.append((owner, name, key))
+    elif need.kind == "check" and rule is not None:
+        tables.checks.append(KnownCheck(owner, name, rule.expression))
+    elif need.kind == "foreign_key" and rule is not None and rule.references is not None:
+        target = tables.resolve(*rule.references)
+        parent = tables.get(target) if target else None
+        columns = (rule.referenced_columns or probes_needs.primary_key(parent, tables)) if parent else ()
+        if parent is not None and len(columns) == len(rule.columns):
+            end = parent.origin or parent.name
+            tables.foreign_keys.append(ForeignKey(name, owner, rule.columns, end, columns, rule.on_delete))

@@ -72,7 +72,7 @@ def retype(
         why = old.unknown or "its USING expression calls what must not run on this database, or cannot be foreseen"
         question = Question(ProbeKind.CAST, "22P02", f"a value in {where} does not fit {kind}", None, why_not=why)
         return Retyping(None, (question,), new)
-    if not using and _fits(old.type, kind):
+    if not using and fits(old.type, kind):
         return Retyping(f"CAST({_over(found.sql)} AS {unbounded(kind)})", type=new)
     return _asked(_over(found.sql), where, new, column, tables, seen if not using else None)
 
@@ -137,12 +137,12 @@ def _over(text: str) -> str:
     return f"({text})"
 
 
-def _fits(old: str, new: str) -> bool:
+def fits(old: str, new: str) -> bool:
     """Whether every value of the old type surely becomes one of the new."""
     (before, size), (after, limit) = normal(old), normal(new)
     if limit < 0 and after in ("text", "varchar"):
         return True
-    if before == after and before in ("varchar", "varbit") and 0 < size <= limit:
+    if before == after and before in ("varchar", "varbit", "char") and 0 < size <= limit:
         return True
     if before == after == "numeric":
         return _wider(old, new)

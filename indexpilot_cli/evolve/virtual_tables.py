@@ -8,11 +8,11 @@ from functools import cached_property
 
 from indexpilot_cli.evolve import virtual
 from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable
-from indexpilot_cli.model.catalog import Catalog, Column, Table
+from indexpilot_cli.model.catalog import Catalog, Column, ForeignKey, Table
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.probe import DataFacts
-from indexpilot_cli.model.safe_sql import Rule, SafeChange, SafeExpression, SafeText, Scope
+from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.model.probe import DataFacts, KnownCheck
+from indexpilot_cli.model.safe_sql import Key, Rule, SafeChange, SafeExpression, SafeText, Scope
 
 _ROWS = {Act.INSERT: (True, False), Act.DELETE: (False, True), Act.UPDATE: (False, False), Act.COPY: (True, False)}
 _SYSTEM = frozenset(("ctid",))
@@ -46,6 +46,10 @@ class Tables:
         self.pending: dict[tuple[QualifiedName, str], Rule] = {}
         self._tables: dict[QualifiedName, VirtualTable | None] = {}
         self._now: dict[QualifiedName, QualifiedName] = {}
+        self._real_types: dict[str, str] = {}
+        self.foreign_keys: list[ForeignKey] = list(catalog.foreign_keys)
+        self.checks: list[KnownCheck] = list(self.facts.checks)
+        self.unique: list[tuple[QualifiedName, str, Key]] = []
         self.lost = ""
 
     # -- names
@@ -119,9 +123,18 @@ class Tables:
         found = self.safe.query(sql, self._scope(seen))
         return found if found is not None and self._sure(found.names, True, seen, ()) else None
 
+    def rename_type(self, old: str, new: str) -> None:
+        """A type has another name from now on; production still knows it by its old one."""
+        self._real_types[new] = self._real_types.pop(old, old)
+        if old in self.labels:
+            self.labels[new] = self.labels.pop(old)
+            self.new_types.add(new)
+
     def type_for(self, kind: str) -> str:
         """The type to cast to: values of a new enumeration are text here, those of a new domain of its type."""
         name = _last(kind)
+        if name in self._real_types and name not in self.new_types:
+            return quote_identifier(self._real_types[name])
         return "text" if name in self.new_types else self.domains[name].type if name in self.domains else kind
 
     def castable(self, schema: str | None, name: str) -> bool:
@@ -215,7 +228,7 @@ class Tables:
         why = f"statement {number} changes {table.name.short}"
         for relative in self.relatives(table.name):
             self.put(virtual.forgotten(relative, why, more=True, fewer=True))
-        for key in self.catalog.foreign_keys if action.kind in (Act.DELETE, Act.UPDATE, Act.MERGE) else ():
+        for key in self.foreign_keys if action.kind in (Act.DELETE, Act.UPDATE, Act.MERGE) else ():
             rule = key.on_update if action.kind is Act.UPDATE else key.on_delete
             child = self.get(self.now(key.table))
             if self.now(key.referenced) == table.name and rule in "cnd" and child is not None:

@@ -89,6 +89,7 @@ class Rule:
     references: tuple[str | None, str] | None = None
     referenced_columns: tuple[str, ...] = ()
     match_full: bool = False
+    on_delete: str = "a"
     key: Key | None = None
     valid: bool = True
 

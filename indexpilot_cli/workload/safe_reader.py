@@ -130,6 +130,7 @@ def _rule(node: Node, kind: str) -> Rule:
         expression=deparse_expression(raw) if raw is not None else "",
         references=_relation(target) if target is not None else None,
         referenced_columns=node.names("pk_attrs"),
+        on_delete=node.text("fk_del_action") or "a",
         match_full=node.text("fk_matchtype") == "f",
         key=_exclusion(node) if kind == "exclude" else _plain_key(node, columns) if columns else None,
         valid=not unsound,

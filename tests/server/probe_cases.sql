@@ -318,3 +318,91 @@ DO $$ BEGIN ALTER TABLE children ADD UNIQUE (email); EXCEPTION WHEN unique_viola
 ALTER TABLE children DROP email;
 ALTER TABLE children ADD email text;
 CREATE UNIQUE INDEX ON children (email);
+
+-- fails: enumeration made anew
+ALTER TABLE children ALTER feeling TYPE mood USING 'ok';
+ALTER TABLE parents ADD m mood NOT NULL DEFAULT 'sad';
+ALTER TYPE mood RENAME TO mood_old;
+CREATE TYPE mood AS ENUM ('ok', 'fine');
+ALTER TABLE parents ALTER m DROP DEFAULT;
+ALTER TABLE parents ALTER m TYPE mood USING m::text::mood;
+
+-- runs: enumeration made anew with all labels
+ALTER TYPE mood RENAME TO mood_old;
+CREATE TYPE mood AS ENUM ('ok', 'sad', 'fine');
+ALTER TABLE children ALTER old TYPE mood USING old::text::mood;
+DROP TYPE mood_old;
+
+-- fails: a guard of the file
+DO $$ BEGIN IF EXISTS (SELECT 1 FROM children WHERE email IS NULL) THEN RAISE EXCEPTION 'dirty'; END IF; END $$;
+
+-- fails: a guard with a count
+DO $$ DECLARE n int; BEGIN
+    SELECT count(*) INTO n FROM children WHERE parent_id > 20;
+    IF n > 3 THEN RAISE EXCEPTION '% orphans', n; END IF;
+END $$;
+
+-- runs: a guard that is content
+DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM parents) THEN RAISE EXCEPTION 'load them first'; END IF; END $$;
+
+-- runs: a guard after the repair
+DELETE FROM children WHERE parent_id > 20;
+DO $$ BEGIN IF EXISTS (SELECT 1 FROM children WHERE parent_id > 20) THEN RAISE EXCEPTION 'dirty'; END IF; END $$;
+
+-- fails: not exactly one
+DO $$ DECLARE n int; BEGIN SELECT id INTO STRICT n FROM parents WHERE code = 'nobody'; END $$;
+
+-- fails: an index that cannot be computed
+CREATE INDEX ON children ((word::int));
+
+-- runs: an index over the rows that can
+CREATE INDEX ON children ((word::int)) WHERE word ~ '^[0-9]+$';
+
+-- fails: divided by nothing
+UPDATE children SET amount = 100 / (id - 50);
+
+-- fails: more than one row
+UPDATE children SET parent_id = (SELECT id FROM parents p WHERE p.id < children.id);
+
+-- fails: keys that come twice
+CREATE TABLE mails (mail text PRIMARY KEY);
+INSERT INTO mails SELECT email FROM children WHERE email IS NOT NULL;
+
+-- fails: against a key of this file
+ALTER TABLE nobody ADD UNIQUE (id);
+INSERT INTO nobody (id) SELECT parent_id FROM children;
+
+-- fails: against a foreign key of this file
+ALTER TABLE nobody ADD FOREIGN KEY (x) REFERENCES parents;
+INSERT INTO nobody (id, x) VALUES (1, 4711);
+
+-- runs: a foreign key that is gone
+ALTER TABLE kept DROP CONSTRAINT kept_parent_id_fkey;
+DELETE FROM parents WHERE id < 4;
+
+-- runs: a key that is gone
+ALTER TABLE parents DROP CONSTRAINT parents_code_key;
+UPDATE parents SET code = 'same';
+
+-- runs: NULL allowed by now
+ALTER TABLE parents ALTER name DROP NOT NULL;
+UPDATE parents SET name = NULL;
+
+-- fails: against a check that is there
+UPDATE parents SET name = '' WHERE id = 3;
+
+-- fails: a checked domain that is there
+ALTER TABLE children ALTER word TYPE checked_text;
+
+-- runs: a checked domain that holds
+ALTER TABLE children ALTER label TYPE checked_text;
+
+-- fails: set to what the domain refuses
+INSERT INTO parents (id, name) VALUES (400, '');
+
+-- runs: swapped tables
+CREATE TABLE children_new (LIKE children INCLUDING ALL);
+INSERT INTO children_new SELECT * FROM children;
+DROP TABLE children;
+ALTER TABLE children_new RENAME TO children;
+ALTER TABLE children ALTER label SET NOT NULL;

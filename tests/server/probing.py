@@ -13,7 +13,8 @@ from indexpilot_cli.workload.safe_reader import SafeReader
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE DOMAIN percent AS integer;
-CREATE TABLE parents (id int PRIMARY KEY, code text UNIQUE, name text NOT NULL DEFAULT 'x');
+CREATE DOMAIN checked_text AS text CHECK (length(VALUE) > 1);
+CREATE TABLE parents (id int PRIMARY KEY, code text UNIQUE, name text NOT NULL DEFAULT 'x' CHECK (name <> ''));
 CREATE TABLE children (
     id int PRIMARY KEY, parent_id int, email text, label varchar(20), amount numeric(10, 2), big bigint, word text,
     day text, share percent, feeling text, old mood, code char(6), flags bit(4), lower_bound int
