@@ -160,7 +160,7 @@ def test_the_safer_form_is_shown_and_written_when_asked(check, files):
     ran = check("blocks.sql", "--fix", "--write")
     assert ran.code == 3
     assert "+CREATE INDEX CONCURRENTLY" in ran.out
-    assert "checked again: long, but online" in ran.out
+    assert "run again on the empty copy: long, but online" in ran.out
     assert "written to blocks.sql" in ran.err
     assert "CONCURRENTLY" in (files / "blocks.sql").read_text()
 

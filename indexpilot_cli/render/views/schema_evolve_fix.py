@@ -23,6 +23,7 @@ def fixes(files: Iterable[FileReport]) -> Iterator[Block]:
             yield BLANK
         if file.fixed_notes:
             yield Facts(tuple(("note", one_line(note)) for note in file.fixed_notes))
+            yield BLANK
 
 
 def better(file: FileReport) -> bool:
@@ -39,7 +40,9 @@ def _checked(file: FileReport) -> str:
     if file.fixed_verdict is None:
         return "not checked again"
     worse = "" if _fits(file.fixed_verdict, file.verdict) else " (no better: not written)"
-    return f"checked again: {verdict(file.fixed_verdict)}{worse}"
+    refused = any(answer.found for statement in file.statements for answer in statement.probes)
+    still = "; the data refuse what they refused" if refused else ""
+    return f"run again on the empty copy: {verdict(file.fixed_verdict)}{worse}{still}"
 
 
 def difference(file: FileReport) -> str:
