@@ -31,6 +31,7 @@ from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.bypass_state import note_emergency
 from indexpilot_cli.workflows.evolve_change_facts import error_of
+from indexpilot_cli.workflows.evolve_change_trial import by_trial
 from indexpilot_cli.workflows.evolve_execute_rows import Story
 from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, planned
 from indexpilot_cli.workflows.evolve_impact import clear_impact_cache
@@ -160,7 +161,7 @@ def _job(desk: Desk, request: ChangeRequest, classify: Classify | None) -> Job:
             under_way = online.open_change(desk, table[0], request.column)
         if under_way is not None:
             return Job(under_way, RelationFacts(under_way.table, under_way.relid, "r", 0), {}, "", under_way.undo)
-        prepared = evolve_change.prepare(session, request, desk.progress, classify)
+        prepared = evolve_change.prepare(session, request, desk.progress, classify or by_trial(desk))
         change = evolve_change.change_of(prepared)
         assert prepared.before is not None
         known = metadata.known(session, change.table, change.column, desk.schema)

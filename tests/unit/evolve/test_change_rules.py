@@ -1,0 +1,117 @@
+"""The rule table of type changes, and what is said of wrong input."""
+
+import pytest
+
+from indexpilot_cli.evolve import validate_change as checks
+from indexpilot_cli.evolve.change_types import assignable, by_rules, is_plain
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts, TypeChange, TypeFacts
+from indexpilot_cli.model.schema_change import Affected, ChangeKind, Work
+
+ORDERS = QualifiedName("public", "orders")
+
+
+def kind(text, name=None, oid=None, **more):
+    base = text.partition("(")[0]
+    numbers = tuple(int(n) for n in text.partition("(")[2].rstrip(")").split(",") if n)
+    oids = {
+        "varchar": 1043,
+        "text": 25,
+        "numeric": 1700,
+        "timestamp": 1114,
+        "timestamptz": 1184,
+        "int4": 23,
+        "int8": 20,
+    }
+    category = "S" if base in ("text", "varchar") else ""
+    return TypeFacts(oid or oids.get(base, 1), name or base, text, modifiers=numbers, **({"category": category} | more))
+
+
+def change(old, new, *attached, using=None, timezone="UTC", castable=None, context=None):
+    column = ColumnFacts("c", 2, old.text)
+    table = RelationFacts(ORDERS, 1, "r", 150000, columns=(column,), attached=attached)
+    return TypeChange(table, column, old, new, using, timezone, castable, context)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more", "work"),
+    [
+        (kind("varchar(5)"), kind("varchar(9)"), {}, Work.INSTANT),
+        (kind("varchar(9)"), kind("varchar(5)"), {}, Work.REWRITE),
+        (kind("varchar"), kind("varchar(5)"), {}, Work.REWRITE),
+        (kind("varchar(9)"), kind("text"), {"castable": "b"}, Work.INSTANT),
+        (kind("text"), kind("varchar(9)"), {"castable": "b"}, Work.REWRITE),
+        (kind("numeric(5,2)"), kind("numeric(7,2)"), {}, Work.INSTANT),
+        (kind("numeric(5,2)"), kind("numeric(7,3)"), {}, Work.REWRITE),
+        (kind("timestamp"), kind("timestamptz"), {"timezone": "UTC"}, Work.REBUILD),
+        (kind("timestamp"), kind("timestamptz"), {"timezone": "Europe/Berlin"}, Work.REWRITE),
+        (kind("int4"), kind("int8"), {"castable": "f"}, Work.REWRITE),
+        (kind("text"), kind("text", oid=99, kind="d", base="text"), {}, Work.INSTANT),
+        (kind("text"), kind("short", oid=99, kind="d", base="text", constrained=True), {}, Work.REWRITE),
+        (kind("varchar(5)"), kind("varchar(9)"), {"using": "upper(c)"}, Work.REWRITE),
+        (kind("varchar(5)"), kind("varchar(9)"), {"using": "c::varchar(9)"}, Work.INSTANT),
+    ],
+)
+def test_rules(old, new, more, work):
+    found = by_rules(change(old, new, **more))
+    assert (found.work, found.by) == (work, "rules")
+    assert found.reason
+
+
+def test_what_is_built_on_the_column_counts():
+    partial = Attached("index", ORDERS, "", ("c",), computed=True)
+    plain = Attached("index", ORDERS, "", ("c",))
+    check = Attached("constraint", ORDERS, "CHECK (c <> '')", ("c",), "c")
+    elsewhere = Attached("constraint", ORDERS, "CHECK (d <> '')", ("d",), "c")
+    wider = kind("varchar(5)"), kind("varchar(9)")
+    assert by_rules(change(*wider, partial)).work is Work.REBUILD
+    assert by_rules(change(*wider, plain)).work is Work.INSTANT
+    assert by_rules(change(*wider, check)).work is Work.VERIFY
+    assert by_rules(change(*wider, elsewhere)).work is Work.INSTANT
+    assert by_rules(change(kind("text"), kind("citext", oid=7), plain, castable="b")).work is Work.REBUILD
+
+
+def test_using_that_says_nothing_else():
+    new = kind("varchar(9)")
+    assert is_plain(None, "c", new)
+    assert is_plain("c", "c", new)
+    assert is_plain("(C :: varchar(9))", "c", new)
+    assert not is_plain("c::varchar(8)", "c", new)
+    assert not is_plain("c + 1", "c", new)
+
+
+def test_what_converts_by_itself():
+    assert assignable(change(kind("int4"), kind("text"), context=None))
+    assert assignable(change(kind("int4"), kind("int8"), context="i"))
+    assert not assignable(change(kind("text"), kind("int4")))
+    assert not assignable(change(kind("int8"), kind("int4"), context="e"))
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        ("", ["bad_name"]), (" ", ["bad_name"]), ("a\0b", ["bad_name"]), ("a\nb", ["bad_name"]),
+        ("x" * 63, []), ("x" * 64, ["name_too_long"]), ("é" * 32, ["name_too_long"]), ("xmin", ["system_column"]),
+        ("select", ["reserved_word"]), ("SELECT", ["reserved_word"]), ('we"ird', []),
+    ],
+)  # fmt: skip
+def test_names(name, codes):
+    assert [p.code for p in checks.name_problems(name, {"select"})] == codes
+    assert all(p.exit_code == 2 for p in checks.name_problems(name, {"select"}))
+
+
+def test_several_problems_are_told_together():
+    table = RelationFacts(ORDERS, 1, "r", 150000, owned=False, owner="boss", is_partition=True, parents=("public.all",))
+    assert [p.code for p in checks.table_problems(table, ChangeKind.ADD)] == ["not_owner", "partition"]
+    assert [p.code for p in checks.table_problems(table, ChangeKind.TYPE)] == ["not_owner"]
+
+
+def test_what_stands_in_the_way_is_named():
+    objects = [Affected("view", f"v{n}", "blocks") for n in range(7)] + [Affected("index", "i", "disappears")]
+    (blocked,) = checks.blocked(ChangeKind.DROP, objects)
+    assert "view v0" in blocked.message
+    assert "and 2 more" in blocked.message
+    assert blocked.exit_code == 6
+    (vanishing,) = checks.vanishing(objects, force=False)
+    assert "index i" in vanishing.message
+    assert checks.vanishing(objects, force=True) == ()
