@@ -4,6 +4,7 @@ import pytest
 
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import ChangeKind, LockMode, RunState, WorkKind
+from indexpilot_cli.workload.migration import read_migration
 from tests.server.cloning import fresh, observe, open_clone, snapshot_from
 from tests.servers import binaries
 
@@ -122,3 +123,10 @@ def test_a_policy_holds_its_column_back(clean):
 def test_an_open_transaction_at_the_end(clean):
     seen = observe(clean, "BEGIN", "ALTER TABLE c ADD x int")
     assert seen.open_transaction and seen.changes == ()
+
+
+def test_copy_from_the_file_takes_no_rows(clean):
+    text = "COPY c FROM STDIN;\n1\t1\tx\t1\t\\N\n\\.\nSELECT count(*) FROM c;\n"
+    seen = clean.run(read_migration("m.sql", text)).statements
+    assert [s.state for s in seen] == [RunState.RAN, RunState.RAN] and seen[0].rows == 0
+    assert held(seen[0]) == {"c": LockMode.ROW_EXCLUSIVE}
