@@ -71,6 +71,7 @@ class Entry:
     """Something at a place, with facts indented below: ``a.sql:3  error[L01 name]  CREATE INDEX …``.
 
     ``state`` (error, warning, info, ok …) colours ``word``. A fact is a label and a text; ``Code`` is printed as it is.
+    ``sql``: the text is a statement, not a sentence.
     """
 
     place: str
@@ -78,6 +79,7 @@ class Entry:
     state: str
     text: str = ""
     rows: tuple[tuple[str, str | Code], ...] = ()
+    sql: bool = False
 
 
 Block = Table | Facts | Lines | Code | Entry

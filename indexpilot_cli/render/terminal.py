@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ _STATES = {
     "added": "green",
     "removed": "red",
 }
+_UNIT = re.compile(r"(?<=[ (])(\d[\d.,]*) (%|(?:ms|s|min|h|d|[kMG]|[kMGT]?B)\b)")
 _STYLES = {"header": "dim", "query": "", "name": "", "number": "", "text": "", "label": "bold", "fact": "dim"}
 
 
@@ -94,8 +96,7 @@ def _table(table: Table, width: int) -> Iterator[Text]:
 
 def _fact(label: str, text: str, width: int) -> Iterator[Text]:
     first = f"{label:<{LABEL}}" if len(label) < LABEL - 1 else f"{label}   "
-    room = max(width - len(first), 20)
-    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    lines = _fold(text, width - len(first))
     role = label if label in _STATES else "label"
     yield _text(Cell(first, role), Cell(lines[0], "text"))
     yield from (_text(Cell(" " * len(first) + line, "text")) for line in lines[1:])
@@ -117,21 +118,24 @@ def _entry(entry: Entry, width: int) -> Iterator[Text]:
         yield from _wrapped(" " * INDENT + entry.text, width)
     for label, fact in entry.rows:
         start = entry_label(label)
-        if isinstance(fact, Code):
-            lines = fact.text.rstrip("\n").split("\n")
-        else:
-            room = max(width - len(start), 20)
-            lines = textwrap.wrap(fact, room, break_long_words=False, break_on_hyphens=False) or [""]
+        lines = fact.text.rstrip("\n").split("\n") if isinstance(fact, Code) else _fold(fact, width - len(start))
         yield _text(Cell(start, "fact"), Cell(lines[0], "text"))
         yield from (_text(Cell(" " * len(start) + line, "text")) for line in lines[1:])
 
 
 def _wrapped(line: str, width: int) -> Iterator[Text]:
     indent = " " * (len(line) - len(line.lstrip()))
-    for part in textwrap.wrap(
-        line, max(width, 20), break_long_words=False, break_on_hyphens=False, subsequent_indent=indent
-    ) or [""]:
+    for part in _fold(line, width, indent):
         yield _text(Cell(part, "text"))
+
+
+def _fold(text: str, width: int, indent: str = "") -> list[str]:
+    """The text in lines of at most ``width``; a number stays with its unit."""
+    glued = _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", text)
+    lines = textwrap.wrap(
+        glued, max(width, 20), break_long_words=False, break_on_hyphens=False, subsequent_indent=indent
+    )
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [""]
 
 
 def _text(*cells: Cell) -> Text:

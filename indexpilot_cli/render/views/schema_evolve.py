@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from indexpilot_cli.model.migration import CheckResult, FileReport, Hazard, Impact, StatementReport, TemplateImpact
-from indexpilot_cli.model.observation import RunState
+from indexpilot_cli.model.observation import Lock, RunState
 from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry, Facts, Lines, Table
 from indexpilot_cli.render.units import DASH, cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts
@@ -100,14 +100,20 @@ def headline(file: FileReport) -> Entry:
 
 
 def _statement(report: StatementReport) -> tuple[str, ...]:
-    strongest: dict[str, str] = {}
-    for lock in sorted(report.observation.locks, key=lambda k: k.mode.strength):
-        if lock.relation.existed:
-            strongest[str(lock.relation.name)] = mode(lock.mode)
-    locks = ", ".join(f"{text} on {table}" for table, text in strongest.items())
     time = span(report.verdict.duration) if report.verdict.duration else DASH
     word = _RUN.get(report.observation.state) or statement_verdict(report.verdict)
-    return (str(report.line), word, time, locks or DASH, statement_text(report.sql))
+    return (str(report.line), word, time, _locks(report.observation.locks), statement_text(report.sql))
+
+
+def _locks(taken: Sequence[Lock]) -> str:
+    """The strongest lock on each table that was there; one on an index only where it is stronger than its table's."""
+    strongest = {k.relation.name: k for k in sorted(taken, key=lambda k: k.mode.strength) if k.relation.existed}
+    told = []
+    for name, lock in strongest.items():
+        table = strongest.get(lock.relation.table) if lock.relation.table else None
+        if table is None or table.mode.strength < lock.mode.strength:
+            told.append(f"{mode(lock.mode)} on {one_line(str(name))}")
+    return ", ".join(told) or DASH
 
 
 def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:

@@ -60,6 +60,7 @@ def _statement(
                 state,
                 statement_text(statement.sql),
                 tuple(statement_facts(statement, brief=not verbose)),
+                sql=True,
             )
         return
     lead = next((f for f in found if _full(f, verbose)), None)
@@ -70,7 +71,7 @@ def _statement(
         if finding is not lead:
             rows = rows[1:] if verbose or finding.severity is not Severity.INFO else ()
         text = _text(finding) if finding is lead else one_line(finding.message)
-        yield Entry(place, _word(finding), _state(finding), text, rows)
+        yield Entry(place, _word(finding), _state(finding), text, rows, finding is lead)
 
 
 def _full(finding: Finding, verbose: bool) -> bool:

@@ -95,8 +95,9 @@ def _entry(entry: Entry) -> str:
             rows.append(f"\n{_prose(label)}:\n\n{fenced(fact)}\n")
         else:
             rows.append(f"- {_prose(label)}: {_prose(fact)}")
-    quoted = f"\n\n{_code(entry.text)}" if entry.text else ""
-    return f"**{_prose(entry.word)}** at {_code(entry.place)}{quoted}\n\n" + "\n".join(rows).strip("\n")
+    text = _code(entry.text) if entry.sql else _prose(entry.text)
+    parts = (f"**{_prose(entry.word)}** at {_code(entry.place)}", text, "\n".join(rows).strip("\n"))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _prose(text: str) -> str:

@@ -134,9 +134,9 @@ def span(value: Duration) -> str:
     if value.high < 1:
         return "under 1 s"
     low, high = seconds(value.low), seconds(value.high)
-    if low == high or value.high < value.low * 1.3:
-        return f"about {high}"
-    return f"up to {high}" if value.low < 1 else f"{low} to {high}"
+    if value.low < 1:
+        return f"up to {high}"
+    return f"about {high}" if low == high or value.high < value.low * 1.3 else f"{low} to {high}"
 
 
 def seconds(value: float) -> str:

@@ -14,7 +14,8 @@ from rich.cells import cell_len
 
 from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.model.migration import Blocked, CheckResult, Duration, Impact, Severity, StatementVerdict, Unparsed
-from indexpilot_cli.model.observation import LockMode
+from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.observation import Lock, LockMode, Relation
 from indexpilot_cli.render import github, sarif
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.schema import text as schema_text
@@ -376,3 +377,18 @@ def test_of_what_fails_only_the_error_is_told():
     lines = told(samples.FINDINGS[0], statement=statement)
     assert any(line.startswith("    error    check constraint") for line in lines)
     assert not any(line.startswith(("    work", "    queue")) for line in lines)
+
+
+def test_verbose_shows_the_locks_that_matter():
+    index = Relation(QualifiedName("public", "orders_pkey"), "i", table=samples.ORDERS)
+    made = Relation(QualifiedName("public", "new_table"), existed=False)
+
+    def locks(*taken):
+        seen = replace(samples.BUILD.observation, locks=taken)
+        file = replace(samples.SIMPLE_FILE, statements=(replace(samples.BUILD, observation=seen),), findings=())
+        return plain(view(CheckResult((file,)), verbose=True)).splitlines()[2]
+
+    share, exclusive = Lock(samples.RELATION, LockMode.SHARE), Lock(samples.RELATION, LockMode.ACCESS_EXCLUSIVE)
+    line = locks(share, exclusive, Lock(index, LockMode.ACCESS_EXCLUSIVE), Lock(made, LockMode.ACCESS_EXCLUSIVE))
+    assert "  ACCESS EXCLUSIVE on public.orders  CREATE" in line
+    assert "SHARE on public.orders, ACCESS EXCLUSIVE on public.orders_pkey" in locks(share, Lock(index, exclusive.mode))
