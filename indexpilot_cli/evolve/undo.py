@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.evolve.undo_attached import create, drop, in_order
-from indexpilot_cli.evolve.undo_column import add_column, storage
+from indexpilot_cli.evolve.undo_attached import create, drop, in_order, rank
+from indexpilot_cli.evolve.undo_column import add_column, attributes, storage
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.schema_change import Undo
+
+NOT_NULL_NAMED = 180000  # from then on NOT NULL is a constraint with a name
 
 
 def of_add(table: RelationFacts, column: str) -> Undo:
@@ -32,7 +34,8 @@ def of_drop(before: RelationFacts, column: ColumnFacts, saved: QualifiedName | N
     statements = [*add_column(before, column, saved)]
     if column.not_null and not any(a.type == "n" for a in gone):
         statements.append(f"ALTER TABLE {before.name} ALTER COLUMN {quote_identifier(column.name)} SET NOT NULL")
-    statements += [text for item in gone for text in create(before, item)]
+    statements += [text for child in before.below for text in _child(column, child)]
+    statements += _made(before, column.name)
     return Undo(
         tuple(statements),
         (f"ANALYZE {before.name} ({quote_identifier(column.name)})",) if saved is not None else (),
@@ -61,6 +64,29 @@ def of_type(before: RelationFacts, column: ColumnFacts, after: RelationFacts, *,
     )
 
 
+def _child(column: ColumnFacts, child: RelationFacts) -> Iterator[str]:
+    """What a partition or child says of the column differently from its parent."""
+    own = child.column(column.name)
+    if own is None:
+        return
+    alter = f"ALTER TABLE ONLY {child.name} ALTER COLUMN {quote_identifier(own.name)}"
+    if own.default != column.default and not own.generated:
+        yield f"{alter} DROP DEFAULT" if own.default is None else f"{alter} SET DEFAULT {own.default}"
+    if own.not_null and not column.not_null and child.version < NOT_NULL_NAMED:
+        yield f"{alter} SET NOT NULL"
+    yield from attributes(child.name, own)
+
+
+def _made(before: RelationFacts, column: str) -> list[str]:
+    """Everything built on the column, keys first, partitioned before the partitions that are attached to it."""
+    families = [(before, item) for item in before.mentioning(column)]
+    for child in before.below:
+        inherited = [i for i in child.mentioning(column) if not i.local and i.index is None and i.kind == "constraint"]
+        families += [(child, item) for item in child.mentioning(column) if item not in inherited]
+    ranked = sorted(families, key=lambda pair: rank(pair[1])[0])
+    return [text for table, item in ranked for text in create(table, item)]
+
+
 def _same(now: Attached | None, before: Attached) -> bool:
     return now is not None and replace(now, bytes=0, columns=()) == replace(before, bytes=0, columns=())
 
@@ -76,8 +102,6 @@ def _drop_notes(before: RelationFacts, column: ColumnFacts, gone: tuple[Attached
     last = max((c.number for c in before.columns), default=0)
     if column.number != last:
         yield f"{column.name} comes back as the last column: SELECT * and INSERT without a list see another order"
-    if before.kind == "p" and any(a.kind == "index" or a.index for a in gone):
-        yield "the partitions' own indexes come back under generated names"
     invalid = [a.name.name for a in gone if a.kind == "index" and not a.valid]
     if invalid:
         yield f"invalid indexes do not come back: {', '.join(invalid)}"

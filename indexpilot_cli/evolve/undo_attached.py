@@ -13,10 +13,11 @@ _CONSTRAINT_ORDER = {"n": 0, "p": 1, "u": 1, "x": 3, "c": 3, "f": 4}
 
 def in_order(found: Iterable[Attached]) -> tuple[Attached, ...]:
     """Keys before what refers to them, and nothing before what it needs."""
-    return tuple(sorted(found, key=_rank))
+    return tuple(sorted(found, key=rank))
 
 
-def _rank(attached: Attached) -> tuple[int, str]:
+def rank(attached: Attached) -> tuple[int, str]:
+    """Where it stands in the order of making things."""
     rank = _CONSTRAINT_ORDER.get(attached.type, 3) if attached.kind == "constraint" else _ORDER[attached.kind]
     return rank, attached.name.name
 
@@ -45,14 +46,16 @@ def drop(table: RelationFacts, attached: Attached) -> str:
 def _index(table: RelationFacts, index: Attached) -> Iterator[str]:
     if not index.valid:
         return
-    # pg_get_indexdef() says ON ONLY for a partitioned table, whose partitions need the index too.
-    yield from _placed(index, index.definition.replace(" ON ONLY ", " ON ", 1))
+    yield from _placed(index, index.definition)
     yield from _flags(table, index, index.name, index.comment)
+    if index.parent is not None:
+        yield f"ALTER INDEX {index.parent} ATTACH PARTITION {index.name}"
 
 
 def _constraint(table: RelationFacts, constraint: Attached) -> Iterator[str]:
     quoted = quote_identifier(constraint.name.name)
-    head = f"ALTER TABLE {table.name} ADD CONSTRAINT {quoted}"
+    only = "ONLY " if constraint.partitioned else ""  # its partitions have theirs made and attached one by one
+    head = f"ALTER TABLE {only}{table.name} ADD CONSTRAINT {quoted}"
     index = QualifiedName(table.name.schema, constraint.name.name)
     if _by_index(table, constraint):
         yield from _placed(constraint, str(constraint.index))
@@ -64,6 +67,8 @@ def _constraint(table: RelationFacts, constraint: Attached) -> Iterator[str]:
             yield f"ALTER INDEX {index} SET ({', '.join(constraint.options)})"
     if constraint.index is not None:
         yield from _flags(table, constraint, index, constraint.index_comment)
+    if constraint.parent is not None:
+        yield f"ALTER INDEX {constraint.parent} ATTACH PARTITION {index}"
     if constraint.comment is not None:
         yield f"COMMENT ON CONSTRAINT {quoted} ON {table.name} IS {quote_literal(constraint.comment)}"
 

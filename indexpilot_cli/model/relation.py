@@ -76,7 +76,8 @@ class Attached:
 
     ``kind`` is index, constraint or statistics. ``type`` of a constraint is pg_constraint's letter (p, u, x, c, f, n).
     An index that backs a constraint is not listed by itself: the constraint's ``index`` is its definition.
-    ``computed``: an expression or a predicate is part of it.
+    ``computed``: an expression or a predicate is part of it. ``partitioned``: the index of a partitioned table;
+    ``parent`` is the one that an index of a partition is attached to; ``local`` False: the constraint is inherited.
     """
 
     kind: str
@@ -97,6 +98,7 @@ class Attached:
     replica_identity: bool = False
     owner: str | None = None
     partitioned: bool = False
+    parent: QualifiedName | None = None
     local: bool = True
     computed: bool = False
     references: str | None = None
@@ -124,7 +126,8 @@ class RelationFacts:
 
     ``key`` is the smallest key a row can be found by again: its primary key, else a unique index over NOT NULL
     columns; empty where there is none. ``parents`` and ``children`` are written ``schema.name``. ``triggers`` are the
-    enabled ones of users that an UPDATE fires, by name, True for those that fire in replicas too.
+    enabled ones of users that an UPDATE fires, by name, True for those that fire in replicas too. ``below`` are the
+    partitions and children of all levels, where they were asked for.
     """
 
     name: QualifiedName
@@ -144,6 +147,7 @@ class RelationFacts:
     attached: tuple[Attached, ...] = ()
     key: tuple[str, ...] = ()
     triggers: tuple[tuple[str, bool], ...] = ()
+    below: tuple[RelationFacts, ...] = ()
 
     def column(self, name: str) -> ColumnFacts | None:
         """The column of that name."""

@@ -54,10 +54,19 @@ def read_relation(session: Session, found: Row) -> RelationFacts:
 
 
 def reread(session: Session, table: RelationFacts) -> RelationFacts | None:
-    """The same table (by its oid) as it is now, None when it is gone or was replaced."""
+    """The same table (by its oid) as it is now, without what is below; None when it is gone or was replaced."""
     rows = session.rows("evolve_change_relation", {"schema": table.name.schema, "name": table.name.name, "own": ""})
     found = next((r for r in rows if r.relid == table.relid), None)
     return None if found is None else read_relation(session, found)
+
+
+def read_below(session: Session, relid: int) -> tuple[RelationFacts, ...]:
+    """Partitions and children of all levels, nearest first."""
+    found: list[RelationFacts] = []
+    for name in session.rows("evolve_change_below", {"relid": relid}):
+        rows = session.rows("evolve_change_relation", {"schema": name.schema, "name": name.name, "own": ""})
+        found += [read_relation(session, row) for row in rows[:1]]
+    return tuple(found)
 
 
 def _columns(session: Session, scope: Mapping[str, int]) -> tuple[ColumnFacts, ...]:
@@ -126,7 +135,8 @@ def _index(row: Row) -> Attached:
         targets=_targets(row),
         clustered=row.clustered,
         replica_identity=row.replica_identity,
-        partitioned=row.partitioned or row.attached,
+        partitioned=row.partitioned,
+        parent=_parent(row),
         computed=row.computed,
         bytes=row.bytes,
     )
@@ -156,7 +166,8 @@ def _constraint(row: Row, index: Row | None, schema: str) -> Attached:
         targets=() if index is None else _targets(index),
         clustered=index is not None and index.clustered,
         replica_identity=index is not None and index.replica_identity,
-        partitioned=index is not None and (index.partitioned or index.attached),
+        partitioned=index is not None and index.partitioned,
+        parent=None if index is None else _parent(index),
         local=row.is_local,
         computed=index is not None and index.computed,
         references=row.references_table,
@@ -174,6 +185,10 @@ def _statistics(row: Row) -> Attached:
         targets=() if row.target is None else ((0, row.target),),
         owner=row.owner,
     )
+
+
+def _parent(row: Row) -> QualifiedName | None:
+    return None if row.parent_name is None else QualifiedName(row.parent_schema, row.parent_name)
 
 
 def _targets(row: Row) -> tuple[tuple[int, int], ...]:

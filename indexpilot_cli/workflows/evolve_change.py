@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import change_steps, online_add, undo
@@ -23,7 +23,7 @@ from indexpilot_cli.model.schema_change import (
     Undo,
     Work,
 )
-from indexpilot_cli.postgres import dependents
+from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows import evolve_change_facts as facts
 from indexpilot_cli.workflows import evolve_execute_online
@@ -220,7 +220,8 @@ def _drop(planner: Planner, table: RelationFacts) -> SchemaChange | None:
         planner.refuse(*checks.vanishing(_needs_force(impact), force=asked.force))
     saved = _saved(planner, table, column)
     steps = change_steps.drop(table, column, saved, small=planner.small(table))
-    back = undo.of_drop(table, column, saved)
+    below = relation_facts.read_below(planner.session, table.relid) if table.children else ()
+    back = undo.of_drop(replace(table, below=below), column, saved)
     needs = checks.vanishing(_needs_force(impact), force=asked.force)
     notes = tuple(f"{p.message}: --force is needed" for p in needs)
     if any(o.kind == "foreign key" for o in impact.objects):

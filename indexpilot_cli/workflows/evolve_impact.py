@@ -14,7 +14,7 @@ from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.requests import Connection, TableFilter, WorkloadRequest
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Impact, QueryAffected
 from indexpilot_cli.model.workload import QueryTemplate, RelationUse, SourceKind
-from indexpilot_cli.postgres import dependents
+from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.postgres.session import Session
 
@@ -104,6 +104,9 @@ def _new_column(session: Session, table: RelationFacts) -> Iterator[Affected]:
 
 def _old(session: Session, kind: ChangeKind, table: RelationFacts, column: ColumnFacts, own: str) -> Iterator[Affected]:
     yield from (_attached(kind, a) for a in table.mentioning(column.name))
+    for child in relation_facts.read_below(session, table.relid) if table.children else ():
+        theirs = [a for a in child.mentioning(column.name) if a.parent is None and (a.local or a.kind == "index")]
+        yield from (_attached(kind, a, child) for a in theirs if a.type != "n")
     if column.sequence is not None:
         effect = "disappears" if kind is ChangeKind.DROP else "follows"
         yield Affected("sequence", str(column.sequence.name), effect, "belongs to the column")
@@ -115,8 +118,8 @@ def _old(session: Session, kind: ChangeKind, table: RelationFacts, column: Colum
         yield Affected(what, name, "follows" if kind is ChangeKind.TYPE else "look", detail, body.text)
 
 
-def _attached(kind: ChangeKind, item: Attached) -> Affected:
-    name = item.name.name
+def _attached(kind: ChangeKind, item: Attached, child: RelationFacts | None = None) -> Affected:
+    name = item.name.name + (f" of {child.name.short}" if child is not None else "")
     match kind:
         case ChangeKind.DROP:
             return Affected(item.word, name, "follows" if item.type == "n" else "disappears", "", item.definition)

@@ -8,7 +8,8 @@ SELECT c.relname::text AS name,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
        s.spcname::text AS tablespace,
        c.relkind = 'I' AS partitioned,
-       c.relispartition AS attached,
+       pn.nspname::text AS parent_schema,
+       pc.relname::text AS parent_name,
        coalesce(pg_catalog.pg_relation_size(c.oid), 0)::int8 AS bytes,
        o.conname::text AS constraint_name,
        (SELECT array_agg(ARRAY[a.attnum::int, a.attstattarget::int] ORDER BY a.attnum)
@@ -35,5 +36,8 @@ JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
 LEFT JOIN pg_catalog.pg_constraint o ON o.conindid = c.oid AND o.conrelid = i.indrelid AND o.contype IN ('p', 'u', 'x')
+LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid
+LEFT JOIN pg_catalog.pg_class pc ON pc.oid = h.inhparent
+LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
 WHERE i.indrelid = %(relid)s::oid
 ORDER BY c.relname
