@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
-from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.session import Session
@@ -53,11 +52,21 @@ class Work:
 
 
 def prepare(session: Session, pins: tuple[tuple[str, str], ...]) -> None:
-    """Settings the expression may depend on, for the rest of the session; and give way before anybody else does."""
+    """Settings the expression may depend on, for the rest of the session."""
     for name, value in pins:
         session.value("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
-    with suppress(IndexPilotError):  # only a superuser may; others leave autovacuum to finish
+
+
+def look_early(session: Session) -> bool:
+    """From now on the session looks for deadlocks at once: it is the one that gives up, and autovacuum gives way to it.
+
+    Only a superuser may; False: autovacuum is to be waited for.
+    """
+    try:
         session.value("SELECT pg_catalog.set_config('deadlock_timeout', '20ms', false)")
+    except PrerequisiteError:
+        return False
+    return True
 
 
 def fill(session: Session, work: Work, start: int, end: int, *, longest: int | None = None) -> Batch:

@@ -101,8 +101,14 @@ def statistics(session: Session, relid: int) -> list[Row]:
     return session.rows("shadow_statistics", {"relid": relid})
 
 
+def vacuuming(session: Session, relids: tuple[int, ...], pid: int) -> bool:
+    """Whether autovacuum works on one of the tables."""
+    rows = session.rows("shadow_lockers", {"relids": list(relids), "pid": pid, "older": 0.0})
+    return any(row.automatic for row in rows)
+
+
 def long_lockers(session: Session, relids: tuple[int, ...], pid: int, older: float) -> tuple[Blocker, ...]:
-    """Who has held a lock on the tables for more than so many seconds; autovacuum is left out, it gives way."""
+    """Who has held a lock on the tables for more than so many seconds; autovacuum is left out."""
     rows = session.rows("shadow_lockers", {"relids": list(relids), "pid": pid, "older": older})
     return tuple(blocker(row) for row in rows if not row.automatic)
 

@@ -25,7 +25,7 @@ from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows import evolve_shadow_log as log
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.evolve_shadow_back import back_in_use, drop_old, take_away
-from indexpilot_cli.workflows.evolve_shadow_locks import Interrupted, Run, brief, own_table
+from indexpilot_cli.workflows.evolve_shadow_locks import Interrupted, Run, brief, own_table, through
 from indexpilot_cli.workflows.evolve_shadow_plan import make_plan
 from indexpilot_cli.workflows.evolve_shadow_work import (
     bring_up,
@@ -125,7 +125,12 @@ def _same_change(story: log.Story, wanted: ShadowRequest) -> None:
 def _guarded(run: Run, began: float, work: Callable[[], ShadowReport], *, resumed: bool = False) -> ShadowReport:
     """The work under the table's lock; being asked to stop is an outcome."""
     try:
+        if run.session.pooled:
+            raise RefusedError(
+                "a pooler lends out connections here", hint="connect to the server itself", code="pooler_suspected"
+            )
         own_table(run.desk, run.session, run.plan.relid, run.plan.table.short)
+        run.early = backfill.look_early(run.session)
         return replace(work(), resumed=resumed)
     except Interrupted:
         return _report(run.plan, "interrupted", began, run, summary=_AGAIN)
@@ -134,8 +139,7 @@ def _guarded(run: Run, began: float, work: Callable[[], ShadowReport], *, resume
 def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
     story = log.newest_open(run.desk, wanted.table, wanted.column)  # again, now that nobody else works on it
     if story is None:
-        if stage_of(run) is not Stage.BARE:
-            raise RefusedError("the table has changed meanwhile", hint="run the same command again", code="stale_plan")
+        _names_free(run)
         _tried_on_all_rows(run)
         log.intend(run.desk, run.plan, wanted.type, wanted.using)
     elif stage_of(run) in (Stage.BARE, Stage.FILLING):
@@ -150,6 +154,17 @@ def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
         except IndexPilotError as error:
             return _failed(run, error, began)
     return _after_swap(run, wanted, began)
+
+
+def _names_free(run: Run) -> None:
+    """Raises RefusedError when the table has columns with the names we need."""
+    taken = {shadow.column_name(run.plan, side) for side in Side} & whereabouts(run).columns
+    if taken or stage_of(run) is not Stage.BARE:
+        raise RefusedError(
+            f"{run.plan.table.short} has a column {', '.join(sorted(taken)) or run.plan.column} that is in the way",
+            hint="rename or drop it first",
+            code="name_taken",
+        )
 
 
 def _again(run: Run, wanted: ShadowRequest) -> None:
@@ -172,12 +187,11 @@ def _tried_on_all_rows(run: Run) -> None:
     limit = run.pace.check_ms
     if not limit:
         return
-    run.desk.progress.stage(f"reading every row of {run.plan.table.short}")
     backfill.prepare(run.session, run.plan.pins)
     try:
         with run.session.transaction():
             run.session.value("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{limit}ms",))
-            run.session.execute(shadow.trial(run.plan))
+            through(run, shadow.trial(run.plan), f"reading every row of {run.plan.table.short}")
     except UnreachableError as error:
         if error.code != "timeout":
             raise

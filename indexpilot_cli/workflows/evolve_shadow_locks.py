@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.errors import IndexPilotError, RefusedError
+from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.shadow import Pace, ShadowPlan
 from indexpilot_cli.postgres import build, locks, shadow_facts
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.workflows.apply_watch import STOPPED, Watch, watched
 
 _BUSY = frozenset({"55P03", "40P01"})
 _ORPHAN = 30.0  # seconds a server gets to notice that an earlier run of ours died
@@ -25,12 +26,16 @@ class Interrupted(Exception):
 
 @dataclass(slots=True)
 class Run:
-    """A change under way. ``lock_seconds`` is the longest time one of our transactions kept others from reading."""
+    """A change under way. ``early``: autovacuum gives way to us.
+
+    ``lock_seconds`` is the longest time one of our transactions kept others from reading.
+    """
 
     desk: Desk
     session: Session
     plan: ShadowPlan
     pace: Pace
+    early: bool = True
     rows: int = 0
     lock_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -77,6 +82,7 @@ def brief(
     """
     for attempt in range(1, run.pace.tries + 1):
         run.check()
+        _let_vacuum_finish(run, exclusive, what)
         if exclusive and attempt % 3 and _in_the_way(run, exclusive, what, attempt):
             run.desk.rest(min(attempt, 4))
             continue
@@ -98,10 +104,10 @@ def brief(
 def patient(run: Run, statement: str, what: str) -> None:
     """A statement that may work for long once it has its lock, which does not keep anybody from reading or writing."""
     for attempt in range(1, run.pace.tries + 1):
-        run.check()
+        _let_vacuum_finish(run, (run.plan.table,), what)
         build.set_lock_timeout(run.session, run.pace.lock_ms / 1000)
         try:
-            run.session.execute(statement)
+            through(run, statement, what)
             return
         except IndexPilotError as error:
             if sqlstate(error) not in _BUSY or run.session.closed or attempt == run.pace.tries:
@@ -111,6 +117,18 @@ def patient(run: Run, statement: str, what: str) -> None:
         finally:
             if not run.session.closed:
                 build.set_lock_timeout(run.session, 0)
+
+
+def through(run: Run, statement: str, what: str) -> None:
+    """The statement to its end; being asked to stop ends it (Interrupted). Raises what the server says."""
+    run.check()
+    ended = watched(run.desk, run.session, statement, Watch(run.session.backend_pid, what))
+    if ended.error is not None and ended.cancelled == STOPPED:
+        raise Interrupted
+    if ended.error is not None:
+        raise ended.error
+    if ended.lost:
+        raise UnreachableError("the connection was lost", code="connection_lost")
 
 
 def _once(
@@ -139,6 +157,19 @@ def _once(
         run.lock_seconds = max(run.lock_seconds, time.monotonic() - began)
 
 
+def _let_vacuum_finish(run: Run, tables: Sequence[QualifiedName], what: str) -> None:
+    """Only a superuser's request makes autovacuum give way; others wait, without anybody waiting behind them."""
+    if run.early or not tables:
+        return
+    relids, said = _relids(run, tables), False
+    while shadow_facts.vacuuming(run.desk.look, relids, run.session.backend_pid):
+        run.check()
+        if not said:
+            run.desk.progress.say(f"{what}: waits for autovacuum to finish with the table")
+            said = True
+        run.desk.stop.sleep(1.0)
+
+
 def _same_table(run: Run) -> None:
     found = build.relation_kind(run.session, run.plan.table)
     if found is None or found[0] != run.plan.relid:
@@ -159,9 +190,13 @@ def _in_the_way(run: Run, exclusive: Sequence[QualifiedName], what: str, attempt
 
 
 def _lockers(run: Run, tables: Sequence[QualifiedName]) -> tuple[object, ...]:
+    older = run.pace.lock_ms / 1000
+    return shadow_facts.long_lockers(run.desk.look, _relids(run, tables), run.session.backend_pid, older)
+
+
+def _relids(run: Run, tables: Sequence[QualifiedName]) -> tuple[int, ...]:
     known = (build.relation_kind(run.desk.look, table) for table in tables)
-    relids = tuple(found[0] for found in known if found is not None)
-    return shadow_facts.long_lockers(run.desk.look, relids, run.session.backend_pid, run.pace.lock_ms / 1000)
+    return tuple(found[0] for found in known if found is not None)
 
 
 def _named(run: Run, tables: Sequence[QualifiedName]) -> str | None:

@@ -290,6 +290,7 @@ class _Assembly:
             f"{quote_identifier(wanted.column)} becomes the table's last column: INSERT without a list of columns,"
             " SELECT * and COPY without a list see another order"
         )
+        yield f"every row is written once more: up to {self._table.bytes / 1e6:.0f} MB of disk, and as much WAL or more"
         yield "prepared statements that return the column, or all columns, must be prepared again"
         if self._tried.reverse is None:
             yield "rows that change after the swap cannot be taken back: there is no cast the other way"

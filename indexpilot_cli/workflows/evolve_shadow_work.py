@@ -48,8 +48,7 @@ def bring_up(run: Run, side: Side, page: int) -> None:
     _constrained(run, side)
     _not_null(run, side)
     log.tell(run.desk, run.plan, OperationState.STARTED, "analyze", side=side.value)
-    run.desk.progress.stage(f"ANALYZE {run.plan.table.short}")
-    patient(run, f"ANALYZE {run.plan.table}", "ANALYZE")
+    patient(run, f"ANALYZE {run.plan.table}", f"ANALYZE {run.plan.table.short}")
 
 
 def swap_in(run: Run, side: Side) -> None:
@@ -77,6 +76,8 @@ def _as_planned(run: Run, side: Side) -> None:
     different = known ^ shadow_facts.followers(run.session, plan.relid, column.number)
     if different or (column.default_text is None) != (plan.default is None):
         raise _changed_meanwhile(plan, side, ", ".join(sorted(different)) or "its default")
+    if not whereabouts(run).following:
+        raise RefusedError("the trigger was gone", hint="run the same command again", code="not_in_step")
     others = shadow_facts.obstacles(run.session, plan.relid, column.number)
     if others:
         raise RefusedError(f"{plan.column} cannot be swapped: {'; '.join(others)} depends on it", code="stale_plan")
@@ -215,8 +216,7 @@ def _constrained(run: Run, side: Side) -> None:
             log.tell(run.desk, plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
             brief(run, (statement,), f"constraint {name}", exclusive=(plan.table,) if one.kind == "c" else ())
         if one.validated and one.enforced and name not in whereabouts(run).valid:
-            run.desk.progress.stage(f"validating {name}")
-            patient(run, shadow_steps.validate(plan, name), f"constraint {name}")
+            patient(run, shadow_steps.validate(plan, name), f"validating {name}")
 
 
 def _not_null(run: Run, side: Side) -> None:
@@ -230,8 +230,7 @@ def _not_null(run: Run, side: Side) -> None:
         statement = shadow_steps.add_not_null_check(plan, side)
         brief(run, (statement,), f"NOT NULL of {name}", exclusive=(plan.table,))
     if check not in whereabouts(run).valid:
-        run.desk.progress.stage(f"validating NOT NULL of {name}")
-        patient(run, shadow_steps.validate(plan, check), f"NOT NULL of {name}")
+        patient(run, shadow_steps.validate(plan, check), f"validating NOT NULL of {name}")
     brief(run, shadow_steps.set_not_null(plan, side), f"NOT NULL of {name}", exclusive=(plan.table,))
 
 
@@ -242,7 +241,7 @@ def drop_indexes(run: Run, side: Side) -> None:
         found = index_row(run, name.name)
         if found is None or found.constraint_kind or not _is_ours(run, found, index, side):
             continue
-        patient(run, f"DROP INDEX CONCURRENTLY IF EXISTS {name}", f"index {name.name}")
+        patient(run, f"DROP INDEX CONCURRENTLY IF EXISTS {name}", f"removing index {name.name}")
 
 
 def harmless(error: IndexPilotError) -> bool:

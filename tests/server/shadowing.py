@@ -28,6 +28,7 @@ from indexpilot_cli.workflows.apply_signals import Stop
 
 TABLE = QualifiedName("public", "accounts")
 COLUMNS = {
+    "id": ("bigint", None),
     "v": ("bigint", None),
     "code": ("integer", "code::integer"),
     "note": ("character varying(20)", None),

@@ -281,6 +281,35 @@ def test_an_index_that_comes_in_the_middle_is_carried_over(ground):
     assert ground.sql("SELECT pg_get_indexdef('public.late'::regclass)")[0][0].endswith("(v, note)")
 
 
+def test_a_trigger_that_somebody_took_away_is_made_again_and_what_it_missed_is_found(ground):
+    items(ground)
+    assert stopped(ground, "ANALYZE").outcome == "interrupted"
+    (trigger,) = ground.sql("SELECT tgname::text FROM pg_trigger WHERE tgrelid = 'public.items'::regclass")[0]
+    ground.script(f"DROP TRIGGER {trigger} ON public.items; UPDATE public.items SET v = v + 100 WHERE id % 3 = 0")
+    held = values(ground)
+    assert run(ground).outcome == "done"
+    assert values(ground) == held
+
+
+@pytest.mark.parametrize("name", ["v_indexpilot_new", "v_indexpilot_old"])
+def test_a_column_with_our_name_is_left_alone(ground, name):
+    items(ground)
+    ground.script(f"ALTER TABLE public.items ADD {name} integer")
+    before = dump(ground.dsn)
+    with pytest.raises(RefusedError) as caught:
+        run(ground)
+    assert caught.value.code == "name_taken" and dump(ground.dsn) == before and states(ground) == []
+
+
+def test_an_index_with_our_name_is_left_alone_and_the_change_taken_back(ground):
+    items(ground, "index")
+    ground.script("CREATE INDEX items_v_ipnew ON public.items (note)")
+    before = dump(ground.dsn)
+    report = run(ground)
+    assert (report.outcome, report.error_code) == ("failed", "name_taken")
+    assert dump(ground.dsn) == before and states(ground)[-1] == "FAILED_CLEAN"
+
+
 def test_a_table_of_another_name_is_left_alone(ground):
     items(ground)
     assert stopped(ground, "ANALYZE").outcome == "interrupted"
