@@ -3,11 +3,28 @@
 import psycopg
 import pytest
 
+from tests.benchmarks import migrations as scoring
 from tests.benchmarks import migrations_corpus as corpus
+from tests.benchmarks import migrations_tool as tool
 from tests.benchmarks import migrations_truth as truths
 
 PARTS = ("corpus", "held_out")
 MAJORS = (15, 18)
+SMOKE = (  # their truth is the same on every version
+    "index_plain_big",
+    "index_concurrently_in_transaction",
+    "add_column_uuid_default",
+    "add_column_current_user_default",
+    "add_check_validate_one_transaction",
+    "set_not_null_with_nulls",
+    "set_not_null_after_fix",
+    "fk_orphans",
+    "type_varchar_widen",
+    "type_varchar_narrow_too_long",
+    "drop_column_string_function",
+    "partition_attach_scan",
+    "do_hides_index",
+)
 VERDICTS = {None, "no_block", "brief_lock", "long_online", "long_blocks_writes", "long_blocks_reads"}
 
 
@@ -89,3 +106,14 @@ def loaded(pg):
 
 def test_every_recorded_statement_runs_on_the_loaded_database(loaded):
     assert not [r for r in truths.results(loaded, corpus.workload()) if isinstance(r, str)]
+
+
+def test_a_small_part_of_the_corpus_is_told_right(loaded, twin_cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(twin_cache))
+    recorded = corpus.read_truth(15)
+    cases = [case for case in corpus.cases() if case.name in SMOKE]
+    assert len(cases) == len(SMOKE)
+    seen = tool.check_all(loaded, cases, process=False)
+    said = {case: scoring.tool_answer(seen[case], recorded[case.name]) for case in cases}
+    true = {case: scoring.truth_answer(recorded[case.name]) for case in cases}
+    assert not list(scoring.miss_lines(scoring.score(true, said)[2], true))

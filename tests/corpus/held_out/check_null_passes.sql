@@ -1,0 +1,1 @@
+ALTER TABLE public.orders ADD CHECK (discount < 1000);

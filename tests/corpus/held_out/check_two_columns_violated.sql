@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD CONSTRAINT discount_below CHECK (discount <= total - 1);

@@ -1,0 +1,1 @@
+ALTER TABLE kv ADD COLUMN n bigint DEFAULT (SELECT max(id) FROM orders);

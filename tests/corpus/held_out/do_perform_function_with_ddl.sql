@@ -1,0 +1,5 @@
+DO LANGUAGE plpgsql $body$
+BEGIN
+    PERFORM slow_index('payments', 'reference');
+END;
+$body$;

@@ -1,0 +1,1 @@
+CREATE MATERIALIZED VIEW ratios AS SELECT id, total / parcels AS each FROM orders;

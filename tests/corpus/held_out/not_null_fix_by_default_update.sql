@@ -1,0 +1,5 @@
+START TRANSACTION;
+ALTER TABLE products ALTER COLUMN category_id SET DEFAULT 1;
+UPDATE products SET category_id = DEFAULT WHERE category_id IS NULL;
+ALTER TABLE products ALTER COLUMN category_id SET NOT NULL;
+COMMIT;

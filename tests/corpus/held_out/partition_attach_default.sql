@@ -1,0 +1,1 @@
+ALTER TABLE readings ATTACH PARTITION readings_east DEFAULT;

@@ -1,0 +1,1 @@
+ALTER TYPE pay_method RENAME TO payment_method;

@@ -1,0 +1,1 @@
+ALTER TABLE kv ALTER COLUMN value TYPE boolean USING (value = '1');

@@ -1,0 +1,1 @@
+ALTER TABLE kv ALTER COLUMN value TYPE jsonb USING value::jsonb;

@@ -1,0 +1,1 @@
+CREATE TRIGGER payments_log AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION log_payment();

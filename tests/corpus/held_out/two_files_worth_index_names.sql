@@ -1,0 +1,2 @@
+CREATE INDEX CONCURRENTLY a_idx ON orders (coupon);
+CREATE INDEX CONCURRENTLY a_idx ON payments (fee);

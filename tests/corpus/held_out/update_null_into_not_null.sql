@@ -1,0 +1,1 @@
+UPDATE tenants SET name = country || '-' || name;

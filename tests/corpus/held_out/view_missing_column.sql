@@ -1,0 +1,1 @@
+CREATE VIEW shipped AS SELECT id, shipped_on FROM orders;
