@@ -7,7 +7,7 @@ no clone ran is read from its text. Earlier statements of the file are looked th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.evolve import (
@@ -32,6 +32,8 @@ from indexpilot_cli.model.safe_sql import Key, SafeExpression
 _ROWS = (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY)
 _BRANCH = re.compile(r"\bTHEN\b", re.I)
 _HANDLER = re.compile(r"\bEXCEPTION\s+WHEN\b", re.I)
+_CHANGES = re.compile(r"\b(UPDATE|DELETE|INSERT|MERGE|COPY|TRUNCATE|CALL|DBLINK\w*)\b", re.I)
+_NO_CHANGES = re.compile(r"\b(ON|FOR|BEFORE|AFTER|OR)\s+(NO\s+KEY\s+)?(UPDATE|DELETE|INSERT|TRUNCATE)\b", re.I)
 _CAUGHT = "an exception handler around it may catch the error"
 
 
@@ -50,8 +52,13 @@ def probes(
     tables = Tables(catalog, safe, facts)
     seen = {s.number: s for s in observation.statements}
     found: list[Probe] = []
+    kept: Mapping[str, object] = tables.keep()
     for statement in migration.statements:
-        found += _Review(statement, seen.get(statement.number), tables).probes()
+        review = _Review(statement, seen.get(statement.number), tables)
+        kept = review.transaction(kept)
+        found += review.probes()
+    if migration.statements:
+        found += probes_rows.late(tables, migration.statements[-1].number)
     return _distinct(found)
 
 
@@ -66,6 +73,16 @@ class _Review:
         self.seen = seen if seen is not None and seen.state is RunState.RAN else None
         self.actions = _executed(statement.actions)
         self.maybe = any(a.nested for a in self.actions) and bool(_BRANCH.search(statement.sql))
+
+    def transaction(self, kept: Mapping[str, object]) -> Mapping[str, object]:
+        """Go back with a ROLLBACK; gives the state to go back to from here."""
+        for action in self.actions:
+            if action.kind is Act.BEGIN and not action.nested:
+                kept = self.tables.keep()
+            elif action.kind is Act.ROLLBACK and not action.nested:
+                back = not action.object
+                self.tables.restore(kept) if back else self.tables.forget_all(f"statement {self.number} goes back")
+        return kept
 
     def probes(self) -> Iterator[Probe]:
         """The statement's probes; the tables are as it leaves them when all are taken."""
@@ -86,6 +103,8 @@ class _Review:
                 yield from self._rows(action)
             elif action.kind is Act.TRUNCATE:
                 self._truncate(action)
+        if any(a.kind is Act.COMMIT and not a.nested for a in self.actions):
+            yield from probes_rows.late(self.tables, self.number)
         self._unseen()
         yield from self._structure(delta)
 
@@ -145,6 +164,8 @@ class _Review:
     def _rows(self, action: Action) -> Iterator[Probe]:
         name = self.tables.resolve(action.schema, action.table or "")
         before = self.tables.get(name) if name else None
+        if name is None and self.seen is None:
+            self.tables.forget_all(f"statement {self.number} changes rows of {action.table}, which is no known table")
         change = self.tables.apply(action, self.number, maybe=self.maybe)
         if change is not None and before is not None:
             yield from probes_rows.questions(change, before, self.tables, self.number)
@@ -162,9 +183,13 @@ class _Review:
     def _filled(self) -> None:
         """CREATE TABLE AS: the new table has the rows of its query, which may not be known."""
         for action in self.actions:
-            if action.kind is Act.CREATE_TABLE_AS and not action.has("no_data"):
-                name = self.tables.place(action.schema, action.table or "")
-                self.tables.forget(name, f"statement {self.number} fills it")
+            name = self.tables.place(action.schema, action.table or "")
+            table = self.tables.get(name) if action.kind is Act.CREATE_TABLE_AS else None
+            if table is not None and not action.has("no_data"):
+                found = self.tables.query(action.expression) if action.expression and table.columns else None
+                filled = virtual.filled(table, found.sql) if found is not None else None
+                why = f"statement {self.number} fills it"
+                self.tables.put(filled or virtual.forgotten(table, why, more=True, fewer=True))
 
     def _unseen(self) -> None:
         """Rows of tables that the clone saw locked for writing, or that nobody saw, may be other ones now."""
@@ -182,11 +207,32 @@ class _Review:
         return any(r.name in named for r in self.tables.relatives(name))
 
     def _opaque(self, action: Action) -> bool:
-        if action.kind in (Act.DYNAMIC, Act.CALL, Act.MERGE):
-            return action.kind is not Act.MERGE
+        """Whether code runs that may change rows nobody can name. What a clone ran and no word of which changes rows
+        is none: an empty clone skips loops over rows, but not the words in them.
+        """
+        if action.kind is Act.DYNAMIC:
+            return self.seen is None or _changes_rows(self.statement.sql)
+        if self.seen is not None and action.has("call") and action.object in self.tables.quiet:
+            return False
+        if action.kind is Act.CALL:
+            return True
         return action.kind is Act.SELECT and not self.tables.safe.harmless(action.sql)
 
     def _setting(self, action: Action) -> None:
+        tables = self.tables
+        if action.kind is Act.CREATE_FUNCTION and action.object:
+            inner = any(self._opaque(a) for a in self.statement.actions if a.nested and a.kind is not Act.DYNAMIC)
+            quiet = not inner and not _changes_rows(action.sql)
+            tables.quiet.add(action.object) if quiet else tables.quiet.discard(action.object)
+        if action.kind is Act.CREATE_TRIGGER or (action.kind is Act.SET_TRIGGER and "ALL" in action.sql.upper()):
+            owner = tables.place(action.schema, action.table or "")
+            if action.kind is Act.CREATE_TRIGGER:
+                tables.triggered.add(owner)
+            elif "DISABLE" in action.sql.upper():
+                tables.keyless.add(owner)
+            else:
+                tables.keyless.discard(owner)
+        tables.replica = ("session_replication_role", "replica") in action.parameters or tables.replica
         for name, value in action.parameters if action.kind is Act.SET else ():
             if name == "search_path":
                 parts = tuple(part.strip(" '\"") for part in value.split(","))
@@ -198,6 +244,10 @@ def _executed(actions: Sequence[Action]) -> tuple[Action, ...]:
     if any(a.kind is Act.CREATE_FUNCTION for a in actions):
         return tuple(a for a in actions if not a.nested)
     return tuple(actions)
+
+
+def _changes_rows(text: str) -> bool:
+    return bool(_CHANGES.search(_NO_CHANGES.sub(" ", text)))
 
 
 def _merges(change: tuple[str, str]) -> bool:

@@ -137,7 +137,15 @@ def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
 
 def _rule(action: Action) -> Rule:
     text = action.expression or ""
-    return Rule(action.constraint or "", action.columns, text, action.references, action.referenced_columns)
+    deferrable = action.has("deferrable")
+    return Rule(
+        action.constraint or "",
+        action.columns,
+        text,
+        action.references,
+        action.referenced_columns,
+        deferrable=deferrable,
+    )
 
 
 def _validate(action: Action, delta: Delta, tables: Tables) -> None:
@@ -169,10 +177,18 @@ def _unique(table: QualifiedName, columns: tuple[str, ...], action: Action, kind
 
 
 def _index(action: Action, delta: Delta, tables: Tables) -> None:
+    if action.has("if_not_exists") and _there(action, tables):
+        return
     delta.needs += computed(action.sql, _name(action, tables), action.object, tables.safe)
     key = tables.safe.unique_index(action.sql) if action.has("unique") else None
     if key is not None:
         delta.needs.append(Need("unique", _name(action, tables), key=key, name=action.object))
+
+
+def _there(action: Action, tables: Tables) -> bool:
+    table = tables.get(_name(action, tables))
+    real = tables.catalog.table(table.origin) if table and table.origin else None
+    return any(index.name.name == action.object for index in real.indexes) if real else False
 
 
 _STEPS = {

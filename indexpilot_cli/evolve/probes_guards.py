@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from indexpilot_cli.evolve.probes_types import MAY_FAIL
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.names import QualifiedName
@@ -30,6 +31,11 @@ def questions(actions: Sequence[Action], failed: bool, tables: Tables, number: i
     for action in actions:
         if action.kind is Act.DO and action.expression and action.type == "plpgsql":
             yield from _raised(action.expression, tables, number)
+        if action.kind in (Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW) and action.expression:
+            found = tables.query(action.expression) if MAY_FAIL.search(action.expression) else None
+            if found is not None:
+                words = "its query fails on the data"
+                yield _probe(ProbeKind.CAST, "22000", words, f"SELECT count(ip_q) FROM ({found.sql}) AS ip_q", number)
     if failed and len(actions) == 1 and actions[0].kind is Act.SELECT:
         found = tables.query(actions[0].sql)
         if found is not None:

@@ -21,7 +21,7 @@ _REFUSES = ("a", "r")
 def questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
     """What a change of rows asks; ``before`` is the table as it was, ``tables`` hold it as it is afterwards."""
     after = tables.get(before.name)
-    if after is None:
+    if after is None or before.name in tables.triggered:
         return
     if change.kind == "insert" and change.conflict is None:
         yield from _inserted(change, before, tables, number)
@@ -146,13 +146,34 @@ def _deleted(after: VirtualTable, tables: Tables, number: int) -> Iterator[Probe
     for key in tables.foreign_keys:
         child = tables.get(tables.now(key.table))
         held = tables.now(key.referenced) == after.name and key.on_delete in _REFUSES and key.validated
-        held = held and child is not None and tables.has(child, key.name)
+        held = held and child is not None and after.name not in tables.keyless and _binds(key, child, tables)
         if child is None or not held or any(child.column(c) is None for c in key.columns):
             continue
         words = f"rows of {title(child.name, key.columns)} still refer to rows deleted from {after.name.short}"
         body = probes_needs.orphans(_rule(key, tables), after, key.referenced_columns)
         asked = Question(ProbeKind.REFERENCED, "23503", words, body, key.columns, key.name, others=(after,))
         yield probe(child, number, asked)
+
+
+def _binds(key: ForeignKey, table: VirtualTable, tables: Tables) -> bool:
+    """Whether a foreign key is looked after at once; a deferrable one is asked about at the end (``late``)."""
+    if not tables.has(table, key.name) or tables.replica or table.name in tables.keyless:
+        return False
+    if (key.table, key.name) in tables.deferrable:
+        tables.late[key.table, key.name] = key
+        return False
+    return True
+
+
+def late(tables: Tables, number: int) -> Iterator[Probe]:
+    """The deferrable foreign keys of rows that changed, when the transaction ends."""
+    for key in tables.late.values():
+        child = tables.get(tables.now(key.table))
+        if child is not None and key.validated and tables.has(child, key.name):
+            question = probes_needs.foreign_key(child, _rule(key, tables), tables, key.name)
+            if question is not None:
+                yield probe(child, number, question)
+    tables.late.clear()
 
 
 def _rule(key: ForeignKey, tables: Tables) -> Rule:
@@ -168,7 +189,8 @@ def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:
         shape, columns = index.definition, index.definition.columns
         whole = not shape.predicate and len(columns) == len(shape.keys)
         there = tables.has(table, index.name.name) and all(table.column(c) is not None for c in columns)
-        if shape.unique and index.valid and whole and there:
+        deferred = table.origin is not None and (table.origin, index.name.name) in tables.deferrable
+        if shape.unique and index.valid and whole and there and not deferred:
             yield Key(tuple(map(quote_identifier, columns)), columns, None, shape.nulls_not_distinct)
     for owner, name, key in tables.unique:
         if owner == (table.origin or table.name) and tables.has(table, name):
@@ -177,7 +199,7 @@ def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:
 
 def _foreign_keys(table: VirtualTable, tables: Tables) -> Iterator[ForeignKey]:
     for key in tables.foreign_keys:
-        mine = tables.now(key.table) == table.name and tables.has(table, key.name)
+        mine = tables.now(key.table) == table.name and _binds(key, table, tables)
         if mine and all(table.column(c) is not None for c in key.columns):
             yield key
 
@@ -206,3 +228,5 @@ def bind(need: Need, tables: Tables) -> None:
         if parent is not None and len(columns) == len(rule.columns):
             end = parent.origin or parent.name
             tables.foreign_keys.append(ForeignKey(name, owner, rule.columns, end, columns, rule.on_delete))
+            if rule.deferrable:
+                tables.deferrable.add((owner, name))

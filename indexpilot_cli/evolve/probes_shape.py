@@ -9,7 +9,7 @@ from indexpilot_cli.evolve import virtual
 from indexpilot_cli.evolve.probes_delta import Delta, NewColumn, Shape
 from indexpilot_cli.evolve.probes_make import Question, probe
 from indexpilot_cli.evolve.probes_statistics import empty
-from indexpilot_cli.evolve.probes_types import evaluated, normal, retype, too_long
+from indexpilot_cli.evolve.probes_types import evaluated, normal, on_value, retype, too_long
 from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.catalog import ColumnStatistics
@@ -104,16 +104,27 @@ def _added(new: NewColumn, table: VirtualTable, tables: Tables) -> Column:
     kind = virtual.unbounded(tables.type_for(new.type))
     if new.generated:
         found = _generated(new.name, new.type, new.expression, table, tables, stored=new.generated == "stored")
-        return replace(made, unknown=found[0].unknown), found[1], found[2]
+        return replace(made, unknown=found[0].unknown, generated=True), found[1], found[2]
     if new.serial:
         return made, f"CAST({_ORDER} AS {kind})", ()
     if not new.default:
-        return made, f"CAST(NULL AS {kind})", _not_empty(new, table) if new.not_null else ()
+        value = f"CAST(NULL AS {kind})"
+        return made, value, _not_empty(new, table) if new.not_null else _of_domain(new, value, table, tables)
     inner, to = tables.safe.uncast(new.default)
     safe = tables.expression(inner if to and tables.type_for(to) != to else new.default)
     if safe is None or safe.names:
         return replace(made, unknown="its default cannot be foreseen"), None, ()
-    return made, f"CAST(({safe.sql}) AS {kind})", ()
+    value = f"CAST(({safe.sql}) AS {kind})"
+    return made, value, _of_domain(new, value, table, tables)
+
+
+def _of_domain(new: NewColumn, value: str, table: VirtualTable, tables: Tables) -> tuple[Question, ...]:
+    """Whether a domain takes the value that every row gets."""
+    domain = tables.domains.get(new.type.split(".")[-1].strip('"'))
+    over = VirtualTable(table.name, None, (VirtualColumn("value", "text"),))
+    found = [tables.expression(check, over) for check in (domain.checks or () if domain else ())]
+    words = f"the domain of the new column {new.name} refuses its value in the rows of {table.name.short}"
+    return tuple(Question(ProbeKind.CHECK, "23514", words, on_value(f.sql, value)) for f in found if f is not None)
 
 
 def _not_empty(new: NewColumn, table: VirtualTable) -> tuple[Question, ...]:

@@ -31,6 +31,7 @@ class VirtualColumn:
     unknown: str = ""
     not_null: bool = False
     optional: bool = False
+    generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,13 @@ def emptied(table: VirtualTable) -> VirtualTable:
     return replace(
         table, source=None, columns=known, layers=((body, ""),), more="", fewer="", rows=0.0, empty=True, growth=1.0
     )
+
+
+def filled(table: VirtualTable, query: str) -> VirtualTable:
+    """A new table with the rows of a query."""
+    names = ", ".join(quote_identifier(c.name) for c in table.columns)
+    body = f"(SELECT NULL::tid AS ctid, ip_q.* FROM ({query}) AS ip_q({names}))"
+    return replace(table, source=None, layers=((body, ""),), empty=False)
 
 
 def forgotten(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -50,7 +51,23 @@ class Tables:
         self.foreign_keys: list[ForeignKey] = list(catalog.foreign_keys)
         self.checks: list[KnownCheck] = list(self.facts.checks)
         self.unique: list[tuple[QualifiedName, str, Key]] = []
+        self.triggered = set(self.facts.triggered)
+        self.keyless: set[QualifiedName] = set()
+        self.deferrable = set(self.facts.deferrable)
+        self.late: dict[tuple[QualifiedName, str], ForeignKey] = {}
+        self.replica = False
+        self.quiet: set[str] = set()
         self.lost = ""
+
+    def keep(self) -> Mapping[str, object]:
+        """Everything that statements change, for ``restore``."""
+        held = (set, dict, list, str, bool, tuple)
+        return {name: copy(value) for name, value in vars(self).items() if isinstance(value, held)}
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        """Forget what happened since ``keep``."""
+        for name, value in kept.items():
+            setattr(self, name, copy(value))
 
     # -- names
 
@@ -187,7 +204,10 @@ class Tables:
             self._forget(action, table, number)
             return None
         self.put(self._done(change, table, number))
-        if name in self.facts.triggered and change.kind != "delete":
+        generated = [c.name for c in table.columns if c.generated]
+        if generated and change.kind != "delete":
+            self.put(virtual.forgotten(self._got(name), "it is generated from what the file changes", generated))
+        if name in self.triggered and change.kind != "delete":
             self.put(virtual.forgotten(self._got(name), f"triggers of {name.short} run in statement {number}"))
         return change
 
@@ -285,7 +305,9 @@ def _real(table: Table, lost: str, family: Sequence[Table]) -> VirtualTable:
 
 def _column(column: Column) -> VirtualColumn:
     optional = column.has_default or bool(column.generated)
-    return VirtualColumn(column.name, column.type, not_null=column.not_null, optional=optional)
+    return VirtualColumn(
+        column.name, column.type, not_null=column.not_null, optional=optional, generated=bool(column.generated)
+    )
 
 
 def _last(kind: str) -> str:

@@ -91,10 +91,11 @@ class DataFacts:
     """What probes must know of production beyond the catalog.
 
     ``triggered`` are tables with row triggers for INSERT or UPDATE, ``types`` names of enumerations and of types that
-    extensions own: a cast to them runs nobody's own code.
+    extensions own: a cast to them runs nobody's own code. ``deferrable`` are constraints by table and name.
     """
 
     triggered: frozenset[QualifiedName] = frozenset()
     types: frozenset[str] = frozenset()
     domains: tuple[KnownDomain, ...] = ()
+    deferrable: frozenset[tuple[QualifiedName, str]] = frozenset()
     checks: tuple[KnownCheck, ...] = ()

@@ -90,6 +90,7 @@ class Rule:
     referenced_columns: tuple[str, ...] = ()
     match_full: bool = False
     on_delete: str = "a"
+    deferrable: bool = False
     key: Key | None = None
     valid: bool = True
 

@@ -46,6 +46,7 @@ def read_facts(session: Session) -> DataFacts:
         frozenset(QualifiedName(r.schema, r.name) for r in session.rows("evolve_probe_triggered")),
         frozenset(r.name for r in session.rows("evolve_probe_types")),
         tuple(domains.values()),
+        frozenset((QualifiedName(r.schema, r.name), r.label) for r in session.rows("evolve_probe_deferrable")),
         tuple(KnownCheck(QualifiedName(r.schema, r.name), r.label, r.expression, r.validated) for r in checks),
     )
 

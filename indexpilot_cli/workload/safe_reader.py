@@ -131,6 +131,7 @@ def _rule(node: Node, kind: str) -> Rule:
         references=_relation(target) if target is not None else None,
         referenced_columns=node.names("pk_attrs"),
         on_delete=node.text("fk_del_action") or "a",
+        deferrable=node.flag("deferrable"),
         match_full=node.text("fk_matchtype") == "f",
         key=_exclusion(node) if kind == "exclude" else _plain_key(node, columns) if columns else None,
         valid=not unsound,

@@ -406,3 +406,40 @@ INSERT INTO children_new SELECT * FROM children;
 DROP TABLE children;
 ALTER TABLE children_new RENAME TO children;
 ALTER TABLE children ALTER label SET NOT NULL;
+
+-- fails: rolled back repair
+BEGIN;
+UPDATE children SET email = 'x' WHERE email IS NULL;
+ROLLBACK;
+ALTER TABLE children ALTER email SET NOT NULL;
+
+-- runs: deferred until the parent is there
+CREATE TABLE later (id int, p int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO later VALUES (1, 500);
+INSERT INTO parents (id) VALUES (500);
+
+-- unknown: a table made of a query
+CREATE TABLE copied AS SELECT id, email AS mail FROM children WHERE email IS NOT NULL;
+ALTER TABLE copied ADD PRIMARY KEY (id), ALTER mail SET NOT NULL;
+
+-- fails: a query that fails
+CREATE TABLE copied AS SELECT id, word::int FROM children;
+
+-- fails: a domain that takes no NULL
+CREATE DOMAIN must AS text CHECK (VALUE IS NOT NULL);
+ALTER TABLE children ADD m must;
+
+-- fails: a default the domain refuses
+ALTER TABLE children ADD m checked_text DEFAULT 'x';
+
+-- runs: a default the domain takes
+ALTER TABLE children ADD m checked_text DEFAULT 'xyz';
+
+-- unknown: generated from what changes
+ALTER TABLE children ADD twice int GENERATED ALWAYS AS (lower_bound * 2) STORED;
+UPDATE children SET lower_bound = 1000 + id;
+ALTER TABLE children ADD CHECK (twice > 1000);
+
+-- runs: keys switched off
+ALTER TABLE kept DISABLE TRIGGER ALL;
+INSERT INTO kept VALUES (50, 4711);

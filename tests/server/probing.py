@@ -1,5 +1,7 @@
 """What the tests of probes share: one database with dirty data, migrations judged by their text, and the truth."""
 
+from functools import lru_cache
+
 import psycopg
 
 from indexpilot_cli.evolve.probes import probes
@@ -54,9 +56,15 @@ def rules(read):
 
 def asked(dsn, read, observation=None):
     """The probes of a migration."""
+    catalog, facts = known(dsn)
+    return probes(read, observation or rules(read), catalog, SafeReader(), facts=facts)
+
+
+@lru_cache
+def known(dsn):
+    """Catalog and facts of a database that the tests leave as it is."""
     with open_session(dsn) as session:
-        catalog = read_catalog(session)
-        return probes(read, observation or rules(read), catalog, SafeReader(), facts=read_facts(session))
+        return read_catalog(session), read_facts(session)
 
 
 def answers(dsn, read, observation=None, **limits):

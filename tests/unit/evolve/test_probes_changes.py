@@ -7,7 +7,7 @@ from indexpilot_cli.model.observation import RunState
 from indexpilot_cli.model.probe import ProbeKind
 from tests.unit.evolve.probing import ORDERS, PEOPLE, changed, cloned, created, dropped, ruled, shown, thing
 
-HIDDEN = "DO $$ BEGIN EXECUTE some_text; END $$"
+HIDDEN = "DO $$ BEGIN EXECUTE some_text || ' UPDATE ' || more; END $$"
 
 
 def kinds(found):
