@@ -18,7 +18,7 @@ from indexpilot_cli.evolve import shadow, shadow_steps
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.operation import OperationState
 from indexpilot_cli.model.shadow import Pace, ShadowPlan, ShadowReport, ShadowRequest, Side, Stage
-from indexpilot_cli.postgres import backfill
+from indexpilot_cli.postgres import backfill, shadow_facts
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata.room import question
 from indexpilot_cli.postgres.session import Session
@@ -138,8 +138,11 @@ def _guarded(run: Run, began: float, work: Callable[[], ShadowReport], *, resume
 
 def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
     story = log.newest_open(run.desk, wanted.table, wanted.column)  # again, now that nobody else works on it
+    if story is not None and story.plan.op_id != run.plan.op_id:
+        _same_change(story, wanted)
+        run.plan = story.plan
     if story is None:
-        _names_free(run)
+        _still_bare(run)
         _tried_on_all_rows(run)
         log.intend(run.desk, run.plan, wanted.type, wanted.using)
     elif stage_of(run) in (Stage.BARE, Stage.FILLING):
@@ -156,14 +159,20 @@ def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
     return _after_swap(run, wanted, began)
 
 
-def _names_free(run: Run) -> None:
-    """Raises RefusedError when the table has columns with the names we need."""
-    taken = {shadow.column_name(run.plan, side) for side in Side} & whereabouts(run).columns
-    if taken or stage_of(run) is not Stage.BARE:
+def _still_bare(run: Run) -> None:
+    """Raises RefusedError when the column is not as planned any more, or the names we need are taken."""
+    found = whereabouts(run)
+    taken = {shadow.column_name(run.plan, side) for side in Side} & found.columns
+    if taken:
         raise RefusedError(
-            f"{run.plan.table.short} has a column {', '.join(sorted(taken)) or run.plan.column} that is in the way",
+            f"{run.plan.table.short} has a column {', '.join(sorted(taken))} that is in the way",
             hint="rename or drop it first",
             code="name_taken",
+        )
+    column = next((c for c in shadow_facts.columns(run.session, run.plan.relid) if c.name == run.plan.column), None)
+    if column is None or (column.number, column.type) != (run.plan.attnum, run.plan.old_type):
+        raise RefusedError(
+            f"{run.plan.table.short} has changed meanwhile", hint="run the same command again", code="stale_plan"
         )
 
 

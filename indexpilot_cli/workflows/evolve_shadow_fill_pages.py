@@ -17,7 +17,7 @@ _TELL = 2.0  # seconds between two notes of how far we are
 _LAG = 1.0  # seconds between two looks at the standbys
 _PASSES = 6
 _STUBBORN = 40  # tries for one page that is always locked
-_LONG = 2000  # milliseconds for a page whose rows take long by themselves
+_LONG = 800  # milliseconds for a page whose rows take long by themselves
 
 
 @dataclass(slots=True)

@@ -364,3 +364,16 @@ def test_the_same_again_is_no_work_and_another_change_is_refused(ground):
         evolve_shadow.finish_shadow(opened, ITEMS, "v", CALM)
         assert evolve_shadow.open_changes(opened) == ()
     assert run(ground).outcome == "already_done"
+
+
+def test_two_at_once_do_the_work_once(ground):
+    items(ground, "index")
+    reports = []
+    threads = [threading.Thread(target=lambda: reports.append(run(ground).outcome)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(reports) == ["already_done", "done"]
+    assert states(ground).count("INTENT") == 1
+    assert rollback(ground).outcome == "reverted"
