@@ -350,6 +350,9 @@ class CheckRequest:
     record: Record = field(default_factory=Record)
 
 
+SMALL_BYTES = 8 * 1024**2  # a table that is read or written under a lock before anybody minds
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
     """One change of one column. ``kind`` is add_column, drop_column, alter_type or rename_column.
@@ -381,7 +384,7 @@ class ChangeRequest:
     confirmed: bool = False
     lock_timeout: float = 2.0
     retries: int = 5
-    small_bytes: int = 64 * 1024**2
+    small_bytes: int = SMALL_BYTES
     batch_pages: int = 256
     window: str | None = None
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
@@ -406,6 +409,7 @@ class ChangeUndoRequest:
     fill: str | None = None
     lock_timeout: float = 2.0
     retries: int = 5
+    small_bytes: int = SMALL_BYTES
     bypass: BypassSettings = field(default_factory=BypassSettings)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     record: Record = field(default_factory=Record)

@@ -152,9 +152,9 @@ class Undo:
     saved: QualifiedName | None = None
 
     @property
-    def sql(self) -> str:
-        """All statements as one script."""
-        return "".join(f"{text};\n" for text in (*self.statements, *self.after))
+    def script(self) -> str:
+        """All statements as one script, without the last semicolon."""
+        return ";\n".join((*self.statements, *self.after))
 
 
 @dataclass(frozen=True, slots=True)

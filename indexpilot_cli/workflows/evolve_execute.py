@@ -244,8 +244,8 @@ def _tail(desk: Desk, job: Job, number: int) -> Callable[[Session], None]:
                 job.op_id,
                 evolve_execute_rows.DONE,
                 details,
-                definition_sql="".join(f"{text};\n" for text in job.change.statements),
-                undo_sql=job.undo.sql,
+                definition_sql=";\n".join(job.change.statements),
+                undo_sql=job.undo.script,
             )
             job.id = evolve_execute_rows.write(desk, row, session)
         elif number < last:

@@ -117,8 +117,8 @@ def planned(desk: Desk, change: SchemaChange, op_id: str, before: RelationFacts,
         "loss": change.undo.loss,
         "asked": dict(change.asked),
     }
-    script = "".join(f"{text};\n" for text in change.statements)
-    row = mutation(desk, change, op_id, PLANNED, details, definition_sql=script, undo_sql=change.undo.sql)
+    script = ";\n".join(change.statements)
+    row = mutation(desk, change, op_id, PLANNED, details, definition_sql=script, undo_sql=change.undo.script)
     return write(desk, row)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.evolve.change_types import by_rules
 from indexpilot_cli.evolve.undo_column import quietly
 from indexpilot_cli.model.capabilities import Server
 from indexpilot_cli.model.names import quote_identifier
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
-from indexpilot_cli.model.requests import ApplyRequest, ChangeRequest, ChangeUndoRequest
-from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult
+from indexpilot_cli.model.requests import SMALL_BYTES, ApplyRequest, ChangeRequest, ChangeUndoRequest
+from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
 from indexpilot_cli.model.shadow import ShadowPlan
 from indexpilot_cli.postgres import build, guard_facts, relation_facts
 from indexpilot_cli.postgres.capabilities import look
@@ -27,6 +29,7 @@ from indexpilot_cli.workflows import evolve_execute_rows as rows
 from indexpilot_cli.workflows import evolve_shadow_log, guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_lock
 from indexpilot_cli.workflows.apply_signals import Stop, listening
+from indexpilot_cli.workflows.evolve_change import type_change
 from indexpilot_cli.workflows.evolve_change_facts import Findings, read_expression
 from indexpilot_cli.workflows.evolve_execute_rows import Story
 from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, planned
@@ -71,9 +74,9 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
         check(desk, way, request)
         if not request.execute:
             again = f"indexpilot schema-evolve rollback M-{way.number} --execute"
-            return Outcome(COMMAND, _result(way, "planned"), "findings", 0, server, (), (again,))
+            return Outcome(COMMAND, _result(way, "planned", request.small_bytes), "findings", 0, server, (), (again,))
         _permit(desk, request)
-        if not request.confirmed and not confirm(_result(way, "planned")):
+        if not request.confirmed and not confirm(_result(way, "planned", request.small_bytes)):
             raise RefusedError("nothing was done", code="declined")
         try:
             with listening(desk.stop):
@@ -181,6 +184,24 @@ def check(desk: Desk, way: Way, request: ChangeUndoRequest) -> None:
         raise RefusedError(f"there is a new column {change.column} by now", code="stale")
     if change.kind is ChangeKind.ADD:
         _check_add(desk, table, column, request)
+    if change.kind is ChangeKind.TYPE and table.bytes > request.small_bytes and not request.force:
+        _check_type(session, way, table, column)
+
+
+def _check_type(session: Session, way: Way, table: RelationFacts, column: ColumnFacts) -> None:
+    """A change that wrote nothing may have a way back that writes everything: not under a lock, unasked."""
+    old = way.before.column(column.name)
+    if old is None:
+        return
+    found = by_rules(type_change(session, table, column, old.type, None))
+    if found.work in (Work.REWRITE, Work.REBUILD):
+        words = shlex.join([f"{table.name.schema}.{table.name.name}", column.name, "--type", old.type])
+        hint = f"indexpilot schema-evolve alter-type {words} --online"
+        raise RefusedError(
+            f"the way back would block {table.name.short} for long: {found.reason}",
+            hint=f"{hint}, or --force",
+            code="blocks",
+        )
 
 
 def _check_drop(way: Way, column: ColumnFacts | None) -> None:
@@ -218,18 +239,20 @@ def _permit(desk: Desk, request: ChangeUndoRequest) -> None:
         raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
 
 
-def _steps(way: Way) -> tuple[Step, ...]:
+def _steps(way: Way, small_bytes: int) -> tuple[Step, ...]:
     gone = () if way.undo.saved is None else (f"DROP TABLE {way.undo.saved}",)
     title = f"take back {way.change.kind.command} {way.change.column}"
     later = tuple(
         Step("analyze", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
         for text in way.undo.after
     )
-    return (Step(title, (*way.undo.statements, *gone)), *later)
+    heavy = way.change.kind is ChangeKind.DROP and way.change.bytes > small_bytes
+    span = Span.READS if heavy else Span.BRIEF
+    return (Step(title, (*way.undo.statements, *gone), span=span), *later)
 
 
 def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
-    first, *later = _steps(way)
+    first, *later = _steps(way, request.small_bytes)
     trial = Trial(first)
     number = 0
 
@@ -237,7 +260,7 @@ def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
         nonlocal number
         metadata.unfollow(session, way.change, way.story.metadata, desk.schema)
         details = {"reverts": way.number, "loss": way.undo.loss, "forced": request.force}
-        row = rows.mutation(desk, way.change, way.story.op_id, rows.REVERTED, details, definition_sql=way.undo.sql)
+        row = rows.mutation(desk, way.change, way.story.op_id, rows.REVERTED, details, definition_sql=way.undo.script)
         number = rows.write(desk, row, session)
 
     with closing(desk.builder(way.story.op_id)) as session:
@@ -281,8 +304,8 @@ def _help(way: Way, error: IndexPilotError) -> tuple[str, ...]:
     return ()
 
 
-def _result(way: Way, outcome: str) -> UndoResult:
-    steps = tuple(planned(step, "planned" if outcome == "planned" else "skipped") for step in _steps(way))
+def _result(way: Way, outcome: str, small_bytes: int = SMALL_BYTES) -> UndoResult:
+    steps = tuple(planned(step, "planned" if outcome == "planned" else "skipped") for step in _steps(way, small_bytes))
     return UndoResult(
         way.number,
         way.change.kind,

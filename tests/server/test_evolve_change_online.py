@@ -92,3 +92,15 @@ def test_the_server_is_asked_before_it_is_done(ground):
     ground.script("ALTER TABLE public.wide ADD u varchar(5); CREATE INDEX ON public.wide (u) WHERE u <> ''")
     done = ground.change("alter_type", "wide", "u", type="varchar(9)").result
     assert done.change.classified.work == "index_rebuild"
+
+
+def test_a_way_back_that_writes_everything_is_not_gone_unasked(ground):
+    ground.script("ALTER TABLE public.wide ADD t varchar(5)")
+    before = ground.dump()
+    assert ground.change("alter_type", "wide", "t", type="text", small_bytes=0).result.change.atomic
+    with pytest.raises(RefusedError) as caught:
+        ground.rollback(small_bytes=0)
+    assert caught.value.code == "blocks"
+    assert "--online" in caught.value.hint
+    assert ground.rollback(small_bytes=0, force=True).result.outcome == "done"
+    assert_same(ground.dump(), before)

@@ -36,7 +36,8 @@ def view(result: ChangeResult, *, verbose: bool = False) -> Document:
     change = result.change
     blocks: list[Block] = [_head(result), _steps(result.steps)]
     if result.outcome in ("planned", "refused") or verbose:
-        blocks.append(Code("\n".join(f"{text};" for step in result.steps for text in step.statements)))
+        texts = [f"{text};" for step in result.steps for text in step.statements]
+        blocks += [Code("\n".join(texts))] if texts else []
     blocks += _impact(change.impact)
     blocks += _problems(result)
     blocks += _back(result.undo, verbose=verbose or result.outcome == "planned")
@@ -60,8 +61,8 @@ def undo_view(result: UndoResult, *, verbose: bool = False) -> Document:
     ]
     facts += [("Error", result.error)] if result.error else []
     blocks: list[Block] = [Facts(tuple(facts)), _steps(result.steps)]
-    if result.outcome == "planned" or verbose:
-        blocks.append(Code(result.undo.sql))
+    if (result.outcome == "planned" or verbose) and result.undo.statements:
+        blocks.append(Code(f"{result.undo.script};"))
     blocks += (
         [Facts(tuple(("note", text) for text in _notes(result.undo, result.notes)))]
         if result.notes or result.undo.loss
@@ -124,8 +125,8 @@ def _problems(result: ChangeResult) -> list[Block]:
 
 def _back(undo: Undo, *, verbose: bool) -> list[Block]:
     blocks: list[Block] = []
-    if verbose:
-        blocks += [Lines(("Way back",)), Code(undo.sql)]
+    if verbose and undo.statements:
+        blocks += [Lines(("Way back",)), Code(f"{undo.script};")]
     notes = _notes(undo, undo.notes)
     return [*blocks, Facts(tuple(("Way back", text) for text in notes))] if notes else blocks
 
