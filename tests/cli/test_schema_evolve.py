@@ -156,6 +156,17 @@ def test_other_forms_go_to_files(rules, files):
     assert "### Schema review: 1 error" in rules("blocks.sql", "--format", "markdown").out
 
 
+def test_index_proposals_for_code_scanning(cli, shop, workload):
+    ran = cli("recommend", "--source", "sql", "workload.sql", "-d", shop, "--format", "sarif", "--exit-code")
+    assert ran.code == 3, ran.err
+    log = json.loads(ran.out)
+    assert problems(log) == []
+    first = log["runs"][0]["results"][0]
+    assert first["ruleId"] == "missing-index"
+    assert first["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "workload.sql"
+    assert "CREATE INDEX CONCURRENTLY" in first["message"]["text"]
+
+
 def test_the_safer_form_is_shown_and_written_when_asked(check, files):
     ran = check("blocks.sql", "--fix", "--write")
     assert ran.code == 3

@@ -13,6 +13,7 @@ from indexpilot_cli.render.views.schema_evolve_words import counted, file_verdic
 
 SYNTAX = Hazard("syntax", "syntax-error", Severity.ERROR, "The file is not SQL", "PostgreSQL's grammar refuses it.", "")
 _FLAG = "--ignore"
+_MOST = 4_000  # letters of a statement or a fact: uploads and annotations have limits
 
 
 def sarif_text(result: CheckResult, hazards: Mapping[str, Hazard]) -> str:
@@ -67,18 +68,22 @@ def _place(file: FileReport, finding: Finding) -> sarif.Place:
     lines = finding.sql.rstrip().split("\n")
     if not finding.line or not finding.sql:
         return sarif.Place(file.path, finding.line, finding.column)
+    snippet = visible(finding.sql) if len(finding.sql) <= _MOST else ""
     column = len(lines[-1]) + (max(finding.column, 1) if len(lines) == 1 else 1)
-    return sarif.Place(
-        file.path, finding.line, finding.column, finding.line + len(lines) - 1, column, visible(finding.sql)
-    )
+    end = finding.line + len(lines) - 1
+    return sarif.Place(file.path, finding.line, finding.column, end, column, snippet)
 
 
 def _message(finding: Finding, statement: StatementReport | None, result: CheckResult) -> str:
     """Everything known of a finding, one fact a line."""
     common = tuple(statement_facts(statement)) if statement else ()
     facts = [(n, t) for n, t in finding_facts(finding, common, result) if n not in ("why", "at", "ignored")]
-    told = [f"{label}: {text.text if isinstance(text, Code) else text}" for label, text in facts]
+    told = [f"{label}: {_short(text.text if isinstance(text, Code) else text)}" for label, text in facts]
     return "\n".join((one_line(finding.message), *told))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST else f"{text[:_MOST]} …"
 
 
 def github_text(result: CheckResult) -> str:

@@ -206,8 +206,8 @@ def _unchecked(file: FileReport) -> Iterator[str]:
             yield f"{place} was not run, rules judge it: {one_line(seen.reason)}"
         for answer in statement.probes:
             if answer.found is None:
-                why = one_line(answer.note or answer.probe.why_not) or "no answer"
-                yield f"{place}: {one_line(answer.probe.question)}: {why}"
+                why = one_line(answer.note or answer.probe.why_not).removeprefix("not checked: ") or "no answer"
+                yield f"{place}: whether {one_line(answer.probe.question)}: {why}"
     yield from _not_reached(file)
 
 

@@ -123,7 +123,8 @@ VIOLATED = report(
     probes=(
         ProbeAnswer(Probe(4, ProbeKind.CHECK, "23514", ORDERS, "rows that violate total_positive", "SELECT 1"), True),
         ProbeAnswer(
-            Probe(4, ProbeKind.NULLS, "23502", ORDERS, "NULLs in total", None, ("total",), why_not="a domain"), None
+            Probe(4, ProbeKind.NULLS, "23502", ORDERS, "NULLs stand in total", None, ("total",), why_not="a domain"),
+            None,
         ),
     ),
 )

@@ -392,3 +392,13 @@ def test_verbose_shows_the_locks_that_matter():
     line = locks(share, exclusive, Lock(index, LockMode.ACCESS_EXCLUSIVE), Lock(made, LockMode.ACCESS_EXCLUSIVE))
     assert "  ACCESS EXCLUSIVE on public.orders  CREATE" in line
     assert "SHARE on public.orders, ACCESS EXCLUSIVE on public.orders_pkey" in locks(share, Lock(index, exclusive.mode))
+
+
+def test_giant_statements_do_not_make_giant_uploads():
+    giant = "INSERT INTO t VALUES " + ", ".join(f"({n})" for n in range(100_000))
+    file = replace(samples.SIMPLE_FILE, findings=(replace(samples.FINDINGS[0], sql=giant, instead=giant),))
+    shown = view(CheckResult((file,)))
+    assert len(shown.forms["sarif"]()) < 20_000
+    assert len(shown.forms["github"]()) < 20_000
+    assert len(shown.forms["markdown"]()) < 65_536
+    assert problems(json.loads(shown.forms["sarif"]())) == []
