@@ -66,7 +66,15 @@ def tell(
     **facts: Any,
 ) -> int:
     """Add a row; gives its id. Raises OutcomeUnknownError when the log cannot be written any more."""
-    details = {"kind": KIND, "step": step, "command": desk.record.command, "version": desk.record.version, **facts}
+    reason = _said(plan, step, facts)
+    details = {
+        "kind": KIND,
+        "step": step,
+        "reason": reason,
+        "command": desk.record.command,
+        "version": desk.record.version,
+        **facts,
+    }
     row = Mutation(
         MutationType.ALTER_COLUMN,
         {name: fact for name, fact in details.items() if fact not in (None, "")},
@@ -113,6 +121,25 @@ def newest_open(desk: Desk, table: QualifiedName, column: str) -> Story | None:
     now = build.relation_kind(desk.look, table)
     mine = (s for s in reversed(stories(desk, column)) if s.open and now is not None and s.plan.relid == now[0])
     return next(mine, None)
+
+
+def _said(plan: ShadowPlan, step: str, facts: Mapping[str, Any]) -> str:
+    """The row in words, for whoever reads the history."""
+    words = {
+        "intent": f"change the type from {plan.old_type} to {plan.new_type} online",
+        "follow": "add the second column and its trigger",
+        "fill": f"filled up to page {facts.get('page')}",
+        "index": f"build {facts.get('index')}",
+        "constraint": "add a constraint",
+        "not_null": "prove NOT NULL",
+        "analyze": "ANALYZE",
+        "swap": "swap the columns",
+        "finish": "drop the old column",
+        "undo": "take the change back",
+        "undone": "nothing is left of the change",
+        "waiting": "stopped, to be gone on with",
+    }
+    return words.get(step, step)
 
 
 def _story(rows: tuple[Told, ...]) -> Story | None:

@@ -19,6 +19,8 @@ _COLUMNS = (
 )
 _QUIET = ("actor", "version", "password", "command", "structure", "sql", "rollback_sql")
 
+_UNREADABLE = ("packed",)  # a plan that only the program reads
+
 _OF_AN_INDEX = ("error", "sqlstate", "recommendation", "plan", "reason")
 _WORD = 40  # letters
 
@@ -47,7 +49,8 @@ def _row(mutation: Mutation, verbose: bool) -> tuple[str, ...]:
 
 
 def _details(mutation: Mutation, verbose: bool) -> str:
-    facts = {"error": mutation.error, "sqlstate": mutation.sqlstate if mutation.error else None, **mutation.details}
+    told = {key: value for key, value in mutation.details.items() if key not in _UNREADABLE}
+    facts = {"error": mutation.error, "sqlstate": mutation.sqlstate if mutation.error else None, **told}
     if not verbose:
         wanted = _OF_AN_INDEX if mutation.op_id else [key for key in facts if key not in _QUIET]
         facts = {key: _brief(facts[key]) for key in wanted if key in facts}
