@@ -196,7 +196,7 @@ def _usage(error: BaseException) -> UsageError:
     format_message: Callable[[], str] = getattr(error, "format_message", lambda: str(error))
     context: typer.Context | None = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
-    message = " ".join(format_message().split())
+    message = " ".join(format_message().split()) or "which one? A command is missing"
     return UsageError(message[:1].lower() + message[1:], hint=f"{path} --help")
 
 

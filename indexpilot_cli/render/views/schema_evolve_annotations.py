@@ -108,9 +108,7 @@ def _unread(file: FileReport) -> tuple[Unparsed, ...]:
 def _syntax(file: FileReport) -> Iterator[str]:
     for bad in _unread(file):
         message = _safe(bad.message)
-        yield github.annotation(
-            "error", message, title="not SQL", path=_safe(file.path), line=bad.line, column=bad.column
-        )
+        yield github.annotation("error", message, title="not SQL", path=_path(file), line=bad.line, column=bad.column)
 
 
 def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
@@ -119,11 +117,15 @@ def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
         github.LEVELS[finding.severity.value],
         _safe(_message(finding, statement, result)),
         title=_safe(f"{finding.id} {finding.name}"),
-        path=_safe(file.path),
+        path=_path(file),
         line=finding.line,
         column=finding.column,
         end_line=finding.line + finding.sql.rstrip().count("\n") if finding.sql else 0,
     )
+
+
+def _path(file: FileReport) -> str | None:
+    return None if file.path == "-" else _safe(file.path)
 
 
 def _safe(text: str) -> str:

@@ -11,12 +11,16 @@ from indexpilot_cli.render.units import one_line
 from indexpilot_cli.render.views.schema_evolve_words import verdict
 
 
+_NOT_RUN = "a safer form is made only where the file can be run, on a copy of the schema"
+
+
 def fixes(files: Iterable[FileReport]) -> Iterator[Block]:
     """Per file a sentence, and the difference where there is one."""
     for file in files:
         path = one_line(file.path)
         if file.fixed is None or file.fixed == file.text:
-            yield Lines((f"{path}: no safer form was found",))
+            ran = file.method.startswith("clone")
+            yield Lines((f"{path}: {'no safer form was found' if ran else _NOT_RUN}",))
         else:
             yield Lines((f"{path}: safer form, {_checked(file)}", ""))
             yield Code(difference(file), "diff")

@@ -60,6 +60,18 @@ def test_a_misspelt_command_is_not_taken_for_a_path(asked):
         asked("chek", "a.sql")
 
 
+def test_a_group_without_a_command_says_so(capsys):
+    from indexpilot_cli.cli.app import _guarded
+
+    assert _guarded(["schema-evolve"]) == 2
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-2:] == [
+        "error: which one? A command is missing",
+        "hint: indexpilot schema-evolve --help",
+    ]
+    assert "add-column" in told.out
+
+
 def test_a_directory_called_like_the_command_changes_nothing(asked, tmp_path):
     (tmp_path / "check").mkdir()
     assert asked("check", "a.sql").files == ("a.sql",)

@@ -202,6 +202,11 @@ def test_nothing_breaks_out_of_an_annotation(message, title, path):
     assert data.replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%") == message
 
 
+def test_standard_input_is_no_file_for_github():
+    file = replace(samples.SIMPLE_FILE, path="-")
+    assert view(CheckResult((file,))).forms["github"]().startswith("::error line=3,endLine=3,col=1,title=L01")
+
+
 def test_every_line_for_github_is_one_command():
     lines = document("evil").forms["github"]().splitlines()
     assert lines
@@ -308,6 +313,8 @@ def test_only_a_form_that_is_no_worse_takes_the_files_place():
     assert not better(replace(changed, fixed=changed.text, fixed_verdict=Impact.NO_BLOCK))
     assert not better(samples.FILE)
     assert "no safer form was found" in plain(document("clean", fix=True))
+    rules = CheckResult((replace(samples.CLEAN_FILE, method="rules"),))
+    assert "only where the file can be run" in plain(view(rules, fix=True))
 
 
 def test_a_statement_that_blocks_is_shown_even_without_a_finding():
