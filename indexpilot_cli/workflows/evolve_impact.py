@@ -13,7 +13,7 @@ from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.requests import Connection, TableFilter, WorkloadRequest
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Impact, QueryAffected
-from indexpilot_cli.model.workload import QueryTemplate, RelationUse, SourceKind
+from indexpilot_cli.model.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.postgres.session import Session
@@ -176,7 +176,7 @@ def _queries(
             raise
         return None, (f"recorded queries could not be read: {error.message}",)
     total = sum(_weight(t) for t in found) or 1.0
-    hits = (_query(t, kind, table.name, column, _weight(t) / total) for t in found)
+    hits = (_query(t, kind, table, column, _weight(t) / total) for t in found)
     return tuple(sorted((h for h in hits if h is not None), key=lambda q: -q.share)), ()
 
 
@@ -208,18 +208,35 @@ def _weight(template: QueryTemplate) -> float:
 
 
 def _query(
-    template: QueryTemplate, kind: ChangeKind, table: QualifiedName, column: ColumnFacts | None, share: float
+    template: QueryTemplate, kind: ChangeKind, table: RelationFacts, column: ColumnFacts | None, share: float
 ) -> QueryAffected | None:
-    uses = [u for u in template.uses if u.table == table]
+    uses = [u for u in template.uses if u.table == table.name]
     named = column is not None and any(column.name in _columns(u) for u in uses)
     whole = any(u.whole_row for u in uses)
+    if uses and column is not None and kind is ChangeKind.DROP and _positional(template, table, column):
+        return QueryAffected(template.id, template.text, template.calls, share, "breaks")
     if not named and not (whole and kind is not ChangeKind.TYPE):
         return None
-    breaks = (
-        named and kind in (ChangeKind.DROP, ChangeKind.RENAME) and not (whole and not _explicitly(template, column))
-    )
+    changes = named and kind in (ChangeKind.DROP, ChangeKind.RENAME)
+    breaks = changes and not (whole and not _explicitly(template, column))
     effect = "breaks" if breaks else "look"
     return QueryAffected(template.id, template.text, template.calls, share, effect, whole and not breaks)
+
+
+def _positional(template: QueryTemplate, table: RelationFacts, column: ColumnFacts) -> bool:
+    """Whether it is an INSERT without a column list whose values reach the column."""
+    from indexpilot_cli.workload.sqlast.text import Statement, parse
+
+    if template.kind is not StatementKind.INSERT:
+        return False
+    statement = parse(template.text)
+    if not isinstance(statement, Statement) or statement.node.children("cols"):
+        return False
+    select, target = statement.node.child("select_stmt"), statement.node.child("relation")
+    if select is None or target is None or target.text("relname") != table.name.name:
+        return False
+    place = [c.name for c in table.columns].index(column.name)
+    return any(len(row.children("items")) > place for row in select.children("values_lists"))
 
 
 def _explicitly(template: QueryTemplate, column: ColumnFacts | None) -> bool:

@@ -1,6 +1,7 @@
 """P1 to P12 of the feature list, each on a real server."""
 
-import threading
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedErr
 from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, WorkloadRequest
 from indexpilot_cli.model.settings import BypassSettings, MaintenanceWindowSettings, SafeguardSettings, SystemBypass
+from indexpilot_cli.postgres import locks
+from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workflows import evolve_execute, evolve_impact
 from tests.server.evolving_change import Ground, assert_same, prepare
 
@@ -106,6 +109,14 @@ def test_p1_recorded_queries(shop):
     ).result.change.impact.queries
     assert sorted((q.effect, q.whole_row) for q in found) == [("breaks", False), ("breaks", False), ("look", True)]
     assert all("customers" not in q.text for q in found)
+
+
+def test_p1_values_without_names_break_too(plain):
+    asked = queries("INSERT INTO public.plain VALUES (1, 2, 'x')", "INSERT INTO public.plain VALUES (1)")
+    found = plain.preview("drop_column", "plain", "b", workload=asked).result.change.impact.queries
+    assert [q.text.count(",") for q in found] == [2]
+    assert found[0].effect == "breaks"
+    assert plain.preview("rename_column", "plain", "b", new_name="c", workload=asked).result.change.impact.queries == ()
 
 
 BAD = [
@@ -404,16 +415,24 @@ def test_p10_a_blocker_is_waited_for_briefly_and_named(plain):
     assert plain.log()[-1][3] == "55P03"
 
 
+class UntilBusy(Silent):
+    """Ends the transaction that is in the way as soon as it is said that the table is busy."""
+
+    def __init__(self, reader):
+        self.reader = reader
+
+    def say(self, text):
+        if "busy" in text:
+            self.reader.commit()
+
+
 def test_p10_trying_again_gets_through(plain):
-    reader = psycopg.connect(plain.dsn)
-    reader.execute("SELECT count(*) FROM public.plain")
-    timer = threading.Timer(1.0, reader.commit)
-    timer.start()
-    outcome = plain.change("rename_column", "plain", "b", new_name="c", lock_timeout=0.3, retries=20)
-    timer.join()
-    reader.close()
+    with psycopg.connect(plain.dsn) as reader:
+        reader.execute("SELECT count(*) FROM public.plain")
+        asked = plain.request("rename_column", "plain", "b", new_name="c", lock_timeout=0.3, retries=3)
+        outcome = evolve_execute.run(asked, UntilBusy(reader), None)
     assert outcome.result.outcome == "done"
-    assert outcome.result.steps[0].tries > 1
+    assert outcome.result.steps[0].tries == 2
 
 
 def test_p11_every_operation_has_its_word_also_when_it_fails(plain):
@@ -485,3 +504,55 @@ def test_before_init_only_previews(database):
     assert ground.preview("add_column", "plain", "x", type="int").result.outcome == "planned"
     with pytest.raises(PrerequisiteError):
         ground.change("add_column", "plain", "x", type="int")
+
+
+WORKER = """
+import sys
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import ChangeRequest, Connection
+from indexpilot_cli.workflows import evolve_execute
+request = ChangeRequest("add_column", "public.plain", "x", Connection(sys.argv[1]), type="int", confirmed=True,
+    default="(random() * 1e9)::int", not_null=True, execute=True, small_bytes=0, batch_pages=1)
+evolve_execute.run(request, Silent(), None)
+"""
+
+
+def test_killed_in_the_middle_it_goes_on(plain):
+    """The process is killed while it fills the column; what stands is in the log, and the next run does the rest."""
+    plain.script(
+        "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN IF OLD.id = 150 THEN PERFORM pg_sleep(600); END IF; RETURN NEW; END $$;"
+        "CREATE TRIGGER slow BEFORE UPDATE ON public.plain FOR EACH ROW EXECUTE FUNCTION public.slow()"
+    )
+    before = plain.dump()
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, plain.dsn])
+    sleeping = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    end = time.monotonic() + 60
+    while not (found := plain.sql(sleeping)):
+        assert time.monotonic() < end
+        assert worker.poll() is None
+        time.sleep(0.1)
+    with pytest.raises(UsageError) as caught:
+        plain.change("add_column", "plain", "x", type="int", default="5")  # another change of the same name
+    assert caught.value.code == "column_exists"
+    worker.kill()
+    worker.wait()
+    plain.sql("SELECT pg_terminate_backend(%s, 10000)", found[0][0])
+    plain.script("ALTER TABLE public.plain DISABLE TRIGGER slow")
+    more = {"type": "int", "default": "(random() * 1e9)::int", "not_null": True, "small_bytes": 0, "batch_pages": 1}
+    done = plain.change("add_column", "public.plain", "x", lock_timeout=10.0, **more).result
+    assert (done.outcome, done.resumed) == ("done", True)
+    assert plain.sql("SELECT count(x) FROM public.plain") == [(200,)]
+    plain.script("ALTER TABLE public.plain ENABLE TRIGGER slow")
+    assert plain.rollback().result.outcome == "done"
+    assert_same(plain.dump(), before)
+
+
+def test_one_change_of_a_table_at_a_time(plain):
+    ((relid,),) = plain.sql("SELECT 'public.plain'::regclass::oid::bigint")
+    with open_session(plain.dsn, read_only=False) as other:
+        assert locks.try_lock(other, relid)
+        with pytest.raises(RefusedError) as caught:
+            plain.change("add_column", "plain", "x", type="int")
+    assert caught.value.code == "locked"
+    assert "x" not in plain.columns("public.plain")
