@@ -41,41 +41,44 @@ class Blind(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RelationState:
-    """A relation as the watched session sees it: its file and what the session did to it, counted since it began."""
+    """A relation as the watched session sees it: its file, and how often the session scanned it lately."""
 
     oid: int
     kind: str
     name: QualifiedName
     table: int
     scans: int
-    inserted: int
-    updated: int
-    deleted: int
     node: int
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One look: lock modes by relation, relations by oid, rows written to each catalog."""
+    """One look: lock modes by relation, relations by oid, rows written to each catalog.
+
+    ``touched`` are the relations that the session has locked or scanned, as far as they still exist.
+    """
 
     locks: Mapping[int, frozenset[LockMode]] = field(default_factory=dict)
     relations: Mapping[int, RelationState] = field(default_factory=dict)
     written: Mapping[str, int] = field(default_factory=dict)
+    touched: frozenset[int] = frozenset()
 
 
-def look(ask: Ask, version: int, *, before: Sequence[str] = ()) -> State:
+def look(
+    ask: Ask, version: int, known: Mapping[int, RelationState] | None = None, *, before: Sequence[str] = ()
+) -> State:
     """What the session holds and has done. It must be in a transaction, or ``before`` must begin one.
 
-    Raises Blind.
+    With ``known``, an earlier reading, only what the transaction can have changed is read: a relation it did not
+    lock is as it was. Raises Blind.
     """
-    names = ("clone_locks", "clone_state", "clone_written")
+    names = ("clone_locks", "clone_state" if known is None else "clone_state_narrow", "clone_written")
     texts = [*before, *_LOOK, *(sql.get(name, version) for name in names), *_LOOKED]
-    locks, relations, written = _asked(ask, texts, 3)
-    return State(
-        _modes(locks),
-        {state.oid: state for state in map(_relation, relations)},
-        {str(name): int(count or 0) for name, count in written},
-    )
+    locked, rows, written = _asked(ask, texts, 3)
+    locks = _modes(locked)
+    found = {state.oid: state for state in map(_relation, rows)}
+    kept = {oid: state for oid, state in (known or {}).items() if oid not in locks}
+    return State(locks, {**kept, **found}, {str(name): int(count or 0) for name, count in written}, frozenset(found))
 
 
 def look_at_objects(
@@ -114,8 +117,5 @@ def _modes(rows: Iterable[Sequence[str | None]]) -> dict[int, frozenset[LockMode
 
 
 def _relation(row: Sequence[str | None]) -> RelationState:
-    oid, kind, schema, name, table, *counts = (value or "" for value in row)
-    scans, inserted, updated, deleted, node = (int(count or 0) for count in counts)
-    return RelationState(
-        int(oid), kind, QualifiedName(schema, name), int(table or 0), scans, inserted, updated, deleted, node
-    )
+    oid, kind, schema, name, table, scans, node = (value or "" for value in row)
+    return RelationState(int(oid), kind, QualifiedName(schema, name), int(table), int(scans or 0), int(node))

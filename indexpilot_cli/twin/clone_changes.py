@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from indexpilot_cli.model.ddl_action import MigrationStatement
+from indexpilot_cli.model.ddl_action import Act, MigrationStatement
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.postgres.catalog_objects import KnownObject
@@ -14,6 +14,7 @@ Objects = Mapping[str, KnownObject]
 
 # Written by these alone, the catalogs hold nothing of a relation's: relations need not be read again.
 _ALONE = frozenset({"pg_proc", "pg_enum", "pg_depend", "pg_extension"})
+_FREE = frozenset({"pg_proc", "pg_type", "pg_enum", "pg_namespace", "pg_extension"})
 _NAMES = frozenset({"pg_namespace"})  # a new name of a schema is in every path
 
 
@@ -42,7 +43,10 @@ def _pairs(before: Objects, after: Objects) -> Iterator[tuple[KnownObject | None
     """What differs, old beside new; an object made again under its name is the same object."""
     gone = {_address(item): item for identity, item in before.items() if identity not in after}
     for identity, new in after.items():
-        old = before.get(identity) or gone.pop(_address(new), None)
+        old = before.get(identity)
+        if old is new:  # not read again
+            continue
+        old = old or gone.pop(_address(new), None)
         if old is None or _content(old) != _content(new):
             yield old, new
     yield from ((old, None) for old in gone.values())
@@ -61,6 +65,13 @@ def relations_to_read(written: Collection[str]) -> str:
     if _NAMES & set(written):
         return "all"
     return "none" if set(written) <= _ALONE else "touched"
+
+
+def others_to_read(written: Collection[str], statement: MigrationStatement) -> bool:
+    """Whether functions, types, schemas or extensions can have changed when these catalogs were written."""
+    kinds = {action.kind for action in statement.actions}
+    domains = not kinds or bool(kinds & {Act.ALTER_DOMAIN, Act.DO, Act.CALL, Act.SELECT, Act.DYNAMIC, Act.OTHER})
+    return bool(_FREE & set(written)) or ("pg_constraint" in written and domains)
 
 
 def merged(objects: Objects, read: Objects, relations: Collection[int] | None, *, free: bool) -> dict[str, KnownObject]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.model.ddl_action import Migration, MigrationStatement
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.model.names import quote_identifier
 from indexpilot_cli.model.observation import (
     Lock,
     LockMode,
@@ -18,14 +18,14 @@ from indexpilot_cli.model.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.postgres.catalog_objects import KnownObject
-from indexpilot_cli.postgres.observe import Blind, State, look, look_at_objects
+from indexpilot_cli.postgres.observe import Blind, State
 from indexpilot_cli.postgres.observe_wire import Answer
-from indexpilot_cli.twin.clone_changes import changes_between, merged, relations_to_read
+from indexpilot_cli.twin.clone_changes import changes_between
 from indexpilot_cli.twin.clone_faults import Surroundings, excuse, missing_role, refuses_transaction
 from indexpilot_cli.twin.clone_outside import outside_locks, unexecuted, vacuumed
 from indexpilot_cli.twin.clone_results import failed, not_run, ran
-from indexpilot_cli.twin.clone_work import Scene, locks_of, names_of, work_of
+from indexpilot_cli.twin.clone_track import Kept, Tracker
+from indexpilot_cli.twin.clone_work import locks_of, work_of
 from indexpilot_cli.twin.sandbox import Sandbox
 from indexpilot_cli.twin.sandbox_session import UntrustedSession
 
@@ -41,10 +41,10 @@ _MOST_ROLES = 50
 
 @dataclass
 class _Transaction:
-    """The transaction that is open: its number, the catalog before it, and the last look."""
+    """The transaction that is open: its number, what was known before it, and the last look."""
 
     number: int
-    objects: dict[str, KnownObject]
+    kept: Kept
     last: State | None = None
 
 
@@ -60,7 +60,7 @@ class Runner:
         sandbox: Sandbox,
     ):
         self._session = session
-        self._version = version
+        self._tracker = Tracker(session, version)
         self._path = path
         self._around = around
         self._sandbox = sandbox
@@ -68,20 +68,18 @@ class Runner:
         self._end = time.monotonic() + sandbox.limits.run_seconds
         self._number = 0
         self._open: _Transaction | None = None
-        self._objects: dict[str, KnownObject] = {}
-        self._scene = Scene({})
-        self._names: dict[int, QualifiedName] = {}
         self._stopped = ""
         self._roles: list[str] = []
 
     def run(self, migration: Migration, method: str) -> MigrationObservation:
         """What each statement did, and the file as a whole."""
         try:
-            self._begin_scene()
+            self._tracker.begin(scene=True)
+            self._let_in(self._sandbox.roles)
         except Blind as blind:
             self._stop(str(blind))
             self._session.close()
-        first = dict(self._objects)
+        first = self._tracker.objects
         if migration.one_transaction:
             self._session.tell("BEGIN")
             self._enter()
@@ -91,7 +89,7 @@ class Runner:
             migration.path,
             method,
             tuple(seen),
-            changes_between(first, self._objects, self._names),
+            changes_between(first, self._tracker.objects, self._tracker.names),
             open_transaction=left_open,
             notes=self._notes(),
         )
@@ -131,8 +129,8 @@ class Runner:
         elif self._session.idle and was is not None:
             self._leave(committed=answer.tags[-1:] == ["COMMIT"])
         elif was is not None and re.match(r"\s*(rollback|abort)\b", statement.sql, re.I):
-            was.last = None
-            self._read_everything()
+            was.last = self._tracker.look(whole=True)
+            self._tracker.read_everything()
         number = was.number if was else self._number
         return ran(statement, answer, number)
 
@@ -163,12 +161,12 @@ class Runner:
 
     def _alone(self, statement: MigrationStatement) -> StatementObservation:
         number = self._next()
-        before = self._look("BEGIN", f"SET LOCAL {_LOUD}")
+        before = self._tracker.look("BEGIN", f"SET LOCAL {_LOUD}")
         answer = self._send(statement)
         while self._made_role(answer):
             self._session.tell("ROLLBACK")
             self._let_in(self._roles[-1:])
-            before = self._look("BEGIN", f"SET LOCAL {_LOUD}")
+            before = self._tracker.look("BEGIN", f"SET LOCAL {_LOUD}")
             answer = self._send(statement)
         if answer.error and refuses_transaction(answer.error):
             self._session.tell("ROLLBACK")
@@ -176,18 +174,18 @@ class Runner:
         if answer.error or answer.overrun or not self._session.in_transaction:
             self._session.tell("ROLLBACK")
             return self._failure(statement, answer, number)
-        objects = dict(self._objects)
-        seen = self._seen(statement, answer, before, number)
+        kept = self._tracker.keep()
+        seen, _ = self._seen(statement, answer, before, number)
         ended = self._session.tell("COMMIT", self._limits.statement_seconds)
         if ended.error or ended.overrun:
-            self._objects = objects
+            self._tracker.restore(kept)
             return self._failure(statement, ended, number)
         return seen
 
     def _inside(self, statement: MigrationStatement) -> StatementObservation:
         transaction = self._open
         assert transaction is not None
-        before = transaction.last or self._look()
+        before = transaction.last or self._tracker.look()
         transaction.last = before
         answer = self._tried(statement)
         while self._made_role(answer):
@@ -196,8 +194,7 @@ class Runner:
             answer = self._tried(statement)
         if not (answer.error or answer.overrun) and self._session.in_transaction:
             self._session.tell(f"RELEASE SAVEPOINT {_TRY}")
-            seen = self._seen(statement, answer, before, transaction.number)
-            transaction.last = self._look()
+            seen, transaction.last = self._seen(statement, answer, before, transaction.number)
             return seen
         return self._gone_on(self._failure(statement, answer, transaction.number))
 
@@ -211,7 +208,7 @@ class Runner:
 
     def _outside(self, statement: MigrationStatement, number: int) -> StatementObservation:
         self._session.tell(f"SET {_LOUD}")
-        before = self._look("BEGIN")
+        before = self._tracker.look("BEGIN", whole=True)
         self._session.tell("ROLLBACK")
         answer = self._send(statement)
         if not self._session.idle:
@@ -219,26 +216,24 @@ class Runner:
         if answer.error or answer.overrun:
             failure = replace(self._failure(statement, answer, number), outside_transaction=True)
             if not self._session.dead:
-                self._read_everything("BEGIN")
-                self._session.tell("ROLLBACK")
+                self._tracker.begin()
             return failure
-        after = self._look("BEGIN")
-        earlier = self._objects
-        self._read_everything()
+        after = self._tracker.look("BEGIN", whole=True)
+        changes = self._tracker.changes_alone(statement, before, after)
         self._session.tell("ROLLBACK")
+        scene = self._tracker.scene
         before, after = replace(before, locks={}), replace(after, locks={})
-        work = work_of(self._scene, statement, before, after, answer.messages, self._objects.values())
-        work += vacuumed(self._scene, statement, before.relations, self._path)
+        work = work_of(scene, statement, before, after, answer.messages, self._tracker.objects.values())
+        work += vacuumed(scene, statement, before.relations, self._path)
         work = self._with_unexecuted(statement, work, before)
-        changes = changes_between(earlier, self._objects, self._names, statement)
         changed = {change.table for change in changes if change.table}
-        locks = outside_locks(self._scene, statement, before, after, work, changed, self._path)
+        locks = outside_locks(scene, statement, before, after, work, changed, self._path)
         seen = ran(statement, answer, number, locks, locks, work)
         return replace(seen, changes=changes, outside_transaction=True)
 
     def _with_unexecuted(self, statement: MigrationStatement, work: tuple[Work, ...], state: State) -> tuple[Work, ...]:
         modified = {item.relation.name for item in work if item.kind is WorkKind.MODIFY}
-        extra = unexecuted(self._scene, statement, state.relations, self._path)
+        extra = unexecuted(self._tracker.scene, statement, state.relations, self._path)
         return work + tuple(item for item in extra if item.relation.name not in modified)
 
     # -- sending and looking
@@ -251,15 +246,14 @@ class Runner:
         self._session.tell(f"SAVEPOINT {_TRY}; SET LOCAL {_LOUD}")
         return self._send(statement)
 
-    def _look(self, *before: str) -> State:
-        return look(self._session.tell, self._version, before=before)
-
-    def _seen(self, statement: MigrationStatement, answer: Answer, before: State, number: int) -> StatementObservation:
-        after = self._look()
-        locks, held = locks_of(self._scene, before, after)
-        earlier = self._objects
-        self._read_changed(before, after)
-        work = work_of(self._scene, statement, before, after, answer.messages, self._objects.values())
+    def _seen(
+        self, statement: MigrationStatement, answer: Answer, before: State, number: int
+    ) -> tuple[StatementObservation, State]:
+        """What a statement did whose transaction is still open, and the look after it."""
+        after = self._tracker.look()
+        locks, held = locks_of(self._tracker.scene, before, after)
+        changes = self._tracker.changes(statement, before, after)
+        work = work_of(self._tracker.scene, statement, before, after, answer.messages, self._tracker.objects.values())
         work = self._with_unexecuted(statement, work, before)
         had = {lock.relation.name for lock in held if lock.mode.strength >= LockMode.ROW_EXCLUSIVE.strength}
         more = tuple(
@@ -267,38 +261,7 @@ class Runner:
             for item in work
             if item.source == "rule" and item.kind is WorkKind.MODIFY and item.relation.name not in had
         )
-        changes = changes_between(earlier, self._objects, self._names, statement)
-        return replace(ran(statement, answer, number, locks + more, held + more, work), changes=changes)
-
-    def _read_changed(self, before: State, after: State) -> None:
-        written = {name for name, count in after.written.items() if count > before.written.get(name, 0)}
-        if not written:
-            return
-        reach = relations_to_read(written)
-        if reach == "all":
-            self._read_everything()
-            return
-        touched = self._touched(before, after) if reach == "touched" else set()
-        read = look_at_objects(self._session.tell, self._version, touched)
-        self._objects = merged(self._objects, read, touched, free=True)
-
-    def _touched(self, before: State, after: State) -> set[int]:
-        """Relations that the transaction locked, made or removed, and the tables of such indexes."""
-        oids = set(after.locks) | (before.relations.keys() ^ after.relations.keys())
-        oids |= {oid for oid, state in after.relations.items() if before.relations.get(oid) != state}
-        states = {**before.relations, **after.relations}
-        return oids | {states[oid].table for oid in oids if oid in states and states[oid].table}
-
-    def _read_everything(self, *before: str) -> None:
-        self._objects = look_at_objects(self._session.tell, self._version, before=before)
-
-    def _begin_scene(self) -> None:
-        state = self._look("BEGIN")
-        self._read_everything()
-        self._session.tell("ROLLBACK")
-        self._let_in(self._sandbox.roles)
-        self._scene = Scene(state.relations)
-        self._names = names_of(self._objects.values())
+        return replace(ran(statement, answer, number, locks + more, held + more, work), changes=changes), after
 
     # -- transactions
 
@@ -307,11 +270,11 @@ class Runner:
         return self._number
 
     def _enter(self) -> None:
-        self._open = _Transaction(self._next(), dict(self._objects))
+        self._open = _Transaction(self._next(), self._tracker.keep())
 
     def _leave(self, *, committed: bool) -> None:
         if self._open is not None and not committed:
-            self._objects = self._open.objects
+            self._tracker.restore(self._open.kept)
         self._open = None
 
     def _finish(self, migration: Migration) -> bool:
@@ -338,7 +301,7 @@ class Runner:
 
     def _let_in(self, roles: Sequence[str]) -> None:
         """Let the roles own things in every schema, as somebody must have let them in production."""
-        schemas = [item.object.path[0] for item in self._objects.values() if item.object.kind == "schema"]
+        schemas = [item.object.path[0] for item in self._tracker.objects.values() if item.object.kind == "schema"]
         if not roles or not schemas:
             return
         places, names = ", ".join(map(quote_identifier, schemas)), ", ".join(map(quote_identifier, roles))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.model.ddl_action import Act, MigrationStatement
@@ -19,7 +19,7 @@ _VALIDATING = re.compile(r'validating foreign key constraint "(.*)"', re.DOTALL)
 _BUILDING = re.compile(r'building index "(.*)" on table "(.*)" (?:serially|with request for .*)', re.DOTALL)
 _ONLINE_NAME = re.compile(r"_ccnew\d*\Z")
 _SUFFICIENT = re.compile(r"existing constraints on|is implied by existing constraints")
-_PROGRAMS = frozenset({Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT})
+PROGRAMS = frozenset({Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT})
 _WRITERS = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE, Act.INSERT})
 _READERS = _WRITERS | {Act.SELECT, Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW, Act.REFRESH, Act.COPY}
 _READ = frozenset({LockMode.ACCESS_SHARE, LockMode.ROW_SHARE, LockMode.ROW_EXCLUSIVE})
@@ -133,9 +133,9 @@ class _Observer:
         """Work that only a new file under an old name shows: CLUSTER, VACUUM FULL, REFRESH, REINDEX."""
         if Act.TRUNCATE in self._kinds:
             return
-        for oid, old in self._before.relations.items():
-            new = self._after.relations.get(oid)
-            relation = self._scene.relation(oid, {}) if new and new.node != old.node else None
+        for oid in self._after.touched & self._before.relations.keys():
+            old, new = self._before.relations[oid], self._after.relations[oid]
+            relation = self._scene.relation(oid, {}) if new.node != old.node else None
             if relation is None or oid in self._rewritten:
                 continue
             if relation.kind == "m":
@@ -151,7 +151,8 @@ class _Observer:
 
     def scans(self) -> Iterator[Work]:
         """Reading and changing rows that nothing the server said explains."""
-        seen = {oid: source for oid in self._after.relations if (source := self._source(oid))}
+        through = {self._after.relations[oid].table for oid in self._after.touched if self._scanned(oid) > 0}
+        seen = {oid: source for oid in self._after.touched if (source := self._source(oid, through))}
         if seen and self._kinds & {Act.INSERT}:
             # What is read is put somewhere; on empty tables nothing arrives.
             seen |= {oid: "scans" for oid in self._gained(LockMode.ROW_EXCLUSIVE) if oid not in seen}
@@ -163,15 +164,18 @@ class _Observer:
             if relation and relation.kind in _HEAPS and (source != "rule" or relation.kind != "p"):
                 yield Work(self._kind_of_scan(oid), relation, source=source)
 
-    def _source(self, oid: int) -> str | None:
+    def _source(self, oid: int, through: Collection[int]) -> str | None:
         """How the relation was read beyond what the server's words explain: scans, index, or not at all."""
         new = self._after.relations[oid]
         if new.kind not in _HEAPS or (not self._programs and (self._validates or oid in self._explained)):
             return None
-        old = self._before.relations.get(oid)
-        if new.scans - (old.scans if old else 0) > self._explained.get(oid, 0):
+        if self._scanned(oid) > self._explained.get(oid, 0):
             return "scans"
-        return "index" if self._index_scans(oid) else None
+        return "index" if oid in through else None
+
+    def _scanned(self, oid: int) -> int:
+        old = self._before.relations.get(oid)
+        return self._after.relations[oid].scans - (old.scans if old else 0)
 
     def _gained(self, *modes: LockMode) -> list[int]:
         """Relations on which the statement took one of these modes and no stronger one."""
@@ -182,14 +186,10 @@ class _Observer:
                 gained.append(oid)
         return gained
 
-    def _index_scans(self, table: int) -> bool:
-        mine = (s for s in self._after.relations.values() if s.table == table and s.kind == "i")
-        return any(s.scans > (old.scans if (old := self._before.relations.get(s.oid)) else 0) for s in mine)
-
     @property
     def _programs(self) -> bool:
         """Whether the statement can do several things, one of which does not explain another."""
-        return not self._kinds or bool(self._kinds & _PROGRAMS)
+        return not self._kinds or bool(self._kinds & PROGRAMS)
 
     def _kind_of_scan(self, oid: int) -> WorkKind:
         taken = self._after.locks.get(oid, frozenset()) - self._before.locks.get(oid, frozenset())

@@ -1,8 +1,5 @@
 SELECT c.oid, c.relkind, n.nspname, c.relname, coalesce(i.indrelid, 0) AS owner,
        pg_stat_get_xact_numscans(c.oid) AS scans,
-       pg_stat_get_xact_tuples_inserted(c.oid) AS inserted,
-       pg_stat_get_xact_tuples_updated(c.oid) AS updated,
-       pg_stat_get_xact_tuples_deleted(c.oid) AS deleted,
        coalesce(pg_relation_filenode(c.oid), 0) AS node
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
