@@ -1,12 +1,13 @@
 """Online change of a type under a write load: how long statements wait, and whether a single row is lost or wrong.
 
     python -m tests.benchmarks.online_type_change [--rows 2000000] [--kills 6] [--normal 30] [--column v] [--major 15]
+    [--readers]
 
 A server of its own, with ordinary settings (fsync, autovacuum on). Four writers insert, update, delete and read the
 table all the time; each writes down what its rows must be and how long each statement took. First for a while with
 nothing else going on, then during each change: int to bigint, text to integer, varchar(60) to varchar(20). With
 ``--kills`` the tool is killed (SIGKILL) so many times on the way of each change, at random moments and in its late
-stages, and started again. At the end
+stages, and started again. ``--readers`` adds transactions that stay open for seconds. At the end
 every row of the table is compared with the writers' books. A statement's wait is its time less the median of its kind
 in quiet times.
 """
@@ -14,7 +15,9 @@ in quiet times.
 import argparse
 import random
 import signal
+import threading
 import time
+from contextlib import contextmanager
 
 import psycopg
 
@@ -63,6 +66,27 @@ def changed(dsn, column, kills, chance):
         return time.monotonic() - began, done, out
 
 
+@contextmanager
+def long_readers(dsn, wanted):
+    """Somebody who keeps a transaction that has read the table open for up to three seconds, again and again."""
+    stop = threading.Event()
+
+    def read():
+        chance = random.Random(2)
+        with psycopg.connect(dsn) as connection:
+            while not stop.is_set():
+                connection.execute("SELECT count(*) FROM public.accounts WHERE id < 100")
+                stop.wait(chance.uniform(0.5, 3))
+                connection.rollback()
+                stop.wait(chance.uniform(0.2, 2))
+
+    thread = threading.Thread(target=read, daemon=True)
+    if wanted:
+        thread.start()
+    yield
+    stop.set()
+
+
 def measure(dsn, columns, kills, quiet, rows, seed):
     chance = random.Random(seed)
     worst = {}
@@ -98,6 +122,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rows", type=int, default=2_000_000)
     arguments.add_argument("--kills", type=int, default=0)
+    arguments.add_argument("--readers", action="store_true")
     arguments.add_argument("--normal", type=float, default=30.0)
     arguments.add_argument("--column", action="append", choices=tuple(COLUMNS))
     arguments.add_argument("--major", type=int)
@@ -115,7 +140,8 @@ def main():
             ).fetchone()[0]
         print(f"table and indexes {size}; {settings}")
         columns = given.column or list(COLUMNS)
-        worst, wrong, errors = measure(server.dsn(), columns, given.kills, given.normal, given.rows, given.seed)
+        with long_readers(server.dsn(), given.readers):
+            worst, wrong, errors = measure(server.dsn(), columns, given.kills, given.normal, given.rows, given.seed)
         fine = not wrong and not errors and max(worst.values()) < LIMIT
         print("fine" if fine else "NOT FINE")
         return 0 if fine else 1
