@@ -31,6 +31,8 @@ from indexpilot_cli.render.views.schema_evolve_words import (
 )
 
 Fact = tuple[str, str | Code]
+_QUEUE = "wait-queue"  # the hazard that tells who stands in front of the lock
+_SHARED = ("why", "lock", "time")  # facts that are said once of a statement
 _TEMPLATES = 3  # shown with a finding without --verbose
 _WINDOW = 72  # letters of a line that is shown with a caret
 
@@ -51,36 +53,36 @@ def entries(file: FileReport, result: CheckResult, *, verbose: bool = False) -> 
 def _statement(
     file: FileReport, statement: StatementReport, found: Sequence[Finding], result: CheckResult, *, verbose: bool
 ) -> Iterator[Entry]:
+    """The gravest finding quotes the statement and has what is known of it; the others have what is their own."""
     if not found:
-        if statement.verdict.impact.rank >= Impact.LONG_BLOCKS_WRITES.rank and not _ignored(file, statement):
-            word, state = statement_verdict(statement.verdict), STATES[statement.verdict.impact]
-            yield Entry(
-                _place(file, statement.line),
-                word,
-                state,
-                statement_text(statement.sql),
-                tuple(statement_facts(statement, brief=not verbose)),
-                sql=True,
-            )
+        yield from _unnamed(file, statement, verbose=verbose)
         return
     lead = next((f for f in found if _full(f, verbose)), None)
+    queued = any(f.name == _QUEUE for f in found)
     for finding in found:
-        place = _place(file, finding.line or statement.line)
         common = tuple(statement_facts(statement, brief=not verbose)) if finding is lead else ()
+        common = tuple(fact for fact in common if not (queued and fact[0] == "queue"))
         rows = tuple(finding_facts(finding, common, result, verbose=verbose))
         if finding is not lead:
-            rows = rows[1:] if verbose or finding.severity is not Severity.INFO else ()
+            brief = not verbose and finding.severity is Severity.INFO
+            rows = () if brief else tuple(r for r in rows if r[0] not in (_SHARED if lead else _SHARED[:1]))
         text = _text(finding) if finding is lead else one_line(finding.message)
+        place = _place(file, finding.line or statement.line)
         yield Entry(place, _word(finding), _state(finding), text, rows, finding is lead)
+
+
+def _unnamed(file: FileReport, statement: StatementReport, *, verbose: bool) -> Iterator[Entry]:
+    """A grave statement that no finding speaks of."""
+    ignored = any(f.statement == statement.number and f.ignored is not None for f in file.findings)
+    if statement.verdict.impact.rank >= Impact.LONG_BLOCKS_WRITES.rank and not ignored:
+        word, state = statement_verdict(statement.verdict), STATES[statement.verdict.impact]
+        rows = tuple(statement_facts(statement, brief=not verbose))
+        yield Entry(_place(file, statement.line), word, state, statement_text(statement.sql), rows, sql=True)
 
 
 def _full(finding: Finding, verbose: bool) -> bool:
     """Whether a finding quotes its statement: notes do not, unless somebody wants to read everything."""
     return bool(finding.sql) and finding.ignored is None and (verbose or finding.severity is not Severity.INFO)
-
-
-def _ignored(file: FileReport, statement: StatementReport) -> bool:
-    return any(f.statement == statement.number and f.ignored is not None for f in file.findings)
 
 
 def _own(finding: Finding) -> tuple[Fact, ...]:

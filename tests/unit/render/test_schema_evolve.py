@@ -409,3 +409,13 @@ def test_giant_statements_do_not_make_giant_uploads():
     assert len(shown.forms["github"]()) < 20_000
     assert len(shown.forms["markdown"]()) < 65_536
     assert problems(json.loads(shown.forms["sarif"]())) == []
+
+
+def test_who_stands_in_front_is_told_once():
+    waits = replace(samples.FINDINGS[1], id="L39", name="wait-queue", statement=1, line=3, message="pid 4711 is first")
+    waits = replace(waits, lock=LockMode.SHARE, loses=(), templates=(), details=())
+    lines = told(samples.FINDINGS[0], waits)
+    assert not any(line.startswith("    queue") for line in lines)
+    assert sum(line.startswith("    lock") for line in lines) == 1
+    assert "0042_orders.sql:3  warning[L39 wait-queue]  pid 4711 is first" in lines
+    assert sum(line.startswith("    lock") for line in told(waits)) == 1
