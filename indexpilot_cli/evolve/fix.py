@@ -11,7 +11,7 @@ from indexpilot_cli.evolve.fix_plan import Replacement, replacement
 from indexpilot_cli.evolve.fix_text import Arrangement, begins_untimed, render
 from indexpilot_cli.evolve.judge import Bench, judge
 from indexpilot_cli.evolve.rules_observe import observe_by_rules
-from indexpilot_cli.evolve.rules_review import Case, Review
+from indexpilot_cli.evolve.rules_review import Review
 from indexpilot_cli.evolve.sizes import Sizes
 from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Act, Migration
@@ -86,19 +86,8 @@ def _complete(review: Review, version: int) -> Review:
 
 def _held(review: Review) -> frozenset[int]:
     """Transactions that mean something by being whole."""
-    return frozenset(
-        c.seen.transaction
-        for c in review.cases
-        for a in c.actions
-        if a.kind in _HOLDS and not a.nested and _in_block(c, review)
-    )
-
-
-def _in_block(case: Case, review: Review) -> bool:
-    if review.migration.one_transaction:
-        return True
-    together = (c for c in review.cases if c.seen.transaction == case.seen.transaction)
-    return any(a.kind is Act.BEGIN for c in together for a in c.actions)
+    numbers = {c.seen.transaction for c in review.cases for a in c.actions if a.kind in _HOLDS and not a.nested}
+    return frozenset(numbers if review.migration.one_transaction else numbers & review.blocks)
 
 
 def _whole(wanted: Replacement) -> Replacement:

@@ -142,7 +142,7 @@ def _inherited(case: Case) -> str:
     """Of work that is harmless by itself the earlier lock is to blame; of work nobody can name the whole."""
     if not case.actions or not all(a.kind in _ROWS or a.kind is Act.VALIDATE_CONSTRAINT for a in case.actions):
         return "L37"
-    earlier = [c for c in case.review.cases if c.seen.transaction == case.seen.transaction and c is not case]
+    earlier = [c for c in case.review.together[case.seen.transaction] if c is not case]
     locked = any(a.kind is Act.LOCK for c in earlier for a in c.actions)
     return "L36" if locked else "L35" if earlier else "L37"
 

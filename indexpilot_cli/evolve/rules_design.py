@@ -81,8 +81,7 @@ def _indexed(case: Case, action: Action) -> bool:
     for index in table.indexes if table else ():
         if {k.column for k in index.definition.keys[: len(wanted)]} == wanted and not index.definition.predicate:
             return True
-    made = (a for c in case.review.cases for a in c.actions if a.table == action.table)
-    return any(_begins(a, wanted) for a in made)
+    return any(_begins(a, wanted) for a in case.review.keys.get(action.table or "", ()))
 
 
 def _begins(action: Action, wanted: set[str]) -> bool:
@@ -96,8 +95,7 @@ def _begins(action: Action, wanted: set[str]) -> bool:
 def _keyed(case: Case, action: Action) -> bool:
     if any(name == "like" for name, _ in action.parameters):
         return True
-    later = (a for c in case.review.cases for a in c.actions if a.table == action.table)
-    return any(a.constraint == "primary_key" for a in later)
+    return any(a.constraint == "primary_key" for a in case.review.keys.get(action.table or "", ()))
 
 
 def _names(case: Case, action: Action) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ def safer(hazard: str, action: Action, case: Case) -> str:
     steps = _apart(action, case, ground) if hazard == "L13" else forms(hazard, action, ground)
     if not steps:
         return ""
-    begun = case.review.migration.one_transaction or _in_block(case)
+    begun = case.review.migration.one_transaction or case.seen.transaction in case.review.blocks
     lines = [f"{step.sql};" for step in steps]
     if any(step.alone for step in steps) and begun:
         lines.insert(0, "-- outside the transaction:")
@@ -35,14 +35,6 @@ def safer(hazard: str, action: Action, case: Case) -> str:
     if hazard == "L12":
         lines += [f"-- then, until no row is left: {text};" for text in filled_later(action, ground)[:1]]
     return "\n".join(lines)
-
-
-def _in_block(case: Case) -> bool:
-    number = case.seen.transaction
-    return any(
-        other.seen.transaction == number and any(a.kind is Act.BEGIN for a in other.actions)
-        for other in case.review.cases
-    )
 
 
 def _apart(action: Action, case: Case, ground: Ground) -> tuple[Step, ...]:

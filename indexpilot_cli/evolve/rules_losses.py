@@ -69,14 +69,8 @@ def losses(case: Case) -> Iterator[Finding]:
 
 def _old(review: Review, change: CatalogChange) -> bool:
     """Whether what changes was there before the file."""
-    made = {
-        c.after.identity
-        for s in review.observation.statements
-        for c in s.changes
-        if c.kind is ChangeKind.CREATED and c.after is not None
-    }
     object_ = change.before
-    if object_ is None or object_.identity in made:
+    if object_ is None or object_.identity in review.made:
         return False
     return object_.table is None or object_.table.name not in review.new_tables
 
@@ -185,7 +179,7 @@ def _renamed(case: Case) -> Iterator[Finding]:
 
 
 def _view_stands_in(case: Case, name: str) -> bool:
-    later = (c for c in case.review.cases if c.seen.transaction == case.seen.transaction)
+    later = case.review.together[case.seen.transaction]
     return any(a.kind in (Act.CREATE_VIEW, Act.CREATE_TABLE) and a.object == name for c in later for a in c.actions)
 
 
@@ -256,10 +250,11 @@ def _invalid(case: Case) -> Iterator[Finding]:
 def _protection(case: Case) -> Iterator[Finding]:
     for action in case.actions:
         words = " ".join(action.options)
-        off = action.kind in (Act.SET_TRIGGER, Act.SET_ROW_SECURITY) and "disable" in words
+        if action.kind not in (Act.SET_TRIGGER, Act.SET_ROW_SECURITY) or "disable" not in words:
+            continue
         later = case.review.after(case.written.number)
         back = any(a.kind is action.kind and a.table == action.table and "enable" in " ".join(a.options) for a in later)
-        if off and not back and not case.review.is_new(action):
+        if not back and not case.review.is_new(action):
             what = "row security" if action.kind is Act.SET_ROW_SECURITY else f"trigger {action.object or 'ALL'}"
             yield replace(
                 case.finding("W14", f"{what} of {name_of(action)} stays switched off"), table=_table(case, action)

@@ -11,7 +11,7 @@ from indexpilot_cli.model.catalog import Catalog, Table
 from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
 from indexpilot_cli.model.migration import Finding, Impact, Severity, StatementVerdict, TemplateImpact
 from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import MigrationObservation, StatementObservation
+from indexpilot_cli.model.observation import ChangeKind, MigrationObservation, StatementObservation
 from indexpilot_cli.model.probe import ProbeAnswer
 
 MAKES_TABLE = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_PARTITION, Act.CREATE_MATVIEW})
@@ -53,6 +53,35 @@ class Review:
                 if action.kind is Act.CREATE_FUNCTION and action.object and not action.nested:
                     found[action.object] = tuple(a for a in statement.actions if a.nested)
         return found
+
+    @cached_property
+    def made(self) -> frozenset[str]:
+        """Identities of the objects that the file makes."""
+        changes = (c for s in self.observation.statements for c in s.changes if c.kind is ChangeKind.CREATED)
+        return frozenset(c.after.identity for c in changes if c.after is not None)
+
+    @cached_property
+    def blocks(self) -> frozenset[int]:
+        """Numbers of the transactions that a BEGIN of the file opens."""
+        return frozenset(c.seen.transaction for c in self.cases for a in c.actions if a.kind is Act.BEGIN)
+
+    @cached_property
+    def together(self) -> dict[int, tuple[Case, ...]]:
+        """The statements of each transaction."""
+        found: dict[int, list[Case]] = {}
+        for case in self.cases:
+            found.setdefault(case.seen.transaction, []).append(case)
+        return {number: tuple(cases) for number, cases in found.items()}
+
+    @cached_property
+    def keys(self) -> dict[str, tuple[Action, ...]]:
+        """Indexes and constraints that the file makes, by the name of their table."""
+        found: dict[str, list[Action]] = {}
+        for case in self.cases:
+            for action in case.actions:
+                if action.table and action.kind in (Act.CREATE_INDEX, Act.ADD_CONSTRAINT):
+                    found.setdefault(action.table, []).append(action)
+        return {table: tuple(actions) for table, actions in found.items()}
 
     def is_new(self, action: Action) -> bool:
         """Whether the action's table is one that the file itself makes."""
