@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
+from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 from indexpilot_cli.postgres.session import Row, Session
@@ -24,7 +26,24 @@ def table_names(session: Session, *, own: str) -> tuple[QualifiedName, ...]:
 
 
 def read_relation(session: Session, found: Row) -> RelationFacts:
-    """The table of a row of ``find_relations``, with columns, indexes, constraints and statistics objects."""
+    """The table of a row of ``find_relations``, with columns, indexes, constraints and statistics objects.
+
+    Names in definitions are qualified, so that they mean the same whoever runs them later.
+    """
+    path = session.value("SELECT pg_catalog.current_setting('search_path')")
+    _set_path(session, "")
+    try:
+        return _read(session, found)
+    finally:
+        with suppress(IndexPilotError):  # in a transaction that failed there is nothing left to restore
+            _set_path(session, path)
+
+
+def _set_path(session: Session, path: str) -> None:
+    session.value("SELECT pg_catalog.set_config('search_path', %s, false)", (path,))
+
+
+def _read(session: Session, found: Row) -> RelationFacts:
     scope = {"relid": found.relid}
     indexes = session.rows("evolve_change_indexes", scope)
     columns = _columns(session, scope)

@@ -78,6 +78,13 @@ def impact_of(
     return found
 
 
+def objects_of(
+    session: Session, connection: Connection, kind: ChangeKind, table: RelationFacts, column: ColumnFacts
+) -> tuple[Affected, ...]:
+    """The objects alone, as they are at this moment."""
+    return tuple(_old(session, kind, table, column, connection.metadata_schema))
+
+
 def _look(
     session: Session,
     connection: Connection,

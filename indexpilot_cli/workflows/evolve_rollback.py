@@ -16,7 +16,7 @@ from indexpilot_cli.model.names import quote_identifier
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
-from indexpilot_cli.model.requests import SMALL_BYTES, ApplyRequest, ChangeRequest, ChangeUndoRequest
+from indexpilot_cli.model.requests import SMALL_BYTES, ApplyRequest, ChangeUndoRequest
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
 from indexpilot_cli.model.shadow import ShadowPlan
 from indexpilot_cli.postgres import build, guard_facts, relation_facts
@@ -33,7 +33,7 @@ from indexpilot_cli.workflows.evolve_change import type_change
 from indexpilot_cli.workflows.evolve_change_facts import Findings, read_expression
 from indexpilot_cli.workflows.evolve_execute_rows import Story
 from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, planned
-from indexpilot_cli.workflows.evolve_impact import clear_impact_cache, impact_of
+from indexpilot_cli.workflows.evolve_impact import clear_impact_cache, objects_of
 
 Confirm = Callable[[UndoResult], bool]
 COMMAND = "schema_evolve_rollback"
@@ -211,10 +211,8 @@ def _check_drop(way: Way, column: ColumnFacts | None) -> None:
 
 def _check_add(desk: Desk, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
     """What somebody built on the new column since: views stop us, indexes only without --force."""
-    impact = impact_of(
-        desk.look, request.connection, ChangeKind.DROP, table, column, ChangeRequest("", "", "").workload, desk.progress
-    )
-    stops = [f"{o.kind} {o.name}" for o in impact.of("blocks")]
+    objects = objects_of(desk.look, request.connection, ChangeKind.DROP, table, column)
+    stops = [f"{o.kind} {o.name}" for o in objects if o.effect == "blocks"]
     if stops:
         raise RefusedError(f"{', '.join(stops)} came to need the column", hint="drop it first", code="dependents")
     ours = {a.name for a in table.mentioning(column.name) if set(a.columns) == {column.name}}

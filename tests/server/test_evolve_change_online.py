@@ -104,3 +104,26 @@ def test_a_way_back_that_writes_everything_is_not_gone_unasked(ground):
     assert "--online" in caught.value.hint
     assert ground.rollback(small_bytes=0, force=True).result.outcome == "done"
     assert_same(ground.dump(), before)
+
+
+def test_the_way_back_does_not_depend_on_the_search_path(ground):
+    ground.script(
+        "CREATE SCHEMA s; CREATE TYPE s.mood AS ENUM ('ok', 'bad');"
+        "CREATE FUNCTION s.usual() RETURNS s.mood LANGUAGE sql AS $$ SELECT 'ok'::s.mood $$;"
+        "ALTER TABLE public.wide ADD m s.mood DEFAULT s.usual();"
+        "ALTER TABLE public.wide ADD CHECK (m <> 'bad'::s.mood)"
+    )
+    before = ground.dump()
+    ((name,),) = ground.sql("SELECT current_database()")
+    ground.script(f"ALTER DATABASE {name} SET search_path = s, public")
+    ground.change("drop_column", "wide", "m", force=True)
+    ground.script(f"ALTER DATABASE {name} RESET search_path")
+    assert ground.rollback().result.outcome == "done"
+    assert_same(ground.dump(), before)
+    ground.script("ALTER TABLE public.wide DROP CONSTRAINT wide_m_check")
+    before = ground.dump()
+    ground.script(f"ALTER DATABASE {name} SET search_path = s, public")
+    assert ground.change("alter_type", "wide", "m", type="text", using="m::text").result.outcome == "done"
+    ground.script(f"ALTER DATABASE {name} RESET search_path")
+    assert ground.rollback().result.outcome == "done"
+    assert_same(ground.dump(), before)
