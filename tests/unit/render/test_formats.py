@@ -136,3 +136,11 @@ def test_many_risks_are_counted_and_verbose_shows_them_all():
     assert whole.count("To settle it") == 8
     low = replace(risky, risks=(Risk("r", "thin evidence"),), confidence="low", confidence_why="thin evidence")
     assert plain(recommend.view(replace(PLAN, recommendations=(low,)))).count("thin evidence") == 1
+
+
+def test_no_line_of_somebody_elses_text_is_a_command_to_a_ci_runner():
+    code = "SELECT 1\n  ::error file=a::x\n::add-mask::y\n  ::text::jsonb"
+    shown = plain(Document((Code(code),)))
+    assert not re.search(r"^\s*::(error|add-mask)", shown, re.MULTILINE)
+    assert "\n  ::text::jsonb" in shown
+    assert not re.search(r"^::", markdown(Document((Lines(("::warning::x",)),))), re.MULTILINE)
