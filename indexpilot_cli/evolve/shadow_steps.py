@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from indexpilot_cli.evolve import shadow, shadow_identity
+from indexpilot_cli.evolve import shadow, shadow_identity, shadow_inbound
 from indexpilot_cli.evolve.shadow import aside, column_name, fill_in, tag, written
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.shadow import Grant, ShadowIndex, ShadowPlan, Side
@@ -117,6 +117,7 @@ def set_not_null(plan: ShadowPlan, side: Side) -> tuple[str, ...]:
 def locked_tables(plan: ShadowPlan) -> tuple[QualifiedName, ...]:
     """The tables that must be locked to swap: dropping a foreign key locks the table it refers to as well."""
     others = {one.references for one in plan.constraints if one.references is not None}
+    others |= {key.table for key in plan.inbound}
     return (*sorted(others - {plan.table}), plan.table)
 
 
@@ -142,6 +143,7 @@ def _swap(plan: ShadowPlan, side: Side, schema: str, not_null_now: str | None) -
     for one in plan.constraints:
         yield _rename_constraint(plan, aside(one.name, side), one.name)
         yield from _constraint_comment(plan, one.name, one.comment)
+    yield from shadow_inbound.take_over(plan, side)
     yield from _swap_statistics(plan, side)
     yield from _take_over(plan, side, column, going)
 
@@ -149,6 +151,7 @@ def _swap(plan: ShadowPlan, side: Side, schema: str, not_null_now: str | None) -
 def _release(plan: ShadowPlan, column: str) -> Iterator[str]:
     """What the column in use gives up: whatever could refuse a row in which it is no longer set."""
     alter = f"ALTER TABLE {plan.table}"
+    yield from shadow_inbound.release(plan)
     for name in [one.name for one in plan.constraints] + [i.name for i in plan.indexes if i.constraint]:
         yield f"{alter} DROP CONSTRAINT {quote_identifier(name)}"
     for index in plan.indexes:

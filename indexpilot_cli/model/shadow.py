@@ -113,6 +113,18 @@ class ShadowConstraint:
 
 
 @dataclass(frozen=True, slots=True)
+class InboundKey:
+    """A foreign key of another table that refers to the column; ``body`` is its definition without NOT VALID."""
+
+    table: QualifiedName
+    name: str
+    body: str
+    validated: bool = True
+    enforced: bool = True
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ShadowStatistics:
     """An extended statistics object; ``head`` is what stands between its name and FROM in its definition."""
 
@@ -171,6 +183,7 @@ class ShadowPlan:
     new_collation: str | None = None
     indexes: tuple[ShadowIndex, ...] = ()
     constraints: tuple[ShadowConstraint, ...] = ()
+    inbound: tuple[InboundKey, ...] = ()
     statistics: tuple[ShadowStatistics, ...] = ()
     not_null: bool = False
     not_null_name: str | None = None

@@ -15,7 +15,8 @@ from indexpilot_cli.postgres.session import Row, Session
 class Where:
     """How far a change has come. ``original`` is the name of the column that was there first, None when it is gone.
 
-    ``valid`` and ``unvalidated`` are names of constraints, ``not_null`` of columns, ``tagged`` of columns that carry
+    ``valid`` and ``unvalidated`` are names of constraints, ``inbound`` foreign keys of others as schema.table.name,
+    ``not_null`` of columns, ``tagged`` of columns that carry
     the change's comment; ``statistics`` are schema.name. ``following``: the trigger is there. ``blocks`` is the
     table's length in pages.
     """
@@ -24,6 +25,8 @@ class Where:
     columns: frozenset[str]
     valid: frozenset[str]
     unvalidated: frozenset[str]
+    inbound: frozenset[str]
+    inbound_valid: frozenset[str]
     not_null: frozenset[str]
     tagged: frozenset[str]
     statistics: frozenset[str]
@@ -64,6 +67,11 @@ def sequences(session: Session, relid: int, attnum: int) -> tuple[QualifiedName,
     return tuple(QualifiedName(row.schema, row.name) for row in rows)
 
 
+def may_lock(session: Session, table: QualifiedName) -> bool:
+    """Whether the role may lock the table against everybody."""
+    return bool(session.value("SELECT pg_catalog.has_table_privilege(%s, 'UPDATE, DELETE, TRUNCATE')", (str(table),)))
+
+
 def identity(session: Session, relid: int, attnum: int) -> Row | None:
     """The sequence behind an identity column, with its options, privileges and comment."""
     return session.one("shadow_identity", {"relid": relid, "attnum": attnum})
@@ -89,6 +97,13 @@ def constraints(session: Session, relid: int, attnum: int | None = None) -> list
     with session.transaction():
         session.value("SELECT pg_catalog.set_config('search_path', '', true)")
         return session.rows("shadow_constraints", {"relid": relid, "attnum": attnum})
+
+
+def inbound(session: Session, relid: int, attnum: int) -> list[Row]:
+    """Foreign keys that refer to the column; names in definitions have their schemas."""
+    with session.transaction():
+        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+        return session.rows("shadow_inbound", {"relid": relid, "attnum": attnum})
 
 
 def indexes(session: Session, relid: int) -> list[Row]:
@@ -124,4 +139,4 @@ def not_null_name(session: Session, relid: int, column: str) -> str | None:
     return found
 
 
-_SETS = ("columns", "valid", "unvalidated", "not_null", "tagged", "statistics")
+_SETS = ("columns", "valid", "unvalidated", "inbound", "inbound_valid", "not_null", "tagged", "statistics")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.errors import IndexPilotError, RefusedError
-from indexpilot_cli.evolve import shadow, shadow_steps
+from indexpilot_cli.evolve import shadow, shadow_inbound, shadow_steps
 from indexpilot_cli.evolve.shadow import column_name
 from indexpilot_cli.model.operation import OperationState
 from indexpilot_cli.model.shadow import Side, Stage
@@ -33,6 +33,7 @@ def take_away(run: Run) -> None:
     if stage not in (Stage.FILLING, Stage.BARE) or (name in found.columns and name not in found.tagged):
         raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
     log.tell(run.desk, plan, OperationState.STARTED, "undo")
+    let_go(run, Side.NEW)
     drop_indexes(run, Side.NEW)
     statements = (
         *shadow_steps.unfollow(plan, run.desk.schema),
@@ -41,6 +42,15 @@ def take_away(run: Run) -> None:
         *shadow_steps.drop_column(plan, Side.NEW),
     )
     brief(run, statements, f"removing {name}", exclusive=shadow_steps.locked_tables(plan))
+
+
+def let_go(run: Run, side: Side) -> None:
+    """Other tables' foreign keys to the side's column go first: they hold its index."""
+    plan = run.plan
+    there = whereabouts(run).inbound
+    if any(shadow_inbound.mark(key, side) in there for key in plan.inbound):
+        statements = shadow_inbound.retired(plan, side)
+        brief(run, statements, "removing foreign keys", exclusive=shadow_steps.locked_tables(plan))
 
 
 def drop_old(run: Run) -> None:
@@ -74,7 +84,8 @@ def back_in_use(run: Run, page: int) -> None:
         swap_in(run, Side.OLD)
     except IndexPilotError as error:
         if not run.session.closed and not harmless(error):
-            brief(run, _stand_down(run), "stopping the rollback", exclusive=(plan.table,))
+            let_go(run, Side.OLD)
+            brief(run, _stand_down(run), "stopping the rollback", exclusive=shadow_steps.locked_tables(plan))
         raise
 
 

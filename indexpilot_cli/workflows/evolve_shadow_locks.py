@@ -146,7 +146,8 @@ def _once(
             (f"{wait}ms",),
         )
         if exclusive:
-            session.execute(f"LOCK TABLE {', '.join(map(str, exclusive))} IN ACCESS EXCLUSIVE MODE")
+            lockable = [str(t) for t in exclusive if t == run.plan.table or shadow_facts.may_lock(session, t)]
+            session.execute(f"LOCK TABLE {', '.join(lockable)} IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
         _same_table(run)
         if before is not None:

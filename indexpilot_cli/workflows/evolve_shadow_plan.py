@@ -13,6 +13,7 @@ from indexpilot_cli.model.shadow import (
     Both,
     Grant,
     Identity,
+    InboundKey,
     ShadowConstraint,
     ShadowIndex,
     ShadowPlan,
@@ -50,12 +51,14 @@ def make_plan(session: Session, wanted: ShadowRequest, op_id: str) -> ShadowPlan
     constraints = shadow_facts.constraints(session, relid, column.number)
     indexes = shadow_facts.indexes(session, relid)
     reasons += [*_constraint_obstacles(constraints), *_trigger_obstacles(session, relid, table, wanted)]
+    inbound = shadow_facts.inbound(session, relid, column.number)
+    reasons += _inbound_obstacles(inbound, wanted)
     if reasons:
         raise _refused(wanted, reasons)
     asked = Wanted(wanted.table, relid, wanted.column, column.number, wanted.type, wanted.using, wanted.reverse_using)
     tried = try_change(session, asked)
     _expression_obstacles(session, relid, tried, wanted)
-    plan = _Assembly(session, wanted, op_id, relid, table, column, tried).plan(indexes, constraints)
+    plan = _Assembly(session, wanted, op_id, relid, table, column, tried).plan(indexes, constraints, inbound)
     _nothing_forgotten(session, plan, wanted)
     return plan
 
@@ -63,6 +66,7 @@ def make_plan(session: Session, wanted: ShadowRequest, op_id: str) -> ShadowPlan
 def _nothing_forgotten(session: Session, plan: ShadowPlan, wanted: ShadowRequest) -> None:
     """Raises RefusedError when something hangs on the column that the plan would leave behind."""
     known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
+    known |= {key.name for key in plan.inbound}
     forgotten = sorted(shadow_facts.followers(session, plan.relid, plan.attnum) - known)
     if forgotten:
         raise _refused(wanted, [f"{name} has a form that is not supported" for name in forgotten])
@@ -135,6 +139,18 @@ def _constraint_obstacles(constraints: Sequence[Row]) -> Iterator[str]:
             yield f"foreign key {row.name} has a form that is not supported"
 
 
+def _inbound_obstacles(rows: Sequence[Row], wanted: ShadowRequest) -> Iterator[str]:
+    for row in rows:
+        if row.own_table or row.inherited or row.kind != "r" or not row.owned or _pointing(row, wanted) is None:
+            yield f"foreign key {row.name} on table {row.table_name} depends on it"
+
+
+def _pointing(row: Row, wanted: ShadowRequest) -> str | None:
+    """The words of the definition that name the column, None when it is written in another way."""
+    words = f" REFERENCES {wanted.table}({', '.join(row.columns)})"
+    return words if words in row.definition else None
+
+
 def _trigger_obstacles(session: Session, relid: int, table: Row, wanted: ShadowRequest) -> Iterator[str]:
     """Filling is an UPDATE of every row: a trigger that a person wrote for real changes must not run for it."""
     rows = shadow_facts.triggers(session, relid)
@@ -175,7 +191,7 @@ class _Assembly:
         self._session, self._wanted, self._op_id, self._relid = session, wanted, op_id, relid
         self._table, self._column, self._tried = table, column, tried
 
-    def plan(self, indexes: Sequence[Row], constraints: Sequence[Row]) -> ShadowPlan:
+    def plan(self, indexes: Sequence[Row], constraints: Sequence[Row], inbound: Sequence[Row]) -> ShadowPlan:
         wanted, tried, column, table = self._wanted, self._tried, self._column, self._table
         triggers = shadow_facts.triggers(self._session, self._relid)
         return ShadowPlan(
@@ -197,6 +213,7 @@ class _Assembly:
             new_collation=tried.new_collation,
             indexes=tuple(self._index(row) for row in indexes if row.name in tried.indexes),
             constraints=tuple(self._constraints(constraints)),
+            inbound=tuple(self._inbound(row) for row in inbound),
             statistics=self._statistics(),
             not_null=column.not_null,
             not_null_name=shadow_facts.not_null_name(self._session, self._relid, wanted.column),
@@ -258,6 +275,13 @@ class _Assembly:
         rest = row.definition.removeprefix(_foreign_prefix(row) or "").removesuffix(" NOT VALID")
         text = f"FOREIGN KEY ({keys}){rest}"
         return Both(text, text)
+
+    def _inbound(self, row: Row) -> InboundKey:
+        own, words = quote_identifier(self._wanted.column), _pointing(row, self._wanted) or ""
+        keys = ", ".join(PLACE if name == own else name for name in row.columns)
+        body = row.definition.removesuffix(" NOT VALID").replace(words, f" REFERENCES {self._wanted.table}({keys})")
+        table = QualifiedName(row.schema, row.table_name)
+        return InboundKey(table, row.name, body, row.validated, row.enforced, row.comment)
 
     def _identity(self) -> Identity | None:
         row = shadow_facts.identity(self._session, self._relid, self._column.number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.evolve import shadow, shadow_steps
+from indexpilot_cli.evolve import shadow, shadow_inbound, shadow_steps
 from indexpilot_cli.evolve.shadow import aside, column_name
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.operation import OperationState
@@ -47,6 +47,7 @@ def bring_up(run: Run, side: Side, page: int) -> None:
     _statistics(run, side)
     _constrained(run, side)
     _not_null(run, side)
+    _referred_to(run, side)
     log.tell(run.desk, run.plan, OperationState.STARTED, "analyze", side=side.value)
     patient(run, f"ANALYZE {run.plan.table}", f"ANALYZE {run.plan.table.short}")
 
@@ -70,6 +71,7 @@ def _as_planned(run: Run, side: Side) -> None:
     """Under the swap's lock: nothing has come to hang on the column that the plan does not know."""
     plan = run.plan
     known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
+    known |= {key.name for key in plan.inbound}
     column = next((c for c in shadow_facts.columns(run.session, plan.relid) if c.name == plan.column), None)
     if column is None:
         raise _changed_meanwhile(plan, side, f"column {plan.column} is gone")
@@ -232,6 +234,18 @@ def _not_null(run: Run, side: Side) -> None:
     if check not in whereabouts(run).valid:
         patient(run, shadow_steps.validate(plan, check), f"validating NOT NULL of {name}")
     brief(run, shadow_steps.set_not_null(plan, side), f"NOT NULL of {name}", exclusive=(plan.table,))
+
+
+def _referred_to(run: Run, side: Side) -> None:
+    """Other tables' foreign keys, on the side's column as well."""
+    for key in run.plan.inbound:
+        mark = shadow_inbound.mark(key, side)
+        if mark not in whereabouts(run).inbound:
+            statement = shadow_inbound.add(run.plan, key, side)
+            log.tell(run.desk, run.plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
+            brief(run, (statement,), f"foreign key {key.name} of {key.table.short}")
+        if key.validated and key.enforced and mark not in whereabouts(run).inbound_valid:
+            patient(run, shadow_inbound.validate(key, side), f"validating {key.name} of {key.table.short}")
 
 
 def drop_indexes(run: Run, side: Side) -> None:

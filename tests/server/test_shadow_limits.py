@@ -46,8 +46,8 @@ def states(ground):
 IN_THE_WAY = {
     "view seen": "CREATE VIEW public.seen AS SELECT v FROM public.items",
     "materialized view kept": "CREATE MATERIALIZED VIEW public.kept AS SELECT v + 1 AS w FROM public.items",
-    "constraint orders_v_fkey": "ALTER TABLE public.items ADD UNIQUE (v); CREATE TABLE public.orders"
-    " (v integer REFERENCES public.items (v))",
+    "foreign key items_w_fkey": "ALTER TABLE public.items ADD UNIQUE (v); ALTER TABLE public.items"
+    " ADD w integer REFERENCES public.items (v)",
     "column twice": "ALTER TABLE public.items ADD twice integer GENERATED ALWAYS AS (v * 2) STORED",
     "policy": "CREATE POLICY mine ON public.items USING (v > 0)",
     "trigger on_v": "CREATE OR REPLACE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
@@ -179,6 +179,19 @@ def test_an_ordinary_owner_and_writers_that_know_nothing_of_us(ground, owner):
     assert dump(ground.dsn) == before
 
 
+def test_an_owner_who_may_only_refer_to_the_other_table(ground, owner):
+    ground.script(
+        "CREATE TABLE public.kinds AS SELECT i::bigint AS id FROM generate_series(0, 99) AS i;"
+        "ALTER TABLE public.kinds ADD PRIMARY KEY (id);"
+        "ALTER TABLE public.items ADD CONSTRAINT v_f FOREIGN KEY (v) REFERENCES public.kinds"
+    )
+    role = psycopg.conninfo.conninfo_to_dict(owner[0])["user"]
+    ground.script(f"GRANT REFERENCES ON public.kinds TO {role}; GRANT SELECT ON public.kinds TO {role}")
+    before = dump(ground.dsn)
+    assert run_as(owner[0]).outcome == "done"
+    assert rollback(ground).outcome == "reverted" and dump(ground.dsn) == before
+
+
 def test_without_superuser_rights_triggers_need_a_word(ground, owner):
     ground.script(
         "CREATE OR REPLACE FUNCTION public.hear() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
@@ -271,6 +284,33 @@ def test_an_identity_column_goes_on_counting(ground, kind):
     assert dump(ground.dsn) == before
     with pytest.raises(RefusedError, match="cannot be changed online"):
         run(ground, "numeric")
+
+
+REFERRED = """
+ALTER TABLE public.items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (v), ADD UNIQUE (id, v);
+CREATE TABLE public.orders (n integer, v integer REFERENCES public.items ON DELETE CASCADE ON UPDATE CASCADE,
+    i integer, FOREIGN KEY (i, v) REFERENCES public.items (id, v) ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO public.orders SELECT id, v, id FROM public.items;
+COMMENT ON CONSTRAINT orders_v_fkey ON public.orders IS 'what was ordered'
+"""
+
+
+def test_foreign_keys_of_other_tables_come_along(ground):
+    items(ground, value="i")
+    ground.script(REFERRED)
+    before = dump(ground.dsn)
+    assert stopped(ground, "ANALYZE").outcome == "interrupted"
+    ground.script("DELETE FROM public.orders WHERE n = 4; UPDATE public.items SET v = 5004 WHERE v = 4")
+    assert rollback(ground).outcome == "reverted" and dump(ground.dsn) == before
+    assert run(ground).outcome == "done"
+    ground.script("UPDATE public.items SET v = 5000 WHERE v = 1; DELETE FROM public.orders WHERE n = 2")
+    assert ground.sql("SELECT v FROM public.orders WHERE n = 1") == [(5000,)]
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        ground.script("INSERT INTO public.orders VALUES (9, 999999, 9)")
+    assert rollback(ground).outcome == "reverted"
+    assert dump(ground.dsn) == before
+    assert ground.sql("SELECT v FROM public.orders WHERE n = 1") == [(5000,)]
+    assert ground.sql("SELECT v FROM public.items WHERE id = 1") == [(5000,)]
 
 
 def test_an_index_that_comes_in_the_middle_is_carried_over(ground):

@@ -11,8 +11,7 @@ WHERE d.refclassid = 'pg_catalog.pg_class'::regclass
   AND d.refobjid = %(relid)s::oid AND d.refobjsubid = %(attnum)s::int
   AND d.classid <> 'pg_catalog.pg_statistic_ext'::regclass
   AND NOT coalesce(k.conrelid = %(relid)s::oid AND k.contype IN ('c', 'f', 'p', 'u', 'n')
-                   AND NOT (k.contype = 'f' AND k.confrelid = %(relid)s::oid
-                            AND %(attnum)s::int = ANY (k.confkey)), false)
+                   OR k.contype = 'f' AND k.confrelid = %(relid)s::oid, false)
   AND NOT coalesce(c.relkind IN ('i', 'S'), false)
   AND NOT coalesce(f.adrelid = %(relid)s::oid AND f.adnum = %(attnum)s::int, false)
 ORDER BY 1
