@@ -21,6 +21,8 @@ from indexpilot_cli.evolve import (
 )
 from indexpilot_cli.evolve.probes_actions import from_actions
 from indexpilot_cli.evolve.probes_delta import Delta, Need, from_changes
+from indexpilot_cli.evolve.probes_types import normal
+from indexpilot_cli.evolve.virtual import VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
@@ -34,6 +36,7 @@ _BRANCH = re.compile(r"\bTHEN\b", re.I)
 _HANDLER = re.compile(r"\bEXCEPTION\s+WHEN\b", re.I)
 _CHANGES = re.compile(r"\b(UPDATE|DELETE|INSERT|MERGE|COPY|TRUNCATE|CALL|DBLINK\w*)\b", re.I)
 _NO_CHANGES = re.compile(r"\b(ON|FOR|BEFORE|AFTER|OR)\s+(NO\s+KEY\s+)?(UPDATE|DELETE|INSERT|TRUNCATE)\b", re.I)
+_FAMILIES = (frozenset(("smallint", "integer", "bigint")), frozenset(("text", "varchar")))
 _CAUGHT = "an exception handler around it may catch the error"
 
 
@@ -143,6 +146,8 @@ class _Review:
             if found is not None:
                 yield found
             probes_rows.bind(need, self.tables)
+        for need in delta.pending:
+            probes_rows.bind(need, self.tables, validated=False)
 
     def _rebuilt(self, delta: Delta) -> Iterator[Need]:
         """Unique indexes over a column that gets another type: different values may become equal."""
@@ -155,7 +160,7 @@ class _Review:
                 columns = index.definition.columns
                 touched = [c for c in columns if c in shape.retyped]
                 plain = len(columns) == len(index.definition.keys) and not index.definition.predicate
-                if index.definition.unique and plain and any(_merges(shape.retyped[c]) for c in touched):
+                if index.definition.unique and plain and any(_merges(table, c, shape.retyped[c]) for c in touched):
                     names = tuple(shape.renamed.get(c, c) for c in columns)
                     yield Need("unique", shape.table, key=Key(tuple(map(quote_identifier, names)), names))
 
@@ -250,11 +255,11 @@ def _changes_rows(text: str) -> bool:
     return bool(_CHANGES.search(_NO_CHANGES.sub(" ", text)))
 
 
-def _merges(change: tuple[str, str]) -> bool:
-    """Whether a type change may make different values equal: all but those to wider numbers and text."""
-    kind, using = change
-    wide = ("bigint", "text", "character varying", "numeric")
-    return bool(using) or kind not in wide
+def _merges(table: VirtualTable, column: str, change: tuple[str, str]) -> bool:
+    """Whether a type change may make different values equal: all but those within whole numbers, or within text."""
+    old = table.column(column)
+    names = {normal(old.type)[0] if old else "", normal(change[0])[0]}
+    return bool(change[1]) or not any(names <= family for family in _FAMILIES)
 
 
 def _distinct(found: Sequence[Probe]) -> tuple[Probe, ...]:

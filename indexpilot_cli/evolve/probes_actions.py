@@ -123,7 +123,9 @@ def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
     if action.has("not_enforced"):
         return
     if action.has("not_valid"):
-        tables.pending[table, action.object or ""] = _rule(action)
+        tables.pending[table, action.object or ""] = rule = _rule(action)
+        if kind == "check":
+            delta.pending.append(Need(kind, table, rule=rule, name=action.object))
         return
     if kind in ("primary_key", "not_null"):
         delta.needs += [Need("not_null", table, column) for column in action.columns]

@@ -57,10 +57,13 @@ class Need:
 
 @dataclass
 class Delta:
-    """Everything of one statement; ``gone`` are tables it drops, ``dropped`` constraints and indexes."""
+    """Everything of one statement; ``pending`` are checks made NOT VALID: they bind only rows that are
+    written from now on. ``gone`` are tables it drops, ``dropped`` constraints and indexes.
+    """
 
     shapes: dict[QualifiedName, Shape] = field(default_factory=dict)
     needs: list[Need] = field(default_factory=list)
+    pending: list[Need] = field(default_factory=list)
     gone: list[QualifiedName] = field(default_factory=list)
     dropped: list[tuple[QualifiedName | None, str]] = field(default_factory=list)
 
@@ -89,6 +92,7 @@ def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], sa
     for shape in delta.shapes.values():
         shape.added.sort(key=lambda column: column.number)
     delta.needs = list(_needs(changes, safe))
+    delta.pending = list(_pending(changes, safe))
     return delta
 
 
@@ -200,6 +204,16 @@ def _constraint(
     rule = safe.rule(after.fact("definition") or after.definition)
     if rule is not None:
         yield Need(rule.kind, table, rule=rule, key=rule.key, name=after.path[-1])
+
+
+def _pending(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
+    for change in changes:
+        after = change.after if change.before is None else None
+        if after is None or after.kind != "constraint" or after.fact("contype") != "c" or after.table is None:
+            continue
+        rule = safe.rule(after.fact("definition") or after.definition)
+        if rule is not None and not _binding(after) and after.fact("enforced") in ("true", "t", ""):
+            yield Need("check", after.table, rule=rule, name=after.path[-1])
 
 
 def _binding(constraint: CatalogObject) -> bool:

@@ -19,6 +19,8 @@ Body = Callable[[str], str]
 class Question:
     """What to ask of a table. ``body`` makes the SQL from the FROM item; ``why_not`` stands for a missing body.
 
+    ``sampled`` makes another SQL from a sample and the whole.
+
     ``others`` are tables in which more rows mean fewer hits: what a foreign key refers to.
     """
 
@@ -33,6 +35,7 @@ class Question:
     others: tuple[VirtualTable, ...] = ()
     verdict: bool | None = None
     verdict_why: str = ""
+    sampled: Callable[[str, str], str] | None = None
 
 
 def probe(table: VirtualTable, number: int, question: Question) -> Probe:
@@ -55,10 +58,12 @@ def probe(table: VirtualTable, number: int, question: Question) -> Probe:
         return replace(made, why_not=why_not or "no question can be formed")
     sampled = table.source is not None and table.pages >= SAMPLE_FROM and table.kind in "rpm"
     rate = 100.0 * SAMPLED_PAGES / table.pages if sampled else None
+    whole = table.item(only=question.only)
+    part = table.item(only=question.only, sample=rate) if rate else ""
     return replace(
         made,
-        sql=question.body(table.item(only=question.only)),
-        sample_sql=question.body(table.item(only=question.only, sample=rate)) if rate else None,
+        sql=question.body(whole),
+        sample_sql=(question.sampled(part, whole) if question.sampled else question.body(part)) if rate else None,
         statistics=question.verdict if table.plain else None,
         statistics_why=question.verdict_why if table.plain else "",
     )

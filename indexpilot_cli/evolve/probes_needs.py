@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from indexpilot_cli.evolve import probes_statistics
 from indexpilot_cli.evolve.probes_delta import Need
@@ -70,12 +71,18 @@ def unique(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Q
     def body(item: str) -> str:
         return f"SELECT 1 FROM {item} AS ip_t{where} GROUP BY {groups} HAVING count(*) > 1 LIMIT 1"
 
+    def sampled(part: str, whole: str) -> str:
+        values = ", ".join(["ctid AS ip_at", *(f"{k} AS ip_k{n}" for n, k in enumerate(keys))])
+        pairs = _all(["ip_o.ip_at <> ip_s.ip_at", *(f"ip_o.ip_k{n} = ip_s.ip_k{n}" for n in range(len(keys)))])
+        sides = [f"(SELECT {values} FROM {item} AS ip_t{where})" for item in (part, whole)]
+        return f"SELECT 1 FROM {sides[0]} AS ip_s JOIN {sides[1]} AS ip_o ON {pairs} LIMIT 1"
+
     single = key.columns[0] if len(key.keys) == len(key.columns) == 1 and not key.predicate else None
     seen = statistics(table, single, tables) if single else None
     verdict, why = probes_statistics.duplicates(seen, table.rows)
-    return Question(
-        ProbeKind.DUPLICATES, "23505", words, body, key.columns, name, only=True, verdict=verdict, verdict_why=why
-    )
+    question = Question(ProbeKind.DUPLICATES, "23505", words, body, key.columns, name, only=True)
+    pairs = None if key.nulls_not_distinct else sampled
+    return replace(question, sampled=pairs, verdict=verdict, verdict_why=why)
 
 
 def computed(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Question | None:

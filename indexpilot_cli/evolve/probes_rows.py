@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from indexpilot_cli.evolve import probes_needs
 from indexpilot_cli.evolve.probes_delta import Need
@@ -16,6 +18,7 @@ from indexpilot_cli.model.probe import KnownCheck, Probe, ProbeKind
 from indexpilot_cli.model.safe_sql import Key, Rule, SafeChange
 
 _REFUSES = ("a", "r")
+_CONSTANT = re.compile(r"(?:'([^'\\]*)'|-?\d+)(?:::[a-z ]+)?")
 
 
 def questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
@@ -109,14 +112,12 @@ def _updated(
     names = {name for name, _ in change.assignments}
     yield from _computed(change, after, number)
     for check in _checks(before, tables):
-        checked = probes_needs.check(after, check.expression, tables, check.name)
-        if checked.body is not None and names & set(checked.columns) and (check.validated or not change.condition):
-            yield probe(after, number, checked)
+        yield from _rechecked(change, check, before, after, tables, number)
     for key in _unique_keys(before, tables):
         if names & set(key.columns):
             yield probe(after, number, probes_needs.unique(after, key, tables, None))
     for column in after.columns:
-        if column.name not in names:
+        if column.name not in names or _short(dict(change.assignments)[column.name], column.type):
             continue
         question = probes_needs.not_null(after, column.name, tables) if column.not_null else None
         if question is not None:
@@ -131,6 +132,32 @@ def _updated(
             question = probes_needs.foreign_key(after, _rule(foreign, tables), tables, foreign.name)
             if question is not None:
                 yield probe(after, number, question)
+
+
+def _short(text: str, kind: str) -> bool:
+    """Whether a new value is a constant that is neither NULL nor too long for its column."""
+    match = _CONSTANT.fullmatch(text)
+    base, size = normal(kind)
+    return match is not None and (base not in ("varchar", "char") or size < 0 or len(match[1] or match[0]) <= size)
+
+
+def _rechecked(
+    change: SafeChange, check: KnownCheck, before: VirtualTable, after: VirtualTable, tables: Tables, number: int
+) -> Iterator[Probe]:
+    """A check of the rows an UPDATE writes; rows that violate one that is NOT VALID may be among them."""
+    checked = probes_needs.check(after, check.expression, tables, check.name)
+    touched = bool({name for name, _ in change.assignments} & set(checked.columns))
+    if checked.body is None or (check.validated and not touched):
+        return
+    if check.validated or not change.condition:
+        yield probe(after, number, checked)
+    elif not touched and not change.sources and not change.prefix:
+        alias = quote_identifier(change.alias)
+        inner = checked.body
+        chosen = replace(
+            checked, body=lambda item: inner(f"(SELECT * FROM {item} AS {alias} WHERE {change.condition})")
+        )
+        yield probe(before, number, chosen)
 
 
 def _computed(change: SafeChange, after: VirtualTable, number: int) -> Iterator[Probe]:
@@ -210,7 +237,7 @@ def _checks(table: VirtualTable, tables: Tables) -> Iterator[KnownCheck]:
             yield check
 
 
-def bind(need: Need, tables: Tables) -> None:
+def bind(need: Need, tables: Tables, *, validated: bool = True) -> None:
     """Remember what a statement demands of rows, for the statements behind it that change some."""
     table = tables.get(need.table)
     owner = (table.origin or table.name) if table else None
@@ -220,7 +247,7 @@ def bind(need: Need, tables: Tables) -> None:
     if need.kind == "unique" and key is not None and not key.predicate and len(key.columns) == len(key.keys):
         tables.unique.append((owner, name, key))
     elif need.kind == "check" and rule is not None:
-        tables.checks.append(KnownCheck(owner, name, rule.expression))
+        tables.checks.append(KnownCheck(owner, name, rule.expression, validated))
     elif need.kind == "foreign_key" and rule is not None and rule.references is not None:
         target = tables.resolve(*rule.references)
         parent = tables.get(target) if target else None

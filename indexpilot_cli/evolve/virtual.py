@@ -82,8 +82,7 @@ class VirtualTable:
         words = f"ONLY {self.source}" if only and self.kind == "r" else str(self.source)
         if sample is None:
             return words
-        sampled = f"TABLESAMPLE SYSTEM ({sample:g})"
-        return f"{words} {sampled}" if not self.layers else f"(SELECT ctid, * FROM {words} {sampled})"
+        return f"(SELECT ctid, * FROM {words} TABLESAMPLE SYSTEM ({sample:g}))"
 
 
 def selected(table: VirtualTable, alias: str, values: dict[str, str] | None = None) -> str:

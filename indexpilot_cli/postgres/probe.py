@@ -12,6 +12,7 @@ from indexpilot_cli.model.probe import DataFacts, KnownCheck, KnownDomain, Probe
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.session import Session
 
+_OF_A_SAMPLE = 0.35  # of the time of a question
 _LEAST_MS = 20  # a question that has no more time than this is not asked
 _DATA = ("22", "21")  # SQLSTATE classes: data exception, cardinality violation
 _WORDS = {
@@ -85,9 +86,10 @@ def _answer(session: Session, probe: Probe, deadline: float, timeout_ms: int) ->
     begun = time.monotonic()
     outcome = _Outcome(None)
     for text in (probe.sample_sql, probe.sql):
-        left = int(min(deadline - time.monotonic(), timeout_ms / 1000) * 1000)
         if text is None:
             continue
+        share = _OF_A_SAMPLE if text is probe.sample_sql else 1.0
+        left = int(min(deadline - time.monotonic(), timeout_ms / 1000) * share * 1000)
         if left < _LEAST_MS:
             outcome = _Outcome(None, "the time for questions to the data is used up")
             break

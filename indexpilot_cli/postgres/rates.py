@@ -7,6 +7,7 @@ foreign key 0.45-0.52 s.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -21,7 +22,6 @@ _SAMPLE_BYTES = 64 * 2**20  # of the table that is read
 _DEFAULT = Rates()
 _BOUNDS = (0.1, 10.0)  # a measured rate is believed within these factors of the usual one
 _SORT_TO_BUILD = 0.35  # an index is sorted, written and logged; the sort alone is timed
-_SCAN_TO_REWRITE = 0.05
 
 
 def calibrate(session: Session, *, limit_ms: int = 300) -> Rates:
@@ -34,16 +34,19 @@ def calibrate(session: Session, *, limit_ms: int = 300) -> Rates:
     join = _rate(session, "evolve_rates_join", SORTED_ROWS, limit_ms)
     if scan is None and sort is None and join is None:
         return _DEFAULT
-    usual_sort = _DEFAULT.sort / _SORT_TO_BUILD
-    speed = (sort / usual_sort) if sort else 1.0
     return Rates(
         scan=_bounded(scan, _DEFAULT.scan),
-        rewrite=_bounded(scan * _SCAN_TO_REWRITE if scan else None, _DEFAULT.rewrite),
+        rewrite=_DEFAULT.rewrite * _speed(scan, _DEFAULT.scan),
         sort=_bounded(sort * _SORT_TO_BUILD if sort else None, _DEFAULT.sort),
         join=_bounded(join, _DEFAULT.join),
-        write=_bounded(_DEFAULT.write * speed, _DEFAULT.write),
+        write=_DEFAULT.write * _speed(sort, _DEFAULT.sort / _SORT_TO_BUILD),
         basis="calibrated",
     )
+
+
+def _speed(measured: float | None, usual: float) -> float:
+    """How much faster than usual what is written goes: the square root, for it depends on other things too."""
+    return math.sqrt(_bounded(measured, usual) / usual)
 
 
 def _bounded(measured: float | None, usual: float) -> float:

@@ -443,3 +443,16 @@ ALTER TABLE children ADD CHECK (twice > 1000);
 -- runs: keys switched off
 ALTER TABLE kept DISABLE TRIGGER ALL;
 INSERT INTO kept VALUES (50, 4711);
+
+-- fails: written again under a check that is not valid
+ALTER TABLE children ADD CONSTRAINT big CHECK (amount > 1) NOT VALID;
+UPDATE children SET label = 'x' WHERE id < 3;
+
+-- runs: written around a check that is not valid
+ALTER TABLE children ADD CONSTRAINT big CHECK (amount > 1) NOT VALID;
+UPDATE children SET label = 'x' WHERE id > 3;
+
+-- fails: NOT VALID, repaired in part
+ALTER TABLE children ADD CONSTRAINT big CHECK (amount > 3) NOT VALID;
+UPDATE children SET amount = 10 WHERE id = 1;
+ALTER TABLE children VALIDATE CONSTRAINT big;

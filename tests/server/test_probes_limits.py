@@ -1,5 +1,7 @@
 """Probes on production: what they must not do, what they cannot know, and what they then say."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
@@ -104,6 +106,13 @@ def test_large_tables_are_sampled_first(database):
     first, second = probing.answers(database, read)
     assert "TABLESAMPLE" in first.probe.sample_sql and "TABLESAMPLE" not in first.probe.sql
     assert first.found is True and second.found is False
+    read = probing.migration(
+        "CREATE UNIQUE INDEX ON big (c); ALTER TABLE big ALTER c TYPE varchar(3); ALTER TABLE big ADD CHECK (id < 0)"
+    )
+    made = probing.asked(database, read)
+    with open_session(database) as session:
+        alone = run_probes(session, [replace(p, sql="SELECT nothing") for p in made])
+    assert [a.found for a in alone] == [True, True, True]
     blind = Probe(1, ProbeKind.NULLS, "23502", T, "only the sample can say", "SELECT x", sample_sql="SELECT 1")
     with open_session(database) as session:
         assert run_probes(session, (blind,))[0].found is True

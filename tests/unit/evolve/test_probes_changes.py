@@ -35,7 +35,7 @@ def test_not_null_seen_in_the_catalog():
     (found,) = cloned("SELECT 1", (changed(shown("note"), shown("note", not_null="true")),))
     assert kinds([found]) == [(ProbeKind.NULLS, "23502")] and found.columns == ("note",)
     assert found.sql == "SELECT 1 FROM public.orders AS ip_t WHERE ip_t.note IS NULL LIMIT 1"
-    assert found.sample_sql.startswith("SELECT 1 FROM public.orders TABLESAMPLE SYSTEM (5.5")
+    assert found.sample_sql.startswith("SELECT 1 FROM (SELECT ctid, * FROM public.orders TABLESAMPLE SYSTEM (5.5")
     assert found.statistics is True and "50.00%" in found.statistics_why
 
 
