@@ -57,6 +57,10 @@ ForceUndo = Annotated[
 Execute = Annotated[
     bool, typer.Option("--execute", metavar="", help="Do it; without this it is only shown.", rich_help_panel=RUN)
 ]
+Retries = Annotated[
+    int | None,
+    typer.Option("--retries", metavar="N", min=0, max=100, help="Tries after a lock timeout: 5.", rich_help_panel=WHAT),
+]
 Target = Annotated[str | None, typer.Argument(metavar="M-ID", help="The change; or --last.", show_default=False)]
 Fill = Annotated[
     str | None,

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from indexpilot_cli.cli import change as changing
-from indexpilot_cli.cli.options_apply import lock_flags
 from indexpilot_cli.cli.session import Session
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.model.outcome import Outcome
@@ -23,26 +22,38 @@ class Run:
 
     session: Session
     lock_timeout: str | None
-    retries: int
+    retries: int | None
     execute: bool
     yes: bool
     exit_code: bool
     files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.session.load(lock_flags(self.lock_timeout))
+        prefix = "operational.schema_evolution"
+        flags = {
+            f"{prefix}.lock_timeout_seconds": ("--lock-timeout", self.lock_timeout),
+            f"{prefix}.retries": ("--retries", self.retries),
+        }
+        self.session.load(flags)
+        if not self.session.settings.operational.schema_evolution.enabled:
+            raise RefusedError(
+                "schema changes are switched off",
+                hint=f"{prefix}.enabled: true in the configuration",
+                code="disabled",
+            )
         changing.answerable(self.session, yes=self.yes, dry_run=not self.execute)
 
     @property
     def common(self) -> dict[str, Any]:
         """The fields of a request that do not depend on the operation."""
         session = self.session
+        wanted = session.settings.operational.schema_evolution
         return {
             "connection": session.connection(),
             "execute": self.execute,
             "confirmed": self.yes,
-            "lock_timeout": session.settings.production_safeguards.lock_manager.lock_timeout_seconds,
-            "retries": self.retries,
+            "lock_timeout": wanted.lock_timeout_seconds,
+            "retries": wanted.retries,
             "bypass": session.settings.bypass,
             "origins": changing.origins(session),
             "record": session.record(),
@@ -64,6 +75,7 @@ def change(run: Run, kind: str, table: str, column: str, *, finish: bool = False
         **run.common,
         workload=WorkloadRequest(files=run.files),
         safeguards=run.session.settings.production_safeguards,
+        impact_seconds=run.session.settings.operational.schema_evolution.impact_cache_seconds,
     )
     return _carry_out(run, workflow, request, question, view)
 

@@ -361,7 +361,8 @@ class ChangeRequest:
     are SQL text; ``references`` is ``table (column)``. ``save`` keeps the values before a drop, in the table
     ``save_to`` or one of our own. ``force`` lets indexes and constraints vanish. ``online``: a type change by a
     shadow column whatever the size; tables up to ``small_bytes`` are rewritten in place otherwise. ``execute``
-    False is a preview. Timeouts are seconds; ``batch_pages`` are the pages of one batch of a backfill.
+    False is a preview. Timeouts are seconds; ``batch_pages`` are the pages of one batch of a backfill and
+    ``impact_seconds`` how long an impact analysis is believed.
     """
 
     kind: str
@@ -386,6 +387,7 @@ class ChangeRequest:
     retries: int = 5
     small_bytes: int = SMALL_BYTES
     batch_pages: int = 256
+    impact_seconds: float = 300.0
     window: str | None = None
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)

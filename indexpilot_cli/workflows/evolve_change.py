@@ -71,6 +71,7 @@ class Planner:
             asked.workload,
             self.progress,
             name=asked.column,
+            seconds=asked.impact_seconds,
         )
 
     def refuse(self, *problems: Problem) -> None:

@@ -19,29 +19,30 @@ from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.postgres.session import Session
 
 KEPT_SECONDS = 300.0
+_MOST = 200
 _Key = tuple[str, str, QualifiedName, str, ChangeKind, WorkloadRequest]
 _UNTRACKED = "not tracked by PostgreSQL: found by its text"
 
 
 class _Cache:
-    """Answers of the last five minutes, of this process."""
+    """The newest answers of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: dict[_Key, tuple[float, Impact]] = {}
 
-    def get(self, key: _Key) -> Impact | None:
+    def get(self, key: _Key, seconds: float) -> Impact | None:
         """The answer, unless it is too old."""
         with self._lock:
             found = self._kept.get(key)
-            return found[1] if found is not None and time.monotonic() - found[0] < KEPT_SECONDS else None
+            return found[1] if found is not None and time.monotonic() - found[0] < seconds else None
 
     def put(self, key: _Key, impact: Impact) -> None:
-        """Keep the answer, and only those that are still good."""
-        now = time.monotonic()
+        """Keep the answer; the oldest goes when there are too many."""
         with self._lock:
-            self._kept = {k: v for k, v in self._kept.items() if now - v[0] < KEPT_SECONDS}
-            self._kept[key] = (now, impact)
+            self._kept[key] = (time.monotonic(), impact)
+            while len(self._kept) > _MOST:
+                self._kept.pop(next(iter(self._kept)))
 
     def clear(self) -> None:
         """Forget all."""
@@ -67,11 +68,12 @@ def impact_of(
     progress: Progress,
     *,
     name: str = "",
+    seconds: float = KEPT_SECONDS,
 ) -> Impact:
-    """The impact of a change, at most five minutes old. ``column`` None: it is new, and called ``name``."""
+    """The impact of a change, at most ``seconds`` old. ``column`` None: it is new, and called ``name``."""
     called = column.name if column is not None else name
     key = (connection.conninfo, connection.metadata_schema, table.name, called, kind, workload)
-    found = _cache.get(key)
+    found = _cache.get(key, seconds)
     if found is None:
         found = _look(session, connection, kind, table, column, workload, progress)
         _cache.put(key, found)

@@ -19,7 +19,9 @@ def ground(connection, database, home, cache):
     connection.execute(TABLE)
 
     def cli(*arguments):
-        return run(home, "schema-evolve", *arguments, "-d", database, XDG_CACHE_HOME=cache)
+        more = arguments[-1] if isinstance(arguments[-1], dict) else {}
+        words = [a for a in arguments if isinstance(a, str)]
+        return run(home, "schema-evolve", *words, "-d", database, XDG_CACHE_HOME=cache, **more)
 
     assert run(home, "init", "--db-only", "--yes", "-d", database).code == 0
     return cli
@@ -68,6 +70,8 @@ def test_codes(ground, connection):
     assert ground("rollback").code == 2
     assert ground("rollback", "M-99999").code == 2
     assert ground("finish", "public.items", "price").code == 6
+    off = ground(*drop, "--json", {"INDEXPILOT_OPERATIONAL_SCHEMA_EVOLUTION_ENABLED": "false"})
+    assert (off.code, off.json("error")["error"]["code"]) == (6, "disabled")
     connection.execute("CREATE VIEW public.v AS SELECT price FROM public.items")
     blocked = ground(*drop, "--json")
     value = blocked.json("schema_evolve_change")
