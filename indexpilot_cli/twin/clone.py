@@ -31,6 +31,7 @@ class Clone:
         wanted = snapshot.server.database
         self.database = _FALLBACK if wanted in _RESERVED or wanted.startswith("indexpilot_") else wanted
         self._marks = 0
+        self._unmade = False
         self._settings = self._role_settings()
         self._restore(PRISTINE)
 
@@ -71,7 +72,9 @@ class Clone:
                 self._surroundings(),
                 self._sandbox,
             )
+            runner.unmade = self._unmade
             observation = runner.run(migration, f"clone/{self.version}")
+            self._unmade = runner.unmade
         self._recover()
         return observation
 
@@ -124,6 +127,7 @@ class Clone:
         return Surroundings(missing, stands)
 
     def _restore(self, source: str) -> None:
+        self._unmade = False
         self._copy(source, self.database)
         database = quote_identifier(self.database)
         self._sandbox.admin.execute(f"ALTER DATABASE {database} OWNER TO {OWNER}")

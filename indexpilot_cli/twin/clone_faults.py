@@ -24,7 +24,7 @@ _NOT_HERE = {
 # What only empty tables cause: no parent row, no row found, an assertion of the author's own.
 _EMPTY = {"23503", "P0001", "P0002", "P0004"}
 _SUBSELECT = re.compile(r"\b(?:select|table|do|call)\b", re.IGNORECASE)
-_FROM_EXTENSIONS = {"42883", "42704", "42P01", "3F000"}
+_MISSING = {"42883", "42704", "42P01", "42703", "3F000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,17 @@ def refuses_transaction(error: SqlError) -> bool:
     return error.sqlstate in ("25001", "2D000")
 
 
+def is_missing(error: SqlError) -> bool:
+    """Whether something the statement names is not there."""
+    return error.sqlstate in _MISSING
+
+
 def excuse(error: SqlError, text: str, around: Surroundings) -> str | None:
     """Why the error says nothing about production; None when production would answer the same."""
     state, message = error.sqlstate, error.message
     if state in _NOT_HERE:
         return _NOT_HERE[state].format(message=message)
-    if state in _EMPTY or (state == "23502" and _SUBSELECT.search(text)):
+    if state in _EMPTY or (state in ("23502", "22012") and _SUBSELECT.search(text)):
         return f"it fails on empty tables ({state}: {message}); the real rows decide"
     if state[:2] in ("53", "58", "XX", "F0", "57"):
         return f"the sandbox ended it ({state}: {message})"
@@ -65,7 +70,7 @@ def excuse(error: SqlError, text: str, around: Surroundings) -> str | None:
 
 
 def _excused_by_surroundings(error: SqlError, around: Surroundings) -> str | None:
-    if around.extensions and error.sqlstate in _FROM_EXTENSIONS:
+    if around.extensions and error.sqlstate in _MISSING:
         missing = ", ".join(around.extensions)
         return f"it may need an extension the clone lacks ({missing}): {error.message}"
     match = _WRONG_KIND.fullmatch(error.message) if error.sqlstate == "42809" else None

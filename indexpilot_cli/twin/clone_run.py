@@ -14,6 +14,7 @@ from indexpilot_cli.model.observation import (
     LockMode,
     MigrationObservation,
     RunState,
+    SqlError,
     StatementObservation,
     Work,
     WorkKind,
@@ -21,7 +22,7 @@ from indexpilot_cli.model.observation import (
 from indexpilot_cli.postgres.observe import Blind, State
 from indexpilot_cli.postgres.observe_wire import Answer
 from indexpilot_cli.twin.clone_changes import changes_between
-from indexpilot_cli.twin.clone_faults import Surroundings, excuse, missing_role, refuses_transaction
+from indexpilot_cli.twin.clone_faults import Surroundings, excuse, is_missing, missing_role, refuses_transaction
 from indexpilot_cli.twin.clone_outside import outside_locks, unexecuted, vacuumed
 from indexpilot_cli.twin.clone_results import failed, not_run, ran
 from indexpilot_cli.twin.clone_track import Kept, Tracker
@@ -33,6 +34,7 @@ _CONTROL = re.compile(r"\s*(begin|start\s+transaction|commit|end|rollback|abort|
 _PREPARED = re.compile(r"\s*(?P<begin>prepare\s+transaction|(?:commit|rollback)\s+prepared)\b", re.I)
 _QUIET = re.compile(r"\s*(set|reset|show|discard)\b", re.I)
 _FIRST = re.compile(r"\s*(set\s+(local\s+|session\s+)?(transaction|characteristics)|discard)\b", re.I)
+_MAKES = re.compile(r"\s*(create|alter|do|call|select|import)\b", re.I)
 _TRY = "indexpilot_try"
 _GRANT = "indexpilot_grant"
 _LOUD = "client_min_messages TO debug1"
@@ -68,6 +70,7 @@ class Runner:
         self._end = time.monotonic() + sandbox.limits.run_seconds
         self._number = 0
         self._open: _Transaction | None = None
+        self.unmade = False  # a statement was not run that would have made something
         self._stopped = ""
         self._roles: list[str] = []
 
@@ -261,7 +264,9 @@ class Runner:
             for item in work
             if item.source == "rule" and item.kind is WorkKind.MODIFY and item.relation.name not in had
         )
-        return replace(ran(statement, answer, number, locks + more, held + more, work), changes=changes), after
+        raised = {lock.relation.name for lock in more}
+        held = (*(lock for lock in held if lock.relation.name not in raised), *more)
+        return replace(ran(statement, answer, number, locks + more, held, work), changes=changes), after
 
     # -- transactions
 
@@ -316,13 +321,20 @@ class Runner:
     def _failure(self, statement: MigrationStatement, answer: Answer, number: int) -> StatementObservation:
         reason = answer.overrun
         if reason is None and answer.error is not None:
-            reason = excuse(answer.error, statement.sql, self._around)
+            reason = excuse(answer.error, statement.sql, self._around) or self._excuse_of_missing(answer.error)
         if self._session.dead:
             self._stop(reason or "the session ended")
         if reason is not None or answer.error is None:
+            if _MAKES.match(statement.sql):
+                self.unmade = True
             return not_run(statement, number, reason or "it ended the transaction it ran in", answer)
         self._stop("an earlier statement fails")
         return failed(statement, number, answer.error, answer)
+
+    def _excuse_of_missing(self, error: SqlError) -> str | None:
+        if not self.unmade or not is_missing(error):
+            return None
+        return f"it may need what a statement before it would have made, which was not run: {error.message}"
 
     def _not_run(self, statement: MigrationStatement, reason: str) -> StatementObservation:
         number = self._open.number if self._open else self._next()

@@ -130,3 +130,39 @@ def test_copy_from_the_file_takes_no_rows(clean):
     seen = clean.run(read_migration("m.sql", text)).statements
     assert [s.state for s in seen] == [RunState.RAN, RunState.RAN] and seen[0].rows == 0
     assert held(seen[0]) == {"c": LockMode.ROW_EXCLUSIVE}
+
+
+def test_what_an_unrun_statement_would_have_made_is_not_missed(clean):
+    seen = observe(
+        clean, "CREATE EXTENSION nothing_of_that_name", "ALTER TABLE c ADD x thing", "ALTER TABLE c ADD y int"
+    )
+    assert states(seen) == [RunState.NOT_RUN, RunState.NOT_RUN, RunState.RAN]
+    assert states(observe(clean, "ALTER TABLE c ADD z thing")) == [RunState.NOT_RUN]
+    clean.reset()
+    assert states(observe(clean, "ALTER TABLE c ADD z thing")) == [RunState.FAILED]
+
+
+def test_settings_and_roles_act_as_in_a_session(clean):
+    seen = observe(
+        clean,
+        "SET search_path = nowhere",
+        "ALTER TABLE c ADD x int",
+    )
+    assert states(seen) == [RunState.RAN, RunState.FAILED] and seen.statements[1].error.sqlstate == "42P01"
+    seen = observe(clean, "SET ROLE reporting", "CREATE TABLE mine (id int)", "RESET ROLE", "DROP TABLE mine")
+    assert states(seen) == [RunState.RAN] * 4
+    seen = observe(clean, "BEGIN", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SELECT 1", "COMMIT")
+    assert states(seen) == [RunState.RAN] * 4
+
+
+def test_savepoints_take_back_what_came_after_them(clean):
+    seen = observe(
+        clean, "BEGIN", "ALTER TABLE c ADD x int", "SAVEPOINT s", "ALTER TABLE c ADD y int", "ROLLBACK TO s", "COMMIT"
+    )
+    assert states(seen) == [RunState.RAN] * 6
+    assert [change.object.path[-1] for change in seen.changes] == ["x"]
+
+
+def test_an_index_made_again_is_the_same_index(clean):
+    seen = observe(clean, "REINDEX TABLE CONCURRENTLY c", "ALTER TABLE c ALTER n TYPE bigint")
+    assert [(c.object.kind, c.object.path[-1]) for c in seen.changes] == [("column", "n")]
