@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from indexpilot_cli.evolve.rules_state import Effect, State
-from indexpilot_cli.evolve.rules_types import Change, change
+from indexpilot_cli.evolve.rules_types import Change, change, kind
 from indexpilot_cli.evolve.rules_volatile import volatile
 from indexpilot_cli.model.catalog import Table
 from indexpilot_cli.model.ddl_action import Action
@@ -53,11 +53,13 @@ def alter_type(action: Action, state: State, effect: Effect, relation: Relation)
     if column is not None and what is not Change.TABLE:
         other = what is Change.INDEXES or any(key == "collation" for key, _ in action.parameters)
         _rebuilt(table, name, effect, relation, other=other)
+    if table is not None and (view := _view_over(state, table, name)) is not None:
+        effect.fail("0A000", f"cannot alter type of a column used by a view or rule: {view}")
     if what is Change.TABLE:
         effect.do(WorkKind.REWRITE, relation)
         for index in state.indexes_of(action):
             effect.do(WorkKind.BUILD_INDEX, relation, index, rebuilt=True)
-    if column is not None and column.type != new:
+    if column is not None and kind(column.type) != kind(new):
         effect.changes.append(_retyped(relation.name, name, column.type, new))
     for key in state.catalog.foreign_keys if state.catalog and table else ():
         if table and key.table == table.name and name in key.columns:
@@ -98,6 +100,18 @@ def mentions(text: str, column: str) -> bool:
     return re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$])", text) is not None
 
 
+def _view_over(state: State, table: Table, column: str) -> str | None:
+    """A view whose text speaks of the column; in a view over several tables only as ``table.column``."""
+    for view, text in state.catalog.views.items() if state.catalog and not state.unsure else ():
+        single = not re.search(r"\bJOIN\b|,\s*\w+\s*\n|\bFROM\b.*\bFROM\b", text, re.IGNORECASE | re.DOTALL)
+        qualified = mentions(text, f"{table.name.name}.{column}")
+        if view not in state.dropped and (
+            qualified or (single and mentions(text, table.name.name) and mentions(text, column))
+        ):
+            return view.short
+    return None
+
+
 def _retyped(table: QualifiedName, column: str, old: str, new: str) -> CatalogChange:
     path = (table.schema, table.name, column)
     identity = f"rule:{table}:{column}"
@@ -131,6 +145,8 @@ def drop_column(action: Action, state: State, effect: Effect, _relation: Relatio
         if not action.has("if_exists") and not state.unsure:
             effect.fail("42703", f'column "{name}" of relation "{action.table}" does not exist')
         return
+    if not action.has("cascade") and (view := _view_over(state, table, name)) is not None:
+        effect.fail("2BP01", f"cannot drop column {name} of table {table.name.name}: view {view} needs it")
     effect.changes.append(_gone("column", (table.name.schema, table.name.name, name), table.name, silent=False))
     for index in table.indexes:
         definition = index.definition

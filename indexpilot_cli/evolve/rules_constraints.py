@@ -62,9 +62,12 @@ def _index(action: Action, state: State, effect: Effect, relation: Relation) -> 
         effect.do(WorkKind.BUILD_INDEX, relation, action.object)
     if action.constraint != "primary_key":
         return
+    table = state.table(action.schema, action.table)
+    first = next((i.name.name for i in table.indexes if i.primary), None) if table else None
+    if first is not None and first not in state.gone and not state.unsure:
+        effect.fail("42P16", f'multiple primary keys for table "{action.table}" are not allowed')
     columns = action.columns
     if action.has("using_index"):
-        table = state.table(action.schema, action.table)
         wanted = dict(action.parameters).get("index")
         found = next((i for i in table.indexes if i.name.name == wanted), None) if table else None
         columns = tuple(k.column for k in found.definition.keys if k.column) if found else ()
@@ -100,6 +103,7 @@ def validate(action: Action, state: State, effect: Effect, relation: Relation) -
 def drop_constraint(action: Action, state: State, effect: Effect, relation: Relation) -> None:
     """DROP CONSTRAINT: brief; of a foreign key it locks both tables."""
     effect.lock(relation, _AEL)
+    state.gone.add(action.object or "")
     state.proved.get(state.now(action.schema, action.table or ""), {}).pop(action.object or "", None)
     for key in state.catalog.foreign_keys if state.catalog else ():
         if key.name == action.object and key.table == relation.name:
@@ -153,4 +157,4 @@ def detach(action: Action, state: State, effect: Effect, relation: Relation) -> 
     effect.lock(relation, _SUE if together else _AEL)
     if action.object is not None:
         child = state.relation(action.object_schema, action.object)
-        effect.lock(child, _SUE if state.major < 14 or together else _AEL)
+        effect.lock(child, _SUE if state.major < 14 else _AEL)

@@ -75,7 +75,9 @@ _MAKES = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW})
 def apply(action: Action, state: State, effect: Effect, whole: tuple[Action, ...]) -> None:
     """Add what an action takes and does, and remember what it changes. ``whole`` is its statement's actions."""
     if action.kind in _MAKES:
-        _make(action, state)
+        _make(action, state, effect)
+    elif action.kind is Act.DROP_VIEW and action.object is not None:
+        state.dropped.add(state.now(action.object_schema, action.object))
     elif action.kind is Act.DROP_INDEX:
         objects.drop_index(action, state, effect)
     elif action.kind is Act.REINDEX:
@@ -101,8 +103,9 @@ def _on_table(action: Action, state: State, effect: Effect, whole: tuple[Action,
         _of_new_table(action, state, effect)
         return
     changes_shape = action.kind in _LOCKED or action.kind in _ON_TABLE or action.kind in _LOCK_ONLY
-    if changes_shape and not action.has("if_exists") and not state.known(action.schema, action.table):
-        effect.fail("42P01", f'relation "{action.table}" does not exist')
+    if changes_shape and not state.known(action.schema, action.table):
+        if not action.has("if_exists"):
+            effect.fail("42P01", f'relation "{action.table}" does not exist')
         return
     relation = state.relation(action.schema, action.table)
     if action.kind in _LOCKED:
@@ -121,6 +124,7 @@ def _whole_table(action: Action, state: State, effect: Effect, relation: Relatio
         objects.rewritten(effect, relation)
     elif action.kind is Act.VACUUM:
         effect.lock(relation, _SUE)
+        effect.do(WorkKind.SCAN, relation, online=True)
     elif action.kind is Act.REFRESH:
         objects.refresh(action, effect, relation)
     elif action.kind is Act.TRUNCATE:
@@ -136,6 +140,8 @@ def _whole_table(action: Action, state: State, effect: Effect, relation: Relatio
             effect.do(WorkKind.REWRITE, relation)
     elif action.kind is Act.SELECT:
         effect.lock(relation, LockMode.ROW_SHARE if action.has("for_update") else LockMode.ACCESS_SHARE)
+        if not objects.picks(action.condition, state.table(action.schema, action.table)):
+            effect.do(WorkKind.SCAN, relation)
 
 
 def _of_new_table(action: Action, state: State, effect: Effect) -> None:
@@ -150,12 +156,15 @@ def _of_new_table(action: Action, state: State, effect: Effect) -> None:
         effect.lock(state.relation(schema, name), _SRE)
 
 
-def _make(action: Action, state: State) -> None:
+def _make(action: Action, state: State, effect: Effect) -> None:
     if action.table is None:
         return
     path = (action.schema,) if action.schema else state.search_path or ("public",)
     full = QualifiedName(path[0], action.table)
-    if state.table(action.schema, action.table) is None or not action.has("if_not_exists"):
+    there = state.table(action.schema, action.table) is not None and not action.has("temporary")
+    if there and not action.has("if_not_exists") and not state.unsure:
+        effect.fail("42P07", f'relation "{action.table}" already exists')
+    if not there:
         kind = "m" if action.kind is Act.CREATE_MATVIEW else "p" if action.has("partitioned") else "r"
         state.made.setdefault(full, kind)
 

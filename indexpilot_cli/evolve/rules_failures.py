@@ -43,7 +43,7 @@ _STATES = {
 }
 _MISSING = ("42P01", "42703", "42704", "42883", "3F000", "42P02", "3D000")
 _EXISTING = ("42P07", "42701", "42710", "42P06", "42723", "42P04")
-_DEPENDS = ("used by a view", "used in a", "depends on", "referenced in a foreign key")
+_DEPENDS = ("used by", "used in", "depends on", "referenced in a foreign key")
 
 
 def failures(case: Case) -> Iterator[Finding]:

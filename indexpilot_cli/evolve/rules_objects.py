@@ -129,12 +129,12 @@ def rows(action: Action, state: State, effect: Effect, relation: Relation) -> No
     if action.kind is Act.COPY or action.has("values"):
         return
     table = state.table(action.schema, action.table)
-    if action.kind in (Act.UPDATE, Act.DELETE) and not action.has("from") and _picks(action.condition, table):
+    if action.kind in (Act.UPDATE, Act.DELETE) and not action.has("from") and picks(action.condition, table):
         return
     effect.do(WorkKind.MODIFY, relation)
 
 
-def _picks(condition: str | None, table: Table | None) -> bool:
+def picks(condition: str | None, table: Table | None) -> bool:
     """Whether the condition names the first column of an index with = or IN."""
     if condition is None or table is None or re.search(r"\bOR\b", condition, re.IGNORECASE):
         return False

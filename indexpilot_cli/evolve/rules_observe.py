@@ -57,6 +57,7 @@ class _Walk:
     inside: bool = False
     failed: bool = False
     held: tuple[Lock, ...] = field(default=())
+    values: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.inside = self.wrapped
@@ -71,12 +72,19 @@ class _Walk:
         if self.failed:
             return StatementObservation(written.number, RunState.SKIPPED, self.number)
         seen = self._seen(written)
+        self._note_values(written)
         if any(a.kind in (Act.COMMIT, Act.ROLLBACK) and not a.nested for a in written.actions):
             chained = any(a.has("chain") for a in written.actions)
-            self.held = ()
+            self.held, self.values = (), frozenset()
             self.inside = chained
+            seen = replace(seen, held=())
             self.number += 1 if chained else 0
         return seen
+
+    def _note_values(self, written: MigrationStatement) -> None:
+        """Values added to an enum cannot be used before their transaction ends."""
+        added = (a.new_name for a in written.actions if a.kind is Act.ADD_ENUM_VALUE)
+        self.values |= {value for value in added if value and self.inside}
 
     def _seen(self, written: MigrationStatement) -> StatementObservation:
         alone = stands_alone(written)
@@ -84,6 +92,9 @@ class _Walk:
         if alone and self.inside:
             text = f"{written.sql.split(None, 1)[0].upper()} cannot run inside a transaction block"
             effect = Effect(error=SqlError("25001", text))
+        used = next((v for v in self.values if f"'{v}'" in written.sql), None) if self.inside else None
+        if used is not None:
+            effect = Effect(error=SqlError("55P04", f'unsafe use of new value "{used}" of an enum type'))
         if effect.error is not None:
             self.failed = not self.go_on
             return StatementObservation(

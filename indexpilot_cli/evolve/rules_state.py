@@ -58,6 +58,7 @@ class State:
     domains: dict[str, bool] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, tuple[Action, ...]] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     search_path: tuple[str, ...] = ()
     timezone: str = ""
     unsure: bool = False

@@ -91,8 +91,13 @@ def change(
     constraints over the old type.
     """
     before, after = kind(old), kind(new)
-    if using is not None and not _same(using, column, before, after):
-        return Change.TABLE
+    if using is not None:
+        given = _cast(using, column)
+        if given is None:
+            return Change.TABLE
+        if given and kind(given) != after:
+            first = change(old, given, None, column, base=base, timezone=timezone)
+            return max(first, change(given, new, None, column, timezone=timezone), key=list(Change).index)
     if base is not None and kind(base).name == after.name and before.name != after.name:
         before = Kind(after.name, kind(base).modifiers, kind(base).array)
     if plain:
@@ -132,15 +137,12 @@ def _fits(before: Kind, after: Kind) -> bool:
     return bool(old) and new[0] >= old[0]
 
 
-def _same(using: str, column: str, before: Kind, after: Kind) -> bool:
-    """Whether USING says no more than the conversion that happens anyway."""
-    text = re.sub(r"[()\s]+", " ", using).strip().lower().replace('"', "")
-    name = column.lower()
-    if text == name:
-        return True
-    cast = re.fullmatch(rf"(?:cast\s+)?{re.escape(name)}\s*(?:::|\s+as\s+)\s*(?P<type>.+)", text)
-    if cast is None:
-        return False
-    given = kind(cast["type"]).name
-    # A cast to a longer form of the same kind changes nothing that is stored.
-    return given in (before.name, after.name) or (given, after.name) in _ALIKE
+def _cast(using: str, column: str) -> str | None:
+    """The type that USING casts the column to: empty for the bare column, None when it says anything else."""
+    text = re.sub(r"\s+", " ", using).strip().lower().replace('"', "")
+    name = re.escape(column.lower())
+    if re.fullmatch(rf"\(*{name}\)*", text):
+        return ""
+    cast = re.fullmatch(rf"\(*{name}\)*\s*::\s*(?P<type>[^()]+(?:\([\d, ]+\))?[^()]*)", text)
+    cast = cast or re.fullmatch(rf"cast\s*\(\s*{name} as (?P<type>.+)\)", text)
+    return cast["type"].strip() if cast else None

@@ -29,7 +29,8 @@ from tests.unit.evolve.rules_shop import SHOP, found, ids, name
         ("CREATE INDEX CONCURRENTLY i ON orders (at)", []),
         ("REINDEX TABLE orders", ["L03"]),
         ("ALTER TABLE orders ADD UNIQUE (ref)", ["L04"]),
-        ("ALTER TABLE orders ADD PRIMARY KEY USING INDEX orders_ref_idx", ["L05"]),
+        ("ALTER TABLE orders DROP CONSTRAINT orders_pkey;"
+         "ALTER TABLE orders ADD PRIMARY KEY USING INDEX orders_ref_idx", ["W10", "L05"]),
         ("ALTER TABLE orders ALTER id TYPE bigint", ["L10", "W08"]),
         ("ALTER TABLE small ALTER id TYPE bigint", []),
         ("ALTER TABLE orders ALTER note TYPE varchar; ANALYZE orders", ["L11"]),

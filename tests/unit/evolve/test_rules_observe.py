@@ -1,12 +1,14 @@
 """Locks, work and transactions by rule."""
 
+from dataclasses import replace
+
 import pytest
 
 from indexpilot_cli.evolve.rules import judge_by_rules
 from indexpilot_cli.model.migration import Impact
 from indexpilot_cli.model.observation import LockMode, RunState, StatementObservation, WorkKind
 from indexpilot_cli.workload.migration import read_migration
-from tests.unit.evolve.rules_shop import SHOP, seen
+from tests.unit.evolve.rules_shop import SHOP, name, seen
 
 AEL, SRE, SUE = LockMode.ACCESS_EXCLUSIVE, LockMode.SHARE_ROW_EXCLUSIVE, LockMode.SHARE_UPDATE_EXCLUSIVE
 
@@ -96,6 +98,13 @@ def test_detach_locks_the_child_less_on_13():
         ("ALTER TABLE orders DROP COLUMN nothing", Impact.FAILS),
         ("ALTER TABLE orders ADD COLUMN ref text", Impact.FAILS),
         ("CREATE INDEX CONCURRENTLY i ON events (id)", Impact.FAILS),
+        ("CREATE TABLE orders (a int)", Impact.FAILS),
+        ("CREATE TABLE IF NOT EXISTS orders (a int)", Impact.NO_BLOCK),
+        ("DROP TABLE IF EXISTS nothing", Impact.NO_BLOCK),
+        ("ALTER TABLE orders ADD PRIMARY KEY (ref)", Impact.FAILS),
+        ("SELECT count(*) FROM orders", Impact.LONG_ONLINE),
+        ("SELECT * FROM orders WHERE id = 1", Impact.NO_BLOCK),
+        ("ALTER TABLE orders ALTER ref TYPE varchar(40) USING ref::text", Impact.LONG_BLOCKS_READS),
     ],
 )
 def test_verdicts(sql, expected):
@@ -162,7 +171,7 @@ def test_locks_are_held_until_the_transaction_ends():
     text = "BEGIN; ALTER TABLE orders ADD x int; SELECT 1; COMMIT; SELECT 2"
     _, observation, _ = seen(text)
     held = [{k.relation.name.name for k in s.held} for s in observation.statements]
-    assert held == [set(), {"orders"}, {"orders"}, {"orders"}, set()]
+    assert held == [set(), {"orders"}, {"orders"}, set(), set()]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +197,21 @@ def test_a_statement_the_sandbox_refused():
     after = judge_by_rules(before, statement, SHOP)
     assert (after.state, after.transaction, after.reason) == (RunState.NOT_RUN, 4, "programs are not run")
     assert [k.mode for k in after.locks] == [LockMode.ROW_EXCLUSIVE]
+
+
+def test_a_new_enum_value_cannot_be_used_before_commit():
+    add = "ALTER TYPE mood ADD VALUE 'fine';"
+    assert impact(f"BEGIN; {add} UPDATE small SET id = 1 WHERE mood = 'fine'") is Impact.FAILS
+    assert impact(f"{add} UPDATE small SET id = 1 WHERE mood = 'fine'") is not Impact.FAILS
+
+
+def test_a_view_keeps_its_columns():
+    catalog = replace(SHOP, views={name("recent"): " SELECT note FROM orders;"})
+    for sql in ("ALTER TABLE orders DROP COLUMN note", "ALTER TABLE orders ALTER note TYPE varchar(9)"):
+        assert impact(sql, catalog=catalog) is Impact.FAILS
+        assert impact(f"DROP VIEW recent; {sql}", catalog=catalog) is not Impact.FAILS
+    assert impact("ALTER TABLE orders DROP COLUMN note CASCADE", catalog=catalog) is Impact.BRIEF_LOCK
+    assert impact("ALTER TABLE orders DROP COLUMN amount", catalog=catalog) is Impact.BRIEF_LOCK
 
 
 def test_work_says_where_it_comes_from():
