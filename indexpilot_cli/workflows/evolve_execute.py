@@ -33,7 +33,7 @@ from indexpilot_cli.workflows.bypass_state import note_emergency
 from indexpilot_cli.workflows.evolve_change_facts import error_of
 from indexpilot_cli.workflows.evolve_change_trial import by_trial
 from indexpilot_cli.workflows.evolve_execute_rows import Story
-from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, planned
+from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, lost, planned
 from indexpilot_cli.workflows.evolve_impact import clear_impact_cache
 from indexpilot_cli.workflows.history import split_table
 from indexpilot_cli.workflows.source import open_reader
@@ -209,18 +209,21 @@ def _steps(desk: Desk, session: Session, request: ChangeRequest, job: Job) -> In
         trial = Trial(step)
         try:
             carry_out(desk, session, trial, _tail(desk, job, number), request.batch_pages)
-        except UnreachableError as error:
-            raise OutcomeUnknownError(
-                "the connection was lost: the server knows what stands",
-                detail=error.detail,
-                hint="run the same command again: it goes on where it ended",
-            ) from error
         except IndexPilotError as error:
+            if lost(error):
+                raise OutcomeUnknownError(
+                    "the connection was lost: the server knows what stands",
+                    detail=error.detail,
+                    hint="run the same command again: it goes on where it ended",
+                ) from error
             job.reports.append(trial.report("failed"))
             if step.how == "analyze":
                 continue
             blockers = [str(b) for b in trial.blockers]
-            job.id = evolve_execute_rows.failed(desk, job.change, job.op_id, error, step=number, blockers=blockers)
+            state = evolve_execute_rows.INTERRUPTED if desk.stop.requested else evolve_execute_rows.FAILED
+            job.id = evolve_execute_rows.failed(
+                desk, job.change, job.op_id, error, state, step=number, blockers=blockers
+            )
             return error
         job.reports.append(trial.report("done"))
     return None

@@ -18,6 +18,7 @@ from indexpilot_cli.workflows.apply_desk import Desk
 
 T = TypeVar("T")
 
+_CANCELLED = "57014"
 _AGAIN = frozenset({"55P03", "40P01", "40001"})
 _PAGES = "SELECT pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::int + 1"
 _PASSES = 5  # how often a backfill starts over for rows that moved while it ran
@@ -93,6 +94,11 @@ def _tried(desk: Desk, session: Session, trial: Trial, work: Callable[[], T]) ->
             raise error
 
 
+def lost(error: IndexPilotError) -> bool:
+    """Whether the connection is gone, so that nobody knows what stands; a cancelled statement is simply undone."""
+    return isinstance(error, UnreachableError) and sqlstate(error) != _CANCELLED
+
+
 def _whom(trial: Trial) -> str:
     return f": waiting for {trial.blockers[0]}" if trial.blockers else ""
 
@@ -110,7 +116,7 @@ def _alone(desk: Desk, session: Session, trial: Trial) -> None:
         try:
             _tried(desk, session, trial, lambda text=text: session.execute(text))  # type: ignore[misc]
         except IndexPilotError as error:
-            if index is not None and not isinstance(error, UnreachableError):
+            if index is not None and not lost(error):
                 _clear(session, index)
             raise
         finally:

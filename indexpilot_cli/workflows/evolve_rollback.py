@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve.change_types import by_rules
 from indexpilot_cli.evolve.undo_column import quietly
 from indexpilot_cli.model.capabilities import Server
@@ -32,7 +32,7 @@ from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.evolve_change import type_change
 from indexpilot_cli.workflows.evolve_change_facts import Findings, read_expression
 from indexpilot_cli.workflows.evolve_execute_rows import Story
-from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, planned
+from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, lost, planned
 from indexpilot_cli.workflows.evolve_impact import clear_impact_cache, objects_of
 
 Confirm = Callable[[UndoResult], bool]
@@ -267,9 +267,9 @@ def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
         session.execute("SET row_security = off")
         try:
             carry_out(desk, session, trial, close, 1)
-        except UnreachableError as error:
-            raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
         except IndexPilotError as error:
+            if lost(error):
+                raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
             number = rows.failed(desk, way.change, way.story.op_id, error, reverts=way.number)
             text = error.message + (f": {error.detail}" if error.detail else "")
             report = trial.report("failed")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 
 import psycopg
@@ -162,6 +163,38 @@ def test_p10_trying_again_gets_through(plain):
         outcome = evolve_execute.run(asked, UntilBusy(reader), None)
     assert outcome.result.outcome == "done"
     assert outcome.result.steps[0].tries == 2
+
+
+class Cancel(Silent):
+    """Cancels the statement of the change while it waits for its lock."""
+
+    def __init__(self, ground):
+        self.ground = ground
+        self.timer = None
+
+    def stage(self, title, total=None):
+        if title.startswith("rename"):
+            self.timer = threading.Thread(target=self.cancel)
+            self.timer.start()
+
+    def cancel(self):
+        waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        end = time.monotonic() + 30
+        while not self.ground.sql(waiting) and time.monotonic() < end:
+            time.sleep(0.1)
+
+
+def test_p10_a_cancelled_statement_is_undone_and_known_to_be(plain):
+    before = plain.dump()
+    with psycopg.connect(plain.dsn) as reader:
+        reader.execute("SELECT count(*) FROM public.plain")
+        asked = plain.request("rename_column", "plain", "b", new_name="c", lock_timeout=60.0)
+        progress = Cancel(plain)
+        outcome = evolve_execute.run(asked, progress, None)
+        progress.timer.join()
+    assert (outcome.result.outcome, outcome.exit_code) == ("failed", 7)
+    assert plain.log()[-1][1:4] == ("FAILED", "b", "57014")
+    assert_same(plain.dump(), before)
 
 
 def test_p11_every_operation_has_its_word_also_when_it_fails(plain):
