@@ -1,6 +1,6 @@
 """How long work on a table of the real size takes, as an honest range.
 
-Four times the data took two to six times as long when it was measured, so a range spans a factor of about five.
+Four times the data took two to six times as long when it was measured, so a range spans a factor of about six.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from indexpilot_cli.evolve.sizes import Sizes
 from indexpilot_cli.model.migration import Duration, Rates
 from indexpilot_cli.model.observation import Work, WorkKind
 
-LOW, HIGH = 0.5, 2.5
+LOW, HIGH = 0.45, 2.6
 _LEAST = 0.001  # seconds: no work on a table is faster
 
 

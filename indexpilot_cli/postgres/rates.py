@@ -1,6 +1,6 @@
 """How fast this server works, measured in at most a second and without writing anything.
 
-A scan, a sort and a hash join are timed; what writes is derived from them by the ratios that were measured when whole
+A scan and a sort are timed; everything else is derived from them by the ratios that were measured when whole
 migrations ran on 2 million rows (255 MB): scan 0.15 s, index 1.0-1.7 s, rewrite with two indexes 3.3-4.4 s,
 foreign key 0.45-0.52 s.
 """
@@ -27,18 +27,17 @@ _SORT_TO_BUILD = 0.35  # an index is sorted, written and logged; the sort alone 
 def calibrate(session: Session, *, limit_ms: int = 300) -> Rates:
     """Rates of this server; ``basis`` is default when nothing could be timed. Raises UnreachableError.
 
-    Each of the three measurements is cut off after ``limit_ms``; what is cut off keeps its usual rate.
+    Each of the measurements is cut off after ``limit_ms``; what is cut off keeps its usual rate.
     """
     scan = _scan(session, limit_ms)
     sort = _rate(session, "evolve_rates_sort", SORTED_ROWS, limit_ms)
-    join = _rate(session, "evolve_rates_join", SORTED_ROWS, limit_ms)
-    if scan is None and sort is None and join is None:
+    if scan is None and sort is None:
         return _DEFAULT
     return Rates(
         scan=_bounded(scan, _DEFAULT.scan),
         rewrite=_DEFAULT.rewrite * _speed(scan, _DEFAULT.scan),
         sort=_bounded(sort * _SORT_TO_BUILD if sort else None, _DEFAULT.sort),
-        join=_bounded(join, _DEFAULT.join),
+        join=_DEFAULT.join * _speed(sort, _DEFAULT.sort / _SORT_TO_BUILD),
         write=_DEFAULT.write * _speed(sort, _DEFAULT.sort / _SORT_TO_BUILD),
         basis="calibrated",
     )

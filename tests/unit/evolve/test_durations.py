@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.evolve.duration import expected, timing
+from indexpilot_cli.evolve.duration import HIGH, LOW, expected, timing
 from indexpilot_cli.evolve.sizes import Sizes
 from indexpilot_cli.model.migration import Rates
 from indexpilot_cli.model.names import QualifiedName
@@ -22,12 +22,12 @@ MEASURED = {  # seconds on 2 million rows, 255 MB: the faster and the slower of 
 def test_what_was_measured_lies_in_the_range(kind):
     middle = expected(kind, 2e6, 255 * 2**20, Rates())
     low, high = MEASURED[kind]
-    assert middle * 0.5 <= high and middle * 2.5 >= low
+    assert middle * LOW <= high and middle * HIGH >= low
 
 
 def test_a_rewrite_with_its_indexes():
     whole = expected(WorkKind.REWRITE, 2e6, 255 * 2**20, Rates()) + 2 * expected(WorkKind.BUILD_INDEX, 2e6, 0, Rates())
-    assert whole * 0.5 <= 3.3 and whole * 2.5 >= 4.4
+    assert whole * LOW <= 3.3 and whole * HIGH >= 4.4
 
 
 @given(st.sampled_from(list(WorkKind)), st.floats(1, 1e9), st.floats(1, 1e12))
