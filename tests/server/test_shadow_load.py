@@ -8,7 +8,7 @@ import pytest
 
 from tests.server.shadowing import COLUMNS, Load, Order, differences, fill, run_process, type_of
 
-ROWS = 60_000
+ROWS = 40_000
 EARLY = (
     ("reading", 0.0),
     ("adding", 0.0),
@@ -75,7 +75,7 @@ def test_no_row_is_lost_or_wrong_when_the_tool_is_killed_and_runs_again(database
 def test_killed_and_taken_back_under_load(database):
     fill(database, ROWS)
     with Load(database, ROWS, pause=0.004) as load:
-        for stage, after in (("filling", 0.4), ("building", 0.1)):
+        for stage, after in (("filling", 0.2), ("building", 0.1)):
             assert run_process(quick(database, "v", stage=stage, after=after))[0] == -signal.SIGKILL
         assert run_process(quick(database, "v", "rollback", stage="removing", after=0.0))[0] in (0, -signal.SIGKILL)
         run_process(quick(database, "v", "rollback"))
