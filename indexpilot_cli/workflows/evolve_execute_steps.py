@@ -80,17 +80,19 @@ def carry_out(desk: Desk, session: Session, trial: Trial, tail: Callable[[Sessio
 
 def _tried(desk: Desk, session: Session, trial: Trial, work: Callable[[], T]) -> T:
     """Wait briefly for the lock, let everybody pass, try again: readers never queue for long behind us."""
+    tries = 0
     while True:
-        trial.tries += 1
+        tries += 1
+        trial.tries = max(trial.tries, tries)
         ended = ddl_run.watched(session, desk.look, work, lambda: desk.stop.requested)
         trial.blockers = ended.blockers or trial.blockers
         error = ended.error
         if error is None:
             return ended.value  # type: ignore[return-value]
-        if sqlstate(error) not in _AGAIN or trial.tries > desk.limits.retries or desk.stop.requested:
+        if sqlstate(error) not in _AGAIN or tries > desk.limits.retries or desk.stop.requested:
             raise error
-        desk.progress.say(f"the table is busy, try {trial.tries} of {desk.limits.retries + 1}{_whom(trial)}")
-        if desk.rest(trial.tries):
+        desk.progress.say(f"the table is busy, try {tries} of {desk.limits.retries + 1}{_whom(trial)}")
+        if desk.rest(tries):
             raise error
 
 

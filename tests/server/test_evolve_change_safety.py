@@ -165,6 +165,24 @@ def test_p10_trying_again_gets_through(plain):
     assert outcome.result.steps[0].tries == 2
 
 
+class LateRow(UntilBusy):
+    """Locks a row of the last page when the backfill begins."""
+
+    def stage(self, title, total=None):
+        if title.startswith("fill"):
+            self.reader.execute("SELECT FROM public.plain ORDER BY ctid DESC LIMIT 1 FOR UPDATE")
+
+
+def test_p10_every_batch_of_a_backfill_has_its_own_tries(plain):
+    plain.script("INSERT INTO public.plain SELECT i, i, repeat('x', 50) FROM generate_series(201, 900) i")
+    more = {"type": "int", "default": "(random() * 9)::int", "small_bytes": 0, "batch_pages": 1}
+    with psycopg.connect(plain.dsn) as writer:
+        asked = plain.request("add_column", "plain", "x", **more, lock_timeout=0.3, retries=1)
+        outcome = evolve_execute.run(asked, LateRow(writer), None)
+    assert outcome.result.outcome == "done", outcome.result
+    assert outcome.result.steps[1].tries == 2
+
+
 class Cancel(Silent):
     """Cancels the statement of the change while it waits for its lock."""
 
