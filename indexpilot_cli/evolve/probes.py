@@ -72,7 +72,7 @@ class _Review:
         self.number = statement.number
         self.statement = statement
         self.tables = tables
-        self.failed = seen is not None and seen.state is RunState.FAILED
+        self.failed = seen is not None and seen.state in (RunState.FAILED, RunState.NOT_RUN)
         self.seen = seen if seen is not None and seen.state is RunState.RAN else None
         self.actions = _executed(statement.actions)
         self.maybe = any(a.nested for a in self.actions) and bool(_BRANCH.search(statement.sql))

@@ -168,3 +168,15 @@ def test_many_layers_are_given_up():
     text = "UPDATE orders SET note = note || note;" * 12
     (found,) = [p for p in ruled(f"{text} ALTER TABLE orders ALTER note SET NOT NULL") if p.kind is ProbeKind.NULLS]
     assert found.sql is None and "too much happens" in found.why_not
+
+
+@pytest.mark.parametrize(("state", "expected"), [(RunState.FAILED, 1), (RunState.NOT_RUN, 1), (RunState.RAN, 0)])
+def test_a_query_that_failed_on_empty_tables_is_tried_on_real_ones(state, expected):
+    found = cloned("SELECT 1 / count(*) FROM orders", (), state=state)
+    assert len(found) == expected and all(p.kind is ProbeKind.CAST and "FROM public.orders" in p.sql for p in found)
+
+
+def test_a_rollback_takes_everything_back():
+    text = "BEGIN; UPDATE orders SET note = 'x'; ALTER TABLE orders RENAME note TO remark; ROLLBACK;"
+    found = [p for p in ruled(f"{text} ALTER TABLE orders ALTER note SET NOT NULL") if p.kind is ProbeKind.NULLS]
+    assert [p.sql for p in found] == ["SELECT 1 FROM public.orders AS ip_t WHERE ip_t.note IS NULL LIMIT 1"]
