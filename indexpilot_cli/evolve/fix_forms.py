@@ -23,9 +23,11 @@ from indexpilot_cli.evolve.fix_parts import (
     columns_sql,
     constraint_name,
     dotted,
+    made_name,
     on_table,
     table_sql,
 )
+from indexpilot_cli.model.catalog import Catalog, Table
 from indexpilot_cli.model.ddl_action import Action
 from indexpilot_cli.model.names import quote_identifier
 
@@ -73,17 +75,25 @@ def _partitioned_index(action: Action, ground: Ground) -> tuple[Step, ...]:
         return ()
     steps = [Step(parent)]
     for child in children:
-        name = quote_identifier(f"{child.name.name}_{action.object}"[:60])
+        name = _child_index(action, child, ground.catalog)
         text = on_table(action.sql, str(child.name))
         assert text is not None
         head = _INDEX_NAME.match(text)
         rest = text[head.end() :] if head else text
         tail = rest[len(_first_name(rest)) :]
         unique = "UNIQUE " if action.has("unique") else ""
-        steps.append(Step(f"CREATE {unique}INDEX CONCURRENTLY {name}{tail}", alone=True))
-        full = dotted(child.name.schema, f"{child.name.name}_{action.object}"[:60])
-        steps.append(Step(f"ALTER INDEX {dotted(action.schema, action.object)} ATTACH PARTITION {full}"))
+        steps.append(Step(f"CREATE {unique}INDEX CONCURRENTLY {quote_identifier(name)}{tail}", alone=True))
+        parent_index = dotted(action.schema, action.object)
+        steps.append(Step(f"ALTER INDEX {parent_index} ATTACH PARTITION {dotted(child.name.schema, name)}"))
     return tuple(steps)
+
+
+def _child_index(action: Action, child: Table, catalog: Catalog) -> str:
+    """The name the server itself would give, where that is simple and free."""
+    plain = action.condition is None and "(" not in (action.expression or "(")
+    name = made_name(child.name.name, *action.columns, "idx") if plain else ""
+    taken = {i.name.name for t in catalog.tables for i in t.indexes}
+    return name if name and name not in taken else made_name(child.name.name, action.object or "", "idx")
 
 
 def _first_name(text: str) -> str:

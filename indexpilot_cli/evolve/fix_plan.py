@@ -28,6 +28,10 @@ _NO_FORM = {
     "L36": "the explicit lock is held until the transaction ends",
     "L37": "what it does cannot be split by rules",
 }
+_SAID = {
+    "L23": "the domain's check holds for new values; VALIDATE CONSTRAINT at a quiet hour, it makes writers wait",
+    "L32": "DETACH PARTITION … CONCURRENTLY leaves a CHECK on the partition that says what its bound said",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ def _steps(case: Case, hazards: dict[str, Action | None], ground: Ground, notes:
             notes.append(_line(case, _cannot(hazard, action)))
         safer = safer or bool(found)
         done += found or (Step(action.sql),)
+        if hazard in _SAID and found:
+            notes.append(_line(case, _SAID[hazard]))
         if hazard == "L12" and found:
             notes.append(_line(case, f"fill the column in batches: {'; '.join(filled_later(action, ground))}"))
     if not done and hazards:

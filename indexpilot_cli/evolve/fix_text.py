@@ -58,8 +58,10 @@ class Arrangement:
             kinds = {a.kind for a in item.case.written.actions}
             if Act.BEGIN in kinds and not self._inside:
                 self._inside, self._begin = True, here
-            elif kinds & {Act.COMMIT, Act.ROLLBACK} and self._inside and not self.wrapped:
+            elif kinds & {Act.COMMIT, Act.ROLLBACK} and self._inside:
                 self._end(here)
+            elif Act.BEGIN in kinds and self.wrapped:
+                here.texts = []
             else:
                 self._body(here, item)
         if self.placed and self.wrapped and self._open:
