@@ -17,7 +17,7 @@ from indexpilot_cli.twin.sandbox_session import UntrustedSession
 from indexpilot_cli.twin.storage import LocalStorage, Storage
 from indexpilot_cli.twin.values import NotModelled, Snapshot
 
-_RESERVED = frozenset({"postgres", "template0", "template1", "twin", PRISTINE})
+_RESERVED = frozenset({"postgres", "template0", "template1", PRISTINE})
 _FALLBACK = "clone"
 
 

@@ -25,11 +25,9 @@ _MOST_ROLES = 20
 
 
 def prepare(sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
-    """Make the database ``PRISTINE`` and take rights away; gives what it does not model."""
+    """Make the template the database ``PRISTINE`` and take rights away; gives what it does not model."""
     admin = sandbox.admin
-    strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
-    admin.execute(f"CREATE DATABASE {PRISTINE} TEMPLATE {TEMPLATE}{strategy}")
-    admin.execute(f"ALTER DATABASE {PRISTINE} OWNER TO {OWNER}")
+    admin.execute(f"ALTER DATABASE {TEMPLATE} RENAME TO {PRISTINE}")
     admin.execute(
         f"ALTER ROLE {OWNER} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 4"
     )
@@ -38,10 +36,8 @@ def prepare(sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
         _disarm(inside)
     with sandbox.planner(PRISTINE, timeout_ms=10_000) as owner:
         missing += _add(owner, sandbox, snapshot)
-    for name in (PRISTINE, TEMPLATE, "template1", "postgres"):
-        admin.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER")
-        if name != PRISTINE:
-            admin.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+    admin.execute(f"ALTER DATABASE {PRISTINE} OWNER TO CURRENT_USER")
+    admin.execute("REVOKE ALL ON DATABASE postgres FROM PUBLIC")
     return tuple(missing)
 
 

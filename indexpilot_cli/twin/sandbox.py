@@ -224,7 +224,7 @@ def _needed_databases(cluster: Cluster) -> frozenset[str]:
     with cluster.superuser() as admin:
         rows = admin.rows(
             "SELECT oid::bigint::text AS oid FROM pg_catalog.pg_database WHERE datname = ANY (%s)",
-            [["template0", "template1", "postgres", TEMPLATE]],
+            [["postgres", TEMPLATE]],
         )
     return frozenset(str(row.oid) for row in rows)
 

@@ -149,7 +149,7 @@ def assert_unharmed(clone, name):
         " WHERE p.rolname = %s AND (r.rolname LIKE 'pg\\_%%' OR r.rolsuper)",
         [OWNER],
     ), name
-    known = {"postgres", "template0", "template1", "twin", PRISTINE, "shop", "indexpilot_full_after"}
+    known = {"postgres", "template0", "template1", PRISTINE, "shop", "indexpilot_full_after"}
     assert {r.datname for r in admin.rows("SELECT datname FROM pg_database")} <= known, name
     assert not admin.rows("SELECT FROM pg_prepared_xacts"), name
     end = time.monotonic() + 5
