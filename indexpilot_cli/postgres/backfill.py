@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
@@ -70,15 +71,15 @@ def look_early(session: Session) -> bool:
 
 
 def fill(session: Session, work: Work, start: int, end: int, *, longest: int | None = None) -> Batch:
-    """Write the rows on pages ``start`` to ``end`` (exclusive) in a transaction of its own.
+    """Write the rows on pages ``start`` to ``end`` (exclusive): one statement and no more, so that no row stays locked
+    when this program is stopped.
 
     Gives how it went; raises what is no matter of time or locks (a value that cannot be converted, a lost server).
     """
     text = f"UPDATE ONLY {work.table} SET {work.target} = {work.value} WHERE {pages(session, start, end)}"
     began = time.monotonic()
     try:
-        with session.transaction():
-            _limits(session, longest or _LONGEST, quiet=work.quiet)
+        with _limits(session, longest or _LONGEST, quiet=work.quiet):
             rows = session.execute(f"{text} AND {work.condition}")
     except IndexPilotError as error:
         state = sqlstate(error)
@@ -117,13 +118,21 @@ def next_size(size: int, seconds: float, aim: float) -> int:
     return max(1, min(65_536, round(size * factor)))
 
 
-def _limits(session: Session, longest: int, *, quiet: bool) -> None:
+@contextmanager
+def _limits(session: Session, longest: int, *, quiet: bool) -> Iterator[None]:
     patience = session.value("SELECT setting::int8 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'")
     bound = longest if patience is None or patience < 100 else min(longest, max(100, int(patience) // 2))
-    session.value(
-        "SELECT pg_catalog.set_config('statement_timeout', %s, true) AS a,"
-        " pg_catalog.set_config('lock_timeout', %s, true) AS b",
-        (f"{bound}ms", f"{min(_ROW_LOCK, bound)}ms"),
-    )
-    if quiet:
-        session.value("SELECT pg_catalog.set_config('session_replication_role', 'replica', true)")
+    _set(session, bound, min(_ROW_LOCK, bound), "replica" if quiet else None)
+    try:
+        yield
+    finally:
+        if not session.closed:
+            _set(session, 0, 0, "origin" if quiet else None)
+
+
+def _set(session: Session, statement: int, lock: int, role: str | None) -> None:
+    """Milliseconds for a statement and for a lock, 0 for no limit; and whose triggers run (None: leave it)."""
+    settings = {"statement_timeout": f"{statement}ms", "lock_timeout": f"{lock}ms", "session_replication_role": role}
+    wanted = {name: value for name, value in settings.items() if value is not None}
+    calls = ", ".join(f"pg_catalog.set_config(%s, %s, false) AS {name}" for name in wanted)
+    session.value(f"SELECT {calls}", [part for pair in wanted.items() for part in pair])

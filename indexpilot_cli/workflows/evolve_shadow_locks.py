@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.names import QualifiedName, quote_literal
 from indexpilot_cli.model.shadow import Pace, ShadowPlan
 from indexpilot_cli.postgres import build, locks, shadow_facts
 from indexpilot_cli.postgres.errors_map import sqlstate
@@ -142,7 +142,7 @@ def _once(
     with session.transaction():
         session.value(
             "SELECT pg_catalog.set_config('lock_timeout', %s, true) AS a,"
-            " pg_catalog.set_config('idle_in_transaction_session_timeout', '5s', true) AS b",
+            " pg_catalog.set_config('idle_in_transaction_session_timeout', '1s', true) AS b",
             (f"{wait}ms",),
         )
         if exclusive:
@@ -152,10 +152,15 @@ def _once(
         _same_table(run)
         if before is not None:
             before()
-        for statement in statements:
-            session.execute(statement)
+        session.execute(_block(statements))
     if exclusive:
         run.lock_seconds = max(run.lock_seconds, time.monotonic() - began)
+
+
+def _block(statements: Sequence[str]) -> str:
+    """All of them in one, so that the locks are held while the server works and not while it waits for us."""
+    body = "".join(f"EXECUTE {quote_literal(statement)}; " for statement in statements)
+    return f"DO {quote_literal(f'BEGIN {body}END')}"
 
 
 def _let_vacuum_finish(run: Run, tables: Sequence[QualifiedName], what: str) -> None:
