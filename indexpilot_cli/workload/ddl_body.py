@@ -16,6 +16,13 @@ Read = Callable[[Node, str], Iterator[Action]]
 
 UNKNOWN = "indexpilot_not_known"
 MAX_NESTED = 2_000  # Actions of one body
+_LEADING = re.compile(
+    r"\A(?:\s|--[^\n]*\n|/\*.*?\*/|begin\b|else\b|loop\b|declare\b|exception\b|<<\w+>>"
+    r"|(?:if|elsif|elseif|when)\b.*?\bthen\b|(?:for|foreach|while)\b.*?\bloop\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_EXECUTE = re.compile(r"execute\s+(?P<text>.*?)(?:\s+(?:using|into)\b.*)?\Z", re.IGNORECASE | re.DOTALL)
+_PERFORM = re.compile(r"perform\s+", re.IGNORECASE)
 _PLACE = re.compile(r"%(?:(?P<position>\d+)\$)?-?\d*(?P<kind>[sIL%])")
 _TEXT_FUNCTIONS = ("quote_ident", "quote_literal", "quote_nullable", "format", "concat")
 
@@ -83,6 +90,7 @@ def _body(language: str, sql: str, text: str | None, read: Read) -> Iterator[Act
         found = embedded_sql(sql)
         if isinstance(found, Unparsed):
             yield Action(Act.DYNAMIC, expression=text, nested=True, options=frozenset({"unread"}), sql=sql)
+            yield from _fragments(text or "", read)
             return
         for piece in found[:MAX_NESTED]:
             yield from _executed(piece.text, read) if piece.dynamic else _read(piece.text, read)
@@ -91,6 +99,27 @@ def _body(language: str, sql: str, text: str | None, read: Read) -> Iterator[Act
             yield from _read(text[start:end], read)
     elif language not in ("internal", "c") and text is not None:
         yield Action(Act.DYNAMIC, expression=text, nested=True, options=frozenset({"unread", language}), sql=sql)
+
+
+def _fragments(text: str, read: Read) -> Iterator[Action]:
+    """What can be recognised in a body that PL/pgSQL's parser refuses (types of other schemas, undeclared names)."""
+    for start, end in cut(text).statements[:MAX_NESTED]:
+        fragment, before = text[start:end], ""
+        while fragment != before:
+            before, fragment = fragment, _LEADING.sub("", fragment)
+        executed = _EXECUTE.match(fragment)
+        if executed is not None:
+            yield from _executed(executed["text"], read)
+        elif _PERFORM.match(fragment):
+            yield from _known(_PERFORM.sub("SELECT ", fragment), read)
+        else:
+            yield from _known(fragment, read)
+
+
+def _known(text: str, read: Read) -> Iterator[Action]:
+    statement = parse(text)
+    if not isinstance(statement, Unparsed) and statement.node.kind != "TransactionStmt":
+        yield from _nested(read(statement.node, text))
 
 
 def _read(text: str, read: Read) -> Iterator[Action]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import postgast
+from postgast.errors import check_error
+from postgast.native import lib
 
 from indexpilot_cli.workload.sqlast.native import MAX_BYTES, Unparsed
 
@@ -18,6 +20,8 @@ _SQL = {
     "PLpgSQL_stmt_call": "expr",
     "PLpgSQL_stmt_open": "query",
 }
+_ACTION_KEY = '"action":'
+_ACTION = _ACTION_KEY + '{"PLpgSQL_stmt_block"'
 _DYNAMIC = {
     "PLpgSQL_stmt_dynexecute": "query",
     "PLpgSQL_stmt_dynfors": "query",
@@ -42,10 +46,20 @@ def embedded_sql(text: str) -> tuple[Embedded, ...] | Unparsed:
     """
     if len(text) > MAX_BYTES:
         return Unparsed(f"statement text over {MAX_BYTES} bytes", "too_long")
+    result = lib.pg_query_parse_plpgsql(text.encode())
     try:
-        return tuple(_embedded(postgast.parse_plpgsql(text), 0))
+        check_error(result)
+        return tuple(_embedded(_body(result.plpgsql_funcs.decode()), 0))
     except (postgast.PgQueryError, json.JSONDecodeError, RecursionError) as error:
         return Unparsed(str(error))
+    finally:
+        lib.pg_query_free_plpgsql_parse_result(result)
+
+
+def _body(found: str) -> object:
+    """The tree of the body. The list of variables before it is no valid JSON for trigger functions: stepped over."""
+    start = found.find(_ACTION)
+    return json.JSONDecoder().raw_decode(found, start + len(_ACTION_KEY))[0] if start >= 0 else None
 
 
 def _embedded(value: object, line: int) -> Iterator[Embedded]:

@@ -167,6 +167,21 @@ def test_function_bodies(sql):
     assert (update.kind, update.nested) == (Act.UPDATE, True)
 
 
+def test_trigger_functions():
+    body = "BEGIN NEW.a := 1; UPDATE u SET b = NEW.a; RETURN NEW; END"
+    sql = f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
+    assert kinds(sql) == [Act.CREATE_FUNCTION, Act.UPDATE]
+
+
+def test_what_can_be_recognised_of_a_body_that_is_refused():
+    body = """DECLARE x other.kind; BEGIN
+        y := 3; IF y > 1 THEN ALTER TABLE t ADD a int; ELSE DELETE FROM t; END IF;
+        FOR y IN SELECT 1 LOOP EXECUTE 'DROP TABLE ' || 'u' USING y; PERFORM g(); END LOOP; END"""
+    found = actions(f"DO $$ {body} $$")
+    assert [a.kind for a in found] == [Act.DO, Act.DYNAMIC, Act.ADD_COLUMN, Act.DELETE, Act.DROP_TABLE, Act.SELECT]
+    assert found[1].has("unread")
+
+
 def test_a_body_nobody_reads_is_dynamic():
     assert kinds("DO LANGUAGE plperl $$ spi_exec_query('DROP TABLE t') $$") == [Act.DO, Act.DYNAMIC]
 
