@@ -51,13 +51,14 @@ def test_the_truth_was_measured_on_the_files_as_they_are(major, part):
 
 @pytest.mark.parametrize("major", MAJORS)
 def test_the_truth_is_complete(major):
+    recorded, queries = corpus.read_truth(major), corpus.workload()
     for case in corpus.cases():
-        truth = corpus.read_truth(major)[case.name]
+        truth = recorded[case.name]
         statements = corpus.split(case.text)
         ran = truth["fails"]["statement"] if truth["fails"] else len(statements)
         assert len(truth["statements"]) == ran, case.name
         assert {s["verdict"] for s in truth["statements"]} <= VERDICTS
-        assert all(1 <= int(number) <= len(corpus.workload()) for number in truth["breaks"])
+        assert all(1 <= int(number) <= len(queries) for number in truth["breaks"])
 
 
 def test_the_corpus_has_every_kind_of_truth():
@@ -108,6 +109,7 @@ def test_every_recorded_statement_runs_on_the_loaded_database(loaded):
     assert not [r for r in truths.results(loaded, corpus.workload()) if isinstance(r, str)]
 
 
+@pytest.mark.slow
 def test_a_small_part_of_the_corpus_is_told_right(loaded, twin_cache, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(twin_cache))
     recorded = corpus.read_truth(15)
