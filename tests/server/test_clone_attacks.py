@@ -164,3 +164,23 @@ def assert_usable(clone, name):
     assert [s.state for s in seen.statements] == [RunState.RAN, RunState.RAN], (name, seen)
     assert {w.kind.value for w in seen.statements[0].work} == {"rewrite", "build_index"}, name
     clone.reset()
+
+
+def test_a_snapshot_is_no_attack_either(canary, twin_cache):
+    """Statistics of a domain are written by the superuser; its CHECK must not run then, and must be there after."""
+    trap = f"""
+        CREATE FUNCTION spring() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+            EXECUTE 'COPY (SELECT 1) TO PROGRAM ''cat >> {canary}/sprung'''; RETURN true;
+            EXCEPTION WHEN OTHERS THEN RETURN true; END $$;
+        CREATE DOMAIN d AS text; CREATE DOMAIN dd AS d; CREATE TABLE t (a d, b dd, c d[]);
+        INSERT INTO t SELECT i % 5, i % 5, ARRAY['x', 'y'] FROM generate_series(1, 1000) i;
+        ANALYZE;
+        ALTER DOMAIN d ADD CONSTRAINT trap CHECK (spring()) NOT VALID;
+    """
+    source = snapshot_from(binaries(), trap)
+    with open_clone(source, cache_dir=twin_cache) as clone:
+        assert list(canary.iterdir()) == []
+        assert [s.state for s in observe(clone, "ALTER DOMAIN d DROP CONSTRAINT trap").statements] == [RunState.RAN]
+        with clone.session("before") as session:
+            known = session.tell("SELECT count(*) FROM pg_statistic WHERE starelid = 't'::regclass").sets[0]
+    assert known == [] or known[0][0] == "3"
