@@ -50,6 +50,11 @@ class Bench:
     long_rows: int = 5_000
     queues: Mapping[QualifiedName, tuple[Queue, ...]] = field(default_factory=dict)
 
+    def is_big(self, work: Work) -> bool:
+        """Whether the work takes long; what the migration made itself is empty, what nobody knows is big."""
+        known = bool(self.sizes.catalog.tables)
+        return work.relation.existed and (not known or self.sizes.rows(work.relation) >= self.long_rows)
+
     def waiting(self, tables: Sequence[Blocked]) -> tuple[Queue, ...]:
         """Open transactions in front of the locks on these tables."""
         return tuple(q for blocked in tables for q in self.queues.get(blocked.table, ()))
@@ -101,7 +106,7 @@ def _judge(seen: StatementObservation, bench: Bench, found: ProbeAnswer | None) 
 
 
 def _effect(seen: StatementObservation, bench: Bench) -> StatementVerdict:
-    big = tuple(w for w in seen.work if bench.sizes.rows(w.relation) >= bench.long_rows)
+    big = tuple(w for w in seen.work if bench.is_big(w))
     slow = seen.milliseconds >= _SLOW_MS
     blocked = blocked_tables(seen.held, bench.sizes)
     impact = _impact(blocked, big, slow)

@@ -128,6 +128,15 @@ def test_a_statement_slow_on_empty_tables_holds_its_lock_as_long():
     assert found.duration.low == 5.0
 
 
+def test_without_any_catalog_a_table_counts_as_big_and_a_new_one_does_not():
+    bench = Bench(Sizes(Catalog(160000, "", ())), lambda w: None)
+    build = seen(held=[(rel(BIG), LockMode.SHARE)], work=[Work(WorkKind.BUILD_INDEX, rel(BIG), "i")])
+    assert verdict(build, bench).impact is Impact.LONG_BLOCKS_WRITES
+    new = rel(QualifiedName("public", "new"), existed=False)
+    made = seen(held=[(rel(BIG), LockMode.SHARE)], work=[Work(WorkKind.BUILD_INDEX, new, "i")])
+    assert verdict(made, bench).impact is Impact.BRIEF_LOCK
+
+
 def test_never_analyzed_tables_are_measured_by_their_file():
     table = Table(BIG, "r", (), pages=10_000, tuples=-1)
     bench = Bench(Sizes(Catalog(160000, "db", (table,))), lambda w: None)
