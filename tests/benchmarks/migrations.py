@@ -145,6 +145,19 @@ def table(heading, rows):
     print("\n".join(lines_of([heading, *rows])))
 
 
+def each_statement(measured, seen):
+    """Score of breaks and changes by recorded statement instead of by file."""
+    total = defaultdict(Score)
+    for case, truth in measured.items():
+        if truth["fails"]:
+            continue
+        for question, true in (("breaks", {int(n) for n in truth["breaks"]}), ("changes", set(truth["changes"]))):
+            said = getattr(seen[case], question)
+            for number in range(1, len(corpus.workload()) + 1):
+                total[question].add(number in true, number in said)
+    return total
+
+
 def show(title, total):
     rows = [[q, *total[q].cells(), "/".join(f"{g:.2f}" for g in GOALS[q])] for q in QUESTIONS if q in total]
     print(f"\n{title}")
@@ -200,6 +213,7 @@ def compare(dsn, major, part, asked, lines):
     seconds = time.perf_counter() - started
     total, classes, misses = score(truths, {c: tool_answer(seen[c], measured[c]) for c in cases})
     show(f"{title} — indexpilot ({seconds:.0f} s)", total)
+    show("the same by recorded statement", each_statement(measured, seen))
     verdict_table(measured, seen)
     if asked.classes:
         show_classes(classes)

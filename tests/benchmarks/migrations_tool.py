@@ -1,6 +1,7 @@
 """What ``schema-evolve check`` says of each case: in this process, or as the program that users run."""
 
 import json
+import re
 import sys
 import tempfile
 import time
@@ -19,12 +20,12 @@ WORKLOAD = corpus.FOLDER / "workload.sql"
 
 @dataclass(frozen=True)
 class Seen:
-    """``impacts`` by statement; ``breaks`` and ``changes`` are texts of recorded queries."""
+    """``impacts`` by statement; ``breaks`` and ``changes`` are numbers (from 1) of recorded statements."""
 
     impacts: tuple[str, ...]
     fails: bool
-    breaks: tuple[str, ...]
-    changes: tuple[str, ...]
+    breaks: frozenset[int]
+    changes: frozenset[int]
     note: str
 
 
@@ -68,7 +69,7 @@ def guarded(check, dsn, case):
         return found
     except Exception as error:  # noqa: BLE001 - whatever it is, the other cases are still asked
         print(f"{case.name}: {type(error).__name__}: {error}", file=sys.stderr)
-        return Seen((), False, (), (), f"CRASHED {type(error).__name__}: {error}")
+        return Seen((), False, frozenset(), frozenset(), f"CRASHED {type(error).__name__}: {error}")
 
 
 def in_process(dsn, case):
@@ -101,15 +102,27 @@ def by_process(dsn, case):
     report = result["files"][0]
     return seen(
         report["verdict"],
-        [(s["verdict"]["impact"], s["verdict"]["why"], s["verdict"]["work"]) for s in report["statements"]],
+        [(s["verdict"], s["why"], s["takes"]) for s in report["statements"]],
         [(t["status"], t["sql"], (t["error"] or {}).get("sqlstate", "")) for t in result["templates"]],
     )
 
 
 def seen(verdict, statements, templates):
-    breaks = tuple(f"{sql} ({state})" for status, sql, state in templates if status == "breaks")
-    changes = tuple(sql for status, sql, _ in templates if status == "columns_change")
+    numbers = {shape(text): number for number, text in enumerate(corpus.workload(), 1)}
+    broken = [(sql, state) for status, sql, state in templates if status == "breaks"]
+    changed = [sql for status, sql, _ in templates if status == "columns_change"]
     parts = [f"{n}: {impact} {why} {'; '.join(work)}".strip() for n, (impact, why, work) in enumerate(statements, 1)]
-    parts += [f"breaks {text}" for text in breaks] + [f"changes {text}" for text in changes]
-    impacts = tuple(impact for impact, _, _ in statements)
-    return Seen(impacts, verdict == "fails", breaks, changes, f"{verdict}: " + " | ".join(parts))
+    parts += [f"breaks {sql} ({state})" for sql, state in broken] + [f"changes {sql}" for sql in changed]
+    return Seen(
+        tuple(impact for impact, _, _ in statements),
+        verdict == "fails",
+        frozenset(numbers[shape(sql)] for sql, _ in broken),
+        frozenset(numbers[shape(sql)] for sql in changed),
+        f"{verdict}: " + " | ".join(parts),
+    )
+
+
+def shape(sql):
+    """What a statement and its template have in common: the words, without values, parentheses and casts."""
+    bare = re.sub(r"'(?:[^']|'')*'|\$\d+|\b\d+(\.\d+)?\b|\b(true|false|null)\b", "", sql, flags=re.I)
+    return re.sub(r"\s+as\s+|::\w+|[\s()]+", "", bare.lower())
