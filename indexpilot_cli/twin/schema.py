@@ -13,10 +13,14 @@ from indexpilot_cli.twin.values import NotModelled, SchemaObject, Snapshot
 
 # What only a superuser may create. Everything else is made by the role that plans, so that a snapshot
 # from elsewhere cannot do more on this machine than that role may.
-_SUPERUSER_KINDS = frozenset({"EXTENSION", "OPERATOR CLASS", "OPERATOR FAMILY", "CAST", "TYPE", "SHELL TYPE"})
+_NAME = r'(?:"(?:[^"]|"")+"|\w+)'
+_SUPERUSER_FORMS = {
+    "EXTENSION": re.compile(rf"CREATE EXTENSION (?:IF NOT EXISTS )?{_NAME}(?: WITH SCHEMA {_NAME})?;?", re.IGNORECASE),
+    "OPERATOR CLASS": re.compile(r"CREATE OPERATOR CLASS\s.*", re.IGNORECASE | re.DOTALL),
+    "OPERATOR FAMILY": re.compile(r"CREATE OPERATOR FAMILY\s.*", re.IGNORECASE | re.DOTALL),
+}
 _LEFT_OUT = frozenset({"FOREIGN DATA WRAPPER", "SERVER", "POLICY", "ROW SECURITY", "PROCEDURAL LANGUAGE", "TRANSFORM"})
 _ROUTINES = frozenset({"FUNCTION", "PROCEDURE"})
-_CREATES = re.compile(r"\s*CREATE\s", re.IGNORECASE)
 _STATEMENTS = re.compile(r";\n+(?=(?:ALTER|CREATE|SET|COMMENT|GRANT)\s)")
 _LANGUAGE = re.compile(r"\sLANGUAGE (\w+)(?=[\s;])")
 _BODY = re.compile(r"\n    AS .*\Z", re.DOTALL)
@@ -39,7 +43,7 @@ class Builder:
             self._leave_out(item)
         elif item.kind == "FOREIGN TABLE":
             self._stand_in_table(item, "an ordinary table of its size stands in")
-        elif item.kind in _SUPERUSER_KINDS:
+        elif item.kind in _SUPERUSER_FORMS:
             self._privileged(item)
         else:
             self._ordinary(item)
@@ -56,12 +60,9 @@ class Builder:
             self._note(item, error)
 
     def _privileged(self, item: SchemaObject) -> None:
-        # One statement that begins with CREATE: the extended protocol refuses a second one.
-        error: str | None = "not a CREATE statement"
-        if _CREATES.match(item.sql):
-            error = _try(self._planner, item.sql) if item.kind in ("TYPE", "SHELL TYPE") else "superuser"
-        if error is not None and _CREATES.match(item.sql):
-            error = _try_one(self._superuser, item.sql)
+        # Exactly one statement of this form: the extended protocol refuses a second one.
+        known = _SUPERUSER_FORMS[item.kind].fullmatch(item.sql.strip())
+        error = _try_one(self._superuser, item.sql) if known else f"not a statement that makes an {item.kind.lower()}"
         if error is not None:
             self._note(item, error)
 
