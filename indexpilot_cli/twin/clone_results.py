@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from indexpilot_cli.model.ddl_action import MigrationStatement
 from indexpilot_cli.model.observation import Lock, RunState, SqlError, StatementObservation, Work
-from indexpilot_cli.postgres.observe_wire import Answer
+from indexpilot_cli.postgres.observe_session import Answer
 from indexpilot_cli.twin.clone_work import messages_worth_keeping
 
 

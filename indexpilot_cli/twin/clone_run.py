@@ -20,7 +20,7 @@ from indexpilot_cli.model.observation import (
     WorkKind,
 )
 from indexpilot_cli.postgres.observe import Blind, State
-from indexpilot_cli.postgres.observe_wire import Answer
+from indexpilot_cli.postgres.observe_session import Answer
 from indexpilot_cli.twin.clone_changes import changes_between
 from indexpilot_cli.twin.clone_faults import Surroundings, excuse, is_missing, missing_role, refuses_transaction
 from indexpilot_cli.twin.clone_outside import outside_locks, unexecuted, vacuumed

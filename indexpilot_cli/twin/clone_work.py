@@ -11,7 +11,7 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import Lock, LockMode, Relation, Work, WorkKind
 from indexpilot_cli.postgres.catalog_objects import KnownObject
 from indexpilot_cli.postgres.observe import RelationState, State
-from indexpilot_cli.postgres.observe_wire import Message
+from indexpilot_cli.postgres.observe_session import Message
 
 _REWRITING = re.compile(r'rewriting table "(.*)"', re.DOTALL)
 _VERIFYING = re.compile(r'verifying table "(.*)"', re.DOTALL)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.observe_wire import Answer, Gone, Overrun, Watch, WireSession
+from indexpilot_cli.postgres.observe_session import Answer, Gone, Overrun, Watch, WatchedSession
 from indexpilot_cli.twin.sandbox import OWNER, PORT, Sandbox
 
 _PATIENCE = 2.0  # seconds a session has to obey
@@ -29,7 +29,7 @@ class UntrustedSession:
 
     def __init__(self, sandbox: Sandbox, database: str):
         self._sandbox = sandbox
-        self._wire = WireSession(sandbox.socket, PORT, OWNER, database, options=_OPTIONS)
+        self._wire = WatchedSession(sandbox.socket, PORT, OWNER, database, options=_OPTIONS)
         self.dead = False
 
     def __enter__(self) -> UntrustedSession:
