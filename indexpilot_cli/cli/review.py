@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.session import Session
     from indexpilot_cli.model.migration import CheckResult
     from indexpilot_cli.model.outcome import Outcome
-    from indexpilot_cli.model.requests import CheckRequest, WorkloadRequest
+    from indexpilot_cli.model.requests import WorkloadRequest
+    from indexpilot_cli.model.requests_evolve import CheckRequest
 
 _OLDEST = 13
 
@@ -21,7 +22,7 @@ _OLDEST = 13
 def check_request(session: Session, recorded: WorkloadRequest, **asked: Any) -> CheckRequest:
     """The request; limits come from the settings, where flags have gone already. Raises UsageError, RefusedError."""
     from indexpilot_cli.cli.requests import planner
-    from indexpilot_cli.model.requests import CheckRequest
+    from indexpilot_cli.model.requests_evolve import CheckRequest
 
     settings = session.settings.operational.schema_evolution
     if not settings.enabled:

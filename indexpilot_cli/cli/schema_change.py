@@ -62,7 +62,8 @@ class Run:
 
 def change(run: Run, kind: str, table: str, column: str, *, finish: bool = False, **asked: Any) -> int:
     """Show or carry out the operation (or the last part of an online one); the exit code."""
-    from indexpilot_cli.model.requests import ChangeRequest, WorkloadRequest
+    from indexpilot_cli.model.requests import WorkloadRequest
+    from indexpilot_cli.model.requests_evolve import ChangeRequest
     from indexpilot_cli.render.views.schema_change import question, view
     from indexpilot_cli.workflows import evolve_execute, evolve_finish
 
@@ -84,7 +85,7 @@ def take_back(run: Run, target: str | None, *, last: bool, fill: str | None, for
     """Show or go the way back; the exit code."""
     if bool(target) == last:
         raise UsageError("say which change to take back: M-… or --last", hint="indexpilot history")
-    from indexpilot_cli.model.requests import ChangeUndoRequest
+    from indexpilot_cli.model.requests_evolve import ChangeUndoRequest
     from indexpilot_cli.render.views.schema_change import undo_view
     from indexpilot_cli.workflows.evolve_rollback import run as workflow
 

@@ -13,7 +13,8 @@ from indexpilot_cli.host import place
 from indexpilot_cli.model.codec import to_json
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Silent
-from indexpilot_cli.model.requests import ChangeRequest, Connection, Record
+from indexpilot_cli.model.requests import Connection, Record
+from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult
 from indexpilot_cli.postgres.pool import pool_conninfo
 from indexpilot_cli.workflows import evolve_change, evolve_execute

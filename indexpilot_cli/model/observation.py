@@ -77,9 +77,9 @@ class WorkKind(StrEnum):
 class Work:
     """Work a statement did on a relation. ``relation`` is the table; ``index`` the index (re)built.
 
-    ``rebuilt`` marks an index that existed before. ``source`` is debug, relfilenode, scans, index (reached
-    through indexes only, as far as empty tables show), or rule when no server said it and a rule of the manual did. ``online`` says that it runs without a blocking lock held meanwhile
-    (CONCURRENTLY builds, waits between the phases).
+    ``rebuilt`` marks an index that existed before. ``source`` is debug, relfilenode, scans, index
+    (reached through indexes only), or rule when no server said it and a rule of the manual did. ``online`` says that
+    it runs without a blocking lock held meanwhile (CONCURRENTLY builds, waits between the phases).
     """
 
     kind: WorkKind

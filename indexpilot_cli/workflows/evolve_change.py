@@ -11,7 +11,7 @@ from indexpilot_cli.evolve.change_types import Classify, assignable, by_rules
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeChange
-from indexpilot_cli.model.requests import ChangeRequest
+from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import (
     Affected,
     ChangeKind,

@@ -9,7 +9,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import validate_change as checks
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeFacts
-from indexpilot_cli.model.requests import ChangeRequest
+from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, Problem
 from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.postgres.session import Session

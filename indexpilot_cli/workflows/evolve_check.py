@@ -16,7 +16,7 @@ from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.recommendation import Warn
-from indexpilot_cli.model.requests import CheckRequest
+from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.estimators import take_snapshot
 from indexpilot_cli.workflows.evolve_evidence import Evidence, ask_database

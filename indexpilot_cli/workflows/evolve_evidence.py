@@ -14,7 +14,7 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import MigrationObservation
 from indexpilot_cli.model.probe import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.requests import CheckRequest
+from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.workflows.source import Source
 
 _STRIDE = 1_000_000  # statements of several files become one run of numbers

@@ -17,7 +17,8 @@ from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.model.relation import RelationFacts
-from indexpilot_cli.model.requests import ApplyRequest, ChangeRequest
+from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
 from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import build, dependents, guard_facts, relation_facts

@@ -6,7 +6,7 @@ from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.requests import ChangeRequest
+from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeResult
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.workflows import evolve_execute_online as online

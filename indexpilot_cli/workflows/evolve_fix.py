@@ -13,7 +13,7 @@ from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Impact
 from indexpilot_cli.model.observation import MigrationObservation
 from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.requests import CheckRequest
+from indexpilot_cli.model.requests_evolve import CheckRequest
 
 if TYPE_CHECKING:
     from indexpilot_cli.twin.clone import Clone

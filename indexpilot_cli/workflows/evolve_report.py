@@ -11,7 +11,7 @@ from indexpilot_cli.model.ddl_action import Migration, MigrationStatement
 from indexpilot_cli.model.migration import FileReport, StatementReport, StatementVerdict, TemplateImpact
 from indexpilot_cli.model.observation import ChangeKind, MigrationObservation, StatementObservation
 from indexpilot_cli.model.probe import ProbeAnswer
-from indexpilot_cli.model.requests import CheckRequest
+from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.workflows.evolve_evidence import Evidence
 from indexpilot_cli.workflows.evolve_fix import Fixed
 

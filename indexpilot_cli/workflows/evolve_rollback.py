@@ -16,7 +16,8 @@ from indexpilot_cli.model.names import quote_identifier
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
-from indexpilot_cli.model.requests import SMALL_BYTES, ApplyRequest, ChangeUndoRequest
+from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.model.requests_evolve import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
 from indexpilot_cli.model.shadow import ShadowPlan
 from indexpilot_cli.postgres import build, guard_facts, relation_facts

@@ -18,7 +18,7 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import MigrationObservation, RunState
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.rehearsal import Priced, Rehearsed, Seen
-from indexpilot_cli.model.requests import CheckRequest
+from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.model.workload import FoldedWorkload
 from indexpilot_cli.workflows.evolve_fix import Fixed, fixed_files
 from indexpilot_cli.workflows.evolve_queries import Recorded, rehearsed

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexpilot_cli.model.progress import Silent
-from indexpilot_cli.model.requests import CheckRequest, Connection, Record, WorkloadRequest
+from indexpilot_cli.model.requests import Connection, Record, WorkloadRequest
+from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.model.workload import SourceKind
 from tests.benchmarks import migrations_corpus as corpus
 from tests.cli import process as program

@@ -9,7 +9,8 @@ import pytest
 
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.progress import Silent
-from indexpilot_cli.model.requests import ChangeRequest, ChangeUndoRequest, Connection, Record
+from indexpilot_cli.model.requests import Connection, Record
+from indexpilot_cli.model.requests_evolve import ChangeRequest, ChangeUndoRequest
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.binaries import installed, newest_program

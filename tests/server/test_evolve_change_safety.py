@@ -289,7 +289,8 @@ def test_before_init_only_previews(database):
 WORKER = """
 import sys
 from indexpilot_cli.model.progress import Silent
-from indexpilot_cli.model.requests import ChangeRequest, Connection
+from indexpilot_cli.model.requests import Connection
+from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.workflows import evolve_execute
 request = ChangeRequest("add_column", "public.plain", "x", Connection(sys.argv[1]), type="int", confirmed=True,
     default="(random() * 1e9)::int", not_null=True, execute=True, small_bytes=0, batch_pages=1)

@@ -1,0 +1,106 @@
+"""What ``schema-evolve`` asks of its workflows: files to review, columns to change, changes to take back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from indexpilot_cli.model.requests import Connection, PlannerRequest, Record, WorkloadRequest
+from indexpilot_cli.model.settings import BypassSettings, SafeguardSettings
+
+SMALL_BYTES = 8 * 1024**2  # a table that is read or written under a lock before anybody minds
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """Which migrations to review, and against what.
+
+    ``files`` are files, directories (their ``*.sql`` in order) or ``-``; ``git_diff`` adds the ``*.sql`` files that
+    differ from that revision. ``offline``: no server is asked and nothing runs, rules alone judge. ``server_version``
+    is a major version to run on. ``ignore`` are hazard ids. ``one_transaction``: the runner wraps each file.
+    ``probe_seconds`` bounds all probes of the real data together, ``run_seconds`` each file on the clone.
+    ``long_rows``: work on a smaller table is never called long.
+    """
+
+    files: tuple[str, ...] = ()
+    git_diff: str | None = None
+    connection: Connection = field(default_factory=Connection)
+    snapshot: str | None = None
+    offline: bool = False
+    server_version: int | None = None
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
+    ignore: tuple[str, ...] = ()
+    fail_on: str = "error"
+    exit_zero: bool = False
+    fix: bool = False
+    write_fix: bool = False
+    one_transaction: bool = False
+    probe_seconds: float = 20.0
+    run_seconds: float = 60.0
+    long_rows: int = 5_000
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """One change of one column. ``kind`` is add_column, drop_column, alter_type or rename_column.
+
+    ``table`` is a name as typed, ``column`` and ``new_name`` are taken literally. ``type``, ``default`` and ``using``
+    are SQL text; ``references`` is ``table (column)``. ``save`` keeps the values before a drop, in the table
+    ``save_to`` or one of our own. ``force`` lets indexes and constraints vanish. ``online``: a type change by a
+    shadow column whatever the size; tables up to ``small_bytes`` are rewritten in place otherwise. ``execute``
+    False is a preview. Timeouts are seconds; ``batch_pages`` are the pages of one batch of a backfill and
+    ``impact_seconds`` how long an impact analysis is believed.
+    """
+
+    kind: str
+    table: str
+    column: str
+    connection: Connection = field(default_factory=Connection)
+    type: str | None = None
+    default: str | None = None
+    not_null: bool = False
+    comment: str | None = None
+    unique: bool = False
+    references: str | None = None
+    using: str | None = None
+    new_name: str | None = None
+    save: bool = False
+    save_to: str | None = None
+    force: bool = False
+    online: bool = False
+    execute: bool = False
+    confirmed: bool = False
+    lock_timeout: float = 2.0
+    retries: int = 5
+    small_bytes: int = SMALL_BYTES
+    batch_pages: int = 256
+    impact_seconds: float = 300.0
+    window: str | None = None
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeUndoRequest:
+    """Take a schema change back: ``target`` is ``M-…``, None the newest. ``execute`` False is a preview.
+
+    ``fill`` is SQL text: the value of rows whose own was not saved.
+    """
+
+    connection: Connection = field(default_factory=Connection)
+    target: str | None = None
+    execute: bool = False
+    confirmed: bool = False
+    force: bool = False
+    fill: str | None = None
+    lock_timeout: float = 2.0
+    retries: int = 5
+    small_bytes: int = SMALL_BYTES
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    record: Record = field(default_factory=Record)
