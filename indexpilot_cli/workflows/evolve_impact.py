@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from enum import Enum
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.genome import FieldKey
@@ -222,8 +223,10 @@ def _query(
     uses = [u for u in template.uses if u.table == table.name]
     named = column is not None and any(column.name in _columns(u) for u in uses)
     whole = any(u.whole_row for u in uses)
-    if uses and column is not None and kind is ChangeKind.DROP and _positional(template, table, column):
-        return QueryAffected(template.id, template.text, template.calls, share, "breaks")
+    if uses and column is not None and kind in (ChangeKind.DROP, ChangeKind.RENAME):
+        inserted = _inserted(template, table, column)
+        if inserted is Place.NAMED or (inserted is Place.REACHED and kind is ChangeKind.DROP):
+            return QueryAffected(template.id, template.text, template.calls, share, "breaks")
     if not named and not (whole and kind is not ChangeKind.TYPE):
         return None
     changes = named and kind in (ChangeKind.DROP, ChangeKind.RENAME)
@@ -232,20 +235,29 @@ def _query(
     return QueryAffected(template.id, template.text, template.calls, share, effect, whole and not breaks)
 
 
-def _positional(template: QueryTemplate, table: RelationFacts, column: ColumnFacts) -> bool:
-    """Whether it is an INSERT without a column list whose values reach the column."""
+class Place(Enum):
+    """How an INSERT fills a column: by its name in the list, by a value at its place, or not at all."""
+
+    NAMED = "named"
+    REACHED = "reached"
+    LEFT = "left"
+
+
+def _inserted(template: QueryTemplate, table: RelationFacts, column: ColumnFacts) -> Place:
     from indexpilot_cli.workload.sqlast.text import Statement, parse
 
-    if template.kind is not StatementKind.INSERT:
-        return False
-    statement = parse(template.text)
-    if not isinstance(statement, Statement) or statement.node.children("cols"):
-        return False
+    statement = parse(template.text) if template.kind is StatementKind.INSERT else None
+    if not isinstance(statement, Statement):
+        return Place.LEFT
     select, target = statement.node.child("select_stmt"), statement.node.child("relation")
-    if select is None or target is None or target.text("relname") != table.name.name:
-        return False
+    if target is None or target.text("relname") != table.name.name:
+        return Place.LEFT
+    listed = statement.node.children("cols")
+    if listed:
+        return Place.NAMED if column.name in {item.text("name") for item in listed} else Place.LEFT
     place = [c.name for c in table.columns].index(column.name)
-    return any(len(row.children("items")) > place for row in select.children("values_lists"))
+    rows = select.children("values_lists") if select is not None else ()
+    return Place.REACHED if any(len(row.children("items")) > place for row in rows) else Place.LEFT
 
 
 def _explicitly(template: QueryTemplate, column: ColumnFacts | None) -> bool:

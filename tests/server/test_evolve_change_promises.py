@@ -86,6 +86,13 @@ def test_p1_values_without_names_break_too(plain):
     assert plain.preview("rename_column", "plain", "b", new_name="c", workload=asked).result.change.impact.queries == ()
 
 
+def test_p1_a_column_named_by_an_insert_breaks(plain):
+    asked = queries("INSERT INTO public.plain (a, b) VALUES (1, 2)", "INSERT INTO public.plain (a) VALUES (1)")
+    for kind, more in (("drop_column", {}), ("rename_column", {"new_name": "c"})):
+        found = plain.preview(kind, "plain", "b", workload=asked, **more).result.change.impact.queries
+        assert [(q.effect, "b" in q.text.split("VALUES")[0].split("(")[1]) for q in found] == [("breaks", True)]
+
+
 BAD = [
     (("add_column", "orders", ""), {"type": "int"}, "bad_name", 2),
     (("add_column", "orders", "x" * 64), {"type": "int"}, "name_too_long", 2),
