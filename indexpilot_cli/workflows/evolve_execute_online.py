@@ -17,23 +17,23 @@ from indexpilot_cli.model.schema_change import (
     Undo,
     UndoResult,
 )
-from indexpilot_cli.model.shadow import ShadowPlan, ShadowReport, ShadowRequest
+from indexpilot_cli.model.shadow import Pace, ShadowPlan, ShadowReport, ShadowRequest
 from indexpilot_cli.workflows import evolve_shadow, evolve_shadow_log
 from indexpilot_cli.workflows.apply_desk import Desk
 
 HOW = "shadow"
 _STEPS = (
-    ("add a second column and a trigger that keeps it in step", Span.BRIEF),
-    ("fill it in batches", Span.ONLINE),
-    ("build its indexes and prove its constraints beside the writers", Span.ONLINE),
-    ("swap the two columns", Span.BRIEF),
+    ("add a second column and a trigger that keeps it in step", Span.BRIEF, "ACCESS EXCLUSIVE"),
+    ("fill it in batches", Span.ONLINE, "ROW EXCLUSIVE"),
+    ("build its indexes and prove its constraints beside the writers", Span.ONLINE, "SHARE UPDATE EXCLUSIVE"),
+    ("swap the two columns", Span.BRIEF, "ACCESS EXCLUSIVE"),
 )
 _OUTCOMES = {"done": "done", "already_done": "done", "finished": "done", "interrupted": "partial", "failed": "failed"}
 
 
 def steps() -> tuple[Step, ...]:
     """What an online type change does, for people; its own log decides what is left to do."""
-    return tuple(Step(title, (), how=HOW, span=span) for title, span in _STEPS)
+    return tuple(Step(title, (), how=HOW, span=span, lock=lock) for title, span, lock in _STEPS)
 
 
 def way_back(column: str) -> Undo:
@@ -62,11 +62,11 @@ def open_change(desk: Desk, table: QualifiedName, column: str) -> SchemaChange |
 def perform(desk: Desk, request: ChangeRequest, shown: ChangeResult) -> ChangeResult:
     """Begin or go on."""
     change = shown.change
-    wanted = ShadowRequest(change.table, change.column, str(change.type), request.using)
+    wanted = ShadowRequest(change.table, change.column, str(change.type), request.using, pace=_pace(request))
     report = evolve_shadow.run_shadow(desk, wanted)
     outcome = _OUTCOMES[report.outcome]
     return ChangeResult(
-        change,
+        replace(change, notes=tuple(dict.fromkeys((*change.notes, *report.notes)))),
         outcome,
         tuple(_step(step, report, outcome) for step in change.steps),
         way_back(change.column),
@@ -79,9 +79,15 @@ def perform(desk: Desk, request: ChangeRequest, shown: ChangeResult) -> ChangeRe
     )
 
 
+def _pace(request: ChangeRequest) -> Pace:
+    """The usual pace, with shorter waits for locks where shorter ones are asked for: writers stand behind each."""
+    usual = Pace()
+    return replace(usual, lock_ms=min(usual.lock_ms, int(request.lock_timeout * 1000)))
+
+
 def take_back(desk: Desk, plan: ShadowPlan, number: int, *, execute: bool) -> UndoResult:
     """The column as it was, or what that would take. Raises RefusedError where there is no way back."""
-    steps = tuple(StepReport(title, "planned", (), span.value, "ACCESS EXCLUSIVE") for title, span in _back(plan))
+    steps = tuple(StepReport(title, "planned", (), span.value, lock) for title, span, lock in _back(plan))
     shown = UndoResult(number, ChangeKind.TYPE, plan.table, plan.column, "planned", Undo(()), steps)
     if not execute:
         return shown
@@ -132,9 +138,12 @@ def _as_change(plan: ShadowPlan) -> SchemaChange:
     )
 
 
-def _back(plan: ShadowPlan) -> tuple[tuple[str, Span], ...]:
+def _back(plan: ShadowPlan) -> tuple[tuple[str, Span, str], ...]:
     quoted = quote_identifier(plan.column)
-    return ((f"bring the old column of {quoted} up to date", Span.ONLINE), ("swap it back in", Span.BRIEF))
+    return (
+        (f"bring the old column of {quoted} up to date", Span.ONLINE, "ROW EXCLUSIVE"),
+        ("swap it back in", Span.BRIEF, "ACCESS EXCLUSIVE"),
+    )
 
 
 def _step(step: Step, report: ShadowReport, outcome: str) -> StepReport:
