@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
@@ -12,6 +13,7 @@ from indexpilot_cli.model.observation import MigrationObservation, StatementObse
 RowsRead = Callable[[str], Mapping[QualifiedName, float] | None]
 
 _DATA = frozenset({Act.SELECT, Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE})
+_LOOPS = re.compile(r"\b(?:loop|while|execute)\b", re.IGNORECASE)
 _WRITES = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE})
 _WALKS = frozenset({WorkKind.SCAN, WorkKind.MODIFY})
 
@@ -33,12 +35,26 @@ def _lighten(
 ) -> StatementObservation:
     if not any(w.kind in _WALKS for w in seen.work):
         return seen
-    found = _rows(written, rows_read)
-    if found is None:
+    parts = [a for a in written.actions if a.kind not in (Act.DO, Act.CALL)]
+    mixed = not all(a.kind in _DATA for a in parts)
+    found = _rows(parts, written, rows_read)
+    if found is None or (mixed and not _data_comes_first(written, parts)):
         return seen
-    targets = {a.table for a in written.actions if a.kind in _WRITES}
-    kept = tuple(_named(w, targets) for w in seen.work if w.kind not in _WALKS or _long(w, found, long_rows))
+    targets = {a.table for a in parts if a.kind in _WRITES}
+    kept = tuple(_named(w, targets) for w in seen.work if w.kind not in _WALKS or mixed or _long(w, found, long_rows))
+    if mixed:
+        kept = tuple(replace(w, online=True) if w.kind in _WALKS and _named_in(w, found) else w for w in kept)
     return replace(seen, work=kept)
+
+
+def _data_comes_first(written: MigrationStatement, parts: Sequence[Action]) -> bool:
+    """Whether a block without loops changes rows first and definitions after: then no lock of its own stands yet."""
+    kinds = [a.kind in _DATA for a in parts]
+    return kinds == sorted(kinds, reverse=True) and kinds[0] and not _LOOPS.search(written.sql)
+
+
+def _named_in(work: Work, found: Mapping[QualifiedName, float]) -> bool:
+    return (work.relation.table or work.relation.name) in found
 
 
 def _named(work: Work, targets: Collection[str | None]) -> Work:
@@ -47,19 +63,19 @@ def _named(work: Work, targets: Collection[str | None]) -> Work:
     return replace(work, kind=WorkKind.MODIFY) if writes else work
 
 
-def _rows(written: MigrationStatement, rows_read: RowsRead) -> Mapping[QualifiedName, float] | None:
-    """Rows read by all the statement's parts; None unless every one of them is data work that can be planned."""
-    parts = [a for a in written.actions if a.kind not in (Act.DO, Act.CALL)]
-    if not parts or not all(a.kind in _DATA for a in parts):
-        return None
+def _rows(
+    parts: Sequence[Action], written: MigrationStatement, rows_read: RowsRead
+) -> Mapping[QualifiedName, float] | None:
+    """Rows read by the parts that work on data; None unless there are some and all of them can be planned."""
+    data = [part for part in parts if part.kind in _DATA]
     total: dict[QualifiedName, float] = {}
-    for part in parts:
+    for part in data:
         rows = rows_read(_text(part, written))
         if rows is None:
             return None
         for table, count in rows.items():
             total[table] = total.get(table, 0.0) + count
-    return total
+    return total if data else None
 
 
 def _text(part: Action, written: MigrationStatement) -> str:

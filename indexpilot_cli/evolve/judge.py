@@ -26,6 +26,7 @@ from indexpilot_cli.model.probe import ProbeAnswer
 
 Timing = Callable[[Work], Duration | None]
 
+_LONG = (Impact.LONG_BLOCKS_READS, Impact.LONG_BLOCKS_WRITES)
 _SLOW_MS = 1000.0  # a statement that takes longer than this on empty tables would hold its locks for that long
 _VERBS = {
     WorkKind.REWRITE: "rewrites",
@@ -107,31 +108,45 @@ def _judge(seen: StatementObservation, bench: Bench, found: ProbeAnswer | None) 
 
 def _effect(seen: StatementObservation, bench: Bench) -> StatementVerdict:
     big = tuple(w for w in seen.work if bench.is_big(w))
-    slow = seen.milliseconds >= _SLOW_MS
-    blocked = blocked_tables(seen.held, bench.sizes)
-    impact = _impact(blocked, big, slow)
+    slow = _slow(seen, bench)
+    held = blocked_tables(seen.held, bench.sizes)
+    # Work done before or beside the statement's own locks still stands under those the transaction had already.
+    beside = not slow and all(work.online for work in big)
+    under = blocked_tables(_held_before(seen), bench.sizes) if beside else held
+    impact = _impact(under, held, long=bool(big or slow))
+    blocked = under if impact in _LONG else held
     at_work = big or (seen.work if impact is Impact.BRIEF_LOCK else ())
-    waiting = bench.waiting(blocked)
     return StatementVerdict(
         impact,
         blocked,
         tuple(_clause(w) for w in at_work),
         _time(at_work, bench, seen.milliseconds if slow else 0.0),
-        waiting,
+        bench.waiting(blocked),
         why=_why(impact, blocked, big, slow),
         certain=seen.state is RunState.RAN,
     )
 
 
-def _impact(blocked: Sequence[Blocked], big: Sequence[Work], slow: bool) -> Impact:
-    busy = slow or any(not work.online for work in big)
-    if busy and any(b.reads for b in blocked):
+def _slow(seen: StatementObservation, bench: Bench) -> str:
+    """What took the statement long although all tables are empty, as a clause; empty when nothing did."""
+    if (seen.rows or 0) >= bench.long_rows:
+        return f"makes {seen.rows:,} rows"
+    return "works for more than a second on empty tables" if seen.milliseconds >= _SLOW_MS else ""
+
+
+def _held_before(seen: StatementObservation) -> tuple[Lock, ...]:
+    taken = set(seen.locks)
+    return tuple(lock for lock in seen.held if lock not in taken)
+
+
+def _impact(under: Sequence[Blocked], held: Sequence[Blocked], *, long: bool) -> Impact:
+    if long and any(b.reads for b in under):
         return Impact.LONG_BLOCKS_READS
-    if busy and any(b.writes for b in blocked):
+    if long and under:
         return Impact.LONG_BLOCKS_WRITES
-    if big or slow:
+    if long:
         return Impact.LONG_ONLINE
-    return Impact.BRIEF_LOCK if blocked else Impact.NO_BLOCK
+    return Impact.BRIEF_LOCK if held else Impact.NO_BLOCK
 
 
 def blocked_tables(held: Sequence[Lock], sizes: Sizes) -> tuple[Blocked, ...]:
@@ -176,8 +191,8 @@ def _time(work: Sequence[Work], bench: Bench, milliseconds: float) -> Duration |
     return Duration(sum(p.low for p in parts), sum(p.high for p in parts), parts[0].basis)
 
 
-def _why(impact: Impact, blocked: Sequence[Blocked], big: Sequence[Work], slow: bool) -> str:
-    doing = ", ".join(dict.fromkeys(_clause(w) for w in big)) or ("works for more than a second" if slow else "")
+def _why(impact: Impact, blocked: Sequence[Blocked], big: Sequence[Work], slow: str) -> str:
+    doing = ", ".join(dict.fromkeys(_clause(w) for w in big)) or slow
     if impact is Impact.NO_BLOCK:
         return "takes no lock that anybody waits for"
     if impact is Impact.LONG_ONLINE:

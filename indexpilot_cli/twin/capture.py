@@ -76,6 +76,7 @@ def capture(
         missing=tuple(_missing(row) for row in unreadable),
         workload=workload,
         notes=notes,
+        roles=tuple(row.name for row in session.rows("SELECT rolname::text AS name FROM pg_roles ORDER BY 1")),
     )
 
 

@@ -124,7 +124,8 @@ class Clone:
     def _surroundings(self) -> Surroundings:
         missing = tuple(item.name for item in self.not_modelled if item.kind == "EXTENSION")
         stands = frozenset(item.name.rpartition(".")[2].strip('"') for item in self.not_modelled)
-        return Surroundings(missing, stands)
+        available = frozenset(extension.name for extension in self._snapshot.catalog.extensions)
+        return Surroundings(missing, stands, available, frozenset(self._snapshot.roles))
 
     def _restore(self, source: str) -> None:
         self._unmade = False

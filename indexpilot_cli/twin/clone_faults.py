@@ -15,6 +15,7 @@ _UNKNOWN_HERE = re.compile(
     re.DOTALL,
 )
 _EXTENSION = re.compile(r'extension ".*" (?:is not available|does not exist|must be installed)|required extension')
+_EXTENSION_NAME = re.compile(r'extension "([^"]*)"')
 _WRONG_KIND = re.compile(r'"(.*)" is not a (?:foreign table|materialized view|view)', re.DOTALL)
 _SETTING = re.compile(r"prepared transactions are disabled|wal_level|max_replication_slots|replication slots can only")
 _NOT_HERE = {
@@ -29,10 +30,16 @@ _MISSING = {"42883", "42704", "42P01", "42703", "3F000"}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the clone lacks: extensions it could not install, relations that only stand in for something else."""
+    """What the clone lacks: extensions it could not install, relations that only stand in for something else.
+
+    ``available`` are the extensions that the source could install and ``roles`` those it has, empty when nobody
+    knows.
+    """
 
     extensions: tuple[str, ...] = ()
     stand_ins: Collection[str] = frozenset()
+    available: Collection[str] = frozenset()
+    roles: Collection[str] = frozenset()
 
 
 def missing_role(error: SqlError) -> str | None:
@@ -54,6 +61,8 @@ def is_missing(error: SqlError) -> bool:
 def excuse(error: SqlError, text: str, around: Surroundings) -> str | None:
     """Why the error says nothing about production; None when production would answer the same."""
     state, message = error.sqlstate, error.message
+    if _lacks_it_too(error, around):
+        return None
     if state in _NOT_HERE:
         return _NOT_HERE[state].format(message=message)
     if state in _EMPTY or (state in ("23502", "22012") and _SUBSELECT.search(text)):
@@ -67,6 +76,12 @@ def excuse(error: SqlError, text: str, around: Surroundings) -> str | None:
     if state == "55000" and _SETTING.search(message):
         return f"the sandbox's server is set differently: {message}"
     return _excused_by_surroundings(error, around)
+
+
+def _lacks_it_too(error: SqlError, around: Surroundings) -> bool:
+    """Whether the error asks for an extension that the source does not have either."""
+    match = _EXTENSION_NAME.search(error.message) if _EXTENSION.search(error.message) else None
+    return bool(around.available) and match is not None and match[1] not in around.available
 
 
 def _excused_by_surroundings(error: SqlError, around: Surroundings) -> str | None:

@@ -30,6 +30,8 @@ from indexpilot_cli.twin.clone_work import locks_of, work_of
 from indexpilot_cli.twin.sandbox import Sandbox
 from indexpilot_cli.twin.sandbox_session import UntrustedSession
 
+# They mean nothing outside a transaction block, and the server says so only there.
+_BLOCK_ONLY = re.compile(r"\s*(lock|declare)\b", re.I)
 _CONTROL = re.compile(r"\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release)\b", re.I)
 _PREPARED = re.compile(r"\s*(?P<begin>prepare\s+transaction|(?:commit|rollback)\s+prepared)\b", re.I)
 _QUIET = re.compile(r"\s*(set|reset|show|discard)\b", re.I)
@@ -120,7 +122,11 @@ class Runner:
             return self._control(statement)
         if _QUIET.match(statement.sql):
             return self._plain(statement)
-        return self._alone(statement) if self._open is None else self._inside(statement)
+        if self._open is not None:
+            return self._inside(statement)
+        if _BLOCK_ONLY.match(statement.sql):
+            return self._outside(statement, self._next())
+        return self._alone(statement)
 
     def _control(self, statement: MigrationStatement) -> StatementObservation:
         was = self._open
@@ -299,10 +305,16 @@ class Runner:
 
     def _made_role(self, answer: Answer) -> bool:
         name = missing_role(answer.error) if answer.error else None
-        if name is None or len(self._roles) >= _MOST_ROLES or not self._sandbox.make_role(name):
+        if name is None or len(self._roles) >= _MOST_ROLES or self._is_nobody(name):
+            return False
+        if not self._sandbox.make_role(name):
             return False
         self._roles.append(name)
         return True
+
+    def _is_nobody(self, name: str) -> bool:
+        """Whether the source has no such role, and no statement that was not run can have made it."""
+        return bool(self._around.roles) and name not in self._around.roles and not self.unmade
 
     def _let_in(self, roles: Sequence[str]) -> None:
         """Let the roles own things in every schema, as somebody must have let them in production."""
@@ -348,4 +360,5 @@ class Runner:
         self._stopped = self._stopped or reason
 
     def _notes(self) -> tuple[str, ...]:
-        return tuple(f'role "{name}" was made for the review: nobody knows whether it exists' for name in self._roles)
+        unknown = [name for name in self._roles if name not in self._around.roles]
+        return tuple(f'role "{name}" was made for the review: nobody knows whether it exists' for name in unknown)

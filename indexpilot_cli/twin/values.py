@@ -104,7 +104,8 @@ class Snapshot:
 
     ``settings`` are the planner settings in force in the reading session; ``overrides`` are those of other
     roles and databases as (database or "", role or "", setting, value). ``collate`` and ``ctype`` are the
-    database's, ``provider`` c, i or b. ``missing`` names what the reading role could not see.
+    database's, ``provider`` c, i or b. ``missing`` names what the reading role could not see. ``roles`` are the
+    server's roles by name, empty when they were not read.
     """
 
     server: Server
@@ -124,6 +125,7 @@ class Snapshot:
     workload: Workload | None = None
     redacted: bool = False
     notes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
     format: int = FORMAT
 
     @property
@@ -134,7 +136,9 @@ class Snapshot:
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits of everything a twin is made of: not the time, the workload or usage counters."""
-        bare = replace(self, captured_at=datetime(1970, 1, 1), workload=None, notes=(), catalog=_shape(self.catalog))
+        bare = replace(
+            self, captured_at=datetime(1970, 1, 1), workload=None, notes=(), roles=(), catalog=_shape(self.catalog)
+        )
         data = to_json(bare)
         del data["captured_at"], data["server"]
         text = json.dumps([data, self.server.version_num], sort_keys=True, separators=(",", ":"))

@@ -150,6 +150,18 @@ def test_nothing_happens_to_the_database(check, shop):
         assert connection.execute("SELECT count(*) FROM orders").fetchone() == (60000,)
 
 
+def test_what_the_server_does_not_have_fails_there_too(check):
+    result = check(
+        "GRANT SELECT ON orders TO nobody_of_that_name;",
+        "CREATE EXTENSION no_such_thing;",
+        "LOCK TABLE orders;",
+        "BEGIN; LOCK TABLE orders; COMMIT;",
+    )
+    states = [f.statements[0].verdict.error.sqlstate for f in result.files[:3]]
+    assert states == ["42704", "0A000", "25P01"]
+    assert impacts(result, 3) == ["no_block", "brief_lock", "no_block"]
+
+
 def test_a_snapshot_will_do_and_statistics_tell_what_they_can(check, shop, tmp_path):
     path = tmp_path / "shop.snapshot"
     snapshot.run(

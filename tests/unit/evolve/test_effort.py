@@ -58,3 +58,13 @@ def test_statements_of_a_block_are_planned_one_by_one_and_added():
     block = (Action(Act.DO), Action(Act.UPDATE, nested=True, sql="a"), Action(Act.UPDATE, nested=True, sql="b"))
     assert kept(rows, *block) == (WALK,)
     assert asked == ["a", "b"]
+
+
+def test_a_block_that_changes_rows_before_it_locks_works_beside_its_lock():
+    update = Action(Act.UPDATE, table="t", nested=True, sql="a")
+    alter = Action(Act.SET_DEFAULT, table="t", nested=True, sql="b")
+    everything = {T: float("inf")}
+    (work,) = kept(lambda sql: everything, Action(Act.DO), update, alter)
+    assert (work.kind, work.online) == (WorkKind.MODIFY, True)
+    (work,) = kept(lambda sql: everything, Action(Act.DO), alter, update)
+    assert not work.online

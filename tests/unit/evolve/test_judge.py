@@ -113,6 +113,21 @@ def test_online_work_blocks_nobody():
     assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)], work=work)).impact is Impact.LONG_ONLINE
 
 
+def test_online_work_under_a_lock_of_an_earlier_statement_blocks():
+    lock = Lock(rel(SMALL), LockMode.ACCESS_EXCLUSIVE)
+    own = Lock(rel(BIG), LockMode.ACCESS_EXCLUSIVE)
+    work = (Work(WorkKind.MODIFY, rel(BIG), online=True),)
+    found = verdict(StatementObservation(0, RunState.RAN, 0, (own,), (lock, own), work))
+    assert (found.impact, [b.table for b in found.blocked]) == (Impact.LONG_BLOCKS_READS, [SMALL])
+
+
+def test_rows_made_out_of_nothing_take_their_time():
+    locked = [(rel(SMALL), LockMode.ACCESS_EXCLUSIVE)]
+    assert verdict(seen(held=locked, rows=200_000)).impact is Impact.LONG_BLOCKS_READS
+    assert verdict(seen(held=locked, rows=20)).impact is Impact.BRIEF_LOCK
+    assert verdict(seen(rows=200_000)).impact is Impact.LONG_ONLINE
+
+
 def test_a_refresh_beside_reads_is_online():
     view = QualifiedName("public", "mv")
     bench = Bench(Sizes(Catalog(160000, "db", (Table(view, "m", (), pages=900, tuples=90_000),))), lambda w: None)
