@@ -1,7 +1,10 @@
 """Migrations really run on the clone, statement by statement, as psql would run them."""
 
+from dataclasses import replace
+
 import pytest
 
+from indexpilot_cli.model.catalog import Extension
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import ChangeKind, LockMode, RunState, WorkKind
 from indexpilot_cli.workload.migration import read_migration
@@ -23,7 +26,11 @@ C, P = QualifiedName("public", "c"), QualifiedName("public", "p")
 
 @pytest.fixture(scope="module")
 def clone(twin_place):
-    with open_clone(snapshot_from(binaries(), SCHEMA), cache_dir=twin_place) as opened:
+    """The clone of a snapshot that does not tell the server's roles, with an extension this machine does not have."""
+    snapshot = snapshot_from(binaries(), SCHEMA)
+    extensions = (*snapshot.catalog.extensions, Extension("nothing_of_that_name", None, "1.0"))
+    snapshot = replace(snapshot, roles=(), catalog=replace(snapshot.catalog, extensions=extensions))
+    with open_clone(snapshot, cache_dir=twin_place) as opened:
         yield opened
 
 
