@@ -1,6 +1,7 @@
 """Shared fixtures. The environment is cleaned so that a developer's shell cannot change a result."""
 
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,10 @@ pytest_plugins = ["tests.servers", "tests.cli.changes"]
 
 _CLEAN = ("PG", "INDEXPILOT_", "DB_")
 _KEEP = ("INDEXPILOT_TEST_", "INDEXPILOT_PG_BINARIES")
+
+# Shells start background jobs with these ignored; a test that sends one would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
