@@ -18,6 +18,8 @@ from indexpilot_cli.execution.verify_verdict import (
 )
 
 LEAST_MS = 1.0  # a statement that loses less per call is not called slower: clocks are not that good
+SAME_BLOCKS = 0.02  # two runs that read the same pages, within this share, did about the same work
+SAME_WORK_SLOWER = 1.25  # then only this much more time is the index's: the machine alone makes up to that
 _DRIFT = (0.5, 2.0)  # a factor beyond is no change of load and not scaled away
 
 
@@ -62,7 +64,8 @@ class Compared:
 
 def judge_trial(before: Iterable[Timing], after: Iterable[Timing], controls: Iterable[str] = ()) -> Verification:
     """What two trials say: a template is slower when even its quickest run takes more than a tenth longer than the
-    quickest before, scaled by the controls. Blocks are told beside it: a nested loop may read fewer and take longer.
+    quickest before, scaled by the controls. Blocks may fall meanwhile: a nested loop may read fewer and take longer.
+    Where they are the same, only a quarter longer is not the machine's doing.
 
     ``controls`` are templates on untouched tables among the timings; they only tell how the machine changed.
     """
@@ -102,7 +105,7 @@ def _template(name: str, pairs: Sequence[tuple[Timing, Timing]], load: float) ->
     blocks = [sum(getattr(c, f) * c.share for c in compared) / weight for f in ("blocks_before", "blocks_after")]
     before, after = sums[0] * load, sums[1]
     effect = Effect.SAME
-    if any(_is_slower(c, load) for c in compared) and after > SLOWER * before:
+    if any(_is_slower(c, load) for c in compared) and after > _margin(*blocks) * before:
         effect = Effect.SLOWER
     elif after < before / SLOWER:
         effect = Effect.FASTER
@@ -111,7 +114,14 @@ def _template(name: str, pairs: Sequence[tuple[Timing, Timing]], load: float) ->
 
 
 def _is_slower(found: Compared, load: float) -> bool:
-    return found.after > SLOWER * found.before * load and found.after - found.before * load >= LEAST_MS
+    margin = _margin(found.blocks_before, found.blocks_after)
+    return found.after > margin * found.before * load and found.after - found.before * load >= LEAST_MS
+
+
+def _margin(blocks_before: float, blocks_after: float) -> float:
+    """How many times as long a statement may take before it counts as slower."""
+    same = abs(blocks_after - blocks_before) <= SAME_BLOCKS * max(blocks_before, 1.0)
+    return SAME_WORK_SLOWER if same else SLOWER
 
 
 def _compared(before: Timing, after: Timing) -> Compared | None:

@@ -30,6 +30,13 @@ def test_slower_beyond_noise_needs_no_blocks():
     assert answer.verdict is Word.REVERT
 
 
+def test_the_same_pages_in_a_little_more_time_are_the_machine():
+    before = [timing("q", 361, 365, 362, blocks=217_276)]
+    assert judge_trial(before, [timing("q", 422, 425, 430, blocks=217_796)]).verdict is not Word.REVERT
+    assert judge_trial(before, [timing("q", 422, 425, 430, blocks=190_000)]).verdict is Word.REVERT
+    assert judge_trial(before, [timing("q", 470, 475, 480, blocks=217_796)]).verdict is Word.REVERT
+
+
 def test_the_least_disturbed_run_counts():
     assert judge_trial([timing("q", 140, 102, 99)], [timing("q", 105, 190, 200)]).verdict is Word.NO_GAIN
     busy_before = judge_trial([timing("q", 100, 170, 160)], [timing("q", 130, 131, 129, blocks=10)])
