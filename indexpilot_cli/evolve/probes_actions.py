@@ -124,7 +124,7 @@ def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
         return
     if action.has("not_valid"):
         tables.pending[table, action.object or ""] = rule = _rule(action)
-        if kind == "check":
+        if kind in ("check", "foreign_key"):
             delta.pending.append(Need(kind, table, rule=rule, name=action.object))
         return
     if kind in ("primary_key", "not_null"):

@@ -57,7 +57,7 @@ class Need:
 
 @dataclass
 class Delta:
-    """Everything of one statement; ``pending`` are checks made NOT VALID: they bind only rows that are
+    """Everything of one statement; ``pending`` are checks and foreign keys made NOT VALID: they bind only rows that are
     written from now on. ``gone`` are tables it drops, ``dropped`` constraints and indexes.
     """
 
@@ -209,11 +209,16 @@ def _constraint(
 def _pending(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
     for change in changes:
         after = change.after if change.before is None else None
-        if after is None or after.kind != "constraint" or after.fact("contype") != "c" or after.table is None:
+        if (
+            after is None
+            or after.kind != "constraint"
+            or after.fact("contype") not in ("c", "f")
+            or after.table is None
+        ):
             continue
         rule = safe.rule(after.fact("definition") or after.definition)
         if rule is not None and not _binding(after) and after.fact("enforced") in ("true", "t", ""):
-            yield Need("check", after.table, rule=rule, name=after.path[-1])
+            yield Need(rule.kind, after.table, rule=rule, name=after.path[-1])
 
 
 def _binding(constraint: CatalogObject) -> bool:

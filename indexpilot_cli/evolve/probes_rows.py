@@ -254,6 +254,7 @@ def bind(need: Need, tables: Tables, *, validated: bool = True) -> None:
         columns = (rule.referenced_columns or probes_needs.primary_key(parent, tables)) if parent else ()
         if parent is not None and len(columns) == len(rule.columns):
             end = parent.origin or parent.name
-            tables.foreign_keys.append(ForeignKey(name, owner, rule.columns, end, columns, rule.on_delete))
+            key_rule = ForeignKey(name, owner, rule.columns, end, columns, rule.on_delete, validated=validated)
+            tables.foreign_keys.append(key_rule)
             if rule.deferrable:
                 tables.deferrable.add((owner, name))

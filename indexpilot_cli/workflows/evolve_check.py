@@ -21,6 +21,7 @@ from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.estimators import take_snapshot
 from indexpilot_cli.workflows.evolve_evidence import Evidence, ask_database
 from indexpilot_cli.workflows.evolve_files import MigrationFile, read_files
+from indexpilot_cli.workflows.evolve_inserts import broken_inserts
 from indexpilot_cli.workflows.evolve_queries import recorded_queries
 from indexpilot_cli.workflows.evolve_report import Reviewed, file_report
 from indexpilot_cli.workflows.evolve_run import Rehearsal, by_rules, rehearse
@@ -57,6 +58,7 @@ def run(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
         note.details(files=[m.path for m in migrations])
         seen = _rehearsed(source, migrations, request, progress)
         evidence = ask_database(source, migrations, seen.observations, request, progress)
+        seen = _with_inserts(seen, source, migrations, evidence)
         result = _reviewed(files, migrations, source.catalog, request, evidence, seen, begun)
         note.details(verdicts={file.path: file.verdict.value for file in result.files})
     return _outcome(result, source.server, note.warnings)
@@ -85,6 +87,17 @@ def _rehearsed(source: Source, migrations: Sequence[Migration], request: CheckRe
         if request.server_version is not None or error.code != "no_binaries":
             raise
         return by_rules(migrations, source.catalog, f"judged by rules: {error.message}")
+
+
+def _with_inserts(seen: Rehearsal, source: Source, migrations: Sequence[Migration], evidence: Evidence) -> Rehearsal:
+    """What only real rows tell of the recorded INSERTs, unless the files fail before anybody could run one."""
+    if any(answer.found for answers in evidence.answers.values() for answer in answers):
+        return seen
+    found = broken_inserts(source, migrations, seen.observations, seen.queries)
+    known = {t.template for t in seen.templates if t.status == "breaks"}
+    fresh = tuple(t for t in found if t.template not in known)
+    names = {t.template for t in fresh}
+    return replace(seen, templates=(*fresh, *(t for t in seen.templates if t.template not in names)))
 
 
 def _snapshot(source: Source, progress: Progress) -> Snapshot:

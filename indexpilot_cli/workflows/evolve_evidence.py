@@ -17,7 +17,7 @@ from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.workflows.source import Source
 
-_STRIDE = 1_000_000  # statements of several files become one run of numbers
+STRIDE = 1_000_000  # statements of several files become one run of numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _joined(
 ) -> tuple[Migration, MigrationObservation]:
     written, seen = [], []
     for position, (migration, observation) in enumerate(zip(migrations, observed, strict=True)):
-        base = position * _STRIDE
+        base = position * STRIDE
         written += [replace(s, number=base + s.number) for s in migration.statements]
         seen += [replace(s, number=base + s.number, transaction=base + s.transaction) for s in observation.statements]
     first = migrations[0]
@@ -86,7 +86,7 @@ def _joined(
 def _by_position(answers: Sequence[ProbeAnswer]) -> dict[int, tuple[ProbeAnswer, ...]]:
     found: dict[int, tuple[ProbeAnswer, ...]] = defaultdict(tuple)
     for answer in answers:
-        position, number = divmod(answer.probe.statement, _STRIDE)
+        position, number = divmod(answer.probe.statement, STRIDE)
         found[position] += (replace(answer, probe=replace(answer.probe, statement=number)),)
     return found
 

@@ -35,13 +35,14 @@ _REHEARSAL_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What running the files showed. ``fixes`` are safer files by position."""
+    """What running the files showed. ``fixes`` are safer files by position, ``queries`` what was rehearsed."""
 
     observations: tuple[MigrationObservation, ...] = ()
     templates: tuple[TemplateImpact, ...] = ()
     checked: int = 0
     not_checked: tuple[str, ...] = ()
     fixes: Mapping[int, Fixed] = field(default_factory=dict)
+    queries: tuple[Rehearsed, ...] = ()
 
     def templates_of(self, path: str) -> tuple[TemplateImpact, ...]:
         """The recorded queries that suffer from a file."""
@@ -86,9 +87,8 @@ def rehearse(
             observed = list(_lightened(plans, migrations, observed, request.long_rows))
             impacts, missed = _templates(stage, plans, recorded, migrations, observed, progress)
         fixes = fixed_files(clone, migrations, observed, snapshot.catalog, request, progress) if request.fix else {}
-        return Rehearsal(
-            tuple(observed), impacts, len(recorded.queries), (*clone.notes, *missed, *_unsaid(recorded)), fixes
-        )
+        notes = (*clone.notes, *missed, *_unsaid(recorded))
+        return Rehearsal(tuple(observed), impacts, len(recorded.queries), notes, fixes, recorded.queries)
 
 
 def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catalog) -> MigrationObservation:

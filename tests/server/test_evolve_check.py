@@ -129,6 +129,13 @@ def test_a_new_obligation_breaks_the_insert(check):
     assert statuses(check(file)) == {"insert:breaks"}
 
 
+def test_an_insert_whose_parent_row_goes_breaks(check):
+    assert statuses(check("TRUNCATE customers CASCADE;")) == {"insert:breaks"}
+    assert statuses(check("DELETE FROM orders WHERE customer_id = 9; DELETE FROM customers WHERE id = 9;")) == set()
+    new = "CREATE TABLE kinds (id int PRIMARY KEY); ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (customer_id)"
+    assert statuses(check(new + " REFERENCES kinds NOT VALID;")) == {"insert:breaks"}
+
+
 def test_files_build_on_one_another_and_blame_the_right_one(check):
     result = check("ALTER TABLE customers ADD COLUMN phone text;", "ALTER TABLE customers ALTER phone SET NOT NULL;")
     assert impacts(result, 1) == ["fails"]

@@ -1,0 +1,98 @@
+"""Recorded INSERTs that real rows decide: a parent row that the migrations delete, a key they make unique.
+
+On the empty clone no reference holds, so each INSERT is asked of the data as if it stood at the end of the files,
+and again as if it stood before them: what only fails afterwards is the migrations' doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.evolve.blame import blamed
+from indexpilot_cli.model.ddl_action import Act, Migration, MigrationStatement
+from indexpilot_cli.model.migration import TemplateImpact
+from indexpilot_cli.model.observation import MigrationObservation, RunState, SqlError
+from indexpilot_cli.model.probe import DataFacts, Probe, ProbeAnswer
+from indexpilot_cli.model.rehearsal import Rehearsed
+from indexpilot_cli.model.workload import PlanMode
+from indexpilot_cli.workflows.evolve_evidence import STRIDE, form_probes
+from indexpilot_cli.workflows.source import Source
+
+_MOST = 60  # INSERTs asked about
+_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A recorded INSERT with the questions that decide it."""
+
+    query: Rehearsed
+    statement: MigrationStatement
+    probes: tuple[Probe, ...]
+
+
+def broken_inserts(
+    source: Source,
+    migrations: Sequence[Migration],
+    observed: Sequence[MigrationObservation],
+    queries: Sequence[Rehearsed],
+) -> tuple[TemplateImpact, ...]:
+    """The INSERTs that fail on the real rows after the migrations and not before them."""
+    if source.session is None or any(s.state is RunState.FAILED for o in observed for s in o.statements):
+        return ()
+    from indexpilot_cli.postgres.probe import read_facts
+
+    facts = read_facts(source.session)
+    after = [_asked(source, migrations, observed, q, s, facts) for q, s in _inserts(queries)]
+    failing = [(asked, answer) for asked in after if (answer := _failing(source, asked)) is not None]
+    impacts = []
+    for asked, answer in failing:
+        if _failing(source, _asked(source, (), (), asked.query, asked.statement, facts)) is None:
+            error = SqlError(answer.probe.sqlstate, f"the data: {answer.probe.question}")
+            query = asked.query
+            impact = TemplateImpact(query.template, query.sql, "breaks", query.share, error)
+            impacts.append(blamed(impact, migrations, observed))
+    return tuple(impacts)
+
+
+def _inserts(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, MigrationStatement]]:
+    from indexpilot_cli.errors import UsageError
+    from indexpilot_cli.workload.migration import read_migration
+
+    found = 0
+    for query in queries:
+        for plannable in query.statements[:1]:
+            if plannable.mode is not PlanMode.LITERAL or found >= _MOST:
+                continue
+            try:
+                statements = read_migration(query.template, plannable.sql).statements
+            except UsageError:
+                continue
+            if len(statements) == 1 and statements[0].actions[0].kind is Act.INSERT:
+                found += 1
+                yield query, statements[0]
+
+
+def _asked(
+    source: Source,
+    migrations: Sequence[Migration],
+    observed: Sequence[MigrationObservation],
+    query: Rehearsed,
+    statement: MigrationStatement,
+    facts: DataFacts,
+) -> _Asked:
+    """The questions of one INSERT behind the files; only its own, not those of the files."""
+    last = Migration(query.template, "", (replace(statement, number=0),))
+    seen = MigrationObservation(query.template, "rules")
+    probes = form_probes((*migrations, last), (*observed, seen), source.catalog, facts)
+    own = len(migrations)
+    return _Asked(query, statement, tuple(p for p in probes if p.statement == own * STRIDE))
+
+
+def _failing(source: Source, asked: _Asked) -> ProbeAnswer | None:
+    from indexpilot_cli.postgres.probe import run_probes
+
+    assert source.session is not None
+    answers = run_probes(source.session, asked.probes, budget_seconds=_SECONDS)
+    return next((answer for answer in answers if answer.found), None)
