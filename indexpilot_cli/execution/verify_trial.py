@@ -18,7 +18,7 @@ from indexpilot_cli.execution.verify_verdict import (
 )
 
 LEAST_MS = 1.0  # a statement that loses less per call is not called slower: clocks are not that good
-SAME_BLOCKS = 0.02  # two runs that read the same pages, within this share, did about the same work
+SAME_BLOCKS = 0.005  # two runs that read the same pages, within this share, did the same work
 SAME_WORK_SLOWER = 1.25  # then only this much more time is the index's: the machine alone makes up to that
 _DRIFT = (0.5, 2.0)  # a factor beyond is no change of load and not scaled away
 

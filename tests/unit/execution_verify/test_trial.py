@@ -35,6 +35,7 @@ def test_the_same_pages_in_a_little_more_time_are_the_machine():
     assert judge_trial(before, [timing("q", 422, 425, 430, blocks=217_796)]).verdict is not Word.REVERT
     assert judge_trial(before, [timing("q", 422, 425, 430, blocks=190_000)]).verdict is Word.REVERT
     assert judge_trial(before, [timing("q", 470, 475, 480, blocks=217_796)]).verdict is Word.REVERT
+    assert judge_trial(before, [timing("q", 422, 425, 430, blocks=221_300)]).verdict is Word.REVERT
 
 
 def test_the_least_disturbed_run_counts():
