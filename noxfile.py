@@ -39,14 +39,15 @@ def completions(session: nox.Session) -> None:
         session.run("indexpilot", "completion", shell, "--output", str(Path("completions") / name))
 
 
-BENCHMARKS = ("startup", "selection", "scale")
+BENCHMARKS = ("startup", "selection", "scale", "migrations", "online_type_change")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Start-up, selection against Extend on TPC-H (needs a local PostgreSQL with HypoPG), and a thousand tables.
+    """Start-up, selection against Extend on TPC-H (needs a local PostgreSQL with HypoPG), a thousand tables, reviews of
+    a corpus of migrations beside squawk, an online type change under load.
 
-    Names after ``--`` choose: startup, selection, scale; twin_fidelity and trial want ``--dsn`` and are run by hand.
+    Names after ``--`` choose among them; twin_fidelity, trial and review_speed want ``--dsn`` and are run by hand.
     """
     session.install("-e", ".[dev]")
     for name in session.posargs or BENCHMARKS:
