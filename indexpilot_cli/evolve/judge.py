@@ -14,7 +14,6 @@ from indexpilot_cli.model.migration import Blocked, Duration, Impact, Queue, Sta
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import (
     Lock,
-    LockMode,
     MigrationObservation,
     RunState,
     SqlError,
@@ -201,9 +200,3 @@ def _why(impact: Impact, blocked: Sequence[Blocked], big: Sequence[Work], slow: 
     who = "reads and writes wait" if first.reads else "writes wait"
     lock = f"{first.mode.value} on {first.table}"
     return f"{doing} under {lock}: {who}" if doing else f"{lock} for a moment: {who}"
-
-
-def strongest(seen: StatementObservation) -> LockMode | None:
-    """The strongest lock a statement's transaction holds on what existed before, or None."""
-    modes = [lock.mode for lock in seen.held if lock.relation.existed]
-    return max(modes, key=lambda mode: mode.strength, default=None)

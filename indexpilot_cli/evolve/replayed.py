@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from indexpilot_cli.model.migration import TemplateImpact
 from indexpilot_cli.model.observation import SqlError
 from indexpilot_cli.model.rehearsal import Played, Priced, Seen
@@ -78,8 +76,3 @@ def _status(before: float | None, after: float | None) -> str | None:
 
 def _lost(before: Priced | None, dropped: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(before.indexes & dropped)) if before else ()
-
-
-def broken(impacts: Sequence[TemplateImpact]) -> tuple[TemplateImpact, ...]:
-    """Those that fail afterwards."""
-    return tuple(i for i in impacts if i.status == "breaks")

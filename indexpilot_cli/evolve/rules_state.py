@@ -9,8 +9,6 @@ from indexpilot_cli.model.ddl_action import Action
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import CatalogChange, Lock, LockMode, Relation, SqlError, Work, WorkKind
 
-SERIAL = frozenset(("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2"))
-
 
 @dataclass
 class Effect:

@@ -212,11 +212,6 @@ def _take_over(plan: ShadowPlan, side: Side, column: str, going: str) -> Iterato
     yield f"COMMENT ON COLUMN {plan.table}.{going} IS {quote_literal(tag(plan))}"
 
 
-def retired_indexes(plan: ShadowPlan, side: Side) -> tuple[QualifiedName, ...]:
-    """Names under which the side's indexes may still be there when its column is not in use."""
-    return tuple(QualifiedName(plan.table.schema, aside(index.name, side)) for index in plan.indexes)
-
-
 def retired_statistics(plan: ShadowPlan, side: Side) -> tuple[str, ...]:
     """Statements that remove the side's extended statistics while its column is not in use."""
     names = (QualifiedName(one.schema, aside(one.name, side)) for one in plan.statistics)

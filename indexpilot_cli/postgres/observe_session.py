@@ -69,7 +69,6 @@ class Answer:
     messages: list[Message] = field(default_factory=list)
     error: SqlError | None = None
     columns: tuple[tuple[str, int], ...] = ()
-    lost_messages: int = 0
     overrun: str | None = None
     milliseconds: float = 0.0
 
@@ -194,7 +193,6 @@ class WatchedSession:
     def _notice(self, result: PGresult) -> None:
         answer = self._answer
         if len(answer.messages) >= MOST_NOTICES:
-            answer.lost_messages += 1
             return
         level, code = _field(result, DiagnosticField.SEVERITY_NONLOCALIZED), _field(result, DiagnosticField.SQLSTATE)
         text = _field(result, DiagnosticField.MESSAGE_PRIMARY) or ""
