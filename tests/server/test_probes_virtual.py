@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.evolve.probes import probes
@@ -69,6 +69,9 @@ def small(pg):
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, others=ROWS, statements=st.lists(STATEMENTS, min_size=1, max_size=3))
 def test_the_table_is_foreseen(small, rows, others, statements):
+    # An UPDATE gives rows new places: which of several equal rows a ctid means after it is not foreseen.
+    updated = [number for number, text in enumerate(statements) if text.startswith("UPDATE")]
+    assume(not any("ctid" in text for text in statements[updated[0] + 1 :]) if updated else True)
     connection, catalog = small
     tables = Tables(catalog, SafeReader())
     migration = probing.migration(*statements)
