@@ -74,10 +74,7 @@ def worst(verdicts: Sequence[StatementVerdict]) -> Impact:
 
 def total(verdicts: Sequence[StatementVerdict]) -> Duration | None:
     """How long the work of all statements takes; None when none of them works on anything big."""
-    parts = [v.duration for v in verdicts if v.duration is not None]
-    if not parts:
-        return None
-    return Duration(sum(p.low for p in parts), sum(p.high for p in parts), parts[0].basis)
+    return _sum([v.duration for v in verdicts if v.duration is not None])
 
 
 def _found(number: int, probes: Sequence[ProbeAnswer]) -> ProbeAnswer | None:
@@ -185,6 +182,10 @@ def _time(work: Sequence[Work], bench: Bench, milliseconds: float) -> Duration |
     parts = [d for d in map(bench.timing, work) if d is not None]
     if milliseconds:
         parts.append(Duration(milliseconds / 1000, milliseconds / 1000, "measured on the clone"))
+    return _sum(parts)
+
+
+def _sum(parts: Sequence[Duration]) -> Duration | None:
     if not parts:
         return None
     return Duration(sum(p.low for p in parts), sum(p.high for p in parts), parts[0].basis)

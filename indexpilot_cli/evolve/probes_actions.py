@@ -10,7 +10,6 @@ from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.safe_sql import Key, Rule
 
-_SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 _KEYS = {"unique": "unique", "primary_key": "unique", "exclude": "exclude"}
 
 
@@ -59,7 +58,7 @@ def _add_column(action: Action, delta: Delta, tables: Tables) -> None:
         return
     generated = "stored" if action.has("generated_stored") else "virtual" if action.has("generated_virtual") else ""
     kind = action.type or "text"
-    serial = kind in _SERIAL or action.has("identity")
+    serial = action.has("serial") or action.has("identity")
     real = {"serial": "integer", "serial4": "integer", "bigserial": "bigint", "serial8": "bigint"}.get(kind, kind)
     text = action.expression or ""
     _shape(action, delta, tables).added.append(

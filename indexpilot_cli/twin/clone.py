@@ -98,18 +98,10 @@ class Clone:
         return UntrustedSession(self._sandbox, {"before": PRISTINE, "after": self.database}.get(which, which))
 
     def copy(self, which: str, name: str) -> tuple[str, Storage]:
-        """A new database like ``before`` or ``after`` for planning, and where its files are; nobody may be in it.
-
-        Relations that the twin knows have their full sizes, on ``before`` only: files of ``after`` are others.
-        """
+        """A new database like ``before``, ``after`` or one by name, and where its files are; nobody may be in it."""
         source = {"before": PRISTINE, "after": self.database}.get(which, which)
         oid = self._copy(source, name)
-        storage = LocalStorage(self._sandbox.data / "base" / str(oid))
-        if which == "before":
-            for file in self._sandbox.hydrated.files:
-                if file.pages:
-                    storage.write(file)
-        return name, storage
+        return name, LocalStorage(self._sandbox.data / "base" / str(oid))
 
     @property
     def sandbox(self) -> Sandbox:

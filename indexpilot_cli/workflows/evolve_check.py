@@ -93,7 +93,7 @@ def _with_inserts(seen: Rehearsal, source: Source, migrations: Sequence[Migratio
     """What only real rows tell of the recorded INSERTs, unless the files fail before anybody could run one."""
     if any(answer.found for answers in evidence.answers.values() for answer in answers):
         return seen
-    found = broken_inserts(source, migrations, seen.observations, seen.queries)
+    found = broken_inserts(source, migrations, seen.observations, seen.queries, evidence.facts)
     known = {t.template for t in seen.templates if t.status == "breaks"}
     fresh = tuple(t for t in found if t.template not in known)
     names = {t.template for t in fresh}

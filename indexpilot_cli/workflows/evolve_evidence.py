@@ -22,12 +22,16 @@ STRIDE = 1_000_000  # statements of several files become one run of numbers
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``answers`` by the file's position; ``queues`` are open transactions in front of each table's lock."""
+    """``answers`` by the file's position; ``queues`` are open transactions in front of each table's lock.
+
+    ``facts`` is what probes had to know of the database, None when it was not asked.
+    """
 
     answers: Mapping[int, tuple[ProbeAnswer, ...]] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
     queues: Mapping[QualifiedName, tuple[Queue, ...]] = field(default_factory=dict)
     not_checked: tuple[str, ...] = ()
+    facts: DataFacts | None = None
 
     def answers_of(self, position: int) -> tuple[ProbeAnswer, ...]:
         """What the data said to one file's statements."""
@@ -46,7 +50,8 @@ def ask_database(
 
     if source.session is None:
         return Evidence(_by_position(from_statistics(form_probes(migrations, observed, source.catalog))))
-    asked = form_probes(migrations, observed, source.catalog, read_facts(source.session))
+    facts = read_facts(source.session)
+    asked = form_probes(migrations, observed, source.catalog, facts)
     progress.stage("asking the data", len(asked))
     answers = run_probes(source.session, asked, budget_seconds=request.probe_seconds)
     try:
@@ -54,8 +59,9 @@ def ask_database(
     except UnreachableError:
         raise
     except IndexPilotError as error:
-        return Evidence(_by_position(answers), not_checked=(f"speed and open transactions: {error.message}",))
-    return Evidence(_by_position(answers), rates, queues)
+        missed = f"speed and open transactions: {error.message}"
+        return Evidence(_by_position(answers), not_checked=(missed,), facts=facts)
+    return Evidence(_by_position(answers), rates, queues, facts=facts)
 
 
 def form_probes(

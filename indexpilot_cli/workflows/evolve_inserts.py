@@ -37,13 +37,11 @@ def broken_inserts(
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
     queries: Sequence[Rehearsed],
+    facts: DataFacts | None,
 ) -> tuple[TemplateImpact, ...]:
     """The INSERTs that fail on the real rows after the migrations and not before them."""
     if source.session is None or any(s.state is RunState.FAILED for o in observed for s in o.statements):
         return ()
-    from indexpilot_cli.postgres.probe import read_facts
-
-    facts = read_facts(source.session)
     after = [_asked(source, migrations, observed, q, s, facts) for q, s in _inserts(queries)]
     failing = [(asked, answer) for asked in after if (answer := _failing(source, asked)) is not None]
     impacts = []
@@ -80,7 +78,7 @@ def _asked(
     observed: Sequence[MigrationObservation],
     query: Rehearsed,
     statement: MigrationStatement,
-    facts: DataFacts,
+    facts: DataFacts | None,
 ) -> _Asked:
     """The questions of one INSERT behind the files; only its own, not those of the files."""
     last = Migration(query.template, "", (replace(statement, number=0),))
