@@ -2,13 +2,12 @@
 
 IndexPilotError            1  bug, unless a subclass says otherwise
 ├── UsageError             2  bad flag, configuration, unreadable or unparsable input
-├── FindingsError          3  something to act on (only where the user asked for the code)
 ├── UnreachableError       4  connect, authentication, connection lost
 ├── PrerequisiteError      5  not initialised, privilege or extension missing, server too old
 ├── RefusedError           6  a guard said no, or the user did
-├── PartlyAppliedError     7  at least one mutation failed, others stand
-├── OutcomeUnknownError    8  connection lost in the middle, or done but not recorded
-└── RevertedError          9  verification took an index back
+└── OutcomeUnknownError    8  connection lost in the middle, or done but not recorded
+
+Exit codes 3 (something to act on), 7 (partly applied) and 9 (taken back) are results of a command, not errors.
 """
 
 from __future__ import annotations
@@ -40,13 +39,6 @@ class UsageError(IndexPilotError):
     default_code = "usage"
 
 
-class FindingsError(IndexPilotError):
-    """There is something to act on and the caller asked to be told by exit code."""
-
-    exit_code = 3
-    default_code = "findings"
-
-
 class UnreachableError(IndexPilotError):
     """The server cannot be reached, refuses us, or went away."""
 
@@ -68,22 +60,8 @@ class RefusedError(IndexPilotError):
     default_code = "refused"
 
 
-class PartlyAppliedError(IndexPilotError):
-    """At least one mutation failed while others stand."""
-
-    exit_code = 7
-    default_code = "partial"
-
-
 class OutcomeUnknownError(IndexPilotError):
     """The outcome could not be established or recorded; reconcile before going on."""
 
     exit_code = 8
     default_code = "unknown"
-
-
-class RevertedError(IndexPilotError):
-    """Verification took an index back."""
-
-    exit_code = 9
-    default_code = "reverted"

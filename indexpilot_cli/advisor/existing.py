@@ -1,9 +1,8 @@
-"""Existing indexes compared by structure: what covers what, what is double, what is needless."""
+"""Existing indexes compared by structure: what covers what."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from indexpilot_cli.advisor.normal import normal
 from indexpilot_cli.model.catalog import Index
@@ -12,26 +11,15 @@ from indexpilot_cli.model.index import BTREE, GIN, HASH, IndexDefinition, IndexK
 _UNORDERED = ("gin", "brin", "bloom")
 
 
-@dataclass(frozen=True, slots=True)
-class Redundancy:
-    """An index that another one makes needless. ``kind`` is duplicate, prefix or included."""
-
-    index: Index
-    by: Index
-    kind: str
-
-
-def covered_by(
-    definition: IndexDefinition, indexes: Iterable[Index], *, free: int = 0, partial_by_full: bool = True
-) -> Index | None:
+def covered_by(definition: IndexDefinition, indexes: Iterable[Index], *, free: int = 0) -> Index | None:
     """The first usable index that does all the definition would do, or None.
 
     B-tree keys must be a prefix of the index's, in the same directions or all reversed. ``free`` leading keys
-    are only compared for equality, so their order and directions do not matter. A partial index covers only a
-    definition with the same predicate; with ``partial_by_full`` an index without predicate covers that too.
+    are only compared for equality, so their order and directions do not matter. A definition with a predicate is
+    covered only by an index with the same one: a whole index is larger, and that may be what the partial one saves.
     """
     usable = (i for i in indexes if i.valid and i.ready and i.definition.table == definition.table)
-    return next((i for i in usable if covers(i.definition, definition, free, partial_by_full)), None)
+    return next((i for i in usable if covers(i.definition, definition, free, partial_by_full=False)), None)
 
 
 def invalid_twin(definition: IndexDefinition, indexes: Iterable[Index], *, free: int = 0) -> Index | None:
@@ -54,7 +42,10 @@ def same_structure(left: IndexDefinition, right: IndexDefinition) -> bool:
 
 
 def covers(index: IndexDefinition, wanted: IndexDefinition, free: int = 0, partial_by_full: bool = True) -> bool:
-    """Whether ``index`` serves every query that ``wanted`` serves (see covered_by)."""
+    """Whether ``index`` serves every query that ``wanted`` serves (see covered_by).
+
+    With ``partial_by_full`` an index without predicate serves what a partial one does.
+    """
     if wanted.unique and not _enforces(index, wanted):
         return False
     if (index.predicate is not None or not partial_by_full) and _predicate(index) != _predicate(wanted):
@@ -69,60 +60,6 @@ def covers(index: IndexDefinition, wanted: IndexDefinition, free: int = 0, parti
         return all(any(_serves(index, have, want) for have in index.keys) for want in wanted.keys)
     return len(index.keys) >= len(wanted.keys) and all(
         _bare(h) == _bare(w) for h, w in zip(index.keys, wanted.keys, strict=False)
-    )
-
-
-def duplicates(indexes: Sequence[Index]) -> tuple[tuple[Index, ...], ...]:
-    """Groups of two and more indexes with one structure; in each the one to keep stands first."""
-    groups: list[list[Index]] = []
-    for index in sorted(indexes, key=_worth, reverse=True):
-        for group in groups:
-            if same_structure(group[0].definition, index.definition):
-                group.append(index)
-                break
-        else:
-            groups.append([index])
-    return tuple(tuple(g) for g in groups if len(g) > 1)
-
-
-def redundant(indexes: Sequence[Index]) -> tuple[Redundancy, ...]:
-    """Indexes that could go because a kept one does all they do.
-
-    Never one that backs a constraint, is a replica identity or enforces uniqueness; nothing invalid is kept for.
-    """
-    doubles = {i.name: group[0] for group in duplicates(indexes) for i in group[1:]}
-    found: list[Redundancy] = []
-    for index in indexes:
-        if not _removable(index):
-            continue
-        if index.name in doubles:
-            found.append(Redundancy(index, doubles[index.name], "duplicate"))
-        else:
-            found.extend(_wider(index, indexes))
-    return tuple(found)
-
-
-def _wider(index: Index, indexes: Sequence[Index]) -> Iterator[Redundancy]:
-    if index.definition.unique:
-        return
-    others = [i for i in indexes if i.name != index.name and not same_structure(i.definition, index.definition)]
-    by = covered_by(index.definition, others, partial_by_full=False)
-    if by is not None:
-        longer = len(by.definition.keys) > len(index.definition.keys)
-        yield Redundancy(index, by, "prefix" if longer else "included")
-
-
-def _removable(index: Index) -> bool:
-    return not (index.primary or index.constraint or index.replica_identity or index.clustered)
-
-
-def _worth(index: Index) -> tuple[bool, bool, bool, bool, int]:
-    return (
-        index.primary,
-        index.constraint is not None or index.replica_identity,
-        index.valid and index.ready,
-        index.clustered,
-        index.scans or 0,
     )
 
 

@@ -102,11 +102,3 @@ def _streamed(limit: Node) -> Node | None:
     while node["Node Type"] in _PASSES_ROWS_ON and node.get("Plans"):
         node = node["Plans"][0]
     return node if node["Node Type"] in _INDEX_SCANS and "Filter" in node else None
-
-
-def rows_read(tree: Node, relation: str) -> float:
-    """Estimated rows that index and bitmap scans of a relation give, all of them together."""
-    kinds = {*_INDEX_SCANS, "Bitmap Heap Scan"}
-    return sum(
-        float(n["Plan Rows"]) for n in nodes(tree) if n["Node Type"] in kinds and n.get("Relation Name") == relation
-    )

@@ -9,8 +9,6 @@ from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_li
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeChange
 from indexpilot_cli.model.schema_change import Classified, Span, Step, Work
 
-AEL = "ACCESS EXCLUSIVE"
-
 
 def object_name(table: str, column: str, suffix: str, taken: Iterable[str] = ()) -> str:
     """``table_column_suffix`` in 63 bytes, as the server itself would call it, and not among ``taken``."""

@@ -12,7 +12,6 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import LockMode, Relation, WorkKind
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
-_SRE = LockMode.SHARE_ROW_EXCLUSIVE
 _SUE = LockMode.SHARE_UPDATE_EXCLUSIVE
 _EQUALS = re.compile(r"(?<![\w.])(?:[a-z_]\w*\.)?(?P<column>[a-z_]\w*)\s*(?:=|\bIN\b)", re.IGNORECASE)
 

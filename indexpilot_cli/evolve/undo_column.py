@@ -8,8 +8,6 @@ from itertools import groupby
 from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.relation import ColumnFacts, Grant, RelationFacts, SequenceFacts
 
-_IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
-
 
 def add_column(table: RelationFacts, column: ColumnFacts, saved: QualifiedName | None) -> Iterator[str]:
     """ADD COLUMN and, in order, everything that belongs to the column alone; constraints come later.

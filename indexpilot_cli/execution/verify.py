@@ -72,18 +72,6 @@ class Drift:
     templates: int = 0
 
 
-def moments(calls: float, mean: float, deviation: float) -> float:
-    """Σ calls·(sd² + mean²): what adds up over readings, so that a window's variance is a difference of two."""
-    return calls * (deviation**2 + mean**2)
-
-
-def window(template: str, before: tuple[float, float, float], after: tuple[float, float, float]) -> Window:
-    """The window between two readings, each (calls, total ms, moment); blocks stay unknown."""
-    calls, total, moment = (late - early for early, late in zip(before, after, strict=True))
-    mean = total / calls if calls > 0 else 0.0
-    return Window(template, calls, total, max(0.0, moment - calls * mean**2))
-
-
 def drift(controls: Sequence[Pair]) -> Drift:
     """The common change of load, from templates that the index cannot touch; 1 when there are none."""
     usable = [(b, a) for b, a in controls if _enough(b, a) and b.mean > 0 and a.mean > 0]

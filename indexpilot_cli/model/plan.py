@@ -21,7 +21,6 @@ class PlannedStatement:
     """
 
     total_cost: float
-    startup_cost: float = 0.0
     rows: float = 0.0
     hypothetical: frozenset[IndexDefinition] = frozenset()
     existing: frozenset[QualifiedName] = frozenset()

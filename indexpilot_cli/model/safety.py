@@ -132,8 +132,8 @@ class Build:
 class HostFacts:
     """This machine, measured. ``local``: the server runs on it, shown by ``proof``.
 
-    ``cpu_percent`` is None when it was not measured; ``disk_free`` and ``disk_total`` are bytes of the file system
-    the index goes to, None when it cannot be seen.
+    ``cpu_percent`` is None when it was not measured; ``disk_free`` is bytes of the file system the
+    index goes to, None when it cannot be seen.
     """
 
     local: bool
@@ -142,7 +142,6 @@ class HostFacts:
     cores: int | None = None
     disk_path: str | None = None
     disk_free: int | None = None
-    disk_total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,6 @@ class QueryTemplate:
 class FoldedWorkload:
     """Templates in order of weight, what was left out, and the loss of compression.
 
-    ``kept_share`` is the share of the workload's weight the templates carry before compression;
     ``compression_loss`` bounds the share of benefit potential that dropped templates held.
     """
 
@@ -236,7 +235,6 @@ class FoldedWorkload:
     source: SourceKind
     statements: int = 0
     total_ms: float | None = None
-    kept_share: float = 1.0
     compression_loss: float = 0.0
     since: datetime | None = None
     until: datetime | None = None

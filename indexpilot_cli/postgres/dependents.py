@@ -129,13 +129,6 @@ def is_volatile(session: Session, expression: str, type_text: str) -> bool:
     return "Filter" in plan
 
 
-def expression_type(session: Session, expression: str) -> str:
-    """The type of an expression without columns, by name; ``unknown`` is a bare literal."""
-    text = f"SELECT pg_catalog.format_type(pg_catalog.pg_typeof(({expression}))::oid, NULL) WHERE false"
-    session.rows(text)
-    return str(session.value(f"SELECT pg_catalog.pg_typeof(({expression}))::text"))
-
-
 def time_zone(session: Session) -> str:
     """The session's TimeZone."""
     return str(session.value("SELECT pg_catalog.current_setting('TimeZone')"))

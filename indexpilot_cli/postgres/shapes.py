@@ -95,7 +95,6 @@ def read_plan(plan: Node, names: PlanNames, *, keep_tree: bool = False) -> Plann
     used = tuple(_used(plan, names, None))
     return PlannedStatement(
         total_cost=float(plan["Total Cost"]),
-        startup_cost=float(plan["Startup Cost"]),
         rows=float(plan["Plan Rows"]),
         hypothetical=frozenset(index.definition for index in used if index.existing is None),
         existing=frozenset(index.existing for index in used if index.existing is not None),
@@ -106,7 +105,7 @@ def read_plan(plan: Node, names: PlanNames, *, keep_tree: bool = False) -> Plann
 
 def failed(error: str, *, tree: Node | None = None) -> PlannedStatement:
     """The answer for a statement without a plan."""
-    return PlannedStatement(total_cost=math.nan, startup_cost=math.nan, rows=math.nan, error=error, tree=tree)
+    return PlannedStatement(total_cost=math.nan, rows=math.nan, error=error, tree=tree)
 
 
 def constant_false(plan: Node) -> bool:

@@ -24,11 +24,6 @@ def get(name: str, version: int) -> str:
     return _text(_variants()[name][max(usable)])
 
 
-def names() -> tuple[str, ...]:
-    """Every question there is, sorted."""
-    return tuple(sorted(_variants()))
-
-
 @cache
 def _variants() -> dict[str, dict[int, str]]:
     found: dict[str, dict[int, str]] = {}

@@ -26,8 +26,7 @@ def measure(server: ServerFacts, *, cpu: bool = True) -> HostFacts:
     if proof is None:
         return HostFacts(False, "the server runs on another host, or in a container of its own")
     path = server.tablespace_path or server.data_directory
-    free, total = _space(path) if path else (None, None)
-    return HostFacts(True, proof, _load() if cpu else None, psutil.cpu_count(), path, free, total)
+    return HostFacts(True, proof, _load() if cpu else None, psutil.cpu_count(), path, _free(path) if path else None)
 
 
 def _proof(server: ServerFacts) -> str | None:
@@ -52,9 +51,8 @@ def _load() -> float:
     return percent if percent < SECOND_LOOK_PERCENT else min(percent, psutil.cpu_percent(SECOND_LOOK_SECONDS))
 
 
-def _space(path: str) -> tuple[int | None, int | None]:
+def _free(path: str) -> int | None:
     try:
-        usage = psutil.disk_usage(path)
+        return psutil.disk_usage(path).free
     except OSError:
-        return None, None
-    return usage.free, usage.total
+        return None

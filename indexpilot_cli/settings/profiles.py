@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-PROFILES = ("small", "oltp", "analytics")
-
 
 def profile_text(name: str) -> str:
-    """The YAML text of a profile of ``PROFILES``."""
+    """The YAML text of a shipped profile: small, oltp or analytics."""
     return (files("indexpilot_cli.settings") / "profiles" / f"{name}.yaml").read_text(encoding="utf-8")

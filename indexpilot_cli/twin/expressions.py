@@ -41,15 +41,6 @@ def expression_statistics(catalog: Catalog, definition: IndexDefinition, key: In
     return known if known is not None else _carried(table, key.expression)
 
 
-def unknown_expressions(catalog: Catalog, definition: IndexDefinition) -> tuple[str, ...]:
-    """The expressions among the keys for which the planner will have to assume."""
-    return tuple(
-        key.expression
-        for key in definition.keys
-        if key.expression is not None and expression_statistics(catalog, definition, key) is None
-    )
-
-
 def _analyzed(table: Table, expression: str) -> ColumnStatistics | None:
     """Statistics of an existing index with the same expression."""
     for index in table.indexes:

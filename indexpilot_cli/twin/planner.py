@@ -22,7 +22,7 @@ from indexpilot_cli.model.progress import Progress, Silent
 from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.twin.cluster import Cluster, open_cluster
-from indexpilot_cli.twin.expressions import expression_statistics, unknown_expressions
+from indexpilot_cli.twin.expressions import expression_statistics
 from indexpilot_cli.twin.guess import guess_size
 from indexpilot_cli.twin.layout import index_widths
 from indexpilot_cli.twin.scratch import ScratchHost, open_scratch
@@ -172,10 +172,6 @@ class TwinEstimator:
         if definition not in self._sizes and self.refuses(definition) is not None:
             return 0
         return self._sizes[definition].pages * BLOCK
-
-    def unknown_statistics(self, definition: IndexDefinition) -> bool:
-        """Whether the planner has to assume how selective an expression of the index is (0.5 % for equality)."""
-        return bool(unknown_expressions(self._catalog, definition))
 
     def parameter_types(self, sql: str) -> tuple[str, ...]:
         """Types of ``$1`` … in the statement as the server infers them.

@@ -6,7 +6,7 @@ written never stops a command: it becomes a warning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -97,17 +97,6 @@ def bookkeeping(
         _close(note, connection, note.mutation(kind, state, asked, error), asked)
         raise
     _close(note, connection, note.mutation(kind, DONE, asked, None), asked)
-
-
-def record_command(
-    connection: Connection, kind: MutationType, details: Mapping[str, Any] | None = None, record: Record | None = None
-) -> Warn | None:
-    """Write one DONE row; a warning when there is a log and it could not be written."""
-    asked = record or Record()
-    note = Note()
-    note.details(**(details or {}))
-    _close(note, connection, note.mutation(kind, DONE, asked, None), asked)
-    return note.warning
 
 
 def write(connection: Connection, mutation: Mutation) -> int | None:

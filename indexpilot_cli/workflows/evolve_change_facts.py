@@ -9,7 +9,6 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import validate_change as checks
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeFacts
-from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, Problem
 from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.postgres.session import Session
@@ -186,8 +185,3 @@ def error_of(problems: Sequence[Problem]) -> IndexPilotError:
     text = "; ".join(p.message for p in problems)
     hints = " | ".join(dict.fromkeys(p.hint for p in problems if p.hint))
     return classes.get(first.exit_code, UsageError)(text, hint=hints or None, code=first.code)
-
-
-def wants(request: ChangeRequest) -> ChangeKind:
-    """The kind of the request."""
-    return ChangeKind(request.kind)

@@ -41,16 +41,6 @@ _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve
 _LEFT = "the change could not be taken back yet: indexpilot schema-evolve rollback does it"
 
 
-def plan_shadow(desk: Desk, wanted: ShadowRequest) -> ShadowPlan:
-    """What the change takes and brings along; nothing is changed.
-
-    Raises UsageError (no such table, column or type; a bad expression) and RefusedError with all that is in the way.
-    """
-    op_id = str(uuid.uuid4())
-    with closing(desk.builder(op_id)) as session:
-        return make_plan(session, wanted, op_id)
-
-
 def run_shadow(desk: Desk, wanted: ShadowRequest) -> ShadowReport:
     """The column has the new type afterwards, or the report says why not; an open run of the same change goes on.
 
@@ -89,11 +79,6 @@ def rollback_shadow(desk: Desk, table: QualifiedName, column: str, pace: Pace | 
     run, session = _opened(desk, table, column, pace)
     with closing(session):
         return _guarded(run, began, lambda: _back(run, began))
-
-
-def open_changes(desk: Desk) -> tuple[ShadowPlan, ...]:
-    """Changes that are under way, or whose old column is still kept."""
-    return tuple(story.plan for story in log.stories(desk) if story.open)
 
 
 def _opened(desk: Desk, table: QualifiedName, column: str, pace: Pace | None) -> tuple[Run, Session]:

@@ -13,7 +13,6 @@ from indexpilot_cli.model.codec import to_json
 from indexpilot_cli.model.ddl import drop_index
 from indexpilot_cli.model.intent import Event, IndexFacts
 from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.postgres import build, guard_facts
@@ -36,31 +35,6 @@ def take_back(desk: Desk, event: Event, *, force: bool = False, reason: str = ""
         if found is None:
             return _gone(desk, event)
         check_droppable(event, found, force=force)
-        return _drop(desk, session, event, found, reason)
-
-
-def drop(desk: Desk, index: QualifiedName, *, reason: str) -> MutationReport:
-    """Drop an index, whoever made it, and keep all that is needed to bring it back; logged as DROP_INDEX.
-
-    Raises RefusedError when there is none, when something depends on it, or when another run holds the table.
-    """
-    with closing(desk.builder(str(uuid.uuid4()))) as session:
-        found = build.find_index(session, index)
-        if found is None:
-            raise RefusedError(f"there is no index {index}", code="index_missing")
-        take_lock(desk, session, found.relid, found.table.short)
-        event = Event(
-            op_id="",
-            type=MutationType.DROP_INDEX,
-            state=OperationState.INTENT,
-            table=found.table,
-            index=index,
-            relid=found.relid,
-            columns_fingerprint=build.columns_fingerprint(session, found.relid),
-            field=found.definition.keys[0].text if found.definition is not None else None,
-            details={"structure": to_json(found.definition)},
-        )
-        _check_needless(event, found)
         return _drop(desk, session, event, found, reason)
 
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 PLANNER = "planner"
 STATISTICS = "statistics"
-REPLAY = "replay"
 _GONE = frozenset({"done", "already_done"})
 
 

@@ -26,7 +26,6 @@ from indexpilot_cli.workload.sqlast import Node, Unparsed, bind, parse
 
 MAX_SAMPLES = 20
 _MAX_REMEMBERED = 200  # distinct samples of one template while folding
-WEIGHTS = ("time", "total", "calls", "mean", "io")
 
 
 @dataclass(slots=True)
@@ -92,7 +91,6 @@ def fold(
         source=workloads[0].source if workloads else SourceKind.SQL,
         statements=sum(len(w.statements) + len(w.skipped) for w in workloads),
         total_ms=sum(times) + sum(s.total_ms for s in skipped if s.reason != "compressed") if times else None,
-        kept_share=_share(kept, skipped),
         since=min((w.since for w in workloads if w.since), default=None),
         until=max((w.until for w in workloads if w.until), default=None),
         notes=tuple(dict.fromkeys(n for w in workloads for n in w.notes)),
@@ -194,13 +192,6 @@ def _too_small(template: QueryTemplate, min_calls: float, min_ms: float) -> str 
     if template.total_ms is not None and template.total_ms < min_ms:
         return f"under {min_ms:g} ms in total"
     return None
-
-
-def _share(kept: Sequence[QueryTemplate], skipped: Sequence[Skipped]) -> float:
-    timed = all(t.total_ms is not None for t in kept)
-    mine = sum((t.total_ms or 0.0) if timed else t.calls for t in kept)
-    others = sum(s.total_ms if timed else s.calls for s in skipped)
-    return mine / (mine + others) if mine + others > 0 else 1.0
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

@@ -46,17 +46,6 @@ def map_literals(text: str, change: Callable[[Literal], str | None]) -> str | Un
     return deparse(rewrite(statement.node, other))
 
 
-def literals(text: str) -> tuple[Literal, ...] | Unparsed:
-    """The literals that ``map_literals`` would ask about, in order."""
-    found: list[Literal] = []
-
-    def note(literal: Literal) -> None:
-        found.append(literal)
-
-    result = map_literals(text, note)
-    return result if isinstance(result, Unparsed) else tuple(sorted(found, key=lambda item: item.position))
-
-
 def _literal(node: Node, column: str | None) -> Literal | None:
     for field, key, kind in (("sval", "sval", "text"), ("fval", "fval", "float"), ("bsval", "bsval", "bits")):
         value = node.child(field)

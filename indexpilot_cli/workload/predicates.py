@@ -6,7 +6,7 @@ from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.workload import RelationUse
 from indexpilot_cli.workload.blocks import Blocks
 from indexpilot_cli.workload.scopes import Block, Scope
-from indexpilot_cli.workload.sqlast import Node, Statement, Unparsed, parse
+from indexpilot_cli.workload.sqlast import Node, Statement
 
 
 def relation_uses(statement: Statement | Node, catalog: Catalog) -> tuple[RelationUse, ...]:
@@ -20,9 +20,3 @@ def relation_uses(statement: Statement | Node, catalog: Catalog) -> tuple[Relati
     scope = Scope(Block(None), None, catalog, [])
     Blocks(node).statement(node, scope)
     return tuple(use.frozen() for use in scope.uses)
-
-
-def uses_of_text(text: str, catalog: Catalog) -> tuple[RelationUse, ...] | Unparsed:
-    """The same from SQL text, or why it does not parse."""
-    statement = parse(text)
-    return statement if isinstance(statement, Unparsed) else relation_uses(statement, catalog)

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.advisor.candidates import CandidateOptions, propose
 from indexpilot_cli.advisor.estimator import WhatIf
-from indexpilot_cli.advisor.selection import Limits
-from indexpilot_cli.advisor.selection.advise import select
+from indexpilot_cli.advisor.selection import Limits, advise
 from indexpilot_cli.model.candidate import Candidate
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.workload import (
@@ -126,7 +125,7 @@ class Bench:
         limits = Limits(
             budget_bytes=int(share * self.heap),
             calls=self.calls - len(templates),
-            min_benefit=0.005,
+            min_benefit=0.0,
             fewest_within=0.0,
             proof_rounds=0,
             protection=None,
@@ -134,7 +133,7 @@ class Bench:
         with self.planner() as estimator:
             before = estimator.calls
             begun = time.perf_counter()
-            found = select(templates, candidates, estimator, limits, sizes=self.sizes)
+            found = advise(templates, candidates, estimator, limits, sizes=self.sizes)
             seconds = time.perf_counter() - begun
             calls = estimator.calls - before
         chosen = found.definitions
@@ -142,12 +141,12 @@ class Bench:
             title,
             share,
             self.replanned(chosen),
-            found.predicted,
+            found.predicted / found.cost_before,
             calls,
             seconds,
             self.total(chosen),
             chosen,
-            found.lower,
+            None if found.bound.lower is None else found.bound.lower / found.cost_before,
         )
 
     def extend(self, share):

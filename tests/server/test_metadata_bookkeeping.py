@@ -9,7 +9,7 @@ from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres.metadata import migrations, mutations
 from indexpilot_cli.postgres.session import open_session
-from indexpilot_cli.workflows.bookkeeping import bookkeeping, record_command
+from indexpilot_cli.workflows.bookkeeping import bookkeeping
 
 ROWS = (
     "SELECT mutation_type, state, actor, details_json, sqlstate, error, table_name, schema_name"
@@ -139,14 +139,14 @@ def test_a_log_that_cannot_be_written_is_a_warning(prepared, connection):
     with bookkeeping(prepared, MutationType.DISCOVER) as note:
         pass
     assert note.warning is not None and note.warning.code == "not_recorded" and "state" in note.warning.message
-    assert record_command(prepared, MutationType.DISCOVER).code == "not_recorded"
 
 
 def test_a_locked_log_is_a_warning_within_seconds(prepared, connection, database):
     with psycopg.connect(database) as blocker:
         blocker.execute("LOCK TABLE indexpilot.mutation_log")
-        warning = record_command(prepared, MutationType.DISCOVER)
-    assert warning is not None and "lock" in warning.message
+        with bookkeeping(prepared, MutationType.DISCOVER) as note:
+            pass
+    assert note.warning is not None and "lock" in note.warning.message
 
 
 def test_unreachable_is_not_tried_twice(prepared, connection):
@@ -163,8 +163,3 @@ def test_the_connections_own_password_never_gets_in(prepared, connection):
         note.details(text=f"tried {secret} and failed", nested=[{"x": secret}])
     assert note.written == 1
     assert secret not in str(rows(connection))
-
-
-def test_record_command(prepared, connection):
-    assert record_command(prepared, MutationType.LIFECYCLE_RUN, {"a": 1}, RECORD) is None
-    assert rows(connection)[0][:2] == ("LIFECYCLE_RUN", "DONE")

@@ -12,8 +12,7 @@ from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.model.workload import Skipped
-from indexpilot_cli.postgres.metadata import explain_statistics, ignored, migrations, plans
-from indexpilot_cli.postgres.metadata.explain_statistics import ExplainCount
+from indexpilot_cli.postgres.metadata import migrations, plans
 from indexpilot_cli.postgres.session import open_session
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -127,27 +126,3 @@ def test_unknown_ids(session, typed):
     with pytest.raises(UsageError) as unknown:
         plans.find_recommendation(session, wrong)
     assert plan(1, "a").recommendations[0].id in unknown.value.hint
-
-
-def test_ignored_advice_expires(session):
-    now = datetime.now(UTC)
-    ignored.add(session, "R-1", "because password=geheim77", actor="ada")
-    ignored.add(session, "R-2", "later", until=now + timedelta(days=1))
-    ignored.add(session, "R-3", "was", until=now - timedelta(days=1))
-    assert {i.recommendation_id for i in ignored.listed(session)} == {"R-1", "R-2"}
-    assert {i.recommendation_id for i in ignored.listed(session, expired=True)} == {"R-1", "R-2", "R-3"}
-    assert all("geheim77" not in i.reason for i in ignored.listed(session))
-    ignored.add(session, "R-3", "again")
-    assert ignored.remove(session, "R-2") and not ignored.remove(session, "R-2")
-    assert {i.recommendation_id: i.reason for i in ignored.listed(session)}["R-3"] == "again"
-
-
-def test_explain_counts_add_up(session, database):
-    for _ in range(2):
-        with open_session(database, read_only=False) as own:
-            explain_statistics.add(own, ExplainCount("twin", "ok", 7, 1.5))
-            explain_statistics.add(own, ExplainCount("twin", "syntax", 3, 0.5))
-    totals = explain_statistics.totals(session)
-    assert totals == (ExplainCount("twin", "ok", 14, 3.0), ExplainCount("twin", "syntax", 6, 1.0))
-    assert explain_statistics.totals(session, days=1) == totals
-    assert explain_statistics.coverage(totals) == 0.7 and explain_statistics.coverage(()) is None

@@ -1,16 +1,21 @@
 """Taking back and bringing back: exactly, and never what is not ours or is needed."""
 
 import subprocess
+from contextlib import closing
 
 import psycopg
 import pytest
 
-from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model.codec import to_json
 from indexpilot_cli.model.index import IndexKey
+from indexpilot_cli.model.intent import Event
+from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import OperationKind
+from indexpilot_cli.model.operation import OperationKind, OperationState
 from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
+from indexpilot_cli.postgres import build
 from indexpilot_cli.twin.binaries import newest_program
 from indexpilot_cli.twin.server import new_home
 from indexpilot_cli.workflows import rollback_drop
@@ -171,8 +176,21 @@ def test_a_plan_tells_of_each_index_once_however_often_it_was_built(shop):
 
 
 def drop(dsn, name):
-    with open_desk(Connection(dsn), Record("tester", "1", "lifecycle"), Silent(), Stop()) as desk:
-        return rollback_drop.drop(desk, QualifiedName("public", name), reason="unused")
+    """Drop an index that is not ours the way our own are dropped, as a DROP_INDEX of nothing before it."""
+    record = Record("tester", "1", "lifecycle")
+    with open_desk(Connection(dsn), record, Silent(), Stop()) as desk, closing(desk.builder("drop")) as session:
+        found = build.find_index(session, QualifiedName("public", name))
+        event = Event(
+            op_id="",
+            type=MutationType.DROP_INDEX,
+            state=OperationState.INTENT,
+            table=found.table,
+            index=found.name,
+            relid=found.relid,
+            columns_fingerprint=build.columns_fingerprint(session, found.relid),
+            details={"structure": to_json(found.definition)},
+        )
+        return rollback_drop._drop(desk, session, event, found, "unused")
 
 
 def test_an_index_somebody_else_made_comes_back_with_all_it_had(shop, pg):
@@ -201,17 +219,3 @@ def test_an_index_somebody_else_made_comes_back_with_all_it_had(shop, pg):
             run_rollback(shop, last=True)  # a rollback is undone only when named
     finally:
         execute(shop, "DROP INDEX public.theirs", f'DROP TABLESPACE "{space}"')
-
-
-def test_what_is_needed_is_not_dropped(shop):
-    execute(
-        shop,
-        "CREATE UNIQUE INDEX theirs ON public.orders (id, customer_id)",
-        "ALTER TABLE public.orders ALTER customer_id SET NOT NULL",
-        "ALTER TABLE public.orders REPLICA IDENTITY USING INDEX theirs",
-    )
-    for name, code in (("theirs", "depended_on"), ("orders_pkey", "depended_on"), ("nothing", "index_missing")):
-        with pytest.raises(RefusedError) as raised:
-            drop(shop, name)
-        assert raised.value.code == code
-    assert look(shop).log == []

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -11,8 +12,10 @@ from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.model.shadow import ShadowRequest
 from indexpilot_cli.workflows import evolve_shadow
+from indexpilot_cli.workflows import evolve_shadow_log as log
 from indexpilot_cli.workflows.apply_desk import Limits, open_desk
 from indexpilot_cli.workflows.apply_signals import Stop
+from indexpilot_cli.workflows.evolve_shadow_plan import make_plan
 from tests.server.evolving_change import Ground, dump
 from tests.server.shadowing import migrated
 from tests.server.test_shadow_rollback import CALM, ITEMS, StopsAt, desk, items, rollback, run, stopped, values
@@ -111,17 +114,22 @@ def test_a_duplicate_of_the_new_type_takes_everything_back(ground):
     assert run(ground, "integer", using="v::integer").outcome == "done"
 
 
+def planned(opened, wanted):
+    with closing(opened.builder("op")) as session:
+        return make_plan(session, wanted, "op")
+
+
 def test_looking_changes_nothing(ground):
     items(ground, "default", "not null", "index", "constraint", "comment", "privilege")
     before = dump(ground.dsn)
     with desk(ground) as opened:
-        plan = evolve_shadow.plan_shadow(opened, ShadowRequest(ITEMS, "v", "bigint"))
+        plan = planned(opened, ShadowRequest(ITEMS, "v", "bigint"))
     assert plan.rewrites
     assert {i.name for i in plan.indexes} == {"items_v", "items_part", "items_uni", "v_u"}
     assert dump(ground.dsn) == before and states(ground) == []
     items(ground)
     with desk(ground) as opened:
-        assert not evolve_shadow.plan_shadow(opened, ShadowRequest(ITEMS, "note", "varchar")).rewrites
+        assert not planned(opened, ShadowRequest(ITEMS, "note", "varchar")).rewrites
 
 
 def test_the_users_triggers_do_not_run_for_the_filling_but_for_everybody_else(ground):
@@ -396,9 +404,9 @@ def test_the_same_again_is_no_work_and_another_change_is_refused(ground):
         run(ground, "numeric")
     assert caught.value.code == "other_change_open"
     with desk(ground) as opened:
-        assert [plan.column for plan in evolve_shadow.open_changes(opened)] == ["v"]
+        assert log.newest_open(opened, ITEMS, "v") is not None
         evolve_shadow.finish_shadow(opened, ITEMS, "v", CALM)
-        assert evolve_shadow.open_changes(opened) == ()
+        assert log.newest_open(opened, ITEMS, "v") is None
     assert run(ground).outcome == "already_done"
 
 

@@ -10,7 +10,8 @@ from indexpilot_cli.twin.binaries import installed
 from indexpilot_cli.twin.server import LocalServer, new_home
 from indexpilot_cli.workload.fold import fold
 from indexpilot_cli.workload.plannable import scenarios
-from indexpilot_cli.workload.predicates import uses_of_text
+from indexpilot_cli.workload.predicates import relation_uses
+from indexpilot_cli.workload.sqlast import parse
 from tests.servers import SETTINGS
 
 pytestmark = pytest.mark.server
@@ -183,7 +184,7 @@ def test_expressions_and_predicates_are_what_create_index_takes(database):
         with open_session(database) as session:
             catalog = read_catalog(session)
         for condition in EXPRESSIONS:
-            atom = uses_of_text(f"SELECT 1 FROM users WHERE {condition}", catalog)[0].atoms[0]
+            atom = relation_uses(parse(f"SELECT 1 FROM users WHERE {condition}"), catalog)[0].atoms[0]
             assert atom.expression is not None, condition
             method = "gin" if "to_tsvector" in atom.expression else "btree"
             made(connection, f"CREATE INDEX ON users USING {method} (({atom.expression}))")

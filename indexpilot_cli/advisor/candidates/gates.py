@@ -38,7 +38,7 @@ def notice(site: Site, draft: Draft) -> Rejection | None:
 
 
 def _covered(site: Site, draft: Draft) -> Rejection | None:
-    index = covered_by(draft.definition, site.table.indexes, free=draft.free, partial_by_full=False)
+    index = covered_by(draft.definition, site.table.indexes, free=draft.free)
     if index is None:
         return None
     same = same_structure(index.definition, draft.definition)

@@ -14,7 +14,7 @@ from indexpilot_cli.advisor.selection.problem import Problem, build
 from indexpilot_cli.advisor.selection.program import Row
 from indexpilot_cli.advisor.selection.reasons import Outcome, WhyNot
 from indexpilot_cli.advisor.selection.search import Found, Plan, Search
-from indexpilot_cli.advisor.selection.values import Draft, Limits, Selection
+from indexpilot_cli.advisor.selection.values import Limits, Selection
 from indexpilot_cli.model.candidate import Candidate
 from indexpilot_cli.model.index import IndexDefinition
 from indexpilot_cli.model.plan import PlannedStatement
@@ -50,29 +50,6 @@ def advise(
     outcome = Outcome(selection, search.program, limits, search.before_fewest & ~found.mask, pruned)
     why = WhyNot(ledger, outcome, stand_ins(problem.pool))
     return _selection(problem, search, found, ledger, selection, benefits, why, estimator)
-
-
-def select(
-    templates: Sequence[QueryTemplate],
-    candidates: Sequence[Candidate],
-    estimator: CostEstimator,
-    limits: Limits | None = None,
-    writes: WriteModel | None = None,
-    sizes: Mapping[IndexDefinition, int] | None = None,
-    progress: Progress | None = None,
-    clock: Callable[[], float] = lambda: 0.0,
-) -> Draft:
-    """Only the search of ``advise``: which indexes, at what objective, with what bound; ``min_benefit`` unused."""
-    limits, progress = limits or Limits(), progress or Silent()
-    problem, search = _begin(templates, candidates, estimator, limits, writes, sizes, progress, clock)
-    found, scale = search.run(), problem.program.scale
-    return Draft(
-        problem.pool.definitions(found.mask),
-        found.objective / scale,
-        found.predicted / scale,
-        None if found.lower is None else found.lower / scale,
-        problem.pricer.calls,
-    )
 
 
 def _begin(

@@ -93,16 +93,3 @@ class Selection:
     def definitions(self) -> frozenset[IndexDefinition]:
         """The chosen definitions."""
         return frozenset(c.candidate.definition for c in self.chosen)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What the search alone gives. ``objective``, ``predicted`` and ``lower`` (None: unproved) are relative to
-    the objective without new indexes.
-    """
-
-    definitions: frozenset[IndexDefinition]
-    objective: float
-    predicted: float
-    lower: float | None
-    calls: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 from dataclasses import dataclass
 
 import postgast
@@ -31,26 +32,15 @@ class Unparsed:
     column: int = 0
 
 
-def allow_depth() -> bool:
-    """Lift protobuf's nesting limit of 100 for this process; False where this build cannot."""
-    try:
+def allow_depth() -> None:
+    """Lift protobuf's nesting limit of 100 for this process, where this build can."""
+    with suppress(ImportError, AttributeError):
         from google._upb import _message
 
         _message.SetAllowOversizeProtos(True)
-    except (ImportError, AttributeError):
-        return False
-    return True
 
 
-def reads_deep_trees() -> bool:
-    """Whether a tree deeper than protobuf's ordinary limit is read (the self-test of ``allow_depth``)."""
-    try:
-        return len(postgast.parse("SELECT " + "+".join("a" * 200)).stmts) == 1
-    except DecodeError:
-        return False
-
-
-DEEP = allow_depth() and reads_deep_trees()
+allow_depth()
 
 
 def tree(text: str) -> Message | Unparsed:

@@ -32,11 +32,6 @@ class Statement:
     node: Node
     kind: StatementKind | None
 
-    @property
-    def utility(self) -> str | None:
-        """The node kind of a utility statement (``TransactionStmt``, ``CreateStmt`` …), else None."""
-        return None if self.kind else self.node.kind
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -65,11 +60,6 @@ def parse(text: str) -> Statement | Unparsed:
 
 def _several(text: str, offset: int) -> Unparsed:
     return Unparsed("more than one statement", "multiple", native.characters(text, offset) + 1)
-
-
-def is_single(text: str) -> bool:
-    """Whether the text is exactly one statement."""
-    return isinstance(parse(text), Statement)
 
 
 def split(text: str) -> tuple[Piece, ...]:

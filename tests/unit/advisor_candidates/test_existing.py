@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.advisor.existing import covered_by, duplicates, invalid_twin, redundant, same_structure
+from indexpilot_cli.advisor.existing import covered_by, covers, invalid_twin, same_structure
 from indexpilot_cli.advisor.expressions import parse
 from indexpilot_cli.advisor.normal import columns, conjuncts, normal
 from tests.unit.advisor_candidates.builders import definition, index
@@ -64,14 +64,14 @@ def test_free_keys_may_stand_in_any_order_and_direction():
     assert covered_by(wanted("a, c"), (existing,), free=2) is None
 
 
-def test_partial_needs_the_same_predicate_or_none():
+def test_partial_needs_the_same_predicate():
     partial = wanted("a", predicate="status = 'open' AND b IS NULL")
     same = have("a", predicate="(b IS NULL) AND ((status)::text = 'open'::text)")
     assert covered_by(partial, (same,)) is same
     assert covered_by(partial, (have("a", predicate="b IS NULL"),)) is None
     full = have("a")
-    assert covered_by(partial, (full,)) is full
-    assert covered_by(partial, (full,), partial_by_full=False) is None
+    assert covered_by(partial, (full,)) is None
+    assert covers(full.definition, partial)
 
 
 def test_include_and_unique():
@@ -98,35 +98,6 @@ def test_invalid_twin_is_found():
     broken = have("a, b", valid=False)
     assert invalid_twin(wanted("a"), (broken, have("c"))) is broken
     assert invalid_twin(wanted("a"), (have("a"),)) is None
-
-
-def test_duplicates_keep_the_constraint_first():
-    group = (have("a", "x"), have("a", "y", scans=5), have("b", "z"), have("a", "w", options=(("fillfactor", "70"),)))
-    (found,) = duplicates(group)
-    assert [i.name.name for i in found] == ["y", "x", "w"]
-    unique = (have("a", "x", unique=True), have("a", "y", unique=True, primary=True, constraint="p"))
-    assert duplicates(unique)[0][0].name.name == "y"
-
-
-def test_redundant_prefixes_but_never_constraints():
-    indexes = (
-        have("a", "short"),
-        have("a, b", "long"),
-        have("b", "other"),
-        have("a, b, c", "key", unique=True, constraint="u"),
-        have("a", "only", unique=True),
-        have("c", "partial", predicate="d > 1"),
-        have("c, d", "full"),
-        have("c, d", "replica", replica_identity=True),
-    )
-    found = {r.index.name.name: (r.by.name.name, r.kind) for r in redundant(indexes)}
-    assert set(found) == {"short", "long", "full"}
-    assert found["long"] == ("key", "prefix")
-    assert found["full"] == ("replica", "duplicate")
-
-
-def test_invalid_index_makes_nothing_redundant():
-    assert redundant((have("a", "short"), have("a, b", "long", valid=False))) == ()
 
 
 @pytest.mark.parametrize(

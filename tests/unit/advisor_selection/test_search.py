@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.advisor.maintenance import WriteCost, WriteModel
 from indexpilot_cli.advisor.selection import Limits, advise
-from indexpilot_cli.advisor.selection.advise import select
 from tests.unit.advisor_selection.model_planner import (
     ModelPlanner,
     brute_force,
@@ -28,31 +27,30 @@ FREE = {"protection": None, "fewest_within": 0.0, "min_benefit": 0.0}
 def choose(pool, ways, calls, sizes=None, writes=None, **limits):
     templates = [template(name, calls.get(name, 1.0), tables=(0, 1)) for name in ways]
     planner = ModelPlanner(ways)
-    draft = select(templates, [candidate(d) for d in pool], planner, Limits(**FREE | limits), writes, sizes)
-    return draft, planner
+    found = advise(templates, [candidate(d) for d in pool], planner, Limits(**FREE | limits), writes, sizes)
+    return found, planner
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_equals_brute_force(seed):
     pool, ways, sizes, calls = random_instance(seed, indexes=4 + seed % 9, statements=5)
     budget = sum(sizes.values()) * (0.2 + seed % 5 / 8)
-    draft, _ = choose(pool, ways, calls, sizes, budget_bytes=int(budget), proof_rounds=60)
+    found, _ = choose(pool, ways, calls, sizes, budget_bytes=int(budget), proof_rounds=60)
     best = brute_force_within(pool, ways, calls, sizes, int(budget))
-    now = workload_cost(ways, calls, frozenset())
-    assert workload_cost(ways, calls, draft.definitions) == pytest.approx(best, rel=1.1e-3)  # the search's own gap
-    assert draft.predicted == pytest.approx(draft.objective, rel=1e-9)
-    assert draft.lower is not None
-    assert draft.lower * now <= best * (1 + 1e-6)
-    assert sum(sizes[d] for d in draft.definitions) <= budget
+    assert workload_cost(ways, calls, found.definitions) == pytest.approx(best, rel=1.1e-3)  # the search's own gap
+    assert found.predicted == pytest.approx(found.cost_after, rel=1e-9)
+    assert found.bound.lower is not None
+    assert found.bound.lower <= best * (1 + 1e-6)
+    assert sum(sizes[d] for d in found.definitions) <= budget
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_write_costs_enter_the_objective(seed):
     pool, ways, sizes, calls = random_instance(seed)
     costs = {d: WriteCost(total_us=sizes[d] * 50.0) for d in pool}
-    draft, _ = choose(pool, ways, calls, writes=WriteModel(costs, us_per_unit=10.0), proof_rounds=60)
+    found, _ = choose(pool, ways, calls, writes=WriteModel(costs, us_per_unit=10.0), proof_rounds=60)
     best = brute_force(pool, ways, calls, lambda s: True, lambda s: sum(sizes[d] * 5.0 for d in s))
-    ours = workload_cost(ways, calls, draft.definitions) + sum(sizes[d] * 5.0 for d in draft.definitions)
+    ours = workload_cost(ways, calls, found.definitions) + sum(sizes[d] * 5.0 for d in found.definitions)
     assert ours == pytest.approx(best, rel=1.1e-3)
 
 
@@ -61,9 +59,9 @@ def test_write_costs_enter_the_objective(seed):
 def test_bound_never_exceeds_the_optimum_even_without_proof_rounds(seed):
     pool, ways, sizes, calls = random_instance(seed, indexes=7)
     budget = sum(sizes.values()) // 3
-    draft, _ = choose(pool, ways, calls, sizes, budget_bytes=budget, proof_rounds=seed % 3)
+    found, _ = choose(pool, ways, calls, sizes, budget_bytes=budget, proof_rounds=seed % 3)
     best = brute_force_within(pool, ways, calls, sizes, budget)
-    assert draft.lower * workload_cost(ways, calls, frozenset()) <= best * (1 + 1e-6)
+    assert found.bound.lower <= best * (1 + 1e-6)
 
 
 def two_good_indexes():
@@ -124,7 +122,7 @@ def test_regret_prefers_the_index_that_helps_every_class():
 
     def chosen(regret):
         limits = Limits(max_indexes=1, regret=regret, **FREE)
-        return select(templates, pool, ModelPlanner(ways), limits).definitions
+        return advise(templates, pool, ModelPlanner(ways), limits).definitions
 
     assert chosen(0.0) == {rare}  # 300 on the mean against 367
     ways["q-1.common"][2] = way(600, rare)
@@ -136,10 +134,10 @@ def test_calls_are_limited_and_the_answer_still_stands():
     pool, ways, sizes, calls = random_instance(5, indexes=12, statements=10)
     templates = [template(name, calls[name], tables=(0, 1)) for name in ways]
     planner = ModelPlanner(ways)
-    draft = select(templates, [candidate(d) for d in pool], planner, Limits(calls=30, **FREE), sizes=sizes)
-    assert planner.calls <= 30
-    assert draft.objective < 1.0
-    assert workload_cost(ways, calls, draft.definitions) < workload_cost(ways, calls, frozenset())
+    found = advise(templates, [candidate(d) for d in pool], planner, Limits(calls=30, **FREE), sizes=sizes)
+    assert found.calls <= 30
+    assert found.cost_after < found.cost_before
+    assert workload_cost(ways, calls, found.definitions) < workload_cost(ways, calls, frozenset())
 
 
 def test_time_is_limited():
@@ -148,9 +146,9 @@ def test_time_is_limited():
     templates = [template(name, tables=(0, 1)) for name in ways]
     planner = ModelPlanner(ways)
     limits = Limits(seconds=4, **FREE)
-    select(templates, [candidate(d) for d in pool], planner, limits, clock=lambda: float(next(ticks)))
+    advise(templates, [candidate(d) for d in pool], planner, limits, clock=lambda: float(next(ticks)))
     unlimited = ModelPlanner(ways)
-    select(templates, [candidate(d) for d in pool], unlimited, Limits(**FREE))
+    advise(templates, [candidate(d) for d in pool], unlimited, Limits(**FREE))
     assert planner.calls < unlimited.calls
 
 
@@ -170,7 +168,7 @@ def test_greedy_is_close_to_brute_force(seed, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     pool, ways, sizes, calls = random_instance(seed, indexes=8)
     budget = sum(sizes.values()) // 2
-    draft, _ = choose(pool, ways, calls, sizes, budget_bytes=budget)
+    found, _ = choose(pool, ways, calls, sizes, budget_bytes=budget)
     best = brute_force_within(pool, ways, calls, sizes, budget)
-    assert sum(sizes[d] for d in draft.definitions) <= budget
-    assert workload_cost(ways, calls, draft.definitions) <= best * 1.25
+    assert sum(sizes[d] for d in found.definitions) <= budget
+    assert workload_cost(ways, calls, found.definitions) <= best * 1.25

@@ -26,7 +26,7 @@ ORDERS = QualifiedName("public", "orders")
 NAMES = {7: ORDERS}
 GIB = 1 << 30
 SERVER = ServerFacts(NOW, "app", "shop", False, False, False, 4711, NOW, "/run/postgresql")
-HERE = HostFacts(True, "a process here", 10.0, 4, "/data", 100 * GIB, 200 * GIB)
+HERE = HostFacts(True, "a process here", 10.0, 4, "/data", 100 * GIB)
 AWAY = HostFacts(False, "elsewhere")
 TABLE = TableFacts(ORDERS, 7, bytes=GIB, indexes=2, owner="owner")
 

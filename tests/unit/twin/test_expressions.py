@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.twin.expressions import expression_statistics, unknown_expressions
+from indexpilot_cli.twin.expressions import expression_statistics
 from tests.unit.twin.samples import EMAIL, TABLE, catalog
 
 
@@ -27,12 +27,7 @@ def test_a_function_of_one_column_keeps_its_distinct_values(expression):
 )
 def test_otherwise_nothing_is_known(expression):
     assert known(expression) is None
-    assert unknown_expressions(catalog(), IndexDefinition(TABLE, (IndexKey(expression=expression),))) == (expression,)
 
 
 def test_the_days_of_a_timestamp_are_counted():
     assert known("date(seen)").n_distinct == known("(seen)::date").n_distinct == 366
-
-
-def test_plain_columns_need_no_statistics_of_their_own():
-    assert unknown_expressions(catalog(), IndexDefinition(TABLE, (IndexKey("email"),))) == ()

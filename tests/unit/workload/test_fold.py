@@ -107,7 +107,6 @@ def test_samples_are_real_and_bounded():
 def test_skipped(text, reason, detail):
     found = folded(observed(text, 3, 4.0), observed("SELECT * FROM orders", 1, 12.0))
     assert found.skipped == (Skipped(reason, text, detail, 3, 4.0),)
-    assert found.kept_share == pytest.approx(0.75)
     assert found.total_ms == pytest.approx(16.0)
 
 

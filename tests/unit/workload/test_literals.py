@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.workload.literals import Literal, literals, map_literals
+from indexpilot_cli.workload.literals import Literal, map_literals
 from indexpilot_cli.workload.sqlast import Unparsed
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
@@ -9,6 +9,13 @@ QUERY = (
     "SELECT extract(year FROM at), data->>'key' FROM t WHERE name = 'Ann' AND n IN (1, 2.5) AND x::varchar(10) = 'b' "
     "GROUP BY 1 ORDER BY 2 LIMIT 5"
 )
+
+
+def literals(text):
+    """What is asked about, in the order of the text."""
+    found = []
+    map_literals(text, found.append)
+    return tuple(sorted(found, key=lambda item: item.position))
 
 
 def test_values_are_found_with_their_columns():

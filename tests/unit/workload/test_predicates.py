@@ -3,14 +3,15 @@
 import pytest
 
 from indexpilot_cli.model.workload import AtomKind as K
-from indexpilot_cli.workload.predicates import uses_of_text
+from indexpilot_cli.workload.predicates import relation_uses
+from indexpilot_cli.workload.sqlast import Statement, parse
 from tests.unit.workload.shop import CATALOG
 
 
 def uses(text):
-    found = uses_of_text(text, CATALOG)
-    assert isinstance(found, tuple), found
-    return found
+    statement = parse(text)
+    assert isinstance(statement, Statement), statement
+    return relation_uses(statement, CATALOG)
 
 
 def use(text, alias):
@@ -319,5 +320,5 @@ def test_unknown_tables_do_not_hide_known_ones():
 
 
 def test_parse_failure_says_where():
-    found = uses_of_text("SELECT *\nFORM orders", CATALOG)
+    found = parse("SELECT *\nFORM orders")
     assert (found.reason, found.line, found.column) == ("unparsed", 2, 1)

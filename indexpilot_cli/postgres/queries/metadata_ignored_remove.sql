@@ -1,1 +1,0 @@
-DELETE FROM {schema}.ignored_advice WHERE recommendation_id = %(id)s
