@@ -16,6 +16,8 @@ class Verdict:
     transactions, wraparound, vacuum, approval, plan_fresh, direct_connection, writable, privileges.
     ``reason`` is a sentence with the numbers, ``origin`` the setting, catalog view or host fact it rests on.
     ``warning`` marks an answer that allows and still wants to be read; ``retry_at`` (UTC) says when it may differ.
+    ``forceable``: this no is a matter of judgement, not of safety, and ``--force`` overrules it; unless a guard says
+    so its no stands.
     """
 
     guard: str
@@ -25,3 +27,4 @@ class Verdict:
     warning: bool = False
     retry_at: datetime | None = None
     table: QualifiedName | None = None
+    forceable: bool = False

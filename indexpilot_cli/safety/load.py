@@ -28,7 +28,7 @@ def judge(
     pause = timedelta(seconds=settings.min_delay_seconds)
     if last is not None and now - last < pause:
         text = f"the last build began {(now - last).total_seconds():.0f} s ago, {pause.total_seconds():g} s are to pass"
-        return Verdict("cpu", False, text, f"{_KEY}.min_delay_seconds", retry_at=last + pause)
+        return Verdict("cpu", False, text, f"{_KEY}.min_delay_seconds", retry_at=last + pause, forceable=True)
     again = now + timedelta(seconds=settings.cooldown_seconds)
     if host.local and host.cpu_percent is not None:
         return _measured(settings, host, host.cpu_percent, again)
@@ -39,7 +39,7 @@ def _measured(settings: CpuThrottleSettings, host: HostFacts, cpu: float, again:
     text = f"CPU {cpu:.0f} % of {host.cores or 1} cores"
     if cpu > settings.cpu_threshold:
         reason = f"{text}, above {settings.cpu_threshold:g} %"
-        return Verdict("cpu", False, reason, f"{_KEY}.cpu_threshold", retry_at=again)
+        return Verdict("cpu", False, reason, f"{_KEY}.cpu_threshold", retry_at=again, forceable=True)
     return Verdict("cpu", True, text, f"this host ({host.proof})")
 
 
@@ -52,5 +52,5 @@ def _shown(settings: CpuThrottleSettings, server: ServerFacts, again: datetime, 
         f"max_parallel_workers is {cores}"
     )
     if share > settings.cpu_threshold * limits.remote_load_refuse:
-        return Verdict("cpu", False, text, "pg_stat_activity", retry_at=again)
+        return Verdict("cpu", False, text, "pg_stat_activity", retry_at=again, forceable=True)
     return Verdict("cpu", True, text, "pg_stat_activity", warning=share > settings.cpu_threshold)

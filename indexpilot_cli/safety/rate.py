@@ -61,7 +61,7 @@ def judge(
         return (Verdict("rate", True, "the rate limiter is off", f"{_KEY}.enabled"),)
     if builds is None:
         reason = "the log of builds cannot be read, so nobody knows how many there were"
-        return (Verdict("rate", False, reason, "mutation_log"),)
+        return (Verdict("rate", False, reason, "mutation_log", forceable=True),)
     times = [b.at for b in builds]
     everywhere = [
         _Limit("max_indexes_per_hour", "an hour", Bucket(settings.max_indexes_per_hour, HOUR)),
@@ -89,7 +89,7 @@ def _one(
     if tokens < _WHOLE:
         text = f"{_builds(recent)}{place} within {limit.words.split(' on')[0]}, the limit is {allowance}"
         again = limit.bucket.ready_at(times, now)
-        return Verdict("rate", False, text, origin, retry_at=again, table=table)
+        return Verdict("rate", False, text, origin, retry_at=again, table=table, forceable=True)
     room = int(tokens + 1 - _WHOLE)
     if room < wanted:
         text = f"room for {room} of {_builds(wanted)}{place} now, the limit is {allowance}"

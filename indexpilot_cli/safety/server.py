@@ -38,7 +38,7 @@ def replication(standbys: Sequence[StandbyFacts], limits: Limits = DEFAULT) -> V
     worst = max(standbys, key=lambda s: (_behind(s, limits), s.seconds or 0.0))
     text = f"standby {worst.name} is {_lag_text(worst)} behind"
     if _behind(worst, limits) >= 2:
-        return Verdict("replication", False, text, origin)
+        return Verdict("replication", False, text, origin, forceable=True)
     if hidden:
         text = f"the lag of {len(hidden)} of {len(standbys)} standbys is hidden from our role (pg_monitor sees it)"
         return Verdict("replication", True, text, origin, warning=True)

@@ -33,7 +33,7 @@ def budget(limit_bytes: int | None, targets: Sequence[Target], spent_bytes: int 
     total = spent_bytes + sum(t.size_bytes for t in targets)
     text = f"{size_text(total)} of {size_text(limit_bytes)}"
     if total > limit_bytes:
-        return Verdict("budget", False, f"the new indexes need {text} allowed", "advisor.budget")
+        return Verdict("budget", False, f"the new indexes need {text} allowed", "advisor.budget", forceable=True)
     return Verdict("budget", True, text, "advisor.budget")
 
 

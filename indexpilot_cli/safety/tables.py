@@ -94,7 +94,14 @@ def transactions(
     old = [t for t in waited if t.prepared or (t.seconds or 0.0) >= limits.transaction_refuse]
     if old:
         text = f"the build would wait for {_listed(old, tables)}"
-        return Verdict("transactions", False, text, origin, retry_at=now + timedelta(seconds=limits.transaction_refuse))
+        return Verdict(
+            "transactions",
+            False,
+            text,
+            origin,
+            retry_at=now + timedelta(seconds=limits.transaction_refuse),
+            forceable=True,
+        )
     slow = [t for t in waited if t.seconds is None or t.seconds >= limits.transaction_warn]
     if slow:
         return Verdict("transactions", True, f"the build may wait for {_listed(slow, tables)}", origin, warning=True)
@@ -138,4 +145,4 @@ def _vacuum(table: QualifiedName, fact: VacuumFacts) -> Verdict:
     phase = f", {fact.phase}" if fact.phase else ""
     end = " against wraparound" if fact.wraparound else ("; the build will cancel it" if gives_way else "")
     text = f"{kind} (pid {fact.pid}{phase}{since}) is working on {table.short}{end}"
-    return Verdict("vacuum", gives_way, text, "pg_stat_progress_vacuum", warning=gives_way, table=table)
+    return Verdict("vacuum", gives_way, text, "pg_stat_progress_vacuum", warning=gives_way, table=table, forceable=True)

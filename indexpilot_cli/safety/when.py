@@ -26,7 +26,7 @@ def judge(window: Window | None, origin: str, now: datetime, needed: timedelta =
         return Verdict("window", True, "no maintenance window is set", origin)
     opens = window.next_opening(now)
     if opens is None:
-        return Verdict("window", False, f"the window {window} does not open within a year", origin)
+        return Verdict("window", False, f"the window {window} does not open within a year", origin, forceable=True)
     if opens > now:
         return _closed(window, origin, now, opens)
     return _inside(window, origin, now, needed)
@@ -36,7 +36,7 @@ def _closed(window: Window, origin: str, now: datetime, opens: datetime) -> Verd
     day = window.skipped(now)
     why = f"has no minute on {day}, the clocks go forward over it" if day else f"is closed (now {_local(now, window)})"
     text = f"the window {window} {why}; it opens {_local(opens, window, date=True)}"
-    return Verdict("window", False, text, origin, retry_at=opens)
+    return Verdict("window", False, text, origin, retry_at=opens, forceable=True)
 
 
 def _inside(window: Window, origin: str, now: datetime, needed: timedelta) -> Verdict:
@@ -48,7 +48,7 @@ def _inside(window: Window, origin: str, now: datetime, needed: timedelta) -> Ve
             f"the window {window} closes in {_span(left)}; a build of about {_span(needed)} "
             f"starts only with {MARGIN:g} times that left"
         )
-        return Verdict("window", False, text, origin, retry_at=again)
+        return Verdict("window", False, text, origin, retry_at=again, forceable=True)
     return Verdict("window", True, f"window {window} (now {_local(now, window)}, open for {_span(left)})", origin)
 
 

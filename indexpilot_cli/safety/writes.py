@@ -47,7 +47,7 @@ def _count(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | Non
     most, room = settings.max_indexes_per_table, settings.max_indexes_per_table - load.existing
     if room < 1:
         text = f"{load.table.short} has {load.existing} indexes, {most} are allowed"
-        return Verdict(_GUARD, False, text, f"{_KEY}.max_indexes_per_table", table=load.table)
+        return Verdict(_GUARD, False, text, f"{_KEY}.max_indexes_per_table", table=load.table, forceable=True)
     if room < load.planned:
         text = f"{load.table.short} has {load.existing} indexes: room for {room} of {load.planned} more"
         return Verdict(_GUARD, True, text, f"{_KEY}.max_indexes_per_table", warning=True, table=load.table)

@@ -24,19 +24,6 @@ from indexpilot_cli.workflows import write_loads
 from indexpilot_cli.workflows.bypass_state import current_levels, note_emergency
 from indexpilot_cli.workflows.digest import schema_digest
 
-UNFORCEABLE = frozenset(
-    {
-        "bypass",
-        "direct_connection",
-        "writable",
-        "privileges",
-        "lock",
-        "approval",
-        "plan_fresh",
-        "disk",
-        "wraparound",
-    }
-)
 _WINDOW_KEY = "production_safeguards.maintenance_window"
 
 
@@ -128,8 +115,8 @@ def window_of(request: ApplyRequest) -> tuple[Window | None, str]:
 
 
 def refused(verdicts: Sequence[Verdict], *, force: bool = False) -> tuple[Verdict, ...]:
-    """The verdicts that stop the work. ``force`` overrides those that are a matter of judgement, not of safety."""
-    return tuple(v for v in verdicts if not v.allowed and not (force and v.guard not in UNFORCEABLE))
+    """The verdicts that stop the work. ``force`` overrides those whose guard says that it may be."""
+    return tuple(v for v in verdicts if not v.allowed and not (force and v.forceable))
 
 
 def _always(scene: _Scene) -> tuple[Verdict, ...]:
