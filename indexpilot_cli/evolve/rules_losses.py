@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.evolve.rules_review import Case, Review, name_of
-from indexpilot_cli.evolve.rules_words import count, listed
+from indexpilot_cli.evolve.rules_words import listed
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Impact, TemplateImpact
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import CatalogChange, ChangeKind, RunState
+from indexpilot_cli.model.units import count
 
 _SILENT = {"index": "W02", "constraint": "W03"}
 _RENAMES = {

@@ -6,32 +6,9 @@ import math
 import re
 from datetime import UTC, datetime
 
-DASH = "-"
-_SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
-_COUNTS = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
+from indexpilot_cli.model.units import DASH
+
 _AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-
-
-def size(value: float | None) -> str:
-    """``1.4 GB``, in 1024s."""
-    if value is None:
-        return DASH
-    for factor, unit in _SIZES:
-        if value >= factor:
-            return f"{value / factor:,.1f} {unit}"
-    return f"{value:.0f} B"
-
-
-def count(value: float | None) -> str:
-    """``48.2 M``, ``912 k``, ``1,204``."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    for factor, unit in _COUNTS:
-        if value >= factor:
-            return f"{value / factor:,.1f} {unit}"
-    if value >= 100_000:
-        return f"{value / 1000:.0f} k"
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 
 def milliseconds(value: float | None) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from indexpilot_cli.model import units
 from indexpilot_cli.model.safety import ServerFacts, StandbyFacts, TableFacts
 from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.safety.limits import DEFAULT, Limits
-from indexpilot_cli.safety.space import size_text
 
 
 def direct_connection(server: ServerFacts) -> Verdict:
@@ -54,7 +54,7 @@ def _behind(standby: StandbyFacts, limits: Limits) -> int:
 
 def _lag_text(standby: StandbyFacts) -> str:
     seconds = "" if standby.seconds is None else f"{standby.seconds:.1f} s"
-    size = "" if standby.bytes is None else size_text(standby.bytes)
+    size = "" if standby.bytes is None else units.size(standby.bytes)
     return " and ".join(part for part in (seconds, size) if part) or "an unknown time"
 
 

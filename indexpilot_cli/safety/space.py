@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.model.safety import HostFacts, Target
+from indexpilot_cli.model.units import size
 from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.safety.limits import DEFAULT, Limits
 
@@ -20,9 +21,9 @@ def disk(host: HostFacts, targets: Sequence[Target], limits: Limits = DEFAULT) -
         text = f"our role may not know the data directory ({needed_text(needed)} needed); only the budget counts"
         return Verdict("disk", True, text, "data_directory", warning=needed > limits.unseen_disk_warn)
     origin = f"file system of {host.disk_path}"
-    text = f"{size_text(host.disk_free)} free, {needed_text(needed)} needed"
+    text = f"{size(host.disk_free)} free, {needed_text(needed)} needed"
     if host.disk_free - needed < limits.reserve:
-        return Verdict("disk", False, f"{text} and {size_text(limits.reserve)} to stay free", origin)
+        return Verdict("disk", False, f"{text} and {size(limits.reserve)} to stay free", origin)
     return Verdict("disk", True, text, origin)
 
 
@@ -31,7 +32,7 @@ def budget(limit_bytes: int | None, targets: Sequence[Target], spent_bytes: int 
     if limit_bytes is None:
         return Verdict("budget", True, "no storage budget is set", "advisor.budget")
     total = spent_bytes + sum(t.size_bytes for t in targets)
-    text = f"{size_text(total)} of {size_text(limit_bytes)}"
+    text = f"{size(total)} of {size(limit_bytes)}"
     if total > limit_bytes:
         return Verdict("budget", False, f"the new indexes need {text} allowed", "advisor.budget", forceable=True)
     return Verdict("budget", True, text, "advisor.budget")
@@ -39,13 +40,4 @@ def budget(limit_bytes: int | None, targets: Sequence[Target], spent_bytes: int 
 
 def needed_text(needed: int) -> str:
     """The size, or that it is not known."""
-    return size_text(needed) if needed else "an unknown size"
-
-
-def size_text(size: float) -> str:
-    """``1.4 GB``, counted in 1024s as the server does."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 1024:
-            return f"{size:.0f} {unit}" if unit in ("B", "kB") else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TB"
+    return size(needed) if needed else "an unknown size"

@@ -9,6 +9,7 @@ from typing import Any
 
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.model.genome import GenomeField, feature_group
+from indexpilot_cli.model.units import size
 from indexpilot_cli.settings.schema_check import Checker, SchemaDefinition
 from indexpilot_cli.settings.schema_tree import (
     Malformed,
@@ -27,7 +28,7 @@ _READERS: dict[str, Callable[[str], Node]] = {
     ".json": from_json,
     ".py": from_python,
 }
-_LARGEST = 10_000_000  # bytes
+_LARGEST = 10 << 20
 _NOT_FOR_INDEXES = frozenset({"json", "xml", "bytea"})
 
 
@@ -106,7 +107,7 @@ def _read(path: Path) -> Node:
         )
     try:
         if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path.name}: larger than {_LARGEST // 1_000_000} MB", code="bad_schema_file")
+            raise UsageError(f"{path.name}: larger than {size(_LARGEST)}", code="bad_schema_file")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.model import units
 from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.recommendation import Plan
@@ -133,7 +134,7 @@ def _build(running: LocalServer, sizes: Sizes, request: DemoRequest, progress: P
     diary.step(
         "data",
         f"{len(sizes.tables())} tables of a CRM with billing, {sizes.total:,} rows ({sizes.events:,} in events), "
-        f"{sizes.of('accounts'):,} tenants, {size / 1e6:,.0f} MB",
+        f"{sizes.of('accounts'):,} tenants, {units.size(size)}",
     )
 
 
@@ -150,7 +151,7 @@ def _replay(running: LocalServer, calls: tuple[traffic.Call, ...], progress: Pro
     diary.step(
         "traffic",
         f"{tally.done:,} statements of {len({c.template for c in calls})} kinds on {_connections()} connections in "
-        f"{tally.seconds:.1f} s, logged by the server ({size / 1e6:.1f} MB of JSON)",
+        f"{tally.seconds:.1f} s, logged by the server ({units.size(size)} of JSON)",
     )
     if tally.done < tally.planned:
         diary.remark(f"the replay was cut at {_REPLAY_SECONDS:.0f} s: {tally.done:,} of {tally.planned:,} statements")
@@ -183,8 +184,8 @@ def _prove(
     proof = prove(running, plan, calls, progress)
     diary.step(
         "proof",
-        f"applied to a copy: {proof.indexes} indexes built in {proof.build_seconds:.1f} s, {proof.bytes / 1e6:.0f} MB "
-        f"({plan.size_bytes / 1e6:.0f} MB predicted); {proof.calls:,} reads timed without and with them",
+        f"applied to a copy: {proof.indexes} indexes built in {proof.build_seconds:.1f} s, {units.size(proof.bytes)} "
+        f"({units.size(plan.size_bytes)} predicted); {proof.calls:,} reads timed without and with them",
     )
     for problem in proof.failed:
         diary.remark(f"not built: {problem}")

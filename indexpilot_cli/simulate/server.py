@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
+from indexpilot_cli.model import units
 from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate.state import DemoState
 from indexpilot_cli.twin.binaries import Binaries, installed
@@ -82,7 +83,7 @@ def require_space(directory: Path, needed: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise PrerequisiteError(
-            f"the demo needs {needed / 1e9:.1f} GB for a while, and {directory} has {free / 1e9:.1f} GB left",
+            f"the demo needs {units.size(needed)} for a while, and {directory} has {units.size(free)} left",
             hint="set TMPDIR to a directory with more room, or ask for fewer --rows",
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.model import units
 from indexpilot_cli.postgres.observe_session import Answer, Gone, Overrun, Watch, WatchedSession
 from indexpilot_cli.twin.sandbox import OWNER, PORT, Sandbox
 
@@ -119,4 +120,4 @@ class _Watch:
         if now > self._next:
             self._next = now + _LOOK_EVERY
             if self._sandbox.too_large():
-                raise Overrun(f"it wrote more than {self._sandbox.limits.disk // 1024**2} MB on empty tables")
+                raise Overrun(f"it wrote more than {units.size(self._sandbox.limits.disk)} on empty tables")

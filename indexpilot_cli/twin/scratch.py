@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.model import units
 from indexpilot_cli.model.catalog import BLOCK
 from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.conninfo import with_database
@@ -89,7 +90,7 @@ def open_scratch(snapshot: Snapshot, dsn: str, progress: Progress) -> ScratchHos
     size = sum(s.pages for s in snapshot.sizes) * BLOCK
     if size > MOST_BYTES:
         raise PrerequisiteError(
-            f"the scratch server would need {size / 1e9:.0f} GB for files of the source's size",
+            f"the scratch server would need {units.size(size)} for files of the source's size",
             hint="use local server binaries, where such files take no space",
         )
     with our_session(dsn, read_only=False) as admin:

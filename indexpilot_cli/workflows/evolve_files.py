@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.model import units
 
-MOST_BYTES = 20_000_000
+MOST_BYTES = 20 << 20
 _SUFFIX = ".sql"
 # Rails, golang-migrate and others keep the way back in a file of its own; it is not what will run.
 _BACK = (".down.sql", "_down.sql", ".rollback.sql", ".undo.sql")
@@ -102,7 +103,7 @@ def _read(path: str) -> MigrationFile:
             code="unreadable_file",
         ) from None
     if len(data) > MOST_BYTES:
-        raise UsageError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB", code="unreadable_file")
+        raise UsageError(f"{path} is larger than {units.size(MOST_BYTES)}", code="unreadable_file")
     return MigrationFile(path, text)
 
 

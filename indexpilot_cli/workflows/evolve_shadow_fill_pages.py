@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.model import units
 from indexpilot_cli.postgres import backfill, shadow_facts
 from indexpilot_cli.postgres.backfill import Batch, Work
 from indexpilot_cli.workflows.evolve_shadow_locks import Run
@@ -120,7 +121,7 @@ def _wait_for_standbys(one: _Pass) -> None:
     while (behind := shadow_facts.lag_bytes(one.run.desk.look)) > one.run.pace.max_lag_bytes:
         one.run.check()
         if not said:
-            one.run.desk.progress.say(f"waits for a standby that is {behind / 1e6:.0f} MB behind")
+            one.run.desk.progress.say(f"waits for a standby that is {units.size(behind)} behind")
             said = True
         one.run.desk.stop.sleep(_LAG)
     one.last_lag = time.monotonic()

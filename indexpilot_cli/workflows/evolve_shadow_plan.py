@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve import shadow_identity
+from indexpilot_cli.model import units
 from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.shadow import (
     PLACE,
@@ -314,7 +315,7 @@ class _Assembly:
             f"{quote_identifier(wanted.column)} becomes the table's last column: INSERT without a list of columns,"
             " SELECT * and COPY without a list see another order"
         )
-        yield f"every row is written once more: up to {self._table.bytes / 1e6:.0f} MB of disk, and as much WAL or more"
+        yield f"every row is written once more: up to {units.size(self._table.bytes)} of disk, and as much WAL or more"
         yield "prepared statements that return the column, or all columns, must be prepared again"
         if self._tried.reverse is None:
             yield "rows that change after the swap cannot be taken back: there is no cast the other way"

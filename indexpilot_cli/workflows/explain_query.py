@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from indexpilot_cli.advisor.estimator import CostEstimator, WhatIf
 from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.model import units
 from indexpilot_cli.model.catalog import Catalog, Index
 from indexpilot_cli.model.ddl import summary
 from indexpilot_cli.model.index import IndexDefinition
@@ -145,7 +146,7 @@ def _alternatives(
     """What the advisor itself would build for this one query, where that is something else."""
     plan = advise_on(source, folded, estimator, as_recommendation(request), progress)
     return tuple(
-        Alternative(r.id, r.summary, f"{r.reduction:.1%} cheaper, {r.size_bytes / 1e6:.1f} MB")
+        Alternative(r.id, r.summary, f"{r.reduction:.1%} cheaper, {units.size(r.size_bytes)}")
         for r in plan.recommendations
         if r.definition not in added
     )

@@ -13,6 +13,7 @@ from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.codec import from_json, to_json
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.operation import Operation
+from indexpilot_cli.model.units import size
 from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
 from indexpilot_cli.postgres.metadata import watches
 from indexpilot_cli.postgres.session import Row, Session
@@ -23,7 +24,6 @@ from indexpilot_cli.postgres.statements import (
     difference,
     take_snapshot,
 )
-from indexpilot_cli.safety.space import size_text
 from indexpilot_cli.workflows.verify_workload import family
 
 
@@ -138,11 +138,11 @@ def growth(predicted: int, built: object, now: int) -> str:
     """The index's real size against the predicted one, and what it has grown by since it was built (bytes)."""
     if now <= 0:
         return ""
-    parts = [f"the index has {size_text(now)}"]
+    parts = [f"the index has {size(now)}"]
     if predicted > 0:
-        parts.append(f"predicted {size_text(predicted)} ({now / predicted - 1:+.0%})")
+        parts.append(f"predicted {size(predicted)} ({now / predicted - 1:+.0%})")
     if isinstance(built, int) and built > 0:
-        parts.append(f"{size_text(built)} when built ({now / built - 1:+.0%})")
+        parts.append(f"{size(built)} when built ({now / built - 1:+.0%})")
     return ", ".join(parts)
 
 

@@ -10,6 +10,7 @@ from indexpilot_cli.advisor.selection.explain import Ledger
 from indexpilot_cli.advisor.selection.problem import subject
 from indexpilot_cli.advisor.selection.program import Program
 from indexpilot_cli.advisor.selection.values import Limits
+from indexpilot_cli.model import units
 from indexpilot_cli.model.candidate import Rejection
 from indexpilot_cli.model.names import QualifiedName
 
@@ -133,7 +134,7 @@ class WhyNot:
         families = {row.family for row in broken}
         if "budget" in families:
             size = self.ledger.problem.sizes[number]
-            return "over_budget", f"{saves}, but its {_bytes(size)} do not fit the storage budget", None
+            return "over_budget", f"{saves}, but its {units.size(size)} do not fit the storage budget", None
         if "write_overhead" in families:
             return "write_cost", f"{saves}, but would make writes dearer than allowed", None
         if families & {"max_indexes", "per_table"}:
@@ -154,10 +155,3 @@ def _cases_by_candidate(ledger: Ledger) -> list[list[int]]:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.2g} %" if share >= 1e-5 else "nothing"
-
-
-def _bytes(size: int) -> str:
-    for unit, step in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
-        if size >= step:
-            return f"{size / step:.3g} {unit}"
-    return f"{size} B"

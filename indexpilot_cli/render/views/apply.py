@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from indexpilot_cli.model.operation import ApplyResult, MutationReport, OperationKind
+from indexpilot_cli.model.units import DASH, size
 from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Lines, Statement, Table
-from indexpilot_cli.render.units import DASH, milliseconds, one_line, plural, size, stamp
+from indexpilot_cli.render.units import milliseconds, one_line, plural, stamp
 from indexpilot_cli.render.views.common import name, when
 
 _COLUMNS = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from indexpilot_cli.model.results import DiscoverResult, IndexReport, TableReport
+from indexpilot_cli.model.units import DASH, count, size
 from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
-from indexpilot_cli.render.units import DASH, ago, count, plural, size, stamp
+from indexpilot_cli.render.units import ago, plural, stamp
 from indexpilot_cli.render.views.common import name, when
 
 _COLUMNS = (

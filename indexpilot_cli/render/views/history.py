@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from indexpilot_cli.model.mutation import Mutation
 from indexpilot_cli.model.results import HistoryResult
+from indexpilot_cli.model.units import DASH
 from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
-from indexpilot_cli.render.units import DASH, one_line, plural, stamp
+from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.common import when
 
 _COLUMNS = (

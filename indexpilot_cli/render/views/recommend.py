@@ -8,8 +8,9 @@ from functools import partial
 
 from indexpilot_cli.model.ddl import summary
 from indexpilot_cli.model.recommendation import Plan, Recommendation
+from indexpilot_cli.model.units import size
 from indexpilot_cli.render.document import Block, Column, Document, Facts, Lines, Statement, Table
-from indexpilot_cli.render.units import fall, one_line, percent, plural, saving, size
+from indexpilot_cli.render.units import fall, one_line, percent, plural, saving
 from indexpilot_cli.render.views.common import facts, notes
 from indexpilot_cli.render.views.plan_json import plan_json
 from indexpilot_cli.render.views.recommend_sarif import sarif_text

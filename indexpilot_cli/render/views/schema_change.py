@@ -14,8 +14,9 @@ from indexpilot_cli.model.schema_change import (
     Undo,
     UndoResult,
 )
+from indexpilot_cli.model.units import DASH, count, size
 from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Lines, Statement, Table
-from indexpilot_cli.render.units import DASH, count, milliseconds, one_line, percent, plural, size
+from indexpilot_cli.render.units import milliseconds, one_line, percent, plural
 from indexpilot_cli.render.views.common import name
 
 _STEPS = (Column("#", "number"), Column("step"), Column("lock", "short"), Column("whom it blocks", "text"))

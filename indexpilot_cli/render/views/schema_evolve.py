@@ -7,8 +7,9 @@ from functools import partial
 
 from indexpilot_cli.model.migration import CheckResult, FileReport, Hazard, Impact, StatementReport, TemplateImpact
 from indexpilot_cli.model.observation import Lock, RunState
+from indexpilot_cli.model.units import DASH
 from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry, Facts, Lines, Table
-from indexpilot_cli.render.units import DASH, cost, one_line, percent, plural
+from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts
 from indexpilot_cli.render.views.schema_evolve_annotations import github_text, sarif_text
 from indexpilot_cli.render.views.schema_evolve_entries import entries

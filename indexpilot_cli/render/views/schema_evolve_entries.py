@@ -16,13 +16,13 @@ from indexpilot_cli.model.migration import (
     Unparsed,
 )
 from indexpilot_cli.model.observation import SqlError
+from indexpilot_cli.model.units import seconds, size
 from indexpilot_cli.render.document import Code, Entry
-from indexpilot_cli.render.units import one_line, plural, size
+from indexpilot_cli.render.units import one_line, plural
 from indexpilot_cli.render.views.schema_evolve_words import (
     STATES,
     blocked,
     mode,
-    seconds,
     span,
     statement_text,
     statement_verdict,

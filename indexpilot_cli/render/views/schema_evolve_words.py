@@ -17,7 +17,8 @@ from indexpilot_cli.model.migration import (
     TemplateImpact,
 )
 from indexpilot_cli.model.observation import LockMode, RunState
-from indexpilot_cli.render.units import count, one_line, percent, plural, size
+from indexpilot_cli.model.units import count, seconds, size
+from indexpilot_cli.render.units import one_line, percent, plural
 
 VERDICTS = {
     Impact.NO_BLOCK: "blocks nobody",
@@ -137,15 +138,6 @@ def span(value: Duration) -> str:
     if value.low < 1:
         return f"up to {high}"
     return f"about {high}" if low == high or value.high < value.low * 1.3 else f"{low} to {high}"
-
-
-def seconds(value: float) -> str:
-    """``4 s``, ``90 s``, ``4 min``, ``2.3 h``, ``3 d``: as exact as an estimate deserves."""
-    for factor, unit, limit in ((1, "s", 100), (60, "min", 100), (3600, "h", 48)):
-        if value / factor < limit:
-            number = value / factor
-            return f"{number:.1f} {unit}" if number < 10 and unit == "h" else f"{max(number, 1):.0f} {unit}"
-    return f"{value / 86400:.0f} d"
 
 
 def statement_text(sql: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from indexpilot_cli.model.results import SnapshotResult
+from indexpilot_cli.model.units import size
 from indexpilot_cli.render.document import Document, Json
-from indexpilot_cli.render.units import plural, size, stamp
+from indexpilot_cli.render.units import plural, stamp
 from indexpilot_cli.render.views.common import facts, notes, when
 
 

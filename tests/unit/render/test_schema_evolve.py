@@ -16,6 +16,7 @@ from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.model.migration import Blocked, CheckResult, Duration, Impact, Severity, StatementVerdict, Unparsed
 from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.observation import Lock, LockMode, Relation
+from indexpilot_cli.model.units import seconds
 from indexpilot_cli.render import github, sarif
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.schema import text as schema_text
@@ -25,7 +26,7 @@ from indexpilot_cli.render.views import recommend
 from indexpilot_cli.render.views.schema_evolve import view
 from indexpilot_cli.render.views.schema_evolve_entries import caret
 from indexpilot_cli.render.views.schema_evolve_fix import better, difference
-from indexpilot_cli.render.views.schema_evolve_words import seconds, span, statement_text
+from indexpilot_cli.render.views.schema_evolve_words import span, statement_text
 from tests.unit.render import schema_evolve_samples as samples
 from tests.unit.render.samples import PLAN
 from tests.unit.render.sarif_schema import problems
@@ -284,7 +285,7 @@ def test_times_as_exact_as_an_estimate_deserves(low, high, text):
 
 @given(st.floats(0, 1e9))
 def test_seconds_always_have_a_unit(value):
-    assert re.fullmatch(r"[\d.]+ (s|min|h|d)", seconds(value))
+    assert re.fullmatch(r"[\d.]+ (ms|s|min|h|d)", seconds(value))
 
 
 def test_statements_are_quoted_on_one_line():
