@@ -7,6 +7,13 @@ from pathlib import Path
 import pytest
 
 from indexpilot_cli.twin.planner import open_twin
+from tests.server.requesting import (  # noqa: F401 - fixtures
+    analyzed_shop,
+    bare,
+    neglected_shop,
+    own_places,
+    shop_snapshot,
+)
 from tests.server.twinning import filled_database, snapshot_of
 
 

@@ -1,0 +1,179 @@
+"""What the tests at the level of the request share: two databases, every command's ``run``, and the log it writes.
+
+The commands are imported here and nowhere else in those tests, so that moving one changes one line.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.model.requests import (
+    AnalyzeRequest,
+    Connection,
+    DiscoverRequest,
+    DoctorRequest,
+    ExplainRequest,
+    InitRequest,
+    PlannerRequest,
+    PlanRequest,
+    RecommendRequest,
+    Record,
+    SnapshotRequest,
+    WorkloadRequest,
+)
+from indexpilot_cli.workflows import analyze, discover, doctor, explain, init, plan_show, recommend, snapshot
+from tests.servers import new_database
+
+RUNS = {
+    AnalyzeRequest: analyze.run,
+    DiscoverRequest: discover.run,
+    DoctorRequest: doctor.run,
+    ExplainRequest: explain.run,
+    InitRequest: init.run,
+    PlanRequest: plan_show.run,
+    RecommendRequest: recommend.run,
+    SnapshotRequest: snapshot.run,
+}
+RECORD = Record("tester", "1", "a test")
+QUIET = Record(enabled=False)
+NOWHERE = Connection("host=/nowhere/at/all")
+ONE_WORKER = PlannerRequest(workers=1)
+
+ANALYZED = """
+CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL UNIQUE, city text);
+CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL REFERENCES customers, status text NOT NULL,
+    created_at timestamptz NOT NULL, place int4range, EXCLUDE USING gist (place WITH &&));
+CREATE UNIQUE INDEX orders_moment ON orders (created_at);
+CREATE INDEX orders_status ON orders (status);
+CREATE SCHEMA sales;
+CREATE TABLE sales.visits (day date NOT NULL, page int) PARTITION BY RANGE (day);
+CREATE TABLE sales.visits_1 PARTITION OF sales.visits FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE sales.visits_2 PARTITION OF sales.visits FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+CREATE FOREIGN DATA WRAPPER nothing;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing;
+CREATE FOREIGN TABLE sales.remote (a int) SERVER elsewhere;
+INSERT INTO customers SELECT i, 'user' || i || '@example.com', 'city' || i % 50 FROM generate_series(1, 2000) i;
+INSERT INTO orders SELECT i, 1 + i % 2000, CASE WHEN i % 50 = 0 THEN 'open' ELSE 'done' END,
+    timestamptz '2026-01-01Z' + i * interval '1 min' FROM generate_series(1, 20000) i;
+INSERT INTO sales.visits SELECT date '2026-01-01' + i % 59, i FROM generate_series(1, 2000) i;
+CREATE MATERIALIZED VIEW sales.cities AS SELECT city, count(*) AS customers FROM customers GROUP BY city;
+ANALYZE customers, orders, sales.visits, sales.cities;
+"""
+NEGLECTED = """
+CREATE TABLE items (id int PRIMARY KEY, k int NOT NULL, v int NOT NULL);
+INSERT INTO items SELECT i, i % 5000, i FROM generate_series(1, 10000) i;
+ANALYZE items;
+INSERT INTO items SELECT i, i % 5000, i FROM generate_series(10001, 15000) i;
+CREATE TABLE secrets (id int PRIMARY KEY, v int);
+CREATE TABLE raw_0 (a int);
+INSERT INTO raw_0 SELECT generate_series(0, 3000);
+"""
+LEFTOVERS = ("CREATE UNIQUE INDEX CONCURRENTLY items_k_once ON items (k)",
+             "CREATE INDEX CONCURRENTLY raw_inverse ON raw_0 ((1 / a))")  # fmt: skip
+BY_CUSTOMER = "SELECT id, status FROM orders WHERE customer_id = 4711"
+BY_ID = "SELECT * FROM orders WHERE id = 77"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database to ask about."""
+
+    dsn: str
+
+    @property
+    def connection(self):
+        return Connection(self.dsn)
+
+    def ask(self, kind, *values, **more):
+        """What the command of that request answers."""
+        return ask(kind, *values, **{"connection": self.connection, "record": RECORD} | more)
+
+    def sql(self, text, *values):
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            cursor = connection.execute(text, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def log(self):
+        """Type, state and details of every row of the mutation log, oldest first."""
+        return self.sql("SELECT mutation_type, state, details_json FROM indexpilot.mutation_log ORDER BY id")
+
+    def last(self):
+        """Type, state and details of the newest row, without who asked."""
+        kind, state, details = self.log()[-1]
+        return kind, state, {k: v for k, v in details.items() if k not in ("actor", "command", "version")}
+
+    def role(self, name):
+        """The same database for a role that may log in and nothing else."""
+        self.sql(f"DROP ROLE IF EXISTS {name}")
+        self.sql(f"CREATE ROLE {name} LOGIN")
+        return Place(psycopg.conninfo.make_conninfo(self.dsn, user=name))
+
+
+def ask(kind, *values, **more):
+    return RUNS[kind](kind(*values, **more), Silent())
+
+
+def queries(*texts, **more):
+    return WorkloadRequest(queries=texts, **more)
+
+
+def checks(outcome, code):
+    return [c for c in outcome.result.checks if c.code == code]
+
+
+def has_extension(place, name):
+    return bool(place.sql("SELECT 1 FROM pg_available_extensions WHERE name = %s", name))
+
+
+@contextmanager
+def filled(pg, script, *may_fail):
+    """A database with our tables and those of the script; statements that leave something invalid come last."""
+    with new_database(pg) as dsn:
+        place = Place(dsn)
+        place.sql(script)
+        for statement in may_fail:
+            with pytest.raises(psycopg.Error):
+                place.sql(statement)
+        place.ask(InitRequest, record=QUIET)
+        yield place
+
+
+@pytest.fixture(scope="session")
+def analyzed_shop(pg):
+    """A database in good order, for tests that only look."""
+    with filled(pg, ANALYZED) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def neglected_shop(pg):
+    """A database with old and missing statistics and two invalid indexes, for tests that only look."""
+    with filled(pg, NEGLECTED, *LEFTOVERS) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def bare(pg):
+    """An empty database that never saw ``init``, for tests that only look."""
+    with new_database(pg) as dsn:
+        yield Place(dsn)
+
+
+@pytest.fixture
+def own_places(tmp_path, twin_place, monkeypatch):
+    """A state directory of the test's own and one cache of twins for all; gives the state directory."""
+    state = tmp_path / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(twin_place))
+    return state / "indexpilot"
+
+
+@pytest.fixture(scope="session")
+def shop_snapshot(analyzed_shop, tmp_path_factory):
+    """A snapshot file of the shop that holds one query."""
+    path = tmp_path_factory.mktemp("snapshots") / "shop.ipsnap"
+    analyzed_shop.ask(SnapshotRequest, str(path), workload=queries(BY_CUSTOMER), record=QUIET)
+    return str(path)
