@@ -4,7 +4,7 @@ The commands are imported here and nowhere else in those tests, so that moving o
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 import pytest
@@ -40,7 +40,7 @@ RUNS = {
 RECORD = Record("tester", "1", "a test")
 QUIET = Record(enabled=False)
 NOWHERE = Connection("host=/nowhere/at/all")
-ONE_WORKER = PlannerRequest(workers=1)
+TWIN, HYPOPG = PlannerRequest("twin", workers=1), PlannerRequest("hypopg", workers=1)
 
 ANALYZED = """
 CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL UNIQUE, city text);
@@ -60,17 +60,14 @@ INSERT INTO orders SELECT i, 1 + i % 2000, CASE WHEN i % 50 = 0 THEN 'open' ELSE
     timestamptz '2026-01-01Z' + i * interval '1 min' FROM generate_series(1, 20000) i;
 INSERT INTO sales.visits SELECT date '2026-01-01' + i % 59, i FROM generate_series(1, 2000) i;
 CREATE MATERIALIZED VIEW sales.cities AS SELECT city, count(*) AS customers FROM customers GROUP BY city;
-ANALYZE customers, orders, sales.visits, sales.cities;
 """
 NEGLECTED = """
 CREATE TABLE items (id int PRIMARY KEY, k int NOT NULL, v int NOT NULL);
 INSERT INTO items SELECT i, i % 5000, i FROM generate_series(1, 10000) i;
-ANALYZE items;
-INSERT INTO items SELECT i, i % 5000, i FROM generate_series(10001, 15000) i;
-CREATE TABLE secrets (id int PRIMARY KEY, v int);
 CREATE TABLE raw_0 (a int);
 INSERT INTO raw_0 SELECT generate_series(0, 3000);
 """
+NEGLECT = ("ANALYZE items", "INSERT INTO items SELECT i, i % 5000, i FROM generate_series(10001, 15000) i")
 LEFTOVERS = ("CREATE UNIQUE INDEX CONCURRENTLY items_k_once ON items (k)",
              "CREATE INDEX CONCURRENTLY raw_inverse ON raw_0 ((1 / a))")  # fmt: skip
 BY_CUSTOMER = "SELECT id, status FROM orders WHERE customer_id = 4711"
@@ -79,9 +76,10 @@ BY_ID = "SELECT * FROM orders WHERE id = 77"
 
 @dataclass(frozen=True)
 class Place:
-    """A database to ask about."""
+    """A database to ask about; ``planner`` is the one that answers soonest there."""
 
     dsn: str
+    planner: PlannerRequest = TWIN
 
     @property
     def connection(self):
@@ -109,7 +107,7 @@ class Place:
         """The same database for a role that may log in and nothing else."""
         self.sql(f"DROP ROLE IF EXISTS {name}")
         self.sql(f"CREATE ROLE {name} LOGIN")
-        return Place(psycopg.conninfo.make_conninfo(self.dsn, user=name))
+        return Place(psycopg.conninfo.make_conninfo(self.dsn, user=name), self.planner)
 
 
 def ask(kind, *values, **more):
@@ -124,17 +122,22 @@ def checks(outcome, code):
     return [c for c in outcome.result.checks if c.code == code]
 
 
-def has_extension(place, name):
-    return bool(place.sql("SELECT 1 FROM pg_available_extensions WHERE name = %s", name))
+def with_hypopg(place):
+    """The place, planned by HypoPG where the server has it: no twin has to be started for every question."""
+    if not place.sql("SELECT 1 FROM pg_available_extensions WHERE name = 'hypopg'"):
+        return place
+    place.sql("CREATE EXTENSION hypopg")
+    return replace(place, planner=HYPOPG)
 
 
 @contextmanager
-def filled(pg, script, *may_fail):
-    """A database with our tables and those of the script; statements that leave something invalid come last."""
+def filled(pg, *statements, fail=()):
+    """A database with our tables and what the statements make; those of ``fail`` must, and leave something."""
     with new_database(pg) as dsn:
-        place = Place(dsn)
-        place.sql(script)
-        for statement in may_fail:
+        place = with_hypopg(Place(dsn))
+        for statement in statements:  # one by one: a transaction of all would count its rows after its ANALYZE
+            place.sql(statement)
+        for statement in fail:
             with pytest.raises(psycopg.Error):
                 place.sql(statement)
         place.ask(InitRequest, record=QUIET)
@@ -144,14 +147,14 @@ def filled(pg, script, *may_fail):
 @pytest.fixture(scope="session")
 def analyzed_shop(pg):
     """A database in good order, for tests that only look."""
-    with filled(pg, ANALYZED) as place:
+    with filled(pg, ANALYZED, "ANALYZE") as place:
         yield place
 
 
 @pytest.fixture(scope="session")
 def neglected_shop(pg):
     """A database with old and missing statistics and two invalid indexes, for tests that only look."""
-    with filled(pg, NEGLECTED, *LEFTOVERS) as place:
+    with filled(pg, NEGLECTED, *NEGLECT, fail=LEFTOVERS) as place:
         yield place
 
 

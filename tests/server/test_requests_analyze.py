@@ -136,3 +136,21 @@ def test_no_recorded_statements_to_read(bare):
     with pytest.raises(PrerequisiteError) as raised:
         bare.ask(AnalyzeRequest)
     assert raised.value.hint
+
+
+def test_statements_that_the_server_recorded(analyzed_shop):
+    preloaded = analyzed_shop.sql("SELECT current_setting('shared_preload_libraries') ~ 'pg_stat_statements'")
+    if preloaded != [(True,)]:
+        pytest.skip("the server records no statements")
+    analyzed_shop.sql("CREATE EXTENSION pg_stat_statements")
+    try:
+        for number in (1, 2, 3):
+            analyzed_shop.sql(f"SELECT created_at FROM orders WHERE customer_id = {number}")
+        result = analyzed_shop.ask(AnalyzeRequest, by="io", top=None, record=QUIET).result
+    finally:
+        analyzed_shop.sql("DROP EXTENSION pg_stat_statements")
+    assert (result.source, result.share_by) == ("statements", "time")
+    (mine,) = [t for t in result.templates if t.text.lower().startswith("select created_at from orders")]
+    assert (mine.calls, mine.reads) == (3, "seq scan") and mine.blocks > 0 and mine.mean_ms > 0
+    pages = [t.blocks for t in result.templates]
+    assert pages == sorted(pages, reverse=True)
