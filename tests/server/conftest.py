@@ -10,6 +10,7 @@ from indexpilot_cli.twin.planner import open_twin
 from tests.server.requesting import (  # noqa: F401 - fixtures
     analyzed_shop,
     bare,
+    changing_shop,
     neglected_shop,
     own_places,
     shop_snapshot,

@@ -12,6 +12,7 @@ import pytest
 from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import (
     AnalyzeRequest,
+    ApplyRequest,
     Connection,
     DiscoverRequest,
     DoctorRequest,
@@ -21,10 +22,23 @@ from indexpilot_cli.model.requests import (
     PlanRequest,
     RecommendRequest,
     Record,
+    RollbackRequest,
     SnapshotRequest,
     WorkloadRequest,
 )
-from indexpilot_cli.workflows import analyze, discover, doctor, explain, init, plan_show, recommend, snapshot
+from indexpilot_cli.model.settings import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
+from indexpilot_cli.workflows import (
+    analyze,
+    apply,
+    discover,
+    doctor,
+    explain,
+    init,
+    plan_show,
+    recommend,
+    rollback,
+    snapshot,
+)
 from tests.servers import new_database
 
 RUNS = {
@@ -37,6 +51,10 @@ RUNS = {
     RecommendRequest: recommend.run,
     SnapshotRequest: snapshot.run,
 }
+CHANGES = {ApplyRequest: apply.run, RollbackRequest: rollback.run}
+CALM = SafeguardSettings(
+    rate_limiter=RateLimiterSettings(enabled=False), cpu_throttle=CpuThrottleSettings(enabled=False)
+)
 RECORD = Record("tester", "1", "a test")
 QUIET = Record(enabled=False)
 NOWHERE = Connection("host=/nowhere/at/all")
@@ -114,6 +132,16 @@ def ask(kind, *values, **more):
     return RUNS[kind](kind(*values, **more), Silent())
 
 
+def change(place, kind, *targets, **more):
+    """What a command that changes the database answers; it is confirmed, so nobody is asked."""
+    facts = {"connection": place.connection, "targets": targets, "confirmed": True, "lock_timeout": 0.5, "retries": 1}
+    return CHANGES[kind](kind(**facts | {"record": RECORD} | more), Silent(), confirm=_never)
+
+
+def _never(_planned):
+    raise AssertionError("nobody is to be asked")
+
+
 def queries(*texts, **more):
     return WorkloadRequest(queries=texts, **more)
 
@@ -163,6 +191,13 @@ def bare(pg):
     """An empty database that never saw ``init``, for tests that only look."""
     with new_database(pg) as dsn:
         yield Place(dsn)
+
+
+@pytest.fixture(scope="module")
+def changing_shop(pg):
+    """A database in good order that the tests of one file change and put back."""
+    with filled(pg, ANALYZED, "ANALYZE") as place:
+        yield place
 
 
 @pytest.fixture
