@@ -48,6 +48,7 @@ def test_the_fingerprint_is_of_the_twin_not_of_the_moment():
         (gzip.compress(json.dumps({"kind": "indexpilot.snapshot", "format": 1}).encode()), "damaged_snapshot"),
         (gzip.compress(b"{}")[:-6], "damaged_snapshot"),
     ],
+    ids=["empty", "sql", "list", "other-kind", "newer", "incomplete", "cut"],
 )
 def test_other_files_are_refused(tmp_path, content, code):
     (tmp_path / "s").write_bytes(content)
