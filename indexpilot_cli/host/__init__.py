@@ -49,6 +49,7 @@ from indexpilot_cli.host.stats import (
     get_table_size_info,
     log_query_stat,
     prune_query_stats,
+    set_query_stat_wait,
 )
 from indexpilot_cli.host.validation import validate_field_name, validate_table_name
 from indexpilot_cli.postgres.pool import close_connection_pool, get_connection, get_pool_stats, init_connection_pool
@@ -96,6 +97,7 @@ __all__ = [
     "safe_rename_column",
     "set_feature_group",
     "set_metadata_schema",
+    "set_query_stat_wait",
     "validate_field_name",
     "validate_schema",
     "validate_schema_change",

@@ -51,6 +51,11 @@ class StatBuffer:
 
     A thread of its own writes. A call that completes a batch waits until it is written, but never longer than a
     second, and on average no more than a twentieth of a millisecond per call: a slow server costs rows, not time.
+
+    With ``wait`` a slow server costs time, not rows: a call that finds the buffer full waits up to so many seconds
+    for room, also while writes fail and are tried again, and rows that are being written count against ``bound``.
+    The row is still dropped, and counted, when that was in vain or the buffer is closed meanwhile. After a wait in
+    vain no call waits until a write succeeds: a server that is gone for good costs each thread one wait.
     """
 
     def __init__(
@@ -60,15 +65,18 @@ class StatBuffer:
         batch: int = BATCH,
         interval: float = INTERVAL,
         bound: int = BOUND,
+        wait: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ):
+        self.wait = wait
         self._write = write
         self._batch, self._interval, self._bound, self._clock = batch, interval, bound, clock
         self._change = threading.Condition()
         self._rows: list[Pending] = []
         self._since = 0.0
         self._flushes = 0
-        self._urgent = self._closed = self._writing = False
+        self._writing = 0
+        self._urgent = self._closed = self._waited_in_vain = False
         self._healthy = True
         self._waited = 0.0
         self._thread: threading.Thread | None = None
@@ -78,9 +86,9 @@ class StatBuffer:
     def add(self, row: Pending) -> bool:
         """Take the row; False when the buffer is full and it is dropped."""
         with self._change:
-            if len(self._rows) >= self._bound and self._healthy:
-                self._healthy = self._wait(lambda: len(self._rows) < self._bound, _PATIENCE)
-            if len(self._rows) >= self._bound or self._closed:
+            if self._is_full():
+                self._wait_for_room()
+            if self._is_full() or self._closed:
                 self._count["dropped"] += 1
                 return False
             if not self._rows:
@@ -129,6 +137,16 @@ class StatBuffer:
 
     # -- inside, with the lock held
 
+    def _is_full(self) -> bool:
+        held = len(self._rows) + (self._writing if self.wait else 0)  # what a failed write gives back has room
+        return held >= self._bound
+
+    def _wait_for_room(self) -> None:
+        if self._waited_in_vain or not (self._healthy or self.wait):
+            return
+        if not self._wait(lambda: self._closed or not self._is_full(), self.wait or _PATIENCE):
+            self._healthy, self._waited_in_vain = False, True
+
     def _batch_is_full(self) -> None:
         self._change.notify_all()
         credit = _PATIENCE + _CREDIT_PER_CALL * self._count["logged"] - self._waited
@@ -175,7 +193,7 @@ class StatBuffer:
                 if self._closed and not self._rows:
                     return
                 rows, self._rows, self._urgent = self._rows, [], False
-                self._writing = bool(rows)
+                self._writing = len(rows)
             if rows:
                 self._write_out(rows)
             with self._change:
@@ -199,8 +217,9 @@ class StatBuffer:
             else:
                 self._count["written"] += written
                 self._count["rejected"] += len(rows) - written
+                self._waited_in_vain = False
             self._healthy = not error
-            self._writing = False
+            self._writing = 0
             self._flushes += 1
             self._change.notify_all()
 

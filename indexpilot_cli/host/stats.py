@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -44,6 +45,18 @@ def log_query_stat(
         _buffer.reject()
         return False
     return _buffer.add(Pending(stat, not skip_validation))
+
+
+def set_query_stat_wait(seconds: float) -> None:
+    """Let ``log_query_stat`` wait up to so many seconds for room when its buffer is full.
+
+    With 0, the default, rows are dropped after at most a second. A row whose wait was in vain is dropped and counted;
+    after that no call waits until a write succeeds again, so a database that is gone for good costs each thread one
+    wait. Raises ValueError when it is negative or no number.
+    """
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"the wait must be zero or more seconds, not {seconds}")
+    _buffer.wait = seconds
 
 
 def flush_query_stats(seconds: float = 10.0) -> bool:
@@ -165,7 +178,7 @@ _buffer = StatBuffer(_write)
 def _after_fork() -> None:
     """The child has no writing thread; its rows begin anew, the parent keeps its own."""
     global _buffer
-    _buffer = StatBuffer(_write)
+    _buffer = StatBuffer(_write, wait=_buffer.wait)
 
 
 def _at_exit() -> None:

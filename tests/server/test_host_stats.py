@@ -51,20 +51,42 @@ def test_the_hundredth_row_writes_all(ready):
 
 def test_five_seconds_write_what_waits(ready):
     log(3)
-    end = time.monotonic() + 8
+    end = time.monotonic() + 60
     while counted(ready) != 3:
         assert time.monotonic() < end
         time.sleep(0.1)
 
 
-def test_eight_threads_lose_nothing(ready):
+def log_in_eight_threads():
+    """40,000 rows from eight threads, written; gives how many of them were dropped."""
+    before = host.get_query_log_stats().dropped
     threads = [threading.Thread(target=log, args=[5000]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert host.flush_query_stats()
+    assert host.flush_query_stats(60)
+    return host.get_query_log_stats().dropped - before
+
+
+def test_what_eight_threads_lose_is_counted(ready):
+    dropped = log_in_eight_threads()
+    assert counted(ready) + dropped == 40_000
+
+
+def test_eight_threads_that_wait_lose_nothing(ready):
+    host.set_query_stat_wait(60)
+    try:
+        assert log_in_eight_threads() == 0
+    finally:
+        host.set_query_stat_wait(0)
     assert counted(ready) == 40_000
+
+
+def test_a_wait_is_a_number_of_seconds():
+    for wrong in (-1, float("inf"), float("nan")):
+        with pytest.raises(ValueError):
+            host.set_query_stat_wait(wrong)
 
 
 def test_a_bad_row_is_left_out_alone(ready):
@@ -98,14 +120,16 @@ def test_a_locked_table_does_not_stop_the_host(ready, database):
     before = host.get_query_log_stats()
     with psycopg.connect(database) as blocker:
         blocker.execute("LOCK TABLE indexpilot.query_stats")
-        started = time.monotonic()
+        waited = host_stats._buffer._waited
         log(20_000)
-        spent = time.monotonic() - started
+        waited = host_stats._buffer._waited - waited
         during = host.get_query_log_stats()
     # How many are dropped depends on how large a batch the flusher holds when it meets the lock.
     assert during.waiting <= 10_000 and during.dropped > before.dropped
-    assert spent < 15
-    end = time.monotonic() + 30
+    # One second of credit, a twentieth of a millisecond per call (each counted from the process's first), one more
+    # second for a full buffer; a wait may end a little after its time on a busy machine.
+    assert waited < 15
+    end = time.monotonic() + 60
     while not host.flush_query_stats():
         assert time.monotonic() < end
     assert counted(ready) == 20_000 - (host.get_query_log_stats().dropped - before.dropped)
@@ -185,18 +209,18 @@ def test_a_lost_connection_is_overcome(ready):
         " AND pid <> pg_backend_pid()"
     )
     log(100)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while counted(ready) != 200:
         assert time.monotonic() < end
         host.flush_query_stats()
 
 
 def test_a_call_is_cheap_on_average(ready):
-    buffer = StatBuffer(host_stats._write)
+    buffer = StatBuffer(host_stats._write, bound=20_000)  # no call finds it full, however slow the server is
     row = Pending(checked(1, "orders", "status", "READ", 1.0, time.time()), True)
     for _ in range(20_000):
         buffer.add(row)
-    assert buffer.close(20)
+    assert buffer.close(60)
     stats = buffer.stats()
     assert stats.written == 20_000 and stats.dropped == 0
     assert buffer._waited < 1.0 + 1.0 + 0.00005 * 20_000

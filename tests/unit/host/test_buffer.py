@@ -40,7 +40,7 @@ def sink():
     return Sink()
 
 
-def wait_until(ready, seconds=10.0):
+def wait_until(ready, seconds=60.0):
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, "not in time"
@@ -112,6 +112,52 @@ def test_a_broken_sink_keeps_rows_and_tries_again(sink):
     stats = buffer.stats()
     assert stats.last_error == "gone: really" and stats.dropped == 50 and stats.written == 150
     buffer.close()
+
+
+def test_a_host_that_waits_loses_nothing_to_failed_writes_and_a_slow_sink(sink):
+    buffer = StatBuffer(sink, interval=0.01, bound=150, wait=60)
+    sink.broken = True
+    sink.open.clear()
+    threads = [threading.Thread(target=lambda: [buffer.add(ROW) for _ in range(500)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: buffer._is_full())
+    sink.open.set()
+    wait_until(lambda: buffer.stats().failures >= 2)
+    assert buffer.stats().logged == 150
+    sink.broken = False
+    for thread in threads:
+        thread.join()
+    assert buffer.close()
+    assert (buffer.stats().dropped, sink.total) == (0, 2000)
+
+
+def test_a_wait_in_vain_drops_and_nobody_waits_again_before_a_write_succeeds(sink):
+    buffer = StatBuffer(sink, interval=0.01, bound=10, wait=0.05)
+    sink.broken = True
+    assert [buffer.add(ROW) for _ in range(11)] == [True] * 10 + [False]
+    waited = buffer._waited
+    assert [buffer.add(ROW) for _ in range(100)] == [False] * 100
+    assert buffer._waited == waited and buffer.stats().dropped == 101
+    sink.broken = False
+    wait_until(lambda: sink.total == 10)
+    sink.open.clear()
+    wait_until(lambda: all(buffer.add(ROW) for _ in range(10)))
+    assert buffer.add(ROW) is False and buffer._waited > waited
+    sink.open.set()
+    buffer.close()
+
+
+def test_closing_ends_the_waiting(sink):
+    buffer = StatBuffer(sink, interval=0.01, bound=10, wait=600)
+    sink.broken = True
+    taken = []
+    thread = threading.Thread(target=lambda: taken.extend(buffer.add(ROW) for _ in range(11)))
+    thread.start()
+    wait_until(lambda: buffer.stats().logged == 10)
+    assert buffer.close(0.05) is False
+    thread.join(60)
+    assert taken == [True] * 10 + [False] and buffer.stats().dropped == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
