@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.servers", "tests.cli.changes"]
 
@@ -13,6 +14,17 @@ _KEEP = ("INDEXPILOT_TEST_", "INDEXPILOT_PG_BINARIES")
 # Shells start background jobs with these ignored; a test that sends one would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# A busy machine makes examples slow, which is no fault of theirs; and who runs the suite twice gets one answer.
+# ``--hypothesis-profile=explore`` looks for new examples.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("suite")
+
+
+def pytest_xdist_auto_num_workers():
+    """One worker where all would share a server: databases have fixed names, and roles belong to the whole server."""
+    return 1 if os.environ.get("INDEXPILOT_TEST_DSN") else None
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from psycopg import sql
 
 from tests.cli.conftest import SHOP, WORKLOAD
 from tests.cli.process import PROGRAM, environment, run
+from tests.waiting import eventually
 
 SAFEGUARDS = "INDEXPILOT_PRODUCTION_SAFEGUARDS_"
 # The machine that runs the tests is busy, and they build more indexes than anybody should in an hour.
@@ -78,13 +78,9 @@ class Shop:
             connection.execute(sql.SQL("UPDATE {} SET id = id WHERE id = 1").format(sql.Identifier(table)))
             yield connection
 
-    def wait_for(self, query, seconds=30):
+    def wait_for(self, query):
         """Ask until there is an answer."""
-        end = time.monotonic() + seconds
-        while not (found := self.rows(query)):
-            assert time.monotonic() < end, query
-            time.sleep(0.1)
-        return found
+        return eventually(lambda: self.rows(query))
 
 
 BUILDING = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database()"

@@ -33,7 +33,7 @@ class Ran:
 def environment(home, **extra):
     """Nothing of the developer's shell but the path."""
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "INDEXPILOT_PG_BINARIES", "PYTHONPATH")}
-    return {**kept, "HOME": str(home), "TERM": "xterm-256color", "PGCONNECT_TIMEOUT": "5", **extra}
+    return {**kept, "HOME": str(home), "TERM": "xterm-256color", "PGCONNECT_TIMEOUT": "60", **extra}
 
 
 def run(home, *arguments, stdin="", **extra):
@@ -43,7 +43,7 @@ def run(home, *arguments, stdin="", **extra):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=home,
         env=environment(home, **extra),
         check=False,

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import time
 from datetime import UTC, datetime
 
 import psycopg
@@ -132,13 +131,11 @@ def test_outside_the_window_cron_is_silent_and_a_person_is_told(changes):
 
 
 def test_what_cannot_be_answered_is_refused_before_any_server_is_asked(cli, no_server):
-    began = time.monotonic()
     for arguments in (("apply",), ("rollback", "--last")):
         ran = cli(*arguments, *no_server, stdin="y\n")
         assert ran.code == 2
         assert ran.err.splitlines()[-1] == "hint: add --yes, or --dry-run"
         assert cli(*arguments, "--json", *no_server).json("error")["error"]["code"] == "no_input"
-    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(

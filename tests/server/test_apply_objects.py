@@ -101,7 +101,7 @@ def test_a_build_without_privilege_leaves_nothing(shop, role):
 def test_the_hard_end_of_a_window_cancels(shop):
     wanted = applying.operation(shop, definition("note", "status"))
     with holding(shop, *SNAPSHOT):
-        built = applying.build_one(shop, wanted, end=time.monotonic() + 0.5)
+        built = applying.build_one(shop, wanted, end=time.monotonic() + 2.0)
     assert (built.report.outcome, built.report.error_code) == ("failed", "deadline")
     assert (look(shop).indexes, look(shop).states()[-1]) == ({}, "FAILED_CLEAN")
 

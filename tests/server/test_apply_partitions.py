@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import psycopg
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from indexpilot_cli.model.names import QualifiedName
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
-from tests.server.test_apply_faults import SNAPSHOT, eventually, holding
+from tests.server.test_apply_faults import SNAPSHOT, holding, seen
 from tests.server.test_apply_kill import PARTITIONS, child
 from tests.server.test_rollback_restore import execute, schema_of
 
@@ -51,11 +50,10 @@ def test_f23_built_by_attachment_and_taken_back_as_one(shop):
 def test_f23_killed_in_the_middle_continues(shop):
     plan = keep_plan(shop, definition("day", "kind", table=EVENTS))
     with holding(shop, *SNAPSHOT), child(lambda: run_apply(shop, plan.id, force=True)) as pid:
-        eventually(shop, "SELECT count(*) > 0 FROM pg_stat_progress_create_index WHERE index_relid <> 0")
+        seen(shop, "SELECT count(*) > 0 FROM pg_stat_progress_create_index WHERE index_relid <> 0")
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        time.sleep(1.0)
-    done = run_apply(shop, plan.id, lock_timeout=10.0)
+    done = run_apply(shop, plan.id, lock_timeout=60.0)
     assert (done.exit_code, outcomes(done)) == (0, ["done"]), done
     world = look(shop)
     assert (len(world.indexes), world.invalid) == (5, [])

@@ -1,13 +1,12 @@
 """What the user sees of a running build: real phases, and who is in the way."""
 
-import time
-
 import pytest
 
 from indexpilot_cli.workflows import apply
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes
-from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, eventually, holding
+from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, holding, seen
+from tests.waiting import eventually
 
 
 class Heard:
@@ -40,10 +39,9 @@ def test_phases_are_the_servers_and_the_blocker_is_named(shop):
     with holding(shop, *SNAPSHOT) as blocker:
         pid = blocker.info.backend_pid
         with alongside(apply.run, asked, heard, applying.refuse) as results:
-            eventually(shop, BUILDER + " AND p.phase = 'waiting for old snapshots'")
-            while not heard.said:
-                assert not results
-                time.sleep(0.05)
+            seen(shop, BUILDER + " AND p.phase = 'waiting for old snapshots'")
+            eventually(lambda: heard.said or results)
+            assert not results
             blocker.rollback()
     assert outcomes(results[0]) == ["done"]
     assert any(f"pid {pid}" in text for text in heard.said)

@@ -1,12 +1,11 @@
 """Apply and rollback with a standby: refused there, announced on the primary."""
 
-import time
-
 import psycopg
 
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, outcomes, run_apply, run_rollback
 from tests.server.test_guards_standby import pair  # noqa: F401 - a fixture
+from tests.waiting import eventually
 
 
 def test_f17_f18_a_standby_refuses_and_a_drop_is_announced(pair):  # noqa: F811 - the fixture
@@ -25,10 +24,5 @@ def test_f17_f18_a_standby_refuses_and_a_drop_is_announced(pair):  # noqa: F811 
 
 
 def arrived(standby, plan):
-    end = time.monotonic() + 20
     with psycopg.connect(standby, autocommit=True) as connection:
-        while time.monotonic() < end:
-            if connection.execute("SELECT 1 FROM indexpilot.plans WHERE id = %s", (plan,)).fetchone():
-                return
-            time.sleep(0.1)
-    raise AssertionError("the standby does not follow")
+        eventually(lambda: connection.execute("SELECT 1 FROM indexpilot.plans WHERE id = %s", (plan,)).fetchone())

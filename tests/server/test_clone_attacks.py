@@ -2,7 +2,6 @@
 
 import hashlib
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from indexpilot_cli.twin.sandbox import OWNER, Limits
 from indexpilot_cli.workload.migration import read_migration
 from tests.server.cloning import observe, open_clone, snapshot_from
 from tests.servers import binaries
+from tests.waiting import eventually
 
 FILES = sorted((Path(__file__).parent / "attacks").glob("*.sql"))
 LIMITS = Limits(statement_seconds=0.5, run_seconds=8, memory=900 * 1024**2, disk=64 * 1024**2)
@@ -152,10 +152,7 @@ def assert_unharmed(clone, name):
     known = {"postgres", "template0", "template1", PRISTINE, "shop", "indexpilot_full_after"}
     assert {r.datname for r in admin.rows("SELECT datname FROM pg_database")} <= known, name
     assert not admin.rows("SELECT FROM pg_prepared_xacts"), name
-    end = time.monotonic() + 5
-    while admin.rows("SELECT FROM pg_stat_activity WHERE usename = %s", [OWNER]) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not admin.rows("SELECT FROM pg_stat_activity WHERE usename = %s", [OWNER]), name
+    eventually(lambda: not admin.rows("SELECT FROM pg_stat_activity WHERE usename = %s", [OWNER]))
 
 
 def assert_usable(clone, name):

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import DemoRequest
 from indexpilot_cli.simulate import demo
 from indexpilot_cli.simulate.state import Slot
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
 PROGRAM = """
@@ -29,13 +29,6 @@ demo.run(DemoRequest(rows=60_000, state_directory=sys.argv[1]), Telling())
 """
 
 
-def wait_until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("stage", ["building the tables", "replaying"])
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left(tmp_path, stage, sign):
@@ -48,8 +41,8 @@ def test_nothing_is_left(tmp_path, stage, sign):
         assert not state.kept
         process.send_signal(sign)
         process.stdout.read()
-        assert process.wait(30) != 0
-    wait_until(lambda: not Path(state.home).exists())
+        assert process.wait(60) != 0
+    eventually(lambda: not Path(state.home).exists())
     if sign == signal.SIGKILL:
         assert demo._settle(Slot(tmp_path), DemoRequest(), Silent()) is None
     assert Slot(tmp_path).read() is None

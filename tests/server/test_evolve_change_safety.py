@@ -17,6 +17,7 @@ from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workflows import evolve_execute, evolve_impact
 from tests.server.evolving_change import Ground, assert_same, prepare
 from tests.server.evolving_tables import PLAIN, SHOP
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -197,9 +198,7 @@ class Cancel(Silent):
 
     def cancel(self):
         waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        end = time.monotonic() + 30
-        while not self.ground.sql(waiting) and time.monotonic() < end:
-            time.sleep(0.1)
+        eventually(lambda: self.ground.sql(waiting))
 
 
 def test_p10_a_cancelled_statement_is_undone_and_known_to_be(plain):
@@ -308,11 +307,8 @@ def test_killed_in_the_middle_it_goes_on(plain):
     before = plain.dump()
     worker = subprocess.Popen([sys.executable, "-c", WORKER, plain.dsn])
     sleeping = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-    end = time.monotonic() + 60
-    while not (found := plain.sql(sleeping)):
-        assert time.monotonic() < end
-        assert worker.poll() is None
-        time.sleep(0.1)
+    found = eventually(lambda: plain.sql(sleeping) or worker.poll() is not None)
+    assert worker.poll() is None
     with pytest.raises(UsageError) as caught:
         plain.change("add_column", "plain", "x", type="int", default="5")  # another change of the same name
     assert caught.value.code == "column_exists"

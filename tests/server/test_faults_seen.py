@@ -50,7 +50,7 @@ def test_f22_what_a_stopped_reindex_leaves_is_told_and_not_touched(table, connec
     init.run(InitRequest(Connection(table), record=QUIET), Silent())
     with psycopg.connect(table) as holder, psycopg.connect(table, autocommit=True) as second:
         holder.execute("SELECT count(*) FROM public.items")  # its lock and snapshot make the rebuild wait
-        second.execute("SET statement_timeout = '800ms'")
+        second.execute("SET statement_timeout = '2s'")
         with contextlib.suppress(psycopg.errors.QueryCanceled):
             second.execute("REINDEX INDEX CONCURRENTLY public.items_k")
     left = invalid(connection)

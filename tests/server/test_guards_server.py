@@ -25,8 +25,9 @@ from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.safety import host, rate
 from indexpilot_cli.workflows import guards
-from tests.server.guarding import CALM, busy, eventually, operation, other, prepare, request, said
+from tests.server.guarding import CALM, busy, operation, other, prepare, request, said
 from tests.server.test_postgres_pooler import pooled  # noqa: F401
+from tests.waiting import eventually
 
 GUARDS = {
     "bypass", "window", "lock", "rate", "cpu", "write_performance", "disk", "budget", "replication", "transactions",

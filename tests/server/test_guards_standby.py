@@ -13,8 +13,8 @@ from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.safety import server, tables
 from indexpilot_cli.safety.limits import Limits
 from indexpilot_cli.twin.server import LocalServer, new_home, server_user
-from tests.server.guarding import eventually
 from tests.servers import SETTINGS, binaries
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

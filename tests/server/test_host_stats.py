@@ -12,6 +12,7 @@ import pytest
 from indexpilot_cli import host
 from indexpilot_cli.host import stats as host_stats
 from indexpilot_cli.host.buffer import Pending, StatBuffer, checked
+from tests.waiting import eventually
 
 COUNT = "SELECT count(*) FROM indexpilot.query_stats"
 
@@ -51,10 +52,7 @@ def test_the_hundredth_row_writes_all(ready):
 
 def test_five_seconds_write_what_waits(ready):
     log(3)
-    end = time.monotonic() + 60
-    while counted(ready) != 3:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    eventually(lambda: counted(ready) == 3)
 
 
 def log_in_eight_threads():
@@ -129,9 +127,7 @@ def test_a_locked_table_does_not_stop_the_host(ready, database):
     # One second of credit, a twentieth of a millisecond per call (each counted from the process's first), one more
     # second for a full buffer; a wait may end a little after its time on a busy machine.
     assert waited < 15
-    end = time.monotonic() + 60
-    while not host.flush_query_stats():
-        assert time.monotonic() < end
+    eventually(host.flush_query_stats)
     assert counted(ready) == 20_000 - (host.get_query_log_stats().dropped - before.dropped)
 
 
@@ -209,10 +205,7 @@ def test_a_lost_connection_is_overcome(ready):
         " AND pid <> pg_backend_pid()"
     )
     log(100)
-    end = time.monotonic() + 60
-    while counted(ready) != 200:
-        assert time.monotonic() < end
-        host.flush_query_stats()
+    eventually(lambda: host.flush_query_stats() and counted(ready) == 200)
 
 
 def test_a_call_is_cheap_on_average(ready):

@@ -1,7 +1,6 @@
 """The pool under threads, deaths and careless borrowers."""
 
 import threading
-import time
 
 import psycopg
 import pytest
@@ -13,6 +12,7 @@ from indexpilot_cli.postgres.pool import (
     get_pool_stats,
     init_connection_pool,
 )
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -24,11 +24,7 @@ def pool(database):
 
 def settled(**wanted):
     """Connections come back through a worker of the pool: soon, not at once."""
-    for _ in range(200):
-        stats = get_pool_stats()
-        if all(getattr(stats, name) == value for name, value in wanted.items()):
-            return stats
-        time.sleep(0.01)
+    eventually(lambda: all(getattr(get_pool_stats(), name) == value for name, value in wanted.items()))
     return get_pool_stats()
 
 
@@ -117,7 +113,7 @@ def test_a_connection_that_dies_in_use_is_not_lent_again(pool, connection):
 
 
 def test_waiting_ends_with_a_clear_error(database):
-    init_connection_pool(database, 1, 1, timeout=0.2)
+    init_connection_pool(database, 1, 1, timeout=2)
     try:
         with get_connection(), pytest.raises(UnreachableError) as caught, get_connection():
             pass

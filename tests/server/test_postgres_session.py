@@ -13,6 +13,7 @@ from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedErr
 from indexpilot_cli.postgres.errors_map import StatementError, sqlstate
 from indexpilot_cli.postgres.retry import retrying
 from indexpilot_cli.postgres.session import open_session
+from tests.waiting import eventually
 
 SECRET = "s3cr3t-w0rd"
 
@@ -206,21 +207,24 @@ def test_privilege_and_notices(database, connection):
 
 def test_timeout_lock_and_cancel(database, connection):
     connection.execute("CREATE TABLE t (x int)")
-    with open_session(database, statement_timeout_ms=60) as session:
+    with open_session(database, statement_timeout_ms=1000) as session:
         with pytest.raises(UnreachableError) as caught:
             session.rows("SELECT pg_sleep(20)")
         assert caught.value.code == "timeout" and not session.closed
-    with psycopg.connect(database) as holder, open_session(database, lock_timeout_ms=30) as session:
+    with psycopg.connect(database) as holder, open_session(database, lock_timeout_ms=200) as session:
         holder.execute("LOCK TABLE t")
         with pytest.raises(RefusedError) as locked:
             session.rows("SELECT * FROM t")
         assert locked.value.code == "lock_timeout"
     with open_session(database) as session:
-        timer = threading.Timer(0.2, session.cancel)
-        timer.start()
+        asleep = f"SELECT FROM pg_stat_activity WHERE pid = {session.backend_pid} AND wait_event = 'PgSleep'"
+        canceller = threading.Thread(
+            target=lambda: eventually(lambda: connection.execute(asleep).rowcount) and session.cancel()
+        )
+        canceller.start()
         with pytest.raises(UnreachableError):
-            session.rows("SELECT pg_sleep(4)")
-        timer.join()
+            session.rows("SELECT pg_sleep(600)")
+        canceller.join()
         assert session.value("SELECT 1") == 1
 
 
@@ -228,7 +232,7 @@ def test_a_lost_connection_is_told_and_made_again(database, connection):
     with open_session(database) as session:
         connection.execute("SELECT pg_terminate_backend(%s)", [session.backend_pid])
         with pytest.raises(UnreachableError) as lost:
-            for _ in range(100):
+            for _ in range(6000):
                 session.value("SELECT pg_sleep(0.01)")
         assert lost.value.code == "connection_lost" and session.closed
         assert retrying(lambda: session.value("SELECT 1"), reconnect=session.reconnect, pause=0) == 1

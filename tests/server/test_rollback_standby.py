@@ -7,8 +7,8 @@ import pytest
 
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
-from tests.server.guarding import eventually
 from tests.server.test_guards_standby import pair as _pair
+from tests.waiting import eventually
 
 pair = _pair  # the fixture: a primary and its standby, as DSNs
 LONG = "SELECT count(*), pg_sleep(60) FROM (SELECT 1 FROM public.orders WHERE customer_id = 77 OFFSET 0) AS found"

@@ -1,7 +1,6 @@
 """What an online type change refuses, what makes it take itself back, and what it minds on the way."""
 
 import threading
-import time
 from contextlib import closing
 
 import psycopg
@@ -9,6 +8,7 @@ import pytest
 
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.model.shadow import ShadowRequest
 from indexpilot_cli.workflows import evolve_shadow
@@ -20,6 +20,7 @@ from tests.server.evolving_change import Ground, dump
 from tests.server.shadowing import migrated
 from tests.server.test_shadow_rollback import CALM, ITEMS, StopsAt, desk, items, rollback, run, stopped, values
 from tests.servers import new_database
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -371,29 +372,35 @@ def test_a_table_of_another_name_is_left_alone(ground):
     assert rollback(ground).outcome == "reverted"
 
 
+class LocksARow(Silent):
+    """Keeps a row locked from the stage "filling" until somebody waits for it."""
+
+    def __init__(self, holder, looking):
+        self.holder, self.looking = holder, looking
+        self.release = threading.Thread(target=self.release_when_waited_for)
+
+    def stage(self, title, total=None):
+        if title.startswith("filling") and not self.release.ident:
+            self.holder.execute("SELECT FROM public.items WHERE id = 100 FOR UPDATE")
+            self.release.start()
+
+    def release_when_waited_for(self):
+        waiting = "SELECT FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+        eventually(lambda: self.looking.execute(waiting, [self.holder.info.backend_pid]).rowcount)
+        self.holder.rollback()
+
+
 def test_rows_that_somebody_keeps_locked_are_waited_for(ground):
     items(ground)
-    with psycopg.connect(ground.dsn) as holder:
-        holder.execute("SELECT FROM public.items WHERE id = 100 FOR UPDATE")
-        report = []
-        thread = threading.Thread(target=lambda: report.append(stopped(ground, "ANALYZE")))
-        with psycopg.connect(ground.dsn, autocommit=True) as looking:
-            thread.start()
-            eventually(lambda: looking.execute("SELECT count(*) FROM public.items WHERE id = 1").fetchone())
-            time.sleep(1.0)
-            filled = "SELECT count(*) FROM public.items"
-            assert looking.execute(filled).fetchone()[0] > 0
-        holder.rollback()
-        thread.join(60)
-    assert report[0].outcome == "interrupted"
-    assert ground.sql("SELECT count(*) FROM public.items WHERE v_indexpilot_new IS DISTINCT FROM v") == [(0,)]
-
-
-def eventually(look, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    before = values(ground)
+    with psycopg.connect(ground.dsn) as holder, psycopg.connect(ground.dsn, autocommit=True) as looking:
+        progress = LocksARow(holder, looking)
+        with open_desk(Connection(ground.dsn), Record("tester", "1", "x"), progress, Stop(), Limits()) as opened:
+            report = evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", "bigint", pace=CALM))
+        progress.release.join()
+    assert report.outcome == "done"
+    assert values(ground) == before
+    assert ground.sql("SELECT pg_typeof(v)::text FROM public.items LIMIT 1") == [("bigint",)]
 
 
 def test_the_same_again_is_no_work_and_another_change_is_refused(ground):

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -16,6 +15,7 @@ from indexpilot_cli.twin.cluster import open_cluster, stop_orphan
 from indexpilot_cli.twin.planner import open_twin
 from indexpilot_cli.twin.server import LocalServer
 from indexpilot_cli.twin.snapshot import save
+from tests.waiting import eventually
 
 QUESTION = WhatIf(Plannable("SELECT * FROM sales.customers WHERE id = 5"))
 KILLED = """
@@ -49,13 +49,8 @@ def postmaster(home):
     return int((home / "data" / "postmaster.pid").read_text().splitlines()[0])
 
 
-def gone(pid, seconds=15):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.05)
-    return False
+def gone(pid):
+    return eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_twin_is_hydrated_once(twin_snapshot, twin_cache, twin):

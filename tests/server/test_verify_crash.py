@@ -1,8 +1,8 @@
 """F13: the server crashes between the two readings of a verification, and its counters begin anew."""
 
+import contextlib
 import os
 import signal
-import time
 
 import psycopg
 import pytest
@@ -13,6 +13,7 @@ from tests.server.applying import definition, keep_plan, look, run_apply
 from tests.server.test_apply_kill import restart
 from tests.server.test_verify_apply import observed, statistics, with_statements
 from tests.servers import SETTINGS, binaries, has_contrib
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -35,16 +36,12 @@ def kill_a_backend(server):
     with psycopg.connect(server.dsn(), autocommit=True) as victim:
         before = victim.execute(since).fetchone()
         os.kill(victim.info.backend_pid, signal.SIGKILL)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            with psycopg.connect(server.dsn(), autocommit=True) as connection:
-                if connection.execute(since).fetchone() != before:
-                    return
-        except psycopg.OperationalError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError("the server did not come back")
+
+    def is_back():
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(server.dsn(), autocommit=True) as found:
+            return found.execute(since).fetchone() != before
+
+    eventually(is_back)
 
 
 def scans(dsn, name):

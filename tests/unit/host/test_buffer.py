@@ -1,7 +1,6 @@
 """The statistics buffer: batches, bound, failures and threads, without a server."""
 
 import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.host.buffer import Pending, StatBuffer, checked
+from tests.waiting import eventually
 
 
 class Sink:
@@ -40,13 +40,6 @@ def sink():
     return Sink()
 
 
-def wait_until(ready, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.005)
-
-
 def test_nothing_before_the_batch_is_full_and_everything_then(sink):
     buffer = StatBuffer(sink, interval=60)
     for _ in range(99):
@@ -60,9 +53,9 @@ def test_nothing_before_the_batch_is_full_and_everything_then(sink):
 def test_the_interval_writes_what_waits(sink):
     buffer = StatBuffer(sink, interval=0.05)
     buffer.add(ROW)
-    wait_until(lambda: sink.total == 1)
+    eventually(lambda: sink.total == 1)
     buffer.add(ROW)
-    wait_until(lambda: sink.total == 2)
+    eventually(lambda: sink.total == 2)
     buffer.close()
 
 
@@ -80,7 +73,7 @@ def test_flush_waits_for_rows_that_are_being_written(sink):
     buffer = StatBuffer(sink, interval=0.01)
     sink.open.clear()
     buffer.add(ROW)
-    wait_until(lambda: buffer.stats().waiting == 0)
+    eventually(lambda: buffer.stats().waiting == 0)
     assert buffer.flush(0.05) is False
     sink.open.set()
     assert buffer.flush() is True and sink.total == 1
@@ -103,12 +96,12 @@ def test_a_broken_sink_keeps_rows_and_tries_again(sink):
     sink.broken = True
     for _ in range(100):
         buffer.add(ROW)
-    wait_until(lambda: buffer.stats().failures >= 1)
+    eventually(lambda: buffer.stats().failures >= 1)
     for _ in range(100):
         buffer.add(ROW)
-    wait_until(lambda: buffer.stats().waiting == 150)
+    eventually(lambda: buffer.stats().waiting == 150)
     sink.broken = False
-    wait_until(lambda: sink.total == 150)
+    eventually(lambda: sink.total == 150)
     stats = buffer.stats()
     assert stats.last_error == "gone: really" and stats.dropped == 50 and stats.written == 150
     buffer.close()
@@ -121,9 +114,9 @@ def test_a_host_that_waits_loses_nothing_to_failed_writes_and_a_slow_sink(sink):
     threads = [threading.Thread(target=lambda: [buffer.add(ROW) for _ in range(500)]) for _ in range(4)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: buffer._is_full())
+    eventually(lambda: buffer._is_full())
     sink.open.set()
-    wait_until(lambda: buffer.stats().failures >= 2)
+    eventually(lambda: buffer.stats().failures >= 2)
     assert buffer.stats().logged == 150
     sink.broken = False
     for thread in threads:
@@ -140,9 +133,9 @@ def test_a_wait_in_vain_drops_and_nobody_waits_again_before_a_write_succeeds(sin
     assert [buffer.add(ROW) for _ in range(100)] == [False] * 100
     assert buffer._waited == waited and buffer.stats().dropped == 101
     sink.broken = False
-    wait_until(lambda: sink.total == 10)
+    eventually(lambda: sink.total == 10)
     sink.open.clear()
-    wait_until(lambda: all(buffer.add(ROW) for _ in range(10)))
+    eventually(lambda: all(buffer.add(ROW) for _ in range(10)))
     assert buffer.add(ROW) is False and buffer._waited > waited
     sink.open.set()
     buffer.close()
@@ -154,7 +147,7 @@ def test_closing_ends_the_waiting(sink):
     taken = []
     thread = threading.Thread(target=lambda: taken.extend(buffer.add(ROW) for _ in range(11)))
     thread.start()
-    wait_until(lambda: buffer.stats().logged == 10)
+    eventually(lambda: buffer.stats().logged == 10)
     assert buffer.close(0.05) is False
     thread.join(60)
     assert taken == [True] * 10 + [False] and buffer.stats().dropped == 1
@@ -174,10 +167,10 @@ def test_a_thread_that_died_is_replaced_and_its_rows_stay(sink):
     buffer = StatBuffer(write, interval=0.05)
     for _ in range(100):
         buffer.add(ROW)
-    wait_until(lambda: buffer.stats().failures == 1)
+    eventually(lambda: buffer.stats().failures == 1)
     assert buffer.stats().waiting == 100
     buffer.add(ROW)
-    wait_until(lambda: sink.total == 101)
+    eventually(lambda: sink.total == 101)
     buffer.close()
 
 
