@@ -1,12 +1,15 @@
-"""Fixtures of the server tests: a filled database, its snapshot, and the twin of it, once for all of them."""
+"""Fixtures of the server tests: the databases several files use, and one snapshot with its twin for all of them."""
 
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.planner import open_twin
+from tests.server import applying, evolving_change, evolving_tables, guarding, probing
 from tests.server.requesting import (  # noqa: F401 - fixtures
     analyzed_shop,
     bare,
@@ -16,6 +19,54 @@ from tests.server.requesting import (  # noqa: F401 - fixtures
     shop_snapshot,
 )
 from tests.server.twinning import filled_database, snapshot_of
+from tests.servers import new_database
+
+
+@pytest.fixture
+def shop(database, request):
+    """The DSN of a new database with our tables and ``orders``, of as many rows as the mark ``rows`` says."""
+    applying.fill(database, request.node.get_closest_marker("rows").args[0])
+    return database
+
+
+@pytest.fixture(scope="module")
+def dirty(pg):
+    """The DSN of a database whose rows break most of what a migration might demand of them."""
+    with new_database(pg) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(probing.SCHEMA)
+            connection.execute("ANALYZE")
+        yield dsn
+
+
+@pytest.fixture
+def entangled(database):
+    """A database where a view, a policy, a trigger and more depend on the columns of ``orders``."""
+    found = evolving_change.prepare(database)
+    found.script(evolving_tables.ENTANGLED)
+    return found
+
+
+@pytest.fixture
+def plain(database):
+    """A database with one table that nothing depends on."""
+    found = evolving_change.prepare(database)
+    found.script(evolving_tables.PLAIN)
+    return found
+
+
+@pytest.fixture
+def guarded(database, connection):
+    """A superuser's connection to a new database with our tables and the one that the guards are asked about."""
+    guarding.prepare(database, connection)
+    return connection
+
+
+@pytest.fixture
+def session(database, guarded):
+    """A session of the tool in that database that may write."""
+    with open_session(database, read_only=False) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The tables of the tests of schema changes."""
 
-SHOP = """
+ENTANGLED = """
 CREATE TABLE public.customers (id int PRIMARY KEY, email text NOT NULL);
 CREATE TABLE public.orders (id bigint PRIMARY KEY, customer_id int REFERENCES public.customers,
     status varchar(10) NOT NULL DEFAULT 'new', price numeric(10, 2), note text,

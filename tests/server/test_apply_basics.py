@@ -4,14 +4,9 @@ import psycopg
 import pytest
 
 from indexpilot_cli.model.index import IndexKey
-from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 
-
-@pytest.fixture
-def shop(database):
-    applying.fill(database, 20_000)
-    return database
+pytestmark = pytest.mark.rows(20_000)
 
 
 def test_builds_records_and_tags(shop):

@@ -13,7 +13,6 @@ from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workflows import reconcile
 from indexpilot_cli.workflows.apply_desk import Limits, open_desk
 from indexpilot_cli.workflows.apply_signals import Stop
-from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.waiting import eventually
 
@@ -21,10 +20,7 @@ SNAPSHOT = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")  # a 
 SLOW = definition("note", "status", "customer_id")
 
 
-@pytest.fixture
-def shop(database):
-    applying.fill(database, 60_000)
-    return database
+pytestmark = pytest.mark.rows(60_000)
 
 
 @contextmanager

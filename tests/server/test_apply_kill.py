@@ -85,10 +85,7 @@ def consistent(dsn):
     assert not {r.state for r in newest.values()} & {"INTENT", "STARTED", "UNKNOWN", "FAILED_LEFTOVER"}
 
 
-@pytest.fixture
-def shop(database):
-    applying.fill(database, 60_000)
-    return database
+pytestmark = pytest.mark.rows(60_000)
 
 
 @pytest.mark.slow

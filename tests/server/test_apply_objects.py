@@ -13,11 +13,7 @@ from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.server.test_apply_faults import SNAPSHOT, holding
 
-
-@pytest.fixture
-def shop(database):
-    applying.fill(database, 20_000)
-    return database
+pytestmark = pytest.mark.rows(20_000)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from indexpilot_cli.model.names import QualifiedName
-from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.server.test_apply_faults import SNAPSHOT, holding, seen
 from tests.server.test_apply_kill import PARTITIONS, child
@@ -16,13 +15,16 @@ from tests.server.test_rollback_restore import execute, schema_of
 EVENTS = QualifiedName("public", "events")
 
 
+pytestmark = pytest.mark.rows(1_000)
+
+
 @pytest.fixture
-def shop(database):
-    applying.fill(database, 1_000)
-    with psycopg.connect(database, autocommit=True) as connection:
+def shop(shop):
+    """With a partitioned table beside the orders."""
+    with psycopg.connect(shop, autocommit=True) as connection:
         for statement in PARTITIONS:
             connection.execute(statement)
-    return database
+    return shop
 
 
 def test_f23_built_by_attachment_and_taken_back_as_one(shop):

@@ -25,10 +25,7 @@ class Heard:
         self.said.append(text)
 
 
-@pytest.fixture
-def shop(database):
-    applying.fill(database, 60_000)
-    return database
+pytestmark = pytest.mark.rows(60_000)
 
 
 def test_phases_are_the_servers_and_the_blocker_is_named(shop):

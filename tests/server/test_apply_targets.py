@@ -25,10 +25,7 @@ ODD = (
 )
 
 
-@pytest.fixture
-def shop(database):
-    applying.fill(database, 2_000)
-    return database
+pytestmark = pytest.mark.rows(2_000)
 
 
 @pytest.mark.parametrize("form", [as_json, as_yaml])

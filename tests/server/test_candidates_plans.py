@@ -141,7 +141,7 @@ UNSORTED = (
 
 
 @pytest.fixture(scope="module")
-def shop(pg):
+def tables(pg):
     """A database with the tables, analyzed and vacuumed; gives its DSN."""
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
         admin.execute("CREATE DATABASE candidates")
@@ -158,8 +158,8 @@ def shop(pg):
 
 
 @pytest.fixture(scope="module")
-def catalog(shop):
-    with open_session(shop) as session:
+def catalog(tables):
+    with open_session(tables) as session:
         return read_catalog(session)
 
 
@@ -182,11 +182,11 @@ def explained(connection, text):
 
 
 @pytest.mark.parametrize("case", [c for c, (_, wanted) in CASES.items() if wanted])
-def test_the_planner_uses_what_was_proposed(shop, catalog, case):
+def test_the_planner_uses_what_was_proposed(tables, catalog, case):
     text, wanted = CASES[case]
     found = {shown(c.definition): c for c in proposed(catalog, text).candidates}
     assert wanted in found, (sorted(found), proposed(catalog, text).rejections)
-    with psycopg.connect(shop) as connection:
+    with psycopg.connect(tables) as connection:
         connection.execute(create_index(found[wanted].definition, "asked_for", concurrently=False))
         connection.execute(f"ANALYZE {found[wanted].definition.table}")
         plan = explained(connection, text)
@@ -199,10 +199,10 @@ def test_the_planner_uses_what_was_proposed(shop, catalog, case):
         assert any(n["Node Type"] == "Index Only Scan" for n in plan)
 
 
-def test_every_candidate_can_be_built(shop, catalog):
+def test_every_candidate_can_be_built(tables, catalog):
     everything = proposed(catalog, *(text for text, _ in CASES.values()))
     assert len(everything.candidates) >= 40
-    with psycopg.connect(shop) as connection:
+    with psycopg.connect(tables) as connection:
         connection.execute("TRUNCATE lines, docs, events, parts, orders")
         for candidate in everything.candidates:
             connection.execute(create_index(candidate.definition, "probe", concurrently=False))

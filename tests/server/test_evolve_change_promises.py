@@ -10,22 +10,7 @@ from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedErr
 from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, WorkloadRequest
 from indexpilot_cli.workflows import evolve_execute
-from tests.server.evolving_change import assert_same, prepare
-from tests.server.evolving_tables import PLAIN, SHOP
-
-
-@pytest.fixture
-def shop(database):
-    found = prepare(database)
-    found.script(SHOP)
-    return found
-
-
-@pytest.fixture
-def plain(database):
-    found = prepare(database)
-    found.script(PLAIN)
-    return found
+from tests.server.evolving_change import assert_same
 
 
 @pytest.fixture
@@ -39,9 +24,9 @@ def effects(outcome):
     return {(o.kind, o.name): o.effect for o in outcome.result.change.impact.objects}
 
 
-def test_p1_everything_that_hangs_on_a_column_is_named(shop):
-    shop.sql("SELECT pg_catalog.set_config('x.y', '1', false)")
-    found = effects(shop.preview("drop_column", "orders", "status", workload=queries("SELECT 1")))
+def test_p1_everything_that_hangs_on_a_column_is_named(entangled):
+    entangled.sql("SELECT pg_catalog.set_config('x.y', '1', false)")
+    found = effects(entangled.preview("drop_column", "orders", "status", workload=queries("SELECT 1")))
     assert found[("view", "open_orders")] == "blocks"
     assert found[("view", "open_ids")] == "blocks"
     assert found[("materialized view", "by_status")] == "blocks"
@@ -50,12 +35,12 @@ def test_p1_everything_that_hangs_on_a_column_is_named(shop):
     assert found[("index", "orders_status_idx")] == found[("index", "orders_lower_idx")] == "disappears"
     assert found[("check constraint", "status_short")] == found[("statistics", "orders_st")] == "disappears"
     assert found[("trigger function", "touch()")] == found[("function", "how_many(wanted text)")] == "look"
-    generated = effects(shop.preview("drop_column", "orders", "price", workload=queries("SELECT 1")))
+    generated = effects(entangled.preview("drop_column", "orders", "price", workload=queries("SELECT 1")))
     assert generated[("generated column", "total")] == "blocks"
-    pointing = effects(shop.preview("drop_column", "customers", "id", workload=queries("SELECT 1")))
+    pointing = effects(entangled.preview("drop_column", "customers", "id", workload=queries("SELECT 1")))
     assert pointing[("foreign key", "orders_customer_id_fkey of orders")] == "blocks"
     assert (
-        effects(shop.preview("rename_column", "orders", "status", new_name="state"))[("view", "open_orders")]
+        effects(entangled.preview("rename_column", "orders", "status", new_name="state"))[("view", "open_orders")]
         == "follows"
     )
 
@@ -64,14 +49,14 @@ def queries(*texts):
     return WorkloadRequest(queries=texts)
 
 
-def test_p1_recorded_queries(shop):
+def test_p1_recorded_queries(entangled):
     asked = queries(
         "SELECT id FROM public.orders WHERE note = 'x'",
         "UPDATE public.orders SET note = 'y' WHERE id = 1",
         "SELECT * FROM public.orders WHERE id = 5",
         "SELECT id FROM public.customers",
     )
-    found = shop.preview(
+    found = entangled.preview(
         "rename_column", "orders", "note", new_name="remark", workload=asked
     ).result.change.impact.queries
     assert sorted((q.effect, q.whole_row) for q in found) == [("breaks", False), ("breaks", False), ("look", True)]
@@ -135,19 +120,19 @@ CREATE TABLE public.parent (x int, y int); CREATE TABLE public.child () INHERITS
 """
 
 
-def test_p2_bad_input_is_one_clear_error(shop):
-    shop.script(ODD)
-    before = shop.dump()
+def test_p2_bad_input_is_one_clear_error(entangled):
+    entangled.script(ODD)
+    before = entangled.dump()
     for arguments, more, code, exit_code in BAD:
         with pytest.raises(IndexPilotError) as caught:
-            shop.change(*arguments, **more)
+            entangled.change(*arguments, **more)
         error = caught.value
         assert (error.code, error.exit_code) == (code, exit_code), (arguments, more, error.message)
         assert "\n" not in error.message
-    assert_same(shop.dump(), before)
-    assert {(r[1], r[2]) for r in shop.log()} >= {("FAILED", "statsu"), ("FAILED", "total")}
+    assert_same(entangled.dump(), before)
+    assert {(r[1], r[2]) for r in entangled.log()} >= {("FAILED", "statsu"), ("FAILED", "total")}
     with pytest.raises(UsageError) as near:
-        shop.change("drop_column", "orders", "statsu")
+        entangled.change("drop_column", "orders", "statsu")
     assert "did you mean status?" in near.value.hint
 
 

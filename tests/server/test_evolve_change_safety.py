@@ -15,23 +15,9 @@ from indexpilot_cli.model.settings import BypassSettings, MaintenanceWindowSetti
 from indexpilot_cli.postgres import locks
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workflows import evolve_execute, evolve_impact
-from tests.server.evolving_change import Ground, assert_same, prepare
-from tests.server.evolving_tables import PLAIN, SHOP
+from tests.server.evolving_change import Ground, assert_same
+from tests.server.evolving_tables import PLAIN
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def shop(database):
-    found = prepare(database)
-    found.script(SHOP)
-    return found
-
-
-@pytest.fixture
-def plain(database):
-    found = prepare(database)
-    found.script(PLAIN)
-    return found
 
 
 @pytest.fixture
@@ -41,14 +27,14 @@ def pool(database):
     host.close_connection_pool()
 
 
-def test_p7_a_preview_touches_nothing(shop):
-    before = shop.dump()
-    shop.preview("add_column", "orders", "x", type="int", default="1", not_null=True, unique=False)
-    shop.preview("drop_column", "orders", "note", save=True)
-    shop.preview("alter_type", "orders", "note", type="varchar(5)")
-    shop.preview("rename_column", "orders", "note", new_name="remark")
-    assert_same(shop.dump(), before)
-    assert {r[0] for r in shop.log()} == {"EXPLAIN"}
+def test_p7_a_preview_touches_nothing(entangled):
+    before = entangled.dump()
+    entangled.preview("add_column", "orders", "x", type="int", default="1", not_null=True, unique=False)
+    entangled.preview("drop_column", "orders", "note", save=True)
+    entangled.preview("alter_type", "orders", "note", type="varchar(5)")
+    entangled.preview("rename_column", "orders", "note", new_name="remark")
+    assert_same(entangled.dump(), before)
+    assert {r[0] for r in entangled.log()} == {"EXPLAIN"}
 
 
 def test_p8_the_middle_column_comes_back_at_the_end_and_that_is_said(plain):

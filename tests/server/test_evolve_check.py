@@ -33,7 +33,7 @@ UPDATE customers SET name = 'x' WHERE id = 5;
 
 
 @pytest.fixture(scope="module")
-def shop(pg):
+def target(pg):
     with new_database(pg) as dsn:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(SCHEMA)
@@ -42,7 +42,7 @@ def shop(pg):
 
 
 @pytest.fixture
-def check(shop, tmp_path, twin_place, monkeypatch):
+def check(target, tmp_path, twin_place, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(twin_place))
     workload = tmp_path / "workload.sql"
     workload.write_text(WORKLOAD)
@@ -54,7 +54,7 @@ def check(shop, tmp_path, twin_place, monkeypatch):
             files[-1].write_text(text)
         request = CheckRequest(
             files=tuple(map(str, files)),
-            connection=Connection(options.pop("dsn", shop)),
+            connection=Connection(options.pop("dsn", target)),
             workload=WorkloadRequest(files=(str(workload),)),
             record=Record(enabled=False),
             **options,
@@ -149,8 +149,8 @@ def test_a_file_that_is_no_sql_does_not_keep_the_others_from_review(check):
     assert impacts(result, 1) == ["brief_lock"]
 
 
-def test_nothing_happens_to_the_database(check, shop):
-    with psycopg.connect(shop) as connection:
+def test_nothing_happens_to_the_database(check, target):
+    with psycopg.connect(target) as connection:
         before = connection.execute("SELECT count(*), max(oid::bigint) FROM pg_class").fetchone()
         check("DROP TABLE orders; CREATE TABLE zzz (a int); TRUNCATE customers CASCADE;")
         assert connection.execute("SELECT count(*), max(oid::bigint) FROM pg_class").fetchone() == before
@@ -169,11 +169,11 @@ def test_what_the_server_does_not_have_fails_there_too(check):
     assert impacts(result, 3) == ["no_block", "brief_lock", "no_block"]
 
 
-def test_a_snapshot_will_do_and_statistics_tell_what_they_can(check, shop, tmp_path):
+def test_a_snapshot_will_do_and_statistics_tell_what_they_can(check, target, tmp_path):
     path = tmp_path / "shop.snapshot"
     snapshot.run(
         SnapshotRequest(
-            str(path), Connection(shop), WorkloadRequest(queries=("SELECT 1",)), record=Record(enabled=False)
+            str(path), Connection(target), WorkloadRequest(queries=("SELECT 1",)), record=Record(enabled=False)
         ),
         Silent(),
     )

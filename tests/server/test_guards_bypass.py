@@ -16,25 +16,12 @@ from indexpilot_cli.model.requests import ApproveRequest, BypassRequest, Connect
 from indexpilot_cli.model.settings import BypassSettings, EmergencyBypass, SystemBypass
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.metadata import mutations, plans
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.settings.load import load
 from indexpilot_cli.workflows import approve, bypass, guards, planfile
 from indexpilot_cli.workflows.digest import schema_digest
-from tests.server.guarding import operation, other, prepare, request, said
+from tests.server.guarding import operation, other, request, said
 
 ANN = Record(actor="ann", version="1", command="bypass")
-
-
-@pytest.fixture
-def shop(database, connection):
-    prepare(database, connection)
-    return connection
-
-
-@pytest.fixture
-def session(database, shop):
-    with open_session(database, read_only=False) as opened:
-        yield opened
 
 
 def ask(dsn, action, reason="", **fields):
@@ -45,9 +32,9 @@ def level(outcome, name):
     return next(found for found in outcome.result.levels if found.name == name)
 
 
-def test_a_running_process_sees_the_switch_of_another(database, shop, session):
+def test_a_running_process_sees_the_switch_of_another(database, guarded, session):
     """This session is open all the while; the switch is turned by a process of its own."""
-    built, asked = operation(shop), request(database)
+    built, asked = operation(guarded), request(database)
     assert guards.bypass_verdict(session, asked).allowed
     turn = (
         "import sys; from indexpilot_cli.model.progress import Silent;"
@@ -63,7 +50,7 @@ def test_a_running_process_sees_the_switch_of_another(database, shop, session):
     assert said(guards.recheck(session, built, asked), "bypass")[0].allowed
 
 
-def test_status_shows_value_source_and_reason_of_every_level(database, shop):
+def test_status_shows_value_source_and_reason_of_every_level(database, guarded):
     settings = BypassSettings(system=SystemBypass(True, "audit"))
     origins = {"bypass.system.enabled": "INDEXPILOT_BYPASS_SYSTEM_ENABLED"}
     outcome = ask(database, "status", bypass=settings, origins=origins)
@@ -74,14 +61,14 @@ def test_status_shows_value_source_and_reason_of_every_level(database, shop):
     assert {found.level for found in outcome.result.levels} == {"feature", "module", "system", "startup", "emergency"}
 
 
-def test_settings_of_the_environment_reach_the_verdict(database, shop, session, tmp_path):
+def test_settings_of_the_environment_reach_the_verdict(database, guarded, session, tmp_path):
     environment = {"INDEXPILOT_BYPASS_FEATURES_AUTO_INDEXING_ENABLED": "false"}
     settings = load(environment, tmp_path)
     verdict = guards.bypass_verdict(session, dataclasses.replace(request(database), bypass=settings.bypass))
     assert not verdict.allowed and "auto indexing" in verdict.reason
 
 
-def test_turning_is_logged_with_its_reason_and_twice_is_no_change(database, shop, session):
+def test_turning_is_logged_with_its_reason_and_twice_is_no_change(database, guarded, session):
     assert ask(database, "disable", "incident 7").result.changed
     again = ask(database, "disable", "incident 7")
     assert not again.result.changed and again.status == "skipped"
@@ -94,14 +81,14 @@ def test_turning_is_logged_with_its_reason_and_twice_is_no_change(database, shop
     ]
 
 
-def test_turning_is_logged_where_logging_is_off(database, shop, session):
+def test_turning_is_logged_where_logging_is_off(database, guarded, session):
     asked = BypassRequest("disable", Connection(database), "incident", record=Record(enabled=False))
     bypass.run(asked, Silent())
     bypass.run(dataclasses.replace(asked, action="status"), Silent())
     assert [m.type for m in mutations.recent(session)] == [MutationType.SYSTEM_DISABLE]
 
 
-def test_enabling_does_not_override_a_file_and_says_so(database, shop):
+def test_enabling_does_not_override_a_file_and_says_so(database, guarded):
     ask(database, "disable", "incident")
     outcome = ask(database, "enable", bypass=BypassSettings(system=SystemBypass(True, "file")))
     assert not outcome.result.running
@@ -109,42 +96,42 @@ def test_enabling_does_not_override_a_file_and_says_so(database, shop):
     assert outcome.next == ()
 
 
-def test_off_for_a_while_comes_back_by_the_server_s_clock(database, shop, session):
+def test_off_for_a_while_comes_back_by_the_server_s_clock(database, guarded, session):
     outcome = ask(database, "disable", "deploy", for_seconds=3600)
     until = level(outcome, "system").until
     assert abs(until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
     asked = request(database)
     assert not guards.bypass_verdict(session, asked, until - timedelta(seconds=1)).allowed
     assert guards.bypass_verdict(session, asked, until).allowed
-    shop.execute("UPDATE indexpilot.runtime_switch SET until = clock_timestamp()")
+    guarded.execute("UPDATE indexpilot.runtime_switch SET until = clock_timestamp()")
     assert guards.bypass_verdict(session, asked).allowed
     assert ask(database, "status").result.running
 
 
-def test_times_are_utc_in_a_server_of_another_zone(database, shop, session):
-    shop.execute(f"ALTER DATABASE \"{shop.info.dbname}\" SET timezone = 'Asia/Tokyo'")
+def test_times_are_utc_in_a_server_of_another_zone(database, guarded, session):
+    guarded.execute(f"ALTER DATABASE \"{guarded.info.dbname}\" SET timezone = 'Asia/Tokyo'")
     found = level(ask(database, "disable", "deploy", for_seconds=60), "system")
     assert found.until.utcoffset() == timedelta(0)
 
 
-def test_an_unreadable_switch_fails_closed(database, shop, session):
-    shop.execute("ALTER TABLE indexpilot.runtime_switch RENAME TO gone")
+def test_an_unreadable_switch_fails_closed(database, guarded, session):
+    guarded.execute("ALTER TABLE indexpilot.runtime_switch RENAME TO gone")
     verdict = guards.bypass_verdict(session, request(database))
     assert not verdict.allowed and "cannot be read" in verdict.reason
     assert not ask(database, "status").result.running
 
 
-def test_a_configured_emergency_ends_by_itself_and_begins_anew(database, shop, session):
+def test_a_configured_emergency_ends_by_itself_and_begins_anew(database, guarded, session):
     on = BypassSettings(emergency=EmergencyBypass(True, "fire", 600))
     asked = dataclasses.replace(request(database), bypass=on)
-    built = operation(shop)
+    built = operation(guarded)
     (verdict,) = said(guards.check(session, [built], asked), "bypass")
     assert not verdict.allowed
     assert verdict.retry_at is not None
-    shop.execute("UPDATE indexpilot.runtime_switch SET since = since - interval '10 minutes'")
+    guarded.execute("UPDATE indexpilot.runtime_switch SET since = since - interval '10 minutes'")
     assert said(guards.check(session, [built], asked), "bypass")[0].allowed
     assert said(guards.check(session, [built], request(database)), "bypass")[0].allowed
-    assert shop.execute("SELECT count(*) FROM indexpilot.runtime_switch").fetchone() == (0,)
+    assert guarded.execute("SELECT count(*) FROM indexpilot.runtime_switch").fetchone() == (0,)
     assert not said(guards.check(session, [built], asked), "bypass")[0].allowed
 
 
@@ -164,8 +151,8 @@ def test_wrong_requests(database, action, fields):
         ask(database, action, **fields)
 
 
-def test_a_role_without_rights_cannot_turn_it(database, shop, pg):
-    shop.execute("DO $$ BEGIN CREATE ROLE stranger LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+def test_a_role_without_rights_cannot_turn_it(database, guarded, pg):
+    guarded.execute("DO $$ BEGIN CREATE ROLE stranger LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
     with other(database) as admin:
         admin.execute("GRANT USAGE ON SCHEMA indexpilot TO stranger")
         admin.execute("GRANT SELECT ON ALL TABLES IN SCHEMA indexpilot TO stranger")
@@ -196,45 +183,45 @@ def approve_plan(dsn, plan_id, actor="ann", reason="looked at it"):
     return approve.run(ApproveRequest(plan_id, Connection(dsn), reason, Record(actor=actor)), Silent())
 
 
-def approval_verdict(session, shop, dsn, plan):
+def approval_verdict(session, guarded, dsn, plan):
     asked = request(dsn, require_approval=True)
-    return said(guards.check(session, [operation(shop)], asked, plan=plan), "approval")[0]
+    return said(guards.check(session, [operation(guarded)], asked, plan=plan), "approval")[0]
 
 
-def test_pending_approved_applied(database, shop, session, home):
+def test_pending_approved_applied(database, guarded, session, home):
     plan = made_plan(session)
     plans.store(session, plan)
-    refused = approval_verdict(session, shop, database, plan)
+    refused = approval_verdict(session, guarded, database, plan)
     assert not refused.allowed and "indexpilot plan approve P-0001" in refused.reason
     outcome = approve_plan(database, "P-0001")
     assert outcome.result.approved_by == "ann" and not outcome.result.already
     assert outcome.next == ("indexpilot apply P-0001",)
-    allowed = approval_verdict(session, shop, database, plan)
+    allowed = approval_verdict(session, guarded, database, plan)
     assert allowed.allowed and "approved by ann" in allowed.reason
     again = approve_plan(database, "P-0001")
     assert again.result.already and again.status == "skipped"
     assert not approve_plan(database, "P-0001", "bob").result.already
     changed = dataclasses.replace(plan, schema_digest="other")
-    assert "has changed since" in approval_verdict(session, shop, database, changed).reason
+    assert "has changed since" in approval_verdict(session, guarded, database, changed).reason
     log = [m for m in mutations.recent(session) if m.details.get("action") == "approve_plan"]
     assert [m.details["approved_by"] for m in log] == ["bob", "ann", "ann"]
 
 
-def test_a_plan_in_this_user_s_files_can_be_approved(database, shop, session, home):
+def test_a_plan_in_this_user_s_files_can_be_approved(database, guarded, session, home):
     planfile.keep(made_plan(session, 7))
     assert approve_plan(database, "P-0007").result.plan == "P-0007"
 
 
-def test_an_unknown_plan_is_a_usage_error(database, shop, session, home):
+def test_an_unknown_plan_is_a_usage_error(database, guarded, session, home):
     plans.store(session, made_plan(session))
     with pytest.raises(UsageError) as raised:
         approve_plan(database, "P-0002")
     assert "P-0001" in (raised.value.hint or "")
 
 
-def test_a_plan_of_yesterday_s_schema_is_not_fresh(database, shop, session):
+def test_a_plan_of_yesterday_s_schema_is_not_fresh(database, guarded, session):
     catalog = read_catalog(session)
-    built = operation(shop)
+    built = operation(guarded)
     advice = Recommendation(
         "R-1", built.definition, built.name, "", "", "orders (b)", "equality", 8192, "model", 0.5, 0.9, 0.0
     )
@@ -243,6 +230,6 @@ def test_a_plan_of_yesterday_s_schema_is_not_fresh(database, shop, session):
     )
     fresh = guards.check(session, [built], request(database), plan=plan, catalog=catalog)
     assert said(fresh, "plan_fresh")[0].allowed
-    shop.execute("ALTER TABLE public.orders ALTER b TYPE bigint")
+    guarded.execute("ALTER TABLE public.orders ALTER b TYPE bigint")
     stale = guards.check(session, [built], request(database), plan=plan, catalog=read_catalog(session))
     assert not said(stale, "plan_fresh")[0].allowed

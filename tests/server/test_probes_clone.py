@@ -1,12 +1,10 @@
 """From a file to answers with a real clone in between: what a text hides, the clone sees."""
 
-import psycopg
 import pytest
 
 from tests.server import probing
 from tests.server.cloning import fresh, observe, open_clone
 from tests.server.twinning import snapshot_of
-from tests.servers import new_database
 
 HIDDEN = """
 DO $$ DECLARE t text; BEGIN
@@ -37,34 +35,25 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def shop(pg):
-    with new_database(pg) as dsn:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(probing.SCHEMA)
-            connection.execute("ANALYZE")
-        yield dsn
-
-
-@pytest.fixture(scope="module")
-def clone(shop, twin_place):
-    with open_clone(snapshot_of(shop), cache_dir=twin_place) as opened:
+def clone(dirty, twin_place):
+    with open_clone(snapshot_of(dirty), cache_dir=twin_place) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_through_the_clone(shop, clone, name):
+def test_through_the_clone(dirty, clone, name):
     statements, expected = CASES[name]
     with fresh(clone):
         seen = observe(clone, *statements)
-    found = probing.answers(shop, probing.migration(*statements), seen)
-    really = probing.truth(shop, *statements)
+    found = probing.answers(dirty, probing.migration(*statements), seen)
+    really = probing.truth(dirty, *statements)
     assert (really[0] if really else 0) == expected
     assert (probing.said(found) or 0) == expected and found
 
 
-def test_hidden_changes_of_rows_leave_the_question_open(shop, clone):
+def test_hidden_changes_of_rows_leave_the_question_open(dirty, clone):
     text = HIDDEN.replace("EXECUTE", LOOP).replace("t text", "t text; r record")
     with fresh(clone):
         seen = observe(clone, text)
-    (answer,) = probing.answers(shop, probing.migration(text), seen)
+    (answer,) = probing.answers(dirty, probing.migration(text), seen)
     assert answer.found is None

@@ -10,7 +10,6 @@ from indexpilot_cli.model.probe import Probe, ProbeKind
 from indexpilot_cli.postgres.probe import from_statistics, run_probes
 from indexpilot_cli.postgres.session import open_session
 from tests.server import probing
-from tests.servers import new_database
 
 T = QualifiedName("public", "children")
 STRANGERS = """
@@ -25,64 +24,61 @@ ALTER TABLE kept ALTER parent_id SET NOT NULL;
 
 
 @pytest.fixture(scope="module")
-def shop(pg):
-    with new_database(pg) as dsn:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(probing.SCHEMA)
-            connection.execute("ANALYZE")
-            connection.execute("CREATE ROLE prober LOGIN")
-            connection.execute("GRANT SELECT ON parents TO prober")
-        yield dsn
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute("DROP OWNED BY prober")
-            connection.execute("DROP ROLE prober")
+def dirty(dirty):
+    """With a role that may read the parents only."""
+    with psycopg.connect(dirty, autocommit=True) as connection:
+        connection.execute("CREATE ROLE prober LOGIN")
+        connection.execute("GRANT SELECT ON parents TO prober")
+        yield dirty
+        connection.execute("DROP OWNED BY prober")
+        connection.execute("DROP ROLE prober")
 
 
 def by_question(found):
     return {(a.probe.statement, a.probe.kind.value): a for a in found}
 
 
-def test_nobodys_function_is_called(shop):
-    found = probing.answers(shop, probing.migration(STRANGERS))
+def test_nobodys_function_is_called(dirty):
+    found = probing.answers(dirty, probing.migration(STRANGERS))
     assert all(a.found is None for a in found) and len(found) >= 5
     assert not any("boom" in (a.probe.sql or "") + (a.probe.sample_sql or "") for a in found)
     assert all("not checked" in a.note for a in found)
 
 
-def test_values_of_the_data_are_nowhere(shop):
-    found = probing.answers(shop, probing.migration("ALTER TABLE children ALTER word TYPE int USING word::int"))
+def test_values_of_the_data_are_nowhere(dirty):
+    found = probing.answers(dirty, probing.migration("ALTER TABLE children ALTER word TYPE int USING word::int"))
     assert [a.found for a in found] == [True] and "n/a" not in repr(found)
     assert found[0].probe.sqlstate == "22P02"
 
 
-def test_a_role_without_privileges_is_told(shop):
+def test_a_role_without_privileges_is_told(dirty):
     read = probing.migration(
         "ALTER TABLE children ALTER email SET NOT NULL; ALTER TABLE parents ALTER code SET NOT NULL"
     )
-    made = probing.asked(shop, read)
-    with open_session(psycopg.conninfo.make_conninfo(shop, user="prober")) as session:
+    made = probing.asked(dirty, read)
+    with open_session(psycopg.conninfo.make_conninfo(dirty, user="prober")) as session:
         first, second = run_probes(session, made)
     assert first.found is None and "may not read" in first.note and first.source == "none"
     assert second.found is False and second.source == "data"
 
 
-def test_hidden_rows_are_no_answer(shop):
-    with psycopg.connect(shop, autocommit=True) as connection:
+def test_hidden_rows_are_no_answer(dirty):
+    with psycopg.connect(dirty, autocommit=True) as connection:
         connection.execute("GRANT SELECT ON kept TO prober")
         connection.execute("ALTER TABLE kept ENABLE ROW LEVEL SECURITY")
         connection.execute("CREATE POLICY p ON kept USING (id = 1)")
-    made = probing.asked(shop, probing.migration("ALTER TABLE kept ALTER parent_id SET NOT NULL"))
-    with open_session(psycopg.conninfo.make_conninfo(shop, user="prober")) as session:
+    made = probing.asked(dirty, probing.migration("ALTER TABLE kept ALTER parent_id SET NOT NULL"))
+    with open_session(psycopg.conninfo.make_conninfo(dirty, user="prober")) as session:
         (answer,) = run_probes(session, made)
     assert answer.found is None and answer.note.startswith("not checked")
 
 
-def test_what_takes_too_long_is_not_known(shop):
+def test_what_takes_too_long_is_not_known(dirty):
     many = "children a, children b, children c, children d, children e"
     slow = f"SELECT 1 FROM {many} WHERE a.id + b.id + c.id + d.id + e.id < 0"
     made = Probe(1, ProbeKind.CHECK, "23514", T, "slow", slow)
     quick = Probe(2, ProbeKind.CHECK, "23514", T, "quick", "SELECT 1", estimated_rows=-1)
-    with open_session(shop) as session:
+    with open_session(dirty) as session:
         found = run_probes(session, (made, quick), statement_timeout_ms=1000)
         assert [a.found for a in found] == [None, True] and "too long" in found[0].note
         late = run_probes(session, (made,), budget_seconds=0)
@@ -90,9 +86,9 @@ def test_what_takes_too_long_is_not_known(shop):
         assert session.value("SHOW statement_timeout") == "5s"
 
 
-def test_a_probe_cannot_write(shop):
+def test_a_probe_cannot_write(dirty):
     wrote = Probe(1, ProbeKind.CHECK, "23514", T, "writes", "WITH x AS (DELETE FROM kept RETURNING 1) SELECT * FROM x")
-    with open_session(shop, read_only=False) as session:
+    with open_session(dirty, read_only=False) as session:
         (answer,) = run_probes(session, (wrote,))
         assert answer.found is None and session.value("SELECT count(*) FROM kept") == 2
 
@@ -119,7 +115,7 @@ def test_large_tables_are_sampled_first(database):
         assert run_probes(session, (blind,))[0].found is True
 
 
-def test_rows_that_nobody_can_foresee(shop):
+def test_rows_that_nobody_can_foresee(dirty):
     read = probing.migration(
         "INSERT INTO children (id, email) SELECT g, NULL FROM generate_series(500, 510) g",
         "ALTER TABLE children ALTER label SET NOT NULL",
@@ -127,19 +123,19 @@ def test_rows_that_nobody_can_foresee(shop):
         "DELETE FROM children WHERE boom(id)",
         "ALTER TABLE children ALTER day SET NOT NULL",
     )
-    found = by_question(probing.answers(shop, read))
+    found = by_question(probing.answers(dirty, read))
     assert found[2, "nulls"].found is None and "cannot be foreseen" in found[2, "nulls"].note
     assert found[3, "nulls"].found is True
     assert found[5, "nulls"].found is None
 
 
-def test_statistics_alone(shop):
+def test_statistics_alone(dirty):
     read = probing.migration(
         "ALTER TABLE children ALTER email SET NOT NULL; ALTER TABLE children ALTER label SET NOT NULL",
         "ALTER TABLE children ADD UNIQUE (email); ALTER TABLE children ADD UNIQUE (label)",
         "ALTER TABLE children ALTER label TYPE varchar(5); ALTER TABLE children ALTER word TYPE int USING word",
         "ALTER TABLE parents ADD must int NOT NULL; ALTER TABLE nobody ADD must int NOT NULL",
     )
-    said = [(a.probe.statement, a.found) for a in from_statistics(probing.asked(shop, read)) if a.found is not None]
+    said = [(a.probe.statement, a.found) for a in from_statistics(probing.asked(dirty, read)) if a.found is not None]
     assert said == [(1, True), (3, True), (5, True), (7, True), (8, False)]
-    assert all(a.source in ("statistics", "none") and a.note for a in from_statistics(probing.asked(shop, read)))
+    assert all(a.source in ("statistics", "none") and a.note for a in from_statistics(probing.asked(dirty, read)))

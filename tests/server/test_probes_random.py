@@ -11,7 +11,6 @@ from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workload.safe_reader import SafeReader
 from tests.server import probing
 from tests.server.test_probes_truth import CASES
-from tests.servers import new_database
 
 _LEFT_OUT = ("BEGIN", "ROLLBACK", "DO ")
 STATEMENTS = sorted(
@@ -20,12 +19,9 @@ STATEMENTS = sorted(
 
 
 @pytest.fixture(scope="module")
-def shop(pg):
-    with new_database(pg) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(probing.SCHEMA)
-        connection.execute("ANALYZE")
-        with open_session(dsn) as session:
-            yield connection, session, probing.known(dsn)
+def opened(dirty):
+    with psycopg.connect(dirty, autocommit=True) as connection, open_session(dirty) as session:
+        yield connection, session, probing.known(dirty)
 
 
 def really(connection, statements):
@@ -41,8 +37,8 @@ def really(connection, statements):
 
 @settings(max_examples=60, deadline=None)
 @given(statements=st.lists(st.sampled_from(STATEMENTS), min_size=2, max_size=5))
-def test_what_is_said_to_fail_fails(shop, statements):
-    connection, session, (catalog, facts) = shop
+def test_what_is_said_to_fail_fails(opened, statements):
+    connection, session, (catalog, facts) = opened
     read = probing.migration(*statements)
     found = run_probes(session, probes(read, probing.rules(read), catalog, SafeReader(), facts=facts))
     said = probing.said(found)

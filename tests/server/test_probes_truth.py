@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.server import probing
-from tests.servers import new_database
 
 CASES = re.findall(
     r"^-- (fails|runs|unknown): ([^\n]+)\n(.*?)(?=^-- |\Z)",
@@ -16,20 +14,11 @@ CASES = re.findall(
 )
 
 
-@pytest.fixture(scope="module")
-def shop(pg):
-    with new_database(pg) as dsn:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(probing.SCHEMA)
-            connection.execute("ANALYZE")
-        yield dsn
-
-
 @pytest.mark.parametrize(("kind", "name", "text"), CASES, ids=[f"{kind} {name}" for kind, name, _ in CASES])
-def test_foreseen(shop, kind, name, text):
+def test_foreseen(dirty, kind, name, text):
     migration = probing.migration(text)
-    really = probing.truth(shop, *(s.sql for s in migration.statements))
-    found = probing.answers(shop, migration)
+    really = probing.truth(dirty, *(s.sql for s in migration.statements))
+    found = probing.answers(dirty, migration)
     assert (really is not None) is (kind == "fails"), f"the case itself is wrong: {really}"
     if really is not None:
         assert probing.said(found) == really[0], found

@@ -21,16 +21,12 @@ from indexpilot_cli.twin.server import new_home
 from indexpilot_cli.workflows import rollback_drop
 from indexpilot_cli.workflows.apply_desk import open_desk
 from indexpilot_cli.workflows.apply_signals import Stop
-from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 
 NOBODY = "no template gets slower (planner estimate)"
 
 
-@pytest.fixture
-def shop(database):
-    applying.fill(database, 5_000)
-    return database
+pytestmark = pytest.mark.rows(5_000)
 
 
 def schema_of(dsn):

@@ -27,10 +27,7 @@ DECEIVED = " ".join(
 HARMS = "select sum(length(note)) from orders where status > 'a'"
 
 
-@pytest.fixture
-def shop(database):
-    applying.fill(database, 60_000)
-    return database
+pytestmark = pytest.mark.rows(60_000)
 
 
 def asked(*statements):

@@ -91,7 +91,7 @@ TOTALS = Table(
     pages=50_000,
     tuples=3_000_000.0,
 )
-SHOP = Catalog(
+CATALOG = Catalog(
     150004,
     "shop",
     (ORDERS, PEOPLE, SMALL, EVENTS, EVENTS_1, LATER, TOTALS),
@@ -100,7 +100,7 @@ SHOP = Catalog(
 
 
 def seen(
-    text: str, catalog: Catalog | None = SHOP, *, one_transaction: bool = False, version: int | None = None
+    text: str, catalog: Catalog | None = CATALOG, *, one_transaction: bool = False, version: int | None = None
 ) -> tuple[Migration, MigrationObservation, tuple[StatementVerdict, ...]]:
     migration = read_migration("m.sql", text, one_transaction=one_transaction)
     number = version if version is not None else catalog.version if catalog else 0
@@ -110,7 +110,7 @@ def seen(
 
 def found(
     text: str,
-    catalog: Catalog | None = SHOP,
+    catalog: Catalog | None = CATALOG,
     *,
     one_transaction: bool = False,
     probes: Sequence[ProbeAnswer] = (),
@@ -123,13 +123,13 @@ def found(
     return findings(migration, observation, verdicts, probes, templates, catalog, ignore=ignore)
 
 
-def ids(text: str, catalog: Catalog | None = SHOP, **more) -> list[str]:
+def ids(text: str, catalog: Catalog | None = CATALOG, **more) -> list[str]:
     """Ids that are not ignored and no advice, in order."""
     return [f.id for f in found(text, catalog, **more) if f.ignored is None and f.id[0] not in "DTN"]
 
 
 def fixed(
-    text: str, catalog: Catalog | None = SHOP, *, one_transaction: bool = False, version: int | None = None
+    text: str, catalog: Catalog | None = CATALOG, *, one_transaction: bool = False, version: int | None = None
 ) -> FixedMigration:
     given = seen(text, catalog, one_transaction=one_transaction, version=version)
     return fix(*given, catalog, version if version is not None else catalog.version if catalog else 0)

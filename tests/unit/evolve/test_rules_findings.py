@@ -18,7 +18,7 @@ from indexpilot_cli.model.observation import (
 )
 from indexpilot_cli.model.probe import Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.workload.migration import read_migration
-from tests.unit.evolve.rules_shop import SHOP, found, ids, name
+from tests.unit.evolve.rules_shop import CATALOG, found, ids, name
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_rename_that_breaks_a_query_is_told_once():
 
 def one(text: str, seen: StatementObservation, verdict: StatementVerdict, method: str = "clone/15.4"):
     migration = read_migration("m.sql", text)
-    return findings(migration, MigrationObservation("m.sql", method, (seen,)), (verdict,), (), (), SHOP, ignore=())
+    return findings(migration, MigrationObservation("m.sql", method, (seen,)), (verdict,), (), (), CATALOG, ignore=())
 
 
 def test_a_queue_is_told_even_of_a_brief_lock():

@@ -8,7 +8,7 @@ from indexpilot_cli.evolve.rules import judge_by_rules
 from indexpilot_cli.model.migration import Impact
 from indexpilot_cli.model.observation import LockMode, RunState, StatementObservation, WorkKind
 from indexpilot_cli.workload.migration import read_migration
-from tests.unit.evolve.rules_shop import SHOP, name, seen
+from tests.unit.evolve.rules_shop import CATALOG, name, seen
 
 AEL, SRE, SUE = LockMode.ACCESS_EXCLUSIVE, LockMode.SHARE_ROW_EXCLUSIVE, LockMode.SHARE_UPDATE_EXCLUSIVE
 
@@ -194,7 +194,7 @@ def test_what_refuses_a_transaction(sql):
 def test_a_statement_the_sandbox_refused():
     (statement,) = read_migration("m", "COPY orders FROM PROGRAM 'x'").statements
     before = StatementObservation(1, RunState.NOT_RUN, 4, reason="programs are not run")
-    after = judge_by_rules(before, statement, SHOP)
+    after = judge_by_rules(before, statement, CATALOG)
     assert (after.state, after.transaction, after.reason) == (RunState.NOT_RUN, 4, "programs are not run")
     assert [k.mode for k in after.locks] == [LockMode.ROW_EXCLUSIVE]
 
@@ -206,7 +206,7 @@ def test_a_new_enum_value_cannot_be_used_before_commit():
 
 
 def test_a_view_keeps_its_columns():
-    catalog = replace(SHOP, views={name("recent"): " SELECT note FROM orders;"})
+    catalog = replace(CATALOG, views={name("recent"): " SELECT note FROM orders;"})
     for sql in ("ALTER TABLE orders DROP COLUMN note", "ALTER TABLE orders ALTER note TYPE varchar(9)"):
         assert impact(sql, catalog=catalog) is Impact.FAILS
         assert impact(f"DROP VIEW recent; {sql}", catalog=catalog) is not Impact.FAILS
