@@ -40,7 +40,7 @@ def calls(running):
 def replayed(running, calls):
     """The tally of a logged replay, and the workload read from the log."""
     server.start_logging(running)
-    tally = traffic.replay(server.dsn(running, server.APPLICATION), calls, 2, 60, Silent())
+    tally = traffic.replay(server.dsn(running, server.APPLICATION), calls, 2, 300, Silent())
     server.stop_logging(running)
     return tally, read_log(server.log_file(running), database=server.DATABASE)
 

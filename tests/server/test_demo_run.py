@@ -29,13 +29,14 @@ class Interrupting(Silent):
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(demo, "_REPLAY_SECONDS", 300.0)  # on a busy machine too it ends before it is cut
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 def request(place, **changes):
     values = {
         "rows": ROWS,
-        "planner": PlannerRequest(workers=2, max_seconds=3),
+        "planner": PlannerRequest(workers=2, max_seconds=60),
         "state_directory": str(place),
     } | changes
     return DemoRequest(**values)
