@@ -89,6 +89,20 @@ def test_a_role_that_may_read_little_is_told_which(analyzed_shop):
     assert found.fix == 'GRANT SELECT ON … TO "requests_patient";'
 
 
+def test_recorded_statements_are_found_where_the_extension_is(analyzed_shop):
+    preloaded = analyzed_shop.sql("SELECT current_setting('shared_preload_libraries') ~ 'pg_stat_statements'")
+    if preloaded != [(True,)]:
+        pytest.skip("the server records no statements")
+    (missing,) = checks(analyzed_shop.ask(DoctorRequest, record=QUIET), "statements")
+    assert (missing.state, missing.fix) == ("missing", "CREATE EXTENSION pg_stat_statements;")
+    analyzed_shop.sql("CREATE EXTENSION pg_stat_statements")
+    try:
+        (found,) = checks(analyzed_shop.ask(DoctorRequest, record=QUIET), "statements")
+    finally:
+        analyzed_shop.sql("DROP EXTENSION pg_stat_statements")
+    assert (found.state, found.fix) == ("ok", None)
+
+
 def test_a_snapshot_is_looked_at_without_a_server(shop_snapshot):
     outcome = ask(DoctorRequest, NOWHERE, snapshot=shop_snapshot, record=RECORD)
     assert states(outcome) == {"snapshot": "ok", "statistics": "ok", "invalid_index": "ok"}
