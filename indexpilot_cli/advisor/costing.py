@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.advisor.estimator import CostEstimator, WhatIf
-from indexpilot_cli.model.candidate import Candidate
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.progress import Progress, Silent
-from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.core.candidate import Candidate
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.progress import Progress, Silent
+from indexpilot_cli.core.workload import Plannable
 
 Mask = int
 BATCH = 128  # questions between two looks at the clock

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.advisor.costing import Case, Mask, Pool
-from indexpilot_cli.model.candidate import Candidate
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import Plannable, QueryTemplate, Scenario
+from indexpilot_cli.core.candidate import Candidate
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import Plannable, QueryTemplate, Scenario
 
 MS = "ms"
 COST = "cost"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from indexpilot_cli.advisor.normal import normal
-from indexpilot_cli.model.catalog import Index
-from indexpilot_cli.model.index import BTREE, GIN, HASH, IndexDefinition, IndexKey
+from indexpilot_cli.core.catalog import Index
+from indexpilot_cli.core.index import BTREE, GIN, HASH, IndexDefinition, IndexKey
 
 _UNORDERED = ("gin", "brin", "bloom")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import QueryTemplate, StatementKind
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import QueryTemplate, StatementKind
 
 ENOUGH_SCANS = 100  # fewer, and a table was loaded rather than used
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from indexpilot_cli.advisor.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node, parse
-from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.core.names import quote_identifier
 
 _TEXT_CASTS = {"text", "character varying", "varchar", "bpchar", "name"}
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}

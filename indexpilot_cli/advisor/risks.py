@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from indexpilot_cli.advisor.risks_plan import early_ends, risky_loops
 from indexpilot_cli.advisor.robustness import FALLS
 from indexpilot_cli.advisor.selection.values import Choice, Selection
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.index import BRIN, IndexDefinition
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.recommendation import Risk, TemplateEffect
-from indexpilot_cli.model.workload import Atom, AtomKind, QueryTemplate
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.index import BRIN, IndexDefinition
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.plan import Risk, TemplateEffect
+from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate
 
 STALE = 0.2  # share of rows changed since ANALYZE, twice what autovacuum waits for by default
 SMALL = 1000.0  # rows below which nothing is worth a doubt

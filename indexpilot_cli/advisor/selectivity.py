@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from indexpilot_cli.advisor.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node
 from indexpilot_cli.advisor.normal import columns, normal, tree_of
-from indexpilot_cli.advisor.values import comparable
-from indexpilot_cli.model.catalog import BLOCK, Column, ColumnStatistics, Table
-from indexpilot_cli.model.workload import Atom, AtomKind
+from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
+from indexpilot_cli.core.statistics_values import comparable
+from indexpilot_cli.core.workload import Atom, AtomKind
 
 EQUAL_UNKNOWN = 0.005
 RANGE_UNKNOWN = 1 / 3

@@ -20,8 +20,8 @@ from indexpilot_cli.advisor.storage_gin import (
     trigrams,
 )
 from indexpilot_cli.advisor.storage_other import brin_pages, gist_pages, hash_pages
-from indexpilot_cli.model.catalog import BLOCK, Catalog, Column, ColumnStatistics, Table
-from indexpilot_cli.model.index import BRIN, BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
+from indexpilot_cli.core.catalog import BLOCK, Catalog, Column, ColumnStatistics, Table
+from indexpilot_cli.core.index import BRIN, BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
 
 _SPREAD = 1.3  # pages with independent over pages with fully dependent columns, from which we are unsure
 _FILLFACTOR = {BTREE: 90, HASH: 75, GIST: 90, SPGIST: 80}

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from indexpilot_cli.model.catalog import ColumnStatistics
+from indexpilot_cli.core.catalog import ColumnStatistics
 
 PAGE = 8192
 _ENTRY_FREE = (PAGE - 24 - 8) * 0.53  # entries come in order and pages split in the middle

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from indexpilot_cli.cli.fail import Interrupted
     from indexpilot_cli.cli.session import Session
-    from indexpilot_cli.model.operation import ApplyResult
-    from indexpilot_cli.model.outcome import Outcome
-    from indexpilot_cli.model.progress import Progress
-    from indexpilot_cli.model.verdict import Verdict
+    from indexpilot_cli.core.operation import ApplyResult
+    from indexpilot_cli.core.outcome import Outcome
+    from indexpilot_cli.core.progress import Progress
+    from indexpilot_cli.core.verdict import Verdict
     from indexpilot_cli.render.document import Document
 
     Confirm = Callable[[ApplyResult], bool]

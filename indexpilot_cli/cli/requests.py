@@ -43,8 +43,8 @@ def workload(
     since: str | None = None,
 ) -> WorkloadRequest:
     """The statements to look at; limits come from the settings, where flags have gone already."""
+    from indexpilot_cli.core.workload import SourceKind
     from indexpilot_cli.model.requests import WorkloadRequest
-    from indexpilot_cli.model.workload import SourceKind
 
     return WorkloadRequest(
         SourceKind(source.value) if source else None,

@@ -11,8 +11,8 @@ from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.core.outcome import Outcome
     from indexpilot_cli.model.migration import CheckResult
-    from indexpilot_cli.model.outcome import Outcome
     from indexpilot_cli.model.requests import WorkloadRequest
     from indexpilot_cli.model.requests_evolve import CheckRequest
 

@@ -19,8 +19,8 @@ from indexpilot_cli.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
-    from indexpilot_cli.model.outcome import Outcome
-    from indexpilot_cli.model.progress import Progress
+    from indexpilot_cli.core.outcome import Outcome
+    from indexpilot_cli.core.progress import Progress
     from indexpilot_cli.model.requests import Connection, Record
     from indexpilot_cli.model.settings import Settings
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange, ChangeKind, MigrationObservation
 from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import TemplateImpact
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogChange, ChangeKind, MigrationObservation
 
 
 def touched_tables(observed: Sequence[MigrationObservation]) -> frozenset[QualifiedName]:

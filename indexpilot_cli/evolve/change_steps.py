@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from indexpilot_cli.model.ddl import NAME_LIMIT
-from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.ddl import NAME_LIMIT
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeChange
 from indexpilot_cli.model.schema_change import Classified, Span, Step, Work
 

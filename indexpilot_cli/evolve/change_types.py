@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.model.relation import TypeChange, TypeFacts
 from indexpilot_cli.model.schema_change import Classified, Work
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from indexpilot_cli.core.observation import Work, WorkKind
 from indexpilot_cli.evolve.sizes import Sizes
 from indexpilot_cli.model.migration import Duration, Rates
-from indexpilot_cli.model.observation import Work, WorkKind
 
 LOW, HIGH = 0.45, 2.6
 _LEAST = 0.001  # seconds: no work on a table is faster

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import MigrationObservation, StatementObservation, Work, WorkKind
 from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import MigrationObservation, StatementObservation, Work, WorkKind
 
 RowsRead = Callable[[str], Mapping[QualifiedName, float] | None]
 

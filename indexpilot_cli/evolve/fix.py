@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.observation import MigrationObservation, RunState
 from indexpilot_cli.evolve.fix_parts import Ground
 from indexpilot_cli.evolve.fix_plan import Replacement, replacement
 from indexpilot_cli.evolve.fix_text import Arrangement, begins_untimed, render
@@ -13,10 +15,8 @@ from indexpilot_cli.evolve.judge import Bench, judge
 from indexpilot_cli.evolve.rules_observe import observe_by_rules
 from indexpilot_cli.evolve.rules_review import Review
 from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Act, Migration
 from indexpilot_cli.model.migration import Impact, StatementVerdict
-from indexpilot_cli.model.observation import MigrationObservation, RunState
 
 _HOLDS = frozenset({Act.SAVEPOINT, Act.LOCK, Act.ROLLBACK})
 _MARKS = (

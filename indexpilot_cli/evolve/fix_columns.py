@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.fix_parts import (
     NOT_NULL_NOT_VALID,
     Ground,
@@ -17,7 +18,6 @@ from indexpilot_cli.evolve.fix_parts import (
     table_sql,
 )
 from indexpilot_cli.model.ddl_action import Action
-from indexpilot_cli.model.names import quote_identifier
 
 _UNSAID = re.compile(r"\b(?:COLLATE|COMPRESSION|STORAGE)\b", re.IGNORECASE)
 _ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}

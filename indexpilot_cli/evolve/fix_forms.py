@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.fix_columns import (
     add_column_empty,
     add_column_nullable,
@@ -27,9 +29,7 @@ from indexpilot_cli.evolve.fix_parts import (
     on_table,
     table_sql,
 )
-from indexpilot_cli.model.catalog import Catalog, Table
 from indexpilot_cli.model.ddl_action import Action
-from indexpilot_cli.model.names import quote_identifier
 
 Form = Callable[[Action, Ground], tuple[Step, ...]]
 

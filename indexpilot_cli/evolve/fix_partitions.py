@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.fix_parts import Ground, Step, dotted, made_name
 from indexpilot_cli.model.ddl_action import Action
-from indexpilot_cli.model.names import quote_identifier
 
 _KEY = re.compile(r'\A(?:RANGE|LIST)\s*\((?P<column>"(?:[^"]|"")+"|[a-z_][\w$]*)\)\Z', re.IGNORECASE)
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from indexpilot_cli.model.catalog import Catalog, Table
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.model.ddl_action import Action
-from indexpilot_cli.model.names import quote_identifier
 
 NAME_BYTES = 63
 NOT_NULL_NOT_VALID = 180000

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.migration import Blocked, Duration, Impact, Queue, StatementVerdict
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import (
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import (
     Lock,
     MigrationObservation,
     RunState,
@@ -21,7 +19,9 @@ from indexpilot_cli.model.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.model.probe import ProbeAnswer
+from indexpilot_cli.core.probe import ProbeAnswer
+from indexpilot_cli.evolve.sizes import Sizes
+from indexpilot_cli.model.migration import Blocked, Duration, Impact, Queue, StatementVerdict
 
 Timing = Callable[[Work], Duration | None]
 

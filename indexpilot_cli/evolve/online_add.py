@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve.change_steps import comment_on, object_name
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.schema_change import Span, Step
 

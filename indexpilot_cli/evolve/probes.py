@@ -10,6 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.observation import LockMode, MigrationObservation, RunState, StatementObservation
+from indexpilot_cli.core.probe import DataFacts, Probe
 from indexpilot_cli.evolve import (
     probes_domain,
     probes_guards,
@@ -24,11 +28,7 @@ from indexpilot_cli.evolve.probes_delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.probes_types import normal
 from indexpilot_cli.evolve.virtual import VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.observation import LockMode, MigrationObservation, RunState, StatementObservation
-from indexpilot_cli.model.probe import DataFacts, Probe
 from indexpilot_cli.model.safe_sql import Key, SafeExpression
 
 _ROWS = (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.model.safe_sql import Key, Rule, SafeExpression
 
 _TABLES = ("r", "p", "f", "")

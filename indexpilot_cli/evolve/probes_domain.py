@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.evolve.probes_make import Question, probe
 from indexpilot_cli.evolve.probes_needs import FOREIGN, not_null
 from indexpilot_cli.evolve.probes_types import on_value
 from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Domain, Tables
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.probe import Probe, ProbeKind
 
 
 def follow(action: Action, tables: Tables) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.evolve.probes_types import MAY_FAIL
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.probe import Probe, ProbeKind
 from indexpilot_cli.model.safe_sql import SafeText
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)

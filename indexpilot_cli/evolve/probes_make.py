@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.evolve.virtual import VirtualTable
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.probe import Probe, ProbeKind
 
 SAMPLED_PAGES = 500
 SAMPLE_FROM = 5000  # pages from which a sample is looked at first

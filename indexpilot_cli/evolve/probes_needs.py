@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.evolve import probes_statistics
 from indexpilot_cli.evolve.probes_delta import Need
 from indexpilot_cli.evolve.probes_make import Body, Question, probe, title
@@ -12,8 +14,6 @@ from indexpilot_cli.evolve.probes_shape import statistics
 from indexpilot_cli.evolve.probes_types import MAY_FAIL, evaluated, row_where
 from indexpilot_cli.evolve.virtual import VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.probe import Probe, ProbeKind
 from indexpilot_cli.model.safe_sql import Key, Rule
 
 FOREIGN = "it calls what must not run on this database, or reads what cannot be foreseen"

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from indexpilot_cli.core.names import quote_literal
+from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.evolve.probes_make import Question, probe
 from indexpilot_cli.evolve.probes_types import row_where
 from indexpilot_cli.evolve.virtual import VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import quote_literal
-from indexpilot_cli.model.probe import Probe, ProbeKind
 from indexpilot_cli.model.safe_sql import Bound
 
 _KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)

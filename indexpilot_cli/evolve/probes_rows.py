@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.catalog import ForeignKey
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.probe import KnownCheck, Probe, ProbeKind
 from indexpilot_cli.evolve import probes_needs
 from indexpilot_cli.evolve.probes_delta import Need
 from indexpilot_cli.evolve.probes_make import Body, Question, probe, title
 from indexpilot_cli.evolve.probes_types import MAY_FAIL, evaluated, normal, row_where, too_long
 from indexpilot_cli.evolve.virtual import VirtualTable, targets, unbounded
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.catalog import ForeignKey
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.probe import KnownCheck, Probe, ProbeKind
 from indexpilot_cli.model.safe_sql import Key, Rule, SafeChange
 
 _REFUSES = ("a", "r")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.catalog import ColumnStatistics
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.evolve import virtual
 from indexpilot_cli.evolve.probes_delta import Delta, NewColumn, Shape
 from indexpilot_cli.evolve.probes_make import Question, probe
@@ -12,9 +15,6 @@ from indexpilot_cli.evolve.probes_statistics import empty
 from indexpilot_cli.evolve.probes_types import evaluated, normal, on_value, retype, too_long
 from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.catalog import ColumnStatistics
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.probe import Probe, ProbeKind
 
 _ORDER = "row_number() OVER ()"
 

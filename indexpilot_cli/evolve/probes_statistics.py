@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from uuid import UUID
 
-from indexpilot_cli.model.catalog import ColumnStatistics
+from indexpilot_cli.core.catalog import ColumnStatistics
 
 Verdict = tuple[bool | None, str]
 NOTHING: Verdict = (None, "")

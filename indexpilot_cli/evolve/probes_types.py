@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.catalog import ColumnStatistics
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.probe import ProbeKind
 from indexpilot_cli.evolve.probes_make import Body, Question
 from indexpilot_cli.evolve.probes_statistics import casts, longer
 from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable, unbounded
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.catalog import ColumnStatistics
-from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.model.probe import ProbeKind
 
 _TYPE = re.compile(
     r"(?:pg_catalog\.)?(?P<name>[a-z0-9_ ]+?)\s*(?:\((?P<n>\d+)(?:\s*,\s*-?\d+)?\))?(?P<rest>\[\]| with.*)?", re.I

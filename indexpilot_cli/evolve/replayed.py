@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.observation import SqlError
+from indexpilot_cli.core.rehearsal import Played, Priced, Seen
 from indexpilot_cli.model.migration import TemplateImpact
-from indexpilot_cli.model.observation import SqlError
-from indexpilot_cli.model.rehearsal import Played, Priced, Seen
 
 SLOWER = 1.2  # planner cost after / before from which a query counts as slower
 _WORTH = 100.0  # cost below which a change of plan is nobody's business

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.rules_columns import rewrites, written
 from indexpilot_cli.evolve.rules_forms import safer
 from indexpilot_cli.evolve.rules_review import Case
@@ -13,7 +14,6 @@ from indexpilot_cli.evolve.rules_types import Change
 from indexpilot_cli.evolve.rules_words import listed, span, table_size
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Impact
-from indexpilot_cli.model.observation import WorkKind
 
 _READS = frozenset({WorkKind.VERIFY, WorkKind.SCAN, WorkKind.VALIDATE_FOREIGN_KEY})
 _BUILDS = frozenset({WorkKind.BUILD_INDEX})

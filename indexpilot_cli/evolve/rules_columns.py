@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 
+from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind, LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.rules_state import Effect, State
 from indexpilot_cli.evolve.rules_types import Change, change, kind
 from indexpilot_cli.evolve.rules_volatile import volatile
-from indexpilot_cli.model.catalog import Table
 from indexpilot_cli.model.ddl_action import Action
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogChange, CatalogObject, ChangeKind, LockMode, Relation, WorkKind
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 

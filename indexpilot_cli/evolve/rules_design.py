@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.observation import WorkKind
+from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.fix_parts import columns_sql, made_name, table_sql
 from indexpilot_cli.evolve.rules_review import Case, Review, name_of
 from indexpilot_cli.evolve.rules_words import listed
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Severity
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.observation import WorkKind
-from indexpilot_cli.model.units import count
 
 _NAME_BYTES = 63
 _TYPED = frozenset({Act.ADD_COLUMN, Act.ALTER_TYPE})

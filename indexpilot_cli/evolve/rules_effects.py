@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve import rules_columns as columns
 from indexpilot_cli.evolve import rules_constraints as constraints
 from indexpilot_cli.evolve import rules_objects as objects
 from indexpilot_cli.evolve.rules_state import Effect, State
 from indexpilot_cli.evolve.rules_volatile import volatile
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import LockMode, Relation, WorkKind
 
 OnTable = Callable[[Action, State, Effect, Relation], None]
 

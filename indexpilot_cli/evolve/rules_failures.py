@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.observation import RunState, SqlError
+from indexpilot_cli.core.probe import ProbeAnswer, ProbeKind
+from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.rules_forms import safer
 from indexpilot_cli.evolve.rules_review import Case, name_of
 from indexpilot_cli.model.ddl_action import Act
 from indexpilot_cli.model.migration import Finding, Severity
-from indexpilot_cli.model.observation import RunState, SqlError
-from indexpilot_cli.model.probe import ProbeAnswer, ProbeKind
-from indexpilot_cli.model.units import count
 
 _PROBES = {
     ProbeKind.NULLS: "F01",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.ignore import with_ignores
 from indexpilot_cli.evolve.rules_blocking import blocking
 from indexpilot_cli.evolve.rules_design import design
@@ -11,11 +14,8 @@ from indexpilot_cli.evolve.rules_failures import failures
 from indexpilot_cli.evolve.rules_losses import losses, queries
 from indexpilot_cli.evolve.rules_review import Review
 from indexpilot_cli.evolve.rules_transactions import quiet, transactions, unknowns
-from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Finding, StatementVerdict, TemplateImpact
-from indexpilot_cli.model.observation import MigrationObservation
-from indexpilot_cli.model.probe import ProbeAnswer
 
 _ADVICE = "DTN"
 

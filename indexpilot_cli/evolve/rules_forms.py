@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.fix_columns import filled_later
 from indexpilot_cli.evolve.fix_forms import column_apart, forms
 from indexpilot_cli.evolve.fix_parts import Ground, Step, dotted
 from indexpilot_cli.evolve.rules_review import Case
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import quote_identifier
 
 _SAME = {"F03": "L21", "F04": "L20"}
 

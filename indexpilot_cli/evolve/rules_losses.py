@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange, ChangeKind, RunState
+from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.rules_review import Case, Review, name_of
 from indexpilot_cli.evolve.rules_words import listed
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Impact, TemplateImpact
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogChange, ChangeKind, RunState
-from indexpilot_cli.model.units import count
 
 _SILENT = {"index": "W02", "constraint": "W03"}
 _RENAMES = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.rules_columns import dropped_table
 from indexpilot_cli.evolve.rules_state import Effect, State
-from indexpilot_cli.model.catalog import Table
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import LockMode, Relation, WorkKind
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 _SUE = LockMode.SHARE_UPDATE_EXCLUSIVE

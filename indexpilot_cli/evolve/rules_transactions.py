@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.evolve.rules_review import Case, Review
 from indexpilot_cli.evolve.rules_words import listed
 from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Impact
-from indexpilot_cli.model.observation import RunState
 
 _NONE = ("0", "0s", "0ms", "")
 

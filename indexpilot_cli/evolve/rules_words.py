@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from indexpilot_cli.core.units import count, seconds, size
 from indexpilot_cli.model.migration import Blocked, Duration
-from indexpilot_cli.model.units import count, seconds, size
 
 
 def span(duration: Duration | None) -> str:

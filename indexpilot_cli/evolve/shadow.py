@@ -10,8 +10,8 @@ import hashlib
 import re
 from collections.abc import Callable, Collection
 
-from indexpilot_cli.model.ddl import NAME_LIMIT
-from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.ddl import NAME_LIMIT
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.shadow import PLACE, Both, ShadowPlan, Side, Stage
 
 _NUMBERED = re.compile(PLACE + r"_(\d+)\b")

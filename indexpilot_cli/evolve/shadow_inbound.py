@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.evolve.shadow import aside, column_name, fill_in
-from indexpilot_cli.model.names import quote_identifier, quote_literal
 from indexpilot_cli.model.shadow import InboundKey, ShadowPlan, Side
 
 

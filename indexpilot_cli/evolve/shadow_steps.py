@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve import shadow, shadow_identity, shadow_inbound
 from indexpilot_cli.evolve.shadow import aside, column_name, fill_in, tag, written
-from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.shadow import Grant, ShadowIndex, ShadowPlan, Side
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import Relation
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import Relation
 
 _GUESSED_ROW = 100  # bytes of a row where nobody ever counted the rows
 

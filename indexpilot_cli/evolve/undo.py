@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve.undo_attached import create, drop, in_order, rank
 from indexpilot_cli.evolve.undo_column import add_column, attributes, storage
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.schema_change import Undo
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.relation import Attached, RelationFacts
 
 _ORDER = {"index": 2, "statistics": 5}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.model.relation import ColumnFacts, Grant, RelationFacts, SequenceFacts
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-from indexpilot_cli.model.ddl import NAME_LIMIT
-from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.core.ddl import NAME_LIMIT
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Problem
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.safe_sql import SafeChange
 
 MAX_GROWTH = 1024.0

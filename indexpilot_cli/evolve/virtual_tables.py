@@ -7,12 +7,12 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.probe import DataFacts, KnownCheck
 from indexpilot_cli.evolve import virtual
 from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable
-from indexpilot_cli.model.catalog import Catalog, Column, ForeignKey, Table
 from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.probe import DataFacts, KnownCheck
 from indexpilot_cli.model.safe_sql import Key, Rule, SafeChange, SafeExpression, SafeText, Scope
 
 _ROWS = {Act.INSERT: (True, False), Act.DELETE: (False, True), Act.UPDATE: (False, False), Act.COPY: (True, False)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from indexpilot_cli.model.intent import Event, IndexFacts
-from indexpilot_cli.model.operation import OperationKind, OperationState
+from indexpilot_cli.core.intent import Event, IndexFacts
+from indexpilot_cli.core.operation import OperationKind, OperationState
 
 OPEN = frozenset(
     {OperationState.INTENT, OperationState.STARTED, OperationState.UNKNOWN, OperationState.FAILED_LEFTOVER}

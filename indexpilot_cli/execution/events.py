@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.intent import Event
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.operation import Operation, OperationState
-from indexpilot_cli.model.recommendation import Recommendation
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.operation import Operation, OperationState
+from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.model.requests import Record
 
 _FAILED = frozenset({OperationState.FAILED_CLEAN, OperationState.FAILED_LEFTOVER, OperationState.CONFLICT})

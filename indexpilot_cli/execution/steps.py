@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.ddl import create_index, drop_index, index_body, index_name
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.operation import Operation, OperationKind
+from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.ddl import create_index, drop_index, index_body, index_name
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.operation import Operation, OperationKind
-from indexpilot_cli.model.recommendation import Recommendation
 
 Same = Callable[[IndexDefinition, IndexDefinition], bool]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from indexpilot_cli.core import ddl
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model import ddl
-from indexpilot_cli.model.index import BTREE, IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 
 _SERIALS = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
 _METHODS = ("btree", "hash", "gin", "gist", "spgist", "brin")

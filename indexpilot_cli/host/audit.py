@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.host import place
-from indexpilot_cli.model.mutation import Mutation
 from indexpilot_cli.postgres.metadata import migrations, mutations
 from indexpilot_cli.postgres.metadata.mutations import LogFilter
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.host import place
-from indexpilot_cli.model.codec import to_json
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult

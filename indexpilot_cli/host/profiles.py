@@ -5,12 +5,12 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any
 
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.cache import TtlCache
 from indexpilot_cli.model.genome import FieldKey
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.postgres.metadata import genome, migrations, mutations, profiles
 from indexpilot_cli.postgres.session import Session
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from indexpilot_cli.model.catalog import Catalog, Column, Table
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.names import QualifiedName
 
 CORE = "core"
 CUSTOM = "custom"

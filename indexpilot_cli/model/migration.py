@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogChange, LockMode, SqlError, StatementObservation
-from indexpilot_cli.model.probe import ProbeAnswer
-from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange, LockMode, SqlError, StatementObservation
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.probe import ProbeAnswer
 
 
 class Impact(StrEnum):

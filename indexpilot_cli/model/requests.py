@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.model.features import FeatureSettings
 from indexpilot_cli.model.settings import BypassSettings, SafeguardSettings
-from indexpilot_cli.model.workload import SourceKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.session import Session
 

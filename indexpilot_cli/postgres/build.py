@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from indexpilot_cli.core.intent import IndexFacts
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.intent import IndexFacts
-from indexpilot_cli.model.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.postgres.indexes import read_indexes
 from indexpilot_cli.postgres.session import Row, Session, open_session
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from psycopg import sql as compose
 
+from indexpilot_cli.core.capabilities import Capabilities, Server
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
-from indexpilot_cli.model.capabilities import Capabilities, Server
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.postgres import sql
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.statements import locate

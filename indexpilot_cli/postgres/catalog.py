@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import groupby
 from types import MappingProxyType
 
-from indexpilot_cli.model.catalog import Activity, Catalog, Column, Extension, ForeignKey, Index, Table
-from indexpilot_cli.model.index import BTREE
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.catalog import Activity, Catalog, Column, Extension, ForeignKey, Index, Table
+from indexpilot_cli.core.index import BTREE
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.postgres.indexes import options_of, read_indexes, read_tree_heights
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.statistics import StatisticsByColumn, read_statistics

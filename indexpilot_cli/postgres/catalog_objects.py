@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogObject
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogObject
 from indexpilot_cli.postgres import sql
 
 BOUND = ("clone_relations", "clone_columns", "clone_constraints", "clone_indexes", "clone_attached")

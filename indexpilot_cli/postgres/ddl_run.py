@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from indexpilot_cli.core.intent import Blocker
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.intent import Blocker
 from indexpilot_cli.postgres.locks import blocker
 from indexpilot_cli.postgres.session import Session
 

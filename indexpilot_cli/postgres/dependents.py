@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.intent import Blocker
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeFacts
 from indexpilot_cli.postgres.locks import blocker
 from indexpilot_cli.postgres.session import Session

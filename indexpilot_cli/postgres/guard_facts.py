@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.safety import (
+from indexpilot_cli.core.facts import (
     Build,
     LockFacts,
     ServerFacts,
@@ -16,6 +15,7 @@ from indexpilot_cli.model.safety import (
     TransactionFacts,
     VacuumFacts,
 )
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.postgres.locks import SPACE
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
 from indexpilot_cli.postgres.session import Session

@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeAlias, TypeVar
 
-from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.pretend import Pretender, Real
 from indexpilot_cli.postgres.retry import retrying
 from indexpilot_cli.postgres.session import Session, open_session

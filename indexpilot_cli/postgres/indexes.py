@@ -9,10 +9,10 @@ from itertools import groupby
 
 from psycopg import sql
 
+from indexpilot_cli.core.catalog import ColumnStatistics, Index
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.catalog import ColumnStatistics, Index
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.postgres import sql as queries
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.statistics import StatisticsByColumn, read_statistics

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import LockMode
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import LockMode
 from indexpilot_cli.postgres import sql
 from indexpilot_cli.postgres.catalog_objects import KnownObject, known_object, questions
 from indexpilot_cli.postgres.observe_session import Answer

@@ -17,8 +17,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PollingStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.errors import UnreachableError
-from indexpilot_cli.model.observation import SqlError
 
 MOST_NOTICES = 2000
 MOST_TEXT = 4000  # characters kept of one message

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.core.names import quote_identifier
 
 _VALUES = re.compile(
     r"""'(?:[^']|'')*' | \$\d+ | %\(\w+\)s | (?<![\w.])\d+(?:\.\d+)? | \b(?:true|false|null)\b""",

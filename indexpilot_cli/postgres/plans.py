@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.errors import IndexPilotError, UsageError
-from indexpilot_cli.model.workload import PlanMode, Plannable
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.postgres.shapes import walk
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from indexpilot_cli.model.ddl import create_index, index_name
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.core.ddl import create_index, index_name
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.postgres.plans import explain_text
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.postgres.shapes import KnownIndex, Node

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.probe import DataFacts, KnownCheck, KnownDomain, Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.probe import DataFacts, KnownCheck, KnownDomain, Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.session import Session
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import psycopg
 
+from indexpilot_cli.core.observation import SqlError
+from indexpilot_cli.core.rehearsal import Played
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.errors import UnreachableError
-from indexpilot_cli.model.observation import SqlError
-from indexpilot_cli.model.rehearsal import Played
-from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres import sql
 from indexpilot_cli.postgres.errors_map import connect_error
 

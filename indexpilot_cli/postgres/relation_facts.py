@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 from indexpilot_cli.postgres.session import Row, Session
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.model.intent import Blocker
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.model.shadow import Grant
 from indexpilot_cli.postgres.locks import blocker
 from indexpilot_cli.postgres.session import Row, Session

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.shadow import PLACE, Both, place
 from indexpilot_cli.postgres import shadow_facts
 from indexpilot_cli.postgres.errors_map import sqlstate

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from psycopg import sql as compose
 
+from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.postgres import sql
 from indexpilot_cli.postgres.errors_map import StatementError
 from indexpilot_cli.postgres.own import Recogniser

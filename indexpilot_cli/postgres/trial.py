@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.plans import first_word
 from indexpilot_cli.postgres.session import Session

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from indexpilot_cli import __version__
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.render.document import Json
 
 VERSION = 1

@@ -6,7 +6,7 @@ import math
 import re
 from datetime import UTC, datetime
 
-from indexpilot_cli.model.units import DASH
+from indexpilot_cli.core.units import DASH
 
 _AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 

@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from indexpilot_cli.model.recommendation import Plan
-from indexpilot_cli.model.safety import Approval
-from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.core.facts import Approval
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.verdict import Verdict
 
 
 def plan_digest(plan: Plan) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from indexpilot_cli.model.results import BypassLevel
-from indexpilot_cli.model.safety import Switch
+from indexpilot_cli.core.facts import Switch
+from indexpilot_cli.core.results import BypassLevel
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.model.settings import BypassSettings, FeatureSwitch
-from indexpilot_cli.model.verdict import Verdict
 
 SYSTEM = "system"
 EMERGENCY = "emergency"

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import psutil
 
-from indexpilot_cli.model.safety import HostFacts, ServerFacts
+from indexpilot_cli.core.facts import HostFacts, ServerFacts
 
 SAMPLE_SECONDS = 0.3
 SECOND_LOOK_PERCENT = 60.0  # from here on a longer look tells a load from a burst

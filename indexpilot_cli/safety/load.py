@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from indexpilot_cli.model.safety import Build, HostFacts, ServerFacts
+from indexpilot_cli.core.facts import Build, HostFacts, ServerFacts
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.model.settings import CpuThrottleSettings
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.safety.limits import DEFAULT, Limits
 
 _KEY = "production_safeguards.cpu_throttle"

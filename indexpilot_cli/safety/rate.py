@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.safety import Build
+from indexpilot_cli.core.facts import Build
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.model.settings import RateLimiterSettings
-from indexpilot_cli.model.verdict import Verdict
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.model import units
-from indexpilot_cli.model.safety import ServerFacts, StandbyFacts, TableFacts
-from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.core import units
+from indexpilot_cli.core.facts import ServerFacts, StandbyFacts, TableFacts
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.safety.limits import DEFAULT, Limits
 
 

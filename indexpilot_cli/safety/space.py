@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.model.safety import HostFacts, Target
-from indexpilot_cli.model.units import size
-from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.core.facts import HostFacts, Target
+from indexpilot_cli.core.units import size
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.safety.limits import DEFAULT, Limits
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.safety import LockFacts, ServerFacts, TableFacts, Target, TransactionFacts, VacuumFacts
+from indexpilot_cli.core.facts import LockFacts, ServerFacts, TableFacts, Target, TransactionFacts, VacuumFacts
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.model.settings import LockManagerSettings
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.safety.limits import DEFAULT, Limits
 
 _KINDS = frozenset("rmp")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.safety.window import Window, zone_of
 
 MARGIN = 2.0  # a build starts only if its estimated duration this many times fits

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.model.settings import WritePerformanceSettings
-from indexpilot_cli.model.verdict import Verdict
 
 _KEY = "production_safeguards.write_performance"
 _GUARD = "write_performance"

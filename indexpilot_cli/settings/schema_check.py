@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.settings.schema_tree import Entries, Listing, Node, Problem, Scalar
 from indexpilot_cli.settings.schema_types import canonical_type
 

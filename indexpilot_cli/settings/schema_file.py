@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexpilot_cli.core.units import size
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.model.genome import GenomeField, feature_group
-from indexpilot_cli.model.units import size
 from indexpilot_cli.settings.schema_check import Checker, SchemaDefinition
 from indexpilot_cli.settings.schema_tree import (
     Malformed,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import steps
 from indexpilot_cli.simulate.crew import Crew

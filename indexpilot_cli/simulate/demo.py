@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from indexpilot_cli.core import units
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.places import state_directory
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import DemoResult
+from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.model import units
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Plan
 from indexpilot_cli.model.requests import Connection, DemoRequest, RecommendRequest, WorkloadRequest
-from indexpilot_cli.model.results import DemoResult
-from indexpilot_cli.model.workload import SourceKind
 from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import data, parameters, server, traffic
 from indexpilot_cli.simulate.data import DEFAULT_ROWS, Sizes
@@ -24,7 +25,6 @@ from indexpilot_cli.simulate.proof import Proof, prove
 from indexpilot_cli.simulate.state import DemoState, Slot
 from indexpilot_cli.twin.server import LocalServer
 from indexpilot_cli.workflows import recommend
-from indexpilot_cli.workflows.places import state_directory
 
 _REPLAY_SECONDS = 15.0
 _CHOICE_SECONDS = 20.0  # unless the caller says otherwise

@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Progress, Silent
-from indexpilot_cli.model.recommendation import Plan
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.progress import Progress, Silent
+from indexpilot_cli.core.results import DemoLatency
 from indexpilot_cli.model.requests import ApplyRequest, Connection, Record
-from indexpilot_cli.model.results import DemoLatency
 from indexpilot_cli.model.settings import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.postgres.metadata import migrations, plans
 from indexpilot_cli.postgres.replay import Replay

@@ -10,14 +10,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from indexpilot_cli.core import units
+from indexpilot_cli.core.places import cache_directory
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
-from indexpilot_cli.model import units
 from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate.state import DemoState
 from indexpilot_cli.twin.binaries import Binaries, installed
 from indexpilot_cli.twin.place import reachable, reachable_directory, runnable
 from indexpilot_cli.twin.server import SUPERUSER, LocalServer, give_to_server
-from indexpilot_cli.workflows.places import cache_directory
 
 DATABASE = "demo"
 APPLICATION = "app"  # the role the traffic comes from

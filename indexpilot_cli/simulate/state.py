@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.errors import PrerequisiteError, RefusedError
-from indexpilot_cli.model.codec import from_json, to_json
 
 _FILE = "demo.json"
 _LOCK = "demo.lock"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import steps
 from indexpilot_cli.simulate.crew import Crew

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import BLOCK, Catalog, ColumnStatistics
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.catalog import BLOCK, Catalog, ColumnStatistics
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.workload import Workload
 from indexpilot_cli.postgres import sql
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.dump import read_schema

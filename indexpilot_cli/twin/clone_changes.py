@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.model.ddl_action import Act, MigrationStatement
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.postgres.catalog_objects import KnownObject
 
 Objects = Mapping[str, KnownObject]

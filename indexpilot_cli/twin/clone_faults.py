@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from indexpilot_cli.model.observation import SqlError
+from indexpilot_cli.core.observation import SqlError
 
 _ROLE = re.compile(r'role "(.*)" does not exist', re.DOTALL)
 _UNKNOWN_HERE = re.compile(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
 from indexpilot_cli.model.ddl_action import Act, Action, MigrationStatement
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import Lock, LockMode, Relation, Work, WorkKind
 from indexpilot_cli.postgres.observe import RelationState, State
 from indexpilot_cli.twin.clone_work import Scene
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.rehearsal import Priced, Rehearsed
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.rehearsal import Priced, Rehearsed
-from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.plans import explain_text
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.postgres.shapes import Node, walk

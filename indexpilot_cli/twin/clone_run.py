@@ -7,9 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.model.ddl_action import Migration, MigrationStatement
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.observation import (
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.observation import (
     Lock,
     LockMode,
     MigrationObservation,
@@ -19,6 +18,7 @@ from indexpilot_cli.model.observation import (
     Work,
     WorkKind,
 )
+from indexpilot_cli.model.ddl_action import Migration, MigrationStatement
 from indexpilot_cli.postgres.observe import Blind, State
 from indexpilot_cli.postgres.observe_session import Answer
 from indexpilot_cli.twin.clone_changes import changes_between

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
-from indexpilot_cli.model.catalog import BLOCK
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.catalog import BLOCK
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.values import RelationSize, RelationStatistics, Snapshot
 

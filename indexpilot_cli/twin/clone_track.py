@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange
 from indexpilot_cli.model.ddl_action import MigrationStatement
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogChange
 from indexpilot_cli.postgres.catalog_objects import KnownObject
 from indexpilot_cli.postgres.observe import RelationState, State, look, look_at_objects
 from indexpilot_cli.twin.clone_changes import changes_between, merged, others_to_read, relations_to_read

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
 from indexpilot_cli.model.ddl_action import Act, MigrationStatement
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import Lock, LockMode, Relation, Work, WorkKind
 from indexpilot_cli.postgres.catalog_objects import KnownObject
 from indexpilot_cli.postgres.observe import RelationState, State
 from indexpilot_cli.postgres.observe_session import Message

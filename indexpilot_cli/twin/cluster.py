@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.session import Session, open_session
 from indexpilot_cli.twin.binaries import Binaries, nearest
 from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate

@@ -11,8 +11,8 @@ import re
 from dataclasses import replace
 from datetime import date
 
-from indexpilot_cli.model.catalog import Catalog, Column, ColumnStatistics, Table
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
 
 _IDENTIFIER = r'"(?:[^"]|"")+"|[A-Za-z_][\w$]*'
 _CAST = r"::\s*[A-Za-z_][\w. ]*(?:\(\s*\d+(?:\s*,\s*\d+)?\s*\))?"

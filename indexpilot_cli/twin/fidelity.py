@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.results import Fidelity, TwinDifference
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.results import Fidelity, TwinDifference
-from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.plans import explain_text
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.postgres.shapes import failed

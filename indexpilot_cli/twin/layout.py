@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.pages import RelationFile
 from indexpilot_cli.twin.sizes import KeyWidth, btree_height

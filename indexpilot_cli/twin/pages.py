@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from indexpilot_cli.model.catalog import BLOCK
+from indexpilot_cli.core.catalog import BLOCK
 
 SEGMENT = 131072  # blocks of one file of a relation; the next ones carry .1, .2, …
 

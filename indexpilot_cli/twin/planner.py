@@ -12,14 +12,14 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TypeAlias, TypeVar
 
-from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.core.catalog import BLOCK
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import BTREE, IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.progress import Progress, Silent
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.catalog import BLOCK
-from indexpilot_cli.model.index import BTREE, IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.progress import Progress, Silent
-from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.twin.cluster import Cluster, open_cluster
 from indexpilot_cli.twin.expressions import expression_statistics

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
+from indexpilot_cli.core.catalog import Catalog, Index, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import ObservedStatement, Skipped, Workload
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.catalog import Catalog, Index, Table
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import ObservedStatement, Skipped, Workload
 from indexpilot_cli.twin.redact_statistics import (
     ColumnTypes,
     Replace,

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.model.catalog import Catalog, Column, ColumnStatistics
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.twin.surrogates import Family, family_by_look, family_of
 from indexpilot_cli.twin.values import ExtendedStatistics, RelationStatistics
 

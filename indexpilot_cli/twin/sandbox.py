@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.binaries import Binaries, installed
 from indexpilot_cli.twin.cluster import Cluster, open_cluster, our_session

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from indexpilot_cli.core.catalog import Column, Table
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.catalog import Column, Table
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.values import NotModelled, SchemaObject, Snapshot
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from indexpilot_cli.core import units
+from indexpilot_cli.core.catalog import BLOCK
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model import units
-from indexpilot_cli.model.catalog import BLOCK
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.postgres.conninfo import with_database
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.cluster import PLANNING_MS, copy_template, our_session

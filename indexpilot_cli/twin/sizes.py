@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from indexpilot_cli.model.catalog import BLOCK
+from indexpilot_cli.core.catalog import BLOCK
 
 _BTREE_ROOM = BLOCK - 24 - 16  # page header and B-tree special space
 _LEAF_FILL = 0.90

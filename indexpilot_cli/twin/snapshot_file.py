@@ -10,8 +10,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.codec import from_json, to_json
 from indexpilot_cli.twin.values import FORMAT, Snapshot
 
 KIND = "indexpilot.snapshot"

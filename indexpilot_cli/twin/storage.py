@@ -6,7 +6,7 @@ from math import ceil
 from pathlib import Path
 from typing import Protocol
 
-from indexpilot_cli.model.catalog import BLOCK
+from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.pages import SEGMENT, RelationFile, equal_image, first_pages, write_file
 from indexpilot_cli.twin.server import give_to_server

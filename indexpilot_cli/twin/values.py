@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.catalog import Catalog, ColumnStatistics
-from indexpilot_cli.model.codec import to_json
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import Workload
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Catalog, ColumnStatistics
+from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.twin.pages import GinPages
 
 FORMAT = 1  # of the snapshot file; raised when an older reader could misunderstand a newer file

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
+from indexpilot_cli.core.catalog import ColumnStatistics
+from indexpilot_cli.core.ddl import create_index
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.catalog import ColumnStatistics
-from indexpilot_cli.model.ddl import create_index
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import PlanMode, Plannable
 from indexpilot_cli.postgres.plans import explain_text, refuse_others
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.shapes import KnownIndex, Node

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import AnalyzeResult
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.model.requests import AnalyzeRequest
-from indexpilot_cli.model.results import AnalyzeResult
-from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.plan_trees import access_of
 from indexpilot_cli.workflows.source import Source, open_source

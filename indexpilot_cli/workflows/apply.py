@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.operation import ApplyResult, MutationReport
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
-from indexpilot_cli.model.operation import ApplyResult, MutationReport
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import ApplyRequest
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_run

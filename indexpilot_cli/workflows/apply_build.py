@@ -7,12 +7,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from indexpilot_cli.core.intent import Event, IndexFacts
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.operation import Operation, OperationKind, OperationState
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.decide import after_build, tag, worth_retrying
-from indexpilot_cli.model.intent import Event, IndexFacts
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.operation import Operation, OperationKind, OperationState
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import intents

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from indexpilot_cli.core.ddl import drop_index
+from indexpilot_cli.core.intent import IndexFacts
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execution.decide import is_usable
-from indexpilot_cli.model.ddl import drop_index
-from indexpilot_cli.model.intent import IndexFacts
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk

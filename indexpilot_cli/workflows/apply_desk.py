@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution.decide import pause
-from indexpilot_cli.model.intent import Event
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres import build, locks
 from indexpilot_cli.postgres.errors_map import secrets_of

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.operation import ApplyResult, MutationReport
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.operation import ApplyResult, MutationReport
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.recommendation import Warn
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_signals import SHELL

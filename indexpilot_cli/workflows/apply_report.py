@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from indexpilot_cli.core.ddl import drop_index, summary
+from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind
 from indexpilot_cli.execution import events
-from indexpilot_cli.model.ddl import drop_index, summary
-from indexpilot_cli.model.intent import Event
-from indexpilot_cli.model.operation import MutationReport, Operation, OperationKind
 
 _CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
 

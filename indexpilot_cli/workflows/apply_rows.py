@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.operation import ApplyResult
+from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.operation import ApplyResult
-from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.workflows.apply_desk import Desk

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.recommendation import Plan, Recommendation
 from indexpilot_cli.postgres.metadata import plans
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows import planfile

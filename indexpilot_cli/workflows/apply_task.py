@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from indexpilot_cli.core.operation import ApplyResult, MutationReport, Operation
+from indexpilot_cli.core.plan import Plan, Warn
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.steps import Task
-from indexpilot_cli.model.operation import ApplyResult, MutationReport, Operation
-from indexpilot_cli.model.recommendation import Plan, Warn
 from indexpilot_cli.model.requests import ApplyRequest
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import build
 from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_build import perform

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from indexpilot_cli.core.intent import Blocker, BuildProgress
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.intent import Blocker, BuildProgress
 from indexpilot_cli.postgres.build import Running
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.progress import look

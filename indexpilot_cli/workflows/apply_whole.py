@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.execution.decide import OPEN, STANDING, is_usable
 from indexpilot_cli.execution.steps import Task
-from indexpilot_cli.model.operation import MutationReport, Operation
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.workflows.apply_desk import Desk

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.facts import Approval
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import ApproveResult
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Plan
 from indexpilot_cli.model.requests import ApproveRequest
-from indexpilot_cli.model.results import ApproveResult
-from indexpilot_cli.model.safety import Approval
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import approvals, migrations, plans
 from indexpilot_cli.postgres.session import Session

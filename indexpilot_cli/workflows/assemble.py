@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.advisor.estimator import CostEstimator
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.ddl import index_name, summary
-from indexpilot_cli.model.recommendation import Plan, Recommendation
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.ddl import index_name, summary
+from indexpilot_cli.core.digest import schema_digest
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.index_sql import build_sql, drop_sql
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.model.requests import RecommendRequest
-from indexpilot_cli.model.workload import FoldedWorkload, Skipped
-from indexpilot_cli.workflows.digest import schema_digest
-from indexpilot_cli.workflows.index_sql import build_sql, drop_sql
 from indexpilot_cli.workflows.source import Source
 from indexpilot_cli.workflows.stages import Advice
 from indexpilot_cli.workflows.warnings import plan_warnings

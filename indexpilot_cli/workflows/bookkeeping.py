@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres.errors_map import secrets_of, sqlstate
 from indexpilot_cli.postgres.metadata import migrations, mutations

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import BypassLevel, BypassResult
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import BypassRequest
-from indexpilot_cli.model.results import BypassLevel, BypassResult
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.guard_facts import server_facts
 from indexpilot_cli.postgres.metadata import migrations, switches

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from indexpilot_cli.core.facts import Switch
+from indexpilot_cli.core.results import BypassLevel
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.requests import Connection
-from indexpilot_cli.model.results import BypassLevel
-from indexpilot_cli.model.safety import Switch
 from indexpilot_cli.model.settings import BypassSettings
 from indexpilot_cli.postgres.metadata import migrations, switches
 from indexpilot_cli.postgres.session import Session

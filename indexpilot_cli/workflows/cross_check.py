@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advisor.estimator import CostEstimator, WhatIf
-from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.model.requests import PlannerRequest
-from indexpilot_cli.model.workload import QueryTemplate
 from indexpilot_cli.workflows.estimators import open_hypopg
 from indexpilot_cli.workflows.source import Source
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from indexpilot_cli.model.catalog import Activity, Index, Table
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.core.catalog import Activity, Index, Table
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.model.requests import DiscoverRequest
-from indexpilot_cli.model.results import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.source import Source, open_source, wanted_tables
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.capabilities import Capabilities
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.core.capabilities import Capabilities
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import Check, DoctorResult
 from indexpilot_cli.model.requests import DoctorRequest
-from indexpilot_cli.model.results import Check, DoctorResult
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.workflows import doctor_checks as checks
 from indexpilot_cli.workflows.bookkeeping import bookkeeping

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.advisor.estimator import CostEstimator
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.places import cache_directory
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import PlannerRequest
-from indexpilot_cli.workflows.places import cache_directory
 from indexpilot_cli.workflows.source import Source
 
 if TYPE_CHECKING:

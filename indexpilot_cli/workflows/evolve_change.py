@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import change_steps, online_add, undo
 from indexpilot_cli.evolve import validate_change as checks
 from indexpilot_cli.evolve.change_types import Classify, assignable, by_rules
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeChange
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import (

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import CheckResult, FileReport, Impact, Severity, Unparsed
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.estimators import take_snapshot

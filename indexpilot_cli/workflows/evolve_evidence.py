@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.core.probe import DataFacts, Probe, ProbeAnswer
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Queue, Rates
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import MigrationObservation
-from indexpilot_cli.model.probe import DataFacts, Probe, ProbeAnswer
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.workflows.source import Source
 

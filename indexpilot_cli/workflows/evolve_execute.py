@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import undo
 from indexpilot_cli.evolve.change_types import Classify
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import build, dependents, guard_facts, relation_facts
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.session import Session

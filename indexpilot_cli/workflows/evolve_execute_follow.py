@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from indexpilot_cli.model.codec import from_json, to_json
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.model.genome import FieldKey, GenomeField, ProfileRow
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange
 from indexpilot_cli.postgres.metadata import genome, profiles
 from indexpilot_cli.postgres.session import Session

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import (
     ChangeKind,

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError, RefusedError
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Undo
 from indexpilot_cli.postgres.errors_map import sqlstate

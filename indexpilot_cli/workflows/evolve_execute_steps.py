@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.intent import Blocker
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.schema_change import Step, StepReport
 from indexpilot_cli.postgres import build, ddl_run
 from indexpilot_cli.postgres.errors_map import StatementError, sqlstate

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexpilot_cli.core import units
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model import units
 
 MOST_BYTES = 20 << 20
 _SUFFIX = ".sql"

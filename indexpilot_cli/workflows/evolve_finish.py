@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeResult
 from indexpilot_cli.postgres.capabilities import look

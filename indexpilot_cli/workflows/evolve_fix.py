@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.evolve.judge import Bench, judge, worst
 from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Impact
-from indexpilot_cli.model.observation import MigrationObservation
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests_evolve import CheckRequest
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterable, Iterator
 from enum import Enum
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.genome import FieldKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.requests import Connection, TableFilter, WorkloadRequest
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Impact, QueryAffected
-from indexpilot_cli.model.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.postgres.session import Session

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.rehearsal import Rehearsed
+from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
 from indexpilot_cli.errors import PrerequisiteError, UsageError
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.rehearsal import Rehearsed
 from indexpilot_cli.model.requests import TableFilter, WorkloadRequest
-from indexpilot_cli.model.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
 from indexpilot_cli.workflows.source import Source
 from indexpilot_cli.workflows.templates import fold_workload, shares, with_scenarios
 

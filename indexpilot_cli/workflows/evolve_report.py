@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, StatementObservation
+from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.judge import Bench, judge, total, worst
 from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Migration, MigrationStatement
 from indexpilot_cli.model.migration import FileReport, StatementReport, StatementVerdict, TemplateImpact
-from indexpilot_cli.model.observation import ChangeKind, MigrationObservation, StatementObservation
-from indexpilot_cli.model.probe import ProbeAnswer
 from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.workflows.evolve_evidence import Evidence
 from indexpilot_cli.workflows.evolve_fix import Fixed

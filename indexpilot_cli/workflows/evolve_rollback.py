@@ -8,13 +8,13 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve.change_types import by_rules
 from indexpilot_cli.evolve.undo_column import quietly
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.model.requests_evolve import SMALL_BYTES, ChangeUndoRequest

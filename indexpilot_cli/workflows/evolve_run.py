@@ -7,22 +7,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import MigrationObservation, RunState
+from indexpilot_cli.core.places import cache_directory
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.rehearsal import Priced, Rehearsed, Seen
+from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.blame import blamed, dropped_indexes, touched_tables
 from indexpilot_cli.evolve.effort import lightened
 from indexpilot_cli.evolve.replayed import compare
-from indexpilot_cli.model.catalog import Catalog
 from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import TemplateImpact
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import MigrationObservation, RunState
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.rehearsal import Priced, Rehearsed, Seen
 from indexpilot_cli.model.requests_evolve import CheckRequest
-from indexpilot_cli.model.workload import FoldedWorkload
 from indexpilot_cli.workflows.evolve_fix import Fixed, fixed_files
 from indexpilot_cli.workflows.evolve_queries import Recorded, rehearsed
-from indexpilot_cli.workflows.places import cache_directory
 
 if TYPE_CHECKING:
     from indexpilot_cli.twin.clone_plans import FullCopy

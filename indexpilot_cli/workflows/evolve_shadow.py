@@ -13,10 +13,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import shadow, shadow_steps
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.operation import OperationState
 from indexpilot_cli.model.shadow import Pace, ShadowPlan, ShadowReport, ShadowRequest, Side, Stage
 from indexpilot_cli.postgres import backfill, shadow_facts
 from indexpilot_cli.postgres.errors_map import sqlstate

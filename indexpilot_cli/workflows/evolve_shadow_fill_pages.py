@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from indexpilot_cli.core import units
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.model import units
 from indexpilot_cli.postgres import backfill, shadow_facts
 from indexpilot_cli.postgres.backfill import Batch, Work
 from indexpilot_cli.workflows.evolve_shadow_locks import Run

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
-from indexpilot_cli.model.names import QualifiedName, quote_literal
 from indexpilot_cli.model.shadow import Pace, ShadowPlan
 from indexpilot_cli.postgres import build, locks, shadow_facts
 from indexpilot_cli.postgres.errors_map import sqlstate

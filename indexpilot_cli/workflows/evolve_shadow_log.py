@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, UnreachableError
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import OperationState
 from indexpilot_cli.model.shadow import ShadowPlan, Side
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.errors_map import sqlstate

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core import units
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve import shadow_identity
-from indexpilot_cli.model import units
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.shadow import (
     PLACE,
     Both,

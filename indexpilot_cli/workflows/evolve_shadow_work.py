@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.evolve import shadow, shadow_inbound, shadow_steps
 from indexpilot_cli.evolve.shadow import aside, column_name
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.operation import OperationState
 from indexpilot_cli.model.shadow import ShadowIndex, ShadowPlan, Side, Stage
 from indexpilot_cli.postgres import backfill, build, shadow_facts
 from indexpilot_cli.postgres.backfill import Work

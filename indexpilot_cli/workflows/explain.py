@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import Alternative, ExplainResult
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Plan, Recommendation
 from indexpilot_cli.model.requests import ExplainRequest
-from indexpilot_cli.model.results import Alternative, ExplainResult
 from indexpilot_cli.workflows import evidence, planfile
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.explain_mutation import explain_mutation

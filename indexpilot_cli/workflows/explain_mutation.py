@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import ExplainResult
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.intent import Event
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import ExplainRequest
-from indexpilot_cli.model.results import ExplainResult
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import intents, migrations, mutations
 from indexpilot_cli.postgres.session import Session

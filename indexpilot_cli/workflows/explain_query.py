@@ -6,18 +6,18 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advisor.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core import units
+from indexpilot_cli.core.catalog import Catalog, Index
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import Alternative, ExplainResult, PlanView
+from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
 from indexpilot_cli.errors import PrerequisiteError, UsageError
-from indexpilot_cli.model import units
-from indexpilot_cli.model.catalog import Catalog, Index
-from indexpilot_cli.model.ddl import summary
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import ExplainRequest, TableFilter, WorkloadRequest
-from indexpilot_cli.model.results import Alternative, ExplainResult, PlanView
-from indexpilot_cli.model.workload import FoldedWorkload, Plannable, QueryTemplate
 from indexpilot_cli.workflows import evidence
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import advise_on, as_recommendation, prepared, types_from

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 
-from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import ExplainResult, PlanView
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import ExplainRequest, TableFilter
-from indexpilot_cli.model.results import ExplainResult, PlanView
-from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.workflows import evidence
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import prepared, types_from

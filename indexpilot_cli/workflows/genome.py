@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.model.catalog import Table
+from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.model.genome import FieldKey, GenomeField
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.requests import Connection
 from indexpilot_cli.postgres.metadata import genome, migrations, mutations
 from indexpilot_cli.postgres.metadata.genome import Discovered

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.model.genome import FieldKey, GenomeField, Identity
-from indexpilot_cli.model.names import QualifiedName
 
 
 class ChangeKind(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.model.genome import apply_indexable, apply_profiles
 from indexpilot_cli.postgres.metadata import genome, profiles
 from indexpilot_cli.postgres.metadata.room import SCHEMA

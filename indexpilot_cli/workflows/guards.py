@@ -6,13 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.digest import schema_digest
+from indexpilot_cli.core.facts import Approval, Build, HostFacts, ServerFacts, TableFacts, Target
+from indexpilot_cli.core.operation import Operation, OperationKind
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.operation import Operation, OperationKind
-from indexpilot_cli.model.recommendation import Plan
 from indexpilot_cli.model.requests import ApplyRequest
-from indexpilot_cli.model.safety import Approval, Build, HostFacts, ServerFacts, TableFacts, Target
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import guard_facts
 from indexpilot_cli.postgres.metadata import approvals
 from indexpilot_cli.postgres.session import Session
@@ -22,7 +23,6 @@ from indexpilot_cli.safety.window import Window
 from indexpilot_cli.safety.window_text import from_settings, parse_window
 from indexpilot_cli.workflows import write_loads
 from indexpilot_cli.workflows.bypass_state import current_levels, note_emergency
-from indexpilot_cli.workflows.digest import schema_digest
 
 _WINDOW_KEY = "production_safeguards.maintenance_window"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import HistoryResult
 from indexpilot_cli.model.requests import HistoryRequest
-from indexpilot_cli.model.results import HistoryResult
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import migrations, mutations
 from indexpilot_cli.postgres.metadata.mutations import LogFilter

@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from indexpilot_cli.core.capabilities import Capabilities, Server
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import InitResult
 from indexpilot_cli.errors import PrerequisiteError, UsageError
-from indexpilot_cli.model.capabilities import Capabilities, Server
 from indexpilot_cli.model.genome import GenomeField
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import Connection, InitRequest
-from indexpilot_cli.model.results import InitResult
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.postgres.metadata.migrations import MetadataStatus

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from indexpilot_cli.model.capabilities import Capabilities
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.results import Check
+from indexpilot_cli.core.capabilities import Capabilities
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.results import Check
 from indexpilot_cli.postgres.metadata.migrations import MetadataStatus
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.binaries import nearest

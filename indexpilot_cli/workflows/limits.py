@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.advisor.selection.values import Limits
-from indexpilot_cli.model.catalog import Catalog
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.model.requests import RecommendRequest
 
 # Of two indexes that serve the same queries almost equally well, the smaller one stays in memory, in backups and

@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advisor.estimator import CostEstimator
 from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.values import Selection
 from indexpilot_cli.advisor.storage import SizeEstimate
+from indexpilot_cli.core.candidate import Proposal
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.candidate import Proposal
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Plan
 from indexpilot_cli.model.requests import ExplainRequest, RecommendRequest, TableFilter
-from indexpilot_cli.model.workload import FoldedWorkload, Skipped
 from indexpilot_cli.workflows.assemble import assemble
 from indexpilot_cli.workflows.cross_check import cross_checked
 from indexpilot_cli.workflows.estimators import open_estimator

@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from indexpilot_cli.core.candidate import Reason
+from indexpilot_cli.core.codec import from_json
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation, TemplateEffect
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.candidate import Reason
-from indexpilot_cli.model.codec import from_json
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation, TemplateEffect
 
 _SCHEMA = "indexpilot.recommend/1"
 

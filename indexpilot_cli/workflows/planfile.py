@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.places import state_directory
+from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.recommendation import Plan, Recommendation
-from indexpilot_cli.workflows.places import state_directory
 
 KEPT = 20  # plans
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Plan, Warn
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Plan, Warn
 from indexpilot_cli.model.requests import RecommendRequest
 from indexpilot_cli.model.settings import BypassSettings
-from indexpilot_cli.model.workload import FoldedWorkload
 from indexpilot_cli.workflows import planfile
 from indexpilot_cli.workflows.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.workflows.pipeline import folded_for, make_plan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.workload import Workload
 from indexpilot_cli.workflows.source import Source
 
 

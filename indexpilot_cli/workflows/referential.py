@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from indexpilot_cli.advisor.estimator import CostEstimator, WhatIf
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 
 
 def with_referential(folded: FoldedWorkload, catalog: Catalog, estimator: CostEstimator) -> FoldedWorkload:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from indexpilot_cli.core.operation import ApplyResult, MutationReport
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.model.operation import ApplyResult, MutationReport
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.model.requests import ApplyRequest, RollbackRequest
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.postgres import guard_facts
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.workflows import guards

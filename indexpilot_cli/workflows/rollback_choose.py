@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execution.decide import OPEN, STANDING
 from indexpilot_cli.execution.effects import loss_of
-from indexpilot_cli.model.intent import Event
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.model.requests import RollbackRequest
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.metadata import intents

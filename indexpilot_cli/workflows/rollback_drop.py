@@ -6,15 +6,15 @@ import uuid
 from contextlib import closing
 from dataclasses import replace
 
+from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.ddl import drop_index
+from indexpilot_cli.core.intent import Event, IndexFacts
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
+from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.decide import is_usable, tagged, worth_retrying
-from indexpilot_cli.model.codec import to_json
-from indexpilot_cli.model.ddl import drop_index
-from indexpilot_cli.model.intent import Event, IndexFacts
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.operation import MutationReport, OperationKind, OperationState
-from indexpilot_cli.model.recommendation import Warn
 from indexpilot_cli.postgres import build, guard_facts
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk, take_lock

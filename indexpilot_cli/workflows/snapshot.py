@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import SnapshotResult
+from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import SnapshotRequest
-from indexpilot_cli.model.results import SnapshotResult
-from indexpilot_cli.model.workload import Workload
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.collect import collect, merged
 from indexpilot_cli.workflows.estimators import take_snapshot

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.capabilities import Capabilities, Server
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.capabilities import Capabilities, Server
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import Connection, TableFilter
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.values import Selection
 from indexpilot_cli.advisor.storage import SizeEstimate
-from indexpilot_cli.model.candidate import Candidate, Rejection
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.workload import FoldedWorkload
+from indexpilot_cli.core.candidate import Candidate, Rejection
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.workload import FoldedWorkload
 
 
 @dataclass(frozen=True, slots=True)

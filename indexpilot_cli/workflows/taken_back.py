@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from indexpilot_cli.core.candidate import Proposal, Rejection
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execution import events
-from indexpilot_cli.model.candidate import Proposal, Rejection
-from indexpilot_cli.model.ddl import summary
-from indexpilot_cli.model.intent import Event
-from indexpilot_cli.model.operation import OperationState
 from indexpilot_cli.workflows.source import Source
 
 REMEMBERED = timedelta(days=30)  # data and statements change; then it is worth another trial

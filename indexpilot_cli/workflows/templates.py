@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.progress import Progress
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import SkippedReport, TemplateReport
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped
 from indexpilot_cli.model.requests import TableFilter, WorkloadRequest
-from indexpilot_cli.model.results import SkippedReport, TemplateReport
-from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate, Skipped
 from indexpilot_cli.workflows.collect import collect
 from indexpilot_cli.workflows.source import Source, wanted_tables
 

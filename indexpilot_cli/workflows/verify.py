@@ -14,14 +14,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.operation import MutationReport, Operation, OperationState
+from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.verify_verdict import Verification, Word
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.intent import Event
-from indexpilot_cli.model.operation import MutationReport, Operation, OperationState
 from indexpilot_cli.model.requests import ApplyRequest
-from indexpilot_cli.model.workload import FoldedWorkload
 from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.workflows import verify_statistics as statistics
 from indexpilot_cli.workflows.apply_desk import Desk

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from indexpilot_cli.core.results import Check
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.execution.verify_verdict import Word
-from indexpilot_cli.model.results import Check
 from indexpilot_cli.workflows import verify_statistics as statistics
 from indexpilot_cli.workflows.source import Source
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import Operation
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.execution.verify_planner import Cost, judge_costs
 from indexpilot_cli.execution.verify_verdict import Verification
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import Operation
-from indexpilot_cli.model.progress import Progress
 from indexpilot_cli.model.requests import ApplyRequest
-from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import prepared, types_from
 from indexpilot_cli.workflows.source import open_source

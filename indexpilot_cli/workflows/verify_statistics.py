@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import Operation
+from indexpilot_cli.core.units import size
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
 from indexpilot_cli.execution.verify import WATCH_HOURS, Pair, Window, judge
 from indexpilot_cli.execution.verify_verdict import Verification, Word
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import Operation
-from indexpilot_cli.model.units import size
-from indexpilot_cli.model.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
 from indexpilot_cli.postgres.metadata import watches
 from indexpilot_cli.postgres.session import Row, Session
 from indexpilot_cli.postgres.statements import (

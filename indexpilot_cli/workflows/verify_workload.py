@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, QueryTemplate, StatementKind
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import ApplyRequest, TableFilter
-from indexpilot_cli.model.workload import FoldedWorkload, PlanMode, QueryTemplate, StatementKind
 from indexpilot_cli.postgres.trial import TrialStatement, is_read
 from indexpilot_cli.workflows.pipeline import prepared
 from indexpilot_cli.workflows.source import Source

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from indexpilot_cli.advisor.estimator import CostEstimator
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.recommendation import Recommendation, Warn
-from indexpilot_cli.model.workload import FoldedWorkload
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.plan import Recommendation, Warn
+from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.workflows.source import Source
 
 _MODIFIED = 0.2  # share of rows changed since ANALYZE

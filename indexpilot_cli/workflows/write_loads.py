@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.advisor.maintenance import table_write_us, write_cost
 from indexpilot_cli.advisor.maintenance_rates import TableWrites, hot_share
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.operation import Operation
-from indexpilot_cli.model.recommendation import Plan
-from indexpilot_cli.model.safety import TableFacts
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.facts import TableFacts
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.operation import Operation
+from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.safety.writes import TableLoad
 
 _COUNTED = "pg_stat_user_tables"

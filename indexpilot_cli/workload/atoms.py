@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.model.workload import AtomKind
+from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.workload.comparisons import Comparisons, list_items
 from indexpilot_cli.workload.operands import Operand, function_name, operands, operator
 from indexpilot_cli.workload.sqlast import Node, deparse_expression

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import Atom, AtomKind
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.workload.operands import Operand, conjunct_text, operands, operator
 from indexpilot_cli.workload.patterns import LIKE_OPERATORS, pattern_kind
 from indexpilot_cli.workload.scopes import Scope, Use

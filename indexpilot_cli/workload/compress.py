@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.workload import AtomKind, FoldedWorkload, QueryTemplate, RelationUse, Skipped
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.workload import AtomKind, FoldedWorkload, QueryTemplate, RelationUse, Skipped
 
 Feature = tuple[str, str, str]
 _SMALL_TABLE_PAGES = 8  # an index on a table this small changes nothing: such templates have no potential

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import (
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import (
     FoldedWorkload,
     ObservedStatement,
     QueryTemplate,
@@ -19,6 +18,7 @@ from indexpilot_cli.model.workload import (
     SourceKind,
     Workload,
 )
+from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.workload.predicates import relation_uses
 from indexpilot_cli.workload.reading import Reader, Reading, Unread
 from indexpilot_cli.workload.samples import Sample, Values, constant_values, sample_patterns

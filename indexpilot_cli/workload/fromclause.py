@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.workload.atoms import Collector
 from indexpilot_cli.workload.scopes import Bound, Cte, Derived, Opaque, Outputs, Scope, Source, Target, Use
 from indexpilot_cli.workload.sqlast import Node, Statement, parse, parse_expression

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse_expression, parse
 
 _DESCENDING = "SORTBY_DESC"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from indexpilot_cli.model.names import quote_literal
+from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse, parse, parse_expression, rewrite, shaping_constants
 
 _STRUCTURAL = frozenset(("SortBy", "TypeName", "DefElem", "A_Indices", "SelectStmt"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.model.workload import Atom, AtomKind, SortKey
+from indexpilot_cli.core.workload import Atom, AtomKind, SortKey
 from indexpilot_cli.workload.operands import Operand, function_name, is_aggregate, operands, operator
 from indexpilot_cli.workload.scopes import Scope, Use
 from indexpilot_cli.workload.sqlast import Node

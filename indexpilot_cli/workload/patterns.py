@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from indexpilot_cli.model.workload import AtomKind
+from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.workload.sqlast import Node
 
 LIKE_OPERATORS = frozenset(("~~", "~~*", "~", "~*", "!~~", "!~~*", "!~", "!~*"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.names import quote_literal
-from indexpilot_cli.model.workload import ObservedStatement, PlanMode, Plannable, QueryTemplate, Scenario
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import quote_literal
+from indexpilot_cli.core.workload import ObservedStatement, PlanMode, Plannable, QueryTemplate, Scenario
 from indexpilot_cli.workload.slots import Slot, slots
 from indexpilot_cli.workload.sqlast import Node, Unparsed, bind, cast, deparse, parameters, parse, renumber, rewrite
 from indexpilot_cli.workload.valueclass import class_shares, class_value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.workload import RelationUse
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.workload import RelationUse
 from indexpilot_cli.workload.blocks import Blocks
 from indexpilot_cli.workload.scopes import Block, Scope
 from indexpilot_cli.workload.sqlast import Node, Statement

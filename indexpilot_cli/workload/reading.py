@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import StatementKind
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.workload.repairs import TypeOf, repaired
 from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse, fingerprint, normalise, parse, skeleton
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.model.catalog import Catalog, ForeignKey
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.workload import ObservedStatement, QueryTemplate, SourceKind, StatementKind, Workload
+from indexpilot_cli.core.catalog import Catalog, ForeignKey
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.workload import ObservedStatement, QueryTemplate, SourceKind, StatementKind, Workload
 from indexpilot_cli.workload.fold import fold
 
 _ACTIONS = {"c": "DELETE FROM ONLY {table} WHERE {keys}"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.model.safe_sql import Bound, Key, Rule, SafeChange, SafeText, Scope
 from indexpilot_cli.workload import safe_change, safe_expression, safe_words
 from indexpilot_cli.workload.sqlast import Node, deparse_expression, deparse_type, parse

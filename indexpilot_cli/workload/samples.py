@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.model.names import quote_literal
-from indexpilot_cli.model.workload import Atom, AtomKind, ObservedStatement, RelationUse
+from indexpilot_cli.core.names import quote_literal
+from indexpilot_cli.core.workload import Atom, AtomKind, ObservedStatement, RelationUse
 from indexpilot_cli.workload.patterns import LIKE_OPERATORS, kind_of_text, pattern_start
 from indexpilot_cli.workload.reading import Reader, Reading
 from indexpilot_cli.workload.sqlast import parse_expression

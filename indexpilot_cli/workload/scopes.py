@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.workload import Atom, RelationUse, SortKey
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.workload import Atom, RelationUse, SortKey
 from indexpilot_cli.workload.sqlast import Node
 
 

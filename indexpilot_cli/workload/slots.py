@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from indexpilot_cli.model.catalog import Catalog, Column
-from indexpilot_cli.model.workload import AtomKind, RelationUse
+from indexpilot_cli.core.catalog import Catalog, Column
+from indexpilot_cli.core.workload import AtomKind, RelationUse
 from indexpilot_cli.workload.sqlast import Node
 
 _COMPARED = frozenset((AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.NOT_EQUAL))

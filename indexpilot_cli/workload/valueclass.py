@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.model.catalog import ColumnStatistics
-from indexpilot_cli.model.names import quote_literal
+from indexpilot_cli.core.catalog import ColumnStatistics
+from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.workload.slots import Slot
 
 _ARRAY_ELEMENTS = 10

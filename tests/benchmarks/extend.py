@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advisor.estimator import CostEstimator, WhatIf
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.workload import Plannable
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.model.requests import Connection, Record, WorkloadRequest
 from indexpilot_cli.model.requests_evolve import CheckRequest
-from indexpilot_cli.model.workload import SourceKind
 from tests.benchmarks import migrations_corpus as corpus
 from tests.cli import process as program
 

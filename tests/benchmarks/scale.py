@@ -18,7 +18,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from indexpilot_cli.model.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.binaries import installed

@@ -14,11 +14,11 @@ import time
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advisor.candidates import CandidateOptions, propose
-from indexpilot_cli.advisor.estimator import WhatIf
 from indexpilot_cli.advisor.selection import Limits, advise
-from indexpilot_cli.model.candidate import Candidate
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.workload import (
+from indexpilot_cli.core.candidate import Candidate
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.workload import (
     ObservedStatement,
     Plannable,
     QueryTemplate,

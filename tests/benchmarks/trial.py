@@ -21,9 +21,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.model.requests import ApplyRequest, Connection, InitRequest, RecommendRequest, WorkloadRequest
-from indexpilot_cli.model.workload import SourceKind
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.postgres.trial import TrialStatement, measure
 from tests.benchmarks.selection import table

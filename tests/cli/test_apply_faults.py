@@ -5,10 +5,10 @@ import signal
 import psycopg
 import pytest
 
-from indexpilot_cli.model.codec import to_json
-from indexpilot_cli.model.ddl import create_index, drop_index, summary
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.ddl import create_index, drop_index, summary
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
 from tests.cli.changes import BUILDING
 from tests.cli.conftest import LONG_TABLE
 from tests.cli.process import Ran

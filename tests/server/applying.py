@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import psycopg
 
 from indexpilot_cli.advisor.existing import same_structure
+from indexpilot_cli.core.ddl import create_index, drop_index, index_name, summary
+from indexpilot_cli.core.digest import schema_digest
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.execution.steps import task_of
-from indexpilot_cli.model.ddl import create_index, drop_index, index_name, summary
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Silent
-from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation
 from indexpilot_cli.model.requests import ApplyRequest, Connection, Record, RollbackRequest
 from indexpilot_cli.model.settings import (
     CpuThrottleSettings,
@@ -27,7 +28,6 @@ from indexpilot_cli.workflows import apply, rollback
 from indexpilot_cli.workflows.apply_build import perform
 from indexpilot_cli.workflows.apply_desk import Limits, open_desk
 from indexpilot_cli.workflows.apply_signals import Stop
-from indexpilot_cli.workflows.digest import schema_digest
 
 ORDERS = QualifiedName("public", "orders")
 CALM = SafeguardSettings(

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from indexpilot_cli.model.observation import RunState
+from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.twin.clone import open_clone
 from indexpilot_cli.twin.server import LocalServer, new_home
 from indexpilot_cli.workload.migration import read_migration

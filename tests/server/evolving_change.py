@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.model.requests_evolve import ChangeRequest, ChangeUndoRequest
 from indexpilot_cli.postgres.metadata import migrations

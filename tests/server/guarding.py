@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import psycopg
 
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import Operation, OperationKind
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.model.requests import ApplyRequest, Connection
 from indexpilot_cli.model.settings import CpuThrottleSettings, SafeguardSettings
 from indexpilot_cli.postgres.metadata import migrations

@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import psycopg
 
+from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.evolve.probes import probes
-from indexpilot_cli.model.observation import MigrationObservation
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.probe import read_facts, run_probes
 from indexpilot_cli.postgres.session import open_session

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import psycopg
 import pytest
 
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.model.requests import (
     AnalyzeRequest,
     ApplyRequest,

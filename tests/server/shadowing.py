@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 
 import psycopg
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.model.shadow import Pace, ShadowRequest
 from indexpilot_cli.postgres.metadata import migrations

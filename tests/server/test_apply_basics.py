@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from indexpilot_cli.model.index import IndexKey
+from indexpilot_cli.core.index import IndexKey
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 
 pytestmark = pytest.mark.rows(20_000)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import open_session

@@ -11,8 +11,8 @@ import time
 import psycopg
 import pytest
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.twin.server import LocalServer, new_home, server_user
 from indexpilot_cli.workflows import apply, apply_desk
 from tests.server import applying

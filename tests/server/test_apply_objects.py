@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from indexpilot_cli.model.index import IndexKey
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.core.names import QualifiedName
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.server.test_apply_faults import SNAPSHOT, holding

@@ -6,7 +6,7 @@ import signal
 import psycopg
 import pytest
 
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.server.test_apply_faults import SNAPSHOT, holding, seen
 from tests.server.test_apply_kill import PARTITIONS, child

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.model.codec import to_json
-from indexpilot_cli.model.index import IndexKey
-from indexpilot_cli.model.outcome import Outcome
 from indexpilot_cli.model.settings import MaintenanceWindowSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.render.envelope import as_json, as_yaml, envelope
 from indexpilot_cli.render.views.plan_json import plan_json

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.observation import RunState
 from indexpilot_cli.twin.clone_plans import FullCopy
 from indexpilot_cli.twin.clone_prepare import PRISTINE
 from indexpilot_cli.twin.clone_stage import Stage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.model.observation import LockMode, RunState
+from indexpilot_cli.core.observation import LockMode, RunState
 from indexpilot_cli.twin.binaries import installed
 from tests.server.cloning import observe, open_clone, snapshot_from
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.model.catalog import Extension
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import ChangeKind, LockMode, RunState, WorkKind
+from indexpilot_cli.core.catalog import Extension
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, WorkKind
 from indexpilot_cli.workload.migration import read_migration
 from tests.server.cloning import fresh, observe, open_clone, snapshot_from
 from tests.servers import binaries

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.postgres.errors_map import StatementError
 from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import parameters, traffic

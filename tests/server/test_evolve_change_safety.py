@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from indexpilot_cli import host
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.settings import BypassSettings, MaintenanceWindowSettings, SafeguardSettings, SystemBypass
 from indexpilot_cli.postgres import locks
 from indexpilot_cli.postgres.session import open_session

@@ -5,7 +5,7 @@ import contextlib
 import psycopg
 import pytest
 
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.model.requests import (
     Connection,
     DoctorRequest,

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from indexpilot_cli.core.digest import schema_digest
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.progress import Silent
-from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation
 from indexpilot_cli.model.requests import ApproveRequest, BypassRequest, Connection, Record
 from indexpilot_cli.model.settings import BypassSettings, EmergencyBypass, SystemBypass
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.metadata import mutations, plans
 from indexpilot_cli.settings.load import load
 from indexpilot_cli.workflows import approve, bypass, guards, planfile
-from indexpilot_cli.workflows.digest import schema_digest
 from tests.server.guarding import operation, other, request, said
 
 ANN = Record(actor="ann", version="1", command="bypass")
@@ -37,7 +37,7 @@ def test_a_running_process_sees_the_switch_of_another(database, guarded, session
     built, asked = operation(guarded), request(database)
     assert guards.bypass_verdict(session, asked).allowed
     turn = (
-        "import sys; from indexpilot_cli.model.progress import Silent;"
+        "import sys; from indexpilot_cli.core.progress import Silent;"
         "from indexpilot_cli.model.requests import BypassRequest, Connection;"
         "from indexpilot_cli.workflows import bypass;"
         "bypass.run(BypassRequest(sys.argv[2], Connection(sys.argv[1]), 'incident 7'), Silent())"

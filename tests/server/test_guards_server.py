@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.mutation import Mutation, MutationType
 from indexpilot_cli.model.requests import Connection
 from indexpilot_cli.model.settings import (
     CpuThrottleSettings,

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.postgres import guard_facts
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.safety import server, tables

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from psycopg import sql as compose
 
+from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
-from indexpilot_cli.model.mutation import MutationType
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres.metadata import migrations, mutations
 from indexpilot_cli.postgres.session import open_session

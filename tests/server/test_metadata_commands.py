@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, HistoryRequest, InitRequest, Record
 from indexpilot_cli.postgres.metadata import genome, migrations, mutations
 from indexpilot_cli.postgres.session import open_session

@@ -3,10 +3,10 @@
 import psycopg
 import pytest
 
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.catalog import Catalog, Column, Table
 from indexpilot_cli.model.genome import FieldKey
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.requests import Connection
 from indexpilot_cli.postgres.metadata import genome, migrations, mutations, profiles
 from indexpilot_cli.postgres.session import open_session

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql as compose
 
+from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.model.mutation import Mutation, MutationType
 from indexpilot_cli.postgres.metadata import migrations, mutations
 from indexpilot_cli.postgres.session import open_session
 

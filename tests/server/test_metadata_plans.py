@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
+from indexpilot_cli.core.workload import Skipped
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
-from indexpilot_cli.model.workload import Skipped
 from indexpilot_cli.postgres.metadata import migrations, plans
 from indexpilot_cli.postgres.session import open_session
 

@@ -4,11 +4,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from indexpilot_cli.model.catalog import BLOCK
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.ddl import create_index
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.catalog import BLOCK
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.ddl import create_index
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.session import open_session
 

@@ -5,12 +5,12 @@ import itertools
 import psycopg
 import pytest
 
-from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.core.ddl import create_index
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.ddl import create_index
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import PlanMode, Plannable
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.hypopg import HypoPGEstimator, open_hypopg
 from indexpilot_cli.postgres.session import open_session

@@ -3,10 +3,10 @@
 import psycopg
 import pytest
 
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import PlanMode, Plannable
 from indexpilot_cli.postgres.errors_map import StatementError
 from indexpilot_cli.postgres.plans import explain_analyze, explain_text
 from indexpilot_cli.postgres.session import open_session

@@ -7,8 +7,8 @@ import threading
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.errors import PrerequisiteError, RefusedError
-from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.hypopg import HypoPGEstimator

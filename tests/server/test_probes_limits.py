@@ -5,8 +5,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.probe import Probe, ProbeKind
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.postgres.probe import from_statistics, run_probes
 from indexpilot_cli.postgres.session import open_session
 from tests.server import probing

@@ -1,6 +1,6 @@
 """Our quoting is the server's quoting, for every key word it knows."""
 
-from indexpilot_cli.model.names import quote_identifier
+from indexpilot_cli.core.names import quote_identifier
 
 
 def test_key_words_are_quoted_as_the_server_does(connection):

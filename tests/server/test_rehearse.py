@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexpilot_cli.model.workload import PlanMode, Plannable
+from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.postgres.rehearse import Rehearsal
 
 SCHEMA = """

@@ -6,14 +6,14 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import OperationKind, OperationState
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.codec import to_json
-from indexpilot_cli.model.index import IndexKey
-from indexpilot_cli.model.intent import Event
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import OperationKind, OperationState
-from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres import build
 from indexpilot_cli.twin.binaries import newest_program

@@ -6,9 +6,9 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import RefusedError, UsageError
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.model.shadow import ShadowRequest
 from indexpilot_cli.workflows import evolve_shadow

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from indexpilot_cli.advisor.estimator import WhatIf
-from indexpilot_cli.model.progress import Silent
-from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.twin.cluster import open_cluster, stop_orphan
 from indexpilot_cli.twin.planner import open_twin
 from indexpilot_cli.twin.server import LocalServer

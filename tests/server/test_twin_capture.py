@@ -6,11 +6,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.core.catalog import Column, Table
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
-from indexpilot_cli.model.catalog import Column, Table
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import Plannable
 from indexpilot_cli.twin.binaries import installed
 from indexpilot_cli.twin.planner import open_twin
 from indexpilot_cli.twin.snapshot import SchemaObject

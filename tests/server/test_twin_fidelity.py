@@ -5,11 +5,11 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from indexpilot_cli.advisor.estimator import WhatIf
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import ObservedStatement, Plannable, SourceKind, Workload
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import ObservedStatement, Plannable, SourceKind, Workload
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.fidelity import measure
 from indexpilot_cli.twin.planner import open_twin

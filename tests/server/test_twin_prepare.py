@@ -1,9 +1,9 @@
 """Many hypothetical indexes at once, on workers side by side."""
 
-from indexpilot_cli.advisor.estimator import WhatIf
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.planner import open_twin

@@ -5,9 +5,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.model.requests import WorkloadRequest
-from indexpilot_cli.model.workload import SourceKind
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, request, run_apply, run_rollback
 
@@ -69,8 +69,8 @@ def test_an_index_that_harms_is_taken_back(shop):
 
 
 def test_what_was_taken_back_is_not_recommended_again(shop):
-    from indexpilot_cli.model.candidate import Candidate, Proposal
-    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.core.candidate import Candidate, Proposal
+    from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.model.requests import Connection
     from indexpilot_cli.workflows.source import open_source
     from indexpilot_cli.workflows.taken_back import without_taken_back
@@ -152,7 +152,7 @@ def test_planner_mode(shop):
 
 
 def test_the_clone_gets_the_index_and_the_trial(shop, pg):
-    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.workflows import apply
 
     name = psycopg.conninfo.conninfo_to_dict(shop)["dbname"]
@@ -191,7 +191,7 @@ def with_statements(connection):
 
 
 def test_statistics_are_watched_and_settled_later(shop):
-    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.workflows.apply_desk import open_desk
     from indexpilot_cli.workflows.apply_signals import Stop
     from indexpilot_cli.workflows.verify import look_again
@@ -264,7 +264,7 @@ def test_what_did_not_pay_is_built_again_only_by_name_or_force(shop):
 
 
 def test_after_seventy_two_hours_a_person_is_asked(shop):
-    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.workflows.apply_desk import open_desk
     from indexpilot_cli.workflows.apply_signals import Stop
     from indexpilot_cli.workflows.verify import look_again
@@ -285,7 +285,7 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
 
 
 def observed(dsn):
-    from indexpilot_cli.model.progress import Silent
+    from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.model.requests import Connection
     from indexpilot_cli.workflows.source import open_source
     from indexpilot_cli.workflows.verify_checks import observation_checks

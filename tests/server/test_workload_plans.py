@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from indexpilot_cli.model.workload import ObservedStatement, PlanMode, SourceKind, Workload
+from indexpilot_cli.core.workload import ObservedStatement, PlanMode, SourceKind, Workload
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.binaries import installed

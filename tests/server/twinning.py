@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.snapshot import capture

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.advisor.candidates.fitness import unfit_key
 from indexpilot_cli.advisor.candidates.site import EQUALITY, Demand, Draft, Proposed, Site, key_of, label
 from indexpilot_cli.advisor.selectivity import selectivity
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.index import IndexKey
-from indexpilot_cli.model.workload import Atom, AtomKind, SortKey
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.core.workload import Atom, AtomKind, SortKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from indexpilot_cli.advisor.candidates.merge import set_aside
 from indexpilot_cli.advisor.candidates.site import Draft, Site
-from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.index import IndexDefinition
 
 _SIZE_POWER = 0.3  # how much a larger index counts against itself
 

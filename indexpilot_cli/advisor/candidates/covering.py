@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Proposed, Site
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.index import BTREE
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.index import BTREE
 
 # Documents grow: an index that carries them would be as big as the table some day, and a long one cannot be stored.
 _DOCUMENTS = frozenset({"json", "jsonb", "xml", "bytea", "tsvector"})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from indexpilot_cli.advisor.candidates.site import Demand, Site
 from indexpilot_cli.advisor.normal import columns, type_name
 from indexpilot_cli.advisor.volatility import result_type, unsafe
-from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.index import BTREE, HASH, IndexKey
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.index import BTREE, HASH, IndexKey
+from indexpilot_cli.core.names import QualifiedName
 
 # Types without a default B-tree operator class (pg_opclass, PostgreSQL 13 to 18).
 _NO_BTREE = {

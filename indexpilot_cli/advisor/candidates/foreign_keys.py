@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from indexpilot_cli.advisor.candidates.fitness import unfit_key
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Proposed, Site, gather
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.catalog import ForeignKey
-from indexpilot_cli.model.index import IndexKey
-from indexpilot_cli.model.workload import QueryTemplate, StatementKind
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.catalog import ForeignKey
+from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.core.workload import QueryTemplate, StatementKind
 
 
 def propose_foreign_keys(site: Site, templates: Sequence[QueryTemplate]) -> Iterator[Proposed]:

@@ -9,9 +9,9 @@ from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site, key_of
 from indexpilot_cli.advisor.existing import covered_by, invalid_twin, same_structure
 from indexpilot_cli.advisor.expressions import CAST, CONSTANT, parse
 from indexpilot_cli.advisor.selectivity import average_equal, selectivity
-from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.index import BTREE, HASH, IndexDefinition
-from indexpilot_cli.model.workload import Atom, AtomKind
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition
+from indexpilot_cli.core.workload import Atom, AtomKind
 
 _LOOKUP = ("equality", "range", "tenant", "expression", "hash")
 _FLAG = 3

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site
 from indexpilot_cli.advisor.existing import covers, same_structure
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.index import BTREE, IndexDefinition
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.index import BTREE, IndexDefinition
 
 Size = Callable[[IndexDefinition], float]
 _SAME_SIZE = 1.1  # a longer index at most this much larger makes the shorter one pointless

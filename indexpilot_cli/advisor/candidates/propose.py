@@ -19,11 +19,11 @@ from indexpilot_cli.advisor.candidates.special import mismatches, propose_specia
 from indexpilot_cli.advisor.candidates.strings import propose_strings
 from indexpilot_cli.advisor.storage import estimate
 from indexpilot_cli.advisor.tenant import detect
-from indexpilot_cli.model.candidate import Candidate, Proposal, Rejection
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import QueryTemplate, StatementKind
+from indexpilot_cli.core.candidate import Candidate, Proposal, Rejection
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import QueryTemplate, StatementKind
 
 _CLOSELY = 3  # candidates compared with each other, as a multiple of those given out
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from indexpilot_cli.advisor.candidates.options import CandidateOptions
 from indexpilot_cli.advisor.normal import normal
 from indexpilot_cli.advisor.selectivity import carried, row_count
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.catalog import Catalog, Column, ColumnStatistics, Table
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
 
 EQUALITY = (AtomKind.EQUAL, AtomKind.IN, AtomKind.IS_NULL)
 

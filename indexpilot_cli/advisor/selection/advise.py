@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from indexpilot_cli.advisor.costing import Mask, members
 from indexpilot_cli.advisor.costing_weights import leads, stand_ins
-from indexpilot_cli.advisor.estimator import CostEstimator, WhatIf
 from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.explain import Ledger
 from indexpilot_cli.advisor.selection.problem import Problem, build
@@ -15,12 +14,13 @@ from indexpilot_cli.advisor.selection.program import Row
 from indexpilot_cli.advisor.selection.reasons import Outcome, WhyNot
 from indexpilot_cli.advisor.selection.search import Found, Plan, Search
 from indexpilot_cli.advisor.selection.values import Limits, Selection
-from indexpilot_cli.model.candidate import Candidate
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.progress import Progress, Silent
-from indexpilot_cli.model.recommendation import Bound
-from indexpilot_cli.model.workload import QueryTemplate
+from indexpilot_cli.core.candidate import Candidate
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.plan import Bound
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.progress import Progress, Silent
+from indexpilot_cli.core.workload import QueryTemplate
 
 CURVE = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 

@@ -8,7 +8,7 @@ from indexpilot_cli.advisor.costing import Mask, Pricer, members
 from indexpilot_cli.advisor.robustness import ClassEffect, holds_in
 from indexpilot_cli.advisor.selection.problem import Problem, shares
 from indexpilot_cli.advisor.selection.values import Choice
-from indexpilot_cli.model.recommendation import TemplateEffect
+from indexpilot_cli.core.plan import TemplateEffect
 
 
 class Ledger:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from indexpilot_cli.advisor.costing import Allowance, Case, Pool, Pricer
 from indexpilot_cli.advisor.costing_weights import cases_of, unit_of, weight_of
-from indexpilot_cli.advisor.estimator import CostEstimator
 from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.program import Charge, Program, Row
 from indexpilot_cli.advisor.selection.values import Limits
-from indexpilot_cli.model.candidate import Candidate, Rejection
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.progress import Progress
-from indexpilot_cli.model.workload import QueryTemplate
+from indexpilot_cli.core.candidate import Candidate, Rejection
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import QueryTemplate
 
 
 @dataclass(frozen=True, slots=True)

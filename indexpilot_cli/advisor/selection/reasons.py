@@ -10,9 +10,9 @@ from indexpilot_cli.advisor.selection.explain import Ledger
 from indexpilot_cli.advisor.selection.problem import subject
 from indexpilot_cli.advisor.selection.program import Program
 from indexpilot_cli.advisor.selection.values import Limits
-from indexpilot_cli.model import units
-from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core import units
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.names import QualifiedName
 
 WORTH_ASKING = 300  # questions spent on learning why not
 

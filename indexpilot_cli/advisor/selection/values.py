@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from indexpilot_cli.advisor.maintenance import WriteCost
-from indexpilot_cli.model.candidate import Candidate, Rejection
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.recommendation import Bound, TemplateEffect
+from indexpilot_cli.core.candidate import Candidate, Rejection
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Bound, TemplateEffect
+from indexpilot_cli.core.planned import PlannedStatement
 
 
 @dataclass(frozen=True, slots=True)

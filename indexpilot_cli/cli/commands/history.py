@@ -53,7 +53,7 @@ def history(
 
 
 def _known(text: str) -> str:
-    from indexpilot_cli.model.mutation import MutationType
+    from indexpilot_cli.core.mutation import MutationType
     from indexpilot_cli.settings.keys import nearest
 
     names = [t.value for t in MutationType]

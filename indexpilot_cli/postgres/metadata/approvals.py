@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from indexpilot_cli.model.safety import Approval
+from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.postgres.metadata.redact import scrub_text
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
 from indexpilot_cli.postgres.session import Row, Session

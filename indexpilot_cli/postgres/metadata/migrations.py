@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
-from indexpilot_cli.model.names import quote_identifier, quote_literal
 from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata.room import SCHEMA, checked_schema, compose_text, question
 from indexpilot_cli.postgres.session import Session

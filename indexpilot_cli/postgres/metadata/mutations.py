@@ -10,8 +10,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.mutation import Mutation, MutationType
 from indexpilot_cli.postgres.metadata.redact import scrub, scrub_text
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
 from indexpilot_cli.postgres.session import Row, Session

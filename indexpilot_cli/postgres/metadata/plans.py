@@ -8,10 +8,10 @@ from difflib import get_close_matches
 
 from psycopg.types.json import Jsonb
 
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.candidate import Rejection
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.recommendation import Plan, Recommendation
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
 from indexpilot_cli.postgres.session import Row, Session
 

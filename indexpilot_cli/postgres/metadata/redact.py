@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from indexpilot_cli.model.codec import to_json
+from indexpilot_cli.core.codec import to_json
 
 MASK = "********"
 Json: TypeAlias = Any

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from indexpilot_cli.model.codec import to_json
+from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.postgres.statements import StatementEntry, StatementsSnapshot

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from indexpilot_cli.model.operation import ApplyResult, MutationReport, OperationKind
-from indexpilot_cli.model.units import DASH, size
-from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
+from indexpilot_cli.core.units import DASH, size
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Lines, Statement, Table
 from indexpilot_cli.render.units import milliseconds, one_line, plural, stamp
 from indexpilot_cli.render.views.common import name, when

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.results import Check, SkippedReport, TemplateReport
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.results import Check, SkippedReport, TemplateReport
 from indexpilot_cli.render.document import Block, Column, Facts, Json, Lines, Table
 from indexpilot_cli.render.envelope import instant
 from indexpilot_cli.render.units import one_line, percent

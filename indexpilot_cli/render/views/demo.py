@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.results import DemoResult
+from indexpilot_cli.core.results import DemoResult
 from indexpilot_cli.render.document import Block, Column, Document, Facts, Json, Table
 from indexpilot_cli.render.units import milliseconds, one_line, saving
 from indexpilot_cli.render.views.common import facts, notes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.results import DiscoverResult, IndexReport, TableReport
-from indexpilot_cli.model.units import DASH, count, size
+from indexpilot_cli.core.results import DiscoverResult, IndexReport, TableReport
+from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
 from indexpilot_cli.render.units import ago, plural, stamp
 from indexpilot_cli.render.views.common import name, when

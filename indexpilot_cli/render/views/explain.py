@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from indexpilot_cli.model.mutation import Mutation
-from indexpilot_cli.model.recommendation import Recommendation
-from indexpilot_cli.model.results import ExplainResult, PlanView, TemplateReport
-from indexpilot_cli.model.units import DASH, count, size
+from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.results import ExplainResult, PlanView, TemplateReport
+from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Table
 from indexpilot_cli.render.units import cost, fall, milliseconds, one_line, percent, saving, stamp
 from indexpilot_cli.render.views.common import facts, notes, template_json

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.mutation import Mutation
-from indexpilot_cli.model.results import HistoryResult
-from indexpilot_cli.model.units import DASH
+from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.core.results import HistoryResult
+from indexpilot_cli.core.units import DASH
 from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.common import when

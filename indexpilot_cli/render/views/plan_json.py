@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.codec import to_json
-from indexpilot_cli.model.ddl import key_text
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.recommendation import Plan, Recommendation, Risk, TemplateEffect
-from indexpilot_cli.model.workload import Skipped
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.ddl import key_text
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.plan import Plan, Recommendation, Risk, TemplateEffect
+from indexpilot_cli.core.workload import Skipped
 from indexpilot_cli.render.document import Json
 from indexpilot_cli.render.views.common import name, when
 

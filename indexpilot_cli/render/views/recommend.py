@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from indexpilot_cli.model.ddl import summary
-from indexpilot_cli.model.recommendation import Plan, Recommendation
-from indexpilot_cli.model.units import size
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.units import size
 from indexpilot_cli.render.document import Block, Column, Document, Facts, Lines, Statement, Table
 from indexpilot_cli.render.units import fall, one_line, percent, plural, saving
 from indexpilot_cli.render.views.common import facts, notes

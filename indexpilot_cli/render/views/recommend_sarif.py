@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.model.recommendation import Plan, Recommendation
-from indexpilot_cli.model.units import size
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.units import size
 from indexpilot_cli.render import sarif
 from indexpilot_cli.render.units import percent, saving, visible
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from indexpilot_cli.model.operation import ApplyResult, MutationReport
+from indexpilot_cli.core.operation import ApplyResult, MutationReport
 from indexpilot_cli.render.document import Block, Document, Facts, Json
 from indexpilot_cli.render.units import stamp
 from indexpilot_cli.render.views import apply

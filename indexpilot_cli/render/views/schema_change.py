@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.model.schema_change import (
     Affected,
     ChangeResult,
@@ -14,7 +15,6 @@ from indexpilot_cli.model.schema_change import (
     Undo,
     UndoResult,
 )
-from indexpilot_cli.model.units import DASH, count, size
 from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Lines, Statement, Table
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural
 from indexpilot_cli.render.views.common import name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from indexpilot_cli.core.observation import SqlError
+from indexpilot_cli.core.units import seconds, size
 from indexpilot_cli.model.migration import (
     CheckResult,
     FileReport,
@@ -15,8 +17,6 @@ from indexpilot_cli.model.migration import (
     TemplateImpact,
     Unparsed,
 )
-from indexpilot_cli.model.observation import SqlError
-from indexpilot_cli.model.units import seconds, size
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.units import one_line, plural
 from indexpilot_cli.render.views.schema_evolve_words import (

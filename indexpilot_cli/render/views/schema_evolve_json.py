@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange, Lock, SqlError, Work
+from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.model.migration import (
     Blocked,
     CheckResult,
@@ -14,9 +17,6 @@ from indexpilot_cli.model.migration import (
     TemplateImpact,
     Unparsed,
 )
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import CatalogChange, Lock, SqlError, Work
-from indexpilot_cli.model.probe import ProbeAnswer
 from indexpilot_cli.render.document import Json, JsonValue
 from indexpilot_cli.render.views.common import name
 from indexpilot_cli.render.views.schema_evolve_words import severities, unchecked

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from indexpilot_cli.core.observation import LockMode, RunState
+from indexpilot_cli.core.units import count, seconds, size
 from indexpilot_cli.model.migration import (
     Blocked,
     CheckResult,
@@ -16,8 +18,6 @@ from indexpilot_cli.model.migration import (
     StatementVerdict,
     TemplateImpact,
 )
-from indexpilot_cli.model.observation import LockMode, RunState
-from indexpilot_cli.model.units import count, seconds, size
 from indexpilot_cli.render.units import one_line, percent, plural
 
 VERDICTS = {

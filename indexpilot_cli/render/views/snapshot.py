@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.results import SnapshotResult
-from indexpilot_cli.model.units import size
+from indexpilot_cli.core.results import SnapshotResult
+from indexpilot_cli.core.units import size
 from indexpilot_cli.render.document import Document, Json
 from indexpilot_cli.render.units import plural, stamp
 from indexpilot_cli.render.views.common import facts, notes, when

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from indexpilot_cli.model.workload import ObservedStatement
+from indexpilot_cli.core.workload import ObservedStatement
 from indexpilot_cli.workload.sources.records import Record
 
 _DURATION = re.compile(r"duration: (?P<ms>\d+(?:\.\d+)?) ms(?:  (?P<rest>.*))?\s*", re.DOTALL)

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.workload.sources.entries import Assembler
 from indexpilot_cli.workload.sources.records import READERS, Broken, Record, guess_format
 from indexpilot_cli.workload.sources.tally import LIMIT, Tally

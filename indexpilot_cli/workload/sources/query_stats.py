@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from indexpilot_cli.model.names import quote_identifier
-from indexpilot_cli.model.workload import ObservedStatement, Skipped, SourceKind, Workload
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 
 _WRITES = {"insert": "insert", "write": "update", "update": "update", "delete": "delete"}
 _READS = {

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.workload.sqlast import split
 
 _NOTE = re.compile(r"--\s*(?P<key>freq|calls|ms)\s*[:=]\s*(?P<value>\d+(?:\.\d+)?)\b", re.IGNORECASE)

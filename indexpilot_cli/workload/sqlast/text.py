@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import postgast
 
-from indexpilot_cli.model.workload import StatementKind
+from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.workload.sqlast import native
 from indexpilot_cli.workload.sqlast.native import MAX_DEPTH, MAX_NODES, Unparsed
 from indexpilot_cli.workload.sqlast.node import ONEOF, Node

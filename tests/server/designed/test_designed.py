@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from indexpilot_cli.model.progress import Silent
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.model.requests import Connection, RecommendRequest, Record, WorkloadRequest
 from indexpilot_cli.workflows import recommend
 from tests.server.designed.cases import CASES

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from indexpilot_cli.model.catalog import Catalog, Column, ColumnStatistics, Extension, Index, Table
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import Atom, AtomKind, QueryTemplate, RelationUse, SortKey, StatementKind
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Extension, Index, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, SortKey, StatementKind
 
 TYPES = {
     "int": ("integer", "int4", "N", 4, "i"),

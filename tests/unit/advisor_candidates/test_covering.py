@@ -1,7 +1,7 @@
 """INCLUDE columns, and bringing the wishes of several templates together."""
 
 from indexpilot_cli.advisor.candidates import CandidateOptions, propose
-from indexpilot_cli.model.workload import StatementKind
+from indexpilot_cli.core.workload import StatementKind
 from tests.unit.advisor_candidates.builders import (
     catalog,
     column,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.advisor.candidates import CandidateOptions, propose
-from indexpilot_cli.model.catalog import Activity, ForeignKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import AtomKind, StatementKind
+from indexpilot_cli.core.catalog import Activity, ForeignKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import AtomKind, StatementKind
 from tests.unit.advisor_candidates.builders import (
     atom,
     catalog,

@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.advisor.candidates import CandidateOptions, propose
-from indexpilot_cli.model.workload import AtomKind, ObservedStatement
+from indexpilot_cli.core.workload import AtomKind, ObservedStatement
 from tests.unit.advisor_candidates.builders import (
     atom,
     catalog,

@@ -14,8 +14,8 @@ from indexpilot_cli.advisor.selectivity import (
     row_count,
     selectivity,
 )
-from indexpilot_cli.advisor.values import comparable
-from indexpilot_cli.model.workload import AtomKind
+from indexpilot_cli.core.statistics_values import comparable
+from indexpilot_cli.core.workload import AtomKind
 from tests.unit.advisor_candidates.builders import atom, column, eq, index, rng, stats, table
 
 BOUNDS = tuple(str(n) for n in range(0, 1001, 10))

@@ -6,7 +6,7 @@ import pytest
 
 from indexpilot_cli.advisor.candidates import CandidateOptions, propose
 from indexpilot_cli.advisor.tenant import detect
-from indexpilot_cli.model.catalog import ForeignKey
+from indexpilot_cli.core.catalog import ForeignKey
 from tests.unit.advisor_candidates.builders import (
     catalog,
     column,

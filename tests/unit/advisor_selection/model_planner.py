@@ -4,11 +4,11 @@ import itertools
 import random
 from dataclasses import dataclass
 
-from indexpilot_cli.model.candidate import Candidate
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.workload import Plannable, QueryTemplate, Scenario, StatementKind
+from indexpilot_cli.core.candidate import Candidate
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.workload import Plannable, QueryTemplate, Scenario, StatementKind
 
 
 def table(number=0):

@@ -7,9 +7,9 @@ import pytest
 
 from indexpilot_cli.advisor.maintenance import write_cost, write_model
 from indexpilot_cli.advisor.maintenance_rates import TableWrites, rows_per_call, table_writes
-from indexpilot_cli.model.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import ObservedStatement, RelationUse, StatementKind
+from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import ObservedStatement, RelationUse, StatementKind
 from tests.unit.advisor_selection.model_planner import index, table, template
 
 

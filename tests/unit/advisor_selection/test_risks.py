@@ -9,11 +9,11 @@ from indexpilot_cli.advisor.risks import assess
 from indexpilot_cli.advisor.risks_plan import early_ends, risky_loops
 from indexpilot_cli.advisor.robustness import ClassEffect, holds_in
 from indexpilot_cli.advisor.selection.values import Choice, Selection
-from indexpilot_cli.model.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.recommendation import Bound, TemplateEffect
-from indexpilot_cli.model.workload import Atom, AtomKind, RelationUse
+from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Bound, TemplateEffect
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.workload import Atom, AtomKind, RelationUse
 from tests.unit.advisor_selection.model_planner import candidate, index, table, template
 
 
@@ -122,7 +122,7 @@ def test_expressions_without_statistics():
 
 
 def expression(text):
-    from indexpilot_cli.model.index import IndexKey
+    from indexpilot_cli.core.index import IndexKey
 
     return IndexKey(expression=text)
 

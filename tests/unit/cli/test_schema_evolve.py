@@ -12,9 +12,9 @@ from indexpilot_cli.cli.fail import report, wanted_form
 from indexpilot_cli.cli.options_evolve import FailOn, Transaction, check_flags
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.cli.terminal import look
+from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError, UsageError
 from indexpilot_cli.model.migration import CheckResult, Impact, Severity
-from indexpilot_cli.model.outcome import Outcome
 from tests.unit.render import schema_evolve_samples as samples
 
 

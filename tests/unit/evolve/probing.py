@@ -1,10 +1,9 @@
 """A catalog and changes of it, built by hand."""
 
-from indexpilot_cli.evolve.probes import probes
-from indexpilot_cli.model.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import (
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import (
     CatalogChange,
     CatalogObject,
     ChangeKind,
@@ -12,6 +11,7 @@ from indexpilot_cli.model.observation import (
     RunState,
     StatementObservation,
 )
+from indexpilot_cli.evolve.probes import probes
 from indexpilot_cli.workload.migration import read_migration
 from indexpilot_cli.workload.safe_reader import SafeReader
 

@@ -3,17 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Index, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.fix import FixedMigration, fix
 from indexpilot_cli.evolve.judge import Bench, judge
 from indexpilot_cli.evolve.rules import findings, observe_by_rules
 from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.catalog import Catalog, Column, ForeignKey, Index, Table
 from indexpilot_cli.model.ddl_action import Migration
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
 from indexpilot_cli.model.migration import Finding, StatementVerdict, TemplateImpact
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import MigrationObservation
-from indexpilot_cli.model.probe import ProbeAnswer
 from indexpilot_cli.workload.migration import read_migration
 
 EMPTY = Catalog(180000, "", ())

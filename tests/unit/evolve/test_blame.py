@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.evolve.blame import blamed, dropped_indexes, touched_tables
-from indexpilot_cli.model.ddl_action import Migration
-from indexpilot_cli.model.migration import TemplateImpact
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import (
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import (
     CatalogChange,
     CatalogObject,
     ChangeKind,
@@ -15,6 +12,9 @@ from indexpilot_cli.model.observation import (
     SqlError,
     StatementObservation,
 )
+from indexpilot_cli.evolve.blame import blamed, dropped_indexes, touched_tables
+from indexpilot_cli.model.ddl_action import Migration
+from indexpilot_cli.model.migration import TemplateImpact
 
 ORDERS = QualifiedName("public", "orders")
 FILES = (Migration("a.sql", ""), Migration("b.sql", ""))

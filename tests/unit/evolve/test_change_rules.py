@@ -2,9 +2,9 @@
 
 import pytest
 
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve import validate_change as checks
 from indexpilot_cli.evolve.change_types import assignable, by_rules, is_plain
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts, TypeChange, TypeFacts
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Work
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve import change_steps, online_add, undo
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
 from indexpilot_cli.model.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 from indexpilot_cli.model.schema_change import Span
 from indexpilot_cli.workload.sqlast import Statement, parse

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.evolve.effort import lightened
-from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import (
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import (
     MigrationObservation,
     Relation,
     RunState,
@@ -13,6 +11,8 @@ from indexpilot_cli.model.observation import (
     Work,
     WorkKind,
 )
+from indexpilot_cli.evolve.effort import lightened
+from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
 
 T, U = QualifiedName("public", "t"), QualifiedName("public", "u")
 WALK = Work(WorkKind.SCAN, Relation(T), source="scans")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from indexpilot_cli.evolve.judge import Bench, judge, total, worst
-from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.migration import Duration, Impact, Queue
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import (
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import (
     Lock,
     LockMode,
     MigrationObservation,
@@ -20,7 +17,10 @@ from indexpilot_cli.model.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.model.probe import Probe, ProbeAnswer, ProbeKind
+from indexpilot_cli.core.probe import Probe, ProbeAnswer, ProbeKind
+from indexpilot_cli.evolve.judge import Bench, judge, total, worst
+from indexpilot_cli.evolve.sizes import Sizes
+from indexpilot_cli.model.migration import Duration, Impact, Queue
 
 BIG = QualifiedName("public", "big")
 SMALL = QualifiedName("public", "small")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.observation import SqlError
+from indexpilot_cli.core.rehearsal import Played, Priced, Seen
 from indexpilot_cli.evolve.replayed import compare
-from indexpilot_cli.model.observation import SqlError
-from indexpilot_cli.model.rehearsal import Played, Priced, Seen
 
 GONE = SqlError("42703", "column x does not exist")
 NO_PARENT = SqlError("23503", "key is not present")

@@ -2,11 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.evolve.hazards import HAZARDS
-from indexpilot_cli.evolve.rules import findings
-from indexpilot_cli.evolve.rules_failures import hazard_of
-from indexpilot_cli.model.migration import Impact, Queue, Severity, StatementVerdict, TemplateImpact
-from indexpilot_cli.model.observation import (
+from indexpilot_cli.core.observation import (
     CatalogChange,
     CatalogObject,
     ChangeKind,
@@ -16,7 +12,11 @@ from indexpilot_cli.model.observation import (
     SqlError,
     StatementObservation,
 )
-from indexpilot_cli.model.probe import Probe, ProbeAnswer, ProbeKind
+from indexpilot_cli.core.probe import Probe, ProbeAnswer, ProbeKind
+from indexpilot_cli.evolve.hazards import HAZARDS
+from indexpilot_cli.evolve.rules import findings
+from indexpilot_cli.evolve.rules_failures import hazard_of
+from indexpilot_cli.model.migration import Impact, Queue, Severity, StatementVerdict, TemplateImpact
 from indexpilot_cli.workload.migration import read_migration
 from tests.unit.evolve.rules_shop import CATALOG, found, ids, name
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli.core.observation import LockMode, RunState, StatementObservation, WorkKind
 from indexpilot_cli.evolve.rules import judge_by_rules
 from indexpilot_cli.model.migration import Impact
-from indexpilot_cli.model.observation import LockMode, RunState, StatementObservation, WorkKind
 from indexpilot_cli.workload.migration import read_migration
 from tests.unit.evolve.rules_shop import CATALOG, name, seen
 

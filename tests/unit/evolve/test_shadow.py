@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.ddl import NAME_LIMIT
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve import shadow, shadow_identity, shadow_steps
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.ddl import NAME_LIMIT
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.model.shadow import (
     PLACE,
     Both,

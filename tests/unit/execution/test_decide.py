@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexpilot_cli.core.intent import Event, IndexFacts
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.execution import decide
 from indexpilot_cli.execution.decide import Verdict
-from indexpilot_cli.model.intent import Event, IndexFacts
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import OperationState
 
 TABLE = QualifiedName("public", "orders")
 INDEX = QualifiedName("public", "orders_a_ip_idx")

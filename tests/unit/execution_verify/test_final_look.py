@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.execution.verify_trial import Run, Timing
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.progress import Silent
 from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.postgres.trial import TrialStatement
 from indexpilot_cli.workflows.verify_replay import Trial

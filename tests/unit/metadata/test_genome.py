@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.catalog import Catalog, Column, Table
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.model.genome import (
     FieldKey,
     GenomeField,
@@ -18,7 +19,6 @@ from indexpilot_cli.model.genome import (
     feature_group,
     index_method,
 )
-from indexpilot_cli.model.names import QualifiedName
 from indexpilot_cli.workflows.genome_changes import ChangeKind, compare
 
 T = QualifiedName("public", "t")

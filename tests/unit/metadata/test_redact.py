@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.postgres.metadata.redact import MASK, names_secret, scrub, scrub_text
 
 WORD = st.text(string.ascii_letters + string.digits, min_size=8, max_size=20).map("Zq".__add__)

@@ -6,12 +6,12 @@ from types import MappingProxyType
 
 import pytest
 
-from indexpilot_cli.model.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
-from indexpilot_cli.model.codec import from_json, to_json
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.plan import PlannedStatement
-from indexpilot_cli.model.workload import (
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.workload import (
     Atom,
     AtomKind,
     PlanMode,

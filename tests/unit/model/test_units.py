@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import indexpilot_cli
-from indexpilot_cli.model.units import count, seconds, size
+from indexpilot_cli.core.units import count, seconds, size
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import copy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.postgres.shapes import KnownIndex, PlanNames, constant_false, read_plan, relations, shape, walk
 
 T = QualifiedName("public", "t")

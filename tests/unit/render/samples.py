@@ -2,16 +2,15 @@
 
 from datetime import UTC, datetime
 
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.migration import Hazard, Severity
-from indexpilot_cli.model.mutation import Mutation, MutationType
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import ApplyResult, MutationReport, OperationKind
-from indexpilot_cli.model.outcome import Outcome
-from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
-from indexpilot_cli.model.results import (
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
+from indexpilot_cli.core.results import (
     Alternative,
     AnalyzeResult,
     ApproveResult,
@@ -36,8 +35,9 @@ from indexpilot_cli.model.results import (
     TemplateReport,
     TwinDifference,
 )
-from indexpilot_cli.model.verdict import Verdict
-from indexpilot_cli.model.workload import Skipped
+from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.core.workload import Skipped
+from indexpilot_cli.model.migration import Hazard, Severity
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
 SERVER = Server("16.4", 160004, "shop", "db1", 5432, "dba")
@@ -51,7 +51,7 @@ ITEMS = IndexDefinition(QualifiedName("public", "order_items"), (IndexKey("produ
 
 
 def recommendation(definition, name, size, benefit, reduction, write_cost, **more):
-    from indexpilot_cli.model.ddl import create_index, drop_index, summary
+    from indexpilot_cli.core.ddl import create_index, drop_index, summary
 
     return Recommendation(
         definition.id,

@@ -1,6 +1,6 @@
 """Results of schema changes for the tests of forms."""
 
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.model.schema_change import (
     Affected,
     ChangeKind,

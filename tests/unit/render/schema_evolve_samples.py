@@ -2,6 +2,21 @@
 
 from dataclasses import replace
 
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import (
+    CatalogChange,
+    CatalogObject,
+    ChangeKind,
+    Lock,
+    LockMode,
+    Relation,
+    RunState,
+    SqlError,
+    StatementObservation,
+    Work,
+    WorkKind,
+)
+from indexpilot_cli.core.probe import Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.model.migration import (
     Blocked,
     CheckResult,
@@ -18,21 +33,6 @@ from indexpilot_cli.model.migration import (
     TemplateImpact,
     Unparsed,
 )
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.observation import (
-    CatalogChange,
-    CatalogObject,
-    ChangeKind,
-    Lock,
-    LockMode,
-    Relation,
-    RunState,
-    SqlError,
-    StatementObservation,
-    Work,
-    WorkKind,
-)
-from indexpilot_cli.model.probe import Probe, ProbeAnswer, ProbeKind
 
 ORDERS = QualifiedName("public", "orders")
 RELATION = Relation(ORDERS)

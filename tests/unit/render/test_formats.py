@@ -110,7 +110,7 @@ def test_a_fall_is_never_rounded_to_everything():
 def test_many_risks_are_counted_and_verbose_shows_them_all():
     from dataclasses import replace
 
-    from indexpilot_cli.model.recommendation import Risk
+    from indexpilot_cli.core.plan import Risk
 
     risky = replace(PLAN.recommendations[0], risks=tuple(Risk("r", f"risk {n}", "ANALYZE t") for n in range(8)))
     plan = replace(PLAN, recommendations=(risky,))

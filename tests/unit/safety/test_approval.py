@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.recommendation import Bound, Plan, Recommendation
-from indexpilot_cli.model.safety import Approval
+from indexpilot_cli.core.facts import Approval
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.safety.approval import approved, plan_digest, plan_fresh
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

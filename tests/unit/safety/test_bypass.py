@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.safety import Switch
+from indexpilot_cli.core.facts import Switch
 from indexpilot_cli.model.settings import (
     BypassFeatures,
     BypassModules,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import indexpilot_cli
-from indexpilot_cli.model.safety import LockFacts, StandbyFacts, TransactionFacts, VacuumFacts
+from indexpilot_cli.core.facts import LockFacts, StandbyFacts, TransactionFacts, VacuumFacts
+from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.model.settings import (
     BypassSettings,
     CpuThrottleSettings,
@@ -17,7 +18,6 @@ from indexpilot_cli.model.settings import (
     SystemBypass,
     WritePerformanceSettings,
 )
-from indexpilot_cli.model.verdict import Verdict
 from indexpilot_cli.safety import approval, bypass, load, rate, server, space, tables, when, writes
 from indexpilot_cli.safety.window_text import parse_window
 from indexpilot_cli.safety.writes import TableLoad

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.safety import (
+from indexpilot_cli.core.facts import (
     Build,
     HostFacts,
     LockFacts,
@@ -17,6 +16,7 @@ from indexpilot_cli.model.safety import (
     TransactionFacts,
     VacuumFacts,
 )
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.model.settings import CpuThrottleSettings, LockManagerSettings, WritePerformanceSettings
 from indexpilot_cli.safety import host, load, server, space, tables, writes
 from indexpilot_cli.safety.writes import TableLoad

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.safety import Build
+from indexpilot_cli.core.facts import Build
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.model.settings import RateLimiterSettings
 from indexpilot_cli.safety.rate import DAY, HOUR, Bucket, judge
 

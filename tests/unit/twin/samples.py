@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.catalog import Catalog, Column, ColumnStatistics, Index, Table
-from indexpilot_cli.model.index import IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Index, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.twin.values import RelationSize, RelationStatistics, SchemaObject, Snapshot
 
 TABLE = QualifiedName("public", "people")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.model.observation import SqlError
+from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.twin.clone_faults import Surroundings, excuse, missing_role, refuses_transaction
 
 NOWHERE = Surroundings()

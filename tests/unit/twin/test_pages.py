@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.catalog import BLOCK
+from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.twin.pages import (
     MAX_HEIGHT,
     SEGMENT,

@@ -1,7 +1,7 @@
 """A small catalog that the tests of this room share."""
 
-from indexpilot_cli.model.catalog import Catalog, Column, ColumnStatistics, Table
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
+from indexpilot_cli.core.names import QualifiedName
 
 STATUS = ColumnStatistics(0.0, 6, 4, ("open", "done"), (0.6, 0.3), ("a", "b", "c", "d", "e"))
 PLACED = ColumnStatistics(0.0, 8, -1, histogram_bounds=tuple(f"2024-01-{d:02}" for d in range(1, 32)))

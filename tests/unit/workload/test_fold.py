@@ -1,8 +1,8 @@
 import pytest
 
-from indexpilot_cli.model.catalog import Catalog, Column, Table
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.workload import AtomKind, ObservedStatement, Skipped, SourceKind, StatementKind, Workload
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import AtomKind, ObservedStatement, Skipped, SourceKind, StatementKind, Workload
 from indexpilot_cli.workload.compress import compress
 from indexpilot_cli.workload.fold import MAX_SAMPLES, fold
 from tests.unit.workload.shop import CATALOG

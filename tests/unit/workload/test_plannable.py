@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.model.workload import ObservedStatement, PlanMode, SourceKind, Workload
+from indexpilot_cli.core.workload import ObservedStatement, PlanMode, SourceKind, Workload
 from indexpilot_cli.workload.fold import fold
 from indexpilot_cli.workload.plannable import scenarios
 from tests.unit.workload.shop import CATALOG

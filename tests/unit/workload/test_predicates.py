@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.model.workload import AtomKind as K
+from indexpilot_cli.core.workload import AtomKind as K
 from indexpilot_cli.workload.predicates import relation_uses
 from indexpilot_cli.workload.sqlast import Statement, parse
 from tests.unit.workload.shop import CATALOG

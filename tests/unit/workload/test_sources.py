@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.workload import SourceKind
 from indexpilot_cli.workload.sources import RecordedQueries, from_query_stats, read_log, read_sql
 from indexpilot_cli.workload.sources.entries import parse_parameters
 from indexpilot_cli.workload.sources.records import parse_time

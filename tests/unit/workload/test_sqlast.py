@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.names import quote_literal
-from indexpilot_cli.model.workload import StatementKind
+from indexpilot_cli.core.names import quote_literal
+from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.workload import sqlast
 from indexpilot_cli.workload.sqlast import native
 from indexpilot_cli.workload.sqlast.edit import column_reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from indexpilot_cli.model.index import IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition
 
 
 @dataclass(frozen=True, slots=True)

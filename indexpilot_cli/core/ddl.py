@@ -10,8 +10,8 @@ import itertools
 import re
 from collections.abc import Collection
 
-from indexpilot_cli.model.index import BTREE, IndexDefinition, IndexKey
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 
 NAME_LIMIT = 63  # NAMEDATALEN - 1, in bytes
 _SUFFIX = "_ip_idx"

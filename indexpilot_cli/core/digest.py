@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from indexpilot_cli.model.catalog import Catalog
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import QualifiedName
 
 
 def schema_digest(catalog: Catalog, tables: Iterable[QualifiedName]) -> str:

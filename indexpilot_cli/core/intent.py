@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.mutation import MutationType
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.operation import OperationState
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import OperationState
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from indexpilot_cli.model.candidate import Rejection
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.model.migration import Hazard
-from indexpilot_cli.model.mutation import Mutation
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.recommendation import Plan, Recommendation
 
 
 @dataclass(frozen=True, slots=True)

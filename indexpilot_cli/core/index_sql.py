@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from indexpilot_cli.model.catalog import Catalog, Table
-from indexpilot_cli.model.ddl import create_index, drop_index, index_body, index_name
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.ddl import create_index, drop_index, index_body, index_name
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 
 
 def build_sql(definition: IndexDefinition, name: str, catalog: Catalog, taken: Collection[str] = ()) -> str:

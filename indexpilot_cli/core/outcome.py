@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.recommendation import Warn
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.plan import Warn
 
 T = TypeVar("T")
 

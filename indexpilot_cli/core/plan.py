@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from indexpilot_cli.model.candidate import Reason, Rejection
-from indexpilot_cli.model.capabilities import Server
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.workload import Skipped
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.workload import Skipped
 
 
 @dataclass(frozen=True, slots=True)

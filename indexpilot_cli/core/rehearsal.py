@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.model.observation import SqlError
-from indexpilot_cli.model.workload import Plannable
+from indexpilot_cli.core.observation import SqlError
+from indexpilot_cli.core.workload import Plannable
 
 
 @dataclass(frozen=True, slots=True)

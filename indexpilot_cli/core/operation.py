@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from indexpilot_cli.model.index import IndexDefinition
-from indexpilot_cli.model.names import QualifiedName
-from indexpilot_cli.model.recommendation import TemplateEffect, Warn
-from indexpilot_cli.model.verdict import Verdict
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import TemplateEffect, Warn
+from indexpilot_cli.core.verdict import Verdict
 
 
 class OperationState(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from indexpilot_cli.model.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName
 
 
 class ProbeKind(StrEnum):

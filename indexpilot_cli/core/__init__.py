@@ -1,0 +1,1 @@
+"""Values everyone speaks in. Imports nothing of ours but the errors."""
