@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.session import Session
     from indexpilot_cli.core.outcome import Outcome
     from indexpilot_cli.model.migration import CheckResult
-    from indexpilot_cli.model.requests import WorkloadRequest
     from indexpilot_cli.model.requests_evolve import CheckRequest
+    from indexpilot_cli.settings.requests import WorkloadRequest
 
 _OLDEST = 13
 

@@ -62,9 +62,9 @@ class Run:
 
 def change(run: Run, kind: str, table: str, column: str, *, finish: bool = False, **asked: Any) -> int:
     """Show or carry out the operation (or the last part of an online one); the exit code."""
-    from indexpilot_cli.model.requests import WorkloadRequest
     from indexpilot_cli.model.requests_evolve import ChangeRequest
     from indexpilot_cli.render.views.schema_change import question, view
+    from indexpilot_cli.settings.requests import WorkloadRequest
     from indexpilot_cli.workflows import evolve_execute, evolve_finish
 
     workflow = evolve_finish.run if finish else evolve_execute.run

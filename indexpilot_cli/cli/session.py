@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
     from indexpilot_cli.core.outcome import Outcome
     from indexpilot_cli.core.progress import Progress
-    from indexpilot_cli.model.requests import Connection, Record
-    from indexpilot_cli.model.settings import Settings
+    from indexpilot_cli.settings.requests import Connection, Record
+    from indexpilot_cli.settings.sections import Settings
 
 _SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql", ".sarif": "sarif"}
 _COMMON = ("table", "json", "yaml", "markdown")
@@ -64,7 +64,7 @@ class Session:
         forms: tuple[str, ...],
     ) -> Session:
         """A session with nothing read yet but what the streams are. Settings come with ``load``."""
-        from indexpilot_cli.model.settings import Settings
+        from indexpilot_cli.settings.sections import Settings
 
         terminal = look(output.color.value if output.color else "auto")
         return cls(command, output, connection, run, forms, Settings(), terminal)
@@ -87,7 +87,7 @@ class Session:
 
     def ignore_configured_output(self) -> None:
         """Let only flags decide about the form: the configuration is what is looked at, not what is obeyed."""
-        from indexpilot_cli.model.settings import OutputSettings
+        from indexpilot_cli.settings.sections import OutputSettings
 
         if self.settings.origin("output.format").kind != "flag":
             self.settings = dataclasses.replace(self.settings, output=OutputSettings())
@@ -141,8 +141,8 @@ class Session:
 
     def connection(self) -> Connection:
         """The connection of the request; asks for the password first under ``-W``."""
-        from indexpilot_cli.model.requests import Connection
         from indexpilot_cli.settings.conninfo import compose
+        from indexpilot_cli.settings.requests import Connection
 
         conninfo, password = compose(self.settings)
         if self.server is not None and self.server.password and self.password is None:
@@ -159,7 +159,7 @@ class Session:
         """Who asks, for the mutation log."""
         import getpass
 
-        from indexpilot_cli.model.requests import Record
+        from indexpilot_cli.settings.requests import Record
 
         bypass = self.settings.bypass
         enabled = bypass.features.mutation_logging.enabled and not bypass.system.enabled

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from indexpilot_cli.core.facts import Switch
 from indexpilot_cli.core.results import BypassLevel
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.model.settings import BypassSettings, FeatureSwitch
+from indexpilot_cli.settings.sections import BypassSettings, FeatureSwitch
 
 SYSTEM = "system"
 EMERGENCY = "emergency"

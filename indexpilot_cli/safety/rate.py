@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from indexpilot_cli.core.facts import Build
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.model.settings import RateLimiterSettings
+from indexpilot_cli.settings.sections import RateLimiterSettings
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

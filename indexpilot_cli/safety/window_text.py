@@ -8,8 +8,8 @@ import zoneinfo
 from collections.abc import Iterable
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.settings import MaintenanceWindowSettings
 from indexpilot_cli.safety.window import MINUTES_A_DAY, Window
+from indexpilot_cli.settings.sections import MaintenanceWindowSettings
 
 _EXAMPLE = '--window "22:00-02:30 Europe/Berlin mon-fri"'
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})(?=\s|\Z)")

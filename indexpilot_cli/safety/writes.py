@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.model.settings import WritePerformanceSettings
+from indexpilot_cli.settings.sections import WritePerformanceSettings
 
 _KEY = "production_safeguards.write_performance"
 _GUARD = "write_performance"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.settings import Settings
+from indexpilot_cli.settings.sections import Settings
 
 _RANK = {"default": 0, "user": 1, "project": 2, "file": 2, "environment": 3, "flag": 4}
 _FIELDS = ("host", "port", "user", "dbname", "sslmode")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from indexpilot_cli.model.settings import Origin
 from indexpilot_cli.settings.keys import PREFIX, Key, keys, nearest
+from indexpilot_cli.settings.sections import Origin
 from indexpilot_cli.settings.values import convert
 
 # Variables that other parts read themselves.

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from indexpilot_cli.model.rule import Rule
-from indexpilot_cli.model.settings import Settings
+from indexpilot_cli.settings.rule import Rule
+from indexpilot_cli.settings.sections import Settings
 
 PREFIX = "INDEXPILOT_"
 _OWN_FIELDS = ("origins", "files", "warnings")

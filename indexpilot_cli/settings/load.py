@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.settings import Origin, Settings
 from indexpilot_cli.settings.environment import from_environment
 from indexpilot_cli.settings.keys import build, keys
+from indexpilot_cli.settings.sections import Origin, Settings
 from indexpilot_cli.settings.values import convert
 
 PROJECT_FILES = ("indexpilot.yaml", "indexpilot_config.yaml")

@@ -11,8 +11,8 @@ import re
 import typing
 from collections.abc import Callable
 
-from indexpilot_cli.model.rule import Rule
 from indexpilot_cli.settings.keys import Key
+from indexpilot_cli.settings.rule import Rule
 
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _TIMES = {"": 1.0, "ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}

@@ -12,11 +12,11 @@ from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution.decide import pause
-from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres import build, locks
 from indexpilot_cli.postgres.errors_map import secrets_of
 from indexpilot_cli.postgres.metadata import intents, migrations
 from indexpilot_cli.postgres.session import Session, open_session
+from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.workflows.apply_signals import Stop
 
 _LOG_STATEMENT_MS = 10_000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.requests import WorkloadRequest
+from indexpilot_cli.settings.requests import WorkloadRequest
 from indexpilot_cli.workflows.source import Source
 
 _LOG_SUFFIXES = (".json", ".csv", ".log", ".jsonlog", ".csvlog")

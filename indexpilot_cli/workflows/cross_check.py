@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.workload import QueryTemplate
-from indexpilot_cli.model.requests import PlannerRequest
+from indexpilot_cli.settings.requests import PlannerRequest
 from indexpilot_cli.workflows.estimators import open_hypopg
 from indexpilot_cli.workflows.source import Source
 

@@ -10,7 +10,7 @@ from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.places import cache_directory
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.model.requests import PlannerRequest
+from indexpilot_cli.settings.requests import PlannerRequest
 from indexpilot_cli.workflows.source import Source
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedE
 from indexpilot_cli.evolve import undo
 from indexpilot_cli.evolve.change_types import Classify
 from indexpilot_cli.model.relation import RelationFacts
-from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
 from indexpilot_cli.postgres import build, dependents, guard_facts, relation_facts
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows import evolve_change, evolve_execute_rows, guards
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
 from indexpilot_cli.workflows import evolve_execute_online as online

@@ -13,11 +13,11 @@ from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind,
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.genome import FieldKey
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
-from indexpilot_cli.model.requests import Connection, TableFilter, WorkloadRequest
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Impact, QueryAffected
 from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.settings.requests import Connection, TableFilter, WorkloadRequest
 
 KEPT_SECONDS = 300.0
 _MOST = 200

@@ -16,7 +16,6 @@ from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedE
 from indexpilot_cli.evolve.change_types import by_rules
 from indexpilot_cli.evolve.undo_column import quietly
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
-from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.model.requests_evolve import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
 from indexpilot_cli.model.shadow import ShadowPlan
@@ -24,6 +23,7 @@ from indexpilot_cli.postgres import build, guard_facts, relation_facts
 from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
 from indexpilot_cli.workflows import evolve_execute_online as online
 from indexpilot_cli.workflows import evolve_execute_rows as rows

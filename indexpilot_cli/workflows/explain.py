@@ -11,7 +11,7 @@ from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Alternative, ExplainResult
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.requests import ExplainRequest
+from indexpilot_cli.settings.requests import ExplainRequest
 from indexpilot_cli.workflows import evidence, planfile
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.explain_mutation import explain_mutation

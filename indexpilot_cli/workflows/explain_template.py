@@ -11,7 +11,7 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import ExplainResult, PlanView
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.requests import ExplainRequest, TableFilter
+from indexpilot_cli.settings.requests import ExplainRequest, TableFilter
 from indexpilot_cli.workflows import evidence
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import prepared, types_from

@@ -13,7 +13,6 @@ from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.postgres import guard_facts
 from indexpilot_cli.postgres.metadata import approvals
 from indexpilot_cli.postgres.session import Session
@@ -21,6 +20,7 @@ from indexpilot_cli.safety import approval, bypass, load, rate, server, space, t
 from indexpilot_cli.safety.host import measure
 from indexpilot_cli.safety.window import Window
 from indexpilot_cli.safety.window_text import from_settings, parse_window
+from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows import write_loads
 from indexpilot_cli.workflows.bypass_state import current_levels, note_emergency
 

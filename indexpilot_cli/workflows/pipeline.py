@@ -17,7 +17,7 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.requests import ExplainRequest, RecommendRequest, TableFilter
+from indexpilot_cli.settings.requests import ExplainRequest, RecommendRequest, TableFilter
 from indexpilot_cli.workflows.assemble import assemble
 from indexpilot_cli.workflows.cross_check import cross_checked
 from indexpilot_cli.workflows.estimators import open_estimator

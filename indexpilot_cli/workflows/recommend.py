@@ -8,8 +8,8 @@ from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
-from indexpilot_cli.model.requests import RecommendRequest
-from indexpilot_cli.model.settings import BypassSettings
+from indexpilot_cli.settings.requests import RecommendRequest
+from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.workflows import planfile
 from indexpilot_cli.workflows.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.workflows.pipeline import folded_for, make_plan

@@ -11,9 +11,9 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.model.requests import ApplyRequest, RollbackRequest
 from indexpilot_cli.postgres import guard_facts
 from indexpilot_cli.postgres.capabilities import look
+from indexpilot_cli.settings.requests import ApplyRequest, RollbackRequest
 from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_run
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome

@@ -13,7 +13,7 @@ from indexpilot_cli.core.capabilities import Capabilities, Server
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.requests import Connection, TableFilter
+from indexpilot_cli.settings.requests import Connection, TableFilter
 
 if TYPE_CHECKING:
     from indexpilot_cli.postgres.session import Session

@@ -10,7 +10,7 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import SkippedReport, TemplateReport
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped
-from indexpilot_cli.model.requests import TableFilter, WorkloadRequest
+from indexpilot_cli.settings.requests import TableFilter, WorkloadRequest
 from indexpilot_cli.workflows.collect import collect
 from indexpilot_cli.workflows.source import Source, wanted_tables
 

@@ -11,7 +11,7 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.execution.verify_planner import Cost, judge_costs
 from indexpilot_cli.execution.verify_verdict import Verification
-from indexpilot_cli.model.requests import ApplyRequest
+from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import prepared, types_from
 from indexpilot_cli.workflows.source import open_source

@@ -16,10 +16,10 @@ from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execution.verify_trial import Run, Timing, culprit, judge_trial, time_of
 from indexpilot_cli.execution.verify_verdict import Verification, Word, numbers
-from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.postgres.plans import explain_text
 from indexpilot_cli.postgres.session import Session, open_session
 from indexpilot_cli.postgres.trial import Measured, TrialStatement, measure
+from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows.verify_workload import family, reads_on, runnable
 
 MOST = 120  # statements of one index; lighter templates beyond are not run

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.model.requests import (
+from indexpilot_cli.settings.requests import (
     AnalyzeRequest,
     ApplyRequest,
     Connection,
@@ -26,7 +26,7 @@ from indexpilot_cli.model.requests import (
     SnapshotRequest,
     WorkloadRequest,
 )
-from indexpilot_cli.model.settings import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
+from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.workflows import (
     analyze,
     apply,

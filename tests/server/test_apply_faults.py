@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.workflows import reconcile
 from indexpilot_cli.workflows.apply_desk import Limits, open_desk
 from indexpilot_cli.workflows.apply_signals import Stop

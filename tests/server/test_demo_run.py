@@ -7,7 +7,7 @@ import pytest
 
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.model.requests import DemoRequest, PlannerRequest
+from indexpilot_cli.settings.requests import DemoRequest, PlannerRequest
 from indexpilot_cli.simulate import demo, server
 from indexpilot_cli.simulate.state import Slot
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.model.requests import DemoRequest
+from indexpilot_cli.settings.requests import DemoRequest
 from indexpilot_cli.simulate import demo
 from indexpilot_cli.simulate.state import Slot
 from tests.waiting import eventually

@@ -7,8 +7,8 @@ import pytest
 
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.requests import Connection, Record, SnapshotRequest, WorkloadRequest
 from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.settings.requests import Connection, Record, SnapshotRequest, WorkloadRequest
 from indexpilot_cli.workflows import evolve_check, snapshot
 from tests.servers import new_database
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.model.requests import (
+from indexpilot_cli.settings.requests import (
     Connection,
     DoctorRequest,
     InitRequest,

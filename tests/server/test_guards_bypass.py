@@ -13,11 +13,11 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
-from indexpilot_cli.model.requests import ApproveRequest, BypassRequest, Connection, Record
-from indexpilot_cli.model.settings import BypassSettings, EmergencyBypass, SystemBypass
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.metadata import mutations, plans
 from indexpilot_cli.settings.load import load
+from indexpilot_cli.settings.requests import ApproveRequest, BypassRequest, Connection, Record
+from indexpilot_cli.settings.sections import BypassSettings, EmergencyBypass, SystemBypass
 from indexpilot_cli.workflows import approve, bypass, guards, planfile
 from tests.server.guarding import operation, other, request, said
 
@@ -38,7 +38,7 @@ def test_a_running_process_sees_the_switch_of_another(database, guarded, session
     assert guards.bypass_verdict(session, asked).allowed
     turn = (
         "import sys; from indexpilot_cli.core.progress import Silent;"
-        "from indexpilot_cli.model.requests import BypassRequest, Connection;"
+        "from indexpilot_cli.settings.requests import BypassRequest, Connection;"
         "from indexpilot_cli.workflows import bypass;"
         "bypass.run(BypassRequest(sys.argv[2], Connection(sys.argv[1]), 'incident 7'), Silent())"
     )

@@ -10,20 +10,20 @@ import pytest
 
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.requests import Connection
-from indexpilot_cli.model.settings import (
-    CpuThrottleSettings,
-    MaintenanceWindowSettings,
-    RateLimiterSettings,
-    SafeguardSettings,
-    WritePerformanceSettings,
-)
 from indexpilot_cli.postgres import locks
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.guard_facts import builds, server_facts, transactions
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.safety import host, rate
+from indexpilot_cli.settings.requests import Connection
+from indexpilot_cli.settings.sections import (
+    CpuThrottleSettings,
+    MaintenanceWindowSettings,
+    RateLimiterSettings,
+    SafeguardSettings,
+    WritePerformanceSettings,
+)
 from indexpilot_cli.workflows import guards
 from tests.server.guarding import CALM, busy, operation, other, request, said
 from tests.server.test_postgres_pooler import pooled  # noqa: F401

@@ -6,9 +6,9 @@ from psycopg import sql as compose
 
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
-from indexpilot_cli.model.requests import Connection, Record
 from indexpilot_cli.postgres.metadata import migrations, mutations
 from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 
 ROWS = (

@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
-from indexpilot_cli.model.requests import DiscoverRequest, TableFilter
+from indexpilot_cli.settings.requests import DiscoverRequest, TableFilter
 from tests.server.requesting import NOWHERE, QUIET, RECORD, ask
 
 

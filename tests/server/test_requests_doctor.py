@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
-from indexpilot_cli.model.requests import (
+from indexpilot_cli.settings.requests import (
     ApplyRequest,
     DoctorRequest,
     ExplainRequest,

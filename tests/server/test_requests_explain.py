@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
-from indexpilot_cli.model.requests import AnalyzeRequest, ExplainRequest, RecommendRequest
+from indexpilot_cli.settings.requests import AnalyzeRequest, ExplainRequest, RecommendRequest
 from tests.server.requesting import BY_CUSTOMER, BY_ID, NOWHERE, QUIET, RECORD, TWIN, ask, queries
 
 USEFUL = "CREATE INDEX ON orders (customer_id)"

@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.model.requests import InitRequest
+from indexpilot_cli.settings.requests import InitRequest
 from tests.server.requesting import QUIET, checks
 
 

@@ -3,14 +3,8 @@
 import pytest
 
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.model.requests import (
-    ExplainRequest,
-    PlannerRequest,
-    PlanRequest,
-    RecommendRequest,
-    TableFilter,
-)
-from indexpilot_cli.model.settings import BypassModules, BypassSettings, FeatureSwitch, SystemBypass
+from indexpilot_cli.settings.requests import ExplainRequest, PlannerRequest, PlanRequest, RecommendRequest, TableFilter
+from indexpilot_cli.settings.sections import BypassModules, BypassSettings, FeatureSwitch, SystemBypass
 from tests.server.requesting import (
     BY_CUSTOMER,
     BY_ID,

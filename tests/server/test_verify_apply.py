@@ -7,7 +7,7 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import SourceKind
-from indexpilot_cli.model.requests import WorkloadRequest
+from indexpilot_cli.settings.requests import WorkloadRequest
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, request, run_apply, run_rollback
 
@@ -71,7 +71,7 @@ def test_an_index_that_harms_is_taken_back(shop):
 def test_what_was_taken_back_is_not_recommended_again(shop):
     from indexpilot_cli.core.candidate import Candidate, Proposal
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.model.requests import Connection
+    from indexpilot_cli.settings.requests import Connection
     from indexpilot_cli.workflows.source import open_source
     from indexpilot_cli.workflows.taken_back import without_taken_back
 
@@ -286,7 +286,7 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
 
 def observed(dsn):
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.model.requests import Connection
+    from indexpilot_cli.settings.requests import Connection
     from indexpilot_cli.workflows.source import open_source
     from indexpilot_cli.workflows.verify_checks import observation_checks
 

@@ -51,8 +51,8 @@ def demo(
     """Build a private server with data and a workload, advise on it, and show what the advice changes."""
     session.load(planner_flags(workers=workers))
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.model.requests import DemoRequest
     from indexpilot_cli.render.views.demo import view
+    from indexpilot_cli.settings.requests import DemoRequest
     from indexpilot_cli.simulate.demo import run
 
     stop = action is Action.STOP

@@ -48,8 +48,8 @@ def discover(
     """Show tables, indexes, sizes and activity."""
     session.load()
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.model.requests import DiscoverRequest
     from indexpilot_cli.render.views.discover import view
+    from indexpilot_cli.settings.requests import DiscoverRequest
     from indexpilot_cli.workflows.discover import run
 
     request = DiscoverRequest(

@@ -54,8 +54,8 @@ def doctor(
     if sum((reconcile or twin, live, ready)) > 1:
         raise UsageError("--live and --ready stand alone", hint="indexpilot doctor --help")
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.model.requests import DoctorRequest
     from indexpilot_cli.render.views.doctor import view
+    from indexpilot_cli.settings.requests import DoctorRequest
     from indexpilot_cli.workflows.doctor import run
 
     request = DoctorRequest(

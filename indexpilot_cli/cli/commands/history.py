@@ -41,8 +41,8 @@ def history(
     """Show the mutation log, newest first."""
     session.load()
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.model.requests import HistoryRequest
     from indexpilot_cli.render.views.history import view
+    from indexpilot_cli.settings.requests import HistoryRequest
     from indexpilot_cli.workflows.history import run
 
     types = tuple(_known(t) for t in type_ or ())

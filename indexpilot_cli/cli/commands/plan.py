@@ -35,8 +35,8 @@ def show(
     """Show a plan that recommend kept, in any form; its JSON is what recommend printed."""
     session.load()
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.model.requests import PlanRequest
     from indexpilot_cli.render.views.recommend import view
+    from indexpilot_cli.settings.requests import PlanRequest
     from indexpilot_cli.workflows.plan_show import run
 
     outcome = session.call(run, PlanRequest(plan, session.connection(), session.record()))
@@ -55,8 +55,8 @@ def approve(
     """Approve a plan for apply --require-approval; a plan that changes afterwards needs it again."""
     session.load()
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.model.requests import ApproveRequest
     from indexpilot_cli.render.views.bypass import approved
+    from indexpilot_cli.settings.requests import ApproveRequest
     from indexpilot_cli.workflows.approve import run
 
     outcome = session.call(run, ApproveRequest(plan, session.connection(), reason, session.record()))

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.model.requests import Connection, RecommendRequest, Record, WorkloadRequest
+from indexpilot_cli.settings.requests import Connection, RecommendRequest, Record, WorkloadRequest
 from indexpilot_cli.workflows import recommend
 from tests.server.designed.cases import CASES
 from tests.servers import new_database
@@ -20,7 +20,7 @@ FORBIDDEN = ("public", "customers", "name")
 @pytest.fixture(scope="module")
 def designed(pg, tmp_path_factory):
     """The database of all designed tables, with IndexPilot's own tables and one field that must not be indexed."""
-    from indexpilot_cli.model.requests import InitRequest
+    from indexpilot_cli.settings.requests import InitRequest
     from indexpilot_cli.workflows import init
 
     with new_database(pg) as dsn:

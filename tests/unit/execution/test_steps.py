@@ -13,7 +13,7 @@ from indexpilot_cli.core.operation import OperationKind, OperationState
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.steps import task_of
-from indexpilot_cli.model.requests import Record
+from indexpilot_cli.settings.requests import Record
 from tests.server.applying import definition, recommendation
 
 COLUMNS = (Column("a", 1, "integer", "int4", "N"),)

@@ -7,8 +7,8 @@ import pytest
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.execution.verify_trial import Run, Timing
-from indexpilot_cli.model.requests import ApplyRequest
 from indexpilot_cli.postgres.trial import TrialStatement
+from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows.verify_replay import Trial
 
 ASKED = tuple(TrialStatement(name, f"select {name}", 1.0) for name in ("suspect", "c1", "c2", "c3"))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.facts import Switch
-from indexpilot_cli.model.settings import (
+from indexpilot_cli.safety.bypass import emergency_key, judge, levels, stopping
+from indexpilot_cli.settings.sections import (
     BypassFeatures,
     BypassModules,
     BypassSettings,
@@ -17,7 +18,6 @@ from indexpilot_cli.model.settings import (
     StartupBypass,
     SystemBypass,
 )
-from indexpilot_cli.safety.bypass import emergency_key, judge, levels, stopping
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OFF = FeatureSwitch(False, "audit")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.model.rule import count, key, seconds, share, switch
+from indexpilot_cli.settings.rule import count, key, seconds, share, switch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from indexpilot_cli.model.features import FeatureSettings
-from indexpilot_cli.model.rule import count, key, seconds, share, switch
+from indexpilot_cli.settings.features import FeatureSettings
+from indexpilot_cli.settings.rule import count, key, seconds, share, switch
 
 
 @dataclass(frozen=True, slots=True)

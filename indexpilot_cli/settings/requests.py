@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from indexpilot_cli.core.workload import SourceKind
-from indexpilot_cli.model.features import FeatureSettings
-from indexpilot_cli.model.settings import BypassSettings, SafeguardSettings
+from indexpilot_cli.settings.features import FeatureSettings
+from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
 
 
 @dataclass(frozen=True, slots=True)
