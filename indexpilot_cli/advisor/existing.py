@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from indexpilot_cli.advisor.normal import normal
 from indexpilot_cli.core.catalog import Index
 from indexpilot_cli.core.index import BTREE, GIN, HASH, IndexDefinition, IndexKey
+from indexpilot_cli.sql.normal import normal
 
 _UNORDERED = ("gin", "brin", "bloom")
 

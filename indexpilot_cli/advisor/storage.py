@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advisor.normal import columns, conjuncts, normal, tree_of
-from indexpilot_cli.advisor.selectivity import predicate_selectivity, row_count
 from indexpilot_cli.advisor.storage_btree import Tree, btree_size
 from indexpilot_cli.advisor.storage_fields import Field, column_field, key_field
 from indexpilot_cli.advisor.storage_gin import (
@@ -22,6 +20,8 @@ from indexpilot_cli.advisor.storage_gin import (
 from indexpilot_cli.advisor.storage_other import brin_pages, gist_pages, hash_pages
 from indexpilot_cli.core.catalog import BLOCK, Catalog, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import BRIN, BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
+from indexpilot_cli.sql.normal import columns, conjuncts, normal, tree_of
+from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 
 _SPREAD = 1.3  # pages with independent over pages with fully dependent columns, from which we are unsure
 _FILLFACTOR = {BTREE: 90, HASH: 75, GIST: 90, SPGIST: 80}

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advisor.normal import columns, tree_of, type_name
-from indexpilot_cli.advisor.selectivity import carried
-from indexpilot_cli.advisor.volatility import result_type
 from indexpilot_cli.core.catalog import Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.sql.normal import columns, tree_of, type_name
+from indexpilot_cli.sql.selectivity import carried
+from indexpilot_cli.sql.volatility import result_type
 
 _ALIGN = {"c": 1, "s": 2, "i": 4, "d": 8}
 _FIXED = {

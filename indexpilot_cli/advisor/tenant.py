@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.advisor.selectivity import row_count
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse, StatementKind
+from indexpilot_cli.sql.selectivity import row_count
 
 _COMPARED = 0.8  # share of the uses' weight on a table that must compare the column
 _TABLES = 2  # tables at least, when a common parent is referenced

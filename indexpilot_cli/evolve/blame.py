@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, ChangeKind, MigrationObservation
-from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import TemplateImpact
+from indexpilot_cli.sql.ddl.action import Migration
 
 
 def touched_tables(observed: Sequence[MigrationObservation]) -> frozenset[QualifiedName]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation, StatementObservation, Work, WorkKind
-from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 RowsRead = Callable[[str], Mapping[QualifiedName, float] | None]
 

@@ -15,8 +15,8 @@ from indexpilot_cli.evolve.judge import Bench, judge
 from indexpilot_cli.evolve.rules_observe import observe_by_rules
 from indexpilot_cli.evolve.rules_review import Review
 from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.ddl_action import Act, Migration
 from indexpilot_cli.model.migration import Impact, StatementVerdict
+from indexpilot_cli.sql.ddl.action import Act, Migration
 
 _HOLDS = frozenset({Act.SAVEPOINT, Act.LOCK, Act.ROLLBACK})
 _MARKS = (

@@ -17,7 +17,7 @@ from indexpilot_cli.evolve.fix_parts import (
     made_name,
     table_sql,
 )
-from indexpilot_cli.model.ddl_action import Action
+from indexpilot_cli.sql.ddl.action import Action
 
 _UNSAID = re.compile(r"\b(?:COLLATE|COMPRESSION|STORAGE)\b", re.IGNORECASE)
 _ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}

@@ -29,7 +29,7 @@ from indexpilot_cli.evolve.fix_parts import (
     on_table,
     table_sql,
 )
-from indexpilot_cli.model.ddl_action import Action
+from indexpilot_cli.sql.ddl.action import Action
 
 Form = Callable[[Action, Ground], tuple[Step, ...]]
 

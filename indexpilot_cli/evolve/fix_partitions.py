@@ -6,7 +6,7 @@ import re
 
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.fix_parts import Ground, Step, dotted, made_name
-from indexpilot_cli.model.ddl_action import Action
+from indexpilot_cli.sql.ddl.action import Action
 
 _KEY = re.compile(r'\A(?:RANGE|LIST)\s*\((?P<column>"(?:[^"]|"")+"|[a-z_][\w$]*)\)\Z', re.IGNORECASE)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.model.ddl_action import Action
+from indexpilot_cli.sql.ddl.action import Action
 
 NAME_BYTES = 63
 NOT_NULL_NOT_VALID = 180000

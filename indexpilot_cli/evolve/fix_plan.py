@@ -12,8 +12,8 @@ from indexpilot_cli.evolve.rules_blocking import causes, writes_anew
 from indexpilot_cli.evolve.rules_losses import stale_columns
 from indexpilot_cli.evolve.rules_observe import stands_alone
 from indexpilot_cli.evolve.rules_review import Case
-from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Impact
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 _BIG = 10_000.0  # rows from which a brief lock is avoided too, where that costs nothing
 _SPLITS = ("L22", "L35")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from indexpilot_cli.evolve.fix_parts import Step
 from indexpilot_cli.evolve.fix_plan import Replacement
-from indexpilot_cli.model.ddl_action import Act, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
 
 TIMEOUT = "SET lock_timeout = '2s'"
 _UNTIMED = "RESET lock_timeout"

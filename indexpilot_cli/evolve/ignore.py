@@ -7,8 +7,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from indexpilot_cli.evolve.hazards import HAZARDS
-from indexpilot_cli.model.ddl_action import Ignore, Migration, MigrationStatement
 from indexpilot_cli.model.migration import Finding
+from indexpilot_cli.sql.ddl.action import Ignore, Migration, MigrationStatement
 
 
 def with_ignores(migration: Migration, found: Sequence[Finding], ignore: Collection[str]) -> tuple[Finding, ...]:

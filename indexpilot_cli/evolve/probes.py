@@ -28,8 +28,8 @@ from indexpilot_cli.evolve.probes_delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.probes_types import normal
 from indexpilot_cli.evolve.virtual import VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
-from indexpilot_cli.model.safe_sql import Key, SafeExpression
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.safe.values import Key, SafeExpression
 
 _ROWS = (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY)
 _BRANCH = re.compile(r"\bTHEN\b", re.I)

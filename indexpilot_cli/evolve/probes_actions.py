@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve.probes_delta import Delta, Need, NewColumn, Shape, computed
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.safe_sql import Key, Rule
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe.values import Key, Rule
 
 _KEYS = {"unique": "unique", "primary_key": "unique", "exclude": "exclude"}
 

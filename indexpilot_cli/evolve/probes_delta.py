@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.safe_sql import Key, Rule, SafeExpression
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe.values import Key, Rule, SafeExpression
 
 _TABLES = ("r", "p", "f", "")
 

@@ -11,7 +11,7 @@ from indexpilot_cli.evolve.probes_needs import FOREIGN, not_null
 from indexpilot_cli.evolve.probes_types import on_value
 from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Domain, Tables
-from indexpilot_cli.model.ddl_action import Act, Action
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 
 def follow(action: Action, tables: Tables) -> None:

@@ -9,8 +9,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.evolve.probes_types import MAY_FAIL
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.safe_sql import SafeText
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe.values import SafeText
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 _GUARD = re.compile(

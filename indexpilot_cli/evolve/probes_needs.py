@@ -14,7 +14,7 @@ from indexpilot_cli.evolve.probes_shape import statistics
 from indexpilot_cli.evolve.probes_types import MAY_FAIL, evaluated, row_where
 from indexpilot_cli.evolve.virtual import VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.safe_sql import Key, Rule
+from indexpilot_cli.sql.safe.values import Key, Rule
 
 FOREIGN = "it calls what must not run on this database, or reads what cannot be foreseen"
 

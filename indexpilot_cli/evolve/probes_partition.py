@@ -14,8 +14,8 @@ from indexpilot_cli.evolve.probes_make import Question, probe
 from indexpilot_cli.evolve.probes_types import row_where
 from indexpilot_cli.evolve.virtual import VirtualTable
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.safe_sql import Bound
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe.values import Bound
 
 _KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)
 

@@ -15,7 +15,7 @@ from indexpilot_cli.evolve.probes_make import Body, Question, probe, title
 from indexpilot_cli.evolve.probes_types import MAY_FAIL, evaluated, normal, row_where, too_long
 from indexpilot_cli.evolve.virtual import VirtualTable, targets, unbounded
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.safe_sql import Key, Rule, SafeChange
+from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange
 
 _REFUSES = ("a", "r")
 _CONSTANT = re.compile(r"(?:'([^'\\]*)'|-?\d+)(?:::[a-z ]+)?")

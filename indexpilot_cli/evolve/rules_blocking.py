@@ -12,8 +12,8 @@ from indexpilot_cli.evolve.rules_review import Case
 from indexpilot_cli.evolve.rules_state import State
 from indexpilot_cli.evolve.rules_types import Change
 from indexpilot_cli.evolve.rules_words import listed, span, table_size
-from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Impact
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 _READS = frozenset({WorkKind.VERIFY, WorkKind.SCAN, WorkKind.VALIDATE_FOREIGN_KEY})
 _BUILDS = frozenset({WorkKind.BUILD_INDEX})

@@ -13,7 +13,7 @@ from indexpilot_cli.core.observation import CatalogChange, CatalogObject, Change
 from indexpilot_cli.evolve.rules_state import Effect, State
 from indexpilot_cli.evolve.rules_types import Change, change, kind
 from indexpilot_cli.evolve.rules_volatile import volatile
-from indexpilot_cli.model.ddl_action import Action
+from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.rules_state import Effect, State
-from indexpilot_cli.model.ddl_action import Action
+from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 _SRE = LockMode.SHARE_ROW_EXCLUSIVE

@@ -12,8 +12,8 @@ from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.fix_parts import columns_sql, made_name, table_sql
 from indexpilot_cli.evolve.rules_review import Case, Review, name_of
 from indexpilot_cli.evolve.rules_words import listed
-from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Severity
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 _NAME_BYTES = 63
 _TYPED = frozenset({Act.ADD_COLUMN, Act.ALTER_TYPE})

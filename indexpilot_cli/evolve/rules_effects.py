@@ -14,7 +14,7 @@ from indexpilot_cli.evolve import rules_constraints as constraints
 from indexpilot_cli.evolve import rules_objects as objects
 from indexpilot_cli.evolve.rules_state import Effect, State
 from indexpilot_cli.evolve.rules_volatile import volatile
-from indexpilot_cli.model.ddl_action import Act, Action
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 OnTable = Callable[[Action, State, Effect, Relation], None]
 

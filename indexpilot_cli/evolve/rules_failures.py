@@ -10,8 +10,8 @@ from indexpilot_cli.core.probe import ProbeAnswer, ProbeKind
 from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.rules_forms import safer
 from indexpilot_cli.evolve.rules_review import Case, name_of
-from indexpilot_cli.model.ddl_action import Act
 from indexpilot_cli.model.migration import Finding, Severity
+from indexpilot_cli.sql.ddl.action import Act
 
 _PROBES = {
     ProbeKind.NULLS: "F01",

@@ -14,8 +14,8 @@ from indexpilot_cli.evolve.rules_failures import failures
 from indexpilot_cli.evolve.rules_losses import losses, queries
 from indexpilot_cli.evolve.rules_review import Review
 from indexpilot_cli.evolve.rules_transactions import quiet, transactions, unknowns
-from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Finding, StatementVerdict, TemplateImpact
+from indexpilot_cli.sql.ddl.action import Migration
 
 _ADVICE = "DTN"
 

@@ -7,7 +7,7 @@ from indexpilot_cli.evolve.fix_columns import filled_later
 from indexpilot_cli.evolve.fix_forms import column_apart, forms
 from indexpilot_cli.evolve.fix_parts import Ground, Step, dotted
 from indexpilot_cli.evolve.rules_review import Case
-from indexpilot_cli.model.ddl_action import Act, Action
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 _SAME = {"F03": "L21", "F04": "L20"}
 

@@ -11,8 +11,8 @@ from indexpilot_cli.core.observation import CatalogChange, ChangeKind, RunState
 from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.rules_review import Case, Review, name_of
 from indexpilot_cli.evolve.rules_words import listed
-from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Impact, TemplateImpact
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 _SILENT = {"index": "W02", "constraint": "W03"}
 _RENAMES = {

@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.rules_columns import dropped_table
 from indexpilot_cli.evolve.rules_state import Effect, State
-from indexpilot_cli.model.ddl_action import Act, Action
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 _SUE = LockMode.SHARE_UPDATE_EXCLUSIVE

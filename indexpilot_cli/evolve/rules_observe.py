@@ -9,7 +9,7 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.observation import Lock, MigrationObservation, RunState, SqlError, StatementObservation
 from indexpilot_cli.evolve.rules_effects import apply
 from indexpilot_cli.evolve.rules_state import Effect, State
-from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 _ALONE = frozenset({Act.CREATE_INDEX, Act.DROP_INDEX, Act.REINDEX, Act.DETACH_PARTITION})
 _NOTES = ("judged by rules of the manual, nothing was run",)

@@ -11,8 +11,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, StatementObservation
 from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.hazards import HAZARDS
-from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
 from indexpilot_cli.model.migration import Finding, Impact, Severity, StatementVerdict, TemplateImpact
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 MAKES_TABLE = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_PARTITION, Act.CREATE_MATVIEW})
 LONG = frozenset({Impact.LONG_BLOCKS_READS, Impact.LONG_BLOCKS_WRITES})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, Lock, LockMode, Relation, SqlError, Work, WorkKind
-from indexpilot_cli.model.ddl_action import Action
+from indexpilot_cli.sql.ddl.action import Action
 
 
 @dataclass

@@ -8,8 +8,8 @@ from dataclasses import replace
 from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.evolve.rules_review import Case, Review
 from indexpilot_cli.evolve.rules_words import listed
-from indexpilot_cli.model.ddl_action import Act, Action
 from indexpilot_cli.model.migration import Finding, Impact
+from indexpilot_cli.sql.ddl.action import Act, Action
 
 _NONE = ("0", "0s", "0ms", "")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.model.safe_sql import SafeChange
+from indexpilot_cli.sql.safe.values import SafeChange
 
 MAX_GROWTH = 1024.0
 MAX_LAYERS = 40

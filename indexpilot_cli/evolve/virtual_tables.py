@@ -12,8 +12,8 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.probe import DataFacts, KnownCheck
 from indexpilot_cli.evolve import virtual
 from indexpilot_cli.evolve.virtual import VirtualColumn, VirtualTable
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.model.safe_sql import Key, Rule, SafeChange, SafeExpression, SafeText, Scope
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange, SafeExpression, SafeText, Scope
 
 _ROWS = {Act.INSERT: (True, False), Act.DELETE: (False, True), Act.UPDATE: (False, False), Act.COPY: (True, False)}
 _SYSTEM = frozenset(("ctid",))

@@ -8,7 +8,7 @@ from types import TracebackType
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.core.progress import Progress, Silent
-from indexpilot_cli.model.ddl_action import Migration
+from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.twin.clone_faults import Surroundings
 from indexpilot_cli.twin.clone_prepare import PRISTINE, prepare
 from indexpilot_cli.twin.clone_run import Runner

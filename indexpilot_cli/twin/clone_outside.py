@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
-from indexpilot_cli.model.ddl_action import Act, Action, MigrationStatement
 from indexpilot_cli.postgres.observe import RelationState, State
+from indexpilot_cli.sql.ddl.action import Act, Action, MigrationStatement
 from indexpilot_cli.twin.clone_work import Scene
 
 _TABLES = "rpm"

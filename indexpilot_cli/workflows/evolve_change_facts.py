@@ -66,7 +66,7 @@ def check_new_name(session: Session, table: RelationFacts, name: str, found: Fin
 
 def read_type(session: Session, text: str | None, found: Findings) -> TypeFacts | None:
     """The type as the parser and the server read it; None when one of them does not."""
-    from indexpilot_cli.workload.sqlast.text import deparse_expression, parse_expression
+    from indexpilot_cli.sql.parser.text import deparse_expression, parse_expression
 
     if not text or not text.strip():
         found.wrong("type_missing", "the column needs a type", "--type bigint, for instance")
@@ -102,7 +102,7 @@ def _known_type(session: Session, text: str, found: Findings) -> TypeFacts | Non
 
 def read_expression(text: str, what: str, found: Findings) -> str | None:
     """One SQL expression without comments, as the parser prints it; None when it is not one."""
-    from indexpilot_cli.workload.sqlast.text import deparse_expression, parse_expression
+    from indexpilot_cli.sql.parser.text import deparse_expression, parse_expression
 
     try:
         node = parse_expression(text)
@@ -142,8 +142,8 @@ def casts(session: Session, source: str, target: str) -> bool:
 
 def read_reference(session: Session, text: str, column: str, found: Findings) -> str | None:
     """What stands after REFERENCES, as the parser prints it, on a table that is there."""
-    from indexpilot_cli.workload.sqlast.native import Unparsed
-    from indexpilot_cli.workload.sqlast.text import deparse, parse
+    from indexpilot_cli.sql.parser.native import Unparsed
+    from indexpilot_cli.sql.parser.text import deparse, parse
 
     head = f"ALTER TABLE x ADD FOREIGN KEY ({quote_identifier(column)}) REFERENCES "
     statement = parse(head + text)

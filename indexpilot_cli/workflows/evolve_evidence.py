@@ -12,9 +12,9 @@ from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.core.probe import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Queue, Rates
 from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.workflows.source import Source
 
 STRIDE = 1_000_000  # statements of several files become one run of numbers
@@ -72,7 +72,7 @@ def form_probes(
 ) -> tuple[Probe, ...]:
     """The questions of all files together, since a file finds what the one before it left."""
     from indexpilot_cli.evolve.probes import probes
-    from indexpilot_cli.workload.safe_reader import SafeReader
+    from indexpilot_cli.sql.safe.reader import SafeReader
 
     return probes(*_joined(migrations, observed), catalog, SafeReader(), facts=facts)
 

@@ -11,9 +11,9 @@ from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.evolve.judge import Bench, judge, worst
 from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Impact
 from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.sql.ddl.action import Migration
 
 if TYPE_CHECKING:
     from indexpilot_cli.twin.clone import Clone

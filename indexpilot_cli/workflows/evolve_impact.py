@@ -244,7 +244,7 @@ class Place(Enum):
 
 
 def _inserted(template: QueryTemplate, table: RelationFacts, column: ColumnFacts) -> Place:
-    from indexpilot_cli.workload.sqlast.text import Statement, parse
+    from indexpilot_cli.sql.parser.text import Statement, parse
 
     statement = parse(template.text) if template.kind is StatementKind.INSERT else None
     if not isinstance(statement, Statement):

@@ -14,8 +14,8 @@ from indexpilot_cli.core.probe import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.core.rehearsal import Rehearsed
 from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.evolve.blame import blamed
-from indexpilot_cli.model.ddl_action import Act, Migration, MigrationStatement
 from indexpilot_cli.model.migration import TemplateImpact
+from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
 from indexpilot_cli.workflows.evolve_evidence import STRIDE, form_probes
 from indexpilot_cli.workflows.source import Source
 

@@ -64,7 +64,7 @@ def _template(template: QueryTemplate, share: float) -> Rehearsed:
 
 
 def _loose(statements: Iterator[Plannable]) -> Iterator[Plannable]:
-    from indexpilot_cli.workload.loosened import loosened
+    from indexpilot_cli.sql.loosened import loosened
 
     for statement in statements:
         text = loosened(statement.sql)
@@ -78,7 +78,7 @@ def _callable(text: str) -> bool:
 
 
 def _calls(skipped: Sequence[Skipped]) -> Iterator[Rehearsed]:
-    from indexpilot_cli.workload.sqlast import fingerprint, parameters, parse
+    from indexpilot_cli.sql.parser import fingerprint, parameters, parse
 
     for item in skipped:
         statement = parse(item.text)

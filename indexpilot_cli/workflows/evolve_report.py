@@ -9,9 +9,9 @@ from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, St
 from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.judge import Bench, judge, total, worst
 from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.ddl_action import Migration, MigrationStatement
 from indexpilot_cli.model.migration import FileReport, StatementReport, StatementVerdict, TemplateImpact
 from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
 from indexpilot_cli.workflows.evolve_evidence import Evidence
 from indexpilot_cli.workflows.evolve_fix import Fixed
 

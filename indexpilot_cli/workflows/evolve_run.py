@@ -18,9 +18,9 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.blame import blamed, dropped_indexes, touched_tables
 from indexpilot_cli.evolve.effort import lightened
 from indexpilot_cli.evolve.replayed import compare
-from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import TemplateImpact
 from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.workflows.evolve_fix import Fixed, fixed_files
 from indexpilot_cli.workflows.evolve_queries import Recorded, rehearsed
 

@@ -28,7 +28,7 @@ from indexpilot_cli.workflows.templates import fold_workload
 
 def explain_query(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
     """Plans side by side, the verdict against the minimum benefit, the facts behind it and what would be better."""
-    from indexpilot_cli.workload.index_statement import read_create_index
+    from indexpilot_cli.sql.index_statement import read_create_index
 
     added = tuple(read_create_index(text, source.catalog) for text in request.with_indexes)
     hidden = tuple(_existing(name, source.catalog) for name in request.without_indexes)

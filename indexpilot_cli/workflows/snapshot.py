@@ -64,8 +64,8 @@ def _workload(source: Source, request: SnapshotRequest) -> tuple[Workload | None
 
 
 def _redacted(snapshot: Snapshot, progress: Progress) -> Snapshot:
+    from indexpilot_cli.sql.literals import map_literals
     from indexpilot_cli.twin.redact import redact
-    from indexpilot_cli.workload.literals import map_literals
 
     progress.stage("replacing sampled values")
     return redact(snapshot, map_literals)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.core.workload import AtomKind
+from indexpilot_cli.sql.parser import Node, deparse_expression
 from indexpilot_cli.workload.comparisons import Comparisons, list_items
 from indexpilot_cli.workload.operands import Operand, function_name, operands, operator
-from indexpilot_cli.workload.sqlast import Node, deparse_expression
 
 _NEGATED = {"=": "<>", "<>": "=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 

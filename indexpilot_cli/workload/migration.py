@@ -7,10 +7,10 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.ddl_action import Act, Action, Ignore, Migration, MigrationStatement
-from indexpilot_cli.workload.ddl import read_actions
-from indexpilot_cli.workload.migration_text import Comment, Cut, cut, marked_transaction
-from indexpilot_cli.workload.sqlast import Unparsed, parse
+from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action_of import read_actions
+from indexpilot_cli.sql.ddl.script import Comment, Cut, cut, marked_transaction
+from indexpilot_cli.sql.parser import Unparsed, parse
 
 _IGNORE = re.compile(
     r"indexpilot\s*:\s*ignore\s+(?P<ids>[A-Za-z]\d+(?:\s*,\s*[A-Za-z]\d+)*)\s*(?:(?:--|—|–|:|-)\s*)?(?P<reason>.*)",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.sql.parser import Node
 from indexpilot_cli.workload.scopes import Opaque, Scope, Target
-from indexpilot_cli.workload.sqlast import Node
 
 
 def output_name(node: Node) -> str | None:

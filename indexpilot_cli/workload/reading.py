@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import StatementKind
+from indexpilot_cli.sql.parser import Node, Unparsed, deparse, fingerprint, normalise, parse, skeleton
 from indexpilot_cli.workload.repairs import TypeOf, repaired
-from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse, fingerprint, normalise, parse, skeleton
 
 OWN_SCHEMA = "indexpilot"
 _OWN_MARK = re.compile(r"\s*/\*\s*indexpilot", re.IGNORECASE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from indexpilot_cli.workload.sqlast import Node, bind, cast, deparse_expression, function_call, rewrite, set_child
+from indexpilot_cli.sql.parser import Node, bind, cast, deparse_expression, function_call, rewrite, set_child
 
 TypeOf = Callable[[Node], str | None]
 _ADDITIVE = frozenset(("sum", "avg", "stddev", "variance"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.workload import Atom, RelationUse, SortKey
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.parser import Node
 
 
 @dataclass(eq=False, slots=True)

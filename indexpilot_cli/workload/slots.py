@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.catalog import Catalog, Column
 from indexpilot_cli.core.workload import AtomKind, RelationUse
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.parser import Node
 
 _COMPARED = frozenset((AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.NOT_EQUAL))
 _COMPARISONS = frozenset(("=", "<>", "!=", "<", "<=", ">", ">="))

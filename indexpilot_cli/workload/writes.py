@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from indexpilot_cli.sql.parser import Node
 from indexpilot_cli.workload.fromclause import Analyser, add_from, add_table, source_uses
 from indexpilot_cli.workload.scopes import Opaque, Scope, Source, Use
-from indexpilot_cli.workload.sqlast import Node
 
 
 def update(node: Node, scope: Scope, analyser: Analyser) -> None:

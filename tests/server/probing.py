@@ -9,8 +9,8 @@ from indexpilot_cli.evolve.probes import probes
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.probe import read_facts, run_probes
 from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.sql.safe.reader import SafeReader
 from indexpilot_cli.workload.migration import read_migration
-from indexpilot_cli.workload.safe_reader import SafeReader
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'ok');

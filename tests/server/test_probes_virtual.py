@@ -9,10 +9,10 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve.probes import probes
 from indexpilot_cli.evolve.virtual import emptied
 from indexpilot_cli.evolve.virtual_tables import Tables
-from indexpilot_cli.model.ddl_action import Act
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.session import open_session
-from indexpilot_cli.workload.safe_reader import SafeReader
+from indexpilot_cli.sql.ddl.action import Act
+from indexpilot_cli.sql.safe.reader import SafeReader
 from tests.server import probing
 from tests.servers import new_database
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.advisor.candidates.fitness import unfit_key
 from indexpilot_cli.advisor.candidates.site import EQUALITY, Demand, Draft, Proposed, Site, key_of, label
-from indexpilot_cli.advisor.selectivity import selectivity
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.core.workload import Atom, AtomKind, SortKey
+from indexpilot_cli.sql.selectivity import selectivity
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from indexpilot_cli.advisor.candidates.site import Demand, Site
-from indexpilot_cli.advisor.normal import columns, type_name
-from indexpilot_cli.advisor.volatility import result_type, unsafe
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import BTREE, HASH, IndexKey
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.sql.normal import columns, type_name
+from indexpilot_cli.sql.volatility import result_type, unsafe
 
 # Types without a default B-tree operator class (pg_opclass, PostgreSQL 13 to 18).
 _NO_BTREE = {

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site, key_of
-from indexpilot_cli.advisor.normal import columns, normal
-from indexpilot_cli.advisor.selectivity import predicate_selectivity
-from indexpilot_cli.advisor.volatility import unsafe
 from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.index import BTREE, IndexKey
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.sql.normal import columns, normal
+from indexpilot_cli.sql.selectivity import predicate_selectivity
+from indexpilot_cli.sql.volatility import unsafe
 
 _CONSTANT = (AtomKind.EQUAL, AtomKind.IN, AtomKind.NOT_EQUAL, AtomKind.RANGE)
 _NULLS = (AtomKind.IS_NULL, AtomKind.IS_NOT_NULL)

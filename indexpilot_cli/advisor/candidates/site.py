@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.advisor.candidates.options import CandidateOptions
-from indexpilot_cli.advisor.normal import normal
-from indexpilot_cli.advisor.selectivity import carried, row_count
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
+from indexpilot_cli.sql.normal import normal
+from indexpilot_cli.sql.selectivity import carried, row_count
 
 EQUALITY = (AtomKind.EQUAL, AtomKind.IN, AtomKind.IS_NULL)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from indexpilot_cli.advisor.candidates.fitness import key_type, unfit_key
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Proposed, Site, key_of, label
-from indexpilot_cli.advisor.normal import columns
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.index import BRIN, GIN, GIST, IndexKey
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.sql.normal import columns
 
 _JSON_KINDS = (AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
 _SET_KINDS = (AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS)

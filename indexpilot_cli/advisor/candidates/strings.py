@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from indexpilot_cli.advisor.candidates.fitness import key_type, unfit_key
 from indexpilot_cli.advisor.candidates.site import EQUALITY, Demand, Draft, Proposed, Site, key_of
-from indexpilot_cli.advisor.normal import type_name
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.index import GIN, HASH, IndexKey
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.sql.normal import type_name
 
 _PATTERN_CLASS = {"text": "text_pattern_ops", "varchar": "varchar_pattern_ops", "bpchar": "bpchar_pattern_ops"}
 _LONG_TYPES = ("text", "varchar", "bpchar", "citext", "bytea")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.workload.sqlast import split
+from indexpilot_cli.sql.parser import split
 
 _NOTE = re.compile(r"--\s*(?P<key>freq|calls|ms)\s*[:=]\s*(?P<value>\d+(?:\.\d+)?)\b", re.IGNORECASE)
 _COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|/\*.*?\*/)", re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.workload import ObservedStatement
-from indexpilot_cli.workload.sqlast import fingerprint
+from indexpilot_cli.sql.parser import fingerprint
 
 LIMIT = 20_000  # distinct statements kept apart; beyond it they join one of the same shape
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.advisor.existing import covered_by, covers, invalid_twin, same_structure
-from indexpilot_cli.advisor.expressions import parse
-from indexpilot_cli.advisor.normal import columns, conjuncts, normal
+from indexpilot_cli.sql.expressions import parse
+from indexpilot_cli.sql.normal import columns, conjuncts, normal
 from tests.unit.advisor_candidates.builders import definition, index
 
 

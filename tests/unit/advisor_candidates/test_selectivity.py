@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.advisor.selectivity import (
+from indexpilot_cli.core.statistics_values import comparable
+from indexpilot_cli.core.workload import AtomKind
+from indexpilot_cli.sql.selectivity import (
     atom_selectivity,
     average_equal,
     carried,
@@ -14,8 +16,6 @@ from indexpilot_cli.advisor.selectivity import (
     row_count,
     selectivity,
 )
-from indexpilot_cli.core.statistics_values import comparable
-from indexpilot_cli.core.workload import AtomKind
 from tests.unit.advisor_candidates.builders import atom, column, eq, index, rng, stats, table
 
 BOUNDS = tuple(str(n) for n in range(0, 1001, 10))

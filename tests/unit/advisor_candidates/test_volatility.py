@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.advisor.volatility import result_type, unsafe
+from indexpilot_cli.sql.volatility import result_type, unsafe
 from tests.unit.advisor_candidates.builders import catalog, column, table
 
 T = table(

@@ -12,8 +12,8 @@ from indexpilot_cli.core.observation import (
     StatementObservation,
 )
 from indexpilot_cli.evolve.probes import probes
+from indexpilot_cli.sql.safe.reader import SafeReader
 from indexpilot_cli.workload.migration import read_migration
-from indexpilot_cli.workload.safe_reader import SafeReader
 
 ORDERS, PEOPLE = QualifiedName("public", "orders"), QualifiedName("public", 'pe"ople')
 TYPES = {"int4": ("integer", "N"), "text": ("text", "S"), "timestamptz": ("timestamp with time zone", "D")}

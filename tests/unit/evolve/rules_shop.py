@@ -12,8 +12,8 @@ from indexpilot_cli.evolve.fix import FixedMigration, fix
 from indexpilot_cli.evolve.judge import Bench, judge
 from indexpilot_cli.evolve.rules import findings, observe_by_rules
 from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import Finding, StatementVerdict, TemplateImpact
+from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.workload.migration import read_migration
 
 EMPTY = Catalog(180000, "", ())

@@ -13,8 +13,8 @@ from indexpilot_cli.core.observation import (
     StatementObservation,
 )
 from indexpilot_cli.evolve.blame import blamed, dropped_indexes, touched_tables
-from indexpilot_cli.model.ddl_action import Migration
 from indexpilot_cli.model.migration import TemplateImpact
+from indexpilot_cli.sql.ddl.action import Migration
 
 ORDERS = QualifiedName("public", "orders")
 FILES = (Migration("a.sql", ""), Migration("b.sql", ""))

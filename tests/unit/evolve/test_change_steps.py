@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve import change_steps, online_add, undo
 from indexpilot_cli.model.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 from indexpilot_cli.model.schema_change import Span
-from indexpilot_cli.workload.sqlast import Statement, parse
+from indexpilot_cli.sql.parser import Statement, parse
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=20)
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)

@@ -12,7 +12,7 @@ from indexpilot_cli.core.observation import (
     WorkKind,
 )
 from indexpilot_cli.evolve.effort import lightened
-from indexpilot_cli.model.ddl_action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 T, U = QualifiedName("public", "t"), QualifiedName("public", "u")
 WALK = Work(WorkKind.SCAN, Relation(T), source="scans")

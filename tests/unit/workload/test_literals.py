@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.workload.literals import Literal, map_literals
-from indexpilot_cli.workload.sqlast import Unparsed
+from indexpilot_cli.sql.literals import Literal, map_literals
+from indexpilot_cli.sql.parser import Unparsed
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
 QUERY = (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.ddl_action import Act, Ignore
+from indexpilot_cli.sql.ddl.action import Act, Ignore
 from indexpilot_cli.workload.migration import UnreadableMigration, read_migration
 
 STATEMENTS = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.model.ddl_action import Act, Action
+from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.workload.migration import read_migration
 
 

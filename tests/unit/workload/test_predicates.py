@@ -3,8 +3,8 @@
 import pytest
 
 from indexpilot_cli.core.workload import AtomKind as K
+from indexpilot_cli.sql.parser import Statement, parse
 from indexpilot_cli.workload.predicates import relation_uses
-from indexpilot_cli.workload.sqlast import Statement, parse
 from tests.unit.workload.shop import CATALOG
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.model.safe_sql import Scope
-from indexpilot_cli.workload.safe_reader import SafeReader
+from indexpilot_cli.sql.safe.reader import SafeReader
+from indexpilot_cli.sql.safe.values import Scope
 
 READER = SafeReader()
 SCOPE = Scope(lambda schema, name, alias: f"(SELECT * FROM real.{name})", lambda schema, name: name == "citext")

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.core.workload import StatementKind
-from indexpilot_cli.workload import sqlast
-from indexpilot_cli.workload.sqlast import native
-from indexpilot_cli.workload.sqlast.edit import column_reference
+from indexpilot_cli.sql import parser as sqlast
+from indexpilot_cli.sql.parser import native
+from indexpilot_cli.sql.parser.edit import column_reference
 
 LIMITED = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
 

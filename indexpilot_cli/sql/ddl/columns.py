@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.workload.ddl_words import expression, options, relation, type_text, words
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.words import expression, options, relation, type_text, words
+from indexpilot_cli.sql.parser import Node
 
 _SERIAL = {"serial", "bigserial", "smallserial", "serial4", "serial8", "serial2"}
 _KINDS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.workload.sqlast import Unparsed, deparse, parse, parse_expression, set_child
+from indexpilot_cli.sql.parser import Unparsed, deparse, parse, parse_expression, set_child
 
 _CONDITIONED = ("SelectStmt", "UpdateStmt", "DeleteStmt")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from indexpilot_cli.workload.sqlast.edit import copy, pb
-from indexpilot_cli.workload.sqlast.node import ONEOF, Node
-from indexpilot_cli.workload.sqlast.text import deparse
+from indexpilot_cli.sql.parser.edit import copy, pb
+from indexpilot_cli.sql.parser.node import ONEOF, Node
+from indexpilot_cli.sql.parser.text import deparse
 
 Rename = Callable[[str | None, str], str | None]
 

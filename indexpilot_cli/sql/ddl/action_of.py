@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.workload import ddl_body, ddl_dml, ddl_index, ddl_objects, ddl_session, ddl_table
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.ddl import body as ddl_body
+from indexpilot_cli.sql.ddl import index as ddl_index
+from indexpilot_cli.sql.ddl import objects as ddl_objects
+from indexpilot_cli.sql.ddl import rows as ddl_dml
+from indexpilot_cli.sql.ddl import session as ddl_session
+from indexpilot_cli.sql.ddl import table as ddl_table
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.parser import Node
 
 Reader = Callable[[Node, str], Iterable[Action]]
 

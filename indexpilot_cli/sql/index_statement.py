@@ -5,7 +5,7 @@ from __future__ import annotations
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse_expression, parse
+from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse
 
 _DESCENDING = "SORTBY_DESC"
 _NULLS = {"SORTBY_NULLS_FIRST": True, "SORTBY_NULLS_LAST": False}

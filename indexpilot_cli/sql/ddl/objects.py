@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.workload.ddl_columns import add_constraint
-from indexpilot_cli.workload.ddl_words import (
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.columns import add_constraint
+from indexpilot_cli.sql.ddl.words import (
     cascade,
     expression,
     options,
@@ -17,7 +17,7 @@ from indexpilot_cli.workload.ddl_words import (
     type_text,
     words,
 )
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.parser import Node
 
 _DROPS = {
     "OBJECT_TABLE": Act.DROP_TABLE,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import postgast
 
-from indexpilot_cli.workload.sqlast.edit import parameters, rewrite
-from indexpilot_cli.workload.sqlast.node import Node
-from indexpilot_cli.workload.sqlast.text import deparse, deparse_expression
+from indexpilot_cli.sql.parser.edit import parameters, rewrite
+from indexpilot_cli.sql.parser.node import Node
+from indexpilot_cli.sql.parser.text import deparse, deparse_expression
 
 pb = postgast.pg_query_pb2
 

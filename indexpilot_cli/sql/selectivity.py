@@ -11,11 +11,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
 
-from indexpilot_cli.advisor.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node
-from indexpilot_cli.advisor.normal import columns, normal, tree_of
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.statistics_values import comparable
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node
+from indexpilot_cli.sql.normal import columns, normal, tree_of
 
 EQUAL_UNKNOWN = 0.005
 RANGE_UNKNOWN = 1 / 3

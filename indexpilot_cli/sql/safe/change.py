@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.safe_sql import SafeChange, Scope
-from indexpilot_cli.workload.safe_expression import (
+from indexpilot_cli.sql.parser import Node, parse
+from indexpilot_cli.sql.parser.native import Unparsed
+from indexpilot_cli.sql.parser.substitute import from_text, with_prefix
+from indexpilot_cli.sql.safe.expression import (
     MAX_GROWTH,
     MAX_TEXT,
     Vetting,
@@ -13,9 +15,7 @@ from indexpilot_cli.workload.safe_expression import (
     names,
     statement_text,
 )
-from indexpilot_cli.workload.sqlast import Node, parse
-from indexpilot_cli.workload.sqlast.native import Unparsed
-from indexpilot_cli.workload.sqlast.substitute import from_text, with_prefix
+from indexpilot_cli.sql.safe.values import SafeChange, Scope
 
 _KINDS = {"InsertStmt": "insert", "UpdateStmt": "update", "DeleteStmt": "delete"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.workload.ddl_words import constant, expression, relation, statement_text, words
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.words import constant, expression, relation, statement_text, words
+from indexpilot_cli.sql.parser import Node
 
 _CHANGES = {"InsertStmt": Act.INSERT, "UpdateStmt": Act.UPDATE, "DeleteStmt": Act.DELETE, "MergeStmt": Act.MERGE}
 

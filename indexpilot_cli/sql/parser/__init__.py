@@ -1,6 +1,6 @@
 """The SQL parser behind a dozen functions: nothing outside this package knows which parser it is."""
 
-from indexpilot_cli.workload.sqlast.edit import (
+from indexpilot_cli.sql.parser.edit import (
     bind,
     cast,
     function_call,
@@ -11,11 +11,11 @@ from indexpilot_cli.workload.sqlast.edit import (
     unqualified,
     with_only,
 )
-from indexpilot_cli.workload.sqlast.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Unparsed
-from indexpilot_cli.workload.sqlast.node import Node
-from indexpilot_cli.workload.sqlast.normal import Normalised, normalise, shaping_constants
-from indexpilot_cli.workload.sqlast.procedural import Embedded, embedded_sql
-from indexpilot_cli.workload.sqlast.text import (
+from indexpilot_cli.sql.parser.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Unparsed
+from indexpilot_cli.sql.parser.node import Node
+from indexpilot_cli.sql.parser.normal import Normalised, normalise, shaping_constants
+from indexpilot_cli.sql.parser.procedural import Embedded, embedded_sql
+from indexpilot_cli.sql.parser.text import (
     Piece,
     Statement,
     deparse,

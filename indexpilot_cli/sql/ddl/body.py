@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.names import quote_identifier, quote_literal
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.workload.ddl_words import constant, qualified, relation, strings, value, words
-from indexpilot_cli.workload.migration_text import cut
-from indexpilot_cli.workload.sqlast import Node, Unparsed, embedded_sql, parse, parse_expression
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.script import cut
+from indexpilot_cli.sql.ddl.words import constant, qualified, relation, strings, value, words
+from indexpilot_cli.sql.parser import Node, Unparsed, embedded_sql, parse, parse_expression
 
 Read = Callable[[Node, str], Iterator[Action]]
 

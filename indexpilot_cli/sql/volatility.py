@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.advisor.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, Node, parse
-from indexpilot_cli.advisor.normal import type_name
 from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, Node, parse
+from indexpilot_cli.sql.normal import type_name
 
 _ZONED = "timestamptz"
 _CLOCK = {"now", "current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from indexpilot_cli.core.names import quote_literal
-from indexpilot_cli.workload.sqlast import Node, Unparsed, deparse, parse, parse_expression, rewrite, shaping_constants
+from indexpilot_cli.sql.parser import Node, Unparsed, deparse, parse, parse_expression, rewrite, shaping_constants
 
 _STRUCTURAL = frozenset(("SortBy", "TypeName", "DefElem", "A_Indices", "SelectStmt"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from indexpilot_cli.advisor.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node, parse
 from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node, parse
 
 _TEXT_CASTS = {"text", "character varying", "varchar", "bpchar", "name"}
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.workload.ddl_columns import add_column, add_constraint
-from indexpilot_cli.workload.ddl_words import (
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.columns import add_column, add_constraint
+from indexpilot_cli.sql.ddl.words import (
     cascade,
     expression,
     options,
@@ -19,7 +19,7 @@ from indexpilot_cli.workload.ddl_words import (
     value,
     words,
 )
-from indexpilot_cli.workload.sqlast import Node, with_only
+from indexpilot_cli.sql.parser import Node, with_only
 
 _PERSISTENCE = {"t": "temporary", "u": "unlogged"}
 _PLAIN = {

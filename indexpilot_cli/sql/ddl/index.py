@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.workload.ddl_columns import referenced_columns
-from indexpilot_cli.workload.ddl_words import cascade, expression, options, relation, words
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.columns import referenced_columns
+from indexpilot_cli.sql.ddl.words import cascade, expression, options, relation, words
+from indexpilot_cli.sql.parser import Node
 
 _MODES = (
     "",

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from indexpilot_cli.model.safe_sql import SafeText, Scope
-from indexpilot_cli.workload import safe_words
-from indexpilot_cli.workload.sqlast import Node, deparse, deparse_expression, parse, parse_expression
-from indexpilot_cli.workload.sqlast.native import Unparsed
-from indexpilot_cli.workload.sqlast.substitute import settled
+from indexpilot_cli.sql.parser import Node, deparse, deparse_expression, parse, parse_expression
+from indexpilot_cli.sql.parser.native import Unparsed
+from indexpilot_cli.sql.parser.substitute import settled
+from indexpilot_cli.sql.safe import words as safe_words
+from indexpilot_cli.sql.safe.values import SafeText, Scope
 
 MAX_TEXT = 20_000  # characters of one expression
 MAX_PADDING = 10_000  # characters a type may pad a value to

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.model.ddl_action import Act, Action
-from indexpilot_cli.workload.ddl_words import value, words
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.words import value, words
+from indexpilot_cli.sql.parser import Node
 
 _TRANSACTION = {
     "TRANS_STMT_BEGIN": Act.BEGIN,

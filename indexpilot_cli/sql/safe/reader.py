@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.model.safe_sql import Bound, Key, Rule, SafeChange, SafeText, Scope
-from indexpilot_cli.workload import safe_change, safe_expression, safe_words
-from indexpilot_cli.workload.sqlast import Node, deparse_expression, deparse_type, parse
-from indexpilot_cli.workload.sqlast.native import Unparsed
+from indexpilot_cli.sql.parser import Node, deparse_expression, deparse_type, parse
+from indexpilot_cli.sql.parser.native import Unparsed
+from indexpilot_cli.sql.safe import change as safe_change
+from indexpilot_cli.sql.safe import expression as safe_expression
+from indexpilot_cli.sql.safe import words as safe_words
+from indexpilot_cli.sql.safe.values import Bound, Key, Rule, SafeChange, SafeText, Scope
 
 _RULES = {
     "CONSTR_CHECK": "check",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from indexpilot_cli.core.workload import AtomKind
-from indexpilot_cli.workload.sqlast import Node
+from indexpilot_cli.sql.parser import Node
 
 LIKE_OPERATORS = frozenset(("~~", "~~*", "~", "~*", "!~~", "!~~*", "!~", "!~*"))
 _REGEX_PREFIX = re.compile(r"\^[^\\.*+?()\[\]{}|^$]{2,}|\^[^\\.*+?()\[\]{}|^$](?![*?{|])")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import postgast
 from google.protobuf.message import Message
 
-from indexpilot_cli.workload.sqlast.node import ONEOF, Node, unwrapped
-from indexpilot_cli.workload.sqlast.text import parse_expression
+from indexpilot_cli.sql.parser.node import ONEOF, Node, unwrapped
+from indexpilot_cli.sql.parser.text import parse_expression
 
 pb = postgast.pg_query_pb2
 

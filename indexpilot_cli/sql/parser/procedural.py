@@ -10,7 +10,7 @@ import postgast
 from postgast.errors import check_error
 from postgast.native import lib
 
-from indexpilot_cli.workload.sqlast.native import MAX_BYTES, Unparsed
+from indexpilot_cli.sql.parser.native import MAX_BYTES, Unparsed
 
 _SQL = {
     "PLpgSQL_stmt_execsql": "sqlstmt",

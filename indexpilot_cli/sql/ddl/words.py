@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.workload.sqlast import Node, deparse, deparse_expression, deparse_type
+from indexpilot_cli.sql.parser import Node, deparse, deparse_expression, deparse_type
 
 
 def relation(node: Node | None) -> tuple[str | None, str | None]:

@@ -8,9 +8,9 @@ from functools import lru_cache
 import postgast
 
 from indexpilot_cli.core.workload import StatementKind
-from indexpilot_cli.workload.sqlast import native
-from indexpilot_cli.workload.sqlast.native import MAX_DEPTH, MAX_NODES, Unparsed
-from indexpilot_cli.workload.sqlast.node import ONEOF, Node
+from indexpilot_cli.sql.parser import native
+from indexpilot_cli.sql.parser.native import MAX_DEPTH, MAX_NODES, Unparsed
+from indexpilot_cli.sql.parser.node import ONEOF, Node
 
 pb = postgast.pg_query_pb2
 

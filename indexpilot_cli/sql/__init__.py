@@ -1,0 +1,1 @@
+"""SQL text understood: the parser adapter, normal form, expressions, volatility, selectivity."""

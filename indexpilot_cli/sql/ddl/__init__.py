@@ -1,0 +1,1 @@
+"""From a statement's parse tree to what it does."""
