@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from indexpilot_cli.advisor.existing import same_structure
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.execution.steps import Task, task_of
+from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.postgres.build import columns_fingerprint
 from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.settings.requests import ApplyRequest

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.values import Selection
-from indexpilot_cli.advisor.storage import SizeEstimate
 from indexpilot_cli.core.candidate import Proposal
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator
@@ -17,6 +15,8 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.methods.size import SizeEstimate
+from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.settings.requests import ExplainRequest, RecommendRequest, TableFilter
 from indexpilot_cli.workflows.assemble import assemble
 from indexpilot_cli.workflows.cross_check import cross_checked
@@ -116,7 +116,7 @@ def _open_to_advice(catalog: Catalog, wanted: TableFilter) -> Catalog:
 
 
 def _priceable(proposal: Proposal, catalog: Catalog, estimator: CostEstimator, progress: Progress) -> Priceable:
-    from indexpilot_cli.advisor.storage import estimate
+    from indexpilot_cli.methods.size import estimate
 
     progress.stage("sizing candidates", len(proposal.candidates))
     sizes: dict[IndexDefinition, SizeEstimate] = {}
@@ -139,8 +139,8 @@ def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
 
 def _write_model(kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkload, catalog: Catalog) -> WriteModel:
     """What each candidate adds to writes, in the unit of the workload's weights."""
-    from indexpilot_cli.advisor.maintenance import write_model
-    from indexpilot_cli.advisor.maintenance_rates import table_writes
+    from indexpilot_cli.methods.write_rates import table_writes
+    from indexpilot_cli.methods.writes import write_model
 
     unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
     writes = table_writes(catalog, folded.templates, folded.since, folded.until)

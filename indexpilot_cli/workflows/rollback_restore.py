@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from indexpilot_cli.advisor.existing import same_structure
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.intent import Event, IndexFacts
@@ -17,6 +16,7 @@ from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.steps import Task, task_of
+from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.postgres import build
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.metadata import intents

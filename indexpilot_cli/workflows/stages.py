@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.values import Selection
-from indexpilot_cli.advisor.storage import SizeEstimate
 from indexpilot_cli.core.candidate import Candidate, Rejection
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.workload import FoldedWorkload
+from indexpilot_cli.methods.size import SizeEstimate
+from indexpilot_cli.methods.writes import WriteModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,12 @@ from pathlib import Path
 from statistics import median
 
 from indexpilot_cli.advisor.candidates import propose
-from indexpilot_cli.advisor.storage import estimate
 from indexpilot_cli.core.ddl import create_index, index_name, summary
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.methods.size import estimate
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.plans import explain_text
 from indexpilot_cli.postgres.session import open_session

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from indexpilot_cli.advisor.existing import same_structure
 from indexpilot_cli.core.ddl import create_index, drop_index, index_name, summary
 from indexpilot_cli.core.digest import schema_digest
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
@@ -14,6 +13,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.execution.steps import task_of
+from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.postgres.build import columns_fingerprint
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.metadata import migrations, plans

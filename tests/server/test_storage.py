@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from indexpilot_cli.advisor.storage import estimate
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.methods.size import estimate
 from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.session import open_session
 

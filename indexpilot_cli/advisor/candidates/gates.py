@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from indexpilot_cli.advisor.candidates.merge import set_aside
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site, key_of
-from indexpilot_cli.advisor.existing import covered_by, invalid_twin, same_structure
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.methods.existing import covered_by, invalid_twin, same_structure
 from indexpilot_cli.sql.expressions import CAST, CONSTANT, parse
 from indexpilot_cli.sql.selectivity import average_equal, selectivity
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Site
-from indexpilot_cli.advisor.existing import covers, same_structure
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.index import BTREE, IndexDefinition
+from indexpilot_cli.methods.existing import covers, same_structure
 
 Size = Callable[[IndexDefinition], float]
 _SAME_SIZE = 1.1  # a longer index at most this much larger makes the shorter one pointless

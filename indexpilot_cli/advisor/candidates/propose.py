@@ -17,13 +17,13 @@ from indexpilot_cli.advisor.candidates.partial import propose_partial
 from indexpilot_cli.advisor.candidates.site import Demand, Draft, Proposed, Site, gather, make_site
 from indexpilot_cli.advisor.candidates.special import mismatches, propose_special
 from indexpilot_cli.advisor.candidates.strings import propose_strings
-from indexpilot_cli.advisor.storage import estimate
 from indexpilot_cli.advisor.tenant import detect
 from indexpilot_cli.core.candidate import Candidate, Proposal, Rejection
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import QueryTemplate, StatementKind
+from indexpilot_cli.methods.size import estimate
 
 _CLOSELY = 3  # candidates compared with each other, as a multiple of those given out
 

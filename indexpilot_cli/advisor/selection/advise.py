@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from indexpilot_cli.advisor.costing import Mask, members
 from indexpilot_cli.advisor.costing_weights import leads, stand_ins
-from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.explain import Ledger
 from indexpilot_cli.advisor.selection.problem import Problem, build
 from indexpilot_cli.advisor.selection.program import Row
@@ -21,6 +20,7 @@ from indexpilot_cli.core.plan import Bound
 from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.core.progress import Progress, Silent
 from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.methods.writes import WriteModel
 
 CURVE = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 

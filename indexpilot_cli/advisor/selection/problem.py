@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from indexpilot_cli.advisor.costing import Allowance, Case, Pool, Pricer
 from indexpilot_cli.advisor.costing_weights import cases_of, unit_of, weight_of
-from indexpilot_cli.advisor.maintenance import WriteModel
 from indexpilot_cli.advisor.selection.program import Charge, Program, Row
 from indexpilot_cli.advisor.selection.values import Limits
 from indexpilot_cli.core.candidate import Candidate, Rejection
@@ -16,6 +15,7 @@ from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.methods.writes import WriteModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from indexpilot_cli.advisor.maintenance import WriteCost
 from indexpilot_cli.core.candidate import Candidate, Rejection
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, TemplateEffect
 from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.methods.writes import WriteCost
 
 
 @dataclass(frozen=True, slots=True)

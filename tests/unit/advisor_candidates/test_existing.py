@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.advisor.existing import covered_by, covers, invalid_twin, same_structure
+from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, same_structure
 from indexpilot_cli.sql.expressions import parse
 from indexpilot_cli.sql.normal import columns, conjuncts, normal
 from tests.unit.advisor_candidates.builders import definition, index

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.advisor.storage import estimate
-from indexpilot_cli.advisor.storage_btree import posting_bytes
-from indexpilot_cli.advisor.storage_gin import item_bytes, json_keys, json_paths, trigrams
-from indexpilot_cli.advisor.storage_other import hash_pages
 from indexpilot_cli.core.catalog import BLOCK, ForeignKey
+from indexpilot_cli.methods.btree import posting_bytes
+from indexpilot_cli.methods.gin import item_bytes, json_keys, json_paths, trigrams
+from indexpilot_cli.methods.other import hash_pages
+from indexpilot_cli.methods.size import estimate
 from tests.unit.advisor_candidates.builders import catalog, column, definition, name, stats, table
 
 T = table(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from indexpilot_cli.advisor.maintenance import WriteCost, WriteModel
 from indexpilot_cli.advisor.selection import Limits, advise
+from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advisor_selection.model_planner import ModelPlanner, candidate, index, template, way
 
 A, B, C = index("a"), index("b", on=1), index("c")

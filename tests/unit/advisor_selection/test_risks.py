@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.advisor.maintenance import WriteCost
 from indexpilot_cli.advisor.risks import assess
 from indexpilot_cli.advisor.risks_plan import early_ends, risky_loops
 from indexpilot_cli.advisor.robustness import ClassEffect, holds_in
@@ -14,6 +13,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, TemplateEffect
 from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.core.workload import Atom, AtomKind, RelationUse
+from indexpilot_cli.methods.writes import WriteCost
 from tests.unit.advisor_selection.model_planner import candidate, index, table, template
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.advisor.maintenance import WriteCost, WriteModel
 from indexpilot_cli.advisor.selection import Limits, advise
+from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advisor_selection.model_planner import (
     ModelPlanner,
     brute_force,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.catalog import BLOCK
-from indexpilot_cli.twin.pages import (
+from indexpilot_cli.methods.pages import (
     MAX_HEIGHT,
     SEGMENT,
     GinPages,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from indexpilot_cli.advisor.storage_fields import Field
+from indexpilot_cli.methods.fields import Field
 
 PAGE = 8192
 _HASH_ITEM = 16 + 4

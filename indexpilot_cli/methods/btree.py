@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from indexpilot_cli.advisor.storage_fields import Field
+from indexpilot_cli.methods.fields import Field
 
 PAGE = 8192
 _HEADERS = 24 + 16  # page header and B-tree special space

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from indexpilot_cli.advisor.maintenance_rates import TableWrites
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.index import BRIN, BTREE, GIN, HASH, IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.methods.write_rates import TableWrites
 
 US_PER_UNIT = 10.0  # of planner cost, where no times are known: cached pages and plain operators on current machines
 ROW_US = 3.5

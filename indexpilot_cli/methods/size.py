@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advisor.storage_btree import Tree, btree_size
-from indexpilot_cli.advisor.storage_fields import Field, column_field, key_field
-from indexpilot_cli.advisor.storage_gin import (
+from indexpilot_cli.core.catalog import BLOCK, Catalog, Column, ColumnStatistics, Table
+from indexpilot_cli.core.index import BRIN, BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
+from indexpilot_cli.methods.btree import Tree, btree_size
+from indexpilot_cli.methods.fields import Field, column_field, key_field
+from indexpilot_cli.methods.gin import (
     Keys,
     element_keys,
     gin_pages,
@@ -17,9 +19,7 @@ from indexpilot_cli.advisor.storage_gin import (
     sampled_keys,
     trigrams,
 )
-from indexpilot_cli.advisor.storage_other import brin_pages, gist_pages, hash_pages
-from indexpilot_cli.core.catalog import BLOCK, Catalog, Column, ColumnStatistics, Table
-from indexpilot_cli.core.index import BRIN, BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
+from indexpilot_cli.methods.other import brin_pages, gist_pages, hash_pages
 from indexpilot_cli.sql.normal import columns, conjuncts, normal, tree_of
 from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 
