@@ -6,6 +6,7 @@ Open the pool once (``init_connection_pool``), make our tables (``discover_and_b
 
 from __future__ import annotations
 
+from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats, init_connection_pool
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database
 from indexpilot_cli.host.audit import get_mutation_summary, get_recent_mutations, log_audit_event
 from indexpilot_cli.host.evolve import (
@@ -52,7 +53,6 @@ from indexpilot_cli.host.stats import (
     set_query_stat_wait,
 )
 from indexpilot_cli.host.validation import validate_field_name, validate_table_name
-from indexpilot_cli.postgres.pool import close_connection_pool, get_connection, get_pool_stats, init_connection_pool
 
 __all__ = [
     "PostgresAdapter",

@@ -11,11 +11,11 @@ from typing import Any
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.host import place
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult
-from indexpilot_cli.postgres.pool import pool_conninfo
 from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.workflows import evolve_change, evolve_execute
 from indexpilot_cli.workflows.evolve_impact import clear_impact_cache as _clear

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.buffer import BufferStats, Pending, StatBuffer, checked
 from indexpilot_cli.host.cache import TtlCache
 from indexpilot_cli.host.validation import known_names
-from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import profiles, query_stats
 from indexpilot_cli.postgres.metadata.profiles import TenantRegistry
 from indexpilot_cli.postgres.metadata.query_stats import QueryStat
-from indexpilot_cli.postgres.session import Session
 
 _WRITE_MS = 5_000
 _LOCK_MS = 1_000

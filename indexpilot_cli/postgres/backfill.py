@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
-from indexpilot_cli.postgres.errors_map import sqlstate
-from indexpilot_cli.postgres.session import Session
 
 _TID_RANGES = 140000  # a range of row addresses is read as a range from 14 on
 _OFFSETS = 291  # most rows on a page of 8 kB; larger pages hold more

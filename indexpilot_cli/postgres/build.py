@@ -12,9 +12,9 @@ from datetime import datetime
 
 from indexpilot_cli.core.intent import IndexFacts
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.db.indexes import read_indexes
+from indexpilot_cli.db.session import Row, Session, open_session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.indexes import read_indexes
-from indexpilot_cli.postgres.session import Row, Session, open_session
 
 ANALYZE_SKIPPED = "01000"
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.locks import blocker
-from indexpilot_cli.postgres.session import Session
 
 T = TypeVar("T")
 

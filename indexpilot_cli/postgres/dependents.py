@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.intent import Blocker
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeFacts
-from indexpilot_cli.postgres.locks import blocker
-from indexpilot_cli.postgres.session import Session
 
 _MODIFIERS = re.compile(r"\(([\d\s,]+)\)")
 

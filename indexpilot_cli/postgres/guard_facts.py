@@ -16,9 +16,9 @@ from indexpilot_cli.core.facts import (
     VacuumFacts,
 )
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.postgres.locks import SPACE
+from indexpilot_cli.db.locks import SPACE
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
-from indexpilot_cli.postgres.session import Session
 
 
 def server_facts(session: Session) -> ServerFacts:

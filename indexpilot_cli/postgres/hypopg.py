@@ -22,11 +22,11 @@ from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.retry import retrying
+from indexpilot_cli.db.session import Session, open_session
+from indexpilot_cli.db.shapes import PlanNames, failed, read_plan, relations
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
 from indexpilot_cli.postgres.pretend import Pretender, Real
-from indexpilot_cli.postgres.retry import retrying
-from indexpilot_cli.postgres.session import Session, open_session
-from indexpilot_cli.postgres.shapes import PlanNames, failed, read_plan, relations
 
 S = TypeVar("S")
 T = TypeVar("T")

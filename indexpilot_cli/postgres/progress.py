@@ -6,8 +6,8 @@ https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PRO
 from __future__ import annotations
 
 from indexpilot_cli.core.intent import BuildProgress
-from indexpilot_cli.postgres.locks import blocker
-from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.session import Session
 
 
 def look(session: Session, pid: int) -> BuildProgress:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.model.migration import Queue
-from indexpilot_cli.postgres.session import Session
 
 PATIENCE = 5.0  # seconds from which an open transaction counts
 

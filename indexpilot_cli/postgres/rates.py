@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 from psycopg import sql
 
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.migration import Rates
-from indexpilot_cli.postgres.session import Session
 
 SORTED_ROWS = 100_000
 _SAMPLE_BYTES = 64 * 2**20  # of the table that is read

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.model.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
-from indexpilot_cli.postgres.session import Row, Session
 
 
 def find_relations(session: Session, schema: str | None, name: str, *, own: str) -> tuple[Row, ...]:

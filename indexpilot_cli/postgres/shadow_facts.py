@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.intent import Blocker
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.model.shadow import Grant
-from indexpilot_cli.postgres.locks import blocker
-from indexpilot_cli.postgres.session import Row, Session
 
 
 @dataclass(frozen=True, slots=True)

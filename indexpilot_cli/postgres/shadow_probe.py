@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 from indexpilot_cli.model.shadow import PLACE, Both, place
 from indexpilot_cli.postgres import shadow_facts
-from indexpilot_cli.postgres.errors_map import sqlstate
-from indexpilot_cli.postgres.session import Row, Session
 
 K = TypeVar("K")
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.plans import first_word
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.errors_map import sqlstate
-from indexpilot_cli.postgres.plans import first_word
-from indexpilot_cli.postgres.session import Session
 
 ROUNDS = 3
 _READS = frozenset({"select", "with", "values", "table"})

@@ -10,8 +10,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TypeVar
 
+from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.replay import Replay
 
 T = TypeVar("T")
 Work = Callable[[Replay, str], None]

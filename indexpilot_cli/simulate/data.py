@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import steps
 from indexpilot_cli.simulate.crew import Crew
 from indexpilot_cli.simulate.steps import Step

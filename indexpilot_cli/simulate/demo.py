@@ -15,8 +15,8 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import DemoResult
 from indexpilot_cli.core.workload import SourceKind
+from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.settings.requests import Connection, DemoRequest, RecommendRequest, WorkloadRequest
 from indexpilot_cli.simulate import data, parameters, server, traffic
 from indexpilot_cli.simulate.data import DEFAULT_ROWS, Sizes

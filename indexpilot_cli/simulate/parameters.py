@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from indexpilot_cli.postgres.replay import Replay
+from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.simulate import steps
 
 TODAY = datetime(2026, 6, 30, 18, tzinfo=UTC)  # the data's last moment; nothing here reads the clock

@@ -15,8 +15,8 @@ from functools import partial
 from random import Random
 
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import steps
 from indexpilot_cli.simulate.crew import Crew
 from indexpilot_cli.simulate.parameters import Pools, Values

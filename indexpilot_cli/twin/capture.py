@@ -12,10 +12,10 @@ from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.catalog import BLOCK, Catalog, ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Workload
+from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.methods.pages import GinPages
-from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.dump import read_schema
 from indexpilot_cli.twin.values import (
     ExtendedStatistics,

@@ -13,10 +13,10 @@ from typing import Protocol
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.rehearsal import Priced, Rehearsed
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.plans import explain_text
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.db.shapes import Node, walk
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.plans import explain_text
-from indexpilot_cli.postgres.session import Session
-from indexpilot_cli.postgres.shapes import Node, walk
 from indexpilot_cli.twin.clone_sizes import migrated, read_names
 from indexpilot_cli.twin.layout import read_layout
 from indexpilot_cli.twin.statistics import put_sizes, put_statistics

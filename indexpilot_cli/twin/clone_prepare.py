@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.hydrate import TEMPLATE
 from indexpilot_cli.twin.sandbox import OWNER, Sandbox
 from indexpilot_cli.twin.values import NotModelled, SchemaObject, Snapshot

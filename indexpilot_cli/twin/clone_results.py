@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from indexpilot_cli.core.observation import Lock, RunState, SqlError, StatementObservation, Work
-from indexpilot_cli.postgres.observe_session import Answer
+from indexpilot_cli.db.observe_session import Answer
 from indexpilot_cli.sql.ddl.action import MigrationStatement
 from indexpilot_cli.twin.clone_work import messages_worth_keeping
 

@@ -18,8 +18,8 @@ from indexpilot_cli.core.observation import (
     Work,
     WorkKind,
 )
+from indexpilot_cli.db.observe_session import Answer
 from indexpilot_cli.postgres.observe import Blind, State
-from indexpilot_cli.postgres.observe_session import Answer
 from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
 from indexpilot_cli.twin.clone_changes import changes_between
 from indexpilot_cli.twin.clone_faults import Surroundings, excuse, is_missing, missing_role, refuses_transaction

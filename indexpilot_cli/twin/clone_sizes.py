@@ -11,7 +11,7 @@ from math import ceil
 
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.twin.values import RelationSize, RelationStatistics, Snapshot
 
 _ENTRY = 24  # bytes of an index entry nobody measured: eight of the key, tuple header, line pointer

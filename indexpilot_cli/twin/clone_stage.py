@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.clone import Clone
 from indexpilot_cli.twin.clone_prepare import PRISTINE
 from indexpilot_cli.twin.storage import Storage

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange
-from indexpilot_cli.postgres.catalog_objects import KnownObject
+from indexpilot_cli.db.catalog_objects import KnownObject
 from indexpilot_cli.postgres.observe import RelationState, State, look, look_at_objects
 from indexpilot_cli.sql.ddl.action import MigrationStatement
 from indexpilot_cli.twin.clone_changes import changes_between, merged, others_to_read, relations_to_read

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
-from indexpilot_cli.postgres.catalog_objects import KnownObject
+from indexpilot_cli.db.catalog_objects import KnownObject
+from indexpilot_cli.db.observe_session import Message
 from indexpilot_cli.postgres.observe import RelationState, State
-from indexpilot_cli.postgres.observe_session import Message
 from indexpilot_cli.sql.ddl.action import Act, MigrationStatement
 
 _REWRITING = re.compile(r'rewriting table "(.*)"', re.DOTALL)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.binaries import Binaries, nearest
+from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.postgres.session import Session, open_session
-from indexpilot_cli.twin.binaries import Binaries, nearest
 from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
 from indexpilot_cli.twin.place import Entry, disk_usage, free_entries, reachable_directory, runnable, take_entry
 from indexpilot_cli.twin.server import LocalServer

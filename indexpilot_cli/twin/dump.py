@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from indexpilot_cli.db.binaries import newest_program
+from indexpilot_cli.db.conninfo import environment
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
-from indexpilot_cli.postgres.conninfo import environment
-from indexpilot_cli.twin.binaries import newest_program
 from indexpilot_cli.twin.values import SchemaObject
 
 # Kinds that neither hold rows nor steer a plan, or that would act on the twin.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.mcv import (
     MOST_ITEMS,
     Dimension,

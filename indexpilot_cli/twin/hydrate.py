@@ -9,9 +9,9 @@ from typing import Protocol
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.pages import RelationFile
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.extended import put_extended
 from indexpilot_cli.twin.layout import Heap, read_layout
 from indexpilot_cli.twin.schema import Builder, build

@@ -8,8 +8,8 @@ from typing import Any
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.methods.pages import RelationFile
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.sizes import KeyWidth, btree_height
 from indexpilot_cli.twin.values import RelationSize, Snapshot
 

@@ -19,8 +19,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.core.progress import Progress, Silent
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.twin.cluster import Cluster, open_cluster
 from indexpilot_cli.twin.expressions import expression_statistics
 from indexpilot_cli.twin.guess import guess_size

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.binaries import Binaries, installed
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
-from indexpilot_cli.postgres.session import Session
-from indexpilot_cli.twin.binaries import Binaries, installed
 from indexpilot_cli.twin.cluster import Cluster, open_cluster, our_session
 from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Hydrated
 from indexpilot_cli.twin.place import disk_usage

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 
 from indexpilot_cli.core import units
+from indexpilot_cli.db.observe_session import Answer, Gone, Overrun, Watch, WatchedSession
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.observe_session import Answer, Gone, Overrun, Watch, WatchedSession
 from indexpilot_cli.twin.sandbox import OWNER, PORT, Sandbox
 
 _PATIENCE = 2.0  # seconds a session has to obey

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.conninfo import with_database
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.postgres.conninfo import with_database
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.cluster import PLANNING_MS, copy_template, our_session
 from indexpilot_cli.twin.hydrate import PLANNER, Hydrated, hydrate
 from indexpilot_cli.twin.storage import RemoteStorage, Storage

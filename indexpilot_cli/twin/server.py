@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from indexpilot_cli.db.binaries import Binaries
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.twin.binaries import Binaries
 
 SUPERUSER = "indexpilot"
 _PREFIX = "indexpilot-pg-"

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.twin.values import NotModelled, RelationSize, RelationStatistics
 
 _BATCH = 200

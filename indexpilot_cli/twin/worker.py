@@ -13,11 +13,11 @@ from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
+from indexpilot_cli.db.plans import explain_text, refuse_others
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.db.shapes import KnownIndex, Node
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.pages import WRITTEN, RelationFile
-from indexpilot_cli.postgres.plans import explain_text, refuse_others
-from indexpilot_cli.postgres.session import Row, Session
-from indexpilot_cli.postgres.shapes import KnownIndex, Node
 from indexpilot_cli.twin.layout import Heap
 from indexpilot_cli.twin.statistics import put_statistics
 from indexpilot_cli.twin.storage import Storage

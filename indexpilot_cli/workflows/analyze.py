@@ -70,7 +70,7 @@ def _reads(
     source: Source, folded: FoldedWorkload, shown: Sequence[QueryTemplate], progress: Progress
 ) -> dict[str, str]:
     """How the shown templates find their rows, from plain EXPLAIN; nothing for a snapshot."""
-    from indexpilot_cli.postgres.plans import explain_text
+    from indexpilot_cli.db.plans import explain_text
 
     if source.session is None:
         return {}

@@ -27,7 +27,7 @@ from indexpilot_cli.workflows.source import Source, open_source
 from indexpilot_cli.workflows.verify import STATISTICS, look_again
 
 if TYPE_CHECKING:
-    from indexpilot_cli.postgres.session import Session
+    from indexpilot_cli.db.session import Session
 
 Confirm = Callable[[ApplyResult], bool]
 

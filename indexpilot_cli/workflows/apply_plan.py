@@ -11,10 +11,10 @@ from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.execution.steps import Task, task_of
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.postgres.build import columns_fingerprint
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_targets import choose

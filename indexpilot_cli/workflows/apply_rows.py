@@ -9,8 +9,8 @@ from typing import Any
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.operation import ApplyResult
 from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_plan import DID_NOT_PAY

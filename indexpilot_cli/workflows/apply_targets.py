@@ -8,9 +8,9 @@ from pathlib import Path
 
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.postgres.metadata import plans
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows import planfile
 from indexpilot_cli.workflows.approve import kept_plan
 from indexpilot_cli.workflows.plan_document import read_plan

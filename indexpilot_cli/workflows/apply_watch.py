@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from indexpilot_cli.core.intent import Blocker, BuildProgress
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.postgres.build import Running
-from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.progress import look
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk
 
 _TICK = 0.1  # seconds

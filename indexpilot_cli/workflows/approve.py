@@ -8,10 +8,10 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import ApproveResult
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import approvals, migrations, plans
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.safety.approval import plan_digest
 from indexpilot_cli.settings.requests import ApproveRequest
 from indexpilot_cli.workflows import planfile

@@ -8,11 +8,11 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import BypassLevel, BypassResult
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.guard_facts import server_facts
 from indexpilot_cli.postgres.metadata import migrations, switches
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.safety.bypass import RUNTIME, SYSTEM, levels, stopping
 from indexpilot_cli.settings.requests import BypassRequest
 from indexpilot_cli.workflows.bookkeeping import Note, bookkeeping, writer

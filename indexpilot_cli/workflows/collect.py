@@ -41,7 +41,7 @@ def _observed(source: Source, request: WorkloadRequest) -> Workload:
         if source.snapshot.workload is None:
             raise UsageError("the snapshot holds no workload", hint="give SQL or log files as arguments")
         return source.snapshot.workload
-    from indexpilot_cli.postgres.statements import read_statements
+    from indexpilot_cli.db.statements import read_statements
 
     assert source.session is not None
     return read_statements(source.session)

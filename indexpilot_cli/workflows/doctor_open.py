@@ -8,8 +8,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Check
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.execution.decide import Verdict
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.settings.requests import DoctorRequest
 from indexpilot_cli.workflows.apply_desk import open_desk
 from indexpilot_cli.workflows.apply_signals import listening

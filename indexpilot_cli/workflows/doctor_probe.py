@@ -7,7 +7,7 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Check, DoctorResult
-from indexpilot_cli.postgres.capabilities import look
+from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.settings.requests import DoctorRequest
 from indexpilot_cli.workflows import doctor_checks as checks
 from indexpilot_cli.workflows.bookkeeping import bookkeeping

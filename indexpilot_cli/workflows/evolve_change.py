@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import change_steps, online_add, undo
 from indexpilot_cli.evolve import validate_change as checks
@@ -24,7 +25,6 @@ from indexpilot_cli.model.schema_change import (
     Work,
 )
 from indexpilot_cli.postgres import dependents, relation_facts
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows import evolve_change_facts as facts
 from indexpilot_cli.workflows import evolve_execute_online
 from indexpilot_cli.workflows.evolve_change_facts import Findings

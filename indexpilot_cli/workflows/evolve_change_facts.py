@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import validate_change as checks
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts, TypeFacts
 from indexpilot_cli.model.schema_change import ChangeKind, Problem
 from indexpilot_cli.postgres import dependents, relation_facts
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.history import split_table
 
 

@@ -46,7 +46,7 @@ def ask_database(
     progress: Progress,
 ) -> Evidence:
     """Everything read-only and bounded; from a snapshot only what its statistics tell."""
-    from indexpilot_cli.postgres.probe import from_statistics, read_facts, run_probes
+    from indexpilot_cli.db.probe import from_statistics, read_facts, run_probes
 
     if source.session is None:
         return Evidence(_by_position(from_statistics(form_probes(migrations, observed, source.catalog))))

@@ -14,6 +14,8 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import undo
 from indexpilot_cli.evolve.change_types import Classify
@@ -21,8 +23,6 @@ from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
 from indexpilot_cli.postgres import build, dependents, guard_facts, relation_facts
-from indexpilot_cli.postgres.capabilities import look
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows import evolve_change, evolve_execute_rows, guards
 from indexpilot_cli.workflows import evolve_execute_follow as metadata

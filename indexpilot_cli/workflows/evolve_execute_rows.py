@@ -12,12 +12,12 @@ from typing import Any
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Undo
-from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import mutations
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk
 
 PLANNED = "PLANNED"

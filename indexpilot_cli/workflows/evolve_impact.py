@@ -10,13 +10,13 @@ from enum import Enum
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.genome import FieldKey
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Impact, QueryAffected
 from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.postgres.metadata import migrations
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.settings.requests import Connection, TableFilter, WorkloadRequest
 
 KEPT_SECONDS = 300.0
@@ -194,8 +194,8 @@ def _templates(
     session: Session, connection: Connection, workload: WorkloadRequest, progress: Progress
 ) -> tuple[QueryTemplate, ...]:
     """Templates of the recorded workload, or of ``query_stats`` where the server keeps no statements."""
-    from indexpilot_cli.postgres.capabilities import look
-    from indexpilot_cli.postgres.catalog import read_catalog
+    from indexpilot_cli.db.capabilities import look
+    from indexpilot_cli.db.catalog import read_catalog
     from indexpilot_cli.workflows.source import Source
     from indexpilot_cli.workflows.templates import fold_workload
 

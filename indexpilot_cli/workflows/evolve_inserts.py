@@ -89,7 +89,7 @@ def _asked(
 
 
 def _failing(source: Source, asked: _Asked) -> ProbeAnswer | None:
-    from indexpilot_cli.postgres.probe import run_probes
+    from indexpilot_cli.db.probe import run_probes
 
     assert source.session is not None
     answers = run_probes(source.session, asked.probes, budget_seconds=_SECONDS)

@@ -12,6 +12,8 @@ from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve.change_types import by_rules
 from indexpilot_cli.evolve.undo_column import quietly
@@ -20,9 +22,7 @@ from indexpilot_cli.model.requests_evolve import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
 from indexpilot_cli.model.shadow import ShadowPlan
 from indexpilot_cli.postgres import build, guard_facts, relation_facts
-from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import mutations
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
 from indexpilot_cli.workflows import evolve_execute_online as online
@@ -297,7 +297,7 @@ def _later(desk: Desk, session: Session, step: Step) -> StepReport:
 
 
 def _help(way: Way, error: IndexPilotError) -> tuple[str, ...]:
-    from indexpilot_cli.postgres.errors_map import sqlstate
+    from indexpilot_cli.db.errors import sqlstate
 
     if sqlstate(error) == "23502" and way.change.kind is ChangeKind.DROP:
         return ("rows have no value for the NOT NULL column: give one with --fill",)

@@ -135,7 +135,7 @@ def _ran(observation: MigrationObservation) -> bool:
 
 
 def _seen(stage: Stage, plans: FullCopy | None, database: str, queries: Sequence[Rehearsed]) -> list[Seen]:
-    from indexpilot_cli.postgres.rehearse import Rehearsal as Player
+    from indexpilot_cli.db.rehearse import Rehearsal as Player
 
     with Player(stage.dsn(database), _STATEMENT_MS) as player, stage.watched(player.backend_pid, _REHEARSAL_SECONDS):
         strict = [player.play(query.statements) for query in queries]

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.names import QualifiedName, quote_literal
+from indexpilot_cli.db import locks
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 from indexpilot_cli.model.shadow import Pace, ShadowPlan
-from indexpilot_cli.postgres import build, locks, shadow_facts
-from indexpilot_cli.postgres.errors_map import sqlstate
-from indexpilot_cli.postgres.session import Session
+from indexpilot_cli.postgres import build, shadow_facts
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_watch import STOPPED, Watch, watched
 

@@ -13,10 +13,10 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, UnreachableError
 from indexpilot_cli.model.shadow import ShadowPlan, Side
 from indexpilot_cli.postgres import build
-from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.postgres.metadata.room import question
 from indexpilot_cli.workflows.apply_desk import Desk

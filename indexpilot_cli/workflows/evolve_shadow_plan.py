@@ -25,7 +25,7 @@ from indexpilot_cli.postgres import build, shadow_facts
 from indexpilot_cli.postgres.shadow_probe import Tried, Wanted, try_change
 
 if TYPE_CHECKING:
-    from indexpilot_cli.postgres.session import Row, Session
+    from indexpilot_cli.db.session import Row, Session
 
 _PINNED = (
     "TimeZone",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Row
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.evolve import shadow, shadow_inbound, shadow_steps
 from indexpilot_cli.evolve.shadow import aside, column_name
 from indexpilot_cli.model.shadow import ShadowIndex, ShadowPlan, Side, Stage
 from indexpilot_cli.postgres import backfill, build, shadow_facts
 from indexpilot_cli.postgres.backfill import Work
-from indexpilot_cli.postgres.errors_map import sqlstate
-from indexpilot_cli.postgres.session import Row
 from indexpilot_cli.postgres.shadow_facts import Where
 from indexpilot_cli.postgres.shadow_probe import index_body
 from indexpilot_cli.workflows import evolve_shadow_log as log

@@ -158,7 +158,7 @@ def _really_run(source: Source, request: ExplainRequest, statement: Plannable) -
         return ()
     if source.session is None:
         raise PrerequisiteError("--analyze needs a connection, not a snapshot", code="no_connection")
-    from indexpilot_cli.postgres.plans import explain_analyze
+    from indexpilot_cli.db.plans import explain_analyze
 
     tree = explain_analyze(source.session, statement.sql, request.connection.statement_timeout_ms)
     return (

@@ -6,10 +6,10 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import HistoryResult
-from indexpilot_cli.postgres.capabilities import look
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.postgres.metadata import migrations, mutations
 from indexpilot_cli.postgres.metadata.mutations import LogFilter
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.settings.requests import HistoryRequest
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 

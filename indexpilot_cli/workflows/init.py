@@ -12,12 +12,12 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import InitResult
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.model.genome import GenomeField
-from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.postgres.metadata.migrations import MetadataStatus
-from indexpilot_cli.postgres.session import Session, open_session
 from indexpilot_cli.settings.requests import Connection, InitRequest
 from indexpilot_cli.settings.schema_file import genome_fields, load_schema
 from indexpilot_cli.workflows.bookkeeping import Note, bookkeeping

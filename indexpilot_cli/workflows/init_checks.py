@@ -8,9 +8,9 @@ from pathlib import Path
 from indexpilot_cli.core.capabilities import Capabilities
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.results import Check
+from indexpilot_cli.db.binaries import nearest
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.postgres.metadata.migrations import MetadataStatus
-from indexpilot_cli.postgres.session import Session
-from indexpilot_cli.twin.binaries import nearest
 
 
 def server_checks(session: Session, capabilities: Capabilities, status: MetadataStatus) -> Iterator[Check]:

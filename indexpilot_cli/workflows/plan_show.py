@@ -6,10 +6,10 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.postgres.metadata import migrations, plans
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.settings.requests import PlanRequest
 from indexpilot_cli.workflows import planfile
 from indexpilot_cli.workflows.approve import kept_plan

@@ -10,9 +10,9 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.postgres import guard_facts
-from indexpilot_cli.postgres.capabilities import look
 from indexpilot_cli.settings.requests import ApplyRequest, RollbackRequest
 from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_run

@@ -12,11 +12,11 @@ from indexpilot_cli.core.intent import Event, IndexFacts
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.decide import is_usable, tagged, worth_retrying
 from indexpilot_cli.postgres import build, guard_facts
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_desk import Desk, take_lock
 from indexpilot_cli.workflows.apply_report import report_of_event, report_of_undo
 from indexpilot_cli.workflows.apply_watch import Ended, Watch, watched

@@ -13,14 +13,14 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind
 from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.steps import Task, task_of
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.postgres import build
-from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.metadata import intents
-from indexpilot_cli.postgres.session import Session
 from indexpilot_cli.workflows.apply_build import Manner, perform
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_plan import fingerprints

@@ -16,7 +16,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.requests import Connection, TableFilter
 
 if TYPE_CHECKING:
-    from indexpilot_cli.postgres.session import Session
+    from indexpilot_cli.db.session import Session
     from indexpilot_cli.twin.snapshot import Snapshot
 
 
@@ -52,7 +52,7 @@ def open_source(
 @contextmanager
 def open_reader(connection: Connection) -> Iterator[Session]:
     """A read-only session with our timeouts."""
-    from indexpilot_cli.postgres.session import open_session
+    from indexpilot_cli.db.session import open_session
 
     with open_session(
         connection.conninfo,
@@ -72,8 +72,8 @@ def _from_file(connection: Connection, path: str) -> Source:
 
 
 def _from_session(connection: Connection, session: Session, schemas: tuple[str, ...]) -> Source:
-    from indexpilot_cli.postgres.capabilities import look
-    from indexpilot_cli.postgres.catalog import read_catalog
+    from indexpilot_cli.db.capabilities import look
+    from indexpilot_cli.db.catalog import read_catalog
     from indexpilot_cli.workflows.genome_rules import obey_genome
 
     capabilities = look(session, metadata_schema=connection.metadata_schema)

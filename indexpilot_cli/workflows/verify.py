@@ -32,7 +32,7 @@ from indexpilot_cli.workflows.verify_replay import Trial, open_trial
 from indexpilot_cli.workflows.verify_workload import templates_of, with_classes
 
 if TYPE_CHECKING:
-    from indexpilot_cli.postgres.statements import StatementsSnapshot
+    from indexpilot_cli.db.statements import StatementsSnapshot
 
 PLANNER = "planner"
 STATISTICS = "statistics"

@@ -13,11 +13,11 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import Plannable, QueryTemplate
+from indexpilot_cli.db.plans import explain_text
+from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execution.verify_trial import Run, Timing, culprit, judge_trial, time_of
 from indexpilot_cli.execution.verify_verdict import Verification, Word, numbers
-from indexpilot_cli.postgres.plans import explain_text
-from indexpilot_cli.postgres.session import Session, open_session
 from indexpilot_cli.postgres.trial import Measured, TrialStatement, measure
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows.verify_workload import family, reads_on, runnable

@@ -19,9 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
-from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.session import open_session
-from indexpilot_cli.twin.binaries import installed
+from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.twin.server import LocalServer, new_home
 from indexpilot_cli.twin.snapshot import capture, save
 

@@ -28,9 +28,9 @@ from indexpilot_cli.core.workload import (
     StatementKind,
     Workload,
 )
-from indexpilot_cli.postgres.catalog import read_catalog
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.postgres.hypopg import open_hypopg
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.workload.fold import fold
 from indexpilot_cli.workload.plannable import scenarios
 from tests.benchmarks.extend import Extend, Query

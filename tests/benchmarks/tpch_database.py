@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from indexpilot_cli.twin.binaries import installed
+from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.twin.server import LocalServer, new_home
 
 HERE = Path(__file__).parent / "tpch"

@@ -23,7 +23,7 @@ from psycopg import sql
 
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.core.workload import SourceKind
-from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.postgres.trial import TrialStatement, measure
 from indexpilot_cli.settings.requests import ApplyRequest, Connection, InitRequest, RecommendRequest, WorkloadRequest
 from tests.benchmarks.selection import table

@@ -5,10 +5,10 @@ from functools import lru_cache
 import psycopg
 
 from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.probe import read_facts, run_probes
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.probes import probes
-from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.probe import read_facts, run_probes
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.sql.safe.reader import SafeReader
 from indexpilot_cli.workload.migration import read_migration
 

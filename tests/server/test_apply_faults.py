@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.postgres import build
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.workflows import reconcile
 from indexpilot_cli.workflows.apply_desk import Limits, open_desk

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.sql.volatility import unsafe
 from tests.unit.advisor_candidates.test_volatility import BAD, FINE, each
 

@@ -7,8 +7,8 @@ import pytest
 from psycopg import sql
 
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.postgres.errors_map import StatementError
-from indexpilot_cli.postgres.replay import Replay
+from indexpilot_cli.db.errors import StatementError
+from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.simulate import parameters, traffic
 from indexpilot_cli.simulate.data import LEAST_ROWS, Sizes, build
 

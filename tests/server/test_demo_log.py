@@ -6,8 +6,8 @@ from datetime import datetime
 import pytest
 
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.replay import Replay
 from indexpilot_cli.simulate import data, parameters, server, traffic
 from indexpilot_cli.simulate.state import DemoState
 from indexpilot_cli.workload.sources.logs import read_log

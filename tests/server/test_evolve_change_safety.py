@@ -10,9 +10,9 @@ import pytest
 
 from indexpilot_cli import host
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.db import locks
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.postgres import locks
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.settings.sections import BypassSettings, MaintenanceWindowSettings, SafeguardSettings, SystemBypass
 from indexpilot_cli.workflows import evolve_execute, evolve_impact
 from tests.server.evolving_change import Ground, assert_same

@@ -12,8 +12,8 @@ from indexpilot_cli.core.digest import schema_digest
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
-from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.metadata import mutations, plans
 from indexpilot_cli.settings.load import load
 from indexpilot_cli.settings.requests import ApproveRequest, BypassRequest, Connection, Record

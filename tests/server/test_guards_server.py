@@ -9,12 +9,12 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.db import locks
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres import locks
-from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.guard_facts import builds, server_facts, transactions
 from indexpilot_cli.postgres.metadata import mutations
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.safety import host, rate
 from indexpilot_cli.settings.requests import Connection
 from indexpilot_cli.settings.sections import (

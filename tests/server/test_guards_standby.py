@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.postgres import guard_facts
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.safety import server, tables
 from indexpilot_cli.safety.limits import Limits
 from indexpilot_cli.twin.server import LocalServer, new_home, server_user

@@ -5,9 +5,9 @@ import pytest
 from psycopg import sql as compose
 
 from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from indexpilot_cli.postgres.metadata import migrations, mutations
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.workflows.bookkeeping import bookkeeping
 

@@ -11,9 +11,9 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.postgres.metadata import migrations, plans
-from indexpilot_cli.postgres.session import open_session
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 
 SCHEMA = r"""
 CREATE SCHEMA "Odd Schema";

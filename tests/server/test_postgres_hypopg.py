@@ -10,10 +10,10 @@ from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.hypopg import HypoPGEstimator, open_hypopg
-from indexpilot_cli.postgres.session import open_session
 
 
 def on(table, *columns, schema="public", **more):

@@ -6,11 +6,11 @@ import pytest
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
+from indexpilot_cli.db.errors import StatementError
+from indexpilot_cli.db.plans import explain_analyze, explain_text
+from indexpilot_cli.db.session import open_session
+from indexpilot_cli.db.shapes import KnownIndex, PlanNames, constant_false, read_plan, relations, walk
 from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
-from indexpilot_cli.postgres.errors_map import StatementError
-from indexpilot_cli.postgres.plans import explain_analyze, explain_text
-from indexpilot_cli.postgres.session import open_session
-from indexpilot_cli.postgres.shapes import KnownIndex, PlanNames, constant_false, read_plan, relations, walk
 
 T = QualifiedName("public", "t")
 BOTH = [PlanMode.GENERIC, PlanMode.PREPARED]

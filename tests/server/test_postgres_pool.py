@@ -5,13 +5,8 @@ import threading
 import psycopg
 import pytest
 
+from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats, init_connection_pool
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
-from indexpilot_cli.postgres.pool import (
-    close_connection_pool,
-    get_connection,
-    get_pool_stats,
-    init_connection_pool,
-)
 from tests.waiting import eventually
 
 

@@ -8,12 +8,12 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.plans import explain_text
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, RefusedError
-from indexpilot_cli.postgres.capabilities import look
-from indexpilot_cli.postgres.catalog import read_catalog
 from indexpilot_cli.postgres.hypopg import HypoPGEstimator
-from indexpilot_cli.postgres.plans import explain_text
-from indexpilot_cli.postgres.session import open_session
 
 KEY_DATA = b"K" + struct.pack("!i", 12)
 

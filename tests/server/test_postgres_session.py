@@ -9,10 +9,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from indexpilot_cli.db.errors import StatementError, sqlstate
+from indexpilot_cli.db.retry import retrying
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
-from indexpilot_cli.postgres.errors_map import StatementError, sqlstate
-from indexpilot_cli.postgres.retry import retrying
-from indexpilot_cli.postgres.session import open_session
 from tests.waiting import eventually
 
 SECRET = "s3cr3t-w0rd"

@@ -5,11 +5,11 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
+from indexpilot_cli.db.statements import difference, read_statements, take_snapshot
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.postgres.capabilities import look
-from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.session import open_session
-from indexpilot_cli.postgres.statements import difference, read_statements, take_snapshot
 
 
 @pytest.fixture

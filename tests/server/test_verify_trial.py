@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.postgres.trial import TrialStatement, is_read, measure
 
 LIMIT = 2000

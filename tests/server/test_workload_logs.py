@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from indexpilot_cli.twin.binaries import installed
+from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.twin.server import LocalServer, new_home
 from indexpilot_cli.workload.sources import read_log
 from tests.servers import SETTINGS

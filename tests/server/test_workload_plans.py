@@ -4,10 +4,10 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.workload import ObservedStatement, PlanMode, SourceKind, Workload
-from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.sql.parser import parse
-from indexpilot_cli.twin.binaries import installed
 from indexpilot_cli.twin.server import LocalServer, new_home
 from indexpilot_cli.workload.fold import fold
 from indexpilot_cli.workload.plannable import scenarios

@@ -7,8 +7,8 @@ import psycopg
 from psycopg import sql
 
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.postgres.catalog import read_catalog
-from indexpilot_cli.postgres.session import open_session
+from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.twin.snapshot import capture
 
 SCHEMA = """

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import psycopg
 
+from indexpilot_cli.db.pool import get_connection
+from indexpilot_cli.db.session import Session, _Facts, _facts_of, _Target
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.postgres.pool import get_connection
-from indexpilot_cli.postgres.session import Session, _Facts, _facts_of, _Target
 
 
 class Borrowed(Session):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.model.genome import FieldKey, GenomeField, Identity, TypeFacts, feature_group, index_method
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
-from indexpilot_cli.postgres.session import Row, Session
 
 
 @dataclass(frozen=True, slots=True)

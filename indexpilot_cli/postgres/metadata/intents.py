@@ -14,9 +14,9 @@ from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.postgres.metadata.redact import scrub, scrub_text
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
-from indexpilot_cli.postgres.session import Row, Session
 
 _STATES = [state.value for state in OperationState]
 

@@ -9,10 +9,10 @@ from functools import cache
 from importlib.resources import files
 
 from indexpilot_cli.core.names import quote_identifier, quote_literal
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
-from indexpilot_cli.postgres.errors_map import sqlstate
 from indexpilot_cli.postgres.metadata.room import SCHEMA, checked_schema, compose_text, question
-from indexpilot_cli.postgres.session import Session
 
 _PACKAGE = "indexpilot_cli.postgres.metadata"
 _FILE = re.compile(r"(?P<version>\d{4})_\w+\.sql")

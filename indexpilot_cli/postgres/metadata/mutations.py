@@ -11,10 +11,10 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.postgres.metadata.redact import scrub, scrub_text
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
-from indexpilot_cli.postgres.session import Row, Session
 
 _TEXTS = ("schema_name", "table_name", "field_name", "index_name", "actor", "state", "sqlstate")
 _SCRUBBED = ("definition_sql", "undo_sql", "error")

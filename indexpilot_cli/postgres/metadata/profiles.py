@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from psycopg import sql as compose
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.model.genome import FieldKey, ProfileRow
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
-from indexpilot_cli.postgres.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
-from indexpilot_cli.postgres.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from psycopg import sql as compose
 
+from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.session import Session
 
 SCHEMA = "indexpilot"
 _NAME_BYTES = 63

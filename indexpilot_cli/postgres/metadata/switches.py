@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from indexpilot_cli.core.facts import Switch
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.postgres.metadata.redact import scrub_text
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
-from indexpilot_cli.postgres.session import Session
 
 
 def read(session: Session, *, schema: str = SCHEMA) -> tuple[Switch, ...]:

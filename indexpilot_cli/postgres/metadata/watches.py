@@ -10,9 +10,9 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.db.statements import StatementEntry, StatementsSnapshot
 from indexpilot_cli.postgres.metadata.room import SCHEMA, question
-from indexpilot_cli.postgres.session import Session
-from indexpilot_cli.postgres.statements import StatementEntry, StatementsSnapshot
 
 _HOURS = 72
 

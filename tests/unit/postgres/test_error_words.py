@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexpilot_cli.db.errors import MASK, clean, connect_error, secrets_of, sqlstate, statement_error
+from indexpilot_cli.db.indexes import options_of, without_parentheses
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UnreachableError
-from indexpilot_cli.postgres.errors_map import MASK, clean, connect_error, secrets_of, sqlstate, statement_error
-from indexpilot_cli.postgres.indexes import options_of, without_parentheses
 
 WORDS = {
     'connection to server at "h" failed: FATAL:  password authentication failed for user "u"': "authentication_failed",

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import indexpilot_cli
-from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.own import Recogniser, normalise
+from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.own import Recogniser, normalise
 
 ROOT = Path(indexpilot_cli.__file__).parent
 VERSIONS = [major * 10000 for major in range(12, 19)]
-QUERIES = sorted({re.sub(r"_pg\d+$", "", path.stem) for path in (ROOT / "postgres" / "queries").glob("*.sql")})
+QUERIES = sorted({re.sub(r"_pg\d+$", "", path.stem) for path in (ROOT / "db" / "queries").glob("*.sql")})
 METHODS = {"rows", "one", "value", "execute", "get"}
 
 
@@ -42,7 +42,7 @@ def test_every_question_asked_exists():
         for path, function, text in asked()
         if is_query_call(function)
         and re.fullmatch(r"[a-z][a-z0-9]*_[a-z0-9_]+|capabilities|statements", text)
-        and path.is_relative_to(ROOT / "postgres")
+        and path.is_relative_to(ROOT / "db")
     }
     assert names and {(p, n) for p, n in names if n not in QUERIES} == set()
 
@@ -68,7 +68,7 @@ def test_the_nearest_older_variant_is_taken():
 
 
 def test_one_statement_per_file_without_a_semicolon():
-    for entry in files("indexpilot_cli.postgres").joinpath("queries").iterdir():
+    for entry in files("indexpilot_cli.db").joinpath("queries").iterdir():
         if entry.name.endswith(".sql"):
             assert ";" not in re.sub(r"'[^']*'|--[^\n]*", "", entry.read_text()), entry.name
 

@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
+from indexpilot_cli.db.errors import StatementError, statement_error
+from indexpilot_cli.db.retry import retrying
 from indexpilot_cli.errors import UnreachableError
-from indexpilot_cli.postgres.errors_map import StatementError, statement_error
-from indexpilot_cli.postgres.retry import retrying
 
 
 def failure(name, *, broken=False):

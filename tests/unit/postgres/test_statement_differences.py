@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.postgres.statements import (
-    StatementEntry,
-    StatementsSnapshot,
-    as_workload,
-    crash_between,
-    difference,
-)
+from indexpilot_cli.db.statements import StatementEntry, StatementsSnapshot, as_workload, crash_between, difference
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 times = st.lists(st.floats(0.001, 1e5), min_size=1, max_size=30)

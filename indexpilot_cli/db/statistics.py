@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from indexpilot_cli.core.catalog import ColumnStatistics
-from indexpilot_cli.postgres.session import Row, Session
+from indexpilot_cli.db.session import Row, Session
 
 _AT_ONCE = 400  # relations per question, so that none of them runs into a statement timeout
 

@@ -7,7 +7,7 @@ https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-
 from __future__ import annotations
 
 from indexpilot_cli.core.intent import Blocker
-from indexpilot_cli.postgres.session import Row, Session
+from indexpilot_cli.db.session import Row, Session
 
 RUN = 0  # in place of a table: one run at a time in the database
 SPACE = 0x49504C54  # our half of the key; the other half is the table's oid. Locks are per database by themselves.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogObject
-from indexpilot_cli.postgres import sql
+from indexpilot_cli.db import queries as sql
 
 BOUND = ("clone_relations", "clone_columns", "clone_constraints", "clone_indexes", "clone_attached")
 FREE = ("clone_free",)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.errors_map import sqlstate
 
 T = TypeVar("T")
 

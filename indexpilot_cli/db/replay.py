@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from indexpilot_cli.postgres.errors_map import connect_error, mapped
+from indexpilot_cli.db.errors import connect_error, mapped
 
 _APPLICATION = "indexpilot demo"
 

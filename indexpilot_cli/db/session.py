@@ -15,9 +15,9 @@ from psycopg import sql as compose
 from psycopg.errors import Diagnostic
 from psycopg.rows import namedtuple_row
 
+from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.errors import StatementError, connect_error, mapped, read_conninfo, secrets_of
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.errors_map import StatementError, connect_error, mapped, read_conninfo, secrets_of
 
 Row: TypeAlias = Any  # a namedtuple whose fields are the query's columns
 Query: TypeAlias = str | compose.Composable

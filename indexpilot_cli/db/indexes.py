@@ -12,10 +12,10 @@ from psycopg import sql
 from indexpilot_cli.core.catalog import ColumnStatistics, Index
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db import queries
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.db.statistics import StatisticsByColumn, read_statistics
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres import sql as queries
-from indexpilot_cli.postgres.session import Row, Session
-from indexpilot_cli.postgres.statistics import StatisticsByColumn, read_statistics
 
 
 def read_indexes(session: Session, tables: Mapping[int, QualifiedName]) -> dict[int, tuple[Index, ...]]:

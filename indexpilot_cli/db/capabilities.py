@@ -6,10 +6,10 @@ from psycopg import sql as compose
 
 from indexpilot_cli.core.capabilities import Capabilities, Server
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.db.statements import locate
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
-from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.session import Row, Session
-from indexpilot_cli.postgres.statements import locate
 
 GENERIC_FROM = 160000  # EXPLAIN (GENERIC_PLAN) exists from 16 on
 

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_PACKAGE = "indexpilot_cli.postgres"
+_PACKAGE = "indexpilot_cli.db"
 _FILE = re.compile(r"(?P<name>\w+?)(?:_pg(?P<major>\d+))?\.sql")
 
 

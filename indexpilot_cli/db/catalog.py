@@ -11,9 +11,9 @@ from types import MappingProxyType
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, Extension, ForeignKey, Index, Table
 from indexpilot_cli.core.index import BTREE
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.postgres.indexes import options_of, read_indexes, read_tree_heights
-from indexpilot_cli.postgres.session import Row, Session
-from indexpilot_cli.postgres.statistics import StatisticsByColumn, read_statistics
+from indexpilot_cli.db.indexes import options_of, read_indexes, read_tree_heights
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.db.statistics import StatisticsByColumn, read_statistics
 
 _VOLATILITY = {1: "i", 2: "s", 3: "v"}
 

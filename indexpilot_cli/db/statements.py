@@ -12,11 +12,11 @@ from datetime import datetime
 from psycopg import sql as compose
 
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
+from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.errors import StatementError
+from indexpilot_cli.db.own import Recogniser
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.errors_map import StatementError
-from indexpilot_cli.postgres.own import Recogniser
-from indexpilot_cli.postgres.session import Row, Session
 
 _HIDDEN = "<insufficient privilege>"
 _PRELOAD = "add pg_stat_statements to shared_preload_libraries and restart the server"

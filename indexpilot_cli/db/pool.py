@@ -12,8 +12,8 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from indexpilot_cli.db.errors import clean, connect_error, read_conninfo, secrets_of
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
-from indexpilot_cli.postgres.errors_map import clean, connect_error, read_conninfo, secrets_of
 
 MINIMUM = 2
 MAXIMUM = 20

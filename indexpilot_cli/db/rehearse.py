@@ -15,9 +15,9 @@ import psycopg
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.core.rehearsal import Played
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.errors import connect_error
 from indexpilot_cli.errors import UnreachableError
-from indexpilot_cli.postgres import sql
-from indexpilot_cli.postgres.errors_map import connect_error
 
 _APPLICATION = "indexpilot rehearsal"
 

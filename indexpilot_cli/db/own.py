@@ -53,6 +53,6 @@ def _composed() -> re.Pattern[str]:
 
 @cache
 def _texts() -> tuple[str, ...]:
-    queries = files("indexpilot_cli.postgres").joinpath("queries")
+    queries = files("indexpilot_cli.db").joinpath("queries")
     entries = sorted((e for e in queries.iterdir() if e.name.endswith(".sql")), key=lambda e: e.name)
     return tuple(normalise(entry.read_text(encoding="utf-8").replace("%%", "%")) for entry in entries)

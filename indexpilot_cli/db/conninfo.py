@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import conninfo as libpq
 
-from indexpilot_cli.postgres.errors_map import bad_conninfo
+from indexpilot_cli.db.errors import bad_conninfo
 
 
 def environment(conninfo: str, password: str | None = None) -> dict[str, str]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from indexpilot_cli.core.workload import PlanMode, Plannable
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.db.shapes import walk
 from indexpilot_cli.errors import IndexPilotError, UsageError
-from indexpilot_cli.postgres.session import Session
-from indexpilot_cli.postgres.shapes import walk
 
 _COMMENTS_AND_PARENTHESES = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _STRINGS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
