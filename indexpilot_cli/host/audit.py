@@ -9,8 +9,8 @@ from typing import Any
 
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.host import place
-from indexpilot_cli.postgres.metadata import migrations, mutations
-from indexpilot_cli.postgres.metadata.mutations import LogFilter
+from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log.mutations import LogFilter
 
 
 def log_audit_event(

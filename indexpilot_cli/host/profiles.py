@@ -11,8 +11,8 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.cache import TtlCache
+from indexpilot_cli.log import genome, migrations, mutations, profiles
 from indexpilot_cli.model.genome import FieldKey
-from indexpilot_cli.postgres.metadata import genome, migrations, mutations, profiles
 
 _Key = tuple[int, str | None]
 _cache: TtlCache[_Key, tuple[dict[str, Any], ...]] = TtlCache(300.0, 1000)

@@ -12,8 +12,8 @@ from typing import Any
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.host import place
+from indexpilot_cli.log import genome, migrations
 from indexpilot_cli.model.genome import FieldKey
-from indexpilot_cli.postgres.metadata import genome, migrations
 from indexpilot_cli.settings import schema_file
 from indexpilot_cli.settings.schema_check import SchemaDefinition
 from indexpilot_cli.settings.schema_demo import CRM

@@ -17,9 +17,9 @@ from indexpilot_cli.host import place
 from indexpilot_cli.host.buffer import BufferStats, Pending, StatBuffer, checked
 from indexpilot_cli.host.cache import TtlCache
 from indexpilot_cli.host.validation import known_names
-from indexpilot_cli.postgres.metadata import profiles, query_stats
-from indexpilot_cli.postgres.metadata.profiles import TenantRegistry
-from indexpilot_cli.postgres.metadata.query_stats import QueryStat
+from indexpilot_cli.log import profiles, query_stats
+from indexpilot_cli.log.profiles import TenantRegistry
+from indexpilot_cli.log.query_stats import QueryStat
 
 _WRITE_MS = 5_000
 _LOCK_MS = 1_000

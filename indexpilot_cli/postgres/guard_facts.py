@@ -18,7 +18,7 @@ from indexpilot_cli.core.facts import (
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.locks import SPACE
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.log.room import SCHEMA, question
 
 
 def server_facts(session: Session) -> ServerFacts:

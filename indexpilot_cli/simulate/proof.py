@@ -13,7 +13,7 @@ from indexpilot_cli.core.progress import Progress, Silent
 from indexpilot_cli.core.results import DemoLatency
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.postgres.metadata import migrations, plans
+from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.settings.requests import ApplyRequest, Connection, Record
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.simulate import server

@@ -15,8 +15,8 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.decide import after_build, tag, worth_retrying
+from indexpilot_cli.log import intents
 from indexpilot_cli.postgres import build
-from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.workflows.apply_clean import clean
 from indexpilot_cli.workflows.apply_desk import Desk, take_lock
 from indexpilot_cli.workflows.apply_preflight import Built, already, is_same

@@ -15,8 +15,8 @@ from indexpilot_cli.db.errors import secrets_of
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution.decide import pause
+from indexpilot_cli.log import intents, migrations
 from indexpilot_cli.postgres import build
-from indexpilot_cli.postgres.metadata import intents, migrations
 from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.workflows.apply_signals import Stop
 

@@ -11,10 +11,10 @@ from indexpilot_cli.core.operation import ApplyResult
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.postgres.metadata import mutations
+from indexpilot_cli.log import mutations
+from indexpilot_cli.log.bookkeeping import DONE, FAILED
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_plan import DID_NOT_PAY
-from indexpilot_cli.workflows.bookkeeping import DONE, FAILED
 
 # What only looks must not count as a build.
 _KINDS = {"apply": MutationType.RECOMMEND_INDEX, "rollback": MutationType.DISCOVER}

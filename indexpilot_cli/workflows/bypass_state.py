@@ -9,7 +9,7 @@ from indexpilot_cli.core.facts import Switch
 from indexpilot_cli.core.results import BypassLevel
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.metadata import migrations, switches
+from indexpilot_cli.log import migrations, switches
 from indexpilot_cli.safety import bypass
 from indexpilot_cli.settings.requests import Connection
 from indexpilot_cli.settings.sections import BypassSettings
@@ -60,7 +60,7 @@ def note_emergency(session: Session, connection: Connection, settings: BypassSet
 
 
 def _write_emergency(connection: Connection, wanted: str, reason: str) -> None:
-    from indexpilot_cli.workflows.bookkeeping import is_writable, writer
+    from indexpilot_cli.log.bookkeeping import is_writable, writer
 
     schema = connection.metadata_schema
     with writer(connection) as session:

@@ -21,7 +21,7 @@ _WORDS = {"done": "recorded as done", "failed": "recorded as failed, nothing is 
 
 def open_operations(session: Session, schema: str) -> tuple[Pending, ...]:
     """Operations nobody closed; none before ``init``."""
-    from indexpilot_cli.postgres.metadata import migrations
+    from indexpilot_cli.log import migrations
 
     return pending(session, schema) if migrations.is_ready(session, schema) else ()
 

@@ -8,9 +8,9 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Check, DoctorResult
 from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import DoctorRequest
 from indexpilot_cli.workflows import doctor_checks as checks
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.doctor_open import open_checks, open_operations
 from indexpilot_cli.workflows.source import open_reader
 

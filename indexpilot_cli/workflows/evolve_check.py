@@ -14,10 +14,10 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.model.migration import CheckResult, FileReport, Impact, Severity, Unparsed
 from indexpilot_cli.model.requests_evolve import CheckRequest
 from indexpilot_cli.sql.ddl.action import Migration
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.estimators import take_snapshot
 from indexpilot_cli.workflows.evolve_evidence import Evidence, ask_database
 from indexpilot_cli.workflows.evolve_files import MigrationFile, read_files

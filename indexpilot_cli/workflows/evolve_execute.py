@@ -19,6 +19,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import undo
 from indexpilot_cli.evolve.change_types import Classify
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
@@ -29,7 +30,6 @@ from indexpilot_cli.workflows import evolve_execute_follow as metadata
 from indexpilot_cli.workflows import evolve_execute_online as online
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_lock
 from indexpilot_cli.workflows.apply_signals import Stop, listening
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.bypass_state import note_emergency
 from indexpilot_cli.workflows.evolve_change_facts import error_of
 from indexpilot_cli.workflows.evolve_change_trial import by_trial

@@ -12,11 +12,11 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.log import migrations
 from indexpilot_cli.model.genome import FieldKey
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Impact, QueryAffected
 from indexpilot_cli.postgres import dependents, relation_facts
-from indexpilot_cli.postgres.metadata import migrations
 from indexpilot_cli.settings.requests import Connection, TableFilter, WorkloadRequest
 
 KEPT_SECONDS = 300.0
@@ -162,7 +162,7 @@ def _tracked(session: Session, kind: ChangeKind, table: RelationFacts, column: C
 def _profiles(session: Session, connection: Connection, table: RelationFacts, column: ColumnFacts) -> int:
     if not migrations.is_ready(session, connection.metadata_schema):
         return 0
-    from indexpilot_cli.postgres.metadata import profiles
+    from indexpilot_cli.log import profiles
 
     key = FieldKey(table.name, column.name)
     return sum(1 for row in profiles.all_rows(session, schema=connection.metadata_schema) if row.key == key)

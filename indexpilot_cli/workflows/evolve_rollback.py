@@ -17,12 +17,12 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve.change_types import by_rules
 from indexpilot_cli.evolve.undo_column import quietly
+from indexpilot_cli.log import mutations
 from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.model.requests_evolve import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
 from indexpilot_cli.model.shadow import ShadowPlan
 from indexpilot_cli.postgres import build, guard_facts, relation_facts
-from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
 from indexpilot_cli.workflows import evolve_execute_online as online

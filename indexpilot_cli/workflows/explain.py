@@ -11,9 +11,9 @@ from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Alternative, ExplainResult
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import ExplainRequest
 from indexpilot_cli.workflows import evidence, planfile
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.explain_mutation import explain_mutation
 from indexpilot_cli.workflows.explain_query import explain_query
 from indexpilot_cli.workflows.explain_template import explain_template

@@ -10,9 +10,9 @@ from indexpilot_cli.core.results import ExplainResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres.metadata import intents, migrations, mutations
+from indexpilot_cli.log import intents, migrations, mutations
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import ExplainRequest
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.source import open_reader
 
 _VERDICTS = {

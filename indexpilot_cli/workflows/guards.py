@@ -14,8 +14,8 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.log import approvals
 from indexpilot_cli.postgres import guard_facts
-from indexpilot_cli.postgres.metadata import approvals
 from indexpilot_cli.safety import approval, bypass, load, rate, server, space, tables, when, writes
 from indexpilot_cli.safety.host import measure
 from indexpilot_cli.safety.window import Window

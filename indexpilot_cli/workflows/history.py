@@ -8,10 +8,10 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import HistoryResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.postgres.metadata import migrations, mutations
-from indexpilot_cli.postgres.metadata.mutations import LogFilter
+from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.log.mutations import LogFilter
 from indexpilot_cli.settings.requests import HistoryRequest
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 
 
 def run(request: HistoryRequest, progress: Progress) -> Outcome[HistoryResult]:

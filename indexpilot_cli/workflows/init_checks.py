@@ -10,7 +10,7 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.results import Check
 from indexpilot_cli.db.binaries import nearest
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.postgres.metadata.migrations import MetadataStatus
+from indexpilot_cli.log.migrations import MetadataStatus
 
 
 def server_checks(session: Session, capabilities: Capabilities, status: MetadataStatus) -> Iterator[Check]:

@@ -9,11 +9,11 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres.metadata import migrations, plans
+from indexpilot_cli.log import migrations, plans
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import PlanRequest
 from indexpilot_cli.workflows import planfile
 from indexpilot_cli.workflows.approve import kept_plan
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.source import open_reader
 
 

@@ -8,10 +8,10 @@ from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
+from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.settings.requests import RecommendRequest
 from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.workflows import planfile
-from indexpilot_cli.workflows.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.workflows.pipeline import folded_for, make_plan
 from indexpilot_cli.workflows.source import Source, open_source
 
@@ -78,7 +78,7 @@ def _kept(plan: Plan, source: Source, request: RecommendRequest) -> tuple[Warn, 
 
 
 def _stored(plan: Plan, request: RecommendRequest) -> tuple[Warn, ...]:
-    from indexpilot_cli.postgres.metadata import plans
+    from indexpilot_cli.log import plans
 
     schema = request.connection.metadata_schema
     try:

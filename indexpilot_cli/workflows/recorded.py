@@ -14,7 +14,7 @@ def recorded_workload(source: Source, *, since: datetime | None = None) -> Workl
 
     Raises PrerequisiteError before ``init``.
     """
-    from indexpilot_cli.postgres.metadata.query_stats import figures
+    from indexpilot_cli.log.query_stats import figures
     from indexpilot_cli.workload.sources import RecordedQueries, from_query_stats
 
     assert source.session is not None

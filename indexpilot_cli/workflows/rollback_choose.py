@@ -12,9 +12,9 @@ from indexpilot_cli.core.operation import MutationReport, OperationKind, Operati
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execution.decide import OPEN, STANDING
 from indexpilot_cli.execution.effects import loss_of
+from indexpilot_cli.log import intents
+from indexpilot_cli.log.intents import Which
 from indexpilot_cli.postgres import build
-from indexpilot_cli.postgres.metadata import intents
-from indexpilot_cli.postgres.metadata.intents import Which
 from indexpilot_cli.settings.requests import RollbackRequest
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_report import report_of_undo

@@ -18,9 +18,9 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.steps import Task, task_of
+from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.postgres import build
-from indexpilot_cli.postgres.metadata import intents
 from indexpilot_cli.workflows.apply_build import Manner, perform
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_plan import fingerprints

@@ -12,8 +12,8 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import SnapshotResult
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import SnapshotRequest
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 from indexpilot_cli.workflows.collect import collect, merged
 from indexpilot_cli.workflows.estimators import take_snapshot
 from indexpilot_cli.workflows.source import Source, open_source

@@ -36,7 +36,7 @@ def reasons_against(source: Source) -> Mapping[str, str]:
     initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
     if source.session is None or not initialised:
         return {}
-    from indexpilot_cli.postgres.metadata import intents
+    from indexpilot_cli.log import intents
 
     try:
         latest = intents.latest(source.session, schema=source.connection.metadata_schema)

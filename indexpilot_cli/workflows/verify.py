@@ -21,7 +21,7 @@ from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.verify_verdict import Verification, Word
-from indexpilot_cli.postgres.metadata import intents
+from indexpilot_cli.log import intents
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows import verify_statistics as statistics
 from indexpilot_cli.workflows.apply_desk import Desk

@@ -17,7 +17,7 @@ from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import StatementsSnapshot, as_workload, crash_between, difference, take_snapshot
 from indexpilot_cli.execution.verify import WATCH_HOURS, Pair, Window, judge
 from indexpilot_cli.execution.verify_verdict import Verification, Word
-from indexpilot_cli.postgres.metadata import watches
+from indexpilot_cli.log import watches
 from indexpilot_cli.workflows.verify_workload import family
 
 

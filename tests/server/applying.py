@@ -15,9 +15,9 @@ from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execution.steps import task_of
+from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.postgres.build import columns_fingerprint
-from indexpilot_cli.postgres.metadata import migrations, plans
 from indexpilot_cli.settings.requests import ApplyRequest, Connection, Record, RollbackRequest
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.workflows import apply, rollback

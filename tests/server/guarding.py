@@ -10,7 +10,7 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.postgres.metadata import migrations
+from indexpilot_cli.log import migrations
 from indexpilot_cli.settings.requests import ApplyRequest, Connection
 from indexpilot_cli.settings.sections import CpuThrottleSettings, SafeguardSettings
 

@@ -14,7 +14,7 @@ from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
-from indexpilot_cli.postgres.metadata import mutations, plans
+from indexpilot_cli.log import mutations, plans
 from indexpilot_cli.settings.load import load
 from indexpilot_cli.settings.requests import ApproveRequest, BypassRequest, Connection, Record
 from indexpilot_cli.settings.sections import BypassSettings, EmergencyBypass, SystemBypass

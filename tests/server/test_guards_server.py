@@ -13,8 +13,8 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.log import mutations
 from indexpilot_cli.postgres.guard_facts import builds, server_facts, transactions
-from indexpilot_cli.postgres.metadata import mutations
 from indexpilot_cli.safety import host, rate
 from indexpilot_cli.settings.requests import Connection
 from indexpilot_cli.settings.sections import (

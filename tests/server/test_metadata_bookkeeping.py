@@ -7,9 +7,9 @@ from psycopg import sql as compose
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
-from indexpilot_cli.postgres.metadata import migrations, mutations
+from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import Connection, Record
-from indexpilot_cli.workflows.bookkeeping import bookkeeping
 
 ROWS = (
     "SELECT mutation_type, state, actor, details_json, sqlstate, error, table_name, schema_name"

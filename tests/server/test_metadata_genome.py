@@ -7,8 +7,8 @@ from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.log import genome, migrations, mutations, profiles
 from indexpilot_cli.model.genome import FieldKey
-from indexpilot_cli.postgres.metadata import genome, migrations, mutations, profiles
 from indexpilot_cli.settings.requests import Connection
 from indexpilot_cli.workflows.genome import discover_and_bootstrap, save_fields, sync
 from indexpilot_cli.workflows.genome_changes import ChangeKind

@@ -9,7 +9,7 @@ from psycopg import sql as compose
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.postgres.metadata import migrations, mutations
+from indexpilot_cli.log import migrations, mutations
 
 ODD_NAMES = ["indexpilot", "Index Pilot", 'a"b', "select", "x; DROP SCHEMA public", "ä'ö", "{schema}", "%s", "%(x)s"]
 

@@ -13,7 +13,7 @@ from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, Template
 from indexpilot_cli.core.workload import Skipped
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres.metadata import migrations, plans
+from indexpilot_cli.log import migrations, plans
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.log.room import SCHEMA, question
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.postgres.metadata.redact import MASK, names_secret, scrub, scrub_text
+from indexpilot_cli.log.redact import MASK, names_secret, scrub, scrub_text
 
 WORD = st.text(string.ascii_letters + string.digits, min_size=8, max_size=20).map("Zq".__add__)
 ODD = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Z")), min_size=8, max_size=20).map(

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.statements import StatementEntry, StatementsSnapshot
-from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.log.room import SCHEMA, question
 
 _HOURS = 72
 

@@ -13,7 +13,7 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.log.room import SCHEMA, question
 
 _LOOK_BACK = 20
 _IDS = 1000

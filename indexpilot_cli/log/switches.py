@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from indexpilot_cli.core.facts import Switch
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.postgres.metadata.redact import scrub_text
-from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.log.redact import scrub_text
+from indexpilot_cli.log.room import SCHEMA, question
 
 
 def read(session: Session, *, schema: str = SCHEMA) -> tuple[Switch, ...]:

@@ -15,8 +15,8 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.postgres.metadata.redact import scrub, scrub_text
-from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.log.redact import scrub, scrub_text
+from indexpilot_cli.log.room import SCHEMA, question
 
 _STATES = [state.value for state in OperationState]
 

@@ -6,8 +6,8 @@ from datetime import UTC
 
 from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.postgres.metadata.redact import scrub_text
-from indexpilot_cli.postgres.metadata.room import SCHEMA, question
+from indexpilot_cli.log.redact import scrub_text
+from indexpilot_cli.log.room import SCHEMA, question
 
 
 def of_plan(session: Session, plan_id: str, *, schema: str = SCHEMA) -> tuple[Approval, ...]:

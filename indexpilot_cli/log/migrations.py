@@ -12,9 +12,9 @@ from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
-from indexpilot_cli.postgres.metadata.room import SCHEMA, checked_schema, compose_text, question
+from indexpilot_cli.log.room import SCHEMA, checked_schema, compose_text, question
 
-_PACKAGE = "indexpilot_cli.postgres.metadata"
+_PACKAGE = "indexpilot_cli.log"
 _FILE = re.compile(r"(?P<version>\d{4})_\w+\.sql")
 _TABLE = re.compile(r"^CREATE TABLE \{schema\}\.(\w+)", re.MULTILINE)
 _TAG = "IndexPilot's own tables; made and removed by indexpilot"

@@ -16,7 +16,7 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.errors import secrets_of, sqlstate
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.metadata import migrations, mutations
+from indexpilot_cli.log import migrations, mutations
 from indexpilot_cli.settings.requests import Connection, Record
 
 DONE = "DONE"
