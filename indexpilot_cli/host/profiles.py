@@ -9,10 +9,10 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.host import place
 from indexpilot_cli.host.cache import TtlCache
 from indexpilot_cli.log import genome, migrations, mutations, profiles
-from indexpilot_cli.model.genome import FieldKey
 
 _Key = tuple[int, str | None]
 _cache: TtlCache[_Key, tuple[dict[str, Any], ...]] = TtlCache(300.0, 1000)

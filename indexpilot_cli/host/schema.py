@@ -11,13 +11,13 @@ from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.genome import schema_file
+from indexpilot_cli.genome.fields import FieldKey
+from indexpilot_cli.genome.schema_check import SchemaDefinition
+from indexpilot_cli.genome.schema_demo import CRM
+from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_bootstrap, sync
 from indexpilot_cli.host import place
 from indexpilot_cli.log import genome, migrations
-from indexpilot_cli.model.genome import FieldKey
-from indexpilot_cli.settings import schema_file
-from indexpilot_cli.settings.schema_check import SchemaDefinition
-from indexpilot_cli.settings.schema_demo import CRM
-from indexpilot_cli.workflows.genome import Bootstrapped, bootstrap, discover_and_bootstrap, sync
 
 Result = dict[str, Any]
 SchemaSource = Path | str | Mapping[str, Any] | SchemaDefinition

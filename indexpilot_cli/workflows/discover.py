@@ -101,7 +101,7 @@ def _warnings(source: Source, result: DiscoverResult) -> tuple[Warn, ...]:
 
 
 def _saved(request: DiscoverRequest, source: Source, result: DiscoverResult) -> DiscoverResult:
-    from indexpilot_cli.workflows.genome import save_fields
+    from indexpilot_cli.genome.sync import save_fields
 
     tables = {t.name for t in result.tables}
     fields = save_fields(request.connection, [t for t in source.catalog.tables if t.name in tables])

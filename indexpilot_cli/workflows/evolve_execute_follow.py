@@ -8,8 +8,8 @@ from typing import Any
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.genome.fields import FieldKey, GenomeField, ProfileRow
 from indexpilot_cli.log import genome, profiles
-from indexpilot_cli.model.genome import FieldKey, GenomeField, ProfileRow
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange
 
 

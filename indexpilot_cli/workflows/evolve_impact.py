@@ -12,8 +12,8 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.log import migrations
-from indexpilot_cli.model.genome import FieldKey
 from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.model.schema_change import Affected, ChangeKind, Impact, QueryAffected
 from indexpilot_cli.postgres import dependents, relation_facts

@@ -15,13 +15,13 @@ from indexpilot_cli.core.results import InitResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.genome.fields import GenomeField
+from indexpilot_cli.genome.schema_file import genome_fields, load_schema
+from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_bootstrap
 from indexpilot_cli.log import migrations
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.log.migrations import MetadataStatus
-from indexpilot_cli.model.genome import GenomeField
 from indexpilot_cli.settings.requests import Connection, InitRequest
-from indexpilot_cli.settings.schema_file import genome_fields, load_schema
-from indexpilot_cli.workflows.genome import Bootstrapped, bootstrap, discover_and_bootstrap
 from indexpilot_cli.workflows.init_checks import config_check, server_checks
 
 CONFIG = "config"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.model.genome import (
+from indexpilot_cli.genome.changes import ChangeKind, compare
+from indexpilot_cli.genome.fields import (
     FieldKey,
     GenomeField,
     Identity,
@@ -19,7 +20,6 @@ from indexpilot_cli.model.genome import (
     feature_group,
     index_method,
 )
-from indexpilot_cli.workflows.genome_changes import ChangeKind, compare
 
 T = QualifiedName("public", "t")
 

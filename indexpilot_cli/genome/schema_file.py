@@ -9,18 +9,10 @@ from typing import Any
 
 from indexpilot_cli.core.units import size
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.genome import GenomeField, feature_group
-from indexpilot_cli.settings.schema_check import Checker, SchemaDefinition
-from indexpilot_cli.settings.schema_tree import (
-    Malformed,
-    Node,
-    Problem,
-    from_json,
-    from_object,
-    from_python,
-    from_yaml,
-)
-from indexpilot_cli.settings.schema_types import plain_name
+from indexpilot_cli.genome.fields import GenomeField, feature_group
+from indexpilot_cli.genome.schema_check import Checker, SchemaDefinition
+from indexpilot_cli.genome.schema_tree import Malformed, Node, Problem, from_json, from_object, from_python, from_yaml
+from indexpilot_cli.genome.schema_types import plain_name
 
 _READERS: dict[str, Callable[[str], Node]] = {
     ".yaml": from_yaml,

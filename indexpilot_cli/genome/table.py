@@ -8,8 +8,8 @@ from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.genome.fields import FieldKey, GenomeField, Identity, TypeFacts, feature_group, index_method
 from indexpilot_cli.log.room import SCHEMA, question
-from indexpilot_cli.model.genome import FieldKey, GenomeField, Identity, TypeFacts, feature_group, index_method
 
 
 @dataclass(frozen=True, slots=True)

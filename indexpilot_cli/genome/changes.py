@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.model.genome import FieldKey, GenomeField, Identity
+from indexpilot_cli.genome.fields import FieldKey, GenomeField, Identity
 
 
 class ChangeKind(StrEnum):

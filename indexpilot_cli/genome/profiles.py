@@ -8,8 +8,8 @@ from psycopg import sql as compose
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.genome.fields import FieldKey, ProfileRow
 from indexpilot_cli.log.room import SCHEMA, question
-from indexpilot_cli.model.genome import FieldKey, ProfileRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.genome.fields import apply_indexable, apply_profiles
 from indexpilot_cli.log import genome, profiles
 from indexpilot_cli.log.room import SCHEMA
-from indexpilot_cli.model.genome import apply_indexable, apply_profiles
 
 
 def obey_genome(session: Session, catalog: Catalog, schema: str = SCHEMA) -> Catalog:

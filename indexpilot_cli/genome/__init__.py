@@ -1,0 +1,1 @@
+"""The field catalog, tenant profiles, and schema files."""
