@@ -17,9 +17,9 @@ from indexpilot_cli.host import place
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult
 from indexpilot_cli.settings.requests import Connection, Record
+from indexpilot_cli.snapshot.source import open_reader
 from indexpilot_cli.workflows import evolve_change, evolve_execute
 from indexpilot_cli.workflows.evolve_impact import clear_impact_cache as _clear
-from indexpilot_cli.workflows.source import open_reader
 
 Result = dict[str, Any]
 

@@ -7,9 +7,9 @@ import re
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.snapshot.values import NotModelled, SchemaObject, Snapshot
 from indexpilot_cli.twin.hydrate import TEMPLATE
 from indexpilot_cli.twin.sandbox import OWNER, Sandbox
-from indexpilot_cli.twin.values import NotModelled, SchemaObject, Snapshot
 
 PRISTINE = "indexpilot_before"
 _ADDED = ("POLICY", "ROW SECURITY")  # of no use to a planner, but they hold columns back from being dropped

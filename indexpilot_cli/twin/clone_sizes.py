@@ -12,7 +12,7 @@ from math import ceil
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.twin.values import RelationSize, RelationStatistics, Snapshot
+from indexpilot_cli.snapshot.values import RelationSize, RelationStatistics, Snapshot
 
 _ENTRY = 24  # bytes of an index entry nobody measured: eight of the key, tuple header, line pointer
 _FILL = 0.9

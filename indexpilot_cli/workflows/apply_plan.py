@@ -16,9 +16,9 @@ from indexpilot_cli.execution.steps import Task, task_of
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.postgres.build import columns_fingerprint
 from indexpilot_cli.settings.requests import ApplyRequest
+from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_targets import choose
-from indexpilot_cli.workflows.source import Source
 from indexpilot_cli.workflows.taken_back import reasons_against
 
 DID_NOT_PAY = "did_not_pay"

@@ -16,7 +16,7 @@ from indexpilot_cli.core.index_sql import build_sql, drop_sql
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.settings.requests import RecommendRequest
-from indexpilot_cli.workflows.source import Source
+from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows.stages import Advice
 from indexpilot_cli.workflows.warnings import plan_warnings
 

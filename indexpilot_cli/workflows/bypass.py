@@ -16,8 +16,8 @@ from indexpilot_cli.log.bookkeeping import Note, bookkeeping, writer
 from indexpilot_cli.postgres.guard_facts import server_facts
 from indexpilot_cli.safety.bypass import RUNTIME, SYSTEM, levels, stopping
 from indexpilot_cli.settings.requests import BypassRequest
+from indexpilot_cli.snapshot.source import open_reader
 from indexpilot_cli.workflows.bypass_state import note_emergency, read_switches
-from indexpilot_cli.workflows.source import open_reader
 
 STATUS, ENABLE, DISABLE = "status", "enable", "disable"
 _KINDS = {

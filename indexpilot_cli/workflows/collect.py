@@ -8,7 +8,7 @@ from pathlib import Path
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.requests import WorkloadRequest
-from indexpilot_cli.workflows.source import Source
+from indexpilot_cli.snapshot.source import Source
 
 _LOG_SUFFIXES = (".json", ".csv", ".log", ".jsonlog", ".csvlog")
 

@@ -15,7 +15,7 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import DiscoverRequest
-from indexpilot_cli.workflows.source import Source, open_source, wanted_tables
+from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 
 _KINDS = {"r": "table", "p": "partitioned", "m": "materialized view", "f": "foreign table"}
 

@@ -10,11 +10,11 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Check, DoctorResult
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import DoctorRequest
+from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workflows import doctor_checks as checks
 from indexpilot_cli.workflows.doctor_open import names, open_checks, open_operations, settle
 from indexpilot_cli.workflows.doctor_probe import probe
 from indexpilot_cli.workflows.fidelity import measure_fidelity
-from indexpilot_cli.workflows.source import Source, open_source
 from indexpilot_cli.workflows.verify_checks import observation_checks
 
 _NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}

@@ -10,9 +10,9 @@ from indexpilot_cli.core.results import Check, DoctorResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import DoctorRequest
+from indexpilot_cli.snapshot.source import open_reader
 from indexpilot_cli.workflows import doctor_checks as checks
 from indexpilot_cli.workflows.doctor_open import open_checks, open_operations
-from indexpilot_cli.workflows.source import open_reader
 
 LIVE, READY = "live", "ready"
 _NOT_READY = 5

@@ -11,12 +11,12 @@ from indexpilot_cli.core.places import cache_directory
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.settings.requests import PlannerRequest
-from indexpilot_cli.workflows.source import Source
+from indexpilot_cli.snapshot.source import Source
 
 if TYPE_CHECKING:
     from indexpilot_cli.postgres.hypopg import HypoPGEstimator
+    from indexpilot_cli.snapshot.snapshot import Snapshot
     from indexpilot_cli.twin.planner import TwinEstimator
-    from indexpilot_cli.twin.snapshot import Snapshot
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def open_planner_twin(source: Source, request: PlannerRequest, progress: Progres
 
 def take_snapshot(source: Source, progress: Progress) -> Snapshot:
     """Schema, statistics and settings of the connected database."""
-    from indexpilot_cli.twin.snapshot import capture
+    from indexpilot_cli.snapshot.snapshot import capture
 
     assert source.session is not None
     progress.stage("reading schema and statistics")

@@ -17,6 +17,7 @@ from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.model.migration import CheckResult, FileReport, Impact, Severity, Unparsed
 from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.workflows.estimators import take_snapshot
 from indexpilot_cli.workflows.evolve_evidence import Evidence, ask_database
@@ -25,10 +26,9 @@ from indexpilot_cli.workflows.evolve_inserts import broken_inserts
 from indexpilot_cli.workflows.evolve_queries import recorded_queries
 from indexpilot_cli.workflows.evolve_report import Reviewed, file_report
 from indexpilot_cli.workflows.evolve_run import Rehearsal, by_rules, rehearse
-from indexpilot_cli.workflows.source import Source, open_source
 
 if TYPE_CHECKING:
-    from indexpilot_cli.twin.snapshot import Snapshot
+    from indexpilot_cli.snapshot.snapshot import Snapshot
 
 _COMMAND = "schema-evolve"
 _EMPTY = Catalog(180000, "", ())  # nothing is known of any database: rules alone speak

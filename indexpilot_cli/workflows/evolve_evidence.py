@@ -14,8 +14,8 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.model.migration import Queue, Rates
 from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Migration
-from indexpilot_cli.workflows.source import Source
 
 STRIDE = 1_000_000  # statements of several files become one run of numbers
 

@@ -25,6 +25,7 @@ from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
 from indexpilot_cli.postgres import build, dependents, guard_facts, relation_facts
 from indexpilot_cli.settings.requests import ApplyRequest
+from indexpilot_cli.snapshot.source import open_reader
 from indexpilot_cli.workflows import evolve_change, evolve_execute_rows, guards
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
 from indexpilot_cli.workflows import evolve_execute_online as online
@@ -37,7 +38,6 @@ from indexpilot_cli.workflows.evolve_execute_rows import Story
 from indexpilot_cli.workflows.evolve_execute_steps import Trial, carry_out, lost, planned
 from indexpilot_cli.workflows.evolve_impact import clear_impact_cache
 from indexpilot_cli.workflows.history import split_table
-from indexpilot_cli.workflows.source import open_reader
 
 Confirm = Callable[[ChangeResult], bool]
 COMMAND = "schema_evolve_change"

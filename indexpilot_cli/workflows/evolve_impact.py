@@ -196,7 +196,7 @@ def _templates(
     """Templates of the recorded workload, or of ``query_stats`` where the server keeps no statements."""
     from indexpilot_cli.db.capabilities import look
     from indexpilot_cli.db.catalog import read_catalog
-    from indexpilot_cli.workflows.source import Source
+    from indexpilot_cli.snapshot.source import Source
     from indexpilot_cli.workflows.templates import fold_workload
 
     capabilities = look(session, metadata_schema=connection.metadata_schema)

@@ -15,9 +15,9 @@ from indexpilot_cli.core.rehearsal import Rehearsed
 from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.evolve.blame import blamed
 from indexpilot_cli.model.migration import TemplateImpact
+from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
 from indexpilot_cli.workflows.evolve_evidence import STRIDE, form_probes
-from indexpilot_cli.workflows.source import Source
 
 _MOST = 60  # INSERTs asked about
 _SECONDS = 5.0

@@ -25,9 +25,9 @@ from indexpilot_cli.workflows.evolve_fix import Fixed, fixed_files
 from indexpilot_cli.workflows.evolve_queries import Recorded, rehearsed
 
 if TYPE_CHECKING:
+    from indexpilot_cli.snapshot.snapshot import Snapshot
     from indexpilot_cli.twin.clone_plans import FullCopy
     from indexpilot_cli.twin.clone_stage import Stage
-    from indexpilot_cli.twin.snapshot import Snapshot
 
 _STATEMENT_MS = 2_000  # a recorded query on empty tables
 _REHEARSAL_SECONDS = 60.0

@@ -13,12 +13,12 @@ from indexpilot_cli.core.results import Alternative, ExplainResult
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import ExplainRequest
+from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workflows import evidence, planfile
 from indexpilot_cli.workflows.explain_mutation import explain_mutation
 from indexpilot_cli.workflows.explain_query import explain_query
 from indexpilot_cli.workflows.explain_template import explain_template
 from indexpilot_cli.workflows.pipeline import as_recommendation, folded_for, make_plan
-from indexpilot_cli.workflows.source import Source, open_source
 
 _KINDS = ("R-", "q-", "P-")
 

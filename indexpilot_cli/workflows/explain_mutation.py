@@ -13,7 +13,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log import intents, migrations, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import ExplainRequest
-from indexpilot_cli.workflows.source import open_reader
+from indexpilot_cli.snapshot.source import open_reader
 
 _VERDICTS = {
     "INTENT": "planned and recorded; nothing had been done yet",

@@ -6,9 +6,9 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Fidelity
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.settings.requests import DoctorRequest, TableFilter
+from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows.estimators import open_planner_twin
 from indexpilot_cli.workflows.pipeline import prepared, types_from
-from indexpilot_cli.workflows.source import Source
 from indexpilot_cli.workflows.templates import fold_workload
 
 

@@ -12,9 +12,9 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import PlanRequest
+from indexpilot_cli.snapshot.source import open_reader
 from indexpilot_cli.workflows import planfile
 from indexpilot_cli.workflows.approve import kept_plan
-from indexpilot_cli.workflows.source import open_reader
 
 
 def run(request: PlanRequest, progress: Progress) -> Outcome[Plan]:

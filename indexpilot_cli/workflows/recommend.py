@@ -11,9 +11,9 @@ from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.settings.requests import RecommendRequest
 from indexpilot_cli.settings.sections import BypassSettings
+from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workflows import planfile
 from indexpilot_cli.workflows.pipeline import folded_for, make_plan
-from indexpilot_cli.workflows.source import Source, open_source
 
 
 def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:

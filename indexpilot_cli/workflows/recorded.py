@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.workflows.source import Source
+from indexpilot_cli.snapshot.source import Source
 
 
 def recorded_workload(source: Source, *, since: datetime | None = None) -> Workload:

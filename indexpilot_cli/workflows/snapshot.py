@@ -14,12 +14,12 @@ from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import SnapshotRequest
+from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workflows.collect import collect, merged
 from indexpilot_cli.workflows.estimators import take_snapshot
-from indexpilot_cli.workflows.source import Source, open_source
 
 if TYPE_CHECKING:
-    from indexpilot_cli.twin.snapshot import Snapshot
+    from indexpilot_cli.snapshot.snapshot import Snapshot
 
 REDACTION_COST = (
     "values are surrogates in the same order: estimates for most common values and ranges stay, "
@@ -29,7 +29,7 @@ REDACTION_COST = (
 
 def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]:
     """Write the file and say what it holds."""
-    from indexpilot_cli.twin.snapshot import save
+    from indexpilot_cli.snapshot.snapshot import save
 
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record, snapshot=True) as note,
@@ -64,8 +64,8 @@ def _workload(source: Source, request: SnapshotRequest) -> tuple[Workload | None
 
 
 def _redacted(snapshot: Snapshot, progress: Progress) -> Snapshot:
+    from indexpilot_cli.snapshot.redact import redact
     from indexpilot_cli.sql.literals import map_literals
-    from indexpilot_cli.twin.redact import redact
 
     progress.stage("replacing sampled values")
     return redact(snapshot, map_literals)

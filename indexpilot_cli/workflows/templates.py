@@ -11,8 +11,8 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import SkippedReport, TemplateReport
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped
 from indexpilot_cli.settings.requests import TableFilter, WorkloadRequest
+from indexpilot_cli.snapshot.source import Source, wanted_tables
 from indexpilot_cli.workflows.collect import collect
-from indexpilot_cli.workflows.source import Source, wanted_tables
 
 TypesOf = Callable[[str], Sequence[str] | None]
 

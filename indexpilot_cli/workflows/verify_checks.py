@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from indexpilot_cli.core.results import Check
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.execution.verify_verdict import Word
+from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows import verify_statistics as statistics
-from indexpilot_cli.workflows.source import Source
 
 _LOOK = "indexpilot apply --verify statistics --auto-revert"
 

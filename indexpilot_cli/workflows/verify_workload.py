@@ -11,8 +11,8 @@ from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, QueryTemplate
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.postgres.trial import TrialStatement, is_read
 from indexpilot_cli.settings.requests import ApplyRequest, TableFilter
+from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows.pipeline import prepared
-from indexpilot_cli.workflows.source import Source
 from indexpilot_cli.workflows.templates import fold_workload
 
 

@@ -8,7 +8,7 @@ from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.plan import Recommendation, Warn
 from indexpilot_cli.core.workload import FoldedWorkload
-from indexpilot_cli.workflows.source import Source
+from indexpilot_cli.snapshot.source import Source
 
 _MODIFIED = 0.2  # share of rows changed since ANALYZE
 _LISTED = 8

@@ -72,7 +72,7 @@ def test_what_was_taken_back_is_not_recommended_again(shop):
     from indexpilot_cli.core.candidate import Candidate, Proposal
     from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.settings.requests import Connection
-    from indexpilot_cli.workflows.source import open_source
+    from indexpilot_cli.snapshot.source import open_source
     from indexpilot_cli.workflows.taken_back import without_taken_back
 
     bad, good = definition("note"), definition("customer_id")
@@ -287,7 +287,7 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
 def observed(dsn):
     from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.settings.requests import Connection
-    from indexpilot_cli.workflows.source import open_source
+    from indexpilot_cli.snapshot.source import open_source
     from indexpilot_cli.workflows.verify_checks import observation_checks
 
     with open_source(Connection(dsn), None, Silent()) as source:

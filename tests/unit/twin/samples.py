@@ -7,7 +7,7 @@ from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Index
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
-from indexpilot_cli.twin.values import RelationSize, RelationStatistics, SchemaObject, Snapshot
+from indexpilot_cli.snapshot.values import RelationSize, RelationStatistics, SchemaObject, Snapshot
 
 TABLE = QualifiedName("public", "people")
 INDEX = QualifiedName("public", "people_email")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
-from indexpilot_cli.twin.redact import redact
-from indexpilot_cli.twin.values import SchemaObject
+from indexpilot_cli.snapshot.redact import redact
+from indexpilot_cli.snapshot.values import SchemaObject
 from tests.unit.twin.samples import TABLE, snapshot
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.twin.surrogates import Family, family_by_look, family_of, surrogates
+from indexpilot_cli.snapshot.surrogates import Family, family_by_look, family_of, surrogates
 
 INTEGERS = st.one_of(st.integers(-40000, 40000), st.integers(-(2**63) + 1, 2**63 - 1))
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**6), max_value=10**6)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.twin.surrogates import Family, family_by_look, family_of
-from indexpilot_cli.twin.values import ExtendedStatistics, RelationStatistics
+from indexpilot_cli.snapshot.surrogates import Family, family_by_look, family_of
+from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationStatistics
 
 Replace = Callable[[Family, str], str]
 """From a value and its family to what stands for it."""

@@ -17,7 +17,7 @@ from indexpilot_cli.settings.requests import Connection, TableFilter
 
 if TYPE_CHECKING:
     from indexpilot_cli.db.session import Session
-    from indexpilot_cli.twin.snapshot import Snapshot
+    from indexpilot_cli.snapshot.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def open_reader(connection: Connection) -> Iterator[Session]:
 
 
 def _from_file(connection: Connection, path: str) -> Source:
-    from indexpilot_cli.twin.snapshot import load
+    from indexpilot_cli.snapshot.snapshot import load
 
     snapshot = load(Path(path))
     return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.twin.capture import capture
-from indexpilot_cli.twin.redact import redact
-from indexpilot_cli.twin.snapshot_file import load, save
-from indexpilot_cli.twin.values import (
+from indexpilot_cli.snapshot.capture import capture
+from indexpilot_cli.snapshot.redact import redact
+from indexpilot_cli.snapshot.snapshot_file import load, save
+from indexpilot_cli.snapshot.values import (
     ExtendedStatistics,
     NotModelled,
     RelationSize,

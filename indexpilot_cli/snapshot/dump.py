@@ -11,7 +11,7 @@ from pathlib import Path
 from indexpilot_cli.db.binaries import newest_program
 from indexpilot_cli.db.conninfo import environment
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
-from indexpilot_cli.twin.values import SchemaObject
+from indexpilot_cli.snapshot.values import SchemaObject
 
 # Kinds that neither hold rows nor steer a plan, or that would act on the twin.
 IGNORED = frozenset({"COMMENT", "EVENT TRIGGER", "PUBLICATION", "PUBLICATION TABLE", "SUBSCRIPTION", "USER MAPPING"})

@@ -12,7 +12,7 @@ from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.twin.values import FORMAT, Snapshot
+from indexpilot_cli.snapshot.values import FORMAT, Snapshot
 
 KIND = "indexpilot.snapshot"
 

@@ -18,7 +18,7 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, Workload
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.twin.redact_statistics import (
+from indexpilot_cli.snapshot.redact_statistics import (
     ColumnTypes,
     Replace,
     column_statistics,
@@ -26,8 +26,8 @@ from indexpilot_cli.twin.redact_statistics import (
     extended_statistics,
     relation_statistics,
 )
-from indexpilot_cli.twin.surrogates import Family, family_by_look, surrogates
-from indexpilot_cli.twin.values import NotModelled, SchemaObject, Snapshot
+from indexpilot_cli.snapshot.surrogates import Family, family_by_look, surrogates
+from indexpilot_cli.snapshot.values import NotModelled, SchemaObject, Snapshot
 
 
 class SqlLiteral(Protocol):

@@ -16,14 +16,8 @@ from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.methods.pages import GinPages
-from indexpilot_cli.twin.dump import read_schema
-from indexpilot_cli.twin.values import (
-    ExtendedStatistics,
-    NotModelled,
-    RelationSize,
-    RelationStatistics,
-    Snapshot,
-)
+from indexpilot_cli.snapshot.dump import read_schema
+from indexpilot_cli.snapshot.values import ExtendedStatistics, NotModelled, RelationSize, RelationStatistics, Snapshot
 
 _SHOWS_RANGES_FROM = 170000
 _KINDS = {"r": "TABLE", "p": "TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE", "S": "SEQUENCE"}
