@@ -16,7 +16,7 @@ from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import AnalyzeRequest
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workflows.plan_trees import access_of
-from indexpilot_cli.workflows.templates import fold_workload, report, shares, skipped_reports, with_scenarios
+from indexpilot_cli.workload.fold.templates import fold_workload, report, shares, skipped_reports, with_scenarios
 
 
 def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:

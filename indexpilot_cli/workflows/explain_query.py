@@ -23,7 +23,7 @@ from indexpilot_cli.workflows import evidence
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import advise_on, as_recommendation, prepared, types_from
 from indexpilot_cli.workflows.plan_trees import access, lines
-from indexpilot_cli.workflows.templates import fold_workload
+from indexpilot_cli.workload.fold.templates import fold_workload
 
 
 def explain_query(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:

@@ -17,7 +17,7 @@ from indexpilot_cli.workflows import evidence
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import prepared, types_from
 from indexpilot_cli.workflows.plan_trees import access, lines
-from indexpilot_cli.workflows.templates import fold_workload, report, shares
+from indexpilot_cli.workload.fold.templates import fold_workload, report, shares
 
 
 def explain_template(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:

@@ -9,7 +9,7 @@ from indexpilot_cli.settings.requests import DoctorRequest, TableFilter
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows.estimators import open_planner_twin
 from indexpilot_cli.workflows.pipeline import prepared, types_from
-from indexpilot_cli.workflows.templates import fold_workload
+from indexpilot_cli.workload.fold.templates import fold_workload
 
 
 def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress) -> Fidelity:

@@ -23,10 +23,10 @@ from indexpilot_cli.workflows.assemble import assemble
 from indexpilot_cli.workflows.cross_check import cross_checked
 from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.limits import limits_of
-from indexpilot_cli.workflows.referential import with_referential
 from indexpilot_cli.workflows.stages import Advice, Priceable
 from indexpilot_cli.workflows.taken_back import without_taken_back
-from indexpilot_cli.workflows.templates import TypesOf, fold_workload, with_scenarios
+from indexpilot_cli.workload.fold.templates import TypesOf, fold_workload, with_scenarios
+from indexpilot_cli.workload.referential import with_referential
 
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
 

@@ -15,8 +15,8 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import SnapshotRequest
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.workflows.collect import collect, merged
 from indexpilot_cli.workflows.estimators import take_snapshot
+from indexpilot_cli.workload.collect import collect, merged
 
 if TYPE_CHECKING:
     from indexpilot_cli.snapshot.snapshot import Snapshot

@@ -186,7 +186,7 @@ def _windows(workload: Workload, catalog: Catalog) -> dict[str, Window]:
 
 
 def _folded(workload: Workload, catalog: Catalog) -> FoldedWorkload:
-    from indexpilot_cli.workload.fold import fold
+    from indexpilot_cli.workload.fold.fold import fold
 
     return fold((workload,), catalog)
 

@@ -13,7 +13,7 @@ from indexpilot_cli.postgres.trial import TrialStatement, is_read
 from indexpilot_cli.settings.requests import ApplyRequest, TableFilter
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows.pipeline import prepared
-from indexpilot_cli.workflows.templates import fold_workload
+from indexpilot_cli.workload.fold.templates import fold_workload
 
 
 def templates_of(source: Source, request: ApplyRequest) -> FoldedWorkload:

@@ -34,8 +34,8 @@ from indexpilot_cli.methods.size import estimate
 from indexpilot_cli.snapshot.snapshot import capture
 from indexpilot_cli.twin.fidelity import measure, quantile, relative_error
 from indexpilot_cli.twin.planner import open_twin
-from indexpilot_cli.workload.fold import fold
-from indexpilot_cli.workload.plannable import scenarios
+from indexpilot_cli.workload.fold.fold import fold
+from indexpilot_cli.workload.fold.plannable import scenarios
 from indexpilot_cli.workload.sources import read_log
 
 MOST_BUILT = 60

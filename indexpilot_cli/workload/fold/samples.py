@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.core.workload import Atom, AtomKind, ObservedStatement, RelationUse
 from indexpilot_cli.sql.parser import parse_expression
 from indexpilot_cli.sql.patterns import LIKE_OPERATORS, kind_of_text, pattern_start
-from indexpilot_cli.workload.reading import Reader, Reading
+from indexpilot_cli.workload.fold.reading import Reader, Reading
 
 MAX_READ = 8  # samples whose constants are compared
 Values = Mapping[int, tuple[str, ...]]

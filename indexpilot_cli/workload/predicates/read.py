@@ -5,8 +5,8 @@ from __future__ import annotations
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.workload import RelationUse
 from indexpilot_cli.sql.parser import Node, Statement
-from indexpilot_cli.workload.blocks import Blocks
-from indexpilot_cli.workload.scopes import Block, Scope
+from indexpilot_cli.workload.predicates.blocks import Blocks
+from indexpilot_cli.workload.predicates.scopes import Block, Scope
 
 
 def relation_uses(statement: Statement | Node, catalog: Catalog) -> tuple[RelationUse, ...]:

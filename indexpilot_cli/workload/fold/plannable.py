@@ -9,8 +9,8 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.core.workload import ObservedStatement, PlanMode, Plannable, QueryTemplate, Scenario
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, cast, deparse, parameters, parse, renumber, rewrite
-from indexpilot_cli.workload.slots import Slot, slots
-from indexpilot_cli.workload.valueclass import class_shares, class_value
+from indexpilot_cli.workload.fold.slots import Slot, slots
+from indexpilot_cli.workload.fold.valueclass import class_shares, class_value
 
 MAX_SCENARIOS = 4
 _UNTYPED = frozenset(("unknown", "text", "record", "anyarray", "anyelement", ""))

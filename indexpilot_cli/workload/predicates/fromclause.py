@@ -8,8 +8,8 @@ from typing import Protocol
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.sql.parser import Node, Statement, parse, parse_expression
-from indexpilot_cli.workload.atoms import Collector
-from indexpilot_cli.workload.scopes import Bound, Cte, Derived, Opaque, Outputs, Scope, Source, Target, Use
+from indexpilot_cli.workload.predicates.atoms import Collector
+from indexpilot_cli.workload.predicates.scopes import Bound, Cte, Derived, Opaque, Outputs, Scope, Source, Target, Use
 
 _MAX_VIEW_DEPTH = 8
 

@@ -9,8 +9,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.parser import Node, deparse_expression
 from indexpilot_cli.sql.patterns import LIKE_OPERATORS, pattern_kind
-from indexpilot_cli.workload.operands import Operand, conjunct_text, operands, operator
-from indexpilot_cli.workload.scopes import Scope, Use
+from indexpilot_cli.workload.predicates.operands import Operand, conjunct_text, operands, operator
+from indexpilot_cli.workload.predicates.scopes import Scope, Use
 
 UNKNOWN_ELEMENTS = 10  # the planner's own guess for an array it cannot see
 KINDS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from indexpilot_cli.sql.parser import Node
-from indexpilot_cli.workload.fromclause import Analyser, add_from, add_table, source_uses
-from indexpilot_cli.workload.scopes import Opaque, Scope, Source, Use
+from indexpilot_cli.workload.predicates.fromclause import Analyser, add_from, add_table, source_uses
+from indexpilot_cli.workload.predicates.scopes import Opaque, Scope, Source, Use
 
 
 def update(node: Node, scope: Scope, analyser: Analyser) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from indexpilot_cli.sql.parser import Node, deparse_expression, parameters, rewrite, unqualified
-from indexpilot_cli.workload.scopes import Bound, Derived, Scope, Target, Use
+from indexpilot_cli.workload.predicates.scopes import Bound, Derived, Scope, Target, Use
 
 _AGGREGATES_TEXT = """
     count sum avg min max array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg bool_and bool_or

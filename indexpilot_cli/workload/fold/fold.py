@@ -20,9 +20,9 @@ from indexpilot_cli.core.workload import (
 )
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse
-from indexpilot_cli.workload.predicates import relation_uses
-from indexpilot_cli.workload.reading import Reader, Reading, Unread
-from indexpilot_cli.workload.samples import Sample, Values, constant_values, sample_patterns
+from indexpilot_cli.workload.fold.reading import Reader, Reading, Unread
+from indexpilot_cli.workload.fold.samples import Sample, Values, constant_values, sample_patterns
+from indexpilot_cli.workload.predicates.read import relation_uses
 
 MAX_SAMPLES = 20
 _MAX_REMEMBERED = 200  # distinct samples of one template while folding

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.sql.parser import Node
-from indexpilot_cli.workload.atoms import Collector
-from indexpilot_cli.workload.fromclause import Result, add_from
-from indexpilot_cli.workload.names import closed, output_name, star
-from indexpilot_cli.workload.operands import is_aggregate, operands, target_operands
-from indexpilot_cli.workload.ordering import note_aggregates, note_limit, note_order, note_sets
-from indexpilot_cli.workload.scopes import Bound, Cte, Derived, Outputs, Scope, Source, Target, Use
-from indexpilot_cli.workload.writes import delete, insert, merge, update
+from indexpilot_cli.workload.predicates.atoms import Collector
+from indexpilot_cli.workload.predicates.fromclause import Result, add_from
+from indexpilot_cli.workload.predicates.names import closed, output_name, star
+from indexpilot_cli.workload.predicates.operands import is_aggregate, operands, target_operands
+from indexpilot_cli.workload.predicates.ordering import note_aggregates, note_limit, note_order, note_sets
+from indexpilot_cli.workload.predicates.scopes import Bound, Cte, Derived, Outputs, Scope, Source, Target, Use
+from indexpilot_cli.workload.predicates.writes import delete, insert, merge, update
 
 _WRITES = {"InsertStmt": insert, "UpdateStmt": update, "DeleteStmt": delete, "MergeStmt": merge}
 

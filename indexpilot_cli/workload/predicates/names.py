@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.sql.parser import Node
-from indexpilot_cli.workload.scopes import Opaque, Scope, Target
+from indexpilot_cli.workload.predicates.scopes import Opaque, Scope, Target
 
 
 def output_name(node: Node) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from indexpilot_cli.core.workload import Atom, AtomKind, SortKey
 from indexpilot_cli.sql.parser import Node
-from indexpilot_cli.workload.operands import Operand, function_name, is_aggregate, operands, operator
-from indexpilot_cli.workload.scopes import Scope, Use
+from indexpilot_cli.workload.predicates.operands import Operand, function_name, is_aggregate, operands, operator
+from indexpilot_cli.workload.predicates.scopes import Scope, Use
 
 DISTANCE = frozenset(("<->", "<#>", "<=>", "<+>", "<<->", "<->>", "<~>", "<%>"))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.names import quote_literal
-from indexpilot_cli.workload.slots import Slot
+from indexpilot_cli.workload.fold.slots import Slot
 
 _ARRAY_ELEMENTS = 10
 # Where in the histogram (0 to 1) an end of a range lies for each class: both ends given, or only one.

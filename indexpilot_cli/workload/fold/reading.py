@@ -11,7 +11,7 @@ from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.sql.parser import Node, Unparsed, deparse, fingerprint, normalise, parse, skeleton
-from indexpilot_cli.workload.repairs import TypeOf, repaired
+from indexpilot_cli.workload.fold.repairs import TypeOf, repaired
 
 OWN_SCHEMA = "indexpilot"
 _OWN_MARK = re.compile(r"\s*/\*\s*indexpilot", re.IGNORECASE)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.sql.parser import Node, deparse_expression
-from indexpilot_cli.workload.comparisons import Comparisons, list_items
-from indexpilot_cli.workload.operands import Operand, function_name, operands, operator
+from indexpilot_cli.workload.predicates.comparisons import Comparisons, list_items
+from indexpilot_cli.workload.predicates.operands import Operand, function_name, operands, operator
 
 _NEGATED = {"=": "<>", "<>": "=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 

@@ -1,0 +1,1 @@
+"""Observed statements to templates that a planner accepts."""

@@ -1,0 +1,1 @@
+"""From a statement and a catalog to how each relation is used."""
