@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from indexpilot_cli.db.binaries import Binaries, installed
-from indexpilot_cli.twin.server import LocalServer, new_home
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 
 SETTINGS = {"fsync": "off", "autovacuum": "off", "full_page_writes": "off", "max_connections": "60"}
 

@@ -17,13 +17,13 @@ from indexpilot_cli.core.results import DemoResult
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.settings.requests import Connection, DemoRequest, RecommendRequest, WorkloadRequest
 from indexpilot_cli.simulate import data, parameters, server, traffic
 from indexpilot_cli.simulate.data import DEFAULT_ROWS, Sizes
 from indexpilot_cli.simulate.diary import Diary
 from indexpilot_cli.simulate.proof import Proof, prove
 from indexpilot_cli.simulate.state import DemoState, Slot
-from indexpilot_cli.twin.server import LocalServer
 from indexpilot_cli.workflows import recommend
 
 _REPLAY_SECONDS = 15.0

@@ -14,11 +14,11 @@ from indexpilot_cli.core.results import DemoLatency
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.log import migrations, plans
+from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.settings.requests import ApplyRequest, Connection, Record
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.simulate import server
 from indexpilot_cli.simulate.traffic import Call
-from indexpilot_cli.twin.server import LocalServer
 from indexpilot_cli.workflows import apply
 from indexpilot_cli.workflows.apply_signals import go_on
 

@@ -15,9 +15,9 @@ from indexpilot_cli.core.places import cache_directory
 from indexpilot_cli.db.binaries import Binaries, installed
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
+from indexpilot_cli.planner.twin.place import reachable, reachable_directory, runnable
+from indexpilot_cli.planner.twin.server import SUPERUSER, LocalServer, give_to_server
 from indexpilot_cli.simulate.state import DemoState
-from indexpilot_cli.twin.place import reachable, reachable_directory, runnable
-from indexpilot_cli.twin.server import SUPERUSER, LocalServer, give_to_server
 
 DATABASE = "demo"
 APPLICATION = "app"  # the role the traffic comes from

@@ -8,6 +8,7 @@ from types import TracebackType
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.core.progress import Progress, Silent
+from indexpilot_cli.planner.twin.storage import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import NotModelled, Snapshot
 from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.twin.clone_faults import Surroundings
@@ -15,7 +16,6 @@ from indexpilot_cli.twin.clone_prepare import PRISTINE, prepare
 from indexpilot_cli.twin.clone_run import Runner
 from indexpilot_cli.twin.sandbox import OWNER, Limits, Sandbox, open_sandbox
 from indexpilot_cli.twin.sandbox_session import UntrustedSession
-from indexpilot_cli.twin.storage import LocalStorage, Storage
 
 _RESERVED = frozenset({"postgres", "template0", "template1", PRISTINE})
 _FALLBACK = "clone"

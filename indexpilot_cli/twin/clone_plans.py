@@ -17,11 +17,11 @@ from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.shapes import Node, walk
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.planner.twin.layout import read_layout
+from indexpilot_cli.planner.twin.statistics import put_sizes, put_statistics
+from indexpilot_cli.planner.twin.storage import Storage
 from indexpilot_cli.snapshot.values import Snapshot
 from indexpilot_cli.twin.clone_sizes import migrated, read_names
-from indexpilot_cli.twin.layout import read_layout
-from indexpilot_cli.twin.statistics import put_sizes, put_statistics
-from indexpilot_cli.twin.storage import Storage
 
 _WHOLE = float("inf")
 

@@ -7,8 +7,8 @@ import re
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.planner.twin.hydrate import TEMPLATE
 from indexpilot_cli.snapshot.values import NotModelled, SchemaObject, Snapshot
-from indexpilot_cli.twin.hydrate import TEMPLATE
 from indexpilot_cli.twin.sandbox import OWNER, Sandbox
 
 PRISTINE = "indexpilot_before"

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.planner.twin.storage import Storage
 from indexpilot_cli.twin.clone import Clone
 from indexpilot_cli.twin.clone_prepare import PRISTINE
-from indexpilot_cli.twin.storage import Storage
 
 _PLANNING_MS = 10_000
 

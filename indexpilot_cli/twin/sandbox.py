@@ -15,11 +15,11 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.db.binaries import Binaries, installed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.planner.twin.cluster import Cluster, open_cluster, our_session
+from indexpilot_cli.planner.twin.hydrate import PLANNER, TEMPLATE, Hydrated
+from indexpilot_cli.planner.twin.place import disk_usage
+from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user
 from indexpilot_cli.snapshot.values import Snapshot
-from indexpilot_cli.twin.cluster import Cluster, open_cluster, our_session
-from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Hydrated
-from indexpilot_cli.twin.place import disk_usage
-from indexpilot_cli.twin.server import LocalServer, new_home, server_user
 
 PORT = 5432
 OWNER = PLANNER  # the role that owns the schema, and the only one that runs what strangers wrote

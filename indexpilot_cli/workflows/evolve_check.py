@@ -17,9 +17,9 @@ from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.model.migration import CheckResult, FileReport, Impact, Severity, Unparsed
 from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.sql.ddl.action import Migration
-from indexpilot_cli.workflows.estimators import take_snapshot
 from indexpilot_cli.workflows.evolve_evidence import Evidence, ask_database
 from indexpilot_cli.workflows.evolve_files import MigrationFile, read_files
 from indexpilot_cli.workflows.evolve_inserts import broken_inserts

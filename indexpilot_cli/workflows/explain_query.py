@@ -17,12 +17,12 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Alternative, ExplainResult, PlanView
 from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
 from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.planner.open import open_estimator
+from indexpilot_cli.planner.plan_trees import access, lines
 from indexpilot_cli.settings.requests import ExplainRequest, TableFilter, WorkloadRequest
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows import evidence
-from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import advise_on, as_recommendation, prepared, types_from
-from indexpilot_cli.workflows.plan_trees import access, lines
 from indexpilot_cli.workload.fold.templates import fold_workload
 
 

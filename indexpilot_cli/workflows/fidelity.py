@@ -5,9 +5,9 @@ from __future__ import annotations
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Fidelity
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.settings.requests import DoctorRequest, TableFilter
 from indexpilot_cli.snapshot.source import Source
-from indexpilot_cli.workflows.estimators import open_planner_twin
 from indexpilot_cli.workflows.pipeline import prepared, types_from
 from indexpilot_cli.workload.fold.templates import fold_workload
 
@@ -17,7 +17,7 @@ def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress)
 
     Raises PrerequisiteError for a snapshot: there is no server to compare with.
     """
-    from indexpilot_cli.twin.fidelity import measure
+    from indexpilot_cli.planner.twin.fidelity import measure
 
     if source.session is None:
         raise PrerequisiteError("doctor --twin compares with a server, not with a snapshot", code="no_connection")

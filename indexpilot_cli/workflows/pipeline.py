@@ -17,11 +17,11 @@ from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
+from indexpilot_cli.planner.cross_check import cross_checked
+from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.settings.requests import ExplainRequest, RecommendRequest, TableFilter
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workflows.assemble import assemble
-from indexpilot_cli.workflows.cross_check import cross_checked
-from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.limits import limits_of
 from indexpilot_cli.workflows.stages import Advice, Priceable
 from indexpilot_cli.workflows.taken_back import without_taken_back

@@ -13,9 +13,9 @@ from indexpilot_cli.core.results import SnapshotResult
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.settings.requests import SnapshotRequest
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.workflows.estimators import take_snapshot
 from indexpilot_cli.workload.collect import collect, merged
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.execution.verify_planner import Cost, judge_costs
 from indexpilot_cli.execution.verify_verdict import Verification
+from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_source
-from indexpilot_cli.workflows.estimators import open_estimator
 from indexpilot_cli.workflows.pipeline import prepared, types_from
 from indexpilot_cli.workflows.verify_workload import family, reads_on
 

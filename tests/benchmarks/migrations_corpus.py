@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from indexpilot_cli.db.binaries import installed
-from indexpilot_cli.twin.server import LocalServer, new_home
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 
 FOLDER = Path(__file__).parent.parent / "corpus"
 SHARED_MEMORY = Path("/dev/shm")

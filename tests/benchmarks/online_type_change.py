@@ -22,7 +22,7 @@ from contextlib import contextmanager
 import psycopg
 
 from indexpilot_cli.db.binaries import installed
-from indexpilot_cli.twin.server import LocalServer, new_home
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from tests.server.shadowing import COLUMNS, Load, Order, differences, fill, process, type_of
 
 LIMIT = 1.0

@@ -22,8 +22,8 @@ from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.snapshot import capture, save
-from indexpilot_cli.twin.server import LocalServer, new_home
 
 SCALE = 1000
 ROWS = 1000

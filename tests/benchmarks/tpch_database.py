@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from indexpilot_cli.db.binaries import installed
-from indexpilot_cli.twin.server import LocalServer, new_home
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 
 HERE = Path(__file__).parent / "tpch"
 TABLES = ("region", "nation", "part", "supplier", "partsupp", "customer", "orders", "lineitem")

@@ -31,9 +31,9 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.methods.size import estimate
+from indexpilot_cli.planner.twin.fidelity import measure, quantile, relative_error
+from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.snapshot import capture
-from indexpilot_cli.twin.fidelity import measure, quantile, relative_error
-from indexpilot_cli.twin.planner import open_twin
 from indexpilot_cli.workload.fold.fold import fold
 from indexpilot_cli.workload.fold.plannable import scenarios
 from indexpilot_cli.workload.sources import read_log

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 import psycopg
 
 from indexpilot_cli.core.observation import RunState
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.twin.clone import open_clone
-from indexpilot_cli.twin.server import LocalServer, new_home
 from indexpilot_cli.workload.migration import read_migration
 from tests.server.twinning import snapshot_of
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.twin.planner import open_twin
+from indexpilot_cli.planner.twin.planner import open_twin
 from tests.server import applying, evolving_change, evolving_tables, guarding, probing
 from tests.server.requesting import (  # noqa: F401 - fixtures
     analyzed_shop,

@@ -13,7 +13,7 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.twin.server import LocalServer, new_home, server_user
+from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user
 from indexpilot_cli.workflows import apply, apply_desk
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback

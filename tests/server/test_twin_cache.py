@@ -11,10 +11,10 @@ import psutil
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.planner.twin.cluster import open_cluster, stop_orphan
+from indexpilot_cli.planner.twin.planner import open_twin
+from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.snapshot.snapshot import save
-from indexpilot_cli.twin.cluster import open_cluster, stop_orphan
-from indexpilot_cli.twin.planner import open_twin
-from indexpilot_cli.twin.server import LocalServer
 from tests.waiting import eventually
 
 QUESTION = WhatIf(Plannable("SELECT * FROM sales.customers WHERE id = 5"))

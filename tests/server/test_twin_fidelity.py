@@ -11,11 +11,11 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, Plannable, SourceKind, Workload
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.planner.twin.fidelity import measure
+from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.redact import redact
 from indexpilot_cli.snapshot.snapshot import load, save
 from indexpilot_cli.sql.literals import map_literals
-from indexpilot_cli.twin.fidelity import measure
-from indexpilot_cli.twin.planner import open_twin
 from tests.server.twinning import statements
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.values import SchemaObject
-from indexpilot_cli.twin.planner import open_twin
 from tests.server.twinning import snapshot_of
 
 

@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.twin.planner import open_twin
+from indexpilot_cli.planner.twin.planner import open_twin
 from tests.server.twinning import snapshot_of
 
 CUSTOMERS, EVENTS = QualifiedName("sales", "customers"), QualifiedName("sales", "events")
@@ -192,7 +192,7 @@ def test_questions_are_planned_once(twin):
 
 
 def test_workers_agree(twin_snapshot, twin_place, twin, monkeypatch):
-    monkeypatch.setattr("indexpilot_cli.twin.planner._PER_WORKER", 2)
+    monkeypatch.setattr("indexpilot_cli.planner.twin.planner._PER_WORKER", 2)
     indexes = [
         index(EVENTS, "kind"),
         index(EVENTS, "level", "at"),

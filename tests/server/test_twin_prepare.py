@@ -6,8 +6,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.snapshot import capture
-from indexpilot_cli.twin.planner import open_twin
 
 
 def test_prepared_indexes_plan_like_those_made_on_demand(database, connection, twin_cache, monkeypatch):
@@ -24,7 +24,7 @@ def test_prepared_indexes_plan_like_those_made_on_demand(database, connection, t
     ]
     with open_session(database) as session:
         snapshot = capture(session, read_catalog(session), conninfo=database)
-    monkeypatch.setattr("indexpilot_cli.twin.planner._PER_WORKER", 5)
+    monkeypatch.setattr("indexpilot_cli.planner.twin.planner._PER_WORKER", 5)
     with open_twin(snapshot, cache_dir=twin_cache, workers=2) as twin:
         twin.prepare([*definitions, wrong])
         prepared = twin.plan(questions)

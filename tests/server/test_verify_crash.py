@@ -7,7 +7,7 @@ import signal
 import psycopg
 import pytest
 
-from indexpilot_cli.twin.server import LocalServer, new_home
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, run_apply
 from tests.server.test_apply_kill import restart

@@ -7,8 +7,8 @@ from indexpilot_cli.core.workload import ObservedStatement, PlanMode, SourceKind
 from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.sql.parser import parse
-from indexpilot_cli.twin.server import LocalServer, new_home
 from indexpilot_cli.workload.fold.fold import fold
 from indexpilot_cli.workload.fold.plannable import scenarios
 from indexpilot_cli.workload.predicates.read import relation_uses

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from indexpilot_cli.twin.server import _not_started
+from indexpilot_cli.planner.twin.server import _not_started
 
 OUTPUT = """creating configuration files ... ok
 bootstrap ... 2026-11-20 15:24:42 UTC [1] FATAL:  could not write to file "base/4": No space left on device

@@ -4,9 +4,9 @@ import os
 from types import SimpleNamespace
 
 from indexpilot_cli.db.binaries import Binaries
-from indexpilot_cli.twin.cluster import sweep
-from indexpilot_cli.twin.fidelity import quantile, relative_error
-from indexpilot_cli.twin.place import disk_usage, reachable, runnable, take_entry
+from indexpilot_cli.planner.twin.cluster import sweep
+from indexpilot_cli.planner.twin.fidelity import quantile, relative_error
+from indexpilot_cli.planner.twin.place import disk_usage, reachable, runnable, take_entry
 
 
 def finished(place, key, size=0, age=0):
@@ -69,7 +69,7 @@ def test_installations_out_of_reach_are_copied_once(tmp_path, monkeypatch):
     (install / "lib").mkdir()
     found = Binaries(install / "bin", "18.4", "embedded")
     assert runnable(found, tmp_path) == found or os.geteuid() == 0
-    monkeypatch.setattr("indexpilot_cli.twin.place.server_user", lambda: nobody)
+    monkeypatch.setattr("indexpilot_cli.planner.twin.place.server_user", lambda: nobody)
     (tmp_path / "closed").chmod(0o700)
     assert not reachable(install / "bin")
     copied = runnable(found, tmp_path)

@@ -1,5 +1,5 @@
 from indexpilot_cli.db.binaries import Binaries
-from indexpilot_cli.twin import place
+from indexpilot_cli.planner.twin import place
 
 
 def test_a_copied_installation_brings_the_libraries_beside_its_package(tmp_path, monkeypatch):

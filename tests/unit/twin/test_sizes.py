@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.twin.sizes import KeyWidth, btree_height, btree_pages, fan_out, tuple_width
+from indexpilot_cli.planner.twin.sizes import KeyWidth, btree_height, btree_pages, fan_out, tuple_width
 
 WIDTHS = st.lists(
     st.builds(KeyWidth, st.integers(1, 200), st.sampled_from([1, 2, 4, 8]), st.booleans()), min_size=1, max_size=5

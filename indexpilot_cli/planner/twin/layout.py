@@ -10,8 +10,8 @@ from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.methods.pages import RelationFile
+from indexpilot_cli.planner.twin.sizes import KeyWidth, btree_height
 from indexpilot_cli.snapshot.values import RelationSize, Snapshot
-from indexpilot_cli.twin.sizes import KeyWidth, btree_height
 
 _REWRITTEN = frozenset({"btree", "gin", "brin"})  # for the others the length of the file is enough
 

@@ -6,9 +6,9 @@ from math import ceil
 
 from indexpilot_cli.core.catalog import BLOCK, Catalog, Table
 from indexpilot_cli.core.index import BRIN, BTREE, GIN, HASH, IndexDefinition
-from indexpilot_cli.twin.layout import index_widths
-from indexpilot_cli.twin.sizes import KeyWidth, btree_height, btree_pages, tuple_width
-from indexpilot_cli.twin.worker import IndexSize
+from indexpilot_cli.planner.twin.layout import index_widths
+from indexpilot_cli.planner.twin.sizes import KeyWidth, btree_height, btree_pages, tuple_width
+from indexpilot_cli.planner.twin.worker import IndexSize
 
 _ROOM = BLOCK - 24
 

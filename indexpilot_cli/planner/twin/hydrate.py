@@ -12,11 +12,11 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.pages import RelationFile
+from indexpilot_cli.planner.twin.extended import put_extended
+from indexpilot_cli.planner.twin.layout import Heap, read_layout
+from indexpilot_cli.planner.twin.schema import Builder, build
+from indexpilot_cli.planner.twin.statistics import put_sizes, put_statistics
 from indexpilot_cli.snapshot.values import NotModelled, Snapshot
-from indexpilot_cli.twin.extended import put_extended
-from indexpilot_cli.twin.layout import Heap, read_layout
-from indexpilot_cli.twin.schema import Builder, build
-from indexpilot_cli.twin.statistics import put_sizes, put_statistics
 
 TEMPLATE = "twin"
 PLANNER = "indexpilot_planner"  # the role that plans: owner of everything, no superuser

@@ -14,9 +14,9 @@ from indexpilot_cli.settings.requests import PlannerRequest
 from indexpilot_cli.snapshot.source import Source
 
 if TYPE_CHECKING:
-    from indexpilot_cli.postgres.hypopg import HypoPGEstimator
+    from indexpilot_cli.planner.hypopg.estimator import HypoPGEstimator
+    from indexpilot_cli.planner.twin.planner import TwinEstimator
     from indexpilot_cli.snapshot.snapshot import Snapshot
-    from indexpilot_cli.twin.planner import TwinEstimator
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def open_estimator(source: Source, request: PlannerRequest, progress: Progress) 
 
 def open_planner_twin(source: Source, request: PlannerRequest, progress: Progress) -> TwinEstimator:
     """A twin of the source's database, hydrated or reopened from the cache."""
-    from indexpilot_cli.twin.planner import open_twin
+    from indexpilot_cli.planner.twin.planner import open_twin
 
     snapshot = source.snapshot or take_snapshot(source, progress)
     progress.stage("opening the planner twin")
@@ -62,7 +62,7 @@ def take_snapshot(source: Source, progress: Progress) -> Snapshot:
 
 def open_hypopg(source: Source, request: PlannerRequest) -> HypoPGEstimator:
     """HypoPG on the connected server. Raises PrerequisiteError when the extension is not installed."""
-    from indexpilot_cli.postgres.hypopg import open_hypopg as opened
+    from indexpilot_cli.planner.hypopg.estimator import open_hypopg as opened
 
     capabilities = source.capabilities
     if capabilities is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from indexpilot_cli.db.binaries import Binaries
-from indexpilot_cli.twin.server import give_to_server, server_user
+from indexpilot_cli.planner.twin.server import give_to_server, server_user
 
 _AS_ROOT = Path("/var/cache/indexpilot/twins")
 _SLOTS = 8  # processes that may use the same snapshot at the same time

@@ -8,8 +8,7 @@ from typing import Any
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.snapshot.values import ExtendedStatistics, NotModelled, RelationStatistics
-from indexpilot_cli.twin.mcv import (
+from indexpilot_cli.planner.twin.mcv import (
     MOST_ITEMS,
     Dimension,
     dependencies_bytes,
@@ -17,7 +16,8 @@ from indexpilot_cli.twin.mcv import (
     mcv_bytes,
     numeric_bytes,
 )
-from indexpilot_cli.twin.statistics import put_statistics
+from indexpilot_cli.planner.twin.statistics import put_statistics
+from indexpilot_cli.snapshot.values import ExtendedStatistics, NotModelled, RelationStatistics
 
 _KINDS = ("pg_ndistinct", "pg_dependencies", "pg_mcv_list")
 _TEXTS = frozenset({"text", "varchar", "bpchar", "citext"})

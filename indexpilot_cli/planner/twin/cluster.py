@@ -12,11 +12,11 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.db.binaries import Binaries, nearest
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.planner.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
+from indexpilot_cli.planner.twin.place import Entry, disk_usage, free_entries, reachable_directory, runnable, take_entry
+from indexpilot_cli.planner.twin.server import LocalServer
+from indexpilot_cli.planner.twin.storage import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import Snapshot
-from indexpilot_cli.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
-from indexpilot_cli.twin.place import Entry, disk_usage, free_entries, reachable_directory, runnable, take_entry
-from indexpilot_cli.twin.server import LocalServer
-from indexpilot_cli.twin.storage import LocalStorage, Storage
 
 TWIN_VERSION = 1  # part of the cache key: raise it when hydration gives another result
 CACHE_LIMIT = 2 * 1024**3  # bytes really on disk

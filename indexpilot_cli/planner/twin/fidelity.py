@@ -13,7 +13,7 @@ from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.shapes import failed
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.twin.planner import TwinEstimator
+from indexpilot_cli.planner.twin.planner import TwinEstimator
 
 NEGLIGIBLE = 0.001  # of the cost: a plan of equal shape with less is not listed
 

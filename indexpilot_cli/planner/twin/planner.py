@@ -21,14 +21,14 @@ from indexpilot_cli.core.progress import Progress, Silent
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.planner.twin.cluster import Cluster, open_cluster
+from indexpilot_cli.planner.twin.expressions import expression_statistics
+from indexpilot_cli.planner.twin.guess import guess_size
+from indexpilot_cli.planner.twin.layout import index_widths
+from indexpilot_cli.planner.twin.scratch import ScratchHost, open_scratch
+from indexpilot_cli.planner.twin.sizes import btree_height
+from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker
 from indexpilot_cli.snapshot.values import NotModelled, Snapshot
-from indexpilot_cli.twin.cluster import Cluster, open_cluster
-from indexpilot_cli.twin.expressions import expression_statistics
-from indexpilot_cli.twin.guess import guess_size
-from indexpilot_cli.twin.layout import index_widths
-from indexpilot_cli.twin.scratch import ScratchHost, open_scratch
-from indexpilot_cli.twin.sizes import btree_height
-from indexpilot_cli.twin.worker import IndexSize, Reach, Worker
 
 _PER_WORKER = 200  # questions that make another worker worth its start
 _MOST_WORKERS = 16

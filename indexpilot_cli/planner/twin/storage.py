@@ -9,7 +9,7 @@ from typing import Protocol
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.methods.pages import SEGMENT, RelationFile, equal_image, first_pages, write_file
-from indexpilot_cli.twin.server import give_to_server
+from indexpilot_cli.planner.twin.server import give_to_server
 
 _READ_WRITE = 0x60000  # INV_READ | INV_WRITE
 

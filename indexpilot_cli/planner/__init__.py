@@ -1,0 +1,1 @@
+"""What-if: the planner twin, HypoPG, and the choice between them."""

@@ -1,0 +1,1 @@
+"""What-if on the database itself with the HypoPG extension."""
