@@ -13,9 +13,9 @@ from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.steps import Task
+from indexpilot_cli.guards import run as guards
 from indexpilot_cli.postgres import build
 from indexpilot_cli.settings.requests import ApplyRequest
-from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_build import perform
 from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_outcome import log_no

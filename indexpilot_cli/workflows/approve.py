@@ -11,9 +11,9 @@ from indexpilot_cli.core.results import ApproveResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.guards.approval import plan_digest
 from indexpilot_cli.log import approvals, migrations, plans
 from indexpilot_cli.log.bookkeeping import bookkeeping, writer
-from indexpilot_cli.safety.approval import plan_digest
 from indexpilot_cli.settings.requests import ApproveRequest
 from indexpilot_cli.workflows import planfile
 

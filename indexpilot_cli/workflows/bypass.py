@@ -11,13 +11,13 @@ from indexpilot_cli.core.results import BypassLevel, BypassResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.guards.bypass import RUNTIME, SYSTEM, levels, stopping
+from indexpilot_cli.guards.bypass_state import note_emergency, read_switches
+from indexpilot_cli.guards.read import server_facts
 from indexpilot_cli.log import migrations, switches
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping, writer
-from indexpilot_cli.postgres.guard_facts import server_facts
-from indexpilot_cli.safety.bypass import RUNTIME, SYSTEM, levels, stopping
 from indexpilot_cli.settings.requests import BypassRequest
 from indexpilot_cli.snapshot.source import open_reader
-from indexpilot_cli.workflows.bypass_state import note_emergency, read_switches
 
 STATUS, ENABLE, DISABLE = "status", "enable", "disable"
 _KINDS = {

@@ -12,9 +12,9 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.postgres import guard_facts
+from indexpilot_cli.guards import read as guard_facts
+from indexpilot_cli.guards import run as guards
 from indexpilot_cli.settings.requests import ApplyRequest, RollbackRequest
-from indexpilot_cli.workflows import guards
 from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_run
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
 from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
@@ -131,7 +131,7 @@ def _one(desk: Desk, step: Step, *, force: bool) -> MutationReport:
 
 def _verdicts(desk: Desk, request: RollbackRequest) -> tuple[Verdict, ...]:
     """A rollback waits for no window, but for a server that may be written to and for whoever switched us off."""
-    from indexpilot_cli.safety import server
+    from indexpilot_cli.guards import server
 
     facts = guard_facts.server_facts(desk.log)
     asked = ApplyRequest(connection=request.connection, bypass=request.bypass)

@@ -16,7 +16,8 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execution import events
 from indexpilot_cli.execution.decide import is_usable, tagged, worth_retrying
-from indexpilot_cli.postgres import build, guard_facts
+from indexpilot_cli.guards import read as guard_facts
+from indexpilot_cli.postgres import build
 from indexpilot_cli.workflows.apply_desk import Desk, take_lock
 from indexpilot_cli.workflows.apply_report import report_of_event, report_of_undo
 from indexpilot_cli.workflows.apply_watch import Ended, Watch, watched

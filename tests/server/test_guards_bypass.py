@@ -14,11 +14,12 @@ from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
+from indexpilot_cli.guards import run as guards
 from indexpilot_cli.log import mutations, plans
 from indexpilot_cli.settings.load import load
 from indexpilot_cli.settings.requests import ApproveRequest, BypassRequest, Connection, Record
 from indexpilot_cli.settings.sections import BypassSettings, EmergencyBypass, SystemBypass
-from indexpilot_cli.workflows import approve, bypass, guards, planfile
+from indexpilot_cli.workflows import approve, bypass, planfile
 from tests.server.guarding import operation, other, request, said
 
 ANN = Record(actor="ann", version="1", command="bypass")

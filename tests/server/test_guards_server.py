@@ -13,9 +13,10 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.guards import host, rate
+from indexpilot_cli.guards import run as guards
+from indexpilot_cli.guards.read import builds, server_facts, transactions
 from indexpilot_cli.log import mutations
-from indexpilot_cli.postgres.guard_facts import builds, server_facts, transactions
-from indexpilot_cli.safety import host, rate
 from indexpilot_cli.settings.requests import Connection
 from indexpilot_cli.settings.sections import (
     CpuThrottleSettings,
@@ -24,7 +25,6 @@ from indexpilot_cli.settings.sections import (
     SafeguardSettings,
     WritePerformanceSettings,
 )
-from indexpilot_cli.workflows import guards
 from tests.server.guarding import CALM, busy, operation, other, request, said
 from tests.server.test_postgres_pooler import pooled  # noqa: F401
 from tests.waiting import eventually

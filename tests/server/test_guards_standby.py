@@ -9,10 +9,10 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.guards import read as guard_facts
+from indexpilot_cli.guards import server, tables
+from indexpilot_cli.guards.limits import Limits
 from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user
-from indexpilot_cli.postgres import guard_facts
-from indexpilot_cli.safety import server, tables
-from indexpilot_cli.safety.limits import Limits
 from tests.servers import SETTINGS, binaries
 from tests.waiting import eventually
 

@@ -7,7 +7,7 @@ from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
-from indexpilot_cli.safety.approval import approved, plan_digest, plan_fresh
+from indexpilot_cli.guards.approval import approved, plan_digest, plan_fresh
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

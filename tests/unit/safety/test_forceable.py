@@ -10,9 +10,10 @@ import pytest
 import indexpilot_cli
 from indexpilot_cli.core.facts import LockFacts, StandbyFacts, TransactionFacts, VacuumFacts
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.safety import approval, bypass, load, rate, server, space, tables, when, writes
-from indexpilot_cli.safety.window_text import parse_window
-from indexpilot_cli.safety.writes import TableLoad
+from indexpilot_cli.guards import approval, bypass, load, rate, server, space, tables, when, writes
+from indexpilot_cli.guards import run as guards
+from indexpilot_cli.guards.window_text import parse_window
+from indexpilot_cli.guards.writes import TableLoad
 from indexpilot_cli.settings.sections import (
     BypassSettings,
     CpuThrottleSettings,
@@ -21,7 +22,6 @@ from indexpilot_cli.settings.sections import (
     SystemBypass,
     WritePerformanceSettings,
 )
-from indexpilot_cli.workflows import guards
 from tests.unit.safety.test_approval import PLAN
 from tests.unit.safety.test_guards import GIB, HERE, NAMES, NOW, ORDERS, SERVER, TABLE, target
 

@@ -17,8 +17,8 @@ from indexpilot_cli.core.facts import (
     VacuumFacts,
 )
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.safety import host, load, server, space, tables, writes
-from indexpilot_cli.safety.writes import TableLoad
+from indexpilot_cli.guards import host, load, server, space, tables, writes
+from indexpilot_cli.guards.writes import TableLoad
 from indexpilot_cli.settings.sections import CpuThrottleSettings, LockManagerSettings, WritePerformanceSettings
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

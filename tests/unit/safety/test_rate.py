@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.facts import Build
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.safety.rate import DAY, HOUR, Bucket, judge
+from indexpilot_cli.guards.rate import DAY, HOUR, Bucket, judge
 from indexpilot_cli.settings.sections import RateLimiterSettings
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

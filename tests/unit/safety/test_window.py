@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.safety.when import duration, judge
-from indexpilot_cli.safety.window import Window
-from indexpilot_cli.safety.window_text import parse_window
+from indexpilot_cli.guards.when import duration, judge
+from indexpilot_cli.guards.window import Window
+from indexpilot_cli.guards.window_text import parse_window
 
 BERLIN = "Europe/Berlin"
 YORK = "America/New_York"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.safety.window import Window, zone_of
+from indexpilot_cli.guards.window import Window, zone_of
 
 MARGIN = 2.0  # a build starts only if its estimated duration this many times fits
 _MERGE_BYTES = 20e6  # bytes of index per second

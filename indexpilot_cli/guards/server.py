@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from indexpilot_cli.core import units
 from indexpilot_cli.core.facts import ServerFacts, StandbyFacts, TableFacts
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.safety.limits import DEFAULT, Limits
+from indexpilot_cli.guards.limits import DEFAULT, Limits
 
 
 def direct_connection(server: ServerFacts) -> Verdict:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from indexpilot_cli.core.facts import Build, HostFacts, ServerFacts
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.safety.limits import DEFAULT, Limits
+from indexpilot_cli.guards.limits import DEFAULT, Limits
 from indexpilot_cli.settings.sections import CpuThrottleSettings
 
 _KEY = "production_safeguards.cpu_throttle"

@@ -14,15 +14,14 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.guards import approval, bypass, load, rate, server, space, tables, when, write_loads, writes
+from indexpilot_cli.guards import read as guard_facts
+from indexpilot_cli.guards.bypass_state import current_levels, note_emergency
+from indexpilot_cli.guards.host import measure
+from indexpilot_cli.guards.window import Window
+from indexpilot_cli.guards.window_text import from_settings, parse_window
 from indexpilot_cli.log import approvals
-from indexpilot_cli.postgres import guard_facts
-from indexpilot_cli.safety import approval, bypass, load, rate, server, space, tables, when, writes
-from indexpilot_cli.safety.host import measure
-from indexpilot_cli.safety.window import Window
-from indexpilot_cli.safety.window_text import from_settings, parse_window
 from indexpilot_cli.settings.requests import ApplyRequest
-from indexpilot_cli.workflows import write_loads
-from indexpilot_cli.workflows.bypass_state import current_levels, note_emergency
 
 _WINDOW_KEY = "production_safeguards.maintenance_window"
 

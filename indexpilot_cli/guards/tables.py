@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from indexpilot_cli.core.facts import LockFacts, ServerFacts, TableFacts, Target, TransactionFacts, VacuumFacts
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.safety.limits import DEFAULT, Limits
+from indexpilot_cli.guards.limits import DEFAULT, Limits
 from indexpilot_cli.settings.sections import LockManagerSettings
 
 _KINDS = frozenset("rmp")

@@ -9,8 +9,8 @@ from indexpilot_cli.core.facts import Switch
 from indexpilot_cli.core.results import BypassLevel
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.guards import bypass
 from indexpilot_cli.log import migrations, switches
-from indexpilot_cli.safety import bypass
 from indexpilot_cli.settings.requests import Connection
 from indexpilot_cli.settings.sections import BypassSettings
 

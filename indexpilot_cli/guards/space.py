@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from indexpilot_cli.core.facts import HostFacts, Target
 from indexpilot_cli.core.units import size
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.safety.limits import DEFAULT, Limits
+from indexpilot_cli.guards.limits import DEFAULT, Limits
 
 
 def disk(host: HostFacts, targets: Sequence[Target], limits: Limits = DEFAULT) -> Verdict:

@@ -1,0 +1,1 @@
+"""May we act now? Facts and settings in, a verdict with reason and origin out."""
