@@ -13,6 +13,7 @@ from indexpilot_cli.core.progress import Progress, Silent
 from indexpilot_cli.core.results import DemoLatency
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.execute.signals import go_on
 from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.settings.requests import ApplyRequest, Connection, Record
@@ -20,7 +21,6 @@ from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSet
 from indexpilot_cli.simulate import server
 from indexpilot_cli.simulate.traffic import Call
 from indexpilot_cli.workflows import apply
-from indexpilot_cli.workflows.apply_signals import go_on
 
 _COPY = "proof"
 _FACTOR = 1.3  # slower by less is noise

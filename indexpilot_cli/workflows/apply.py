@@ -12,18 +12,18 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
+from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_run
+from indexpilot_cli.execute.reconcile import reconcile
+from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.log import migrations
 from indexpilot_cli.log.bookkeeping import is_writable
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_run
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
 from indexpilot_cli.workflows.apply_plan import Todo, plan_work
 from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
-from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.apply_task import Run, build_all
-from indexpilot_cli.workflows.reconcile import reconcile
 from indexpilot_cli.workflows.verify import STATISTICS, look_again
 
 if TYPE_CHECKING:

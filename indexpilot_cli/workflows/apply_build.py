@@ -13,15 +13,14 @@ from indexpilot_cli.core.operation import Operation, OperationKind, OperationSta
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
-from indexpilot_cli.execution import events
-from indexpilot_cli.execution.decide import after_build, tag, worth_retrying
+from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.clean import clean
+from indexpilot_cli.execute.decide import after_build, tag, worth_retrying
+from indexpilot_cli.execute.desk import Desk, take_lock
+from indexpilot_cli.execute.report import report
+from indexpilot_cli.execute.watch import STOPPED, Ended, Watch, watched
 from indexpilot_cli.log import intents
-from indexpilot_cli.postgres import build
-from indexpilot_cli.workflows.apply_clean import clean
-from indexpilot_cli.workflows.apply_desk import Desk, take_lock
 from indexpilot_cli.workflows.apply_preflight import Built, already, is_same
-from indexpilot_cli.workflows.apply_report import report
-from indexpilot_cli.workflows.apply_watch import STOPPED, Ended, Watch, watched
 
 _SHORT_TRIES = 3
 

@@ -13,10 +13,10 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
+from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.signals import SHELL
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import FAILED
-from indexpilot_cli.workflows.apply_desk import Desk
-from indexpilot_cli.workflows.apply_signals import SHELL
 
 _FAILURES = frozenset({"failed", "leftover", "conflict"})
 

@@ -12,12 +12,12 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.execute.build import columns_fingerprint
+from indexpilot_cli.execute.report import report
 from indexpilot_cli.execution.steps import Task, task_of
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.postgres.build import columns_fingerprint
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import Source
-from indexpilot_cli.workflows.apply_report import report
 from indexpilot_cli.workflows.apply_targets import choose
 from indexpilot_cli.workflows.taken_back import reasons_against
 

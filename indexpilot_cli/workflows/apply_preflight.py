@@ -8,10 +8,10 @@ from indexpilot_cli.core.intent import Event, IndexFacts
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.execution.decide import is_usable
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.decide import is_usable
+from indexpilot_cli.execute.report import report
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.postgres import build
-from indexpilot_cli.workflows.apply_report import report
 
 
 @dataclass(frozen=True, slots=True)

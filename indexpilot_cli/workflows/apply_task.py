@@ -11,18 +11,17 @@ from indexpilot_cli.core.operation import ApplyResult, MutationReport, Operation
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.execution import events
+from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.report import report
+from indexpilot_cli.execute.watch import Watch, watched
 from indexpilot_cli.execution.steps import Task
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.postgres import build
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows.apply_build import perform
-from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_outcome import log_no
 from indexpilot_cli.workflows.apply_plan import Todo
 from indexpilot_cli.workflows.apply_preflight import Built
-from indexpilot_cli.workflows.apply_report import report
-from indexpilot_cli.workflows.apply_watch import Watch, watched
 from indexpilot_cli.workflows.apply_whole import GOOD, build_whole
 from indexpilot_cli.workflows.verify import open_verifier
 

@@ -9,11 +9,11 @@ from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.results import Check
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.execution.decide import Verdict
+from indexpilot_cli.execute.decide import Verdict
+from indexpilot_cli.execute.desk import open_desk
+from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
+from indexpilot_cli.execute.signals import listening
 from indexpilot_cli.settings.requests import DoctorRequest
-from indexpilot_cli.workflows.apply_desk import open_desk
-from indexpilot_cli.workflows.apply_signals import listening
-from indexpilot_cli.workflows.reconcile import Pending, pending, reconcile
 
 _SETTLED = {"done": "ok", "failed": "ok", "leftover": "error", "conflict": "warning", "skipped": "warning"}
 _WORDS = {"done": "recorded as done", "failed": "recorded as failed, nothing is left", "leftover": "still there"}

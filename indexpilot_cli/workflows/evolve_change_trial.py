@@ -6,10 +6,10 @@ from contextlib import closing
 
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.change_types import Classify, by_rules
+from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.model.relation import TypeChange
 from indexpilot_cli.model.schema_change import Classified, Work
 from indexpilot_cli.postgres.shadow_probe import Wanted, try_change
-from indexpilot_cli.workflows.apply_desk import Desk
 
 
 def by_trial(desk: Desk) -> Classify:

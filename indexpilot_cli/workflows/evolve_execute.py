@@ -19,6 +19,9 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import undo
 from indexpilot_cli.evolve.change_types import Classify
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_lock
+from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.bypass_state import note_emergency
@@ -26,14 +29,12 @@ from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
-from indexpilot_cli.postgres import build, dependents, relation_facts
+from indexpilot_cli.postgres import dependents, relation_facts
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_reader
 from indexpilot_cli.workflows import evolve_change, evolve_execute_rows
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
 from indexpilot_cli.workflows import evolve_execute_online as online
-from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_lock
-from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.evolve_change_facts import error_of
 from indexpilot_cli.workflows.evolve_change_trial import by_trial
 from indexpilot_cli.workflows.evolve_execute_rows import Story

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import (
     ChangeKind,
@@ -19,7 +20,6 @@ from indexpilot_cli.model.schema_change import (
 )
 from indexpilot_cli.model.shadow import Pace, ShadowPlan, ShadowReport, ShadowRequest
 from indexpilot_cli.workflows import evolve_shadow, evolve_shadow_log
-from indexpilot_cli.workflows.apply_desk import Desk
 
 HOW = "shadow"
 _STEPS = (

@@ -15,10 +15,10 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
+from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.log import mutations
 from indexpilot_cli.model.relation import RelationFacts
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Undo
-from indexpilot_cli.workflows.apply_desk import Desk
 
 PLANNED = "PLANNED"
 STEP = "STEP"

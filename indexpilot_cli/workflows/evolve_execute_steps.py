@@ -12,9 +12,9 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import StatementError, sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.execute import build, ddl_run
+from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.model.schema_change import Step, StepReport
-from indexpilot_cli.postgres import build, ddl_run
-from indexpilot_cli.workflows.apply_desk import Desk
 
 T = TypeVar("T")
 

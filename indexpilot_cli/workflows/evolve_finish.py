@@ -7,11 +7,11 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.model.requests_evolve import ChangeRequest
 from indexpilot_cli.model.schema_change import ChangeResult
 from indexpilot_cli.workflows import evolve_execute_online as online
-from indexpilot_cli.workflows.apply_desk import Limits, open_desk
-from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.evolve_execute import COMMAND, Confirm, named, permit, verdicts
 from indexpilot_cli.workflows.evolve_impact import clear_impact_cache
 

@@ -17,6 +17,9 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve.change_types import by_rules
 from indexpilot_cli.evolve.undo_column import quietly
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_lock
+from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.log import mutations
@@ -24,14 +27,12 @@ from indexpilot_cli.model.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.model.requests_evolve import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.model.schema_change import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
 from indexpilot_cli.model.shadow import ShadowPlan
-from indexpilot_cli.postgres import build, relation_facts
+from indexpilot_cli.postgres import relation_facts
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.workflows import evolve_execute_follow as metadata
 from indexpilot_cli.workflows import evolve_execute_online as online
 from indexpilot_cli.workflows import evolve_execute_rows as rows
 from indexpilot_cli.workflows import evolve_shadow_log
-from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_lock
-from indexpilot_cli.workflows.apply_signals import Stop, listening
 from indexpilot_cli.workflows.evolve_change import type_change
 from indexpilot_cli.workflows.evolve_change_facts import Findings, read_expression
 from indexpilot_cli.workflows.evolve_execute_rows import Story

@@ -19,11 +19,12 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import shadow, shadow_steps
+from indexpilot_cli.execute import backfill
+from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.log.room import question
 from indexpilot_cli.model.shadow import Pace, ShadowPlan, ShadowReport, ShadowRequest, Side, Stage
-from indexpilot_cli.postgres import backfill, shadow_facts
+from indexpilot_cli.postgres import shadow_facts
 from indexpilot_cli.workflows import evolve_shadow_log as log
-from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.evolve_shadow_back import back_in_use, drop_old, take_away
 from indexpilot_cli.workflows.evolve_shadow_locks import Interrupted, Run, brief, own_table, through
 from indexpilot_cli.workflows.evolve_shadow_plan import make_plan

@@ -6,8 +6,8 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve import shadow, shadow_inbound, shadow_steps
 from indexpilot_cli.evolve.shadow import column_name
+from indexpilot_cli.execute import backfill
 from indexpilot_cli.model.shadow import Side, Stage
-from indexpilot_cli.postgres import backfill
 from indexpilot_cli.workflows import evolve_shadow_log as log
 from indexpilot_cli.workflows.evolve_shadow_fill_pages import left
 from indexpilot_cli.workflows.evolve_shadow_locks import Run, brief

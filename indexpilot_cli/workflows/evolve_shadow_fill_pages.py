@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core import units
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.postgres import backfill, shadow_facts
-from indexpilot_cli.postgres.backfill import Batch, Work
+from indexpilot_cli.execute import backfill
+from indexpilot_cli.execute.backfill import Batch, Work
+from indexpilot_cli.postgres import shadow_facts
 from indexpilot_cli.workflows.evolve_shadow_locks import Run
 
 _FIRST = 64  # pages

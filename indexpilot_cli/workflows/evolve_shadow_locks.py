@@ -12,10 +12,11 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.watch import STOPPED, Watch, watched
 from indexpilot_cli.model.shadow import Pace, ShadowPlan
-from indexpilot_cli.postgres import build, shadow_facts
-from indexpilot_cli.workflows.apply_desk import Desk
-from indexpilot_cli.workflows.apply_watch import STOPPED, Watch, watched
+from indexpilot_cli.postgres import shadow_facts
 
 _BUSY = frozenset({"55P03", "40P01"})
 _ORPHAN = 30.0  # seconds a server gets to notice that an earlier run of ours died

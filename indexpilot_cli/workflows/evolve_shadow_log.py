@@ -15,11 +15,11 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, UnreachableError
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.room import question
 from indexpilot_cli.model.shadow import ShadowPlan, Side
-from indexpilot_cli.postgres import build
-from indexpilot_cli.workflows.apply_desk import Desk
 
 KIND = "shadow_type_change"
 _CLOSED = frozenset({OperationState.FAILED_CLEAN, OperationState.KEPT, OperationState.REVERTED})

@@ -9,6 +9,7 @@ from indexpilot_cli.core import units
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve import shadow_identity
+from indexpilot_cli.execute import build
 from indexpilot_cli.model.shadow import (
     PLACE,
     Both,
@@ -21,7 +22,7 @@ from indexpilot_cli.model.shadow import (
     ShadowRequest,
     ShadowStatistics,
 )
-from indexpilot_cli.postgres import build, shadow_facts
+from indexpilot_cli.postgres import shadow_facts
 from indexpilot_cli.postgres.shadow_probe import Tried, Wanted, try_change
 
 if TYPE_CHECKING:

@@ -9,14 +9,15 @@ from indexpilot_cli.db.session import Row
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.evolve import shadow, shadow_inbound, shadow_steps
 from indexpilot_cli.evolve.shadow import aside, column_name
+from indexpilot_cli.execute import backfill, build
+from indexpilot_cli.execute.backfill import Work
+from indexpilot_cli.execute.clean import clean
+from indexpilot_cli.execute.watch import STOPPED, Watch, watched
 from indexpilot_cli.model.shadow import ShadowIndex, ShadowPlan, Side, Stage
-from indexpilot_cli.postgres import backfill, build, shadow_facts
-from indexpilot_cli.postgres.backfill import Work
+from indexpilot_cli.postgres import shadow_facts
 from indexpilot_cli.postgres.shadow_facts import Where
 from indexpilot_cli.postgres.shadow_probe import index_body
 from indexpilot_cli.workflows import evolve_shadow_log as log
-from indexpilot_cli.workflows.apply_clean import clean
-from indexpilot_cli.workflows.apply_watch import STOPPED, Watch, watched
 from indexpilot_cli.workflows.evolve_shadow_fill_pages import fill_all, left
 from indexpilot_cli.workflows.evolve_shadow_locks import Interrupted, Run, brief, patient
 

@@ -12,14 +12,14 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
+from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_run
+from indexpilot_cli.execute.reconcile import parts_of, reconcile
+from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.settings.requests import ApplyRequest, RollbackRequest
-from indexpilot_cli.workflows.apply_desk import Desk, Limits, open_desk, take_run
 from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
 from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
-from indexpilot_cli.workflows.apply_signals import Stop, listening
-from indexpilot_cli.workflows.reconcile import parts_of, reconcile
 from indexpilot_cli.workflows.rollback_choose import Step, choose
 from indexpilot_cli.workflows.rollback_drop import standby_warning, take_back
 from indexpilot_cli.workflows.rollback_restore import bring_back

@@ -10,14 +10,14 @@ from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.execution.decide import OPEN, STANDING
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.decide import OPEN, STANDING
+from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.report import report_of_undo
 from indexpilot_cli.execution.effects import loss_of
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.intents import Which
-from indexpilot_cli.postgres import build
 from indexpilot_cli.settings.requests import RollbackRequest
-from indexpilot_cli.workflows.apply_desk import Desk
-from indexpilot_cli.workflows.apply_report import report_of_undo
 
 _MUTATION = re.compile(r"[Mm]-(\d{1,18})")
 _PLAN = re.compile(r"[Pp]-[0-9A-Za-z]+")

@@ -14,14 +14,13 @@ from indexpilot_cli.core.operation import MutationReport, OperationKind, Operati
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
-from indexpilot_cli.execution import events
-from indexpilot_cli.execution.decide import is_usable, tagged, worth_retrying
+from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.decide import is_usable, tagged, worth_retrying
+from indexpilot_cli.execute.desk import Desk, take_lock
+from indexpilot_cli.execute.reconcile import mark_reverted
+from indexpilot_cli.execute.report import report_of_event, report_of_undo
+from indexpilot_cli.execute.watch import Ended, Watch, watched
 from indexpilot_cli.guards import read as guard_facts
-from indexpilot_cli.postgres import build
-from indexpilot_cli.workflows.apply_desk import Desk, take_lock
-from indexpilot_cli.workflows.apply_report import report_of_event, report_of_undo
-from indexpilot_cli.workflows.apply_watch import Ended, Watch, watched
-from indexpilot_cli.workflows.reconcile import mark_reverted
 
 
 def take_back(desk: Desk, event: Event, *, force: bool = False, reason: str = "") -> MutationReport:

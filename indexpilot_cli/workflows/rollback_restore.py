@@ -16,18 +16,17 @@ from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.execution import events
+from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.reconcile import mark_brought_back
+from indexpilot_cli.execute.report import rebuilding
 from indexpilot_cli.execution.steps import Task, task_of
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.postgres import build
 from indexpilot_cli.workflows.apply_build import Manner, perform
-from indexpilot_cli.workflows.apply_desk import Desk
 from indexpilot_cli.workflows.apply_plan import fingerprints
 from indexpilot_cli.workflows.apply_preflight import Built
-from indexpilot_cli.workflows.apply_report import rebuilding
 from indexpilot_cli.workflows.apply_whole import GOOD, build_whole
-from indexpilot_cli.workflows.reconcile import mark_brought_back
 
 Facts = Mapping[str, object]
 

@@ -11,7 +11,7 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.execution import events
+from indexpilot_cli.execute import events
 from indexpilot_cli.snapshot.source import Source
 
 REMEMBERED = timedelta(days=30)  # data and statements change; then it is worth another trial

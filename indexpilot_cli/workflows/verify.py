@@ -19,14 +19,14 @@ from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationState
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.execution import events
+from indexpilot_cli.execute import events
+from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.report import report_of_event
 from indexpilot_cli.execution.verify_verdict import Verification, Word
 from indexpilot_cli.log import intents
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_source
 from indexpilot_cli.workflows import verify_statistics as statistics
-from indexpilot_cli.workflows.apply_desk import Desk
-from indexpilot_cli.workflows.apply_report import report_of_event
 from indexpilot_cli.workflows.rollback_drop import take_back
 from indexpilot_cli.workflows.verify_replay import Trial, open_trial
 from indexpilot_cli.workflows.verify_workload import templates_of, with_classes

@@ -14,16 +14,16 @@ from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.execute.build import columns_fingerprint
+from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.execution.steps import task_of
 from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.postgres.build import columns_fingerprint
 from indexpilot_cli.settings.requests import ApplyRequest, Connection, Record, RollbackRequest
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.workflows import apply, rollback
 from indexpilot_cli.workflows.apply_build import perform
-from indexpilot_cli.workflows.apply_desk import Limits, open_desk
-from indexpilot_cli.workflows.apply_signals import Stop
 
 ORDERS = QualifiedName("public", "orders")
 CALM = SafeguardSettings(

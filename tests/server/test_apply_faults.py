@@ -8,11 +8,10 @@ import pytest
 
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.postgres import build
+from indexpilot_cli.execute import build, reconcile
+from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.settings.requests import Connection, Record
-from indexpilot_cli.workflows import reconcile
-from indexpilot_cli.workflows.apply_desk import Limits, open_desk
-from indexpilot_cli.workflows.apply_signals import Stop
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.waiting import eventually
 

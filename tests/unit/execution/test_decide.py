@@ -10,8 +10,8 @@ from indexpilot_cli.core.intent import Event, IndexFacts
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
-from indexpilot_cli.execution import decide
-from indexpilot_cli.execution.decide import Verdict
+from indexpilot_cli.execute import decide
+from indexpilot_cli.execute.decide import Verdict
 
 TABLE = QualifiedName("public", "orders")
 INDEX = QualifiedName("public", "orders_a_ip_idx")

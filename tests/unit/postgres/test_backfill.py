@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.postgres.backfill import next_size, ranges
+from indexpilot_cli.execute.backfill import next_size, ranges
 
 
 @given(st.integers(0, 500), st.integers(0, 500), st.integers(1, 200))

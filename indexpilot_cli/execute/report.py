@@ -9,7 +9,7 @@ from typing import Any
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind
-from indexpilot_cli.execution import events
+from indexpilot_cli.execute import events
 
 _CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
 

@@ -12,14 +12,13 @@ from indexpilot_cli.core.operation import MutationReport, OperationKind, Operati
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
-from indexpilot_cli.execution import events
-from indexpilot_cli.execution.decide import OPEN, STANDING, Verdict, open_operation, tag
+from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.clean import clean
+from indexpilot_cli.execute.decide import OPEN, STANDING, Verdict, open_operation, tag
+from indexpilot_cli.execute.desk import Desk, take_lock
+from indexpilot_cli.execute.report import report_of_event
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.postgres import build
-from indexpilot_cli.workflows.apply_clean import clean
-from indexpilot_cli.workflows.apply_desk import Desk, take_lock
-from indexpilot_cli.workflows.apply_report import report_of_event
 
 _TEXT = {
     Verdict.LEAVE: "somebody still works on the table",

@@ -11,9 +11,9 @@ from indexpilot_cli.core.intent import Blocker, BuildProgress
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.postgres.build import Running
-from indexpilot_cli.postgres.progress import look
-from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.execute.build import Running
+from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.progress import look
 
 _TICK = 0.1  # seconds
 _AGAIN = 2.0  # seconds between two cancels

@@ -14,11 +14,11 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.errors import secrets_of
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
-from indexpilot_cli.execution.decide import pause
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.decide import pause
+from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import intents, migrations
-from indexpilot_cli.postgres import build
 from indexpilot_cli.settings.requests import Connection, Record
-from indexpilot_cli.workflows.apply_signals import Stop
 
 _LOG_STATEMENT_MS = 10_000
 _LOG_LOCK_MS = 2_000

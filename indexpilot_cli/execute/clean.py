@@ -8,9 +8,9 @@ from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.intent import IndexFacts
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.execution.decide import is_usable
-from indexpilot_cli.postgres import build
-from indexpilot_cli.workflows.apply_desk import Desk
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.decide import is_usable
+from indexpilot_cli.execute.desk import Desk
 
 _PATIENCE = 3  # tries, however many the user gave the build
 
