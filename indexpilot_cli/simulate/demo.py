@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from indexpilot_cli.advise import recommend
 from indexpilot_cli.core import units
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.places import state_directory
@@ -24,7 +25,6 @@ from indexpilot_cli.simulate.data import DEFAULT_ROWS, Sizes
 from indexpilot_cli.simulate.diary import Diary
 from indexpilot_cli.simulate.proof import Proof, prove
 from indexpilot_cli.simulate.state import DemoState, Slot
-from indexpilot_cli.workflows import recommend
 
 _REPLAY_SECONDS = 15.0
 _CHOICE_SECONDS = 20.0  # unless the caller says otherwise

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from indexpilot_cli.advise.taken_back import reasons_against
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
@@ -19,7 +20,6 @@ from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workflows.apply_targets import choose
-from indexpilot_cli.workflows.taken_back import reasons_against
 
 DID_NOT_PAY = "did_not_pay"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.advise import planfile
 from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
@@ -15,7 +16,6 @@ from indexpilot_cli.guards.approval import plan_digest
 from indexpilot_cli.log import approvals, migrations, plans
 from indexpilot_cli.log.bookkeeping import bookkeeping, writer
 from indexpilot_cli.settings.requests import ApproveRequest
-from indexpilot_cli.workflows import planfile
 
 
 def run(request: ApproveRequest, progress: Progress) -> Outcome[ApproveResult]:

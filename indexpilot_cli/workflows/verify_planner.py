@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation
@@ -14,7 +15,6 @@ from indexpilot_cli.execution.verify_verdict import Verification
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_source
-from indexpilot_cli.workflows.pipeline import prepared, types_from
 from indexpilot_cli.workflows.verify_workload import family, reads_on
 
 

@@ -13,8 +13,8 @@ import itertools
 import time
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advisor.candidates import CandidateOptions, propose
-from indexpilot_cli.advisor.selection import Limits, advise
+from indexpilot_cli.advise.candidates import CandidateOptions, propose
+from indexpilot_cli.advise.select import Limits, advise
 from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, IndexKey

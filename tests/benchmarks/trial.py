@@ -62,7 +62,7 @@ def workload_of(texts):
 
 def advise(connection, workload, budget):
     """The plan for that many bytes."""
-    from indexpilot_cli.workflows.recommend import run
+    from indexpilot_cli.advise.recommend import run
 
     plan = run(RecommendRequest(connection, workload=workload, budget_bytes=budget), Silent()).result
     megabytes = sum(r.size_bytes for r in plan.recommendations) / 2**20

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from indexpilot_cli.advisor.candidates import propose
+from indexpilot_cli.advise.candidates import propose
 from indexpilot_cli.core.ddl import create_index, index_name, summary
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, IndexKey

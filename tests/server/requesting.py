@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import psycopg
 import pytest
 
+from indexpilot_cli.advise import recommend
+from indexpilot_cli.advise.explain import explain
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.settings.requests import (
     AnalyzeRequest,
@@ -27,18 +29,7 @@ from indexpilot_cli.settings.requests import (
     WorkloadRequest,
 )
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
-from indexpilot_cli.workflows import (
-    analyze,
-    apply,
-    discover,
-    doctor,
-    explain,
-    init,
-    plan_show,
-    recommend,
-    rollback,
-    snapshot,
-)
+from indexpilot_cli.workflows import analyze, apply, discover, doctor, init, plan_show, rollback, snapshot
 from tests.servers import new_database
 
 RUNS = {

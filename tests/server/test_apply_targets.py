@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from indexpilot_cli.advise.plan_document import read_plan
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.core.outcome import Outcome
@@ -13,7 +14,6 @@ from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.render.envelope import as_json, as_yaml, envelope
 from indexpilot_cli.render.views.plan_json import plan_json
 from indexpilot_cli.settings.sections import MaintenanceWindowSettings, RateLimiterSettings, SafeguardSettings
-from indexpilot_cli.workflows.plan_document import read_plan
 from tests.server import applying
 from tests.server.applying import CALM, definition, keep_plan, look, outcomes, run_apply
 from tests.server.test_postgres_pooler import pooled  # noqa: F401 - a fixture

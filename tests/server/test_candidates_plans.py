@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from indexpilot_cli.advisor.candidates import propose
+from indexpilot_cli.advise.candidates import propose
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.db.catalog import read_catalog

@@ -5,6 +5,7 @@ import contextlib
 import psycopg
 import pytest
 
+from indexpilot_cli.advise import recommend
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.settings.requests import (
     Connection,
@@ -14,7 +15,7 @@ from indexpilot_cli.settings.requests import (
     Record,
     WorkloadRequest,
 )
-from indexpilot_cli.workflows import doctor, init, recommend
+from indexpilot_cli.workflows import doctor, init
 
 QUIET = Record(enabled=False)
 

@@ -69,11 +69,11 @@ def test_an_index_that_harms_is_taken_back(shop):
 
 
 def test_what_was_taken_back_is_not_recommended_again(shop):
+    from indexpilot_cli.advise.taken_back import without_taken_back
     from indexpilot_cli.core.candidate import Candidate, Proposal
     from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.settings.requests import Connection
     from indexpilot_cli.snapshot.source import open_source
-    from indexpilot_cli.workflows.taken_back import without_taken_back
 
     bad, good = definition("note"), definition("customer_id")
     verified(shop, keep_plan(shop, bad, good), HELPS)

@@ -47,10 +47,10 @@ def explain(
         raise UsageError("--analyze needs the server, not a snapshot")
     if analyze and not yes and not session.confirm("This runs the query on the server. Proceed?"):
         raise RefusedError("not run", code="declined")
+    from indexpilot_cli.advise.explain.explain import run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.explain import view
     from indexpilot_cli.settings.requests import ExplainRequest
-    from indexpilot_cli.workflows.explain import run
 
     request = ExplainRequest(
         connection=session.connection(),

@@ -47,9 +47,9 @@ def recommend(
     """Find the few indexes that pay, each proved by the planner. Nothing is created."""
     limits = advice.limit_flags(budget, max_indexes, max_per_table, min_benefit, max_calls, max_seconds)
     session.load({**limits, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
+    from indexpilot_cli.advise.recommend import run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view
-    from indexpilot_cli.workflows.recommend import run
 
     statements = workload(session, source, files, query, since)
     tables = table_filter(session, schema, table, exclude_table)

@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from indexpilot_cli.advise import recommend
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.settings.requests import Connection, RecommendRequest, Record, WorkloadRequest
-from indexpilot_cli.workflows import recommend
 from tests.server.designed.cases import CASES
 from tests.servers import new_database
 

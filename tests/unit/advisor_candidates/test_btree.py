@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.advisor.candidates import CandidateOptions, propose
-from indexpilot_cli.advisor.candidates.btree import canonical_order
+from indexpilot_cli.advise.candidates import CandidateOptions, propose
+from indexpilot_cli.advise.candidates.btree import canonical_order
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.core.workload import AtomKind, StatementKind
 from tests.unit.advisor_candidates.builders import (

@@ -1,6 +1,6 @@
 """INCLUDE columns, and bringing the wishes of several templates together."""
 
-from indexpilot_cli.advisor.candidates import CandidateOptions, propose
+from indexpilot_cli.advise.candidates import CandidateOptions, propose
 from indexpilot_cli.core.workload import StatementKind
 from tests.unit.advisor_candidates.builders import (
     catalog,

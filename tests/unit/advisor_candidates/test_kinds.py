@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.advisor.candidates import CandidateOptions, propose
+from indexpilot_cli.advise.candidates import CandidateOptions, propose
 from indexpilot_cli.core.catalog import Activity, ForeignKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, StatementKind

@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.advisor.candidates import CandidateOptions, propose
+from indexpilot_cli.advise.candidates import CandidateOptions, propose
 from indexpilot_cli.core.workload import AtomKind, ObservedStatement
 from tests.unit.advisor_candidates.builders import (
     atom,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.advisor.candidates import CandidateOptions, propose
-from indexpilot_cli.advisor.tenant import detect
+from indexpilot_cli.advise.candidates import CandidateOptions, propose
+from indexpilot_cli.advise.candidates.tenant import detect
 from indexpilot_cli.core.catalog import ForeignKey
 from tests.unit.advisor_candidates.builders import (
     catalog,

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.advisor.costing import Allowance, Case, Pool, Pricer, members
-from indexpilot_cli.advisor.costing_weights import cases_of, leads, relevance, stand_ins, unit_of, weight_of
-from indexpilot_cli.advisor.selection.tree import CaseTree
+from indexpilot_cli.advise.cost.costing import Allowance, Case, Pool, Pricer, members
+from indexpilot_cli.advise.cost.weights import cases_of, leads, relevance, stand_ins, unit_of, weight_of
+from indexpilot_cli.advise.select.tree import CaseTree
 from indexpilot_cli.core.workload import Atom, AtomKind, Plannable, RelationUse, SortKey
 from tests.unit.advisor_selection.model_planner import (
     ModelPlanner,

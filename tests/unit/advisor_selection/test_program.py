@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from indexpilot_cli.advisor.costing import members
-from indexpilot_cli.advisor.selection.greedy import solve_greedily
-from indexpilot_cli.advisor.selection.highs import Effort, solve
-from indexpilot_cli.advisor.selection.program import Charge, Option, Program, Row, option_cost
+from indexpilot_cli.advise.cost.costing import members
+from indexpilot_cli.advise.select.greedy import solve_greedily
+from indexpilot_cli.advise.select.highs import Effort, solve
+from indexpilot_cli.advise.select.program import Charge, Option, Program, Row, option_cost
 
 EXACT = Effort(20.0, 1e-9)
 

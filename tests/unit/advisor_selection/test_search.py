@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.advisor.selection import Limits, advise
+from indexpilot_cli.advise.select import Limits, advise
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advisor_selection.model_planner import (
     ModelPlanner,

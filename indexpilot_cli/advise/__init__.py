@@ -1,0 +1,1 @@
+"""The decision: candidates, costs, selection, reasons."""

@@ -1,0 +1,152 @@
+"""From a selection to the plan that is printed, kept and applied."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.advise.stages import Advice
+from indexpilot_cli.advise.warnings import plan_warnings
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.ddl import index_name, summary
+from indexpilot_cli.core.digest import schema_digest
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.index_sql import build_sql, drop_sql
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.workload import FoldedWorkload, Skipped
+from indexpilot_cli.settings.requests import RecommendRequest
+from indexpilot_cli.snapshot.source import Source
+
+if TYPE_CHECKING:
+    from indexpilot_cli.advise.select.values import Choice
+
+
+def assemble(source: Source, estimator: CostEstimator, advice: Advice, request: RecommendRequest) -> Plan:
+    """The plan, with names that collide with nothing and warnings that belong to it."""
+    selection = advice.selection
+    recommendations = _recommendations(advice, source.catalog)
+    skipped = (*advice.folded.skipped, *_unplanned(advice))
+    created = datetime.now(UTC)
+    return Plan(
+        id=_plan_id(source.catalog, recommendations, created),
+        created_at=created,
+        server=source.server,
+        estimator=estimator.name,
+        templates=len(advice.folded.templates),
+        statements=advice.folded.statements,
+        candidates=len(advice.priceable.candidates),
+        cost_before=selection.cost_before,
+        cost_after=selection.cost_after,
+        unit=selection.unit,
+        recommendations=recommendations,
+        rejections=_ordered((*selection.rejections, *advice.priceable.rejections)),
+        bound=selection.bound,
+        budget_bytes=request.budget_bytes,
+        size_bytes=selection.size_bytes,
+        write_cost=_added_writes(advice),
+        skipped=skipped,
+        skipped_share=_skipped_share(skipped, advice.folded),
+        calls=estimator.calls,
+        cache_hits=selection.cache_hits,
+        seconds=advice.seconds,
+        schema_digest=schema_digest(source.catalog, {r.definition.table for r in recommendations}),
+        warnings=plan_warnings(source, estimator, advice.folded, recommendations),
+        notes=_notes(advice),
+        budget_curve=selection.budget_curve,
+    )
+
+
+def _recommendations(advice: Advice, catalog: Catalog) -> tuple[Recommendation, ...]:
+    taken: dict[str, set[str]] = {}
+    for table in catalog.tables:
+        names = taken.setdefault(table.name.schema, set())
+        names.add(table.name.name)
+        names.update(i.name.name for i in table.indexes)
+    found = []
+    for choice in sorted(advice.selection.chosen, key=lambda c: -c.benefit):
+        recommendation = _recommendation(choice, advice, catalog, taken)
+        taken[recommendation.definition.table.schema].add(recommendation.name)
+        found.append(recommendation)
+    return tuple(found)
+
+
+def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dict[str, set[str]]) -> Recommendation:
+    from indexpilot_cli.advise.explain.risks import assess
+
+    candidate = choice.candidate
+    definition = candidate.definition
+    name = index_name(definition, taken[definition.table.schema])
+    size = advice.priceable.sizes[definition]
+    assessed = assess(choice, advice.selection, advice.kept.templates, catalog)
+    return Recommendation(
+        id=candidate.id,
+        definition=definition,
+        name=name,
+        ddl=build_sql(definition, name, catalog, taken[definition.table.schema]),
+        undo=drop_sql(definition, name, catalog),
+        summary=summary(definition),
+        kind=candidate.kind,
+        size_bytes=size.bytes,
+        size_method=f"{size.method} model, {size.confidence} confidence",
+        benefit=choice.benefit,
+        reduction=choice.reduction,
+        write_cost=choice.write.relative,
+        hot_loss=choice.write.hot_loss,
+        templates=choice.effects,
+        reasons=(*candidate.reasons, Reason("write_cost", choice.write.text, "model")),
+        risks=assessed.risks,
+        confidence=assessed.confidence,
+        confidence_why=assessed.why,
+    )
+
+
+def _added_writes(advice: Advice) -> float:
+    """What the new indexes add to the cost of all writes of the tables they are on (0.5: half as much again)."""
+    tables = {c.candidate.definition.table for c in advice.selection.chosen}
+    base = sum(us for table, us in advice.writes.base_us.items() if table in tables)
+    return sum(c.write.total_us for c in advice.selection.chosen) / base if base > 0 else 0.0
+
+
+def _unplanned(advice: Advice) -> tuple[Skipped, ...]:
+    messages = dict(advice.selection.unplanned)
+    return tuple(
+        Skipped("unplanned", t.text, messages[t.id], t.calls, t.total_ms or 0.0)
+        for t in advice.kept.templates
+        if t.id in messages
+    )
+
+
+def _skipped_share(skipped: Iterable[Skipped], folded: FoldedWorkload) -> float:
+    lost = [s for s in skipped if s.reason != "compressed"]
+    if folded.total_ms:
+        return sum(s.total_ms for s in lost) / folded.total_ms
+    calls = sum(s.calls for s in lost)
+    return calls / ((calls + sum(t.calls for t in folded.templates)) or 1.0)
+
+
+def _ordered(rejections: tuple[Rejection, ...]) -> tuple[Rejection, ...]:
+    """Best known benefit first, then by what they are about; one of each."""
+    unique = dict.fromkeys(rejections)
+    return tuple(sorted(unique, key=lambda r: (-(r.benefit or 0.0), r.reason, r.subject)))
+
+
+def _notes(advice: Advice) -> tuple[str, ...]:
+    lost = advice.kept.compression_loss
+    compressed = (
+        (
+            f"{len(advice.kept.templates)} of {len(advice.folded.templates)} templates priced, "
+            f"the others hold at most {lost:.1%} of the possible gain",
+        )
+        if advice.kept is not advice.folded
+        else ()
+    )
+    binding = tuple(f"the limit that costs most: {family}" for family in advice.selection.conflicts)
+    return (*advice.folded.notes, *compressed, *advice.selection.notes, *binding, *advice.checked)
+
+
+def _plan_id(catalog: Catalog, recommendations: tuple[Recommendation, ...], created: datetime) -> str:
+    content = [catalog.database, created.isoformat(), *(r.id for r in recommendations)]
+    return "P-" + hashlib.sha256("\n".join(content).encode()).hexdigest()[:6]

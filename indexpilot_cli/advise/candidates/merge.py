@@ -1,0 +1,168 @@
+"""Drafts of many templates brought together: equal ones joined, prefixes shared, INCLUDE lists united.
+
+After Chaudhuri and Narasayya, "Index Merging", ICDE 1999, with the merges restricted to those that keep
+every key usable for the templates that asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.advise.candidates.site import Demand, Draft, Site
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.index import BTREE, IndexDefinition
+from indexpilot_cli.methods.existing import covers, same_structure
+
+Size = Callable[[IndexDefinition], float]
+_SAME_SIZE = 1.1  # a longer index at most this much larger makes the shorter one pointless
+_MOST_MERGES = 200
+_HEAVY = 12
+
+
+def joined(drafts: Iterable[Draft]) -> tuple[Draft, ...]:
+    """One draft per structure, with the demands and reasons of all; the order of first appearance."""
+    known: dict[tuple[object, ...], list[Draft]] = {}
+    for draft in drafts:
+        bucket = known.setdefault(_bucket(draft.definition), [])
+        for place, other in enumerate(bucket):
+            if same_structure(other.definition, draft.definition):
+                bucket[place] = _together(other, draft)
+                break
+        else:
+            bucket.append(draft)
+    return tuple(d for bucket in known.values() for d in bucket)
+
+
+def _bucket(definition: IndexDefinition) -> tuple[object, ...]:
+    return definition.table, definition.method, tuple(k.column for k in definition.keys), definition.include
+
+
+def _together(left: Draft, right: Draft) -> Draft:
+    demands = _unique([*left.demands, *right.demands])
+    reasons = tuple(dict.fromkeys((*left.reasons, *right.reasons)))
+    return replace(left, demands=demands, free=min(left.free, right.free), reasons=reasons)
+
+
+def _unique(demands: Sequence[Demand]) -> tuple[Demand, ...]:
+    return tuple({id(d): d for d in demands}.values())
+
+
+def merged(site: Site, drafts: Sequence[Draft]) -> tuple[Draft, ...]:
+    """The drafts, those that a longer one also serves lent to it, and united INCLUDE lists."""
+    plain = [d for d in drafts if d.definition.method == BTREE]
+    united = [*_united(site, plain), *_appended(site, plain)]
+    return tuple(_lent(d, plain) for d in joined((*drafts, *united)))
+
+
+def _united(site: Site, drafts: Sequence[Draft]) -> Iterator[Draft]:
+    covering = sorted((d for d in drafts if d.definition.include), key=lambda d: -d.weight)
+    made = 0
+    for place, left in enumerate(covering):
+        for right in covering[place + 1 :]:
+            union = _union(site, left, right)
+            if union is not None and made < _MOST_MERGES:
+                made += 1
+                yield union
+
+
+def _appended(site: Site, drafts: Sequence[Draft]) -> Iterator[Draft]:
+    """One index for two that begin alike: the keys of the heavier, then what the other has besides."""
+    plain = [d for d in drafts if d.free == len(d.definition.keys) > 1 and _bare_definition(d.definition)]
+    heavy = sorted(plain, key=lambda d: -d.weight)[:_HEAVY]
+    for place, left in enumerate(heavy):
+        for right in heavy[place + 1 :]:
+            if left.definition.keys[0] != right.definition.keys[0]:
+                continue
+            more = tuple(k for k in right.definition.keys if k not in left.definition.keys)
+            keys = (*left.definition.keys, *more)
+            if more and len(more) < len(right.definition.keys) and len(keys) <= site.options.max_key_columns:
+                both = _together(left, right)
+                reason = Reason("merged", f"joins the wishes of {len(both.templates)} templates", "model")
+                definition = replace(left.definition, keys=keys)
+                reasons = (*both.reasons, reason)
+                yield replace(both, definition=definition, kind="merged", free=len(keys), reasons=reasons)
+
+
+def _bare_definition(definition: IndexDefinition) -> bool:
+    return not definition.include and definition.predicate is None
+
+
+def _union(site: Site, left: Draft, right: Draft) -> Draft | None:
+    long, short = (left, right) if len(left.definition.keys) >= len(right.definition.keys) else (right, left)
+    bare = replace(short.definition, include=())
+    if not covers(replace(long.definition, include=()), bare, short.free, partial_by_full=False):
+        return None
+    names = {*long.definition.include, *short.definition.include} - set(long.definition.columns)
+    include = tuple(c.name for c in site.table.columns if c.name in names)
+    if set(include) == set(long.definition.include) or len(include) > site.options.max_include_columns:
+        return None
+    if _width(site, (*long.definition.columns, *include)) > site.options.max_include_width:
+        return None
+    both = _together(long, short)
+    reason = Reason("merged", f"joins the wishes of {len(both.templates)} templates", "model")
+    definition = replace(long.definition, include=include)
+    return replace(both, definition=definition, kind="merged", free=long.free, reasons=(*both.reasons, reason))
+
+
+def _width(site: Site, names: Iterable[str]) -> float:
+    known = (site.table.column(n) for n in names)
+    return sum(c.statistics.avg_width if c.statistics else 32 for c in known if c is not None)
+
+
+def _lent(draft: Draft, others: Sequence[Draft]) -> Draft:
+    """The draft with the demands of shorter drafts it covers."""
+    if draft.definition.method != BTREE:
+        return draft
+    extra = [
+        d
+        for other in others
+        if other is not draft and covers(draft.definition, other.definition, other.free, partial_by_full=False)
+        for d in other.demands
+    ]
+    return replace(draft, demands=_unique([*draft.demands, *extra]))
+
+
+def dominated(site: Site, drafts: Sequence[Draft], size: Size) -> tuple[tuple[Draft, ...], tuple[Rejection, ...]]:
+    """Drafts without those that another serves completely at about the same size, and a rejection for each."""
+    moving = frozenset(c for d in site.demands for c in d.use.updated)
+    kept: list[_Measured] = []
+    gone: list[Rejection] = []
+    for draft in sorted(drafts, key=lambda d: (-len(d.definition.keys) - len(d.definition.include), -d.weight)):
+        measured = _Measured(draft, draft.templates, _stored(draft.definition), size(draft.definition))
+        by = next((k.draft for k in kept if _dominates(k, measured, moving)), None)
+        if by is None:
+            kept.append(measured)
+        else:
+            detail = f"{by.definition.id} serves the same templates and is about as large"
+            gone.append(set_aside(site, draft, "dominated", detail, by.definition.id))
+    return tuple(m.draft for m in kept), tuple(gone)
+
+
+def set_aside(site: Site, draft: Draft, reason: str, detail: str, by: str | None = None) -> Rejection:
+    """The rejection of a draft."""
+    text = site.subject(draft.definition.keys)
+    text += f" INCLUDE ({', '.join(draft.definition.include)})" if draft.definition.include else ""
+    text += f" WHERE {draft.definition.predicate}" if draft.definition.predicate else ""
+    return Rejection(text, reason, detail, draft.definition, by, draft.templates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    draft: Draft
+    templates: frozenset[str]
+    stored: frozenset[str]
+    size: float
+
+
+def _dominates(by: _Measured, draft: _Measured, moving: frozenset[str]) -> bool:
+    return (
+        by.size <= _SAME_SIZE * draft.size
+        and draft.templates <= by.templates
+        and not (by.stored - draft.stored) & moving  # an updated column costs writes that the shorter does not
+        and covers(by.draft.definition, draft.draft.definition, draft.draft.free, partial_by_full=False)
+    )
+
+
+def _stored(definition: IndexDefinition) -> frozenset[str]:
+    return frozenset((*definition.columns, *definition.include))

@@ -1,0 +1,175 @@
+"""A table and everything the workload wants of it, gathered from all templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from indexpilot_cli.advise.candidates.options import CandidateOptions
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
+from indexpilot_cli.sql.normal import normal
+from indexpilot_cli.sql.selectivity import carried, row_count
+
+EQUALITY = (AtomKind.EQUAL, AtomKind.IN, AtomKind.IS_NULL)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One use of the table by one template. ``weight`` is the template's milliseconds, or calls."""
+
+    template: str
+    weight: float
+    kind: StatementKind
+    use: RelationUse
+    samples: tuple[tuple[str | None, ...], ...] = ()
+
+    def atoms(self, *kinds: AtomKind) -> tuple[Atom, ...]:
+        """Conjunctive atoms of these kinds on a column or expression."""
+        return tuple(
+            a for a in self.use.atoms if a.conjunctive and a.kind in kinds and (a.column or a.expression) is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A candidate in the making. ``free`` leading keys are only compared for equality (order is ours to choose)."""
+
+    definition: IndexDefinition
+    kind: str
+    demands: tuple[Demand, ...]
+    free: int = 0
+    reasons: tuple[Reason, ...] = field(default=(), compare=False)
+
+    @property
+    def weight(self) -> float:
+        """Weight of the templates that asked for it, each once."""
+        return sum({d.template: d.weight for d in self.demands}.values())
+
+    @property
+    def templates(self) -> frozenset[str]:
+        """Ids of the templates that asked for it."""
+        return frozenset(d.template for d in self.demands)
+
+
+Proposed = Draft | Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A table with its demands. ``rows`` and ``pages`` count all partitions; ``tenant`` is its tenant column.
+
+    ``shared`` is the weight of the demands that compare each column or expression for equality.
+    """
+
+    table: Table
+    catalog: Catalog
+    options: CandidateOptions
+    demands: tuple[Demand, ...]
+    rows: float
+    pages: int
+    visible: float
+    tenant: str | None
+    shared: dict[str, float]
+
+    @property
+    def name(self) -> QualifiedName:
+        """The table's name."""
+        return self.table.name
+
+    def statistics(self, key: IndexKey) -> ColumnStatistics | None:
+        """Statistics of the key's column, or those its expression takes over from its column."""
+        if key.column is not None:
+            column = self.table.column(key.column)
+            return column.statistics if column else None
+        return carried(key.expression or "", self.table)
+
+    def distinct(self, key: IndexKey) -> float:
+        """Estimated distinct values of a key; 200 (the planner's default) when nothing is known."""
+        statistics = self.statistics(key)
+        return statistics.distinct(self.rows) if statistics else min(200.0, max(self.rows, 1.0))
+
+    def rank(self, key: IndexKey) -> tuple[bool, float, float, str]:
+        """Sort key of equality columns: the tenant, then what most of the workload shares, then distinct values."""
+        return key.column != self.tenant, -self.shared.get(label(key), 0.0), -self.distinct(key), key.text
+
+    def definition(self, keys: Sequence[IndexKey], **more: object) -> IndexDefinition:
+        """A definition on this table."""
+        return IndexDefinition(self.name, tuple(keys), **more)  # type: ignore[arg-type]
+
+    def subject(self, keys: Sequence[IndexKey]) -> str:
+        """How a rejection names an index: ``orders (status)``."""
+        return subject(self.name, keys)
+
+
+def subject(table: QualifiedName, keys: Sequence[IndexKey]) -> str:
+    """``orders (status, created_at)``, quoted as SQL."""
+    texts = (quote_identifier(k.column) if k.column is not None else k.expression or "" for k in keys)
+    return f"{table.short} ({', '.join(texts)})"
+
+
+def label(key: IndexKey) -> str:
+    """What identifies a key whatever its direction and operator class."""
+    return quote_identifier(key.column) if key.column is not None else normal(key.expression or "")
+
+
+def key_of(atom: Atom) -> IndexKey:
+    """The key an atom restricts, with default order and operator class."""
+    if atom.column is not None:
+        return IndexKey(column=atom.column)
+    return IndexKey(expression=atom.expression)
+
+
+def weight_of(template: QueryTemplate) -> float:
+    """Milliseconds where times are known, else calls."""
+    return template.total_ms if template.total_ms is not None else template.calls
+
+
+def gather(templates: Sequence[QueryTemplate], name: QualifiedName) -> tuple[Demand, ...]:
+    """All uses of a relation, in the order of the templates."""
+    return tuple(
+        Demand(t.id, weight_of(t), t.kind, use, tuple(s.parameters for s in t.samples if s.parameters))
+        for t in templates
+        for use in t.uses
+        if use.table == name
+    )
+
+
+def make_site(
+    table: Table, demands: tuple[Demand, ...], catalog: Catalog, options: CandidateOptions, tenant: str | None
+) -> Site:
+    """The site of a table; a partitioned table counts the rows and pages of its leaves and borrows statistics."""
+    leaves = tuple(_leaves(table, catalog)) if table.kind == "p" else (table,)
+    pages = sum(t.pages for t in leaves)
+    visible = sum(t.all_visible_pages for t in leaves)
+    rows = sum(row_count(t) for t in leaves)
+    shared: dict[str, float] = {}
+    for demand in demands:
+        for text in {label(key_of(a)) for a in demand.atoms(*EQUALITY, AtomKind.JOIN)}:
+            shared[text] = shared.get(text, 0.0) + demand.weight
+    full = _with_statistics(table, leaves, rows, pages)
+    return Site(full, catalog, options, demands, rows, pages, visible / pages if pages else 0.0, tenant, shared)
+
+
+def _leaves(table: Table, catalog: Catalog) -> Iterator[Table]:
+    for child in catalog.tables:
+        if child.parent == table.name and child.is_partition:
+            if child.kind == "p":
+                yield from _leaves(child, catalog)
+            else:
+                yield child
+
+
+def _with_statistics(table: Table, leaves: Sequence[Table], rows: float, pages: int) -> Table:
+    if table.kind != "p":
+        return table
+    largest = max(leaves, key=lambda t: t.pages, default=None)
+
+    def column(own: Column) -> Column:
+        other = largest.column(own.name) if largest and own.statistics is None else None
+        return own if other is None else replace(own, statistics=other.statistics)
+
+    return replace(table, columns=tuple(column(c) for c in table.columns), tuples=rows, pages=pages)

@@ -1,0 +1,1 @@
+"""What statements cost under sets of candidate indexes."""

@@ -1,0 +1,143 @@
+"""``explain``: why, why not, what if; one verb for every id the tool prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from indexpilot_cli.advise import planfile
+from indexpilot_cli.advise.explain import evidence
+from indexpilot_cli.advise.explain.mutation import explain_mutation
+from indexpilot_cli.advise.explain.query import explain_query
+from indexpilot_cli.advise.explain.template import explain_template
+from indexpilot_cli.advise.pipeline import as_recommendation, folded_for, make_plan
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import Alternative, ExplainResult
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.settings.requests import ExplainRequest
+from indexpilot_cli.snapshot.source import Source, open_source
+
+_KINDS = ("R-", "q-", "P-")
+
+
+def run(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
+    """The answer for an id or a query. Ids of kept plans need no connection at all.
+
+    Raises UsageError with the nearest known id for one that nobody knows.
+    """
+    if request.query is None and (request.subject or "").upper().startswith("M-"):
+        return explain_mutation(request, progress)
+    known = _from_kept_plans(request)
+    if known is not None:
+        return Outcome("explain", known, next=_next(known))
+    with (
+        bookkeeping(request.connection, MutationType.EXPLAIN, request.record, offline=bool(request.snapshot)) as note,
+        open_source(request.connection, request.snapshot, progress) as source,
+    ):
+        note.details(subject=request.subject or "query")
+        outcome = _answer(request)(source, request, progress)
+    return Outcome(
+        "explain",
+        outcome.result,
+        outcome.status,
+        0,
+        source.server,
+        note.warnings,
+        outcome.next or _next(outcome.result),
+    )
+
+
+def _answer(request: ExplainRequest) -> Callable[[Source, ExplainRequest, Progress], Outcome[ExplainResult]]:
+    if request.query is not None:
+        return explain_query
+    subject = request.subject or ""
+    if subject.startswith("q-"):
+        return explain_template
+    if subject.startswith("R-"):
+        return _worked_out
+    raise planfile.unknown_id(subject)
+
+
+def _from_kept_plans(request: ExplainRequest) -> ExplainResult | None:
+    subject = request.subject
+    if subject is None or request.query is not None:
+        return None
+    if not subject.startswith(_KINDS):
+        raise UsageError(
+            f"{subject} is not an id this version explains",
+            hint="R-… from recommend, q-… from analyze, M-… from history, P-… for a plan, or --query SQL",
+            code="unknown_id",
+        )
+    if subject.startswith("P-"):
+        plan = planfile.find_plan(subject)
+        if plan is None:
+            raise planfile.unknown_id(subject)
+        return of_plan(plan)
+    found = planfile.find_advice(subject) if subject.startswith("R-") else None
+    return of_advice(*found) if found else None
+
+
+def _worked_out(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
+    """An ``R-`` id no kept plan knows: recommend again with these settings, and look there."""
+    again = as_recommendation(request)
+    plan = make_plan(source, folded_for(source, again, progress), again, progress)
+    advice = planfile.advice_in(plan, request.subject or "")
+    if advice is not None:
+        return Outcome("explain", of_advice(plan, advice))
+    raise planfile.unknown_id(request.subject or "")
+
+
+def of_advice(plan: Plan, advice: Recommendation | Rejection) -> ExplainResult:
+    """A recommendation or a rejection of the plan, with its reasons as evidence."""
+    if isinstance(advice, Recommendation):
+        return ExplainResult(
+            "recommendation",
+            advice.id,
+            advice.summary,
+            "recommended",
+            f"{advice.confidence} confidence: {advice.confidence_why}" if advice.confidence_why else advice.confidence,
+            benefit=advice.benefit,
+            estimator=plan.estimator,
+            evidence=evidence.of_reasons(advice.reasons),
+            sql=f"{advice.ddl};",
+            recommendation=advice,
+            facts=(("plan", plan.id),),
+        )
+    other = next((r for r in plan.recommendations if r.id == advice.by), None)
+    return ExplainResult(
+        "rejection",
+        advice.id,
+        advice.subject,
+        "rejected",
+        advice.detail,
+        advice.reason,
+        benefit=advice.benefit,
+        estimator=plan.estimator,
+        alternatives=(Alternative(other.id, other.summary),) if other else (),
+        rejection=advice,
+        facts=(("plan", plan.id),),
+    )
+
+
+def of_plan(plan: Plan) -> ExplainResult:
+    """A kept plan: what it recommends and how good it provably is."""
+    gap = "no bound was proved" if plan.bound.gap is None else f"at most {plan.bound.gap:.1%} better is possible"
+    return ExplainResult(
+        "plan",
+        plan.id,
+        f"{len(plan.recommendations)} recommendations of {plan.created_at:%Y-%m-%d %H:%M}Z",
+        "recommended" if plan.recommendations else "empty",
+        f"workload cost {plan.cost_after / plan.cost_before - 1:+.1%}, {gap}" if plan.cost_before else gap,
+        estimator=plan.estimator,
+        alternatives=tuple(Alternative(r.id, r.summary, f"{r.benefit:.1%}") for r in plan.recommendations),
+    )
+
+
+def _next(result: ExplainResult) -> tuple[str, ...]:
+    if result.subject == "rejection":
+        return ("indexpilot recommend --show-rejected",)
+    return ("indexpilot recommend",) if result.subject in ("template", "query") else ()

@@ -1,0 +1,177 @@
+"""``explain --query``: one statement planned as things are, and with indexes added or hidden."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from indexpilot_cli.advise.explain import evidence
+from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, prepared, types_from
+from indexpilot_cli.core import units
+from indexpilot_cli.core.catalog import Catalog, Index
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.results import Alternative, ExplainResult, PlanView
+from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
+from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.planner.open import open_estimator
+from indexpilot_cli.planner.plan_trees import access, lines
+from indexpilot_cli.settings.requests import ExplainRequest, TableFilter, WorkloadRequest
+from indexpilot_cli.snapshot.source import Source
+from indexpilot_cli.workload.fold.templates import fold_workload
+
+
+def explain_query(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
+    """Plans side by side, the verdict against the minimum benefit, the facts behind it and what would be better."""
+    from indexpilot_cli.sql.index_statement import read_create_index
+
+    added = tuple(read_create_index(text, source.catalog) for text in request.with_indexes)
+    hidden = tuple(_existing(name, source.catalog) for name in request.without_indexes)
+    asked = WorkloadRequest(queries=(request.query or "",))
+    folded = fold_workload(source, asked, TableFilter(), progress)
+    with open_estimator(source, request.planner, progress) as estimator:
+        folded = prepared(folded, source.catalog, types_from(estimator))
+        template = _only(folded)
+        statement = template.scenarios[0].statement
+        _refusals(estimator, added)
+        answers = _plans(estimator, statement, added, hidden)
+        result = _result(source, request, template, answers, added, hidden, estimator.name)
+        alternatives = _alternatives(source, folded, estimator, request, added, progress)
+    views = (*result.plans, *_really_run(source, request, statement))
+    return Outcome("explain", _with(result, views, alternatives), server=source.server)
+
+
+def _plans(
+    estimator: CostEstimator, statement: Plannable, added: Sequence[IndexDefinition], hidden: Sequence[Index]
+) -> tuple[PlannedStatement, ...]:
+    now = WhatIf(statement, keep_tree=True)
+    changed = WhatIf(statement, frozenset(added), frozenset(i.name for i in hidden), keep_tree=True)
+    return estimator.plan((now, changed) if added or hidden else (now,))
+
+
+def _result(
+    source: Source,
+    request: ExplainRequest,
+    template: QueryTemplate,
+    answers: Sequence[PlannedStatement],
+    added: Sequence[IndexDefinition],
+    hidden: Sequence[Index],
+    estimator: str,
+) -> ExplainResult:
+    label = " and ".join((*(f"with {summary(d)}" for d in added), *(f"without {i.name.short}" for i in hidden)))
+    views = tuple(_view(name, answer) for name, answer in zip(("now", label), answers, strict=False))
+    if not answers[0].ok:
+        raise UsageError("the query cannot be planned", detail=answers[0].error, code="not_plannable")
+    benefit = 1 - answers[1].total_cost / answers[0].total_cost if len(answers) > 1 and answers[1].ok else None
+    verdict, text, reason = _verdict(benefit, request.min_benefit, bool(added))
+    return ExplainResult(
+        "query",
+        title=template.text,
+        verdict=verdict,
+        verdict_text=text,
+        reason=reason,
+        minimum=request.min_benefit if benefit is not None else None,
+        benefit=benefit,
+        estimator=estimator,
+        plans=views,
+        evidence=evidence.of_uses(template.uses, source.catalog),
+    )
+
+
+def _verdict(benefit: float | None, minimum: float, added: bool) -> tuple[str, str, str | None]:
+    if benefit is None:
+        return "", "", None
+    if abs(benefit) < 1e-4:
+        return "no_difference", "no difference: the planner does not use it", "not_used" if added else None
+    if not added:
+        return "", f"the query costs {-benefit:+.1%} without it", None
+    if benefit < minimum:
+        return (
+            "rejected",
+            f"not recommended: benefit {benefit:.1%} is under the {minimum:.1%} you asked for",
+            "benefit_below_minimum",
+        )
+    return "recommended", f"worth it for this query: {benefit:.1%} cheaper", None
+
+
+def _view(label: str, answer: PlannedStatement) -> PlanView:
+    if not answer.ok or answer.tree is None:
+        return PlanView(label, None, error=answer.error)
+    used = tuple(sorted((*map(str, answer.existing), *(summary(d) for d in answer.hypothetical))))
+    return PlanView(label, answer.total_cost, lines(answer.tree), access(answer.tree), used, answer.rows)
+
+
+def _only(folded: FoldedWorkload) -> QueryTemplate:
+    if not folded.templates or not folded.templates[0].scenarios:
+        why = folded.skipped[0] if folded.skipped else None
+        raise UsageError(
+            "the query cannot be planned",
+            detail=(why.detail or why.reason) if why else None,
+            hint="give one SELECT, INSERT, UPDATE, DELETE or MERGE on tables of this database",
+            code="not_plannable",
+        )
+    return folded.templates[0]
+
+
+def _refusals(estimator: CostEstimator, added: Sequence[IndexDefinition]) -> None:
+    for definition in added:
+        refusal = estimator.refuses(definition)
+        if refusal is not None:
+            raise UsageError(f"the planner refuses {summary(definition)}", detail=refusal, code="index_refused")
+
+
+def _existing(name: str, catalog: Catalog) -> Index:
+    indexes = [i for t in catalog.tables for i in t.indexes]
+    for index in indexes:
+        if name in (index.name.name, str(index.name), index.name.short, f"{index.name.schema}.{index.name.name}"):
+            return index
+    close = difflib.get_close_matches(name, [i.name.name for i in indexes], n=1)
+    hint = f"did you mean {close[0]}?" if close else "indexpilot discover --verbose lists the indexes"
+    raise UsageError(f'no index "{name}"', hint=hint, code="unknown_index")
+
+
+def _alternatives(
+    source: Source,
+    folded: FoldedWorkload,
+    estimator: CostEstimator,
+    request: ExplainRequest,
+    added: Sequence[IndexDefinition],
+    progress: Progress,
+) -> tuple[Alternative, ...]:
+    """What the advisor itself would build for this one query, where that is something else."""
+    plan = advise_on(source, folded, estimator, as_recommendation(request), progress)
+    return tuple(
+        Alternative(r.id, r.summary, f"{r.reduction:.1%} cheaper, {units.size(r.size_bytes)}")
+        for r in plan.recommendations
+        if r.definition not in added
+    )
+
+
+def _really_run(source: Source, request: ExplainRequest, statement: Plannable) -> tuple[PlanView, ...]:
+    """With ``--analyze``: the query run once, in a read-only transaction that is rolled back."""
+    if not request.analyze:
+        return ()
+    if source.session is None:
+        raise PrerequisiteError("--analyze needs a connection, not a snapshot", code="no_connection")
+    from indexpilot_cli.db.plans import explain_analyze
+
+    tree = explain_analyze(source.session, statement.sql, request.connection.statement_timeout_ms)
+    return (
+        PlanView(
+            "really run",
+            float(tree["Total Cost"]),
+            lines(tree),
+            access(tree),
+            rows=float(tree["Actual Rows"]),
+            milliseconds=float(tree["Actual Total Time"]),
+        ),
+    )
+
+
+def _with(result: ExplainResult, plans: tuple[PlanView, ...], alternatives: tuple[Alternative, ...]) -> ExplainResult:
+    return replace(result, plans=plans, alternatives=alternatives)

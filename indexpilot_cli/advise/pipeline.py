@@ -1,0 +1,166 @@
+"""The main job: templates to a plan. Each stage is one call; what a stage drops goes on with its reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.advise.assemble import assemble
+from indexpilot_cli.advise.limits import limits_of
+from indexpilot_cli.advise.select.values import Selection
+from indexpilot_cli.advise.stages import Advice, Priceable
+from indexpilot_cli.advise.taken_back import without_taken_back
+from indexpilot_cli.core.candidate import Proposal
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import FoldedWorkload, Skipped
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.methods.size import SizeEstimate
+from indexpilot_cli.methods.writes import WriteModel
+from indexpilot_cli.planner.cross_check import cross_checked
+from indexpilot_cli.planner.open import open_estimator
+from indexpilot_cli.settings.requests import ExplainRequest, RecommendRequest, TableFilter
+from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
+from indexpilot_cli.workload.fold.templates import TypesOf, fold_workload, with_scenarios
+from indexpilot_cli.workload.referential import with_referential
+
+LARGE_WORKLOAD = 300  # templates from which compression pays for itself
+
+
+def folded_for(source: Source, request: RecommendRequest, progress: Progress) -> FoldedWorkload:
+    """The workload of the request, folded."""
+    return fold_workload(source, request.workload, request.filter, progress)
+
+
+def make_plan(source: Source, folded: FoldedWorkload, request: RecommendRequest, progress: Progress) -> Plan:
+    """The plan for the folded workload, with a planner of its own for the time it takes."""
+    with open_estimator(source, request.planner, progress) as estimator:
+        folded = prepared(folded, source.catalog, types_from(estimator))
+        return advise_on(source, folded, estimator, request, progress)
+
+
+def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None) -> FoldedWorkload:
+    """Templates with scenarios; those that no planner could take are set aside as unplanned."""
+    filled = with_scenarios(folded, catalog, types_of)
+    usable = tuple(t for t in filled.templates if t.scenarios)
+    lost = tuple(
+        Skipped("unplanned", t.text, "no statement the planner takes", t.calls, t.total_ms or 0.0)
+        for t in filled.templates
+        if not t.scenarios
+    )
+    return replace(filled, templates=usable, skipped=(*filled.skipped, *lost))
+
+
+def types_from(estimator: CostEstimator) -> TypesOf | None:
+    """How the estimator names the types of ``$n``, for those that can."""
+    ask: Callable[[str], Sequence[str]] | None = getattr(estimator, "parameter_types", None)
+    if ask is None:
+        return None
+
+    def types_of(text: str) -> Sequence[str] | None:
+        try:
+            return ask(text)
+        except IndexPilotError:
+            return None  # the statement is planned from its predicates' columns alone, or reported as unplanned
+
+    return types_of
+
+
+def advise_on(
+    source: Source, folded: FoldedWorkload, estimator: CostEstimator, request: RecommendRequest, progress: Progress
+) -> Plan:
+    """Propose, size, price, select, explain."""
+    from indexpilot_cli.advise.candidates import propose
+    from indexpilot_cli.workload.compress import compress
+
+    begun = time.monotonic()
+    catalog = _open_to_advice(source.catalog, request.filter)
+    folded = with_referential(folded, catalog, estimator)
+    kept = compress(folded, catalog) if len(folded.templates) > LARGE_WORKLOAD else folded
+    progress.stage("proposing candidates")
+    proposal = without_taken_back(propose(kept.templates, catalog), source)
+    priceable = _priceable(proposal, catalog, estimator, progress)
+    model = _write_model(kept, priceable, folded, catalog)
+    selection = _select(kept, priceable, model, estimator, catalog, request, progress)
+    checked: tuple[str, ...] = ()
+    if request.planner.cross_check:
+        progress.stage("cross-checking with HypoPG")
+        checked = cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
+    advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
+    progress.stage("explaining")
+    return assemble(source, estimator, advice, request)
+
+
+def as_recommendation(request: ExplainRequest) -> RecommendRequest:
+    """The same question asked of ``recommend``, for an explanation that has to be worked out again."""
+    return RecommendRequest(
+        request.connection,
+        request.snapshot,
+        request.workload,
+        TableFilter(),
+        request.planner,
+        min_benefit=request.min_benefit,
+        features=request.features,
+        safeguards=request.safeguards,
+        bypass=request.bypass,
+        record=request.record,
+    )
+
+
+def _open_to_advice(catalog: Catalog, wanted: TableFilter) -> Catalog:
+    return catalog if wanted == TableFilter() else restrict(catalog, wanted_tables(catalog, wanted))
+
+
+def _priceable(proposal: Proposal, catalog: Catalog, estimator: CostEstimator, progress: Progress) -> Priceable:
+    from indexpilot_cli.methods.size import estimate
+
+    progress.stage("sizing candidates", len(proposal.candidates))
+    sizes: dict[IndexDefinition, SizeEstimate] = {}
+    for candidate in proposal.candidates:
+        progress.advance()
+        definition = candidate.definition
+        table = catalog.table(definition.table)
+        assert table is not None  # candidates are proposed for tables of this catalog
+        sizes[definition] = estimate(definition, table, catalog)
+        estimator.set_size(definition, *_size(sizes[definition]))
+    prepare: Callable[[Sequence[IndexDefinition]], None] | None = getattr(estimator, "prepare", None)
+    if prepare is not None:
+        prepare(tuple(sizes))
+    return Priceable(proposal.candidates, sizes, proposal.rejections)
+
+
+def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
+    return size.pages, size.tuples, size.height
+
+
+def _write_model(kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkload, catalog: Catalog) -> WriteModel:
+    """What each candidate adds to writes, in the unit of the workload's weights."""
+    from indexpilot_cli.methods.write_rates import table_writes
+    from indexpilot_cli.methods.writes import write_model
+
+    unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
+    writes = table_writes(catalog, folded.templates, folded.since, folded.until)
+    tuples = {definition: size.tuples for definition, size in priceable.sizes.items()}
+    return write_model(catalog.tables, writes, priceable.sizes, unit, catalog.major, tuples)
+
+
+def _select(
+    kept: FoldedWorkload,
+    priceable: Priceable,
+    model: WriteModel,
+    estimator: CostEstimator,
+    catalog: Catalog,
+    request: RecommendRequest,
+    progress: Progress,
+) -> Selection:
+    from indexpilot_cli.advise.select.advise import advise
+
+    bytes_of = {definition: size.bytes for definition, size in priceable.sizes.items()}
+    limits = limits_of(request, catalog)
+    return advise(
+        kept.templates, priceable.candidates, estimator, limits, model, bytes_of, progress, clock=time.monotonic
+    )

@@ -1,0 +1,111 @@
+"""``recommend``: the few indexes that pay, and why not the others."""
+
+from __future__ import annotations
+
+from indexpilot_cli.advise import planfile
+from indexpilot_cli.advise.pipeline import folded_for, make_plan
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Plan, Warn
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import FoldedWorkload
+from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
+from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
+from indexpilot_cli.settings.requests import RecommendRequest
+from indexpilot_cli.settings.sections import BypassSettings
+from indexpilot_cli.snapshot.source import Source, open_source
+
+
+def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
+    """The plan; kept for this user and, where the metadata tables exist, in the database.
+
+    Raises RefusedError when advice is switched off, UsageError for an empty workload.
+    """
+    _permitted(request.bypass)
+    with (
+        bookkeeping(
+            request.connection, MutationType.RECOMMEND_INDEX, request.record, offline=bool(request.snapshot)
+        ) as note,
+        open_source(request.connection, request.snapshot, progress) as source,
+    ):
+        folded = folded_for(source, request, progress)
+        _not_empty(folded)
+        plan = make_plan(source, folded, request, progress)
+        kept = _kept(plan, source, request)
+        note.details(**_details(plan))
+    status = "findings" if plan.recommendations else "ok"
+    warnings = (*plan.warnings, *kept, *note.warnings)
+    after = _next(plan, buildable=source.session is not None and request.record.enabled and not kept)
+    return Outcome("recommend", plan, status, 0, source.server, warnings, next=after)
+
+
+def _permitted(bypass: BypassSettings) -> None:
+    """Advice stops at the module's switch and at the whole system's."""
+    if bypass.system.enabled:
+        raise RefusedError("IndexPilot is switched off (bypass.system)", detail=bypass.system.reason or None)
+    module = bypass.modules.optimization_features
+    if not module.enabled:
+        raise RefusedError(
+            "advice is switched off (bypass.modules.optimization_features)",
+            detail=module.reason or None,
+            hint="indexpilot config show --origin tells where that is set",
+            code="bypassed",
+        )
+
+
+def _not_empty(folded: FoldedWorkload) -> None:
+    if folded.templates:
+        return
+    reasons = ", ".join(sorted({s.reason for s in folded.skipped}))
+    raise UsageError(
+        "the workload is empty: there is no statement to advise on",
+        detail=f"left out: {len(folded.skipped)} ({reasons})" if folded.skipped else None,
+        hint="indexpilot analyze shows what was read; or give SQL or log files as arguments",
+        code="empty_workload",
+    )
+
+
+def _kept(plan: Plan, source: Source, request: RecommendRequest) -> tuple[Warn, ...]:
+    """Keep the plan in the state directory and in the database; failing to is a warning, the advice stands."""
+    if not request.record.enabled:
+        return ()
+    try:
+        planfile.keep(plan)
+    except OSError as error:
+        return (Warn("not_kept", plan.id, f"the plan could not be kept for explain: {error.strerror}"),)
+    initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
+    return _stored(plan, request) if initialised else ()
+
+
+def _stored(plan: Plan, request: RecommendRequest) -> tuple[Warn, ...]:
+    from indexpilot_cli.log import plans
+
+    schema = request.connection.metadata_schema
+    try:
+        with writer(request.connection) as session:
+            if is_writable(session, schema):
+                plans.store(session, plan, schema=schema)
+    except IndexPilotError as error:
+        return (Warn("not_kept", plan.id, f"the plan could not be stored in the database: {error.message}"),)
+    return ()
+
+
+def _details(plan: Plan) -> dict[str, object]:
+    before = plan.cost_before or 1.0
+    return {
+        "plan": plan.id,
+        "estimator": plan.estimator,
+        "queries_analyzed": plan.templates,
+        "cost_benefit_ratio": (plan.cost_before - plan.cost_after) / before,
+        "recommendations": [
+            {"id": r.id, "sql": r.ddl, "rollback_sql": r.undo, "reason": "; ".join(x.text for x in r.reasons)}
+            for r in plan.recommendations
+        ],
+    }
+
+
+def _next(plan: Plan, *, buildable: bool) -> tuple[str, ...]:
+    if not plan.recommendations:
+        return ("indexpilot recommend --show-rejected",)
+    build = f"indexpilot apply {plan.id} --dry-run" if buildable else "indexpilot recommend --format sql"
+    return (f"indexpilot explain {plan.recommendations[0].id}", build)

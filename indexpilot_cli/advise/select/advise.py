@@ -1,0 +1,208 @@
+"""The selection from end to end: price, search, prune, prove, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.advise.cost.costing import Mask, members
+from indexpilot_cli.advise.cost.weights import leads, stand_ins
+from indexpilot_cli.advise.select.explain import Ledger
+from indexpilot_cli.advise.select.problem import Problem, build
+from indexpilot_cli.advise.select.program import Row
+from indexpilot_cli.advise.select.reasons import Outcome, WhyNot
+from indexpilot_cli.advise.select.search import Found, Plan, Search
+from indexpilot_cli.advise.select.values import Limits, Selection
+from indexpilot_cli.core.candidate import Candidate
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.plan import Bound
+from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.progress import Progress, Silent
+from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.methods.writes import WriteModel
+
+CURVE = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+
+
+def advise(
+    templates: Sequence[QueryTemplate],
+    candidates: Sequence[Candidate],
+    estimator: CostEstimator,
+    limits: Limits | None = None,
+    writes: WriteModel | None = None,
+    sizes: Mapping[IndexDefinition, int] | None = None,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Selection:
+    """The few candidates that pay, what they are worth, why not the others, and how far from the best this may be.
+
+    ``sizes`` are bytes; where one is missing the estimator's own is taken. ``clock`` gives seconds, for
+    ``limits.seconds``. Statements that cannot be planned are listed in ``unplanned``, not raised; what the
+    planner's loss raises (UnreachableError) passes through.
+    """
+    limits, progress = limits or Limits(), progress or Silent()
+    problem, search = _begin(templates, candidates, estimator, limits, writes, sizes, progress, clock)
+    found = search.run()
+    progress.stage("Explaining the choice")
+    ledger = Ledger(problem)
+    selection, benefits, pruned = _prune(ledger, found.mask, limits)
+    outcome = Outcome(selection, search.program, limits, search.before_fewest & ~found.mask, pruned)
+    why = WhyNot(ledger, outcome, stand_ins(problem.pool))
+    return _selection(problem, search, found, ledger, selection, benefits, why, estimator)
+
+
+def _begin(
+    templates: Sequence[QueryTemplate],
+    candidates: Sequence[Candidate],
+    estimator: CostEstimator,
+    limits: Limits,
+    writes: WriteModel | None,
+    sizes: Mapping[IndexDefinition, int] | None,
+    progress: Progress,
+    clock: Callable[[], float],
+) -> tuple[Problem, Search]:
+    problem = build(templates, candidates, estimator, limits, writes or WriteModel(), sizes or {}, progress, clock)
+    progress.stage("Choosing indexes", limits.calls)
+    search = Search(problem.program, problem.pricer, leads(problem.pool), stand_ins(problem.pool), _plan(limits))
+    return problem, search
+
+
+def _plan(limits: Limits) -> Plan:
+    worth = min(1e-3, max(limits.min_benefit / 5, 1e-6))
+    return Plan(worth=worth, proof_rounds=limits.proof_rounds, fewest_within=limits.fewest_within)
+
+
+def _prune(ledger: Ledger, selection: Mask, limits: Limits) -> tuple[Mask, dict[int, float], dict[int, float]]:
+    """Give up, least first, every index that saves less than the limit; benefits of the rest and of those."""
+    given_up: dict[int, float] = {}
+    while True:
+        users = ledger.users(selection)
+        benefits = ledger.leave_one_out(selection, users)
+        small = sorted((n for n in benefits if benefits[n] < limits.min_benefit), key=lambda n: (benefits[n], -n))
+        if not small:
+            return selection, benefits, given_up
+        for number in _apart(small, users):
+            given_up[number] = max(0.0, benefits[number])
+            selection &= ~(1 << number)
+        ledger.pricer.ask((case, selection) for case in range(len(ledger.pricer.cases)))
+
+
+def _apart(numbers: Sequence[int], users: Mapping[int, Sequence[int]]) -> list[int]:
+    """Those, first come first, that share no case with one before: giving up one changes nothing for the next."""
+    taken: set[int] = set()
+    chosen = []
+    for number in numbers:
+        if taken.isdisjoint(users[number]):
+            taken.update(users[number])
+            chosen.append(number)
+    return chosen
+
+
+def _selection(
+    problem: Problem,
+    search: Search,
+    found: Found,
+    ledger: Ledger,
+    selection: Mask,
+    benefits: Mapping[int, float],
+    why: WhyNot,
+    estimator: CostEstimator,
+) -> Selection:
+    users = ledger.users(selection)
+    chosen = [ledger.choice(n, selection, benefits[n], users[n]) for n in members(selection)]
+    rejections = (*why.rejections(), *problem.refused)
+    plans = _trees(problem, selection, estimator)
+    return Selection(
+        chosen=tuple(sorted(chosen, key=lambda c: -c.benefit)),
+        rejections=rejections,
+        bound=_bound(problem, search, found, selection),
+        cost_before=ledger.before,
+        cost_after=ledger.cost(selection),
+        predicted=found.predicted,
+        unit=problem.unit,
+        write_cost=sum(problem.writes.units(problem.pool.definition(n)) for n in members(selection)),
+        size_bytes=sum(problem.sizes[n] for n in members(selection)),
+        effects=ledger.effects(selection),
+        plans=plans,
+        budget_curve=_curve(problem, search, ledger, selection),
+        unplanned=problem.unplanned,
+        conflicts=_conflicts(search),
+        calls=problem.pricer.calls,
+        cache_hits=problem.pricer.hits,
+        notes=problem.writes.notes,
+    )
+
+
+def _trees(problem: Problem, selection: Mask, estimator: CostEstimator) -> dict[tuple[str, str], PlannedStatement]:
+    """The final plans, as trees, of the cases whose plan uses a chosen index."""
+    pricer = problem.pricer
+    used = [c for c in range(len(pricer.cases)) if (a := pricer.known(c, selection)) is not None and a.used]
+    asked = [
+        WhatIf(
+            pricer.cases[c].statement, problem.pool.definitions(selection & pricer.cases[c].relevant), keep_tree=True
+        )
+        for c in used
+    ]
+    names = [(problem.all_templates[pricer.cases[c].template].id, pricer.cases[c].label) for c in used]
+    return dict(zip(names, estimator.plan(asked), strict=True)) if asked else {}
+
+
+def _bound(problem: Problem, search: Search, found: Found, selection: Mask) -> Bound:
+    """The objective of the final selection against the proven bound of all; both with the constant of regret."""
+    constant = sum(weight * _best(problem, group) for group, weight in search.program.regret)
+    value = search.true(selection)
+    objective = (found.objective if value is None else value) + constant
+    if found.lower is None:
+        return Bound(objective, None, None, found.solver, "no bound: scipy is missing, so the choice is greedy")
+    lower = min(objective, found.lower + constant)
+    gap = (objective - lower) / objective if objective > 0 else 0.0
+    note = f"at most {gap * 100:.2g} % better is possible with these candidates and planner costs"
+    return Bound(objective, lower, gap, found.solver, note)
+
+
+def _best(problem: Problem, group: int) -> float:
+    """The mean of the best costs of a template's parameter classes."""
+    total = sum(c.share for c in problem.pricer.cases if c.template == group)
+    cases = zip(problem.pricer.cases, problem.program.charges, strict=True)
+    return sum(case.share / total * charge.best for case, charge in cases if case.template == group)
+
+
+def _curve(problem: Problem, search: Search, ledger: Ledger, selection: Mask) -> tuple[tuple[int, float], ...]:
+    """Workload cost relative to now for other storage budgets, from the plans known by now."""
+    budget = next((row.limit for row in search.program.rows if row.family == "budget"), None)
+    size = sum(problem.sizes[n] for n in members(selection))
+    base = budget if budget is not None else float(size)
+    if base <= 0 or search.solver != "HiGHS":
+        return ()
+    others = tuple(row for row in search.program.rows if row.family != "budget")
+    program, plans, points = search.program, search.plans(), {}
+    for factor in CURVE if budget is not None else (f for f in CURVE if f <= 1):
+        row = Row("budget", tuple((n, float(s)) for n, s in enumerate(problem.sizes)), base * factor)
+        search.program = replace(program, rows=(*others, row))
+        solution = search.quick(plans)
+        if solution is not None:
+            points[int(base * factor)] = ledger.cost(solution.mask) / (ledger.before or 1.0)
+    search.program = program
+    return tuple(sorted(points.items()))
+
+
+_SENTENCES = {
+    "budget": "the storage budget keeps the workload from getting cheaper",
+    "max_indexes": "the limit on the number of indexes keeps the workload from getting cheaper",
+    "per_table": "the limit on indexes per table keeps the workload from getting cheaper",
+    "write_overhead": "the limit on write overhead keeps the workload from getting cheaper",
+    "protection": "some statement would get dearer than allowed with a set that is cheaper altogether",
+}
+
+
+def _conflicts(search: Search) -> tuple[str, ...]:
+    """One sentence per family of limits without which the plans known by now allow a noticeably better selection."""
+    program, plans, found = search.program, search.plans(), []
+    for family in dict.fromkeys(row.family for row in program.rows):
+        search.program = replace(program, rows=tuple(r for r in program.rows if r.family != family))
+        solution = search.quick(plans)
+        if solution is not None and solution.objective < search.value - 1e-3 * program.scale:
+            found.append(_SENTENCES[family])
+    search.program = program
+    return tuple(found)

@@ -1,0 +1,95 @@
+"""The program without a solver: greedy by saving and by saving per size, then swaps. No bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from indexpilot_cli.advise.cost.costing import Mask, members
+from indexpilot_cli.advise.select.program import Option, Program, Solution, StandIns, option_cost, themselves
+
+
+def solve_greedily(
+    program: Program,
+    options: Sequence[Sequence[Option]],
+    stand_ins: StandIns = themselves,
+    at_most: float | None = None,
+) -> Solution:
+    """A selection no single addition, removal or swap of indexes makes better; ``bound`` is None.
+
+    With ``at_most`` indexes are given up again, the least missed first, while the objective stays within it.
+    """
+    climb = _Climb(program, options, stand_ins)
+    mask = min((climb.settled(0, per_size) for per_size in (True, False)), key=climb.value)
+    if at_most is not None:
+        mask = climb.shrink(mask, at_most)
+    return Solution(mask, climb.value(mask), None)
+
+
+class _Climb:
+    """Values of selections, remembered."""
+
+    def __init__(self, program: Program, options: Sequence[Sequence[Option]], stand_ins: StandIns):
+        self.program = program
+        self.options = options
+        self.stand_ins = stand_ins
+        present = 0
+        for case, choices in enumerate(options):
+            for option in choices:
+                for number in members(option.present):
+                    present |= stand_ins(case, number) | 1 << number
+        self.indexes = tuple(members(present))
+        self.sets = {option.present for choices in options for option in choices if option.present}
+        self._values: dict[Mask, float] = {}
+
+    def value(self, mask: Mask) -> float:
+        if mask not in self._values:
+            costs = [option_cost(o, case, mask, self.stand_ins) for case, o in enumerate(self.options)]
+            self._values[mask] = self.program.objective(mask, costs)
+        return self._values[mask]
+
+    def settled(self, mask: Mask, per_size: bool) -> Mask:
+        """Grow, exchange, grow again until neither helps."""
+        better: Mask | None = mask
+        while better is not None:
+            mask = self.grow(better, per_size)
+            better = self.exchange(mask)
+        return mask
+
+    def grow(self, mask: Mask, per_size: bool) -> Mask:
+        """Add what saves most (per share of the tightest limit) until nothing saves anything."""
+        while True:
+            best = max(self._additions(mask, per_size), default=(0.0, mask))
+            if best[0] <= 0:
+                return mask
+            mask = best[1]
+
+    def _additions(self, mask: Mask, per_size: bool) -> Iterator[tuple[float, Mask]]:
+        for added in {1 << n for n in self.indexes} | self.sets:
+            new = mask | added
+            if new != mask and self.program.allows(new):
+                saved = self.value(mask) - self.value(new)
+                yield saved / (self._weight(new & ~mask) if per_size else 1.0), new
+
+    def _weight(self, added: Mask) -> float:
+        shares = [
+            sum(v for n, v in row.coefficients if added >> n & 1) / row.limit
+            for row in self.program.rows
+            if row.limit > 0
+        ]
+        return max([*shares, 1e-6])
+
+    def exchange(self, mask: Mask) -> Mask | None:
+        """A removal or swap that helps, the best of them; None when there is none."""
+        smaller = [mask & ~(1 << n) for n in members(mask)]
+        swaps = [s | 1 << n for s in smaller for n in self.indexes if not mask >> n & 1]
+        fitting = [m for m in (*smaller, *swaps) if self.program.allows(m)]
+        best = min(fitting, key=self.value, default=mask)
+        return best if self.value(best) < self.value(mask) * (1 - 1e-9) else None
+
+    def shrink(self, mask: Mask, at_most: float) -> Mask:
+        while mask:
+            best = min((mask & ~(1 << n) for n in members(mask)), key=self.value)
+            if self.value(best) > at_most:
+                break
+            mask = best
+        return mask

@@ -1,0 +1,180 @@
+"""From templates, candidates and limits to a program and a pricer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from indexpilot_cli.advise.cost.costing import Allowance, Case, Pool, Pricer
+from indexpilot_cli.advise.cost.weights import cases_of, unit_of, weight_of
+from indexpilot_cli.advise.select.program import Charge, Program, Row
+from indexpilot_cli.advise.select.values import Limits
+from indexpilot_cli.core.candidate import Candidate, Rejection
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.methods.writes import WriteModel
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What the search works on and what it takes to talk about the result.
+
+    ``templates`` are those that could be planned, in order; ``weights`` one per template; cases of the pricer
+    refer to ``templates`` by position in ``all_templates``.
+    """
+
+    pricer: Pricer
+    program: Program
+    all_templates: tuple[QueryTemplate, ...]
+    weights: Mapping[int, float]
+    unit: str
+    sizes: tuple[int, ...]
+    writes: WriteModel
+    unplanned: tuple[tuple[str, str], ...]
+    refused: tuple[Rejection, ...]
+
+    @property
+    def pool(self) -> Pool:
+        """The candidates by number."""
+        return self.pricer.pool
+
+
+def build(
+    templates: Sequence[QueryTemplate],
+    candidates: Sequence[Candidate],
+    estimator: CostEstimator,
+    limits: Limits,
+    writes: WriteModel,
+    sizes: Mapping[IndexDefinition, int],
+    progress: Progress,
+    clock: Callable[[], float],
+) -> Problem:
+    """The problem, with every case priced without new indexes. Candidates the planner refuses are set aside."""
+    accepted, refused = _accepted(candidates, estimator)
+    pool = Pool(accepted)
+    unit = unit_of(templates)
+    cases = cases_of(templates, pool)
+    progress.stage("Pricing the workload as it is", len(cases))
+    first = Pricer(cases, pool, estimator, Allowance(limits.calls, limits.seconds, clock), progress)
+    first.ask((case, 0) for case in range(len(cases)))
+    live = [n for n in range(len(cases)) if n not in first.errors and first.known(n, 0) is not None]
+    pricer = first.narrowed(live)
+    costs = _mean_costs(pricer)
+    weights = {t: weight_of(templates[t], cost, unit) for t, cost in costs.items()}
+    bytes_ = tuple(sizes.get(c.definition) or estimator.size(c.definition) for c in pool.candidates)
+    everything = sorted(range(len(live)), key=lambda n: -weights[pricer.cases[n].template] * pricer.upper(n, 0))
+    progress.stage("Pricing the workload with every candidate", len(live))
+    pricer.ask((case, -1) for case in everything)
+    charges, regret = _charges(pricer, weights, limits)
+    scale = sum(weights[t] * costs[t] for t in costs) or 1.0
+    fixed = tuple(
+        writes.units(c.definition) + scale * (limits.price_per_index + limits.price_per_byte * size)
+        for c, size in zip(pool.candidates, bytes_, strict=True)
+    )
+    program = Program(charges, fixed, _rows(pool, limits, writes, bytes_), regret, scale)
+    return Problem(
+        pricer, program, tuple(templates), weights, unit, bytes_, writes, _unplanned(templates, first, costs), refused
+    )
+
+
+def _accepted(
+    candidates: Sequence[Candidate], estimator: CostEstimator
+) -> tuple[tuple[Candidate, ...], tuple[Rejection, ...]]:
+    accepted, refused = [], []
+    for candidate in candidates:
+        why = estimator.refuses(candidate.definition)
+        if why is None:
+            accepted.append(candidate)
+        else:
+            definition = candidate.definition
+            refused.append(
+                Rejection(subject(definition), "not_modelled", why, definition, templates=candidate.templates)
+            )
+    return tuple(accepted), tuple(refused)
+
+
+def subject(definition: IndexDefinition) -> str:
+    """An index for people: ``orders (status, created_at DESC)``."""
+    keys = ", ".join(k.text + (" DESC" if k.descending else "") for k in definition.keys)
+    method = "" if definition.method == "btree" else f" using {definition.method}"
+    include = f" include ({', '.join(definition.include)})" if definition.include else ""
+    predicate = f" where {definition.predicate}" if definition.predicate else ""
+    return f"{definition.table.short}{method} ({keys}){include}{predicate}"
+
+
+def shares(cases: Sequence[Case]) -> list[float]:
+    """Shares of the surviving cases of each template, scaled to sum to 1."""
+    totals: dict[int, float] = {}
+    for case in cases:
+        totals[case.template] = totals.get(case.template, 0.0) + case.share
+    return [case.share / totals[case.template] for case in cases]
+
+
+def _mean_costs(pricer: Pricer) -> dict[int, float]:
+    costs: dict[int, float] = {}
+    for n, share in enumerate(shares(pricer.cases)):
+        template = pricer.cases[n].template
+        costs[template] = costs.get(template, 0.0) + share * pricer.upper(n, 0)
+    return costs
+
+
+def _charges(
+    pricer: Pricer, weights: Mapping[int, float], limits: Limits
+) -> tuple[tuple[Charge, ...], tuple[tuple[int, float], ...]]:
+    """Cases with one parameter class pay their whole weight; several share it between mean and worst regret."""
+    counts: dict[int, int] = {}
+    for case in pricer.cases:
+        counts[case.template] = counts.get(case.template, 0) + 1
+    charges = []
+    for n, share in enumerate(shares(pricer.cases)):
+        template = pricer.cases[n].template
+        mean = 1 - limits.regret if counts[template] > 1 else 1.0
+        most = float("inf") if limits.protection is None else pricer.upper(n, 0) * (1 + limits.protection)
+        charges.append(Charge(weights[template] * share * mean, template, least(pricer, n), most))
+    robust = [(t, limits.regret * weights[t]) for t, count in counts.items() if count > 1 and limits.regret > 0]
+    return tuple(charges), tuple(robust)
+
+
+def least(pricer: Pricer, case: int) -> float:
+    """The least cost any plan of the case is known to have: with every candidate, mostly."""
+    return min(answer.cost for answer in pricer.answers(case))
+
+
+def _unplanned(
+    templates: Sequence[QueryTemplate], pricer: Pricer, costs: Mapping[int, float]
+) -> tuple[tuple[str, str], ...]:
+    messages = {pricer.cases[n].template: message for n, message in pricer.errors.items()}
+    missing = [t for t in range(len(templates)) if t not in costs]
+    return tuple((templates[t].id, messages.get(t, "the search ended before it was planned")) for t in missing)
+
+
+def _rows(pool: Pool, limits: Limits, writes: WriteModel, sizes: Sequence[int]) -> tuple[Row, ...]:
+    every = range(len(pool))
+    rows = []
+    if limits.budget_bytes is not None:
+        rows.append(Row("budget", tuple((n, float(sizes[n])) for n in every), float(limits.budget_bytes)))
+    if limits.max_indexes is not None:
+        rows.append(Row("max_indexes", tuple((n, 1.0) for n in every), float(limits.max_indexes)))
+    by_table: dict[QualifiedName, list[int]] = {}
+    for n in every:
+        by_table.setdefault(pool.definition(n).table, []).append(n)
+    for table, numbers in by_table.items():
+        rows += _table_rows(pool, limits, writes, table, numbers)
+    return tuple(rows)
+
+
+def _table_rows(
+    pool: Pool, limits: Limits, writes: WriteModel, table: QualifiedName, numbers: Sequence[int]
+) -> list[Row]:
+    rows = []
+    if limits.indexes_per_table is not None:
+        there = (limits.existing or {}).get(table, 0)
+        rows.append(Row("per_table", tuple((n, 1.0) for n in numbers), max(0.0, limits.indexes_per_table - there)))
+    base = writes.base_us.get(table, 0.0)
+    if limits.write_overhead is not None and base > 0:
+        bill = tuple((n, writes.of(pool.definition(n)).total_us) for n in numbers)
+        rows.append(Row("write_overhead", bill, limits.write_overhead * base))
+    return rows

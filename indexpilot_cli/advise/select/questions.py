@@ -1,0 +1,78 @@
+"""What to ask the planner around a selection: which candidates would help which case, from coarse to fine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from indexpilot_cli.advise.cost.costing import Mask, Pricer, members
+from indexpilot_cli.advise.select.program import Program
+
+
+class Questions:
+    """Questions as (case, set to price), the most promising first. ``groups`` are the kin per case."""
+
+    def __init__(self, program: Program, pricer: Pricer, groups: Sequence[Mask]):
+        self._charges = program.charges
+        self._pricer = pricer
+        self._bytes = dict(next((r.coefficients for r in program.rows if r.family == "budget"), ()))
+        self._partial = sum(1 << n for n, c in enumerate(pricer.pool.candidates) if c.definition.predicate is not None)
+        self.groups = _groups_by_case(groups, pricer)
+
+    def steps(self, here: Mask, worth: float) -> Sequence[tuple[int, Mask]]:
+        """Per case and group of candidates: what if the whole group were added? First those that some plan of the
+        case used, then by the largest possible gain; none whose gain cannot reach ``worth``.
+
+        Once every group was looked at alone, only those that some plan of the case ever used.
+        """
+        found = []
+        for case in range(len(self.groups)):
+            now, near = self._pricer.upper(case, here), here & self._pricer.cases[case].relevant
+            used = self._used(case)
+            for group in self.groups[case]:
+                mask = near | group
+                if (here and not group & used) or self._pricer.known(case, mask) is not None:
+                    continue
+                gain = self._charges[case].weight * (now - self._pricer.lower(case, mask))
+                if gain > worth:
+                    found.append((not group & used, -gain, case, mask))
+        return [(case, mask) for _, _, case, mask in sorted(found)]
+
+    def finer(self, here: Mask, worth: float) -> Sequence[tuple[int, Mask]]:
+        """Where a group helped: the group without the index that was used, its smallest index alone, and its
+        smallest that holds every row.
+        """
+        found = []
+        for case in range(len(self.groups)):
+            now, near = self._pricer.upper(case, here), here & self._pricer.cases[case].relevant
+            for group in self.groups[case]:
+                answer = self._pricer.known(case, near | group)
+                gain = self._charges[case].weight * (now - answer.cost) if answer is not None else 0.0
+                if answer is not None and gain > worth:
+                    rest = (near | group) & ~(answer.used & ~here)
+                    found += [(gain, case, mask) for mask in (rest, *self._smallest(near, group))]
+        return [(case, mask) for _, case, mask in sorted(found, key=lambda f: -f[0])]
+
+    def _smallest(self, near: Mask, group: Mask) -> list[Mask]:
+        """The neighbourhood with the smallest index of the group, and with the smallest that is not partial."""
+        parts = [part for part in (group, group & ~self._partial) if part]
+        return sorted({near | 1 << min(members(part), key=self._size) for part in parts})
+
+    def _used(self, case: int) -> Mask:
+        used = 0
+        for answer in self._pricer.answers(case):
+            used |= answer.used
+        return used
+
+    def _size(self, number: int) -> tuple[float, int, int]:
+        """Bytes where a budget counts them, then keys; the number last, for a stable order."""
+        return self._bytes.get(number, 0.0), len(self._pricer.pool.definition(number).keys), number
+
+
+def _groups_by_case(groups: Sequence[Mask], pricer: Pricer) -> list[tuple[Mask, ...]]:
+    """Per case the groups that matter there, each without what does not."""
+    home = {number: group for group in groups for number in members(group)}
+    found = []
+    for case in pricer.cases:
+        here = dict.fromkeys(home[number] for number in members(case.relevant))
+        found.append(tuple(group & case.relevant for group in here))
+    return found

@@ -1,1 +1,0 @@
-"""The decision: candidates, costs, selection, reasons. No input or output of its own."""
