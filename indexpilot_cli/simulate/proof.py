@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from indexpilot_cli.apply import apply
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress, Silent
@@ -20,7 +21,6 @@ from indexpilot_cli.settings.requests import ApplyRequest, Connection, Record
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.simulate import server
 from indexpilot_cli.simulate.traffic import Call
-from indexpilot_cli.workflows import apply
 
 _COPY = "proof"
 _FACTOR = 1.3  # slower by less is noise

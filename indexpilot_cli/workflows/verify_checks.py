@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from indexpilot_cli.apply.verify import statistics
+from indexpilot_cli.apply.verify.verdict import Word
 from indexpilot_cli.core.results import Check
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.execution.verify_verdict import Word
 from indexpilot_cli.snapshot.source import Source
-from indexpilot_cli.workflows import verify_statistics as statistics
 
 _LOOK = "indexpilot apply --verify statistics --auto-revert"
 

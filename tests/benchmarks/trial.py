@@ -21,10 +21,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from indexpilot_cli.apply.verify.run_trial import TrialStatement, measure
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.postgres.trial import TrialStatement, measure
 from indexpilot_cli.settings.requests import ApplyRequest, Connection, InitRequest, RecommendRequest, WorkloadRequest
 from tests.benchmarks.selection import table
 from tests.benchmarks.tpch_database import database, heap_bytes, settings, statements
@@ -82,7 +82,7 @@ def build_plainly(connection, plan):
 
 def apply(connection, plan, workload):
     """``apply --yes --verify replay --auto-revert`` of the plan, each end printed; the bytes of what stays."""
-    from indexpilot_cli.workflows.apply import run
+    from indexpilot_cli.apply.apply import run
 
     request = ApplyRequest(
         connection, (plan.id,), confirmed=True, verify="replay", auto_revert=True, workload=workload, force=True

@@ -11,6 +11,8 @@ import pytest
 
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.explain import explain
+from indexpilot_cli.apply import apply, plan_show
+from indexpilot_cli.apply.rollback import rollback
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.settings.requests import (
     AnalyzeRequest,
@@ -29,7 +31,7 @@ from indexpilot_cli.settings.requests import (
     WorkloadRequest,
 )
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
-from indexpilot_cli.workflows import analyze, apply, discover, doctor, init, plan_show, rollback, snapshot
+from indexpilot_cli.workflows import analyze, discover, doctor, init, snapshot
 from tests.servers import new_database
 
 RUNS = {

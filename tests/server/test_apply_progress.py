@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.workflows import apply
+from indexpilot_cli.apply import apply
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes
 from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, holding, seen

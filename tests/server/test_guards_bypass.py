@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from indexpilot_cli.advise import planfile
+from indexpilot_cli.apply import approve, bypass
 from indexpilot_cli.core.digest import schema_digest
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
@@ -20,7 +21,6 @@ from indexpilot_cli.log import mutations, plans
 from indexpilot_cli.settings.load import load
 from indexpilot_cli.settings.requests import ApproveRequest, BypassRequest, Connection, Record
 from indexpilot_cli.settings.sections import BypassSettings, EmergencyBypass, SystemBypass
-from indexpilot_cli.workflows import approve, bypass
 from tests.server.guarding import operation, other, request, said
 
 ANN = Record(actor="ann", version="1", command="bypass")

@@ -6,6 +6,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from indexpilot_cli.apply.rollback import drop as rollback_drop
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.core.intent import Event
@@ -20,7 +21,6 @@ from indexpilot_cli.execute.desk import open_desk
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.planner.twin.server import new_home
 from indexpilot_cli.settings.requests import Connection, Record
-from indexpilot_cli.workflows import rollback_drop
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 
 NOBODY = "no template gets slower (planner estimate)"

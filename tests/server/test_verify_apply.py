@@ -152,8 +152,8 @@ def test_planner_mode(shop):
 
 
 def test_the_clone_gets_the_index_and_the_trial(shop, pg):
+    from indexpilot_cli.apply import apply
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.workflows import apply
 
     name = psycopg.conninfo.conninfo_to_dict(shop)["dbname"]
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
@@ -191,10 +191,10 @@ def with_statements(connection):
 
 
 def test_statistics_are_watched_and_settled_later(shop):
+    from indexpilot_cli.apply.verify.verify import look_again
     from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.execute.desk import open_desk
     from indexpilot_cli.execute.signals import Stop
-    from indexpilot_cli.workflows.verify import look_again
 
     with psycopg.connect(shop, autocommit=True) as connection:
         with_statements(connection)
@@ -264,10 +264,10 @@ def test_what_did_not_pay_is_built_again_only_by_name_or_force(shop):
 
 
 def test_after_seventy_two_hours_a_person_is_asked(shop):
+    from indexpilot_cli.apply.verify.verify import look_again
     from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.execute.desk import open_desk
     from indexpilot_cli.execute.signals import Stop
-    from indexpilot_cli.workflows.verify import look_again
 
     with psycopg.connect(shop, autocommit=True) as connection:
         with_statements(connection)

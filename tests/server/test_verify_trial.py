@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
+from indexpilot_cli.apply.verify.run_trial import TrialStatement, is_read, measure
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.postgres.trial import TrialStatement, is_read, measure
 
 LIMIT = 2000
 

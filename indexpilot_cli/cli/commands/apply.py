@@ -52,8 +52,8 @@ def apply(
     session.load({**limits, **planner_flags(what_if, workers), "advisor.budget": ("--budget", budget)})
     own.check_verification(verify, replay_on, workload, auto_revert=auto_revert)
     change.answerable(session, yes=yes, dry_run=dry_run)
+    from indexpilot_cli.apply.apply import run
     from indexpilot_cli.render.views.apply import view
-    from indexpilot_cli.workflows.apply import run
 
     request = apply_request(
         session,

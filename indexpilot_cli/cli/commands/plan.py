@@ -34,10 +34,10 @@ def show(
 ) -> int:
     """Show a plan that recommend kept, in any form; its JSON is what recommend printed."""
     session.load()
+    from indexpilot_cli.apply.plan_show import run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view
     from indexpilot_cli.settings.requests import PlanRequest
-    from indexpilot_cli.workflows.plan_show import run
 
     outcome = session.call(run, PlanRequest(plan, session.connection(), session.record()))
     return finish(session, outcome, view(outcome.result, show_rejected=show_rejected, verbose=session.verbose))
@@ -54,10 +54,10 @@ def approve(
 ) -> int:
     """Approve a plan for apply --require-approval; a plan that changes afterwards needs it again."""
     session.load()
+    from indexpilot_cli.apply.approve import run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.bypass import approved
     from indexpilot_cli.settings.requests import ApproveRequest
-    from indexpilot_cli.workflows.approve import run
 
     outcome = session.call(run, ApproveRequest(plan, session.connection(), reason, session.record()))
     return finish(session, outcome, approved(outcome.result))

@@ -41,9 +41,9 @@ def rollback(
     from indexpilot_cli.cli import change
 
     change.answerable(session, yes=yes, dry_run=dry_run)
+    from indexpilot_cli.apply.rollback.rollback import run
     from indexpilot_cli.render.views.rollback import view
     from indexpilot_cli.settings.requests import RollbackRequest
-    from indexpilot_cli.workflows.rollback import run
 
     request = RollbackRequest(
         session.connection(),

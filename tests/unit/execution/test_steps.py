@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli.apply.steps import task_of
 from indexpilot_cli.core.catalog import Catalog, Column, Index, Table
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationKind, OperationState
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import events
-from indexpilot_cli.execution.steps import task_of
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.settings.requests import Record
 from tests.server.applying import definition, recommendation

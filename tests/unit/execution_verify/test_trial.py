@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from indexpilot_cli.execution.verify_planner import Cost, judge_costs
-from indexpilot_cli.execution.verify_trial import Run, Timing, culprit, judge_trial, time_of
-from indexpilot_cli.execution.verify_verdict import Effect, Word
+from indexpilot_cli.apply.verify.by_planner import Cost, judge_costs
+from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial, time_of
+from indexpilot_cli.apply.verify.verdict import Effect, Word
 
 
 def timing(template, *ms, blocks=100.0, cpu=True, share=1.0, sql=None):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from indexpilot_cli.execution.verify import Window, drift, judge
-from indexpilot_cli.execution.verify_verdict import Effect, Word
+from indexpilot_cli.apply.verify.verdict import Effect, Word
+from indexpilot_cli.apply.verify.windows import Window, drift, judge
 
 CALLS = 100
 QUERIES = 20

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from indexpilot_cli.apply.verify.verdict import Verification, Word
+from indexpilot_cli.apply.verify.windows import WATCH_HOURS, Pair, Window, judge
+from indexpilot_cli.apply.verify.workload import family
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.names import QualifiedName
@@ -15,10 +18,7 @@ from indexpilot_cli.core.units import size
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import StatementsSnapshot, as_workload, crash_between, difference, take_snapshot
-from indexpilot_cli.execution.verify import WATCH_HOURS, Pair, Window, judge
-from indexpilot_cli.execution.verify_verdict import Verification, Word
 from indexpilot_cli.log import watches
-from indexpilot_cli.workflows.verify_workload import family
 
 
 @dataclass(frozen=True, slots=True)

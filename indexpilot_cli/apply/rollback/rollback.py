@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from indexpilot_cli.apply.outcome import outcome, refused_outcome, skipped_outcome
+from indexpilot_cli.apply.rollback.choose import Step, choose
+from indexpilot_cli.apply.rollback.drop import standby_warning, take_back
+from indexpilot_cli.apply.rollback.restore import bring_back
+from indexpilot_cli.apply.rows import failure_told, tell_idle
 from indexpilot_cli.core.operation import ApplyResult, MutationReport
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
@@ -18,11 +23,6 @@ from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.settings.requests import ApplyRequest, RollbackRequest
-from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
-from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
-from indexpilot_cli.workflows.rollback_choose import Step, choose
-from indexpilot_cli.workflows.rollback_drop import standby_warning, take_back
-from indexpilot_cli.workflows.rollback_restore import bring_back
 
 Confirm = Callable[[ApplyResult], bool]
 

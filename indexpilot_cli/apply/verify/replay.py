@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from indexpilot_cli.apply.verify.run_trial import Measured, TrialStatement, measure
+from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial, time_of
+from indexpilot_cli.apply.verify.verdict import Verification, Word, numbers
+from indexpilot_cli.apply.verify.workload import family, reads_on, runnable
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.progress import Progress
@@ -16,11 +20,7 @@ from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.execution.verify_trial import Run, Timing, culprit, judge_trial, time_of
-from indexpilot_cli.execution.verify_verdict import Verification, Word, numbers
-from indexpilot_cli.postgres.trial import Measured, TrialStatement, measure
 from indexpilot_cli.settings.requests import ApplyRequest
-from indexpilot_cli.workflows.verify_workload import family, reads_on, runnable
 
 MOST = 120  # statements of one index; lighter templates beyond are not run
 CONTROLS = 3  # statements with unchanged plans that are run again to see how the machine changed

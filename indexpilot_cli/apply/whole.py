@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from indexpilot_cli.apply.preflight import Built
+from indexpilot_cli.apply.steps import Task
 from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.decide import OPEN, STANDING, is_usable
 from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.reconcile import close_whole
-from indexpilot_cli.execution.steps import Task
 from indexpilot_cli.log import intents
-from indexpilot_cli.workflows.apply_preflight import Built
 
 GOOD = frozenset({"done", "already_done"})
 

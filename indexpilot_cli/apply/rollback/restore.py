@@ -6,6 +6,11 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from indexpilot_cli.apply.build import Manner, perform
+from indexpilot_cli.apply.plan import fingerprints
+from indexpilot_cli.apply.preflight import Built
+from indexpilot_cli.apply.steps import Task, task_of
+from indexpilot_cli.apply.whole import GOOD, build_whole
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.intent import Event, IndexFacts
@@ -20,13 +25,8 @@ from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.reconcile import mark_brought_back
 from indexpilot_cli.execute.report import rebuilding
-from indexpilot_cli.execution.steps import Task, task_of
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.workflows.apply_build import Manner, perform
-from indexpilot_cli.workflows.apply_plan import fingerprints
-from indexpilot_cli.workflows.apply_preflight import Built
-from indexpilot_cli.workflows.apply_whole import GOOD, build_whole
 
 Facts = Mapping[str, object]
 

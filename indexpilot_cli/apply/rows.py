@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from indexpilot_cli.apply.plan import DID_NOT_PAY
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.operation import ApplyResult
 from indexpilot_cli.core.outcome import Outcome
@@ -14,7 +15,6 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import DONE, FAILED
-from indexpilot_cli.workflows.apply_plan import DID_NOT_PAY
 
 # What only looks must not count as a build.
 _KINDS = {"apply": MutationType.RECOMMEND_INDEX, "rollback": MutationType.DISCOVER}

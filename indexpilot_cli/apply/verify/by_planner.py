@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.execution.verify_verdict import (
+from indexpilot_cli.apply.verify.verdict import (
     COSTLIER,
     Effect,
     TemplateVerdict,

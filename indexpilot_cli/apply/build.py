@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from indexpilot_cli.apply.preflight import Built, already, is_same
 from indexpilot_cli.core.intent import Event, IndexFacts
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.operation import Operation, OperationKind, OperationState
@@ -20,7 +21,6 @@ from indexpilot_cli.execute.desk import Desk, take_lock
 from indexpilot_cli.execute.report import report
 from indexpilot_cli.execute.watch import STOPPED, Ended, Watch, watched
 from indexpilot_cli.log import intents
-from indexpilot_cli.workflows.apply_preflight import Built, already, is_same
 
 _SHORT_TRIES = 3
 

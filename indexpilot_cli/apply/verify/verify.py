@@ -14,6 +14,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.apply.rollback.drop import take_back
+from indexpilot_cli.apply.verify import statistics
+from indexpilot_cli.apply.verify.replay import Trial, open_trial
+from indexpilot_cli.apply.verify.verdict import Verification, Word
+from indexpilot_cli.apply.verify.workload import templates_of, with_classes
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationState
@@ -22,14 +27,9 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.report import report_of_event
-from indexpilot_cli.execution.verify_verdict import Verification, Word
 from indexpilot_cli.log import intents
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_source
-from indexpilot_cli.workflows import verify_statistics as statistics
-from indexpilot_cli.workflows.rollback_drop import take_back
-from indexpilot_cli.workflows.verify_replay import Trial, open_trial
-from indexpilot_cli.workflows.verify_workload import templates_of, with_classes
 
 if TYPE_CHECKING:
     from indexpilot_cli.db.statements import StatementsSnapshot
@@ -99,7 +99,7 @@ class Verifier:
         if self.trial is not None:
             return self.trial.after(operation)
         if self.folded is not None:
-            from indexpilot_cli.workflows.verify_planner import check
+            from indexpilot_cli.apply.verify.planner import check
 
             return check(operation, self.request, self.folded, self.desk.progress)
         assert self.catalog is not None and self.reading is not None

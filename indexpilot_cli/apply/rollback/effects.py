@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from indexpilot_cli.apply.verify.verdict import Effect
 from indexpilot_cli.core.intent import Event
-from indexpilot_cli.execution.verify_verdict import Effect
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.apply.outcome import outcome, refused_outcome, skipped_outcome
+from indexpilot_cli.apply.plan import Todo, plan_work
+from indexpilot_cli.apply.rows import failure_told, tell_idle
+from indexpilot_cli.apply.task import Run, build_all
+from indexpilot_cli.apply.verify.verify import STATISTICS, look_again
 from indexpilot_cli.core.operation import ApplyResult, MutationReport
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
@@ -20,11 +25,6 @@ from indexpilot_cli.log import migrations
 from indexpilot_cli.log.bookkeeping import is_writable
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.workflows.apply_outcome import outcome, refused_outcome, skipped_outcome
-from indexpilot_cli.workflows.apply_plan import Todo, plan_work
-from indexpilot_cli.workflows.apply_rows import failure_told, tell_idle
-from indexpilot_cli.workflows.apply_task import Run, build_all
-from indexpilot_cli.workflows.verify import STATISTICS, look_again
 
 if TYPE_CHECKING:
     from indexpilot_cli.db.session import Session

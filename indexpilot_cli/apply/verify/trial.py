@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from indexpilot_cli.execution.verify_verdict import (
+from indexpilot_cli.apply.verify.verdict import (
     SLOWER,
     Effect,
     TemplateVerdict,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from indexpilot_cli.advise.pipeline import prepared
+from indexpilot_cli.apply.verify.run_trial import TrialStatement, is_read
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, QueryTemplate, StatementKind
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.postgres.trial import TrialStatement, is_read
 from indexpilot_cli.settings.requests import ApplyRequest, TableFilter
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.fold.templates import fold_workload

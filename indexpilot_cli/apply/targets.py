@@ -8,12 +8,12 @@ from pathlib import Path
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.plan_document import read_plan
+from indexpilot_cli.apply.approve import kept_plan
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log import plans
-from indexpilot_cli.workflows.approve import kept_plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.apply.rollback.effects import loss_of
 from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
@@ -14,7 +15,6 @@ from indexpilot_cli.execute import build
 from indexpilot_cli.execute.decide import OPEN, STANDING
 from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.report import report_of_undo
-from indexpilot_cli.execution.effects import loss_of
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.intents import Which
 from indexpilot_cli.settings.requests import RollbackRequest

@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.execution.verify_student import Part, chance_above, holm
-from indexpilot_cli.execution.verify_verdict import (
+from indexpilot_cli.apply.verify.student import Part, chance_above, holm
+from indexpilot_cli.apply.verify.verdict import (
     SLOWER,
     Effect,
     TemplateVerdict,

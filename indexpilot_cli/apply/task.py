@@ -7,6 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from indexpilot_cli.apply.build import perform
+from indexpilot_cli.apply.outcome import log_no
+from indexpilot_cli.apply.plan import Todo
+from indexpilot_cli.apply.preflight import Built
+from indexpilot_cli.apply.steps import Task
+from indexpilot_cli.apply.verify.verify import open_verifier
+from indexpilot_cli.apply.whole import GOOD, build_whole
 from indexpilot_cli.core.operation import ApplyResult, MutationReport, Operation
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.verdict import Verdict
@@ -15,15 +22,8 @@ from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.report import report
 from indexpilot_cli.execute.watch import Watch, watched
-from indexpilot_cli.execution.steps import Task
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.settings.requests import ApplyRequest
-from indexpilot_cli.workflows.apply_build import perform
-from indexpilot_cli.workflows.apply_outcome import log_no
-from indexpilot_cli.workflows.apply_plan import Todo
-from indexpilot_cli.workflows.apply_preflight import Built
-from indexpilot_cli.workflows.apply_whole import GOOD, build_whole
-from indexpilot_cli.workflows.verify import open_verifier
 
 _WELL = GOOD | {"reverted"}
 _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 
 from indexpilot_cli.advise.pipeline import prepared, types_from
+from indexpilot_cli.apply.verify.by_planner import Cost, judge_costs
+from indexpilot_cli.apply.verify.verdict import Verification
+from indexpilot_cli.apply.verify.workload import family, reads_on
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
-from indexpilot_cli.execution.verify_planner import Cost, judge_costs
-from indexpilot_cli.execution.verify_verdict import Verification
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_source
-from indexpilot_cli.workflows.verify_workload import family, reads_on
 
 
 def check(operation: Operation, request: ApplyRequest, folded: FoldedWorkload, progress: Progress) -> Verification:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.advise import planfile
+from indexpilot_cli.apply.approve import kept_plan
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Plan
@@ -14,7 +15,6 @@ from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import PlanRequest
 from indexpilot_cli.snapshot.source import open_reader
-from indexpilot_cli.workflows.approve import kept_plan
 
 
 def run(request: PlanRequest, progress: Progress) -> Outcome[Plan]:

@@ -1,0 +1,1 @@
+"""Taking back what our log says we did."""
