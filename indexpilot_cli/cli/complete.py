@@ -52,7 +52,7 @@ def explainable(incomplete: str) -> list[tuple[str, str]]:
 
 def hazards(incomplete: str) -> list[tuple[str, str]]:
     """Kinds of hazard, with what each is."""
-    from indexpilot_cli.workflows.explain_hazard import hazards
+    from indexpilot_cli.evolve.review.explain_hazard import hazards
 
     return [(key, kind.title) for key, kind in sorted(hazards().items()) if key.startswith(incomplete)]
 

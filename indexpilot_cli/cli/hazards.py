@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def explained_hazard(session: Session, subject: str) -> bool:
     """Print what a kind of hazard is; False when the subject is something else. Raises UsageError."""
-    from indexpilot_cli.workflows.explain_hazard import explain_hazard, is_hazard
+    from indexpilot_cli.evolve.review.explain_hazard import explain_hazard, is_hazard
 
     if not is_hazard(subject):
         return False

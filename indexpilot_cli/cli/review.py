@@ -12,8 +12,8 @@ from indexpilot_cli.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from indexpilot_cli.cli.session import Session
     from indexpilot_cli.core.outcome import Outcome
-    from indexpilot_cli.model.migration import CheckResult
-    from indexpilot_cli.model.requests_evolve import CheckRequest
+    from indexpilot_cli.evolve.requests import CheckRequest
+    from indexpilot_cli.evolve.review.values import CheckResult
     from indexpilot_cli.settings.requests import WorkloadRequest
 
 _OLDEST = 13
@@ -22,7 +22,7 @@ _OLDEST = 13
 def check_request(session: Session, recorded: WorkloadRequest, **asked: Any) -> CheckRequest:
     """The request; limits come from the settings, where flags have gone already. Raises UsageError, RefusedError."""
     from indexpilot_cli.cli.requests import planner
-    from indexpilot_cli.model.requests_evolve import CheckRequest
+    from indexpilot_cli.evolve.requests import CheckRequest
 
     settings = session.settings.operational.schema_evolution
     if not settings.enabled:
@@ -59,9 +59,9 @@ def _possible(request: CheckRequest) -> None:
 def review(session: Session, request: CheckRequest) -> int:
     """Run the review, print it, write what ``--write`` asked for; the exit code."""
     from indexpilot_cli.cli.show import show
+    from indexpilot_cli.evolve.review.check import run
+    from indexpilot_cli.evolve.review.explain_hazard import hazards
     from indexpilot_cli.render.views.schema_evolve import view
-    from indexpilot_cli.workflows.evolve_check import run
-    from indexpilot_cli.workflows.explain_hazard import hazards
 
     outcome = finished(session.call(run, request), exit_zero=request.exit_zero)
     document = view(outcome.result, hazards=hazards(), verbose=session.verbose, fix=request.fix)

@@ -62,10 +62,11 @@ class Run:
 
 def change(run: Run, kind: str, table: str, column: str, *, finish: bool = False, **asked: Any) -> int:
     """Show or carry out the operation (or the last part of an online one); the exit code."""
-    from indexpilot_cli.model.requests_evolve import ChangeRequest
+    from indexpilot_cli.evolve.change import execute as evolve_execute
+    from indexpilot_cli.evolve.change import finish as evolve_finish
+    from indexpilot_cli.evolve.requests import ChangeRequest
     from indexpilot_cli.render.views.schema_change import question, view
     from indexpilot_cli.settings.requests import WorkloadRequest
-    from indexpilot_cli.workflows import evolve_execute, evolve_finish
 
     workflow = evolve_finish.run if finish else evolve_execute.run
     request = ChangeRequest(
@@ -85,9 +86,9 @@ def take_back(run: Run, target: str | None, *, last: bool, fill: str | None, for
     """Show or go the way back; the exit code."""
     if bool(target) == last:
         raise UsageError("say which change to take back: M-… or --last", hint="indexpilot history")
-    from indexpilot_cli.model.requests_evolve import ChangeUndoRequest
+    from indexpilot_cli.evolve.change.rollback import run as workflow
+    from indexpilot_cli.evolve.requests import ChangeUndoRequest
     from indexpilot_cli.render.views.schema_change import undo_view
-    from indexpilot_cli.workflows.evolve_rollback import run as workflow
 
     request = ChangeUndoRequest(target=target, fill=fill, force=force, **run.common)
     return _carry_out(run, workflow, request, undo_view, undo_view)

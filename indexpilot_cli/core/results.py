@@ -12,7 +12,7 @@ from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan, Recommendation
-from indexpilot_cli.model.migration import Hazard
+from indexpilot_cli.evolve.review.values import Hazard
 
 
 @dataclass(frozen=True, slots=True)

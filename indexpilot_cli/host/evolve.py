@@ -13,13 +13,14 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.evolve.change import change as evolve_change
+from indexpilot_cli.evolve.change import execute as evolve_execute
+from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult
+from indexpilot_cli.evolve.impact import clear_impact_cache as _clear
+from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.host import place
-from indexpilot_cli.model.requests_evolve import ChangeRequest
-from indexpilot_cli.model.schema_change import ChangeKind, ChangeResult
 from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.snapshot.source import open_reader
-from indexpilot_cli.workflows import evolve_change, evolve_execute
-from indexpilot_cli.workflows.evolve_impact import clear_impact_cache as _clear
 
 Result = dict[str, Any]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.core.workload import SourceKind
-from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.settings.requests import Connection, Record, WorkloadRequest
 from tests.benchmarks import migrations_corpus as corpus
 from tests.cli import process as program
@@ -41,7 +41,7 @@ def check_all(dsn, cases, process):
 @contextmanager
 def one_clone():
     """The server of the empty clone is started once and put back to its first state for each case: half the time."""
-    from indexpilot_cli.twin import clone
+    from indexpilot_cli.evolve.review.clone import clone
 
     kept, real = [], clone.open_clone
 
@@ -74,7 +74,7 @@ def guarded(check, dsn, case):
 
 
 def in_process(dsn, case):
-    from indexpilot_cli.workflows import evolve_check
+    from indexpilot_cli.evolve.review import check as evolve_check
 
     request = CheckRequest(
         files=(str(case.path),),

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 import psycopg
 
 from indexpilot_cli.core.observation import RunState
+from indexpilot_cli.evolve.review.clone.clone import open_clone
+from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.twin.clone import open_clone
-from indexpilot_cli.workload.migration import read_migration
 from tests.server.twinning import snapshot_of
 
 SETTINGS = {"fsync": "off", "autovacuum": "off", "full_page_writes": "off"}

@@ -10,11 +10,11 @@ import pytest
 
 from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.twin.clone_plans import FullCopy
-from indexpilot_cli.twin.clone_prepare import PRISTINE
-from indexpilot_cli.twin.clone_stage import Stage
-from indexpilot_cli.twin.sandbox import OWNER, Limits
-from indexpilot_cli.workload.migration import read_migration
+from indexpilot_cli.evolve.review.clone.plans import FullCopy
+from indexpilot_cli.evolve.review.clone.prepare import PRISTINE
+from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits
+from indexpilot_cli.evolve.review.clone.stage import Stage
+from indexpilot_cli.evolve.review.migration import read_migration
 from tests.server.cloning import observe, open_clone, snapshot_from
 from tests.servers import binaries
 from tests.waiting import eventually

@@ -7,7 +7,7 @@ import pytest
 from indexpilot_cli.core.catalog import Extension
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, WorkKind
-from indexpilot_cli.workload.migration import read_migration
+from indexpilot_cli.evolve.review.migration import read_migration
 from tests.server.cloning import fresh, observe, open_clone, snapshot_from
 from tests.servers import binaries
 

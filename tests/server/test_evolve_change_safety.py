@@ -13,8 +13,9 @@ from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
+from indexpilot_cli.evolve import impact as evolve_impact
+from indexpilot_cli.evolve.change import execute as evolve_execute
 from indexpilot_cli.settings.sections import BypassSettings, MaintenanceWindowSettings, SafeguardSettings, SystemBypass
-from indexpilot_cli.workflows import evolve_execute, evolve_impact
 from tests.server.evolving_change import Ground, assert_same
 from tests.server.evolving_tables import PLAIN
 from tests.waiting import eventually

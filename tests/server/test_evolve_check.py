@@ -7,9 +7,10 @@ import pytest
 
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.model.requests_evolve import CheckRequest
+from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review import check as evolve_check
 from indexpilot_cli.settings.requests import Connection, Record, SnapshotRequest, WorkloadRequest
-from indexpilot_cli.workflows import evolve_check, snapshot
+from indexpilot_cli.workflows import snapshot
 from tests.servers import new_database
 
 SCHEMA = """

@@ -4,9 +4,9 @@ import psycopg
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.model.migration import Rates
-from indexpilot_cli.postgres.queue import queues
-from indexpilot_cli.postgres.rates import calibrate
+from indexpilot_cli.evolve.review.queue import queues
+from indexpilot_cli.evolve.review.rates import calibrate
+from indexpilot_cli.evolve.review.values import Rates
 
 T, U = QualifiedName("public", "t"), QualifiedName("public", "u")
 

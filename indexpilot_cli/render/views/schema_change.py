@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from indexpilot_cli.core.units import DASH, count, size
-from indexpilot_cli.model.schema_change import (
+from indexpilot_cli.evolve.change.values import (
     Affected,
     ChangeResult,
     Impact,

@@ -7,7 +7,7 @@ from functools import partial
 
 from indexpilot_cli.core.observation import Lock, RunState
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.model.migration import CheckResult, FileReport, Hazard, Impact, StatementReport, TemplateImpact
+from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Hazard, Impact, StatementReport, TemplateImpact
 from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry, Facts, Lines, Table
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts

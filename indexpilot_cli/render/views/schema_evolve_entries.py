@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.core.units import seconds, size
-from indexpilot_cli.model.migration import (
+from indexpilot_cli.evolve.review.values import (
     CheckResult,
     FileReport,
     Finding,

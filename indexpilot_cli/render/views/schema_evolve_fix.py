@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from indexpilot_cli.model.migration import FileReport, Impact
+from indexpilot_cli.evolve.review.values import FileReport, Impact
 from indexpilot_cli.render.document import BLANK, Block, Code, Facts, Lines
 from indexpilot_cli.render.units import one_line
 from indexpilot_cli.render.views.schema_evolve_words import verdict

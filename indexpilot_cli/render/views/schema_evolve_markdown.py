@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from indexpilot_cli.model.migration import CheckResult, FileReport, Impact
+from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.text import fenced, tame
 from indexpilot_cli.render.units import one_line, percent, visible

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.core.observation import LockMode, RunState
 from indexpilot_cli.core.units import count, seconds, size
-from indexpilot_cli.model.migration import (
+from indexpilot_cli.evolve.review.values import (
     Blocked,
     CheckResult,
     Duration,

@@ -11,9 +11,9 @@ from indexpilot_cli.core.observation import (
     RunState,
     StatementObservation,
 )
-from indexpilot_cli.evolve.probes import probes
+from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.sql.safe.reader import SafeReader
-from indexpilot_cli.workload.migration import read_migration
 
 ORDERS, PEOPLE = QualifiedName("public", "orders"), QualifiedName("public", 'pe"ople')
 TYPES = {"int4": ("integer", "N"), "text": ("text", "S"), "timestamptz": ("timestamp with time zone", "D")}

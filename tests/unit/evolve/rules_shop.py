@@ -8,13 +8,13 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.core.probe import ProbeAnswer
-from indexpilot_cli.evolve.fix import FixedMigration, fix
-from indexpilot_cli.evolve.judge import Bench, judge
-from indexpilot_cli.evolve.rules import findings, observe_by_rules
-from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.migration import Finding, StatementVerdict, TemplateImpact
+from indexpilot_cli.evolve.review.fix.fix import FixedMigration, fix
+from indexpilot_cli.evolve.review.judge import Bench, judge
+from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.rules.rules import findings, observe_by_rules
+from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.values import Finding, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
-from indexpilot_cli.workload.migration import read_migration
 
 EMPTY = Catalog(180000, "", ())
 

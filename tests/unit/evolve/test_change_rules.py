@@ -3,10 +3,10 @@
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.evolve import validate_change as checks
-from indexpilot_cli.evolve.change_types import assignable, by_rules, is_plain
-from indexpilot_cli.model.relation import Attached, ColumnFacts, RelationFacts, TypeChange, TypeFacts
-from indexpilot_cli.model.schema_change import Affected, ChangeKind, Work
+from indexpilot_cli.evolve.change import validate as checks
+from indexpilot_cli.evolve.change.types import assignable, by_rules, is_plain
+from indexpilot_cli.evolve.change.values import Affected, ChangeKind, Work
+from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts, TypeChange, TypeFacts
 
 ORDERS = QualifiedName("public", "orders")
 

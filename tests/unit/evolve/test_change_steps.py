@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.evolve import change_steps, online_add, undo
-from indexpilot_cli.model.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
-from indexpilot_cli.model.schema_change import Span
+from indexpilot_cli.evolve.change import online_add, undo
+from indexpilot_cli.evolve.change import steps as change_steps
+from indexpilot_cli.evolve.change.values import Span
+from indexpilot_cli.evolve.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 from indexpilot_cli.sql.parser import Statement, parse
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=20)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Relation, Work, WorkKind
-from indexpilot_cli.evolve.duration import HIGH, LOW, expected, timing
-from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.migration import Rates
+from indexpilot_cli.evolve.review.duration import HIGH, LOW, expected, timing
+from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.values import Rates
 from tests.unit.evolve.probing import CATALOG, ORDERS
 
 MEASURED = {  # seconds on 2 million rows, 255 MB: the faster and the slower of two major versions

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from indexpilot_cli.evolve.hazards import HAZARDS
-from indexpilot_cli.model.migration import Severity
-from indexpilot_cli.workload.migration import read_migration
+from indexpilot_cli.evolve.review.hazards import HAZARDS
+from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.values import Severity
 
 
 def test_ids_and_names_are_unique():

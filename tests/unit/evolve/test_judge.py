@@ -18,9 +18,9 @@ from indexpilot_cli.core.observation import (
     WorkKind,
 )
 from indexpilot_cli.core.probe import Probe, ProbeAnswer, ProbeKind
-from indexpilot_cli.evolve.judge import Bench, judge, total, worst
-from indexpilot_cli.evolve.sizes import Sizes
-from indexpilot_cli.model.migration import Duration, Impact, Queue
+from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
+from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.values import Duration, Impact, Queue
 
 BIG = QualifiedName("public", "big")
 SMALL = QualifiedName("public", "small")

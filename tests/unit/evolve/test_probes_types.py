@@ -2,9 +2,9 @@
 
 import pytest
 
-from indexpilot_cli.evolve.probes_partition import split_keys
-from indexpilot_cli.evolve.probes_types import fits, normal
-from indexpilot_cli.evolve.virtual import unbounded
+from indexpilot_cli.evolve.review.probes.partition import split_keys
+from indexpilot_cli.evolve.review.probes.types import fits, normal
+from indexpilot_cli.evolve.review.probes.virtual import unbounded
 
 
 @pytest.mark.parametrize(

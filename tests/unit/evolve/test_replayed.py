@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.core.rehearsal import Played, Priced, Seen
-from indexpilot_cli.evolve.replayed import compare
+from indexpilot_cli.evolve.review.replayed import compare
 
 GONE = SqlError("42703", "column x does not exist")
 NO_PARENT = SqlError("23503", "key is not present")

@@ -13,11 +13,11 @@ from indexpilot_cli.core.observation import (
     StatementObservation,
 )
 from indexpilot_cli.core.probe import Probe, ProbeAnswer, ProbeKind
-from indexpilot_cli.evolve.hazards import HAZARDS
-from indexpilot_cli.evolve.rules import findings
-from indexpilot_cli.evolve.rules_failures import hazard_of
-from indexpilot_cli.model.migration import Impact, Queue, Severity, StatementVerdict, TemplateImpact
-from indexpilot_cli.workload.migration import read_migration
+from indexpilot_cli.evolve.review.hazards import HAZARDS
+from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.rules.failures import hazard_of
+from indexpilot_cli.evolve.review.rules.rules import findings
+from indexpilot_cli.evolve.review.values import Impact, Queue, Severity, StatementVerdict, TemplateImpact
 from tests.unit.evolve.rules_shop import CATALOG, found, ids, name
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.core.observation import LockMode, RunState, StatementObservation, WorkKind
-from indexpilot_cli.evolve.rules import judge_by_rules
-from indexpilot_cli.model.migration import Impact
-from indexpilot_cli.workload.migration import read_migration
+from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.rules.rules import judge_by_rules
+from indexpilot_cli.evolve.review.values import Impact
 from tests.unit.evolve.rules_shop import CATALOG, name, seen
 
 AEL, SRE, SUE = LockMode.ACCESS_EXCLUSIVE, LockMode.SHARE_ROW_EXCLUSIVE, LockMode.SHARE_UPDATE_EXCLUSIVE

@@ -2,8 +2,8 @@
 
 import pytest
 
-from indexpilot_cli.evolve.rules_types import Change, change, kind
-from indexpilot_cli.evolve.rules_volatile import volatile
+from indexpilot_cli.evolve.review.rules.types import Change, change, kind
+from indexpilot_cli.evolve.review.rules.volatile import volatile
 
 
 @pytest.mark.parametrize(

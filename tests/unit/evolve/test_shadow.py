@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.evolve import shadow, shadow_identity, shadow_steps
-from indexpilot_cli.model.shadow import (
+from indexpilot_cli.evolve.change.online import identity as shadow_identity
+from indexpilot_cli.evolve.change.online import names as shadow
+from indexpilot_cli.evolve.change.online import steps as shadow_steps
+from indexpilot_cli.evolve.change.online.values import (
     PLACE,
     Both,
     Grant,

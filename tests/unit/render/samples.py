@@ -37,7 +37,7 @@ from indexpilot_cli.core.results import (
 )
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.core.workload import Skipped
-from indexpilot_cli.model.migration import Hazard, Severity
+from indexpilot_cli.evolve.review.values import Hazard, Severity
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
 SERVER = Server("16.4", 160004, "shop", "db1", 5432, "dba")

@@ -1,7 +1,7 @@
 """Results of schema changes for the tests of forms."""
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.model.schema_change import (
+from indexpilot_cli.evolve.change.values import (
     Affected,
     ChangeKind,
     ChangeResult,

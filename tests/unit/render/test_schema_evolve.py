@@ -16,7 +16,15 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation
 from indexpilot_cli.core.units import seconds
 from indexpilot_cli.errors import UnreachableError
-from indexpilot_cli.model.migration import Blocked, CheckResult, Duration, Impact, Severity, StatementVerdict, Unparsed
+from indexpilot_cli.evolve.review.values import (
+    Blocked,
+    CheckResult,
+    Duration,
+    Impact,
+    Severity,
+    StatementVerdict,
+    Unparsed,
+)
 from indexpilot_cli.render import github, sarif
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.schema import text as schema_text

@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.core.observation import SqlError
-from indexpilot_cli.twin.clone_faults import Surroundings, excuse, missing_role, refuses_transaction
+from indexpilot_cli.evolve.review.clone.faults import Surroundings, excuse, missing_role, refuses_transaction
 
 NOWHERE = Surroundings()
 NOT_OURS = [

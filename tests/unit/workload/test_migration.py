@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexpilot_cli.evolve.review.migration import UnreadableMigration, read_migration
 from indexpilot_cli.sql.ddl.action import Act, Ignore
-from indexpilot_cli.workload.migration import UnreadableMigration, read_migration
 
 STATEMENTS = (
     "SELECT 1",

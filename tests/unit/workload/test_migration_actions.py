@@ -2,8 +2,8 @@
 
 import pytest
 
+from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.sql.ddl.action import Act, Action
-from indexpilot_cli.workload.migration import read_migration
 
 
 def actions(sql: str) -> tuple[Action, ...]:

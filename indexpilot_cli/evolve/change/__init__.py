@@ -1,0 +1,1 @@
+"""Changes of one column, carried out in steps, with the way back."""

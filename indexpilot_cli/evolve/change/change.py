@@ -1,0 +1,333 @@
+"""A change as asked, checked and planned: validation, impact, steps, way back. Nothing is written here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.evolve import dependents, relation_facts
+from indexpilot_cli.evolve.change import facts, online_add, undo
+from indexpilot_cli.evolve.change import online_operation as evolve_execute_online
+from indexpilot_cli.evolve.change import steps as change_steps
+from indexpilot_cli.evolve.change import validate as checks
+from indexpilot_cli.evolve.change.facts import Findings
+from indexpilot_cli.evolve.change.types import Classify, assignable, by_rules
+from indexpilot_cli.evolve.change.values import (
+    Affected,
+    ChangeKind,
+    Classified,
+    Impact,
+    Problem,
+    SchemaChange,
+    Step,
+    Undo,
+    Work,
+)
+from indexpilot_cli.evolve.impact import impact_of
+from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeChange
+from indexpilot_cli.evolve.requests import ChangeRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The change, or why there is none. ``before`` is the table as it was looked at."""
+
+    change: SchemaChange | None
+    before: RelationFacts | None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """One look at one request. ``session`` only reads; ``classify`` is asked before the rules are."""
+
+    session: Session
+    request: ChangeRequest
+    progress: Progress
+    found: Findings
+    classify: Classify | None = None
+
+    @property
+    def kind(self) -> ChangeKind:
+        """The operation."""
+        return ChangeKind(self.request.kind)
+
+    def small(self, table: RelationFacts) -> bool:
+        """Whether reading or writing all of it takes no time worth mentioning."""
+        return table.bytes <= self.request.small_bytes
+
+    def impact(self, table: RelationFacts, column: ColumnFacts | None) -> Impact:
+        """What hangs on the column."""
+        asked = self.request
+        return impact_of(
+            self.session,
+            asked.connection,
+            self.kind,
+            table,
+            column,
+            asked.workload,
+            self.progress,
+            name=asked.column,
+            seconds=asked.impact_seconds,
+        )
+
+    def refuse(self, *problems: Problem) -> None:
+        """Keep the problems."""
+        self.found.add(*problems)
+
+
+def prepare(session: Session, request: ChangeRequest, progress: Progress, classify: Classify | None = None) -> Prepared:
+    """Check the request against the server and plan it. ``session`` is read-only.
+
+    Raises UnreachableError; everything wrong with the request is in ``problems``.
+    """
+    planner = Planner(session, request, progress, Findings(), classify)
+    progress.stage("checking the change")
+    table = facts.find_table(session, request.table, planner.kind, request.connection.metadata_schema, planner.found)
+    if table is None:
+        return Prepared(None, None, tuple(planner.found.problems))
+    change = _PLANS[planner.kind](planner, table)
+    problems = tuple(planner.found.problems)
+    return Prepared(change, table, problems)
+
+
+def impact_only(session: Session, request: ChangeRequest, progress: Progress) -> Impact:
+    """What hangs on the column, whether or not the change can be made. Raises UsageError when there is none."""
+    planner = Planner(session, request, progress, Findings())
+    table = facts.find_table(session, request.table, planner.kind, request.connection.metadata_schema, planner.found)
+    column = None if table is None else table.column(request.column)
+    if table is None or (column is None and planner.kind is not ChangeKind.ADD):
+        if table is not None:
+            planner.refuse(checks.missing_column(table, request.column))
+        raise facts.error_of(planner.found.problems)
+    return planner.impact(table, column)
+
+
+def saved_table(request: ChangeRequest, table: RelationFacts, column: str) -> QualifiedName:
+    """Where the values of a dropped column are kept."""
+    if request.save_to:
+        from indexpilot_cli.workflows.history import split_table
+
+        schema, name = split_table(request.save_to)
+        return QualifiedName(schema or table.name.schema, name)
+    name = change_steps.object_name(f"saved_{table.name.name}", column, f"c{table.relid}")
+    return QualifiedName(request.connection.metadata_schema, name)
+
+
+def _change(
+    planner: Planner,
+    table: RelationFacts,
+    steps: tuple[Step, ...],
+    back: Undo,
+    impact: Impact,
+    *,
+    classified: Classified | None = None,
+    notes: tuple[str, ...] = (),
+) -> SchemaChange:
+    asked = planner.request
+    return SchemaChange(
+        planner.kind,
+        table.name,
+        asked.column,
+        table.relid,
+        steps,
+        back,
+        impact,
+        classified,
+        table.bytes,
+        table.rows,
+        asked.new_name,
+        asked.type,
+        notes,
+        asked_of(asked),
+    )
+
+
+def asked_of(request: ChangeRequest) -> dict[str, object]:
+    """What makes two requests the same change: running it again goes on with the first."""
+    names = ("type", "default", "not_null", "comment", "unique", "references", "using", "new_name", "save", "save_to")
+    return {name: getattr(request, name) for name in names if getattr(request, name)}
+
+
+def _add(planner: Planner, table: RelationFacts) -> SchemaChange | None:
+    session, asked, found = planner.session, planner.request, planner.found
+    facts.check_new_name(session, table, asked.column, found, force=asked.force)
+    found.add(*checks.too_many_columns(table))
+    kind = facts.read_type(session, asked.type, found)
+    default = None if asked.default is None else facts.read_expression(asked.default, "--default", found)
+    reference = None
+    if asked.references is not None:
+        reference = facts.read_reference(session, asked.references, asked.column, found)
+    if kind is None or found.problems:
+        return None
+    each_row = kind.constrained and default is not None
+    if default is not None:
+        each_row = facts.check_default(session, default, kind, found) or each_row
+    empty = facts.is_empty(session, table) if asked.not_null or asked.unique else False
+    _check_rows(planner, table, default, empty=empty, each_row=each_row)
+    if found.problems:
+        return None
+    new = online_add.NewColumn(
+        table,
+        asked.column,
+        kind.text,
+        default,
+        asked.not_null,
+        asked.comment,
+        asked.unique,
+        reference,
+        each_row,
+        planner.small(table),
+        facts.leaves(session, table),
+    )
+    back = undo.of_add(table, asked.column)
+    steps = online_add.steps(new)
+    return _change(planner, table, steps, back, planner.impact(table, None), notes=_add_notes(table, steps))
+
+
+def _add_notes(table: RelationFacts, steps: tuple[Step, ...]) -> tuple[str, ...]:
+    notes = [f"its {len(table.children)} partitions or children get the column too"] if table.children else []
+    if table.triggers and any(step.how == "fill" for step in steps):
+        names = ", ".join(name for name, _ in table.triggers)
+        notes.append(f"filling the column updates every row, which fires {names}")
+    return tuple(notes)
+
+
+def _check_rows(planner: Planner, table: RelationFacts, default: str | None, *, empty: bool, each_row: bool) -> None:
+    """What the rows that are there already make impossible."""
+    asked, found = planner.request, planner.found
+    if asked.not_null and default is None and not empty:
+        text = f"{table.name.short} has rows, which would have no value in a NOT NULL column"
+        found.wrong("not_null_without_default", text, "give a --default, or leave --not-null out")
+    if asked.unique and default is not None and not each_row and not empty:
+        text = f"every row of {table.name.short} would have the same value {default} in a unique column"
+        found.wrong("duplicates", text, "leave --default out, or let it be computed for each row")
+    if asked.unique and table.kind == "p":
+        text = "a unique constraint of a partitioned table must contain its partition key"
+        found.wrong("partitioned_unique", text, "leave --unique out")
+
+
+def _drop(planner: Planner, table: RelationFacts) -> SchemaChange | None:
+    asked, found = planner.request, planner.found
+    column = facts.find_column(table, asked.column, planner.kind, found)
+    if column is None:
+        return None
+    impact = planner.impact(table, column)
+    planner.refuse(*checks.blocked(planner.kind, impact.objects))
+    if asked.execute:
+        planner.refuse(*checks.vanishing(_needs_force(impact), force=asked.force))
+    saved = _saved(planner, table, column)
+    steps = change_steps.drop(table, column, saved, small=planner.small(table))
+    below = relation_facts.read_below(planner.session, table.relid) if table.children else ()
+    back = undo.of_drop(replace(table, below=below), column, saved)
+    needs = checks.vanishing(_needs_force(impact), force=asked.force)
+    notes = tuple(f"{p.message}: --force is needed" for p in needs)
+    if any(o.kind == "foreign key" for o in impact.objects):
+        notes = (*notes, "the referenced table is locked too for that moment")
+    return _change(planner, table, steps, back, impact, notes=notes)
+
+
+def _needs_force(impact: Impact) -> tuple[Affected, ...]:
+    return tuple(o for o in impact.objects if o.kind != "sequence")
+
+
+def _saved(planner: Planner, table: RelationFacts, column: ColumnFacts) -> QualifiedName | None:
+    asked, found = planner.request, planner.found
+    if not (asked.save or asked.save_to) or column.generation is not None:
+        return None
+    if not table.key or column.name in table.key:
+        text = f"{table.name.short} has no key without {column.name} by which saved values could be put back"
+        found.wrong("no_key", text, "save it in a way of your own, or leave --save out", 6)
+        return None
+    saved = saved_table(asked, table, column.name)
+    if dependents.answers(planner.session, f"SELECT FROM {saved}") is None:
+        found.wrong("name_taken", f"{saved} is there already", "--save-to another name")
+    return saved
+
+
+def _rename(planner: Planner, table: RelationFacts) -> SchemaChange | None:
+    asked, found = planner.request, planner.found
+    column = facts.find_column(table, asked.column, planner.kind, found)
+    facts.check_new_name(planner.session, table, asked.new_name or "", found, force=asked.force)
+    if column is None or found.problems:
+        return None
+    new = str(asked.new_name)
+    impact = planner.impact(table, column)
+    return _change(
+        planner, table, change_steps.rename(table, column.name, new), undo.of_rename(table, column.name, new), impact
+    )
+
+
+def _type(planner: Planner, table: RelationFacts) -> SchemaChange | None:
+    session, asked, found = planner.session, planner.request, planner.found
+    column = facts.find_column(table, asked.column, planner.kind, found)
+    kind = facts.read_type(session, asked.type, found)
+    using = None if asked.using is None else facts.read_expression(asked.using, "--using", found)
+    if column is None or kind is None or found.problems:
+        return None
+    if using is not None:
+        facts.check_using(session, table, using, kind, found)
+    change = type_change(session, table, column, kind.text, using)
+    if change.old.oid == kind.oid and change.old.modifiers == kind.modifiers and using is None:
+        found.wrong("same_type", f"{column.name} is of type {column.type} already", None)
+    if using is None and not assignable(change):
+        hint = f"--using '{quote_identifier(column.name)}::{kind.text}' if that is the conversion you mean"
+        found.wrong("needs_using", f"{column.type} does not become {kind.text} by itself", hint)
+    impact = planner.impact(table, column)
+    wrong = bool(found.problems)
+    planner.refuse(*checks.blocked(planner.kind, impact.objects))
+    return None if wrong else _typed(planner, change, impact)
+
+
+def _typed(planner: Planner, change: TypeChange, impact: Impact) -> SchemaChange:
+    table, column = change.table, change.column
+    classified = (planner.classify(change) if planner.classify is not None else None) or by_rules(change)
+    small = planner.small(table)
+    blocks = classified.work in (Work.REWRITE, Work.REBUILD) and not small
+    casts = facts.casts(planner.session, change.new.text, column.type)
+    back = undo.of_type(table, column, table, back_casts=casts)
+    notes = _type_notes(change, classified)
+    if planner.request.online or blocks:
+        return _change(
+            planner,
+            table,
+            evolve_execute_online.steps(),
+            evolve_execute_online.way_back(column.name),
+            impact,
+            classified=classified,
+            notes=notes,
+        )
+    steps = change_steps.alter_type(change, classified, small=small)
+    return _change(planner, table, steps, back, impact, classified=classified, notes=notes)
+
+
+def _type_notes(change: TypeChange, classified: Classified) -> tuple[str, ...]:
+    notes = [f"{classified.work.value}: {classified.reason}"]
+    if change.column.storage or change.column.compression:
+        notes.append("storage and compression return to what is usual for the new type")
+    if any(a.type == "f" for a in change.table.mentioning(change.column.name)):
+        notes.append("a foreign key's other table is locked too for that moment")
+    return tuple(notes)
+
+
+def type_change(session: Session, table: RelationFacts, column: ColumnFacts, new: str, using: str | None) -> TypeChange:
+    """Everything a classifier wants to know of a type change; ``new`` and ``using`` are text the parser printed."""
+    old_type, new_type = dependents.type_facts(session, column.type), dependents.type_facts(session, new)
+    method, context = dependents.castable(session, old_type, new_type)
+    zone = dependents.time_zone(session)
+    return TypeChange(table, column, old_type, new_type, using, zone, method, context)
+
+
+def change_of(prepared: Prepared) -> SchemaChange:
+    """The change. Raises UsageError, RefusedError or PrerequisiteError with every problem when there is none."""
+    if prepared.problems:
+        raise facts.error_of(prepared.problems)
+    if prepared.change is None:
+        raise UsageError("the change cannot be made")
+    return prepared.change
+
+
+_PLANS = {ChangeKind.ADD: _add, ChangeKind.DROP: _drop, ChangeKind.TYPE: _type, ChangeKind.RENAME: _rename}

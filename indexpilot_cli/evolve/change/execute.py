@@ -1,0 +1,355 @@
+"""``schema-evolve add-column`` and its sisters: shown first, and carried out when that is asked for."""
+
+from __future__ import annotations
+
+import shlex
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
+from indexpilot_cli.evolve import dependents, relation_facts
+from indexpilot_cli.evolve.change import change as evolve_change
+from indexpilot_cli.evolve.change import follow as metadata
+from indexpilot_cli.evolve.change import online_operation as online
+from indexpilot_cli.evolve.change import rows as evolve_execute_rows
+from indexpilot_cli.evolve.change import undo
+from indexpilot_cli.evolve.change.facts import error_of
+from indexpilot_cli.evolve.change.rows import Story
+from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
+from indexpilot_cli.evolve.change.trial import by_trial
+from indexpilot_cli.evolve.change.types import Classify
+from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
+from indexpilot_cli.evolve.impact import clear_impact_cache
+from indexpilot_cli.evolve.relation import RelationFacts
+from indexpilot_cli.evolve.requests import ChangeRequest
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_lock
+from indexpilot_cli.execute.signals import Stop, listening
+from indexpilot_cli.guards import read as guard_facts
+from indexpilot_cli.guards import run as guards
+from indexpilot_cli.guards.bypass_state import note_emergency
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.settings.requests import ApplyRequest
+from indexpilot_cli.snapshot.source import open_reader
+from indexpilot_cli.workflows.history import split_table
+
+Confirm = Callable[[ChangeResult], bool]
+COMMAND = "schema_evolve_change"
+
+
+@dataclass(slots=True)
+class Job:
+    """One change while it is carried out. ``before`` is the table as it was before the first step.
+
+    ``undo`` becomes what it really takes as soon as the catalog shows what the change did; ``id`` is the newest row.
+    """
+
+    change: SchemaChange
+    before: RelationFacts
+    known: Mapping[str, object]
+    op_id: str
+    undo: Undo
+    standing: frozenset[int] = frozenset()
+    id: int | None = None
+    reports: list[StepReport] = field(default_factory=list)
+
+
+def run(
+    request: ChangeRequest, progress: Progress, confirm: Confirm, classify: Classify | None = None
+) -> Outcome[ChangeResult]:
+    """The change shown (exit code 0, status findings) or carried out (0; 6 refused; 7 some steps stand; 8 unknown).
+
+    Raises UsageError, RefusedError or PrerequisiteError for a change that cannot be made as asked.
+    """
+    if not request.execute:
+        return preview(request, progress, classify)
+    clear_impact_cache()  # nothing is changed on what was true five minutes ago
+    try:
+        return _execute(request, progress, confirm, classify)
+    finally:
+        clear_impact_cache()
+
+
+def preview(request: ChangeRequest, progress: Progress, classify: Classify | None = None) -> Outcome[ChangeResult]:
+    """What would be done, what it touches and how it would be taken back; nothing is written but our own log."""
+    with (
+        bookkeeping(request.connection, MutationType.EXPLAIN, request.record, operation=request.kind) as note,
+        open_reader(request.connection) as session,
+    ):
+        note.details(column=request.column, preview=True)
+        server = look(session, metadata_schema=request.connection.metadata_schema).server
+        prepared = evolve_change.prepare(session, request, progress, classify)
+        change = prepared.change
+        if change is None:
+            raise error_of(prepared.problems)
+        note.table(change.table.name, change.table.schema)
+        waiting = _waiting(session, change.relid, {session.backend_pid})
+    refused = bool(prepared.problems)
+    result = ChangeResult(
+        change,
+        "refused" if refused else "planned",
+        tuple(planned(s) for s in change.steps),
+        change.undo,
+        problems=prepared.problems,
+        waiting=waiting,
+    )
+    code = min((p.exit_code for p in prepared.problems), default=0)
+    status = "refused" if refused else "findings"
+    return Outcome(COMMAND, result, status, code, server, note.warnings, () if refused else (_again(request),))
+
+
+def _execute(
+    request: ChangeRequest, progress: Progress, confirm: Confirm, classify: Classify | None
+) -> Outcome[ChangeResult]:
+    limits = Limits(request.lock_timeout, request.retries)
+    with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
+        try:
+            return _at_desk(desk, request, confirm, classify)
+        except (UnreachableError, OutcomeUnknownError):
+            raise
+        except IndexPilotError as error:
+            with suppress(IndexPilotError):  # on a standby there is no log to write to
+                schema, table = split_table(request.table)
+                kind = ChangeKind(request.kind)
+                evolve_execute_rows.refused(desk, kind, table, request.column, error, schema)
+            raise
+
+
+def _at_desk(desk: Desk, request: ChangeRequest, confirm: Confirm, classify: Classify | None) -> Outcome[ChangeResult]:
+    server = look(desk.look, metadata_schema=desk.schema).server
+    permit(verdicts(desk, request))
+    job = _job(desk, request, classify)
+    waiting = _waiting(desk.look, job.change.relid, _own(desk))
+    shown = ChangeResult(
+        job.change,
+        "planned",
+        tuple(_report(job, n) for n in range(len(job.change.steps))),
+        job.undo,
+        waiting=waiting,
+        resumed=bool(job.standing),
+    )
+    if not request.confirmed and not confirm(shown):
+        raise RefusedError("nothing was done", code="declined")
+    with listening(desk.stop):
+        if online.is_online(job.change):
+            result = online.perform(desk, request, shown)
+        else:
+            result = _perform(desk, request, job, shown)
+    status, code = _VERDICTS[result.outcome]
+    back = () if result.id is None else (f"indexpilot schema-evolve rollback M-{result.id}",)
+    return Outcome(COMMAND, result, status, code, server, _warnings(result), back if status == "ok" else ())
+
+
+_VERDICTS = {"done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 7)}
+
+
+def _job(desk: Desk, request: ChangeRequest, classify: Classify | None) -> Job:
+    """The change to carry out: one whose steps stand already, else a new one. Raises what is wrong with it."""
+    with open_reader(request.connection) as session:
+        table = named(desk, session, request)
+        found = None if table is None else _begun(desk, request, *table)
+        if found is not None:
+            change, before = found.change, found.before
+            return Job(change, before, found.metadata, found.op_id, change.undo, found.done_steps, found.last.id)
+        under_way = None
+        if table is not None and request.kind == ChangeKind.TYPE:
+            under_way = online.open_change(desk, table[0], request.column)
+        if under_way is not None:
+            return Job(under_way, RelationFacts(under_way.table, under_way.relid, "r", 0), {}, "", under_way.undo)
+        prepared = evolve_change.prepare(session, request, desk.progress, classify or by_trial(desk))
+        change = evolve_change.change_of(prepared)
+        assert prepared.before is not None
+        known = metadata.known(session, change.table, change.column, desk.schema)
+    return Job(change, prepared.before, known, str(uuid.uuid4()), change.undo)
+
+
+def named(desk: Desk, session: Session, request: ChangeRequest) -> tuple[QualifiedName, int] | None:
+    """The table that is meant and its oid."""
+    schema, name = split_table(request.table)
+    rows = relation_facts.find_relations(session, schema, name, own=desk.schema)
+    return (QualifiedName(rows[0].schema, rows[0].name), rows[0].relid) if rows else None
+
+
+def _begun(desk: Desk, request: ChangeRequest, table: QualifiedName, relid: int) -> Story | None:
+    """The same change, some of whose steps stand."""
+    kind = ChangeKind(request.kind).mutation
+    asked = evolve_change.asked_of(request)
+    story = evolve_execute_rows.open_story(desk, kind, table, request.column, asked)
+    return story if story is not None and story.before.relid == relid else None
+
+
+def _perform(desk: Desk, request: ChangeRequest, job: Job, shown: ChangeResult) -> ChangeResult:
+    with closing(desk.builder(job.op_id)) as session:
+        take_lock(desk, session, job.change.relid, job.change.table.short)
+        build.set_lock_timeout(session, desk.limits.lock)
+        session.rows("session_unseen")  # the batches of a backfill are no workload of the application's
+        session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
+        _unchanged(session, job)
+        if not job.standing:
+            job.id = evolve_execute_rows.planned(desk, job.change, job.op_id, job.before, job.known)
+        error = _steps(desk, session, request, job)
+    reports = (*job.reports, *(_report(job, n) for n in range(len(job.reports), len(job.change.steps))))
+    result = replace(shown, steps=reports, undo=job.undo, id=job.id, op_id=job.op_id, outcome="done")
+    if error is None:
+        return result
+    stands = bool(job.standing) or any(r.outcome == "done" for r in job.reports)
+    return replace(result, outcome="partial" if stands else "failed", error=_text(error), error_code=error.code)
+
+
+def _steps(desk: Desk, session: Session, request: ChangeRequest, job: Job) -> IndexPilotError | None:
+    """Run what does not stand yet; the error that ended it, which is in the log then."""
+    for number, step in enumerate(job.change.steps):
+        if number in job.standing:
+            job.reports.append(planned(step, "skipped"))
+            continue
+        trial = Trial(step)
+        try:
+            carry_out(desk, session, trial, _tail(desk, job, number), request.batch_pages)
+        except IndexPilotError as error:
+            if lost(error):
+                raise OutcomeUnknownError(
+                    "the connection was lost: the server knows what stands",
+                    detail=error.detail,
+                    hint="run the same command again: it goes on where it ended",
+                ) from error
+            job.reports.append(trial.report("failed"))
+            if step.how == "analyze":
+                continue
+            blockers = [str(b) for b in trial.blockers]
+            state = evolve_execute_rows.INTERRUPTED if desk.stop.requested else evolve_execute_rows.FAILED
+            job.id = evolve_execute_rows.failed(
+                desk, job.change, job.op_id, error, state, step=number, blockers=blockers
+            )
+            return error
+        job.reports.append(trial.report("done"))
+    return None
+
+
+def _tail(desk: Desk, job: Job, number: int) -> Callable[[Session], None]:
+    """What is written in the transaction of a step: our tables follow the first, and the last closes the change."""
+    steps = job.change.steps
+    last = max(n for n, s in enumerate(steps) if s.how != "analyze")
+
+    def write(session: Session) -> None:
+        if number == 0:
+            _learn(session, job)
+            metadata.follow(session, job.change, desk.schema)
+        details: dict[str, object] = {"step": number, "of": len(steps), "title": steps[number].title, "done": True}
+        if number == last:
+            details |= {"undo": evolve_execute_rows.packed(job.undo), "loss": job.undo.loss}
+            row = evolve_execute_rows.mutation(
+                desk,
+                job.change,
+                job.op_id,
+                evolve_execute_rows.DONE,
+                details,
+                definition_sql=";\n".join(job.change.statements),
+                undo_sql=job.undo.script,
+            )
+            job.id = evolve_execute_rows.write(desk, row, session)
+        elif number < last:
+            row = evolve_execute_rows.mutation(desk, job.change, job.op_id, evolve_execute_rows.STEP, details)
+            job.id = evolve_execute_rows.write(desk, row, session)
+
+    return write
+
+
+def _learn(session: Session, job: Job) -> None:
+    """A type change shows only afterwards which indexes and constraints read differently now."""
+    column = job.before.column(job.change.column)
+    if job.change.kind is not ChangeKind.TYPE or column is None:
+        return
+    after = relation_facts.reread(session, job.before)
+    if after is not None:
+        back = undo.of_type(job.before, column, after)
+        job.undo = replace(back, loss=job.change.undo.loss)
+
+
+def _unchanged(session: Session, job: Job) -> None:
+    """Under the lock: is it still the table that was looked at? Raises RefusedError."""
+    now = relation_facts.reread(session, job.before)
+    if now is not None and (job.standing or now.steady == job.before.steady):
+        return
+    raise RefusedError(
+        f"{job.change.table.short} was changed in the meantime", hint="run the command again", code="stale"
+    )
+
+
+def verdicts(desk: Desk, request: ChangeRequest) -> tuple[Verdict, ...]:
+    """The guards of a schema change: switched off, the hour, a server that takes writes and is reached directly."""
+    from indexpilot_cli.guards import server, when
+
+    facts = guard_facts.server_facts(desk.log)
+    asked = ApplyRequest(
+        connection=request.connection,
+        window=request.window,
+        safeguards=request.safeguards,
+        bypass=request.bypass,
+        origins=request.origins,
+    )
+    note_emergency(desk.look, request.connection, request.bypass)
+    window, origin = guards.window_of(asked)
+    return (
+        guards.bypass_verdict(desk.look, asked, facts.now),
+        when.judge(window, origin, facts.now),
+        server.direct_connection(facts),
+        server.writable(facts),
+    )
+
+
+def permit(found: tuple[Verdict, ...]) -> None:
+    no = [v for v in found if not v.allowed]
+    if no:
+        raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
+
+
+def _own(desk: Desk) -> set[int]:
+    return {desk.log.backend_pid, desk.look.backend_pid}
+
+
+def _waiting(session: Session, relid: int, own: set[int]) -> tuple[str, ...]:
+    """Whom the change would wait for now, and the oldest transaction."""
+    found = dependents.waits(session, relid, own)
+    holders = [f"{b} holds a lock on the table" for b, holds in found if holds]
+    oldest = max((b for b, _ in found if b.seconds is not None), key=lambda b: b.seconds or 0.0, default=None)
+    return (*holders, *((f"oldest transaction: {oldest}",) if oldest is not None else ()))
+
+
+def _report(job: Job, number: int) -> StepReport:
+    return planned(job.change.steps[number], "skipped" if number in job.standing else "planned")
+
+
+def _warnings(result: ChangeResult) -> tuple[Warn, ...]:
+    return tuple(
+        Warn("step_failed", r.title, f"{r.title} failed; the change itself stands")
+        for r in result.steps
+        if r.outcome == "failed" and result.outcome == "done"
+    )
+
+
+def _text(error: IndexPilotError) -> str:
+    return error.message + (f": {error.detail}" if error.detail else "")
+
+
+def _again(request: ChangeRequest) -> str:
+    """The command line that carries out what was shown."""
+    words = [request.table, request.column, *((request.new_name,) if request.new_name else ())]
+    for flag in ("type", "default", "comment", "references", "using", "save_to"):
+        value = getattr(request, flag)
+        words += [f"--{flag.replace('_', '-')}", value] if value is not None else []
+    words += [
+        f"--{flag.replace('_', '-')}"
+        for flag in ("not_null", "unique", "save", "force", "online")
+        if getattr(request, flag)
+    ]
+    return f"indexpilot schema-evolve {ChangeKind(request.kind).command} {shlex.join(words)} --execute"

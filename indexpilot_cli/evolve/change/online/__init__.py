@@ -1,0 +1,1 @@
+"""A column's type changed while everybody works."""

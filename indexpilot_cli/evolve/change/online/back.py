@@ -1,0 +1,133 @@
+"""Taking an online type change back, before and after the swap, and letting go of the old column."""
+
+from __future__ import annotations
+
+from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.errors import IndexPilotError, RefusedError
+from indexpilot_cli.evolve.change.online import inbound as shadow_inbound
+from indexpilot_cli.evolve.change.online import log
+from indexpilot_cli.evolve.change.online import names as shadow
+from indexpilot_cli.evolve.change.online import steps as shadow_steps
+from indexpilot_cli.evolve.change.online.fill import left
+from indexpilot_cli.evolve.change.online.locks import Run, brief
+from indexpilot_cli.evolve.change.online.names import column_name
+from indexpilot_cli.evolve.change.online.values import Side, Stage
+from indexpilot_cli.evolve.change.online.work import (
+    bring_up,
+    drop_indexes,
+    harmless,
+    stage_of,
+    swap_in,
+    whereabouts,
+    work_of,
+)
+from indexpilot_cli.execute import backfill
+
+
+def take_away(run: Run) -> None:
+    """Trigger, function, indexes, constraints and the new column go; the old column must be the one in use."""
+    plan = run.plan
+    found = whereabouts(run)
+    name = column_name(plan, Side.NEW)
+    stage = shadow.stage(plan, found.original, found.columns)
+    if stage is Stage.BARE and not found.following:
+        return
+    if stage not in (Stage.FILLING, Stage.BARE) or (name in found.columns and name not in found.tagged):
+        raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
+    log.tell(run.desk, plan, OperationState.STARTED, "undo")
+    let_go(run, Side.NEW)
+    drop_indexes(run, Side.NEW)
+    statements = (
+        *shadow_steps.unfollow(plan, run.desk.schema),
+        *shadow_steps.retired_constraints(plan, Side.NEW),
+        *shadow_steps.retired_statistics(plan, Side.NEW),
+        *shadow_steps.drop_column(plan, Side.NEW),
+    )
+    brief(run, statements, f"removing {name}", exclusive=shadow_steps.locked_tables(plan))
+
+
+def let_go(run: Run, side: Side) -> None:
+    """Other tables' foreign keys to the side's column go first: they hold its index."""
+    plan = run.plan
+    there = whereabouts(run).inbound
+    if any(shadow_inbound.mark(key, side) in there for key in plan.inbound):
+        statements = shadow_inbound.retired(plan, side)
+        brief(run, statements, "removing foreign keys", exclusive=shadow_steps.locked_tables(plan))
+
+
+def drop_old(run: Run) -> None:
+    """The old column goes, with what is left on it; the new one must be in use."""
+    plan = run.plan
+    name = column_name(plan, Side.OLD)
+    if stage_of(run) is not Stage.SWAPPED or name not in whereabouts(run).tagged:
+        raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
+    drop_indexes(run, Side.OLD)
+    statements = (
+        *shadow_steps.unfollow(plan, run.desk.schema),
+        *shadow_steps.retired_statistics(plan, Side.OLD),
+        *shadow_steps.drop_column(plan, Side.OLD),
+    )
+    brief(run, statements, f"removing {name}", exclusive=(plan.table,))
+
+
+def back_in_use(run: Run, page: int) -> None:
+    """The kept old column brought up to date and swapped in again.
+
+    Raises RefusedError when a row holds what the old type cannot: then the new column stays in use.
+    """
+    plan = run.plan
+    name = column_name(plan, Side.OLD)
+    if name not in whereabouts(run).tagged:
+        raise RefusedError(f"column {name} of {plan.table.short} is not ours", code="strange_columns")
+    _possible(run)
+    try:
+        bring_up(run, Side.OLD, page)
+        _loses_nothing(run)
+        swap_in(run, Side.OLD)
+    except IndexPilotError as error:
+        if not run.session.closed and not harmless(error):
+            let_go(run, Side.OLD)
+            brief(run, _stand_down(run), "stopping the rollback", exclusive=shadow_steps.locked_tables(plan))
+        raise
+
+
+def _possible(run: Run) -> None:
+    """Every row's old value is worked out once before a trigger does it for everybody."""
+    plan = run.plan
+    backfill.prepare(run.session, plan.pins)
+    work = work_of(run, Side.OLD)
+    try:
+        changed = left(run, work, whereabouts(run).blocks)
+    except IndexPilotError as error:
+        if run.session.closed or harmless(error):
+            raise
+        raise RefusedError(
+            f"a value of {plan.column} does not fit {plan.old_type} any more: {error.detail or error.message}",
+            hint="mend those rows first, or start a change with --using that says what becomes of them",
+            code="loses_data",
+        ) from error
+    if changed and plan.reverse is None:
+        raise RefusedError(
+            f"{changed} rows have changed since, and there is no cast from {plan.new_type} to {plan.old_type}",
+            hint="give the way back with --reverse-using when the change is made",
+            code="no_way_back",
+        )
+
+
+def _loses_nothing(run: Run) -> None:
+    work = work_of(run, Side.OLD)
+    condition = shadow.lost(run.plan)
+    lossy = left(run, backfill.Work(work.table, work.target, work.value, condition), whereabouts(run).blocks)
+    if lossy:
+        raise RefusedError(
+            f"{lossy} rows would not be the same as {run.plan.old_type}",
+            detail="their values were written after the change and hold more than the old type can",
+            code="loses_data",
+        )
+
+
+def _stand_down(run: Run) -> tuple[str, ...]:
+    return (
+        *shadow_steps.unfollow(run.plan, run.desk.schema),
+        *shadow_steps.retired_constraints(run.plan, Side.OLD),
+    )

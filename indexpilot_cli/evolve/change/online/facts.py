@@ -1,0 +1,142 @@
+"""What the catalog says of a table, one of its columns, and everything that hangs on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.evolve.change.online.values import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """How far a change has come. ``original`` is the name of the column that was there first, None when it is gone.
+
+    ``valid`` and ``unvalidated`` are names of constraints, ``inbound`` foreign keys of others as schema.table.name,
+    ``not_null`` of columns, ``tagged`` of columns that carry
+    the change's comment; ``statistics`` are schema.name. ``following``: the trigger is there. ``blocks`` is the
+    table's length in pages.
+    """
+
+    original: str | None
+    columns: frozenset[str]
+    valid: frozenset[str]
+    unvalidated: frozenset[str]
+    inbound: frozenset[str]
+    inbound_valid: frozenset[str]
+    not_null: frozenset[str]
+    tagged: frozenset[str]
+    statistics: frozenset[str]
+    following: bool
+    blocks: int
+
+
+def where(session: Session, relid: int, attnum: int, trigger: str, tag: str) -> Where | None:
+    """The change's footprints in the catalog now, None when the table is gone."""
+    row = session.one("shadow_where", {"relid": relid, "attnum": attnum, "trigger": trigger, "tag": tag})
+    if row is None:
+        return None
+    sets = {name: frozenset(getattr(row, name)) for name in _SETS}
+    return Where(original=row.original, following=row.following, blocks=int(row.blocks), **sets)
+
+
+def table_facts(session: Session, relid: int) -> Row:
+    """The table's row of ``shadow_table``."""
+    row = session.one("shadow_table", {"relid": relid})
+    assert row is not None
+    return row
+
+
+def columns(session: Session, relid: int) -> list[Row]:
+    """The columns in order."""
+    return session.rows("shadow_columns", {"relid": relid})
+
+
+def grants(session: Session, relid: int, attnum: int) -> tuple[Grant, ...]:
+    """Privileges on the column itself."""
+    rows = session.rows("shadow_grants", {"relid": relid, "attnum": attnum})
+    return tuple(Grant(row.privilege, row.grantee, row.grantable) for row in rows)
+
+
+def sequences(session: Session, relid: int, attnum: int) -> tuple[QualifiedName, ...]:
+    """Sequences the column owns."""
+    rows = session.rows("shadow_sequences", {"relid": relid, "attnum": attnum})
+    return tuple(QualifiedName(row.schema, row.name) for row in rows)
+
+
+def may_lock(session: Session, table: QualifiedName) -> bool:
+    """Whether the role may lock the table against everybody."""
+    return bool(session.value("SELECT pg_catalog.has_table_privilege(%s, 'UPDATE, DELETE, TRUNCATE')", (str(table),)))
+
+
+def identity(session: Session, relid: int, attnum: int) -> Row | None:
+    """The sequence behind an identity column, with its options, privileges and comment."""
+    return session.one("shadow_identity", {"relid": relid, "attnum": attnum})
+
+
+def obstacles(session: Session, relid: int, attnum: int) -> tuple[str, ...]:
+    """Descriptions of what refers to the column and cannot follow it."""
+    return tuple(row.what for row in session.rows("shadow_obstacles", {"relid": relid, "attnum": attnum}))
+
+
+def followers(session: Session, relid: int, attnum: int) -> frozenset[str]:
+    """Names of the indexes, constraints and statistics objects that hang on the column."""
+    return frozenset(row.name for row in session.rows("shadow_followers", {"relid": relid, "attnum": attnum}))
+
+
+def triggers(session: Session, relid: int) -> list[Row]:
+    """The table's own triggers that are enabled, in the order they fire."""
+    return session.rows("shadow_triggers", {"relid": relid})
+
+
+def constraints(session: Session, relid: int, attnum: int | None = None) -> list[Row]:
+    """The table's constraints, each with whether the column is in it; names in definitions have their schemas."""
+    with session.transaction():
+        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+        return session.rows("shadow_constraints", {"relid": relid, "attnum": attnum})
+
+
+def inbound(session: Session, relid: int, attnum: int) -> list[Row]:
+    """Foreign keys that refer to the column; names in definitions have their schemas."""
+    with session.transaction():
+        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+        return session.rows("shadow_inbound", {"relid": relid, "attnum": attnum})
+
+
+def indexes(session: Session, relid: int) -> list[Row]:
+    """The table's indexes in order of oid."""
+    return session.rows("shadow_indexes", {"relid": relid})
+
+
+def statistics(session: Session, relid: int) -> list[Row]:
+    """The table's extended statistics objects."""
+    return session.rows("shadow_statistics", {"relid": relid})
+
+
+def vacuuming(session: Session, relids: tuple[int, ...], pid: int) -> bool:
+    """Whether autovacuum works on one of the tables."""
+    rows = session.rows("shadow_lockers", {"relids": list(relids), "pid": pid, "older": 0.0})
+    return any(row.automatic for row in rows)
+
+
+def long_lockers(session: Session, relids: tuple[int, ...], pid: int, older: float) -> tuple[Blocker, ...]:
+    """Who has held a lock on the tables for more than so many seconds; autovacuum is left out."""
+    rows = session.rows("shadow_lockers", {"relids": list(relids), "pid": pid, "older": older})
+    return tuple(blocker(row) for row in rows if not row.automatic)
+
+
+def lag_bytes(session: Session) -> float:
+    """How far the furthest standby is behind, as far as we may see."""
+    return float(session.value("shadow_lag") or 0.0)
+
+
+def not_null_name(session: Session, relid: int, column: str) -> str | None:
+    """The name of the column's NOT NULL constraint, None where the server has none (before 18)."""
+    found: str | None = session.value("shadow_not_null_name", {"relid": relid, "name": column})
+    return found
+
+
+_SETS = ("columns", "valid", "unvalidated", "inbound", "inbound_valid", "not_null", "tagged", "statistics")

@@ -1,0 +1,308 @@
+"""A column's type changed while everybody works: second column, trigger, batches, indexes, one short swap.
+
+Killed at any moment, the next run finds in the catalog where things stand and goes on; ``rollback_shadow`` takes
+everything away before the swap, and puts the old column back after it. The order of columns is the price: the new
+column is the last one. Every step is a row of the mutation log before it happens.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
+from indexpilot_cli.evolve.change.online import facts as shadow_facts
+from indexpilot_cli.evolve.change.online import log
+from indexpilot_cli.evolve.change.online import names as shadow
+from indexpilot_cli.evolve.change.online import steps as shadow_steps
+from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
+from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, own_table, through
+from indexpilot_cli.evolve.change.online.plan import make_plan
+from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan, ShadowReport, ShadowRequest, Side, Stage
+from indexpilot_cli.evolve.change.online.work import bring_up, drop_indexes, harmless, stage_of, swap_in, whereabouts
+from indexpilot_cli.execute import backfill
+from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.log.room import question
+
+_AGAIN = "run the same command again: it goes on where it stopped; schema-evolve rollback takes the change back"
+
+_LEFT = "the change could not be taken back yet: indexpilot schema-evolve rollback does it"
+
+
+def run_shadow(desk: Desk, wanted: ShadowRequest) -> ShadowReport:
+    """The column has the new type afterwards, or the report says why not; an open run of the same change goes on.
+
+    Outcomes: done, already_done, interrupted (goes on when run again) and failed. A failure that trying again cannot
+    mend (a value that cannot be converted, a duplicate) takes back what was done. Raises UsageError, RefusedError
+    before anything is changed, UnreachableError, OutcomeUnknownError.
+    """
+    began = time.monotonic()
+    story = log.newest_open(desk, wanted.table, wanted.column)
+    op_id = story.plan.op_id if story is not None else str(uuid.uuid4())
+    with closing(desk.builder(op_id)) as session:
+        plan = story.plan if story is not None else make_plan(session, wanted, op_id)
+        if story is not None:
+            _same_change(story, wanted)
+        elif (plan.old_type, plan.old_collation) == (plan.new_type, plan.new_collation) and wanted.using is None:
+            return _report(plan, "already_done", began, summary=f"{wanted.column} is {plan.new_type} already")
+        run = Run(desk, session, plan, wanted.pace, notes=list(plan.notes))
+        return _guarded(run, began, lambda: _forward(run, wanted, began), resumed=story is not None)
+
+
+def finish_shadow(desk: Desk, table: QualifiedName, column: str, pace: Pace | None = None) -> ShadowReport:
+    """The kept old column goes; from then on there is no way back. Raises RefusedError when there is none."""
+    began = time.monotonic()
+    run, session = _opened(desk, table, column, pace)
+    with closing(session):
+        return _guarded(run, began, lambda: _finish(run, began))
+
+
+def rollback_shadow(desk: Desk, table: QualifiedName, column: str, pace: Pace | None = None) -> ShadowReport:
+    """The column as it was. Before the swap everything added is removed; after it the old column is brought up to
+    date, with all that belonged to it, and swapped back in.
+
+    Raises RefusedError with code ``nothing_open``, ``old_column_gone``, ``no_way_back`` or ``loses_data``.
+    """
+    began = time.monotonic()
+    run, session = _opened(desk, table, column, pace)
+    with closing(session):
+        return _guarded(run, began, lambda: _back(run, began))
+
+
+def _opened(desk: Desk, table: QualifiedName, column: str, pace: Pace | None) -> tuple[Run, Session]:
+    story = log.newest_open(desk, table, column)
+    if story is None:
+        raise RefusedError(
+            f"no online change of {table.short}.{quote_identifier(column)} is open",
+            hint="indexpilot history --type ALTER_COLUMN",
+            code="nothing_open",
+        )
+    session = desk.builder(story.plan.op_id)
+    return Run(desk, session, story.plan, pace or Pace()), session
+
+
+def _same_change(story: log.Story, wanted: ShadowRequest) -> None:
+    """Raises RefusedError when the open change is another one."""
+    first = story.rows[0].details
+    asked = (first.get("type"), first.get("using"))
+    if asked == (wanted.type, wanted.using) or (story.plan.new_type, first.get("using")) == (wanted.type, wanted.using):
+        return
+    raise RefusedError(
+        f"another change of {wanted.table.short}.{quote_identifier(wanted.column)} is open",
+        detail=f"to {story.plan.new_type}, operation {story.plan.op_id}",
+        hint="schema-evolve rollback takes it back; the same command as before goes on with it",
+        code="other_change_open",
+    )
+
+
+def _guarded(run: Run, began: float, work: Callable[[], ShadowReport], *, resumed: bool = False) -> ShadowReport:
+    """The work under the table's lock; being asked to stop is an outcome."""
+    try:
+        if run.session.pooled:
+            raise RefusedError(
+                "a pooler lends out connections here", hint="connect to the server itself", code="pooler_suspected"
+            )
+        own_table(run.desk, run.session, run.plan.relid, run.plan.table.short)
+        run.early = backfill.look_early(run.session)
+        return replace(work(), resumed=resumed)
+    except Interrupted:
+        return _report(run.plan, "interrupted", began, run, summary=_AGAIN)
+
+
+def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
+    story = log.newest_open(run.desk, wanted.table, wanted.column)  # again, now that nobody else works on it
+    if story is not None and story.plan.op_id != run.plan.op_id:
+        _same_change(story, wanted)
+        run.plan = story.plan
+    if story is None:
+        _still_bare(run)
+        _tried_on_all_rows(run)
+        log.intend(run.desk, run.plan, wanted.type, wanted.using)
+    elif stage_of(run) in (Stage.BARE, Stage.FILLING):
+        _again(run, wanted)
+    now = stage_of(run)
+    if now is Stage.STRANGE:
+        raise _strange(run)
+    if now in (Stage.BARE, Stage.FILLING):
+        try:
+            bring_up(run, Side.NEW, 0 if story is None else story.page(Side.NEW))
+            swap_in(run, Side.NEW)
+        except IndexPilotError as error:
+            return _failed(run, error, began)
+    return _after_swap(run, wanted, began)
+
+
+def _still_bare(run: Run) -> None:
+    """Raises RefusedError when the column is not as planned any more, or the names we need are taken."""
+    found = whereabouts(run)
+    taken = {shadow.column_name(run.plan, side) for side in Side} & found.columns
+    if taken:
+        raise RefusedError(
+            f"{run.plan.table.short} has a column {', '.join(sorted(taken))} that is in the way",
+            hint="rename or drop it first",
+            code="name_taken",
+        )
+    column = next((c for c in shadow_facts.columns(run.session, run.plan.relid) if c.name == run.plan.column), None)
+    if column is None or (column.number, column.type) != (run.plan.attnum, run.plan.old_type):
+        raise RefusedError(
+            f"{run.plan.table.short} has changed meanwhile", hint="run the same command again", code="stale_plan"
+        )
+
+
+def _again(run: Run, wanted: ShadowRequest) -> None:
+    """The plan as the table is now: indexes, defaults and privileges may have come and gone since the change began."""
+    fresh = replace(make_plan(run.session, wanted, run.plan.op_id), columns=run.plan.columns)
+    if fresh.relid != run.plan.relid:
+        raise RefusedError(
+            f"{wanted.table.short} is another table now",
+            detail="the one the change began on was renamed or dropped",
+            hint="put the name back and run the same command again",
+            code="stale_plan",
+        )
+    if replace(fresh, bytes=run.plan.bytes, rows=run.plan.rows, notes=run.plan.notes, pins=run.plan.pins) != run.plan:
+        run.plan = replace(fresh, pins=run.plan.pins)
+        log.intend(run.desk, run.plan, wanted.type, wanted.using)
+
+
+def _tried_on_all_rows(run: Run) -> None:
+    """Every value is converted once before anything changes. Raises RefusedError with the server's words."""
+    limit = run.pace.check_ms
+    if not limit:
+        return
+    backfill.prepare(run.session, run.plan.pins)
+    try:
+        with run.session.transaction():
+            run.session.value("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{limit}ms",))
+            through(run, shadow.trial(run.plan), f"reading every row of {run.plan.table.short}")
+    except UnreachableError as error:
+        if error.code != "timeout":
+            raise
+        run.notes.append(f"not all values were tried beforehand: reading them took longer than {limit / 1000:.0f} s")
+    except IndexPilotError as error:
+        raise RefusedError(
+            f"a value of {run.plan.column} cannot become {run.plan.new_type}: {error.detail or error.message}",
+            detail=f"SQLSTATE {sqlstate(error)}; nothing was changed",
+            hint="mend the values, or say with --using what becomes of them",
+            code="bad_values",
+        ) from error
+
+
+def _failed(run: Run, error: IndexPilotError, began: float) -> ShadowReport:
+    """What can be tried again is left as it is; anything else is taken back."""
+    if run.session.closed or (isinstance(error, UnreachableError) and error.code != "timeout"):
+        raise error
+    if harmless(error):
+        row = log.tell(run.desk, run.plan, OperationState.STARTED, "waiting", error=error)
+        return _report(run.plan, "failed", began, run, summary=_AGAIN, error=error, row=row)
+    run.desk.progress.say(f"taking the change back: {error.detail or error.message}")
+    try:
+        take_away(run)
+    except RefusedError as stuck:
+        row = log.tell(run.desk, run.plan, OperationState.FAILED_LEFTOVER, "undo", error=stuck)
+        return _report(run.plan, "failed", began, run, summary=_LEFT, error=error, row=row)
+    row = log.tell(run.desk, run.plan, OperationState.FAILED_CLEAN, "undone", error=error)
+    return _report(run.plan, "failed", began, run, summary="nothing is left of the change", error=error, row=row)
+
+
+def _after_swap(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
+    """The new column is in use: its row is closed, the old one's indexes go, and the column too unless it is kept."""
+    plan = run.plan
+    story = log.newest_open(run.desk, plan.table, plan.column)
+    swapped_before = story is not None and story.rows[-1].state is OperationState.VALID
+    if stage_of(run) is Stage.FINISHED:
+        row = log.tell(run.desk, plan, OperationState.KEPT, "finish")
+        return _report(plan, "already_done", began, run, summary="the old column is gone", row=row)
+    if whereabouts(run).following:  # a rollback that stopped half-way
+        brief(run, _unfollow(run), "the trigger", exclusive=(plan.table,))
+    _follow_genome(run)
+    old = quote_identifier(shadow.column_name(plan, Side.OLD))
+    undo = f"indexpilot schema-evolve rollback: swaps {old} back"
+    row = log.tell(run.desk, plan, OperationState.VALID, "swap", undo=undo, lock_seconds=round(run.lock_seconds, 3))
+    drop_indexes(run, Side.OLD)
+    if not plan.keep_old or not wanted.keep_old:
+        return replace(_finish(run, began), outcome="done")
+    outcome = "already_done" if swapped_before and not run.rows else "done"
+    return _report(plan, outcome, began, run, summary=f"the old values are kept as {old} until it is finished", row=row)
+
+
+def _unfollow(run: Run) -> tuple[str, ...]:
+    return shadow_steps.unfollow(run.plan, run.desk.schema)
+
+
+def _finish(run: Run, began: float) -> ShadowReport:
+    stage = stage_of(run)
+    if stage not in (Stage.SWAPPED, Stage.FINISHED):
+        raise RefusedError("the change is not carried out yet", hint=_AGAIN, code="not_swapped")
+    if stage is Stage.SWAPPED:
+        log.tell(run.desk, run.plan, OperationState.STARTED, "finish")
+        drop_old(run)
+    row = log.tell(run.desk, run.plan, OperationState.KEPT, "finish")
+    return _report(run.plan, "finished", began, run, summary="the old column is gone", row=row)
+
+
+def _back(run: Run, began: float) -> ShadowReport:
+    stage = stage_of(run)
+    if stage is Stage.FINISHED:
+        raise RefusedError(
+            "the old column is gone",
+            hint=f"change the type back: schema-evolve alter-type … {run.plan.old_type}",
+            code="old_column_gone",
+        )
+    if stage is Stage.STRANGE:
+        raise _strange(run)
+    if stage is Stage.SWAPPED:
+        story = log.newest_open(run.desk, run.plan.table, run.plan.column)
+        back_in_use(run, 0 if story is None else story.page(Side.OLD))
+    take_away(run)
+    _follow_genome(run)
+    row = log.tell(run.desk, run.plan, OperationState.REVERTED, "undone")
+    return _report(run.plan, "reverted", began, run, summary="the column is as it was", row=row)
+
+
+def _strange(run: Run) -> RefusedError:
+    return RefusedError(
+        f"the columns of {run.plan.table.short} are not what the operation left",
+        detail="somebody renamed or dropped one of them",
+        hint="put the names back, or remove the column, its trigger and its indexes by hand",
+        code="strange_columns",
+    )
+
+
+def _follow_genome(run: Run) -> None:
+    """The genome knows fields by number: the name stands for another number now."""
+    plan = run.plan
+    names = {"schema_name": plan.table.schema, "table_name": plan.table.name, "field_name": plan.column}
+    run.desk.log.execute(question(run.desk.log, "shadow_identity", run.desk.schema), names | {"relid": plan.relid})
+
+
+def _report(
+    plan: ShadowPlan,
+    outcome: str,
+    began: float,
+    run: Run | None = None,
+    *,
+    summary: str = "",
+    error: IndexPilotError | None = None,
+    row: int | None = None,
+) -> ShadowReport:
+    return ShadowReport(
+        outcome,
+        plan.table,
+        plan.column,
+        plan.op_id,
+        summary,
+        notes=tuple(run.notes if run is not None else plan.notes),
+        rows_filled=run.rows if run is not None else 0,
+        seconds=time.monotonic() - began,
+        lock_seconds=run.lock_seconds if run is not None else 0.0,
+        error_code=None if error is None else error.code,
+        error=None if error is None else error.detail or error.message,
+        mutation_id=row,
+    )

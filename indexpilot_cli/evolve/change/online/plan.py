@@ -1,0 +1,326 @@
+"""Looking at a table and a column before its type is changed online: what is in the way, and what must come along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.core import units
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.evolve.change.online import facts as shadow_facts
+from indexpilot_cli.evolve.change.online import identity as shadow_identity
+from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
+from indexpilot_cli.evolve.change.online.values import (
+    PLACE,
+    Both,
+    Grant,
+    Identity,
+    InboundKey,
+    ShadowConstraint,
+    ShadowIndex,
+    ShadowPlan,
+    ShadowRequest,
+    ShadowStatistics,
+)
+from indexpilot_cli.execute import build
+
+if TYPE_CHECKING:
+    from indexpilot_cli.db.session import Row, Session
+
+_PINNED = (
+    "TimeZone",
+    "DateStyle",
+    "IntervalStyle",
+    "extra_float_digits",
+    "bytea_output",
+    "lc_monetary",
+    "lc_numeric",
+    "lc_time",
+    "default_text_search_config",
+)
+
+
+def make_plan(session: Session, wanted: ShadowRequest, op_id: str) -> ShadowPlan:
+    """What the change takes; nothing is changed. The session must be allowed to make a temporary table.
+
+    Raises UsageError (no such table, column, type; a bad expression), RefusedError with every reason at once.
+    """
+    relid = _relid(session, wanted.table)
+    table = shadow_facts.table_facts(session, relid)
+    column = _column(session, relid, wanted)
+    reasons = [*_table_obstacles(table, wanted), *_column_obstacles(session, relid, column)]
+    constraints = shadow_facts.constraints(session, relid, column.number)
+    indexes = shadow_facts.indexes(session, relid)
+    reasons += [*_constraint_obstacles(constraints), *_trigger_obstacles(session, relid, table, wanted)]
+    inbound = shadow_facts.inbound(session, relid, column.number)
+    reasons += _inbound_obstacles(inbound, wanted)
+    if reasons:
+        raise _refused(wanted, reasons)
+    asked = Wanted(wanted.table, relid, wanted.column, column.number, wanted.type, wanted.using, wanted.reverse_using)
+    tried = try_change(session, asked)
+    _expression_obstacles(session, relid, tried, wanted)
+    plan = _Assembly(session, wanted, op_id, relid, table, column, tried).plan(indexes, constraints, inbound)
+    _nothing_forgotten(session, plan, wanted)
+    return plan
+
+
+def _nothing_forgotten(session: Session, plan: ShadowPlan, wanted: ShadowRequest) -> None:
+    """Raises RefusedError when something hangs on the column that the plan would leave behind."""
+    known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
+    known |= {key.name for key in plan.inbound}
+    forgotten = sorted(shadow_facts.followers(session, plan.relid, plan.attnum) - known)
+    if forgotten:
+        raise _refused(wanted, [f"{name} has a form that is not supported" for name in forgotten])
+
+
+def _relid(session: Session, table: QualifiedName) -> int:
+    found = build.relation_kind(session, table)
+    if found is None:
+        raise UsageError(
+            f"no table {table.short}", hint="indexpilot discover lists what is there", code="unknown_table"
+        )
+    return found[0]
+
+
+def _column(session: Session, relid: int, wanted: ShadowRequest) -> Row:
+    rows = shadow_facts.columns(session, relid)
+    found = next((row for row in rows if row.name == wanted.column), None)
+    if found is None:
+        names = ", ".join(row.name for row in rows)
+        raise UsageError(
+            f"{wanted.table.short} has no column {quote_identifier(wanted.column)}", detail=names, code="unknown_column"
+        )
+    return found
+
+
+def _refused(wanted: ShadowRequest, reasons: Sequence[str]) -> RefusedError:
+    where = f"{wanted.table.short}.{quote_identifier(wanted.column)}"
+    return RefusedError(
+        f"the type of {where} cannot be changed online",
+        detail="; ".join(reasons),
+        hint="a plain ALTER TABLE … TYPE locks the table while it works; see indexpilot schema-evolve check",
+        code="shadow_unsupported",
+    )
+
+
+def _table_obstacles(table: Row, wanted: ShadowRequest) -> Iterator[str]:
+    if table.kind != "r":
+        yield "it is a partitioned table" if table.kind == "p" else f"it is no ordinary table (kind {table.kind})"
+    if table.persistence == "t":
+        yield "a temporary table is seen by one session only"
+    if table.is_partition or table.inherits:
+        yield "it is a partition, or has inheritance parents or children"
+    if table.typed:
+        yield "it is a typed table (CREATE TABLE OF)"
+    if table.has_rules:
+        yield "it has rewrite rules"
+    if not table.owned:
+        yield "the role is not its owner"
+    if table.rows_hidden:
+        yield "row-level security hides rows from the role"
+    if table.publications and not wanted.allow_published:
+        names = ", ".join(table.publications)
+        yield f"it is published ({names}): subscribers stop at a column they do not have"
+
+
+def _column_obstacles(session: Session, relid: int, column: Row) -> Iterator[str]:
+    if column.generated:
+        yield "it is a generated column"
+    if not column.own:
+        yield "it is inherited"
+    for what in shadow_facts.obstacles(session, relid, column.number):
+        yield f"{what} depends on it"
+
+
+def _constraint_obstacles(constraints: Sequence[Row]) -> Iterator[str]:
+    for row in constraints:
+        if row.concerned and row.kind == "x":
+            yield f"exclusion constraint {row.name} cannot be built without blocking"
+        if row.concerned and row.kind == "f" and (row.set_on_delete or not _foreign_prefix(row)):
+            yield f"foreign key {row.name} has a form that is not supported"
+
+
+def _inbound_obstacles(rows: Sequence[Row], wanted: ShadowRequest) -> Iterator[str]:
+    for row in rows:
+        if row.own_table or row.inherited or row.kind != "r" or not row.owned or _pointing(row, wanted) is None:
+            yield f"foreign key {row.name} on table {row.table_name} depends on it"
+
+
+def _pointing(row: Row, wanted: ShadowRequest) -> str | None:
+    """The words of the definition that name the column, None when it is written in another way."""
+    words = f" REFERENCES {wanted.table}({', '.join(row.columns)})"
+    return words if words in row.definition else None
+
+
+def _trigger_obstacles(session: Session, relid: int, table: Row, wanted: ShadowRequest) -> Iterator[str]:
+    """Filling is an UPDATE of every row: a trigger that a person wrote for real changes must not run for it."""
+    rows = shadow_facts.triggers(session, relid)
+    loud = _loud(rows, table)
+    if loud and not wanted.fire_triggers:
+        yield f"its UPDATE triggers would run for every row: {', '.join(loud)} (--fire-triggers lets them)"
+    late = [row.name for row in rows if row.before_row and row.name.encode() > b"zzzz_indexpilot"]
+    if late and not all(name.startswith("zzzz_indexpilot_") for name in late):
+        yield f"trigger {late[0]} fires after ours"
+
+
+def _loud(rows: Sequence[Row], table: Row) -> tuple[str, ...]:
+    """UPDATE triggers that cannot be silenced: a superuser's session can leave out those for ordinary sessions."""
+    silenced = {"O"} if table.superuser else set()
+    own = "zzzz_indexpilot_"
+    return tuple(r.name for r in rows if r.on_update and r.enabled not in silenced and not r.name.startswith(own))
+
+
+def _expression_obstacles(session: Session, relid: int, tried: Tried, wanted: ShadowRequest) -> None:
+    generated = {row.number: row.name for row in shadow_facts.columns(session, relid) if row.generated}
+    read = [generated[number] for number in tried.reads if number in generated]
+    if read:
+        raise _refused(wanted, [f"the expression reads generated column {name}" for name in read])
+
+
+def _foreign_prefix(row: Row) -> str | None:
+    """The definition's words up to the list of columns, None when it is written in another way."""
+    prefix = f"FOREIGN KEY ({', '.join(row.columns)})"
+    return prefix if row.definition.startswith(prefix) else None
+
+
+class _Assembly:
+    """The plan put together from what the catalog and the copy said."""
+
+    def __init__(
+        self, session: Session, wanted: ShadowRequest, op_id: str, relid: int, table: Row, column: Row, tried: Tried
+    ):
+        self._session, self._wanted, self._op_id, self._relid = session, wanted, op_id, relid
+        self._table, self._column, self._tried = table, column, tried
+
+    def plan(self, indexes: Sequence[Row], constraints: Sequence[Row], inbound: Sequence[Row]) -> ShadowPlan:
+        wanted, tried, column, table = self._wanted, self._tried, self._column, self._table
+        triggers = shadow_facts.triggers(self._session, self._relid)
+        return ShadowPlan(
+            op_id=self._op_id,
+            table=wanted.table,
+            relid=self._relid,
+            column=wanted.column,
+            attnum=column.number,
+            old_type=tried.old_type,
+            new_type=tried.new_type,
+            columns=tuple((r.number, r.name) for r in shadow_facts.columns(self._session, self._relid)),
+            expression=tried.expression,
+            assigned=tried.assigned,
+            reverse=tried.reverse,
+            reverse_assigned=tried.reverse_assigned,
+            pins=self._pins(),
+            rewrites=tried.rewrites,
+            old_collation=tried.old_collation,
+            new_collation=tried.new_collation,
+            indexes=tuple(self._index(row) for row in indexes if row.name in tried.indexes),
+            constraints=tuple(self._constraints(constraints)),
+            inbound=tuple(self._inbound(row) for row in inbound),
+            statistics=self._statistics(),
+            not_null=column.not_null,
+            not_null_name=shadow_facts.not_null_name(self._session, self._relid, wanted.column),
+            default=tried.default,
+            target=column.target,
+            options=tuple(column.options),
+            comment=column.comment,
+            grants=shadow_facts.grants(self._session, self._relid, column.number) if column.has_grants else (),
+            sequences=shadow_facts.sequences(self._session, self._relid, column.number),
+            identity=self._identity(),
+            triggers=_loud(triggers, table),
+            quiet=bool(table.superuser) and any(row.on_update for row in triggers),
+            keep_old=wanted.keep_old,
+            bytes=int(table.bytes),
+            rows=float(table.rows),
+            notes=tuple(self._notes()),
+        )
+
+    def _pins(self) -> tuple[tuple[str, str], ...]:
+        """Settings the expression may depend on, as they are in this session."""
+        path = (("search_path", ", ".join(["pg_catalog", *self._table.schemas, "pg_temp"])),)
+        if self._tried.immutable:
+            return path
+        value = self._session.value
+        return path + tuple((name, str(value("SELECT pg_catalog.current_setting(%s)", (name,)))) for name in _PINNED)
+
+    def _index(self, row: Row) -> ShadowIndex:
+        if not row.usable:
+            raise _refused(self._wanted, [f"index {row.name} is invalid: drop it or build it again first"])
+        return ShadowIndex(
+            name=row.name,
+            body=self._tried.indexes[row.name],
+            unique=row.is_unique,
+            constraint=row.constraint_kind,
+            deferrable=row.is_deferrable,
+            deferred=row.is_deferred,
+            comment=row.comment,
+            constraint_comment=row.constraint_comment,
+            tablespace=row.tablespace,
+            targets=tuple((int(number), int(target)) for number, target in row.targets or ()),
+            clustered=row.clustered,
+            replica_identity=row.replica_identity,
+        )
+
+    def _constraints(self, rows: Sequence[Row]) -> Iterator[ShadowConstraint]:
+        for row in rows:
+            body = self._body(row)
+            if body is not None:
+                other = QualifiedName(row.references_schema, row.references_name) if row.references_name else None
+                yield ShadowConstraint(row.name, row.kind, body, row.validated, row.enforced, row.comment, other)
+
+    def _body(self, row: Row) -> Both | None:
+        if row.kind == "c":
+            return self._tried.checks.get(row.name)
+        if row.kind != "f" or not row.concerned:
+            return None
+        own = quote_identifier(self._wanted.column)
+        keys = ", ".join(PLACE if name == own else name for name in row.columns)
+        rest = row.definition.removeprefix(_foreign_prefix(row) or "").removesuffix(" NOT VALID")
+        text = f"FOREIGN KEY ({keys}){rest}"
+        return Both(text, text)
+
+    def _inbound(self, row: Row) -> InboundKey:
+        own, words = quote_identifier(self._wanted.column), _pointing(row, self._wanted) or ""
+        keys = ", ".join(PLACE if name == own else name for name in row.columns)
+        body = row.definition.removesuffix(" NOT VALID").replace(words, f" REFERENCES {self._wanted.table}({keys})")
+        table = QualifiedName(row.schema, row.table_name)
+        return InboundKey(table, row.name, body, row.validated, row.enforced, row.comment)
+
+    def _identity(self) -> Identity | None:
+        row = shadow_facts.identity(self._session, self._relid, self._column.number)
+        if row is None:
+            return None
+        types = Both(self._tried.old_type, self._tried.new_type)
+        if types.new not in shadow_identity.LARGEST:
+            raise _refused(self._wanted, [f"an identity column cannot be {types.new}"])
+        return Identity(
+            always=row.always,
+            sequence=QualifiedName(row.schema, row.name),
+            options=shadow_identity.options(
+                row.start, row.increment, row.low, row.high, row.cache, cycles=row.cycles, types=types
+            ),
+            grants=tuple(Grant(privilege, grantee, more == "true") for privilege, grantee, more in row.grants),
+            comment=row.comment,
+        )
+
+    def _statistics(self) -> tuple[ShadowStatistics, ...]:
+        found = self._tried.statistics
+        return tuple(
+            ShadowStatistics(row.schema, row.name, found[(row.schema, row.name)], row.target, row.comment)
+            for row in shadow_facts.statistics(self._session, self._relid)
+            if (row.schema, row.name) in found
+        )
+
+    def _notes(self) -> Iterator[str]:
+        wanted = self._wanted
+        yield (
+            f"{quote_identifier(wanted.column)} becomes the table's last column: INSERT without a list of columns,"
+            " SELECT * and COPY without a list see another order"
+        )
+        yield f"every row is written once more: up to {units.size(self._table.bytes)} of disk, and as much WAL or more"
+        yield "prepared statements that return the column, or all columns, must be prepared again"
+        if self._tried.reverse is None:
+            yield "rows that change after the swap cannot be taken back: there is no cast the other way"
+        for sequence in shadow_facts.sequences(self._session, self._relid, self._column.number):
+            yield f"sequence {sequence} keeps its own type: ALTER SEQUENCE … AS changes its limits"
+        if self._table.publications:
+            yield f"published in {', '.join(self._table.publications)}: subscribers need the columns first"

@@ -1,0 +1,342 @@
+"""The change tried on an empty copy of the table, in a transaction that is rolled back: the server's own answers.
+
+The copy's ALTER TYPE refuses what the real one would refuse (casts, defaults, CHECKs, operator classes), and the
+server prints every definition as it will be. The changing column is called ``PLACE`` there, so each text is a
+template for any name. https://www.postgresql.org/docs/current/sql-createtable.html (LIKE)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.evolve.change.online import facts as shadow_facts
+from indexpilot_cli.evolve.change.online.values import PLACE, Both, place
+
+K = TypeVar("K")
+
+_COPY = "ip_copy_9d41c7"
+_TABLE = f"pg_temp.{_COPY}"
+_CHECK = "ip_using_9d41c7"
+_TRIED = "ip_tried_9d41c7"
+_NUMBERED = re.compile(PLACE + r"_(\d+)\b")
+_COLLATE = re.compile(r"""\s+COLLATE\s+(?:"(?:[^"]|"")+"|\w+)(?:\.(?:"(?:[^"]|"")+"|\w+))?\s*\Z""", re.IGNORECASE)
+_NOT_IMMUTABLE = "42P17"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to try, on which column (by name and number) of which table."""
+
+    table: QualifiedName
+    relid: int
+    column: str
+    attnum: int
+    type: str
+    using: str | None = None
+    reverse_using: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the server made of it. ``indexes``, ``checks`` and ``statistics`` are by the names on the real table.
+
+    ``expression`` and ``reverse`` are templates over the whole row; ``reads`` the numbers of the columns the
+    expression reads. ``immutable``: it depends on no setting. ``rewrites``: ALTER TYPE would write a new heap or index.
+    """
+
+    old_type: str
+    new_type: str
+    old_collation: str | None
+    new_collation: str | None
+    expression: str
+    assigned: bool
+    reads: tuple[int, ...]
+    immutable: bool
+    rewrites: bool
+    reverse: str | None
+    reverse_assigned: bool
+    default: Both | None
+    indexes: Mapping[str, Both]
+    checks: Mapping[str, Both]
+    statistics: Mapping[tuple[str, str], Both]
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Definitions as they stand, by the copy's own names."""
+
+    type: str
+    collation: str | None
+    default: str | None
+    indexes: Mapping[str, str]
+    checks: Mapping[str, str]
+    statistics: Mapping[tuple[str, str], str]
+    files: tuple[int, ...]
+
+
+def try_change(session: Session, wanted: Wanted) -> Tried:
+    """The change on an empty copy; nothing stays. The session must be allowed to write.
+
+    Raises UsageError (no such type, an expression that does not work), RefusedError (the server would refuse the
+    change, or a volatile expression), PrerequisiteError without the TEMPORARY privilege.
+    """
+    with session.transaction(rollback=True):
+        return _Copy(session, wanted).tried()
+
+
+class _Copy:
+    def __init__(self, session: Session, wanted: Wanted):
+        self._session, self._wanted = session, wanted
+        self._names = {row.number: row.name for row in shadow_facts.columns(session, wanted.relid)}
+        self._path = str(session.value("SELECT pg_catalog.current_setting('search_path')"))
+        self._relid = self._create()
+
+    def tried(self) -> Tried:
+        reads: tuple[int, ...]
+        originals = self._originals()
+        using = self._wanted.using
+        expression, reads = place(self._wanted.attnum), (self._wanted.attnum,)
+        if using is not None:
+            expression, reads = self._understood(using)
+        self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {quote_identifier(self._wanted.column)} TO {PLACE}")
+        before = self._texts()
+        self._alter(self._wanted.type, None if using is None else self._named(expression))
+        after = self._texts()
+        immutable = self._judge(before.type, after.type, expression)
+        reverse, assigned = self._backward(before.type)
+        pairs = _pairs(before, after)
+        return Tried(
+            old_type=before.type,
+            new_type=after.type,
+            old_collation=before.collation,
+            new_collation=after.collation,
+            expression=expression,
+            assigned=using is None,
+            reads=reads,
+            immutable=immutable,
+            rewrites=before.files != after.files,
+            reverse=reverse,
+            reverse_assigned=assigned,
+            default=_both(before.default, after.default),
+            indexes={name: pairs.indexes[own] for name, own in originals.indexes.items() if own in pairs.indexes},
+            checks=pairs.checks,
+            statistics={n: pairs.statistics[own] for n, own in originals.statistics.items() if own in pairs.statistics},
+        )
+
+    # -- the copy
+
+    def _create(self) -> int:
+        parts = "DEFAULTS", "CONSTRAINTS", "INDEXES", "STATISTICS", "STORAGE"
+        including = " ".join(f"INCLUDING {part}" for part in parts)
+        try:
+            self._session.execute(f"CREATE TEMPORARY TABLE {_COPY} (LIKE {self._wanted.table} {including})")
+        except PrerequisiteError as error:
+            raise PrerequisiteError(
+                "the change cannot be tried out", detail=error.detail, hint=error.hint, code="no_temporary_tables"
+            ) from error
+        self._search("")
+        return int(self._session.value("SELECT %s::regclass::oid::int8", (_TABLE,)))
+
+    def _originals(self) -> _Names:
+        """Which index and statistics object of the copy stands for which of the real table: the same definition."""
+        wanted, copy = self._wanted.relid, self._relid
+        return _Names(
+            _matched(_index_bodies(self._session, wanted), _index_bodies(self._session, copy)),
+            _matched(_statistics_heads(self._session, wanted), _statistics_heads(self._session, copy)),
+        )
+
+    def _understood(self, using: str) -> tuple[str, tuple[int, ...]]:
+        """The expression as a template, and the columns it reads; checked as the server checks it in a CHECK."""
+        self._search(self._path)
+        self._try(f"ALTER TABLE {_TABLE} ADD CONSTRAINT {_CHECK} CHECK (({using}) IS NULL)", "the expression")
+        self._search("")
+        for number, name in self._names.items():
+            self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {quote_identifier(name)} TO {place(number)}")
+        found = next(row for row in shadow_facts.constraints(self._session, self._relid) if row.name == _CHECK)
+        text = _inner(found.expression)
+        for number, name in self._names.items():
+            self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {place(number)} TO {quote_identifier(name)}")
+        self._execute(f"ALTER TABLE {_TABLE} DROP CONSTRAINT {_CHECK}")
+        return text, tuple(sorted({int(number) for number in _NUMBERED.findall(text)}))
+
+    def _named(self, template: str) -> str:
+        """The template over the copy's columns as they are called while the changing one is ``PLACE``."""
+        names = {number: quote_identifier(name) for number, name in self._names.items()}
+        names[self._wanted.attnum] = PLACE
+        return _NUMBERED.sub(lambda match: names[int(match[1])], template)
+
+    def _alter(self, type_name: str, using: str | None) -> None:
+        self._search(self._path)
+        self._try(f"SELECT CAST(NULL AS {_COLLATE.sub('', type_name)})", "the type")  # a type, and nothing after it
+        tail = "" if using is None else f" USING {using}"
+        self._try(f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} TYPE {type_name}{tail}", "the change of type")
+        self._search("")
+
+    def _judge(self, old_type: str, new_type: str, expression: str) -> bool:
+        """Whether the expression is immutable. Raises RefusedError for a volatile one: it could never be verified."""
+        self._execute(f"ALTER TABLE {_TABLE} ADD COLUMN {_TRIED} {old_type}")
+        text = self._named(expression).replace(PLACE, _TRIED)
+        value = f"({text})::{new_type}"
+        plan = self._session.explain(
+            "EXPLAIN (FORMAT JSON, COSTS OFF)"
+            f" SELECT FROM (SELECT {value} AS made FROM {_TABLE}) AS q WHERE q.made IS NULL"
+        )
+        if "Subquery Scan" in json.dumps(plan):
+            raise RefusedError(
+                "the expression gives another value each time",
+                hint="use one that depends on the row alone",
+                code="volatile_expression",
+            )
+        column = f"ALTER TABLE {_TABLE} ADD COLUMN {_TRIED}_2 {new_type} GENERATED ALWAYS AS ({value}) STORED"
+        return self._attempt(column) != _NOT_IMMUTABLE
+
+    def _backward(self, old_type: str) -> tuple[str | None, bool]:
+        """A template of the way back, and whether it is the assignment's own cast; None when there is no cast."""
+        given = self._wanted.reverse_using
+        if given is not None:
+            return self._understood_backward(given), False
+        back = f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} TYPE {old_type}"
+        if self._attempt(f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} DROP DEFAULT") is None and not self._attempt(back):
+            return place(self._wanted.attnum), True
+        if not self._attempt(f"{back} USING {PLACE}::{old_type}"):
+            return f"{place(self._wanted.attnum)}::{old_type}", False
+        return None, False
+
+    def _understood_backward(self, given: str) -> str:
+        self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {PLACE} TO {quote_identifier(self._wanted.column)}")
+        return self._understood(given)[0]
+
+    # -- talking to the server
+
+    def _texts(self) -> _Texts:
+        rows = shadow_facts.columns(self._session, self._relid)
+        column = next(row for row in rows if row.name == PLACE)
+        indexes = shadow_facts.indexes(self._session, self._relid)
+        heap = int(self._session.value("SELECT pg_catalog.pg_relation_filenode(%s::oid)::int8", (self._relid,)))
+        return _Texts(
+            type=column.type,
+            collation=column.collation,
+            default=column.default_text,
+            indexes=_index_bodies(self._session, self._relid),
+            checks={
+                row.name: row.definition
+                for row in shadow_facts.constraints(self._session, self._relid)
+                if row.kind == "c"
+            },
+            statistics=_statistics_heads(self._session, self._relid),
+            files=(heap, *sorted(row.filenode for row in indexes)),
+        )
+
+    def _search(self, path: str) -> None:
+        self._session.value("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
+
+    def _execute(self, statement: str) -> None:
+        self._session.execute(statement)
+
+    def _attempt(self, statement: str) -> str | None:
+        """The SQLSTATE with which the server refuses the statement, None when it takes it (then it stands)."""
+        try:
+            with self._session.transaction():
+                self._session.execute(statement)
+        except UnreachableError:
+            raise
+        except IndexPilotError as error:
+            return sqlstate(error) or "XX000"
+        return None
+
+    def _try(self, statement: str, what: str) -> None:
+        try:
+            self._session.execute(statement)
+        except UnreachableError:
+            raise
+        except IndexPilotError as error:
+            kind = UsageError if (sqlstate(error) or "").startswith(("42", "0A")) else RefusedError
+            raise kind(
+                f"{what} does not work: {error.detail or error.message}",
+                detail=f"SQLSTATE {sqlstate(error)}",
+                hint=error.hint or "give an expression with --using",
+                code="bad_change",
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    indexes: Mapping[str, str]
+    statistics: Mapping[tuple[str, str], tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    indexes: Mapping[str, Both]
+    checks: Mapping[str, Both]
+    statistics: Mapping[tuple[str, str], Both]
+
+
+def _pairs(before: _Texts, after: _Texts) -> _Pairs:
+    """What the column is in: texts that name it."""
+    return _Pairs(
+        {n: Both(text, after.indexes[n]) for n, text in before.indexes.items() if PLACE in text},
+        {n: Both(text, after.checks[n]) for n, text in before.checks.items() if PLACE in text},
+        {n: Both(text, after.statistics[n]) for n, text in before.statistics.items() if PLACE in text},
+    )
+
+
+def _both(old: str | None, new: str | None) -> Both | None:
+    return None if old is None or new is None else Both(old, new)
+
+
+def _matched(real: Mapping[K, str], copies: Mapping[K, str]) -> dict[K, K]:
+    left = dict(copies)
+    found: dict[K, K] = {}
+    for name, text in real.items():
+        own = next((n for n, t in left.items() if t == text), None)
+        if own is not None:
+            found[name] = own
+            del left[own]
+    return found
+
+
+def _index_bodies(session: Session, relid: int) -> dict[str, str]:
+    return {row.name: index_body(row) for row in shadow_facts.indexes(session, relid)}
+
+
+def index_body(row: Row) -> str:
+    """What follows the table's name in the index's definition."""
+    head = f"CREATE {'UNIQUE ' if row.is_unique else ''}INDEX {quote_identifier(row.name)} ON "
+    table = QualifiedName(row.table_schema, row.table_name)
+    name = quote_identifier(table.name)
+    return _without(row.definition, head, (str(table), f"pg_temp.{name}", name))
+
+
+def _without(text: str, head: str, tables: Sequence[str]) -> str:
+    for name in tables:
+        if text.startswith(f"{head}{name} "):
+            return text[len(f"{head}{name} ") :]
+    return text
+
+
+def _statistics_heads(session: Session, relid: int) -> dict[tuple[str, str], str]:
+    return {(row.schema, row.name): _head(row) for row in shadow_facts.statistics(session, relid)}
+
+
+def _head(row: Row) -> str:
+    """What stands between the name and FROM."""
+    text: str = row.definition
+    for schema in (row.schema, "pg_temp"):
+        text = text.removeprefix(f"CREATE STATISTICS {QualifiedName(schema, row.name)}")
+    return text.rpartition(" FROM ")[0]
+
+
+def _inner(expression: str) -> str:
+    """The X of ``(X IS NULL)``, as the server prints it."""
+    if not (expression.startswith("(") and expression.endswith(" IS NULL)")):
+        raise RefusedError("the expression cannot be used", detail=expression, code="bad_change")
+    return expression[1 : -len(" IS NULL)")]

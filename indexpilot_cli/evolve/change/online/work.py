@@ -1,0 +1,269 @@
+"""The long part of an online type change: every step looks whether it is done already, so it can be repeated."""
+
+from __future__ import annotations
+
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Row
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
+from indexpilot_cli.evolve.change.online import facts as shadow_facts
+from indexpilot_cli.evolve.change.online import inbound as shadow_inbound
+from indexpilot_cli.evolve.change.online import log
+from indexpilot_cli.evolve.change.online import names as shadow
+from indexpilot_cli.evolve.change.online import steps as shadow_steps
+from indexpilot_cli.evolve.change.online.facts import Where
+from indexpilot_cli.evolve.change.online.fill import fill_all, left
+from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, patient
+from indexpilot_cli.evolve.change.online.names import aside, column_name
+from indexpilot_cli.evolve.change.online.probe import index_body
+from indexpilot_cli.evolve.change.online.values import ShadowIndex, ShadowPlan, Side, Stage
+from indexpilot_cli.execute import backfill, build
+from indexpilot_cli.execute.backfill import Work
+from indexpilot_cli.execute.clean import clean
+from indexpilot_cli.execute.watch import STOPPED, Watch, watched
+
+_BUILDS = 8
+
+
+def whereabouts(run: Run) -> Where:
+    """The change's footprints now. Raises RefusedError when the table is gone."""
+    plan = run.plan
+    found = shadow_facts.where(run.session, plan.relid, plan.attnum, shadow.trigger_name(plan), shadow.tag(plan))
+    if found is None:
+        raise RefusedError(f"{plan.table.short} is not there any more", code="table_missing")
+    return found
+
+
+def stage_of(run: Run) -> Stage:
+    """Where the columns stand."""
+    found = whereabouts(run)
+    return shadow.stage(run.plan, found.original, found.columns)
+
+
+def bring_up(run: Run, side: Side, page: int) -> None:
+    """The side's column filled, in step, and with all that belongs to it: ready to be swapped in."""
+    page = _following(run, side, page)
+    _filled(run, side, page)
+    for index in run.plan.indexes:
+        _indexed(run, index, side)
+    _statistics(run, side)
+    _constrained(run, side)
+    _not_null(run, side)
+    _referred_to(run, side)
+    log.tell(run.desk, run.plan, OperationState.STARTED, "analyze", side=side.value)
+    patient(run, f"ANALYZE {run.plan.table}", f"ANALYZE {run.plan.table.short}")
+
+
+def swap_in(run: Run, side: Side) -> None:
+    """The side's column takes the place of the one in use, if a last look finds it in step."""
+    plan = run.plan
+    run.desk.progress.stage(f"checking every row of {plan.table.short}")
+    work = work_of(run, side)
+    if left(run, work, whereabouts(run).blocks):
+        raise RefusedError("rows are out of step again", hint="run the same command again", code="not_in_step")
+    log.tell(run.desk, plan, OperationState.STARTED, "swap", side=side.value)
+    name = shadow_facts.not_null_name(run.session, plan.relid, column_name(plan, side))
+    statements = shadow_steps.swap(plan, side, run.desk.schema, name)
+    run.desk.progress.stage("swapping the columns")
+    tables = shadow_steps.locked_tables(plan)
+    brief(run, statements, "swapping the columns", exclusive=tables, before=lambda: _as_planned(run, side))
+
+
+def _as_planned(run: Run, side: Side) -> None:
+    """Under the swap's lock: nothing has come to hang on the column that the plan does not know."""
+    plan = run.plan
+    known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
+    known |= {key.name for key in plan.inbound}
+    column = next((c for c in shadow_facts.columns(run.session, plan.relid) if c.name == plan.column), None)
+    if column is None:
+        raise _changed_meanwhile(plan, side, f"column {plan.column} is gone")
+    different = known ^ shadow_facts.followers(run.session, plan.relid, column.number)
+    if different or (column.default_text is None) != (plan.default is None):
+        raise _changed_meanwhile(plan, side, ", ".join(sorted(different)) or "its default")
+    if not whereabouts(run).following:
+        raise RefusedError("the trigger was gone", hint="run the same command again", code="not_in_step")
+    others = shadow_facts.obstacles(run.session, plan.relid, column.number)
+    if others:
+        raise RefusedError(f"{plan.column} cannot be swapped: {'; '.join(others)} depends on it", code="stale_plan")
+
+
+def _changed_meanwhile(plan: ShadowPlan, side: Side, what: str) -> RefusedError:
+    again = "run the same command again: it takes the new state into account"
+    before = "put it back as it was after the change and run the same command again"
+    return RefusedError(
+        f"{plan.table.short} has changed since the change began",
+        detail=what,
+        hint=again if side is Side.NEW else before,
+        code="stale_plan",
+    )
+
+
+def work_of(run: Run, side: Side) -> Work:
+    """What a batch does."""
+    plan = run.plan
+    target = quote_identifier(column_name(plan, side))
+    value, condition = shadow.assigned_value(plan, side), shadow.out_of_step(plan, side)
+    return Work(plan.table, target, value, condition, plan.quiet)
+
+
+def _following(run: Run, side: Side, page: int) -> int:
+    """Column and trigger are there; the page to begin with."""
+    plan, found = run.plan, whereabouts(run)
+    name = column_name(plan, side)
+    missing = name not in found.columns
+    if not missing and name not in found.tagged:
+        raise RefusedError(f"{plan.table.short} has a column {name} that is not ours", code="name_taken")
+    if found.following and not missing:
+        return page
+    if missing and side is Side.OLD:
+        raise RefusedError(f"{name} is not there any more", code="old_column_gone")
+    statements = (shadow_steps.add_column(plan) if missing else ()) + shadow_steps.follow(plan, side, run.desk.schema)
+    log.tell(run.desk, plan, OperationState.STARTED, "follow", side=side.value, sql=list(statements))
+    run.desk.progress.stage(f"adding {name}")
+    brief(run, statements, f"adding {name}", exclusive=(plan.table,))
+    return 0
+
+
+def _filled(run: Run, side: Side, page: int) -> None:
+    plan = run.plan
+    if shadow_steps.dress(plan, side):
+        brief(run, shadow_steps.dress(plan, side), "settings of the column")
+    backfill.prepare(run.session, plan.pins)
+
+    def told(at: int) -> None:
+        log.tell(run.desk, plan, OperationState.STARTED, "fill", side=side.value, page=at, rows=run.rows)
+
+    fill_all(run, work_of(run, side), page, lambda: whereabouts(run).blocks, told)
+
+
+def index_row(run: Run, name: str) -> Row | None:
+    """The index of that name on our table, or None."""
+    rows = shadow_facts.indexes(run.session, run.plan.relid)
+    return next((row for row in rows if row.name == name), None)
+
+
+def _indexed(run: Run, index: ShadowIndex, side: Side) -> None:
+    """The side's index is there and usable; an invalid one that is ours is removed and built again."""
+    plan, name = run.plan, aside(index.name, side)
+    qualified = QualifiedName(plan.table.schema, name)
+    statement = shadow_steps.create_index(plan, index, side)
+    for attempt in range(1, _BUILDS + 1):
+        run.check()
+        found = index_row(run, name)
+        if found is not None and not _is_ours(run, found, index, side):
+            raise RefusedError(f"the name {qualified} belongs to something else", code="name_taken")
+        if found is not None and found.usable:
+            break
+        if found is not None:
+            _cleaned(run, qualified)
+            continue
+        log.tell(run.desk, plan, OperationState.STARTED, "index", side=side.value, index=name, sql=statement)
+        _built(run, statement, index, name, attempt)
+    else:
+        raise RefusedError(f"index {qualified} could not be built", hint="run the same command again", code="busy")
+    for number, target in index.targets:
+        patient(run, f"ALTER INDEX {qualified} ALTER COLUMN {number} SET STATISTICS {target}", f"index {name}")
+
+
+def _is_ours(run: Run, found: Row, index: ShadowIndex, side: Side) -> bool:
+    """Whether the index is what we would build; ``found`` is printed with or without schema by the search path."""
+    with run.session.transaction():
+        run.session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+        again = index_row(run, found.name)
+    return again is not None and index_body(again) == shadow_steps.body_of(run.plan, index, side)
+
+
+def _cleaned(run: Run, name: QualifiedName) -> None:
+    remnant = build.find_index(run.session, name)
+    if remnant is not None:
+        clean(run.desk, run.session, remnant)
+        build.set_lock_timeout(run.session, 0)
+
+
+def _built(run: Run, statement: str, index: ShadowIndex, name: str, attempt: int) -> None:
+    """One try. A duplicate or another refusal of the data is raised; a lock or a deadlock only means once more."""
+    build.set_tablespace(run.session, index.tablespace or "")
+    watch = Watch(run.session.backend_pid, f"building {name}", first_lock=run.pace.lock_ms / 1000)
+    ended = watched(run.desk, run.session, statement, watch)
+    if ended.cancelled == STOPPED:
+        _cleaned(run, QualifiedName(run.plan.table.schema, name))
+        raise Interrupted
+    if ended.lost:
+        raise OutcomeUnknownError("the connection was lost while an index was built", code="connection_lost")
+    if ended.error is not None and ended.sqlstate not in ("55P03", "40P01"):
+        _cleaned(run, QualifiedName(run.plan.table.schema, name))
+        raise ended.error
+    if ended.error is not None:
+        run.desk.rest(attempt)
+
+
+def _statistics(run: Run, side: Side) -> None:
+    there = whereabouts(run).statistics
+    for one, (schema, name, statement) in zip(
+        run.plan.statistics, shadow_steps.add_statistics(run.plan, side), strict=True
+    ):
+        if f"{schema}.{name}" in there:
+            continue
+        more = (
+            (f"ALTER STATISTICS {QualifiedName(schema, name)} SET STATISTICS {one.target}",) if one.target >= 0 else ()
+        )
+        brief(run, (statement, *more), f"statistics {name}")
+
+
+def _constrained(run: Run, side: Side) -> None:
+    """CHECKs and foreign keys: for new rows first, then all rows are looked at while everybody works on."""
+    plan = run.plan
+    for number, one in enumerate(plan.constraints):
+        name, found = aside(one.name, side), whereabouts(run)
+        if name not in found.valid | found.unvalidated:
+            statement = shadow_steps.add_constraint(plan, number, side)
+            log.tell(run.desk, plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
+            brief(run, (statement,), f"constraint {name}", exclusive=(plan.table,) if one.kind == "c" else ())
+        if one.validated and one.enforced and name not in whereabouts(run).valid:
+            patient(run, shadow_steps.validate(plan, name), f"validating {name}")
+
+
+def _not_null(run: Run, side: Side) -> None:
+    plan, name = run.plan, column_name(run.plan, side)
+    check = shadow.check_name(plan)
+    found = whereabouts(run)
+    if not plan.not_null or name in found.not_null:
+        return
+    log.tell(run.desk, plan, OperationState.STARTED, "not_null", side=side.value)
+    if check not in found.valid | found.unvalidated:
+        statement = shadow_steps.add_not_null_check(plan, side)
+        brief(run, (statement,), f"NOT NULL of {name}", exclusive=(plan.table,))
+    if check not in whereabouts(run).valid:
+        patient(run, shadow_steps.validate(plan, check), f"validating NOT NULL of {name}")
+    brief(run, shadow_steps.set_not_null(plan, side), f"NOT NULL of {name}", exclusive=(plan.table,))
+
+
+def _referred_to(run: Run, side: Side) -> None:
+    """Other tables' foreign keys, on the side's column as well."""
+    for key in run.plan.inbound:
+        mark = shadow_inbound.mark(key, side)
+        if mark not in whereabouts(run).inbound:
+            statement = shadow_inbound.add(run.plan, key, side)
+            log.tell(run.desk, run.plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
+            brief(run, (statement,), f"foreign key {key.name} of {key.table.short}")
+        if key.validated and key.enforced and mark not in whereabouts(run).inbound_valid:
+            patient(run, shadow_inbound.validate(key, side), f"validating {key.name} of {key.table.short}")
+
+
+def drop_indexes(run: Run, side: Side) -> None:
+    """The indexes on the side's column, which is not in use, away without keeping anybody waiting."""
+    for index in run.plan.indexes:
+        name = QualifiedName(run.plan.table.schema, aside(index.name, side))
+        found = index_row(run, name.name)
+        if found is None or found.constraint_kind or not _is_ours(run, found, index, side):
+            continue
+        patient(run, f"DROP INDEX CONCURRENTLY IF EXISTS {name}", f"removing index {name.name}")
+
+
+def harmless(error: IndexPilotError) -> bool:
+    """Whether trying again later may succeed, so that nothing has to be taken back."""
+    return (
+        isinstance(error, RefusedError)
+        and error.code in ("lock_timeout", "rows_locked", "busy", "not_in_step", "stale_plan")
+    ) or sqlstate(error) in ("55P03", "40P01", "57014")

@@ -1,0 +1,158 @@
+"""A type change by a shadow column, as one of the operations: carried out, gone on with, finished, taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.evolve.change.online import log as evolve_shadow_log
+from indexpilot_cli.evolve.change.online import online as evolve_shadow
+from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan, ShadowReport, ShadowRequest
+from indexpilot_cli.evolve.change.values import (
+    ChangeKind,
+    ChangeResult,
+    SchemaChange,
+    Span,
+    Step,
+    StepReport,
+    Undo,
+    UndoResult,
+)
+from indexpilot_cli.evolve.requests import ChangeRequest
+from indexpilot_cli.execute.desk import Desk
+
+HOW = "shadow"
+_STEPS = (
+    ("add a second column and a trigger that keeps it in step", Span.BRIEF, "ACCESS EXCLUSIVE"),
+    ("fill it in batches", Span.ONLINE, "ROW EXCLUSIVE"),
+    ("build its indexes and prove its constraints beside the writers", Span.ONLINE, "SHARE UPDATE EXCLUSIVE"),
+    ("swap the two columns", Span.BRIEF, "ACCESS EXCLUSIVE"),
+)
+_OUTCOMES = {"done": "done", "already_done": "done", "finished": "done", "interrupted": "partial", "failed": "failed"}
+
+
+def steps() -> tuple[Step, ...]:
+    """What an online type change does, for people; its own log decides what is left to do."""
+    return tuple(Step(title, (), how=HOW, span=span, lock=lock) for title, span, lock in _STEPS)
+
+
+def way_back(column: str) -> Undo:
+    """The old column is kept, so the way back is another swap."""
+    return Undo(
+        (),
+        notes=(
+            "the old column is kept and put back by  indexpilot schema-evolve rollback",
+            f"indexpilot schema-evolve finish … {column} drops it; from then on there is no way back",
+            "the new column is the last one: SELECT * and INSERT without a list see another order",
+        ),
+    )
+
+
+def is_online(change: SchemaChange) -> bool:
+    """Whether the change is carried out by a shadow column."""
+    return any(step.how == HOW for step in change.steps)
+
+
+def open_change(desk: Desk, table: QualifiedName, column: str) -> SchemaChange | None:
+    """The online change of the column that is under way, so that nothing is checked that it has changed itself."""
+    story = evolve_shadow_log.newest_open(desk, table, column)
+    return None if story is None else _as_change(story.plan)
+
+
+def perform(desk: Desk, request: ChangeRequest, shown: ChangeResult) -> ChangeResult:
+    """Begin or go on."""
+    change = shown.change
+    wanted = ShadowRequest(change.table, change.column, str(change.type), request.using, pace=_pace(request))
+    report = evolve_shadow.run_shadow(desk, wanted)
+    outcome = _OUTCOMES[report.outcome]
+    return ChangeResult(
+        replace(change, notes=tuple(dict.fromkeys((*change.notes, *report.notes)))),
+        outcome,
+        tuple(_step(step, report, outcome) for step in change.steps),
+        way_back(change.column),
+        id=report.mutation_id,
+        op_id=report.op_id,
+        error=report.error or (report.summary if outcome != "done" else None),
+        error_code=report.error_code or (report.outcome if outcome != "done" else None),
+        waiting=shown.waiting,
+        resumed=report.resumed,
+    )
+
+
+def _pace(request: ChangeRequest) -> Pace:
+    """The usual pace, with shorter waits for locks where shorter ones are asked for: writers stand behind each."""
+    usual = Pace()
+    return replace(usual, lock_ms=min(usual.lock_ms, int(request.lock_timeout * 1000)))
+
+
+def take_back(desk: Desk, plan: ShadowPlan, number: int, *, execute: bool) -> UndoResult:
+    """The column as it was, or what that would take. Raises RefusedError where there is no way back."""
+    steps = tuple(StepReport(title, "planned", (), span.value, lock) for title, span, lock in _back(plan))
+    shown = UndoResult(number, ChangeKind.TYPE, plan.table, plan.column, "planned", Undo(()), steps)
+    if not execute:
+        return shown
+    report = evolve_shadow.rollback_shadow(desk, plan.table, plan.column)
+    outcome = "done" if report.outcome == "reverted" else "failed"
+    return UndoResult(
+        number,
+        ChangeKind.TYPE,
+        plan.table,
+        plan.column,
+        outcome,
+        Undo(()),
+        tuple(_undone(step, report, outcome) for step in steps),
+        report.mutation_id,
+        report.error or (report.summary if outcome == "failed" else None),
+        report.error_code or (report.outcome if outcome == "failed" else None),
+        report.notes,
+    )
+
+
+def finish(desk: Desk, table: QualifiedName, column: str, *, execute: bool) -> ChangeResult:
+    """Drop the old column that was kept, or show that. Raises RefusedError when there is none."""
+    change = open_change(desk, table, column)
+    if change is None:
+        raise RefusedError(f"no online change of {table.short}.{column} is open", code="nothing_open")
+    step = StepReport("drop the old column", "planned", (), Span.BRIEF.value, "ACCESS EXCLUSIVE")
+    end = Undo((), loss=f"after that there is no way back to the old type of {column}")
+    if not execute:
+        return ChangeResult(change, "planned", (step,), end)
+    report = evolve_shadow.finish_shadow(desk, table, column)
+    outcome = _OUTCOMES[report.outcome]
+    done = replace(step, outcome="done" if outcome == "done" else "failed", tries=1)
+    return ChangeResult(change, outcome, (done,), end, report.mutation_id, report.op_id, error=report.error)
+
+
+def _as_change(plan: ShadowPlan) -> SchemaChange:
+    return SchemaChange(
+        ChangeKind.TYPE,
+        plan.table,
+        plan.column,
+        plan.relid,
+        steps(),
+        way_back(plan.column),
+        bytes=plan.bytes,
+        rows=plan.rows,
+        type=plan.new_type,
+        notes=plan.notes,
+    )
+
+
+def _back(plan: ShadowPlan) -> tuple[tuple[str, Span, str], ...]:
+    quoted = quote_identifier(plan.column)
+    return (
+        (f"bring the old column of {quoted} up to date", Span.ONLINE, "ROW EXCLUSIVE"),
+        ("swap it back in", Span.BRIEF, "ACCESS EXCLUSIVE"),
+    )
+
+
+def _step(step: Step, report: ShadowReport, outcome: str) -> StepReport:
+    told = "done" if outcome == "done" else "failed"
+    rows = report.rows_filled if "fill" in step.title else None
+    return StepReport(step.title, told, step.statements, step.span.value, step.lock, tries=1, rows=rows)
+
+
+def _undone(step: StepReport, report: ShadowReport, outcome: str) -> StepReport:
+    told = "done" if outcome == "done" else "failed"
+    return StepReport(step.title, told, (), step.span, step.lock, report.seconds * 1000 if told == "done" else None, 1)

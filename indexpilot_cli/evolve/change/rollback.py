@@ -1,0 +1,326 @@
+"""``schema-evolve rollback``: takes a schema change back by the plan that the log keeps."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
+from indexpilot_cli.evolve import relation_facts
+from indexpilot_cli.evolve.change import follow as metadata
+from indexpilot_cli.evolve.change import online_operation as online
+from indexpilot_cli.evolve.change import rows
+from indexpilot_cli.evolve.change.change import type_change
+from indexpilot_cli.evolve.change.facts import Findings, read_expression
+from indexpilot_cli.evolve.change.online import log as evolve_shadow_log
+from indexpilot_cli.evolve.change.online.values import ShadowPlan
+from indexpilot_cli.evolve.change.rows import Story
+from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
+from indexpilot_cli.evolve.change.types import by_rules
+from indexpilot_cli.evolve.change.undo_column import quietly
+from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
+from indexpilot_cli.evolve.impact import clear_impact_cache, objects_of
+from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
+from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_lock
+from indexpilot_cli.execute.signals import Stop, listening
+from indexpilot_cli.guards import read as guard_facts
+from indexpilot_cli.guards import run as guards
+from indexpilot_cli.log import mutations
+from indexpilot_cli.settings.requests import ApplyRequest
+
+Confirm = Callable[[UndoResult], bool]
+COMMAND = "schema_evolve_rollback"
+_TARGET = re.compile(r"[Mm]-(\d{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One change to take back: its story, what was planned, the statements that will run."""
+
+    story: Story
+    change: SchemaChange
+    before: RelationFacts
+    undo: Undo
+
+    @property
+    def number(self) -> int:
+        """The number behind M- of the change."""
+        return int(self.story.last.id or 0)
+
+
+def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Outcome[UndoResult]:
+    """The way back shown, or gone; exit codes as for a change.
+
+    Raises UsageError (unknown id), RefusedError (something depends on what would go, or was changed since).
+    """
+    with open_desk(
+        request.connection, request.record, progress, Stop(), Limits(request.lock_timeout, request.retries)
+    ) as desk:
+        clear_impact_cache()  # nothing is taken back on what was true five minutes ago
+        server = look(desk.look, metadata_schema=desk.schema).server
+        shadow = _shadow(desk, request)
+        if shadow is not None:
+            return _online(desk, request, confirm, server, *shadow)
+        way = _way(desk, request)
+        if way.story.state == rows.REVERTED:
+            return _outcome(_result(way, "already_done"), server)
+        check(desk, way, request)
+        if not request.execute:
+            again = f"indexpilot schema-evolve rollback M-{way.number} --execute"
+            return Outcome(COMMAND, _result(way, "planned", request.small_bytes), "findings", 0, server, (), (again,))
+        _permit(desk, request)
+        if not request.confirmed and not confirm(_result(way, "planned", request.small_bytes)):
+            raise RefusedError("nothing was done", code="declined")
+        try:
+            with listening(desk.stop):
+                return _outcome(_go(desk, way, request), server)
+        finally:
+            clear_impact_cache()
+
+
+def _shadow(desk: Desk, request: ChangeUndoRequest) -> tuple[ShadowPlan, int] | None:
+    """The online type change that is meant, with its newest row; None when it is another kind of change."""
+    known = evolve_shadow_log.stories(desk)
+    if request.target is not None:
+        number = _number(request.target)
+        row = mutations.find(desk.look, number, schema=desk.schema) if number else None
+        meant = [s for s in known if row is not None and s.plan.op_id == row.op_id]
+    else:
+        meant = [s for s in known if s.open]
+        others = [s for s in rows.stories(desk.look, desk.schema) if s.state != rows.REVERTED]
+        newest = max((int(s.last.id or 0) for s in others), default=0)
+        meant = [s for s in meant if s.rows[-1].id > newest]
+    return (meant[-1].plan, meant[-1].rows[-1].id) if meant else None
+
+
+def _online(
+    desk: Desk,
+    request: ChangeUndoRequest,
+    confirm: Confirm,
+    server: Server | None,
+    plan: ShadowPlan,
+    number: int,
+) -> Outcome[UndoResult]:
+    shown = online.take_back(desk, plan, number, execute=False)
+    if not request.execute:
+        again = f"indexpilot schema-evolve rollback M-{number} --execute"
+        return Outcome(COMMAND, shown, "findings", 0, server, (), (again,))
+    _permit(desk, request)
+    if not request.confirmed and not confirm(shown):
+        raise RefusedError("nothing was done", code="declined")
+    try:
+        with listening(desk.stop):
+            return _outcome(online.take_back(desk, plan, number, execute=True), server)
+    finally:
+        clear_impact_cache()
+
+
+def _way(desk: Desk, request: ChangeUndoRequest) -> Way:
+    story = _story(desk, request.target)
+    undo = story.undo
+    if request.fill is not None:
+        undo = _filled(story.change, story.before, undo, request.fill)
+    return Way(story, story.change, story.before, undo)
+
+
+def _story(desk: Desk, target: str | None) -> Story:
+    found = rows.stories(desk.look, desk.schema)
+    if target is None:
+        standing = [s for s in found if s.state == rows.DONE or (s.state != rows.REVERTED and s.done_steps)]
+        if not standing:
+            raise UsageError("there is no schema change to take back", hint="indexpilot history", code="nothing_named")
+        return standing[0]
+    number = _number(target)
+    row = mutations.find(desk.look, number, schema=desk.schema) if number else None
+    story = next((s for s in found if row is not None and s.op_id == row.op_id), None)
+    if story is None:
+        hint = "indexpilot history lists them; indexes are taken back by  indexpilot rollback"
+        raise UsageError(f"no schema change {target} in the log", hint=hint, code="unknown_id")
+    if story.state not in (rows.DONE, rows.REVERTED) and not story.done_steps:
+        raise UsageError(f"{target} failed at the time: there is nothing to take back", code="nothing_to_undo")
+    return story
+
+
+def _number(target: str) -> int | None:
+    found = _TARGET.fullmatch(target)
+    return int(found[1]) if found else None
+
+
+def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) -> Undo:
+    """The way back of a drop, with a value for the rows whose own is lost."""
+    found = Findings()
+    value = read_expression(text, "--fill", found)
+    if value is None or change.kind is not ChangeKind.DROP or undo.saved is not None:
+        why = "--fill is for a column that was dropped without --save"
+        raise UsageError(found.problems[0].message if found.problems else why, code="bad_fill")
+    first, *rest = undo.statements
+    quoted = quote_identifier(change.column)
+    filled = quietly(before, f"UPDATE {change.table} SET {quoted} = {value}")
+    return replace(undo, statements=(first, *filled, *rest))
+
+
+def check(desk: Desk, way: Way, request: ChangeUndoRequest) -> None:
+    """Raises RefusedError when the table is another, the column not as we left it, or something came to need it."""
+    session, change = desk.look, way.change
+    found = relation_facts.find_relations(session, change.table.schema, change.table.name, own=desk.schema)
+    if not found or found[0].relid != change.relid:
+        raise RefusedError(f"{change.table.short} is not the table that was changed", code="stale")
+    table = relation_facts.read_relation(session, found[0])
+    name = change.new_name if change.kind is ChangeKind.RENAME else change.column
+    column = table.column(str(name))
+    if change.kind is ChangeKind.DROP:
+        _check_drop(way, column)
+        return
+    if column is None:
+        raise RefusedError(f"{change.table.short} has no column {name} any more", code="stale")
+    if change.kind is ChangeKind.RENAME and table.column(change.column) is not None:
+        raise RefusedError(f"there is a new column {change.column} by now", code="stale")
+    if change.kind is ChangeKind.ADD:
+        _check_add(desk, table, column, request)
+    if change.kind is ChangeKind.TYPE and table.bytes > request.small_bytes and not request.force:
+        _check_type(session, way, table, column)
+
+
+def _check_type(session: Session, way: Way, table: RelationFacts, column: ColumnFacts) -> None:
+    """A change that wrote nothing may have a way back that writes everything: not under a lock, unasked."""
+    old = way.before.column(column.name)
+    if old is None:
+        return
+    found = by_rules(type_change(session, table, column, old.type, None))
+    if found.work in (Work.REWRITE, Work.REBUILD):
+        words = shlex.join([f"{table.name.schema}.{table.name.name}", column.name, "--type", old.type])
+        hint = f"indexpilot schema-evolve alter-type {words} --online"
+        raise RefusedError(
+            f"the way back would block {table.name.short} for long: {found.reason}",
+            hint=f"{hint}, or --force",
+            code="blocks",
+        )
+
+
+def _check_drop(way: Way, column: ColumnFacts | None) -> None:
+    if column is not None:
+        raise RefusedError(f"there is a new column {way.change.column} by now", code="stale")
+
+
+def _check_add(desk: Desk, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
+    """What somebody built on the new column since: views stop us, indexes only without --force."""
+    objects = objects_of(desk.look, request.connection, ChangeKind.DROP, table, column)
+    stops = [f"{o.kind} {o.name}" for o in objects if o.effect == "blocks"]
+    if stops:
+        raise RefusedError(f"{', '.join(stops)} came to need the column", hint="drop it first", code="dependents")
+    ours = {a.name for a in table.mentioning(column.name) if set(a.columns) == {column.name}}
+    strangers = [a for a in table.mentioning(column.name) if a.name not in ours]
+    if strangers and not request.force:
+        names = ", ".join(f"{a.word} {a.name.name}" for a in strangers)
+        raise RefusedError(f"{names} would go with the column", hint="--force if that is meant", code="takes_along")
+
+
+def _permit(desk: Desk, request: ChangeUndoRequest) -> None:
+    from indexpilot_cli.guards import server
+
+    facts = guard_facts.server_facts(desk.log)
+    asked = ApplyRequest(connection=request.connection, bypass=request.bypass, origins=request.origins)
+    verdicts = (
+        guards.bypass_verdict(desk.look, asked, facts.now),
+        server.direct_connection(facts),
+        server.writable(facts),
+    )
+    no = [v for v in verdicts if not v.allowed]
+    if no:
+        raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
+
+
+def _steps(way: Way, small_bytes: int) -> tuple[Step, ...]:
+    gone = () if way.undo.saved is None else (f"DROP TABLE {way.undo.saved}",)
+    title = f"take back {way.change.kind.command} {way.change.column}"
+    later = tuple(
+        Step("analyze", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
+        for text in way.undo.after
+    )
+    heavy = way.change.kind is ChangeKind.DROP and way.change.bytes > small_bytes
+    span = Span.READS if heavy else Span.BRIEF
+    return (Step(title, (*way.undo.statements, *gone), span=span), *later)
+
+
+def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
+    first, *later = _steps(way, request.small_bytes)
+    trial = Trial(first)
+    number = 0
+
+    def close(session: Session) -> None:
+        nonlocal number
+        metadata.unfollow(session, way.change, way.story.metadata, desk.schema)
+        details = {"reverts": way.number, "loss": way.undo.loss, "forced": request.force}
+        row = rows.mutation(desk, way.change, way.story.op_id, rows.REVERTED, details, definition_sql=way.undo.script)
+        number = rows.write(desk, row, session)
+
+    with closing(desk.builder(way.story.op_id)) as session:
+        take_lock(desk, session, way.change.relid, way.change.table.short)
+        build.set_lock_timeout(session, desk.limits.lock)
+        session.rows("session_unseen")
+        session.execute("SET row_security = off")
+        try:
+            carry_out(desk, session, trial, close, 1)
+        except IndexPilotError as error:
+            if lost(error):
+                raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
+            number = rows.failed(desk, way.change, way.story.op_id, error, reverts=way.number)
+            text = error.message + (f": {error.detail}" if error.detail else "")
+            report = trial.report("failed")
+            return replace(
+                _result(way, "failed"),
+                id=number,
+                steps=(report,),
+                error=text,
+                error_code=error.code,
+                notes=_help(way, error),
+            )
+        reports = [trial.report("done"), *(_later(desk, session, step) for step in later)]
+    return replace(_result(way, "done"), id=number, steps=tuple(reports))
+
+
+def _later(desk: Desk, session: Session, step: Step) -> StepReport:
+    trial = Trial(step)
+    try:
+        carry_out(desk, session, trial, lambda _session: None, 1)
+    except IndexPilotError:
+        return trial.report("failed")
+    return trial.report("done")
+
+
+def _help(way: Way, error: IndexPilotError) -> tuple[str, ...]:
+    from indexpilot_cli.db.errors import sqlstate
+
+    if sqlstate(error) == "23502" and way.change.kind is ChangeKind.DROP:
+        return ("rows have no value for the NOT NULL column: give one with --fill",)
+    return ()
+
+
+def _result(way: Way, outcome: str, small_bytes: int = SMALL_BYTES) -> UndoResult:
+    steps = tuple(planned(step, "planned" if outcome == "planned" else "skipped") for step in _steps(way, small_bytes))
+    return UndoResult(
+        way.number,
+        way.change.kind,
+        way.change.table,
+        way.change.column,
+        outcome,
+        way.undo,
+        steps,
+        notes=way.undo.notes,
+    )
+
+
+def _outcome(result: UndoResult, server: Server | None) -> Outcome[UndoResult]:
+    status, code = {"done": ("ok", 0), "already_done": ("skipped", 0), "failed": ("failed", 7)}[result.outcome]
+    return Outcome(COMMAND, result, status, code, server)

@@ -1,0 +1,114 @@
+"""What a type change costs, by rule: the answer where no server of the same version can be asked.
+
+Measured on PostgreSQL 13 to 18; ATColumnChangeRequiresRewrite() in the server's tablecmds.c decides.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.evolve.change.values import Classified, Work
+from indexpilot_cli.evolve.relation import TypeChange, TypeFacts
+
+_UTC = frozenset({"utc", "etc/utc", "gmt", "etc/gmt", "zulu", "etc/zulu", "uct", "etc/uct", "universal", "greenwich"})
+_TEMPORAL = frozenset({"timestamp", "timestamptz", "time", "timetz", "interval"})
+_TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext"})
+
+
+class Classify(Protocol):
+    """Says what a type change would make the server do. None: this one cannot tell."""
+
+    def __call__(self, change: TypeChange) -> Classified | None: ...
+
+
+def by_rules(change: TypeChange) -> Classified:
+    """The rule table's answer; where no rule knows better, a rewrite."""
+    work, reason = _values(change)
+    if work is not Work.INSTANT:
+        return Classified(work, reason)
+    built = [a for a in change.table.mentioning(change.column.name) if a.kind == "index" or a.index is not None]
+    checks = [a for a in change.table.mentioning(change.column.name) if a.type == "c"]
+    computed = [a for a in built if a.computed]
+    if computed:
+        return Classified(Work.REBUILD, f"{computed[0].name.name} has an expression or predicate: it is built again")
+    if built and _orders_differently(change):
+        return Classified(Work.REBUILD, "the order of values changes: its indexes are built again")
+    if checks:
+        return Classified(Work.VERIFY, f"every row is checked against {checks[0].name.name} again")
+    return Classified(work, reason)
+
+
+def is_plain(using: str | None, column: str, new: TypeFacts) -> bool:
+    """Whether USING says nothing else than the conversion that happens anyway."""
+    if using is None:
+        return True
+    text = re.sub(r"[\s()]+", "", using).lower()
+    name = quote_identifier(column).lower()
+    kind = re.sub(r"[\s()]+", "", new.text).lower()
+    return text in (name, f"{name}::{kind}", f"cast{name}as{kind}")
+
+
+def assignable(change: TypeChange) -> bool:
+    """Whether the server converts the values without a USING clause (as far as rules can tell)."""
+    old, new = change.old, change.new
+    if old.oid == new.oid or "d" in (old.kind, new.kind) or "A" in (old.category, new.category):
+        return True
+    return change.context in ("a", "i") or new.category == "S"
+
+
+def _values(change: TypeChange) -> tuple[Work, str]:
+    old, new = change.old, change.new
+    if not is_plain(change.using, change.column.name, new):
+        return Work.REWRITE, "USING computes every value anew"
+    if new.constrained:
+        return Work.REWRITE, f"{new.text} checks every value"
+    if old.base is not None and old.kind == "d" and old.base == new.name:
+        return _modifiers(old, new) if new.modifiers else (Work.INSTANT, "the domain's own base type")
+    if new.kind == "d":
+        same = new.base == old.name and not old.modifiers
+        return (Work.INSTANT, "a domain without constraints") if same else (Work.REWRITE, "another base type")
+    if old.oid == new.oid:
+        return _modifiers(old, new)
+    if {old.name, new.name} == {"timestamp", "timestamptz"}:
+        if change.timezone.lower() in _UTC and not new.modifiers:
+            return Work.REBUILD, "no value changes in UTC, but its indexes are built again"
+        return Work.REWRITE, f"every value is shifted by the time zone {change.timezone}"
+    if change.castable == "b" and new.name != "bpchar" and not (new.modifiers and new.name in _TEXTS):
+        return Work.INSTANT, "both types store values alike"
+    return Work.REWRITE, f"{old.text} and {new.text} store values differently"
+
+
+def _modifiers(old: TypeFacts, new: TypeFacts) -> tuple[Work, str]:
+    if old.modifiers == new.modifiers:
+        return Work.INSTANT, "the values stay as they are"
+    if new.category == "A" or old.category == "A":
+        return Work.REWRITE, "the elements of arrays are converted one by one"
+    if not new.modifiers:
+        return (
+            (Work.INSTANT, "the limit goes") if new.name not in ("bpchar", "bit") else (Work.REWRITE, "padding changes")
+        )
+    if new.name in ("varchar", "varbit"):
+        wider = bool(old.modifiers) and new.modifiers[0] >= old.modifiers[0]
+        return (Work.INSTANT, "the limit grows") if wider else (Work.REWRITE, "every value's length is checked")
+    if new.name == "numeric":
+        return _numeric(old.modifiers, new.modifiers)
+    if new.name in _TEMPORAL and new.name != "interval":
+        finer = new.modifiers[0] >= (old.modifiers[0] if old.modifiers else 6)
+        return (Work.INSTANT, "the precision grows") if finer else (Work.REWRITE, "every value is rounded")
+    return Work.REWRITE, "the modifier changes"
+
+
+def _numeric(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[Work, str]:
+    if not old:
+        return Work.REWRITE, "every value's size is checked"
+    (precision, scale), (wanted, wanted_scale) = (*old, 0)[:2], (*new, 0)[:2]
+    if scale == wanted_scale and wanted >= precision:
+        return Work.INSTANT, "the precision grows at the same scale"
+    return Work.REWRITE, "every value is rounded or checked"
+
+
+def _orders_differently(change: TypeChange) -> bool:
+    """text to citext compares by other rules, and so does another collation."""
+    return "citext" in (change.old.name, change.new.name) and change.old.name != change.new.name

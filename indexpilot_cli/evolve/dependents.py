@@ -1,0 +1,149 @@
+"""What else hangs on a column, and what the server makes of types and expressions; read-only questions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeFacts
+
+_MODIFIERS = re.compile(r"\(([\d\s,]+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view or materialized view (``kind`` v or m) that reads the column; ``steps`` 2 and more: through another.
+
+    ``rule``: it is a rule of the table itself.
+    """
+
+    name: QualifiedName
+    kind: str
+    steps: int
+    rule: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A function whose text names the column. PostgreSQL does not look inside such texts."""
+
+    name: QualifiedName
+    arguments: str
+    language: str
+    text: str
+    trigger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key of another table that points at the column."""
+
+    name: str
+    table: QualifiedName
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """What pg_depend knows beside views, indexes and constraints. ``strength`` is pg_depend.deptype."""
+
+    kind: str
+    name: str
+    strength: str
+
+
+def views(session: Session, table: RelationFacts, column: ColumnFacts) -> tuple[View, ...]:
+    """Views and rules that read the column, nearest first."""
+    rows = session.rows("evolve_change_views", {"relid": table.relid, "number": column.number})
+    return tuple(View(QualifiedName(r.schema, r.name), r.kind, r.steps, r.is_rule) for r in rows)
+
+
+def dependents(session: Session, table: RelationFacts, column: ColumnFacts) -> tuple[Dependent, ...]:
+    """Triggers, policies, SQL-standard function bodies, publications, generated columns."""
+    rows = session.rows("evolve_change_dependents", {"relid": table.relid, "number": column.number})
+    return tuple(Dependent(r.kind, r.name, r.strength) for r in rows)
+
+
+def references(session: Session, table: RelationFacts, column: str) -> tuple[Reference, ...]:
+    """Foreign keys of any table that point at the column."""
+    rows = session.rows("evolve_change_references", {"relid": table.relid, "column": column})
+    return tuple(Reference(r.name, QualifiedName(r.schema, r.table_name), r.definition) for r in rows)
+
+
+def bodies(session: Session, table: RelationFacts, column: str, *, own: str) -> tuple[Body, ...]:
+    """Functions whose text has the column's name as a word, and the table's, or that are the table's triggers."""
+    names = {"relid": table.relid, "column": column, "table": table.name.name, "own": own}
+    return tuple(
+        Body(QualifiedName(r.schema, r.name), r.arguments, r.language, r.body or "", r.is_trigger)
+        for r in session.rows("evolve_change_functions", names)
+    )
+
+
+def publications(session: Session, table: RelationFacts) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Publications of the table by name, each with its column list (empty: all columns)."""
+    rows = session.rows("evolve_change_publications", {"relid": table.relid})
+    return tuple((r.name, tuple(r.columns or ())) for r in rows)
+
+
+def type_facts(session: Session, text: str) -> TypeFacts:
+    """The type that ``text`` (one type, read by the parser) names. Raises StatementError when there is none."""
+    oid = session.value(f"SELECT pg_catalog.pg_typeof(CAST(NULL AS {text}))::oid::int8")
+    row = session.one("evolve_change_type", {"oid": oid})
+    assert row is not None
+    found = _MODIFIERS.search(text)
+    numbers = tuple(int(n) for n in found[1].split(",")) if found else ()
+    return TypeFacts(
+        oid=row.oid,
+        name=row.name,
+        text=text,
+        kind=row.kind,
+        category=row.category,
+        modifiers=numbers,
+        constrained=row.kind == "d" and row.is_constrained,
+        base=row.base_name,
+    )
+
+
+def castable(session: Session, source: TypeFacts, target: TypeFacts) -> tuple[str | None, str | None]:
+    """``castmethod`` and ``castcontext`` of the cast between two types; both None when pg_cast has none."""
+    row = session.one("evolve_change_cast", {"source": source.oid, "target": target.oid})
+    return (None, None) if row is None else (row.method, row.context)
+
+
+def is_volatile(session: Session, expression: str, type_text: str) -> bool:
+    """Whether the expression gives another value for every row, as the planner sees it after inlining.
+
+    A condition without columns is tested once, unless it is volatile: then the plan has it as a filter.
+    Raises StatementError for an expression that no default can be.
+    """
+    plan = session.explain(
+        "EXPLAIN (FORMAT JSON, COSTS OFF) SELECT 1 FROM (VALUES (1), (2)) AS indexpilot_rows (indexpilot_row)"
+        f" WHERE (CAST(({expression}) AS {type_text})) IS NOT NULL"
+    )
+    return "Filter" in plan
+
+
+def time_zone(session: Session) -> str:
+    """The session's TimeZone."""
+    return str(session.value("SELECT pg_catalog.current_setting('TimeZone')"))
+
+
+def waits(session: Session, relid: int, own_pids: Collection[int]) -> tuple[tuple[Blocker, bool], ...]:
+    """Open transactions of other clients, those that hold a lock on the table (second: True) first, then by age."""
+    rows = session.rows("evolve_change_waits", {"relid": relid, "own_pids": sorted(own_pids)})
+    return tuple((blocker(row), bool(row.holds)) for row in rows)
+
+
+def answers(session: Session, statement: str) -> IndexPilotError | None:
+    """Why the server would refuse to plan the statement, None when it would not."""
+    try:
+        session.rows(f"EXPLAIN (COSTS OFF) {statement}")
+    except IndexPilotError as error:
+        return error
+    return None

@@ -1,0 +1,279 @@
+"""What hangs on a column: from the catalogs, from recorded queries, from function texts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from enum import Enum
+
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.evolve import dependents, relation_facts
+from indexpilot_cli.evolve.change.values import Affected, ChangeKind, Impact, QueryAffected
+from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
+from indexpilot_cli.genome.fields import FieldKey
+from indexpilot_cli.log import migrations
+from indexpilot_cli.settings.requests import Connection, TableFilter, WorkloadRequest
+
+KEPT_SECONDS = 300.0
+_MOST = 200
+_Key = tuple[str, str, QualifiedName, str, ChangeKind, WorkloadRequest]
+_UNTRACKED = "not tracked by PostgreSQL: found by its text"
+
+
+class _Cache:
+    """The newest answers of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[_Key, tuple[float, Impact]] = {}
+
+    def get(self, key: _Key, seconds: float) -> Impact | None:
+        """The answer, unless it is too old."""
+        with self._lock:
+            found = self._kept.get(key)
+            return found[1] if found is not None and time.monotonic() - found[0] < seconds else None
+
+    def put(self, key: _Key, impact: Impact) -> None:
+        """Keep the answer; the oldest goes when there are too many."""
+        with self._lock:
+            self._kept[key] = (time.monotonic(), impact)
+            while len(self._kept) > _MOST:
+                self._kept.pop(next(iter(self._kept)))
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._kept.clear()
+
+
+_cache = _Cache()
+
+
+def clear_impact_cache() -> None:
+    """Forget every answer about what hangs on a column."""
+    _cache.clear()
+
+
+def impact_of(
+    session: Session,
+    connection: Connection,
+    kind: ChangeKind,
+    table: RelationFacts,
+    column: ColumnFacts | None,
+    workload: WorkloadRequest,
+    progress: Progress,
+    *,
+    name: str = "",
+    seconds: float = KEPT_SECONDS,
+) -> Impact:
+    """The impact of a change, at most ``seconds`` old. ``column`` None: it is new, and called ``name``."""
+    called = column.name if column is not None else name
+    key = (connection.conninfo, connection.metadata_schema, table.name, called, kind, workload)
+    found = _cache.get(key, seconds)
+    if found is None:
+        found = _look(session, connection, kind, table, column, workload, progress)
+        _cache.put(key, found)
+    return found
+
+
+def objects_of(
+    session: Session, connection: Connection, kind: ChangeKind, table: RelationFacts, column: ColumnFacts
+) -> tuple[Affected, ...]:
+    """The objects alone, as they are at this moment."""
+    return tuple(_old(session, kind, table, column, connection.metadata_schema))
+
+
+def _look(
+    session: Session,
+    connection: Connection,
+    kind: ChangeKind,
+    table: RelationFacts,
+    column: ColumnFacts | None,
+    workload: WorkloadRequest,
+    progress: Progress,
+) -> Impact:
+    progress.stage("looking at what hangs on the column")
+    own = connection.metadata_schema
+    objects = tuple(_new_column(session, table)) if column is None else tuple(_old(session, kind, table, column, own))
+    queries, notes = _queries(session, connection, kind, table, column, workload, progress)
+    profiles = 0 if column is None else _profiles(session, connection, table, column)
+    return Impact(objects, queries, profiles, table.children, notes)
+
+
+def _new_column(session: Session, table: RelationFacts) -> Iterator[Affected]:
+    for name, columns in dependents.publications(session, table):
+        if not columns:
+            detail = "publishes every column: the subscribers' tables need this one first"
+            yield Affected("publication", name, "look", detail)
+
+
+def _old(session: Session, kind: ChangeKind, table: RelationFacts, column: ColumnFacts, own: str) -> Iterator[Affected]:
+    yield from (_attached(kind, a) for a in table.mentioning(column.name))
+    for child in relation_facts.read_below(session, table.relid) if table.children else ():
+        theirs = [a for a in child.mentioning(column.name) if a.parent is None and (a.local or a.kind == "index")]
+        yield from (_attached(kind, a, child) for a in theirs if a.type != "n")
+    if column.sequence is not None:
+        effect = "disappears" if kind is ChangeKind.DROP else "follows"
+        yield Affected("sequence", str(column.sequence.name), effect, "belongs to the column")
+    yield from _tracked(session, kind, table, column)
+    for body in dependents.bodies(session, table, column.name, own=own):
+        what = "trigger function" if body.trigger else "function"
+        name = f"{body.name.short}({body.arguments})"
+        detail = f"{body.language} text names {column.name}; {_UNTRACKED}"
+        yield Affected(what, name, "follows" if kind is ChangeKind.TYPE else "look", detail, body.text)
+
+
+def _attached(kind: ChangeKind, item: Attached, child: RelationFacts | None = None) -> Affected:
+    name = item.name.name + (f" of {child.name.short}" if child is not None else "")
+    match kind:
+        case ChangeKind.DROP:
+            return Affected(item.word, name, "follows" if item.type == "n" else "disappears", "", item.definition)
+        case ChangeKind.TYPE:
+            rebuilt = item.kind == "index" or item.index is not None
+            effect = "rebuilt" if rebuilt else "follows"
+            return Affected(item.word, name, effect, "unless nothing is rewritten" if rebuilt else "", item.definition)
+    return Affected(item.word, name, "follows", "", item.definition)
+
+
+def _tracked(session: Session, kind: ChangeKind, table: RelationFacts, column: ColumnFacts) -> Iterator[Affected]:
+    """What pg_depend knows: it follows a rename, and it stands in the way of everything else."""
+    stops = "follows" if kind is ChangeKind.RENAME else "blocks"
+    for view in dependents.views(session, table, column):
+        what = "rule of" if view.rule else ("materialized view" if view.kind == "m" else "view")
+        through = f"through another view ({view.steps} steps)" if view.steps > 1 else ""
+        yield Affected(what, view.name.short, stops, through)
+    for item in dependents.dependents(session, table, column):
+        yield Affected(item.kind, item.name, stops, "")
+    for key in dependents.references(session, table, column.name):
+        effect = "blocks" if kind is ChangeKind.DROP else ("rebuilt" if kind is ChangeKind.TYPE else "follows")
+        yield Affected(
+            "foreign key", f"{key.name} of {key.table.short}", effect, "points at the column", key.definition
+        )
+    for name, columns in dependents.publications(session, table):
+        if not columns:
+            yield Affected("publication", name, "look", "publishes every column: the subscribers' tables must match")
+
+
+def _profiles(session: Session, connection: Connection, table: RelationFacts, column: ColumnFacts) -> int:
+    if not migrations.is_ready(session, connection.metadata_schema):
+        return 0
+    from indexpilot_cli.log import profiles
+
+    key = FieldKey(table.name, column.name)
+    return sum(1 for row in profiles.all_rows(session, schema=connection.metadata_schema) if row.key == key)
+
+
+def _queries(
+    session: Session,
+    connection: Connection,
+    kind: ChangeKind,
+    table: RelationFacts,
+    column: ColumnFacts | None,
+    workload: WorkloadRequest,
+    progress: Progress,
+) -> tuple[tuple[QueryAffected, ...] | None, tuple[str, ...]]:
+    try:
+        found = _templates(session, connection, workload, progress)
+    except UnreachableError:
+        raise
+    except IndexPilotError as error:
+        if workload.files or workload.queries:
+            raise
+        return None, (f"recorded queries could not be read: {error.message}",)
+    total = sum(_weight(t) for t in found) or 1.0
+    hits = (_query(t, kind, table, column, _weight(t) / total) for t in found)
+    return tuple(sorted((h for h in hits if h is not None), key=lambda q: -q.share)), ()
+
+
+def _templates(
+    session: Session, connection: Connection, workload: WorkloadRequest, progress: Progress
+) -> tuple[QueryTemplate, ...]:
+    """Templates of the recorded workload, or of ``query_stats`` where the server keeps no statements."""
+    from indexpilot_cli.db.capabilities import look
+    from indexpilot_cli.db.catalog import read_catalog
+    from indexpilot_cli.snapshot.source import Source
+    from indexpilot_cli.workload.fold.templates import fold_workload
+
+    capabilities = look(session, metadata_schema=connection.metadata_schema)
+    catalog = read_catalog(session, metadata_schema=connection.metadata_schema)
+    source = Source(catalog, capabilities.server, connection, capabilities, session=session)
+    try:
+        return fold_workload(source, workload, TableFilter(), progress).templates
+    except UnreachableError:
+        raise
+    except IndexPilotError:
+        if workload != WorkloadRequest():
+            raise
+    recorded = WorkloadRequest(source=SourceKind.QUERY_STATS)
+    return fold_workload(source, recorded, TableFilter(), progress).templates
+
+
+def _weight(template: QueryTemplate) -> float:
+    return template.total_ms if template.total_ms is not None else template.calls
+
+
+def _query(
+    template: QueryTemplate, kind: ChangeKind, table: RelationFacts, column: ColumnFacts | None, share: float
+) -> QueryAffected | None:
+    uses = [u for u in template.uses if u.table == table.name]
+    named = column is not None and any(column.name in _columns(u) for u in uses)
+    whole = any(u.whole_row for u in uses)
+    if uses and column is not None and kind in (ChangeKind.DROP, ChangeKind.RENAME):
+        inserted = _inserted(template, table, column)
+        if inserted is Place.NAMED or (inserted is Place.REACHED and kind is ChangeKind.DROP):
+            return QueryAffected(template.id, template.text, template.calls, share, "breaks")
+    if not named and not (whole and kind is not ChangeKind.TYPE):
+        return None
+    changes = named and kind in (ChangeKind.DROP, ChangeKind.RENAME)
+    breaks = changes and not (whole and not _explicitly(template, column))
+    effect = "breaks" if breaks else "look"
+    return QueryAffected(template.id, template.text, template.calls, share, effect, whole and not breaks)
+
+
+class Place(Enum):
+    """How an INSERT fills a column: by its name in the list, by a value at its place, or not at all."""
+
+    NAMED = "named"
+    REACHED = "reached"
+    LEFT = "left"
+
+
+def _inserted(template: QueryTemplate, table: RelationFacts, column: ColumnFacts) -> Place:
+    from indexpilot_cli.sql.parser.text import Statement, parse
+
+    statement = parse(template.text) if template.kind is StatementKind.INSERT else None
+    if not isinstance(statement, Statement):
+        return Place.LEFT
+    select, target = statement.node.child("select_stmt"), statement.node.child("relation")
+    if target is None or target.text("relname") != table.name.name:
+        return Place.LEFT
+    listed = statement.node.children("cols")
+    if listed:
+        return Place.NAMED if column.name in {item.text("name") for item in listed} else Place.LEFT
+    place = [c.name for c in table.columns].index(column.name)
+    rows = select.children("values_lists") if select is not None else ()
+    return Place.REACHED if any(len(row.children("items")) > place for row in rows) else Place.LEFT
+
+
+def _explicitly(template: QueryTemplate, column: ColumnFacts | None) -> bool:
+    """Whether the column's name stands in the text; a star expands to all names."""
+    return column is not None and column.name.lower() in template.text.lower()
+
+
+def _columns(use: RelationUse) -> set[str]:
+    keys = (*use.order_by, *use.group_by, *use.distinct)
+    return {
+        *use.columns,
+        *use.updated,
+        *_present(a.column for a in use.atoms),
+        *_present(k.column for k in keys),
+    }
+
+
+def _present(names: Iterable[str | None]) -> set[str]:
+    return {n for n in names if n is not None}

@@ -1,0 +1,222 @@
+"""A table as a change of its columns sees it: columns with everything a dump says, and what is built on them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.evolve.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
+
+
+def find_relations(session: Session, schema: str | None, name: str, *, own: str) -> tuple[Row, ...]:
+    """Tables, views and foreign tables of that name, those on the search path first; ``own`` is our schema.
+
+    Rows with relid, schema, name, kind, is_system, owner, owned and sizes.
+    """
+    return tuple(session.rows("evolve_change_relation", {"schema": schema, "name": name, "own": own}))
+
+
+def table_names(session: Session, *, own: str) -> tuple[QualifiedName, ...]:
+    """The user's tables, for a hint."""
+    return tuple(QualifiedName(r.schema, r.name) for r in session.rows("evolve_change_names", {"own": own}))
+
+
+def read_relation(session: Session, found: Row) -> RelationFacts:
+    """The table of a row of ``find_relations``, with columns, indexes, constraints and statistics objects.
+
+    Names in definitions are qualified, so that they mean the same whoever runs them later.
+    """
+    path = session.value("SELECT pg_catalog.current_setting('search_path')")
+    _set_path(session, "")
+    try:
+        return _read(session, found)
+    finally:
+        with suppress(IndexPilotError):  # in a transaction that failed there is nothing left to restore
+            _set_path(session, path)
+
+
+def _set_path(session: Session, path: str) -> None:
+    session.value("SELECT pg_catalog.set_config('search_path', %s, false)", (path,))
+
+
+def _read(session: Session, found: Row) -> RelationFacts:
+    scope = {"relid": found.relid}
+    indexes = session.rows("evolve_change_indexes", scope)
+    columns = _columns(session, scope)
+    return RelationFacts(
+        name=QualifiedName(found.schema, found.name),
+        relid=found.relid,
+        kind=found.kind,
+        version=session.version,
+        bytes=found.bytes,
+        rows=found.rows,
+        owner=found.owner,
+        owned=found.owned,
+        is_partition=found.is_partition,
+        typed=found.typed,
+        persistence=found.persistence,
+        parents=tuple(found.parents or ()),
+        children=tuple(found.children or ()),
+        columns=columns,
+        attached=(
+            *_constraints(session.rows("evolve_change_constraints", scope), indexes, found),
+            *(_index(row) for row in indexes if row.constraint_name is None),
+            *(_statistics(row) for row in session.rows("evolve_change_statistics", scope)),
+        ),
+        key=_key(indexes, columns),
+        triggers=tuple((row.name, row.is_always) for row in session.rows("evolve_change_triggers", scope)),
+    )
+
+
+def reread(session: Session, table: RelationFacts) -> RelationFacts | None:
+    """The same table (by its oid) as it is now, without what is below; None when it is gone or was replaced."""
+    rows = session.rows("evolve_change_relation", {"schema": table.name.schema, "name": table.name.name, "own": ""})
+    found = next((r for r in rows if r.relid == table.relid), None)
+    return None if found is None else read_relation(session, found)
+
+
+def read_below(session: Session, relid: int) -> tuple[RelationFacts, ...]:
+    """Partitions and children of all levels, nearest first."""
+    found: list[RelationFacts] = []
+    for name in session.rows("evolve_change_below", {"relid": relid}):
+        rows = session.rows("evolve_change_relation", {"schema": name.schema, "name": name.name, "own": ""})
+        found += [read_relation(session, row) for row in rows[:1]]
+    return tuple(found)
+
+
+def _columns(session: Session, scope: Mapping[str, int]) -> tuple[ColumnFacts, ...]:
+    sequences = defaultdict(list)
+    for row in session.rows("evolve_change_sequences", scope):
+        sequences[row.number].append(_sequence(row))
+    return tuple(
+        ColumnFacts(
+            name=row.name,
+            number=row.number,
+            type=row.type,
+            collation=row.collation,
+            not_null=row.not_null,
+            default=row.default_text,
+            generation=row.generation,
+            identity=row.identity,
+            generated=row.generated,
+            storage=row.storage,
+            compression=row.compression,
+            target=row.target,
+            options=tuple(row.options or ()),
+            comment=row.comment,
+            grants=_grants(row.grants),
+            sequence=next(iter(sequences[row.number]), None),
+            local=row.is_local,
+            inherited=row.inherited,
+        )
+        for row in session.rows("evolve_change_columns", scope)
+    )
+
+
+def _sequence(row: Row) -> SequenceFacts:
+    return SequenceFacts(
+        name=QualifiedName(row.schema, row.name),
+        identity=row.is_identity,
+        type=row.type,
+        start=row.start,
+        increment=row.increment,
+        minimum=row.minimum,
+        maximum=row.maximum,
+        cache=row.cache,
+        cycles=row.cycles,
+        last_value=row.last_value,
+        unlogged=row.persistence == "u",
+        owner=row.owner,
+        comment=row.comment,
+        grants=_grants(row.grants),
+    )
+
+
+def _grants(found: Sequence[Mapping[str, object]] | None) -> tuple[Grant, ...]:
+    return tuple(
+        Grant(str(g["grantee"]), str(g["grantor"]), str(g["privilege"]), bool(g["grantable"])) for g in found or ()
+    )
+
+
+def _index(row: Row) -> Attached:
+    return Attached(
+        kind="index",
+        name=QualifiedName(row.schema, row.name),
+        definition=row.definition,
+        columns=tuple(row.columns or ()),
+        valid=row.valid,
+        comment=row.comment,
+        tablespace=row.tablespace,
+        targets=_targets(row),
+        clustered=row.clustered,
+        replica_identity=row.replica_identity,
+        partitioned=row.partitioned,
+        parent=_parent(row),
+        computed=row.computed,
+        bytes=row.bytes,
+    )
+
+
+def _constraints(rows: Sequence[Row], indexes: Sequence[Row], found: Row) -> list[Attached]:
+    backing = {row.constraint_name: row for row in indexes if row.constraint_name is not None}
+    return [_constraint(row, backing.get(row.name), found.schema) for row in rows]
+
+
+def _constraint(row: Row, index: Row | None, schema: str) -> Attached:
+    columns = {*(row.columns or ()), *((index.columns or ()) if index is not None else ())}
+    return Attached(
+        kind="constraint",
+        name=QualifiedName(schema, row.name),
+        definition=row.definition,
+        columns=tuple(sorted(columns)),
+        type=row.type,
+        valid=row.valid,
+        index=None if index is None else index.definition,
+        deferrable=row.deferrable,
+        deferred=row.deferred,
+        comment=row.comment,
+        index_comment=None if index is None else index.comment,
+        tablespace=row.tablespace,
+        options=tuple(row.options or ()),
+        targets=() if index is None else _targets(index),
+        clustered=index is not None and index.clustered,
+        replica_identity=index is not None and index.replica_identity,
+        partitioned=index is not None and index.partitioned,
+        parent=None if index is None else _parent(index),
+        local=row.is_local,
+        computed=index is not None and index.computed,
+        references=row.references_table,
+        bytes=0 if index is None else index.bytes,
+    )
+
+
+def _statistics(row: Row) -> Attached:
+    return Attached(
+        kind="statistics",
+        name=QualifiedName(row.schema, row.name),
+        definition=row.definition,
+        columns=tuple(row.columns or ()),
+        comment=row.comment,
+        targets=() if row.target is None else ((0, row.target),),
+        owner=row.owner,
+    )
+
+
+def _parent(row: Row) -> QualifiedName | None:
+    return None if row.parent_name is None else QualifiedName(row.parent_schema, row.parent_name)
+
+
+def _targets(row: Row) -> tuple[tuple[int, int], ...]:
+    return tuple((int(number), int(target)) for number, target in row.targets or ())
+
+
+def _key(indexes: Sequence[Row], columns: Sequence[ColumnFacts]) -> tuple[str, ...]:
+    """The columns of the primary key, else of the narrowest unique index over columns that are never NULL."""
+    filled = {c.name for c in columns if c.not_null}
+    usable = [r for r in indexes if r.key_columns and filled.issuperset(r.key_columns)]
+    best = min(usable, key=lambda r: (not r.is_primary, len(r.key_columns), r.name), default=None)
+    return () if best is None else tuple(best.key_columns)

@@ -1,0 +1,1 @@
+"""What a migration would lock, cost, break and lose."""

@@ -1,0 +1,156 @@
+"""``schema-evolve check``: what migrations would do to a database, without doing it there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.outcome import Outcome
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review.evidence import Evidence, ask_database
+from indexpilot_cli.evolve.review.files import MigrationFile, read_files
+from indexpilot_cli.evolve.review.inserts import broken_inserts
+from indexpilot_cli.evolve.review.queries import recorded_queries
+from indexpilot_cli.evolve.review.report import Reviewed, file_report
+from indexpilot_cli.evolve.review.run import Rehearsal, by_rules, rehearse
+from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact, Severity, Unparsed
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.planner.open import take_snapshot
+from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.sql.ddl.action import Migration
+
+if TYPE_CHECKING:
+    from indexpilot_cli.snapshot.snapshot import Snapshot
+
+_COMMAND = "schema-evolve"
+_EMPTY = Catalog(180000, "", ())  # nothing is known of any database: rules alone speak
+
+
+def run(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
+    """What each file does, in the order of the files, each on the state the one before leaves.
+
+    Raises UsageError for files that cannot be read, UnreachableError, PrerequisiteError for a version without
+    binaries. A file that is not SQL is a FileReport that says so; the others are reviewed all the same.
+    """
+    begun = time.monotonic()
+    files = [_parsed(file, request) for file in read_files(request.files, request.git_diff)]
+    migrations = tuple(m for m in files if isinstance(m, Migration))
+    if not migrations:
+        return _outcome(_assembled(files, (), request, Evidence(), Rehearsal(), begun), None)
+    if request.offline and request.snapshot is None:
+        catalog = replace(_EMPTY, version=(request.server_version or _EMPTY.major) * 10000)
+        seen = by_rules(migrations, catalog, "no database was asked: sizes and data are not known (--offline)")
+        return _outcome(_reviewed(files, migrations, catalog, request, Evidence(), seen, begun), None)
+    with (
+        bookkeeping(
+            request.connection, MutationType.EXPLAIN, request.record, offline=bool(request.snapshot or request.offline)
+        ) as note,
+        open_source(request.connection, request.snapshot, progress) as source,
+    ):
+        note.details(files=[m.path for m in migrations])
+        seen = _rehearsed(source, migrations, request, progress)
+        evidence = ask_database(source, migrations, seen.observations, request, progress)
+        seen = _with_inserts(seen, source, migrations, evidence)
+        result = _reviewed(files, migrations, source.catalog, request, evidence, seen, begun)
+        note.details(verdicts={file.path: file.verdict.value for file in result.files})
+    return _outcome(result, source.server, note.warnings)
+
+
+def _parsed(file: MigrationFile, request: CheckRequest) -> Migration | FileReport:
+    from indexpilot_cli.evolve.review.migration import UnreadableMigration, read_migration
+
+    try:
+        return read_migration(file.path, file.text, one_transaction=request.one_transaction)
+    except UnreadableMigration as error:
+        first = error.problems[0]
+        more = tuple(Unparsed(p.message, p.line, p.column) for p in error.problems[1:])
+        unparsed = Unparsed(first.message, first.line, first.column, more, error.hint or "")
+        return FileReport(file.path, "none", Impact.FAILS, unparsed=unparsed, text=file.text)
+
+
+def _rehearsed(source: Source, migrations: Sequence[Migration], request: CheckRequest, progress: Progress) -> Rehearsal:
+    """What the clone shows; rules where no server can be started and none of a certain version was asked for."""
+    if request.offline:
+        return by_rules(migrations, source.catalog, "judged by rules (--offline)")
+    folded = recorded_queries(source, request.workload, progress)
+    try:
+        return rehearse(_snapshot(source, progress), migrations, folded, request, progress)
+    except PrerequisiteError as error:
+        if request.server_version is not None or error.code != "no_binaries":
+            raise
+        return by_rules(migrations, source.catalog, f"judged by rules: {error.message}")
+
+
+def _with_inserts(seen: Rehearsal, source: Source, migrations: Sequence[Migration], evidence: Evidence) -> Rehearsal:
+    """What only real rows tell of the recorded INSERTs, unless the files fail before anybody could run one."""
+    if any(answer.found for answers in evidence.answers.values() for answer in answers):
+        return seen
+    found = broken_inserts(source, migrations, seen.observations, seen.queries, evidence.facts)
+    known = {t.template for t in seen.templates if t.status == "breaks"}
+    fresh = tuple(t for t in found if t.template not in known)
+    names = {t.template for t in fresh}
+    return replace(seen, templates=(*fresh, *(t for t in seen.templates if t.template not in names)))
+
+
+def _snapshot(source: Source, progress: Progress) -> Snapshot:
+    return source.snapshot or take_snapshot(source, progress)
+
+
+def _reviewed(
+    files: Sequence[Migration | FileReport],
+    migrations: Sequence[Migration],
+    catalog: Catalog,
+    request: CheckRequest,
+    evidence: Evidence,
+    seen: Rehearsal,
+    begun: float,
+) -> CheckResult:
+    reviewed = tuple(
+        file_report(
+            Reviewed(
+                migration,
+                observation,
+                evidence.answers_of(position),
+                seen.templates_of(migration.path),
+                seen.fixes.get(position),
+            ),
+            catalog,
+            evidence,
+            request,
+        )
+        for position, (migration, observation) in enumerate(zip(migrations, seen.observations, strict=True))
+    )
+    return _assembled(files, reviewed, request, evidence, seen, begun)
+
+
+def _assembled(
+    files: Sequence[Migration | FileReport],
+    reviewed: Sequence[FileReport],
+    request: CheckRequest,
+    evidence: Evidence,
+    seen: Rehearsal,
+    begun: float,
+) -> CheckResult:
+    made = iter(reviewed)
+    return CheckResult(
+        tuple(file if isinstance(file, FileReport) else next(made) for file in files),
+        seen.templates,
+        seen.checked,
+        Severity(request.fail_on),
+        evidence.rates,
+        (*seen.not_checked, *evidence.not_checked),
+        (),
+        time.monotonic() - begun,
+    )
+
+
+def _outcome(result: CheckResult, server: Server | None, warnings: tuple[Warn, ...] = ()) -> Outcome[CheckResult]:
+    return Outcome(_COMMAND, result, "ok", 0, server, (*result.warnings, *warnings))

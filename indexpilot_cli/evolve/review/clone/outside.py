@@ -1,0 +1,130 @@
+"""Locks and work of statements that run in transactions of their own, where nobody can look in between.
+
+What they did shows afterwards (files, indexes, messages); how they lock stands in the manual:
+https://www.postgresql.org/docs/current/explicit-locking.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
+from indexpilot_cli.evolve.review.clone.work import Scene
+from indexpilot_cli.evolve.review.observe import RelationState, State
+from indexpilot_cli.sql.ddl.action import Act, Action, MigrationStatement
+
+_TABLES = "rpm"
+
+
+def outside_locks(
+    scene: Scene,
+    statement: MigrationStatement,
+    before: State,
+    after: State,
+    work: Sequence[Work],
+    changed: Collection[QualifiedName],
+    path: Sequence[str],
+) -> tuple[Lock, ...]:
+    """The strongest lock the statement takes on each relation that was there when the run began.
+
+    ``changed`` are the tables whose part of the catalog is another now.
+    """
+    found: dict[QualifiedName, Lock] = {}
+    given = [*_all(scene, statement, before, after, work, path), *_altered(scene, statement, changed)]
+    for relation, mode in given:
+        old = found.get(relation.name)
+        if old is None or old.mode.strength < mode.strength:
+            found[relation.name] = Lock(relation, mode)
+    return tuple(sorted(found.values(), key=lambda lock: (-lock.mode.strength, lock.relation.name)))
+
+
+def unexecuted(
+    scene: Scene, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
+) -> tuple[Work, ...]:
+    """Changes of rows that stand in a loop or a branch which empty tables do not enter."""
+    tables = {
+        relation.name: relation
+        for action in statement.actions
+        if action.nested and action.table and action.kind in (Act.UPDATE, Act.DELETE, Act.MERGE)
+        for relation in _targets(scene, action, relations, path)
+        if relation.existed
+    }
+    return tuple(Work(WorkKind.MODIFY, relation, source="rule") for relation in tables.values())
+
+
+def vacuumed(
+    scene: Scene, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
+) -> tuple[Work, ...]:
+    """Reading by VACUUM: it counts no scans and goes on beside reads and writes."""
+    plain = [a for a in statement.actions if a.kind is Act.VACUUM and not a.has("full")]
+    tables = {r.name: r for action in plain for r in _targets(scene, action, relations, path)}
+    return tuple(Work(WorkKind.SCAN, relation, source="rule", online=True) for relation in tables.values())
+
+
+def _all(
+    scene: Scene, statement: MigrationStatement, before: State, after: State, work: Sequence[Work], path: Sequence[str]
+) -> Iterator[tuple[Relation, LockMode]]:
+    online = any(action.has("concurrently") for action in statement.actions)
+    kinds = {action.kind for action in statement.actions}
+    for item in work:
+        if item.kind is WorkKind.BUILD_INDEX and not online and item.rebuilt and Act.REINDEX in kinds:
+            yield item.relation, LockMode.SHARE
+            yield from _index(scene, item)
+        else:
+            yield item.relation, _mode(item, online)
+    for oid in before.relations.keys() - after.relations.keys():
+        table = scene.relation(before.relations[oid].table, before.relations)
+        if table:
+            yield table, LockMode.SHARE_UPDATE_EXCLUSIVE if online else LockMode.ACCESS_EXCLUSIVE
+    for action in statement.actions:
+        if action.kind is Act.DETACH_PARTITION and action.has("concurrently"):
+            for relation in _targets(scene, action, before.relations, path):
+                yield relation, LockMode.SHARE_UPDATE_EXCLUSIVE
+            part = replace(action, table=action.object, schema=action.object_schema)
+            for relation in _targets(scene, part, before.relations, path):
+                yield relation, LockMode.ACCESS_EXCLUSIVE  # at the very end, after every reader has gone
+
+
+def _altered(
+    scene: Scene, statement: MigrationStatement, changed: Collection[QualifiedName]
+) -> Iterator[tuple[Relation, LockMode]]:
+    """Programs that commit on their way: nobody saw their locks, and nearly every change of a table wants this one."""
+    if not {action.kind for action in statement.actions} & {Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT}:
+        return
+    for state in scene.relations.values():
+        if state.name in changed and state.kind in _TABLES:
+            yield Relation(state.name, state.kind), LockMode.ACCESS_EXCLUSIVE
+
+
+def _mode(work: Work, online: bool) -> LockMode:
+    if online or work.online:
+        return LockMode.SHARE_UPDATE_EXCLUSIVE
+    if work.kind is WorkKind.REWRITE:
+        return LockMode.ACCESS_EXCLUSIVE
+    if work.kind is WorkKind.MODIFY:
+        return LockMode.ROW_EXCLUSIVE
+    return LockMode.SHARE if work.kind is WorkKind.BUILD_INDEX else LockMode.ACCESS_SHARE
+
+
+def _index(scene: Scene, work: Work) -> Iterator[tuple[Relation, LockMode]]:
+    for state in scene.relations.values():
+        if state.kind == "i" and state.name == QualifiedName(work.relation.name.schema, work.index or ""):
+            yield Relation(state.name, "i", True, work.relation.name), LockMode.ACCESS_EXCLUSIVE
+
+
+def _targets(
+    scene: Scene, action: Action, relations: Mapping[int, RelationState], path: Sequence[str]
+) -> Iterator[Relation]:
+    for oid, state in relations.items():
+        if state.kind in _TABLES and _is_named(action, state.name, path):
+            relation = scene.relation(oid, relations)
+            if relation:
+                yield relation
+
+
+def _is_named(action: Action, name: QualifiedName, path: Sequence[str]) -> bool:
+    if action.table is None:
+        return action.kind is Act.VACUUM
+    return action.table == name.name and (action.schema == name.schema if action.schema else name.schema in path)

@@ -1,0 +1,118 @@
+"""Plans on a copy of the clone whose tables have their real sizes.
+
+The copy is made by the superuser, who only writes catalogs and files there; planning is the untrusted role's, since
+a planner runs immutable functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Protocol
+
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.rehearsal import Priced, Rehearsed
+from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.plans import explain_text
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.db.shapes import Node, walk
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.evolve.review.clone.sizes import migrated, read_names
+from indexpilot_cli.planner.twin.layout import read_layout
+from indexpilot_cli.planner.twin.statistics import put_sizes, put_statistics
+from indexpilot_cli.planner.twin.storage import Storage
+from indexpilot_cli.snapshot.values import Snapshot
+
+_WHOLE = float("inf")
+
+
+class PlanHost(Protocol):
+    """The server of a clone, as far as planning needs it."""
+
+    def superuser(self, database: str | None = None) -> Session:
+        """A session that may change catalogs and runs nothing of anybody else's."""
+        ...
+
+    def untrusted(self, database: str) -> Session:
+        """A session of the role that ran the migration."""
+        ...
+
+    def duplicate(self, source: str, name: str) -> Storage:
+        """A copy of a database under another name, and where its files are."""
+        ...
+
+
+class FullCopy:
+    """A database as if its tables were full. Use it in a ``with`` block; everything goes with the clone.
+
+    ``origin`` is the database as it was before any migration (``source`` itself for the state before).
+    """
+
+    def __init__(self, host: PlanHost, snapshot: Snapshot, source: str, origin: str):
+        name = f"indexpilot_full_{'before' if source == origin else 'after'}"
+        storage = host.duplicate(source, name)
+        with host.superuser(origin) as admin:
+            before = read_names(admin)
+        with host.superuser(name) as admin:
+            after = read_names(admin)
+            now = migrated(snapshot, before, after)
+            put_sizes(admin, now.sizes, now.server.version_num)
+            put_statistics(admin, now.statistics)
+            files, _ = read_layout(admin, now)
+        for file in files:
+            if file.pages:
+                storage.write(file)
+        self._first_names = {after[oid].name: was.name for oid, was in before.items() if oid in after}
+        self._planner = host.untrusted(name)
+
+    def __enter__(self) -> FullCopy:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._planner.close()
+
+    @property
+    def backend_pid(self) -> int:
+        """The process that plans."""
+        return self._planner.backend_pid
+
+    def price(self, queries: Sequence[Rehearsed]) -> tuple[Priced, ...]:
+        """Cost and indexes of each query."""
+        return tuple(self._price(query) for query in queries)
+
+    def rows_read(self, sql: str) -> Mapping[QualifiedName, float] | None:
+        """Rows a statement is expected to read or change of each table, by the table's first name.
+
+        A walk over a whole table counts as infinitely many. None when the statement cannot be planned here.
+        """
+        try:
+            plan = explain_text(self._planner, Plannable(sql), verbose=True)
+        except UnreachableError:
+            raise
+        except IndexPilotError:
+            return None
+        most = max(float(node.get("Plan Rows", 0)) for node in walk(plan))
+        found: dict[QualifiedName, float] = {}
+        for node in walk(plan):
+            if "Relation Name" in node:
+                name = QualifiedName(node.get("Schema", ""), node["Relation Name"])
+                first = self._first_names.get(name, name)
+                found[first] = max(found.get(first, 0.0), _rows(node, most))
+        return found
+
+    def _price(self, query: Rehearsed) -> Priced:
+        total, indexes = 0.0, set[str]()
+        for statement, weight in zip(query.statements, query.weights or (1.0,) * len(query.statements), strict=True):
+            try:
+                plan = explain_text(self._planner, statement)
+            except UnreachableError:
+                raise
+            except IndexPilotError:
+                return Priced(None)
+            total += weight * float(plan["Total Cost"])
+            indexes |= {str(node["Index Name"]) for node in walk(plan) if "Index Name" in node}
+        return Priced(total, frozenset(indexes))
+
+
+def _rows(node: Node, most: float) -> float:
+    return _WHOLE if node["Node Type"] == "Seq Scan" else most

@@ -1,0 +1,120 @@
+"""A safer file: the same changes, with what takes long done beside readers and writers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.observation import MigrationObservation, RunState
+from indexpilot_cli.evolve.review.fix.parts import Ground
+from indexpilot_cli.evolve.review.fix.plan import Replacement, replacement
+from indexpilot_cli.evolve.review.fix.text import Arrangement, begins_untimed, render
+from indexpilot_cli.evolve.review.judge import Bench, judge
+from indexpilot_cli.evolve.review.rules.observe import observe_by_rules
+from indexpilot_cli.evolve.review.rules.review import Review
+from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.values import Impact, StatementVerdict
+from indexpilot_cli.sql.ddl.action import Act, Migration
+
+_HOLDS = frozenset({Act.SAVEPOINT, Act.LOCK, Act.ROLLBACK})
+_MARKS = (
+    (re.compile(r"^([ \t]*--[ \t]*\+goose[ \t]+up\b)", re.I | re.M), r"-- +goose NO TRANSACTION\n\1"),
+    (re.compile(r"^([ \t]*--[ \t]*\+migrate[ \t]+up)\b", re.I | re.M), r"\1 notransaction"),
+    (re.compile(r"^([ \t]*--[ \t]*migrate:up)\b", re.I | re.M), r"\1 transaction:false"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedMigration:
+    """The safer text (the same when nothing can be made safer), what to know of it, and the statements that changed."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+    changed: tuple[int, ...] = ()
+
+
+def fix(
+    migration: Migration,
+    observation: MigrationObservation,
+    verdicts: Sequence[StatementVerdict],
+    catalog: Catalog | None,
+    version: int,
+) -> FixedMigration:
+    """The file rewritten where the verdicts say that others wait; nothing else changes by a byte.
+
+    Statements behind a failure were not seen: they are judged by rules. ``version`` is ``server_version_num``.
+    """
+    catalog = catalog if catalog is not None and catalog.tables else None
+    review = _complete(Review(migration, observation, tuple(verdicts), catalog=catalog), version)
+    ground = Ground(catalog, version)
+    wanted = tuple(replacement(case, ground) for case in review.cases)
+    held = _held(review)
+    wanted = tuple(_whole(r) if r.case.seen.transaction in held else r for r in wanted)
+    outside = any(step.alone or step.apart for r in wanted for step in r.steps or ())
+    timeout = _needs_timeout(wanted)
+    wrapped = migration.one_transaction and outside
+    arrangement = Arrangement(timeout, wrapped)
+    placed = arrangement.arrange(wanted)
+    text = render(migration, placed, timeout=timeout and not begins_untimed(placed))
+    notes = [note for r in wanted for note in r.notes]
+    if wrapped:
+        text, note = _unwrapped(text)
+        notes.insert(0, note)
+    elif arrangement.split:
+        notes.insert(0, "a transaction was split: its parts commit one after another")
+    notes += ["a transaction with savepoints, locks or a rollback was left whole"] * bool(held)
+    changed = tuple(p.written.number for p in placed if p.after or p.texts not in (None, [p.written.sql]))
+    return FixedMigration(text, tuple(dict.fromkeys(notes)), changed)
+
+
+def _complete(review: Review, version: int) -> Review:
+    """What no one saw because an earlier statement failed, filled in by rules."""
+    if not any(s.state is RunState.SKIPPED for s in review.observation.statements):
+        return review
+    ruled = observe_by_rules(review.migration, review.catalog, version, go_on=True)
+    bench = Bench(Sizes(review.catalog), lambda _: None) if review.catalog else None
+    judged = judge(ruled, bench) if bench else review.verdicts
+    seen, verdicts = list(review.observation.statements), list(review.verdicts)
+    for place, statement in enumerate(seen):
+        if statement.state is RunState.SKIPPED:
+            seen[place], verdicts[place] = ruled.statements[place], judged[place]
+    observation = replace(review.observation, statements=tuple(seen))
+    return replace(review, observation=observation, verdicts=tuple(verdicts))
+
+
+def _held(review: Review) -> frozenset[int]:
+    """Transactions that mean something by being whole."""
+    numbers = {c.seen.transaction for c in review.cases for a in c.actions if a.kind in _HOLDS and not a.nested}
+    return frozenset(numbers if review.migration.one_transaction else numbers & review.blocks)
+
+
+def _whole(wanted: Replacement) -> Replacement:
+    """In a transaction that stays whole only what runs inside one is changed."""
+    steps = wanted.steps
+    if steps is None or not any(step.alone or step.apart for step in steps):
+        return wanted
+    return replace(wanted, steps=None)
+
+
+def _needs_timeout(wanted: Sequence[Replacement]) -> bool:
+    """Whether something waits for a lock that others need and nothing in the file ends that wait."""
+    for item in wanted:
+        if any(a.kind is Act.SET and a.object == "lock_timeout" for a in item.case.actions):
+            return False
+        blocks = any(k.relation.existed and k.mode.blocks_writes for k in item.case.seen.locks)
+        online = item.steps is not None and all(step.alone for step in item.steps)
+        if blocks and not online and item.case.verdict.impact is not Impact.FAILS:
+            return True
+    return False
+
+
+def _unwrapped(text: str) -> tuple[str, str]:
+    """The text with the migration tool's own mark for no transaction, where the tool is known."""
+    for pattern, with_mark in _MARKS:
+        if pattern.search(text):
+            newline = "\r\n" if "\r\n" in text else "\n"
+            marked = pattern.sub(with_mark.replace("\\n", newline), text, count=1)
+            return marked, "the migration tool is told not to wrap the file in a transaction"
+    return text, "run this file without a transaction around it: tell the migration tool so"

@@ -1,0 +1,173 @@
+"""Hazards of loss: data, indexes, statistics, and queries that work today."""
+
+from __future__ import annotations
+
+from indexpilot_cli.evolve.review.values import Hazard, Severity
+
+_DOCS = "https://www.postgresql.org/docs/current/"
+
+OBJECTS = (
+    Hazard(
+        "W01",
+        "column-dropped",
+        Severity.WARNING,
+        "a column and its data go",
+        "DROP COLUMN is brief, but the values cannot be brought back except from a backup; programs that name the "
+        "column, or insert without a column list, fail from that moment.",
+        "Stop using the column everywhere first. indexpilot schema-evolve drop-column --save keeps its values.",
+        "ALTER TABLE orders DROP COLUMN note;",
+        "CREATE TABLE orders_note AS SELECT id, note FROM orders;\nALTER TABLE orders DROP COLUMN note;",
+        _DOCS + "ddl-alter.html#DDL-ALTER-REMOVING-A-COLUMN",
+    ),
+    Hazard(
+        "W02",
+        "index-lost",
+        Severity.WARNING,
+        "an index disappears without being named",
+        "DROP COLUMN drops every index that mentions the column: multi-column ones, INCLUDE, predicates and "
+        "expressions too. Queries that used them read whole tables.",
+        "Build the indexes that are still wanted without the column first, CONCURRENTLY.",
+        "ALTER TABLE orders DROP COLUMN region;",
+        "CREATE INDEX CONCURRENTLY orders_day_idx ON orders (day);\nALTER TABLE orders DROP COLUMN region;",
+        _DOCS + "sql-altertable.html#SQL-ALTERTABLE-DESC-DROP-COLUMN",
+    ),
+    Hazard(
+        "W03",
+        "constraint-lost",
+        Severity.WARNING,
+        "a constraint disappears without being named",
+        "CHECKs over several columns, UNIQUE constraints and the primary key go with any of their columns.",
+        "Add the constraint that shall remain first.",
+        "ALTER TABLE orders DROP COLUMN region;",
+        "ALTER TABLE orders ADD CONSTRAINT day_known CHECK (day IS NOT NULL) NOT VALID;\n"
+        "ALTER TABLE orders DROP COLUMN region;",
+        _DOCS + "sql-altertable.html#SQL-ALTERTABLE-DESC-DROP-COLUMN",
+    ),
+    Hazard(
+        "W04",
+        "object-lost",
+        Severity.WARNING,
+        "something disappears without being named",
+        "Extended statistics, triggers, sequences, views (by CASCADE), or a generated column (before PostgreSQL 15) go "
+        "along.",
+        "Name what you drop: without CASCADE, one object after the other.",
+        "DROP TABLE orders CASCADE;",
+        "DROP VIEW order_refs;\nDROP TABLE orders;",
+        _DOCS + "ddl-depend.html",
+    ),
+    Hazard(
+        "W05",
+        "query-breaks",
+        Severity.ERROR,
+        "a recorded query fails afterwards",
+        "A statement that your programs run today was run on the migrated copy and failed.",
+        "Change the programs first, so that they work before and after.",
+        "ALTER TABLE orders RENAME COLUMN ref TO reference;",
+        "ALTER TABLE orders ADD COLUMN reference text;",
+        _DOCS + "sql-altertable.html",
+    ),
+    Hazard(
+        "W06",
+        "query-columns-change",
+        Severity.WARNING,
+        "a recorded query gives other columns",
+        "SELECT * and RETURNING * follow the table: programs that count on the number, order or type of columns break.",
+        "Name the columns in the query.",
+        "ALTER TABLE orders ADD COLUMN note text;",
+        "SELECT id, ref FROM orders;",
+        _DOCS + "sql-select.html#SQL-SELECT-LIST",
+    ),
+    Hazard(
+        "W07",
+        "query-slower",
+        Severity.WARNING,
+        "a recorded query gets slower",
+        "The planner, with the real table's statistics, has only a dearer plan after the migration.",
+        "Give it the index it lost, or another one: indexpilot recommend.",
+        "DROP INDEX CONCURRENTLY orders_ref_idx;",
+        "CREATE INDEX CONCURRENTLY orders_ref_day_idx ON orders (ref, day);",
+        _DOCS + "using-explain.html",
+    ),
+    Hazard(
+        "W08",
+        "statistics-lost",
+        Severity.WARNING,
+        "statistics are gone until ANALYZE",
+        "A type change drops the column's statistics: plans rest on guesses until the next ANALYZE.",
+        "ANALYZE the table right behind it.",
+        "ALTER TABLE orders ALTER COLUMN ref TYPE text;",
+        "ALTER TABLE orders ALTER COLUMN ref TYPE text;\nANALYZE orders (ref);",
+        _DOCS + "sql-altertable.html",
+    ),
+    Hazard(
+        "W09",
+        "renamed",
+        Severity.WARNING,
+        "what running programs name gets another name",
+        "A rename is brief, but programs that use the old name, and PL/pgSQL and text function bodies, fail at once. "
+        "Views keep the old output name.",
+        "Add the new name beside the old one, move the programs, drop the old one later. For a table: rename it and "
+        "put a view with the old name in the same transaction.",
+        "ALTER TABLE orders RENAME TO purchases;",
+        "BEGIN;\nALTER TABLE orders RENAME TO purchases;\nCREATE VIEW orders AS SELECT * FROM purchases;\nCOMMIT;",
+        _DOCS + "sql-altertable.html",
+    ),
+    Hazard(
+        "W10",
+        "dropped",
+        Severity.WARNING,
+        "an object and what it holds goes",
+        "A dropped table, schema, sequence or database takes its data along; a dropped constraint, trigger, policy or "
+        "function takes its protection or behaviour along.",
+        "Rename it out of the way first and drop it when nothing has missed it.",
+        "DROP TABLE orders;",
+        "ALTER TABLE orders RENAME TO orders_unused;",
+        _DOCS + "sql-droptable.html",
+    ),
+    Hazard(
+        "W11",
+        "rows-lost",
+        Severity.WARNING,
+        "rows go",
+        "TRUNCATE, or DELETE without WHERE, empties the table; CASCADE empties the tables that refer to it too.",
+        "Keep a copy, or delete by a condition.",
+        "TRUNCATE orders;",
+        "DELETE FROM orders WHERE day < '2020-01-01';",
+        _DOCS + "sql-truncate.html",
+    ),
+    Hazard(
+        "W12",
+        "values-shift",
+        Severity.WARNING,
+        "the meaning of values depends on the session's time zone",
+        "timestamp to timestamptz reads each value as local time of the session that migrates: another TimeZone gives "
+        "other instants.",
+        "Say the zone: USING column AT TIME ZONE 'UTC'.",
+        "ALTER TABLE orders ALTER COLUMN at TYPE timestamptz;",
+        "ALTER TABLE orders ALTER COLUMN at TYPE timestamptz USING at AT TIME ZONE 'UTC';",
+        _DOCS + "datatype-datetime.html#DATATYPE-TIMEZONES",
+    ),
+    Hazard(
+        "W13",
+        "invalid-index-kept",
+        Severity.WARNING,
+        "IF NOT EXISTS would take an invalid index for a good one",
+        "A CREATE INDEX CONCURRENTLY that failed leaves an invalid index: no query uses it, every write pays for it, "
+        "and IF NOT EXISTS says that all is well.",
+        "DROP INDEX CONCURRENTLY the invalid one first.",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_ref_idx ON orders (ref);",
+        "DROP INDEX CONCURRENTLY IF EXISTS orders_ref_idx;\nCREATE INDEX CONCURRENTLY orders_ref_idx ON orders (ref);",
+        _DOCS + "sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
+    ),
+    Hazard(
+        "W14",
+        "protection-off",
+        Severity.WARNING,
+        "triggers or row security are switched off",
+        "Disabled triggers do not fire for anybody, foreign keys included; without row security every row is visible.",
+        "Switch them on again in the same transaction, or use session_replication_role in one session.",
+        "ALTER TABLE orders DISABLE TRIGGER ALL;",
+        "BEGIN;\nALTER TABLE orders DISABLE TRIGGER audit;\nALTER TABLE orders ENABLE TRIGGER audit;\nCOMMIT;",
+        _DOCS + "sql-altertable.html",
+    ),
+)

@@ -1,0 +1,203 @@
+"""From locks, work and real sizes to a verdict: who waits, and whether for long.
+
+A statement blocks for long when it works on something big while its transaction holds a lock that others need,
+whichever statement of the transaction took that lock. https://www.postgresql.org/docs/current/explicit-locking.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import (
+    Lock,
+    MigrationObservation,
+    RunState,
+    SqlError,
+    StatementObservation,
+    Work,
+    WorkKind,
+)
+from indexpilot_cli.core.probe import ProbeAnswer
+from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.values import Blocked, Duration, Impact, Queue, StatementVerdict
+
+Timing = Callable[[Work], Duration | None]
+
+_LONG = (Impact.LONG_BLOCKS_READS, Impact.LONG_BLOCKS_WRITES)
+_SLOW_MS = 1000.0  # a statement that takes longer than this on empty tables would hold its locks for that long
+_VERBS = {
+    WorkKind.REWRITE: "rewrites",
+    WorkKind.BUILD_INDEX: "builds an index on",
+    WorkKind.VERIFY: "checks every row of",
+    WorkKind.VALIDATE_FOREIGN_KEY: "validates a foreign key of",
+    WorkKind.SCAN: "reads",
+    WorkKind.MODIFY: "changes rows of",
+    WorkKind.REFRESH: "refreshes",
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the judge looks at beside the observation: sizes, how long work takes, and who waits already.
+
+    Work on a relation of fewer than ``long_rows`` rows is never called long.
+    """
+
+    sizes: Sizes
+    timing: Timing
+    long_rows: int = 5_000
+    queues: Mapping[QualifiedName, tuple[Queue, ...]] = field(default_factory=dict)
+
+    def is_big(self, work: Work) -> bool:
+        """Whether the work takes long; what the migration made itself is empty, what nobody knows is big."""
+        known = bool(self.sizes.catalog.tables)
+        return work.relation.existed and (not known or self.sizes.rows(work.relation) >= self.long_rows)
+
+    def waiting(self, tables: Sequence[Blocked]) -> tuple[Queue, ...]:
+        """Open transactions in front of the locks on these tables."""
+        return tuple(q for blocked in tables for q in self.queues.get(blocked.table, ()))
+
+
+def judge(
+    observation: MigrationObservation, bench: Bench, probes: Sequence[ProbeAnswer] = ()
+) -> tuple[StatementVerdict, ...]:
+    """One verdict for each statement of the observation, in its order."""
+    return tuple(_judge(statement, bench, _found(statement.number, probes)) for statement in observation.statements)
+
+
+def worst(verdicts: Sequence[StatementVerdict]) -> Impact:
+    """The verdict of a whole migration: its worst statement's."""
+    return max((v.impact for v in verdicts), key=lambda impact: impact.rank, default=Impact.NO_BLOCK)
+
+
+def total(verdicts: Sequence[StatementVerdict]) -> Duration | None:
+    """How long the work of all statements takes; None when none of them works on anything big."""
+    return _sum([v.duration for v in verdicts if v.duration is not None])
+
+
+def _found(number: int, probes: Sequence[ProbeAnswer]) -> ProbeAnswer | None:
+    return next((a for a in probes if a.probe.statement == number and a.found), None)
+
+
+def _judge(seen: StatementObservation, bench: Bench, found: ProbeAnswer | None) -> StatementVerdict:
+    if seen.state is RunState.SKIPPED:
+        return StatementVerdict(Impact.NO_BLOCK, why="not reached: the migration has failed before")
+    if seen.state is RunState.FAILED and seen.error is not None:
+        return StatementVerdict(Impact.FAILS, error=seen.error, why=seen.error.message)
+    harmless = _effect(seen, bench)
+    if found is None:
+        return harmless
+    error = SqlError(found.probe.sqlstate, found.probe.question)
+    return StatementVerdict(
+        Impact.FAILS,
+        harmless.blocked,
+        harmless.work,
+        harmless.duration,
+        harmless.queue,
+        error,
+        f"the data: {found.probe.question}",
+        certain=found.source == "data",
+    )
+
+
+def _effect(seen: StatementObservation, bench: Bench) -> StatementVerdict:
+    big = tuple(w for w in seen.work if bench.is_big(w))
+    slow = _slow(seen, bench)
+    held = blocked_tables(seen.held, bench.sizes)
+    # Work done before or beside the statement's own locks still stands under those the transaction had already.
+    beside = not slow and all(work.online for work in big)
+    under = blocked_tables(_held_before(seen), bench.sizes) if beside else held
+    impact = _impact(under, held, long=bool(big or slow))
+    blocked = under if impact in _LONG else held
+    at_work = big or (seen.work if impact is Impact.BRIEF_LOCK else ())
+    return StatementVerdict(
+        impact,
+        blocked,
+        tuple(_clause(w) for w in at_work),
+        _time(at_work, bench, seen.milliseconds if slow else 0.0),
+        bench.waiting(blocked),
+        why=_why(impact, blocked, big, slow),
+        certain=seen.state is RunState.RAN,
+    )
+
+
+def _slow(seen: StatementObservation, bench: Bench) -> str:
+    """What took the statement long although all tables are empty, as a clause; empty when nothing did."""
+    if (seen.rows or 0) >= bench.long_rows:
+        return f"makes {seen.rows:,} rows"
+    return "works for more than a second on empty tables" if seen.milliseconds >= _SLOW_MS else ""
+
+
+def _held_before(seen: StatementObservation) -> tuple[Lock, ...]:
+    taken = set(seen.locks)
+    return tuple(lock for lock in seen.held if lock not in taken)
+
+
+def _impact(under: Sequence[Blocked], held: Sequence[Blocked], *, long: bool) -> Impact:
+    if long and any(b.reads for b in under):
+        return Impact.LONG_BLOCKS_READS
+    if long and under:
+        return Impact.LONG_BLOCKS_WRITES
+    if long:
+        return Impact.LONG_ONLINE
+    return Impact.BRIEF_LOCK if held else Impact.NO_BLOCK
+
+
+def blocked_tables(held: Sequence[Lock], sizes: Sizes) -> tuple[Blocked, ...]:
+    """Relations that existed before and that others cannot read or write under these locks, worst first.
+
+    An ACCESS EXCLUSIVE lock on an index counts for its table: no query on it can be planned.
+    """
+    strongest: dict[QualifiedName, Lock] = {}
+    for lock in held:
+        if not (lock.relation.existed and lock.mode.blocks_writes and _somebody_minds(lock)):
+            continue
+        name = lock.relation.table or lock.relation.name
+        if name not in strongest or strongest[name].mode.strength < lock.mode.strength:
+            strongest[name] = lock
+    found = [
+        Blocked(n, k.mode, k.mode.blocks_reads, True, sizes.bytes(k.relation), sizes.rows(k.relation))
+        for n, k in strongest.items()
+    ]
+    return tuple(sorted(found, key=lambda b: (-b.mode.strength, -b.bytes, str(b.table))))
+
+
+def _somebody_minds(lock: Lock) -> bool:
+    """Whether the lock keeps an ordinary statement waiting."""
+    if lock.relation.kind in ("i", "I"):
+        return lock.mode.blocks_reads
+    # Nothing but another REFRESH writes a materialized view.
+    return lock.mode.blocks_reads or lock.relation.kind != "m"
+
+
+def _clause(work: Work) -> str:
+    index = f" ({work.index})" if work.index else ""
+    verb = "rebuilds an index of" if work.kind is WorkKind.BUILD_INDEX and work.rebuilt else _VERBS[work.kind]
+    return f"{verb} {work.relation.table or work.relation.name}{index}"
+
+
+def _time(work: Sequence[Work], bench: Bench, milliseconds: float) -> Duration | None:
+    parts = [d for d in map(bench.timing, work) if d is not None]
+    if milliseconds:
+        parts.append(Duration(milliseconds / 1000, milliseconds / 1000, "measured on the clone"))
+    return _sum(parts)
+
+
+def _sum(parts: Sequence[Duration]) -> Duration | None:
+    if not parts:
+        return None
+    return Duration(sum(p.low for p in parts), sum(p.high for p in parts), parts[0].basis)
+
+
+def _why(impact: Impact, blocked: Sequence[Blocked], big: Sequence[Work], slow: str) -> str:
+    doing = ", ".join(dict.fromkeys(_clause(w) for w in big)) or slow
+    if impact is Impact.NO_BLOCK:
+        return "takes no lock that anybody waits for"
+    if impact is Impact.LONG_ONLINE:
+        return f"{doing}, and nobody has to wait for it"
+    first = blocked[0]
+    who = "reads and writes wait" if first.reads else "writes wait"
+    lock = f"{first.mode.value} on {first.table}"
+    return f"{doing} under {lock}: {who}" if doing else f"{lock} for a moment: {who}"

@@ -1,0 +1,1 @@
+"""Questions to the real data that decide whether a migration will fail."""

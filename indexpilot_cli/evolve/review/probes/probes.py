@@ -1,0 +1,265 @@
+"""Will a migration fail on the data that is there? The questions to ask production, statement by statement.
+
+What a statement demands is what a clone saw it do to the catalog, so that DO blocks and functions hide nothing; what
+no clone ran is read from its text. Earlier statements of the file are looked through (``virtual``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.observation import LockMode, MigrationObservation, RunState, StatementObservation
+from indexpilot_cli.core.probe import DataFacts, Probe
+from indexpilot_cli.evolve.review.probes import domain as probes_domain
+from indexpilot_cli.evolve.review.probes import guards as probes_guards
+from indexpilot_cli.evolve.review.probes import needs as probes_needs
+from indexpilot_cli.evolve.review.probes import partition as probes_partition
+from indexpilot_cli.evolve.review.probes import rows as probes_rows
+from indexpilot_cli.evolve.review.probes import shape as probes_shape
+from indexpilot_cli.evolve.review.probes import virtual
+from indexpilot_cli.evolve.review.probes.actions import from_actions
+from indexpilot_cli.evolve.review.probes.delta import Delta, Need, from_changes
+from indexpilot_cli.evolve.review.probes.types import normal
+from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
+from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.safe.values import Key, SafeExpression
+
+_ROWS = (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY)
+_BRANCH = re.compile(r"\bTHEN\b", re.I)
+_HANDLER = re.compile(r"\bEXCEPTION\s+WHEN\b", re.I)
+_CHANGES = re.compile(r"\b(UPDATE|DELETE|INSERT|MERGE|COPY|TRUNCATE|CALL|DBLINK\w*)\b", re.I)
+_NO_CHANGES = re.compile(r"\b(ON|FOR|BEFORE|AFTER|OR)\s+(NO\s+KEY\s+)?(UPDATE|DELETE|INSERT|TRUNCATE)\b", re.I)
+_FAMILIES = (frozenset(("smallint", "integer", "bigint")), frozenset(("text", "varchar")))
+_CAUGHT = "an exception handler around it may catch the error"
+
+
+def probes(
+    migration: Migration,
+    observation: MigrationObservation,
+    catalog: Catalog,
+    safe: SafeExpression,
+    *,
+    facts: DataFacts | None = None,
+) -> tuple[Probe, ...]:
+    """Every question whose answer decides whether a statement fails, in the order of the statements.
+
+    ``facts`` are read from production (``postgres.probe.read_facts``); without them less can be asked.
+    """
+    tables = Tables(catalog, safe, facts)
+    seen = {s.number: s for s in observation.statements}
+    found: list[Probe] = []
+    kept: Mapping[str, object] = tables.keep()
+    for statement in migration.statements:
+        review = _Review(statement, seen.get(statement.number), tables)
+        kept = review.transaction(kept)
+        found += review.probes()
+    if migration.statements:
+        found += probes_rows.late(tables, migration.statements[-1].number)
+    return _distinct(found)
+
+
+class _Review:
+    """One statement: what it does to the virtual tables, and what it asks of them."""
+
+    def __init__(self, statement: MigrationStatement, seen: StatementObservation | None, tables: Tables) -> None:
+        self.number = statement.number
+        self.statement = statement
+        self.tables = tables
+        self.failed = seen is not None and seen.state in (RunState.FAILED, RunState.NOT_RUN)
+        self.seen = seen if seen is not None and seen.state is RunState.RAN else None
+        self.actions = _executed(statement.actions)
+        self.maybe = any(a.nested for a in self.actions) and bool(_BRANCH.search(statement.sql))
+
+    def transaction(self, kept: Mapping[str, object]) -> Mapping[str, object]:
+        """Go back with a ROLLBACK; gives the state to go back to from here."""
+        for action in self.actions:
+            if action.kind is Act.BEGIN and not action.nested:
+                kept = self.tables.keep()
+            elif action.kind is Act.ROLLBACK and not action.nested:
+                back = not action.object
+                self.tables.restore(kept) if back else self.tables.forget_all(f"statement {self.number} goes back")
+        return kept
+
+    def probes(self) -> Iterator[Probe]:
+        """The statement's probes; the tables are as it leaves them when all are taken."""
+        caught = bool(_HANDLER.search(self.statement.sql)) and any(a.kind is Act.DO for a in self.actions)
+        for found in self._all():
+            yield replace(found, sql=None, sample_sql=None, statistics=None, why_not=_CAUGHT) if caught else found
+
+    def _all(self) -> Iterator[Probe]:
+        for action in self.actions:
+            self._setting(action)
+            probes_domain.follow(action, self.tables)
+        yield from probes_guards.questions(self.actions, self.failed, self.tables, self.number)
+        delta = self._delta()
+        for action in self.actions:
+            if action.nested and action.kind in (Act.ADD_COLUMN, Act.ALTER_TYPE, Act.RENAME_COLUMN):
+                yield from self._early(delta, action)
+            if action.kind in _ROWS:
+                yield from self._rows(action)
+            elif action.kind is Act.TRUNCATE:
+                self._truncate(action)
+        if any(a.kind is Act.COMMIT and not a.nested for a in self.actions):
+            yield from probes_rows.late(self.tables, self.number)
+        self._unseen()
+        yield from self._structure(delta)
+
+    def _delta(self) -> Delta:
+        if self.seen is None:
+            return from_actions(self.actions, self.tables)
+        delta = from_changes(self.seen.changes, self.actions, self.tables.safe)
+        for action in self.actions:
+            self._same_name(action, delta)
+        return delta
+
+    def _same_name(self, action: Action, delta: Delta) -> None:
+        """A type made anew under its old name: the catalog shows no change of the column's type."""
+        kind = (action.type or "").split(".")[-1].strip('"')
+        if action.kind is Act.ALTER_TYPE and action.column and kind in self.tables.labels:
+            shape = delta.shape(self.tables.place(action.schema, action.table or ""))
+            shape.retyped.setdefault(action.column, (action.type or "", action.expression or ""))
+
+    def _early(self, delta: Delta, action: Action) -> Iterator[Probe]:
+        """In a block, what gives a table its form comes before the statements behind it that change rows."""
+        name = self.tables.resolve(action.schema, action.table or "")
+        shape = delta.shapes.pop(name, None) if name else None
+        if shape is not None:
+            yield from probes_shape.apply(Delta({shape.table: shape}), self.tables, self.number)
+
+    def _structure(self, delta: Delta) -> Iterator[Probe]:
+        again = list(self._rebuilt(delta))
+        yield from probes_shape.apply(delta, self.tables, self.number)
+        self._filled()
+        for action in self.actions:
+            probes_domain.remember(action, self.tables)
+            yield from probes_domain.questions(action, self.tables, self.number)
+            yield from probes_partition.questions(action, self.tables, self.number)
+        for need in (*delta.needs, *again):
+            found = probes_needs.need(need, self.tables, self.number) if delta.asked(need) else None
+            if found is not None:
+                yield found
+            probes_rows.bind(need, self.tables)
+        for need in delta.pending:
+            probes_rows.bind(need, self.tables, validated=False)
+
+    def _rebuilt(self, delta: Delta) -> Iterator[Need]:
+        """Unique indexes over a column that gets another type: different values may become equal."""
+        for shape in delta.shapes.values():
+            table = self.tables.get(shape.table)
+            real = self.tables.catalog.table(table.origin) if table and table.origin else None
+            for index in real.indexes if real and table else ():
+                if table is None or not self.tables.has(table, index.name.name):
+                    continue
+                columns = index.definition.columns
+                touched = [c for c in columns if c in shape.retyped]
+                plain = len(columns) == len(index.definition.keys) and not index.definition.predicate
+                if index.definition.unique and plain and any(_merges(table, c, shape.retyped[c]) for c in touched):
+                    names = tuple(shape.renamed.get(c, c) for c in columns)
+                    yield Need("unique", shape.table, key=Key(tuple(map(quote_identifier, names)), names))
+
+    # -- rows
+
+    def _rows(self, action: Action) -> Iterator[Probe]:
+        name = self.tables.resolve(action.schema, action.table or "")
+        before = self.tables.get(name) if name else None
+        if name is None and self.seen is None:
+            self.tables.forget_all(f"statement {self.number} changes rows of {action.table}, which is no known table")
+        change = self.tables.apply(action, self.number, maybe=self.maybe)
+        if change is not None and before is not None:
+            yield from probes_rows.questions(change, before, self.tables, self.number)
+
+    def _truncate(self, action: Action) -> None:
+        name = self.tables.resolve(action.schema, action.table or "")
+        table = self.tables.get(name) if name else None
+        if table is None:
+            return
+        emptied = virtual.forgotten(table, f"statement {self.number} may empty it", (), fewer=True)
+        self.tables.put(emptied if self.maybe else virtual.emptied(table))
+        for relative in self.tables.relatives(table.name):
+            self.tables.forget(relative.name, f"statement {self.number} empties {table.name.short}")
+
+    def _filled(self) -> None:
+        """CREATE TABLE AS: the new table has the rows of its query, which may not be known."""
+        for action in self.actions:
+            name = self.tables.place(action.schema, action.table or "")
+            table = self.tables.get(name) if action.kind is Act.CREATE_TABLE_AS else None
+            if table is not None and not action.has("no_data"):
+                found = self.tables.query(action.expression) if action.expression and table.columns else None
+                filled = virtual.filled(table, found.sql) if found is not None else None
+                why = f"statement {self.number} fills it"
+                self.tables.put(filled or virtual.forgotten(table, why, more=True, fewer=True))
+
+    def _unseen(self) -> None:
+        """Rows of tables that the clone saw locked for writing, or that nobody saw, may be other ones now."""
+        named = {self.tables.resolve(a.schema, a.table or "") for a in self.actions if a.kind in _ROWS}
+        for lock in self.seen.locks if self.seen else ():
+            name = self.tables.now(lock.relation.table or lock.relation.name)
+            writes = lock.mode is LockMode.ROW_EXCLUSIVE and lock.relation.kind in "rp"
+            if writes and name not in named and not self._follows(name, named):
+                self.tables.forget(name, f"statement {self.number} may change rows of {name.short}")
+        if any(self._opaque(action) for action in self.actions):
+            self.tables.forget_all(f"nobody can tell which rows statement {self.number} changes")
+
+    def _follows(self, name: QualifiedName, named: set[QualifiedName | None]) -> bool:
+        """Whether the table is locked because a relative of it is changed."""
+        return any(r.name in named for r in self.tables.relatives(name))
+
+    def _opaque(self, action: Action) -> bool:
+        """Whether code runs that may change rows nobody can name. What a clone ran and no word of which changes rows
+        is none: an empty clone skips loops over rows, but not the words in them.
+        """
+        if action.kind is Act.DYNAMIC:
+            return self.seen is None or _changes_rows(self.statement.sql)
+        if self.seen is not None and action.has("call") and action.object in self.tables.quiet:
+            return False
+        if action.kind is Act.CALL:
+            return True
+        return action.kind is Act.SELECT and not self.tables.safe.harmless(action.sql)
+
+    def _setting(self, action: Action) -> None:
+        tables = self.tables
+        if action.kind is Act.CREATE_FUNCTION and action.object:
+            inner = any(self._opaque(a) for a in self.statement.actions if a.nested and a.kind is not Act.DYNAMIC)
+            quiet = not inner and not _changes_rows(action.sql)
+            tables.quiet.add(action.object) if quiet else tables.quiet.discard(action.object)
+        if action.kind is Act.CREATE_TRIGGER or (action.kind is Act.SET_TRIGGER and "ALL" in action.sql.upper()):
+            owner = tables.place(action.schema, action.table or "")
+            if action.kind is Act.CREATE_TRIGGER:
+                tables.triggered.add(owner)
+            elif "DISABLE" in action.sql.upper():
+                tables.keyless.add(owner)
+            else:
+                tables.keyless.discard(owner)
+        tables.replica = ("session_replication_role", "replica") in action.parameters or tables.replica
+        for name, value in action.parameters if action.kind is Act.SET else ():
+            if name == "search_path":
+                parts = tuple(part.strip(" '\"") for part in value.split(","))
+                self.tables.search_path = tuple(p for p in parts if p and p != "$user")
+
+
+def _executed(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """The actions that run when the statement does: not those of a function's body."""
+    if any(a.kind is Act.CREATE_FUNCTION for a in actions):
+        return tuple(a for a in actions if not a.nested)
+    return tuple(actions)
+
+
+def _changes_rows(text: str) -> bool:
+    return bool(_CHANGES.search(_NO_CHANGES.sub(" ", text)))
+
+
+def _merges(table: VirtualTable, column: str, change: tuple[str, str]) -> bool:
+    """Whether a type change may make different values equal: all but those within whole numbers, or within text."""
+    old = table.column(column)
+    names = {normal(old.type)[0] if old else "", normal(change[0])[0]}
+    return bool(change[1]) or not any(names <= family for family in _FAMILIES)
+
+
+def _distinct(found: Sequence[Probe]) -> tuple[Probe, ...]:
+    """Each question once for each statement."""
+    return tuple({(p.statement, p.kind, p.table, p.sql, p.question): p for p in found}.values())

@@ -1,0 +1,260 @@
+"""INSERT, UPDATE and DELETE in a migration: will the keys of production refuse them?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from indexpilot_cli.core.catalog import ForeignKey
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.probe import KnownCheck, Probe, ProbeKind
+from indexpilot_cli.evolve.review.probes import needs as probes_needs
+from indexpilot_cli.evolve.review.probes.delta import Need
+from indexpilot_cli.evolve.review.probes.make import Body, Question, probe, title
+from indexpilot_cli.evolve.review.probes.types import MAY_FAIL, evaluated, normal, row_where, too_long
+from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets, unbounded
+from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
+from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange
+
+_REFUSES = ("a", "r")
+_CONSTANT = re.compile(r"(?:'([^'\\]*)'|-?\d+)(?:::[a-z ]+)?")
+
+
+def questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+    """What a change of rows asks; ``before`` is the table as it was, ``tables`` hold it as it is afterwards."""
+    after = tables.get(before.name)
+    if after is None or before.name in tables.triggered:
+        return
+    if change.kind == "insert" and change.conflict is None:
+        yield from _inserted(change, before, tables, number)
+    elif change.kind == "update":
+        yield from _updated(change, before, after, tables, number)
+    elif change.kind == "delete":
+        yield from _deleted(after, tables, number)
+
+
+def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+    given = targets(change, before)
+    rows = f"(SELECT * FROM ({change.query}) AS ip_q({', '.join(map(quote_identifier, given))}))"
+    for key in _unique_keys(before, tables):
+        if set(key.columns) <= set(given):
+            words = f"rows of {title(before.name, key.columns)} are there already, or come twice"
+            body = _already(rows, key, before, tables)
+            yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, key.columns, only=True))
+    for foreign in _foreign_keys(before, tables):
+        if set(foreign.columns) <= set(given):
+            question = _without_parent(rows, foreign, before, tables)
+            if question is not None:
+                yield probe(before, number, question)
+    for column in before.columns:
+        if column.not_null and column.name in given:
+            words = f"{column.name} is NULL in rows inserted into {before.name.short}"
+            body = _from(rows, f"ip_t.{quote_identifier(column.name)} IS NULL")
+            yield probe(before, number, Question(ProbeKind.NULLS, "23502", words, body))
+    for check in _checks(before, tables):
+        found = tables.expression(check.expression, before)
+        if found is not None and found.names <= set(given):
+            typed = ", ".join(f"{_cast(c, before, tables)} AS {quote_identifier(c)}" for c in given)
+            words = f"rows inserted into {before.name.short} violate the check {check.name}"
+            body = _violates(f"(SELECT {typed} FROM {rows} AS ip_q)", found.sql, before)
+            yield probe(before, number, Question(ProbeKind.CHECK, "23514", words, body, constraint=check.name))
+
+
+def _violates(rows: str, condition: str, table: VirtualTable) -> Body:
+    alias = quote_identifier(table.name.name)
+    return lambda _item: f"SELECT 1 FROM {rows} AS {alias} WHERE NOT ({condition}) LIMIT 1"
+
+
+def _from(rows: str, condition: str) -> Body:
+    inner = row_where(condition)
+    return lambda _item: inner(rows)
+
+
+def _already(rows: str, key: Key, before: VirtualTable, tables: Tables) -> Body:
+    """Keys that the table has, or (of a SELECT) that come more than once."""
+    own = [_cast(c, before, tables) for c in key.columns]
+    pairs = " AND ".join(f"ip_t.{quote_identifier(c)} = {mine}" for c, mine in zip(key.columns, own, strict=True))
+    present = " AND ".join(f"{mine} IS NOT NULL" for mine in own)
+    twice = f"SELECT 1 FROM {rows} AS ip_q WHERE {present} GROUP BY {', '.join(own)} HAVING count(*) > 1"
+
+    def body(item: str) -> str:
+        there = f"SELECT 1 FROM {rows} AS ip_q JOIN {item} AS ip_t ON {pairs}"
+        return f"({there} LIMIT 1) UNION ALL ({twice} LIMIT 1) LIMIT 1"
+
+    return body
+
+
+def _cast(column: str, table: VirtualTable, tables: Tables, alias: str = "ip_q") -> str:
+    known = table.column(column)
+    kind = tables.type_for(unbounded(known.type)) if known else "text"
+    return f"CAST({alias}.{quote_identifier(column)} AS {kind})"
+
+
+def _without_parent(rows: str, key: ForeignKey, before: VirtualTable, tables: Tables) -> Question | None:
+    target = tables.now(key.referenced)
+    parent = tables.get(target)
+    if parent is None:
+        return None
+    words = f"rows inserted into {title(before.name, key.columns)} refer to nothing in {target.short}"
+    own = [_cast(c, before, tables, "ip_t") for c in key.columns]
+    pairs = [f"ip_p.{quote_identifier(c)} = {m}" for c, m in zip(key.referenced_columns, own, strict=True)]
+    missing = f"NOT EXISTS (SELECT FROM {parent.item(only=True)} AS ip_p WHERE {' AND '.join(pairs)})"
+    present = " AND ".join(f"{m} IS NOT NULL" for m in own)
+    lost = next((c.unknown for c in map(parent.column, key.referenced_columns) if c and c.unknown), "")
+    body = _from(rows, f"{present} AND {missing}")
+    return Question(ProbeKind.ORPHANS, "23503", words, body, (), key.name, lost, others=(parent,))
+
+
+def _updated(
+    change: SafeChange, before: VirtualTable, after: VirtualTable, tables: Tables, number: int
+) -> Iterator[Probe]:
+    names = {name for name, _ in change.assignments}
+    yield from _computed(change, after, number)
+    for check in _checks(before, tables):
+        yield from _rechecked(change, check, before, after, tables, number)
+    for key in _unique_keys(before, tables):
+        if names & set(key.columns):
+            yield probe(after, number, probes_needs.unique(after, key, tables, None))
+    for column in after.columns:
+        if column.name not in names or _short(dict(change.assignments)[column.name], column.type):
+            continue
+        question = probes_needs.not_null(after, column.name, tables) if column.not_null else None
+        if question is not None:
+            yield probe(after, number, question)
+        kind, size = normal(column.type)
+        if kind in ("varchar", "char") and size > 0:
+            words = f"a new value of {column.name} is too long for {column.type} in {after.name.short}"
+            body = too_long(f"ip_t.{quote_identifier(column.name)}", size)
+            yield probe(after, number, Question(ProbeKind.TOO_LONG, "22001", words, body, (column.name,)))
+    for foreign in _foreign_keys(before, tables):
+        if names & set(foreign.columns) and foreign.validated:
+            question = probes_needs.foreign_key(after, _rule(foreign, tables), tables, foreign.name)
+            if question is not None:
+                yield probe(after, number, question)
+
+
+def _short(text: str, kind: str) -> bool:
+    """Whether a new value is a constant that is neither NULL nor too long for its column."""
+    match = _CONSTANT.fullmatch(text)
+    base, size = normal(kind)
+    return match is not None and (base not in ("varchar", "char") or size < 0 or len(match[1] or match[0]) <= size)
+
+
+def _rechecked(
+    change: SafeChange, check: KnownCheck, before: VirtualTable, after: VirtualTable, tables: Tables, number: int
+) -> Iterator[Probe]:
+    """A check of the rows an UPDATE writes; rows that violate one that is NOT VALID may be among them."""
+    checked = probes_needs.check(after, check.expression, tables, check.name)
+    touched = bool({name for name, _ in change.assignments} & set(checked.columns))
+    if checked.body is None or (check.validated and not touched):
+        return
+    if check.validated or not change.condition:
+        yield probe(after, number, checked)
+    elif not touched and not change.sources and not change.prefix:
+        alias = quote_identifier(change.alias)
+        inner = checked.body
+        chosen = replace(
+            checked, body=lambda item: inner(f"(SELECT * FROM {item} AS {alias} WHERE {change.condition})")
+        )
+        yield probe(before, number, chosen)
+
+
+def _computed(change: SafeChange, after: VirtualTable, number: int) -> Iterator[Probe]:
+    """New values whose computation may itself fail."""
+    for name, text in change.assignments:
+        if MAY_FAIL.search(text) and name in after.known:
+            words = f"the new value of {name} cannot be computed in a row of {after.name.short}"
+            body = evaluated(f"ip_t.{quote_identifier(name)}")
+            yield probe(after, number, Question(ProbeKind.CAST, "22000", words, body, (name,)))
+
+
+def _deleted(after: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+    for key in tables.foreign_keys:
+        child = tables.get(tables.now(key.table))
+        held = tables.now(key.referenced) == after.name and key.on_delete in _REFUSES and key.validated
+        held = held and child is not None and after.name not in tables.keyless and _binds(key, child, tables)
+        if child is None or not held or any(child.column(c) is None for c in key.columns):
+            continue
+        words = f"rows of {title(child.name, key.columns)} still refer to rows deleted from {after.name.short}"
+        body = probes_needs.orphans(_rule(key, tables), after, key.referenced_columns)
+        asked = Question(ProbeKind.REFERENCED, "23503", words, body, key.columns, key.name, others=(after,))
+        yield probe(child, number, asked)
+
+
+def _binds(key: ForeignKey, table: VirtualTable, tables: Tables) -> bool:
+    """Whether a foreign key is looked after at once; a deferrable one is asked about at the end (``late``)."""
+    if not tables.has(table, key.name) or tables.replica or table.name in tables.keyless:
+        return False
+    if (key.table, key.name) in tables.deferrable:
+        tables.late[key.table, key.name] = key
+        return False
+    return True
+
+
+def late(tables: Tables, number: int) -> Iterator[Probe]:
+    """The deferrable foreign keys of rows that changed, when the transaction ends."""
+    for key in tables.late.values():
+        child = tables.get(tables.now(key.table))
+        if child is not None and key.validated and tables.has(child, key.name):
+            question = probes_needs.foreign_key(child, _rule(key, tables), tables, key.name)
+            if question is not None:
+                yield probe(child, number, question)
+    tables.late.clear()
+
+
+def _rule(key: ForeignKey, tables: Tables) -> Rule:
+    target = tables.now(key.referenced)
+    references = (target.schema, target.name)
+    return Rule("foreign_key", key.columns, references=references, referenced_columns=key.referenced_columns)
+
+
+def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:
+    """Unique indexes of plain columns, without a predicate, whose columns are still there."""
+    real = tables.catalog.table(table.origin) if table.origin is not None else None
+    for index in real.indexes if real else ():
+        shape, columns = index.definition, index.definition.columns
+        whole = not shape.predicate and len(columns) == len(shape.keys)
+        there = tables.has(table, index.name.name) and all(table.column(c) is not None for c in columns)
+        deferred = table.origin is not None and (table.origin, index.name.name) in tables.deferrable
+        if shape.unique and index.valid and whole and there and not deferred:
+            yield Key(tuple(map(quote_identifier, columns)), columns, None, shape.nulls_not_distinct)
+    for owner, name, key in tables.unique:
+        if owner == (table.origin or table.name) and tables.has(table, name):
+            yield key
+
+
+def _foreign_keys(table: VirtualTable, tables: Tables) -> Iterator[ForeignKey]:
+    for key in tables.foreign_keys:
+        mine = tables.now(key.table) == table.name and _binds(key, table, tables)
+        if mine and all(table.column(c) is not None for c in key.columns):
+            yield key
+
+
+def _checks(table: VirtualTable, tables: Tables) -> Iterator[KnownCheck]:
+    for check in tables.checks:
+        if check.table == (table.origin or table.name) and tables.has(table, check.name):
+            yield check
+
+
+def bind(need: Need, tables: Tables, *, validated: bool = True) -> None:
+    """Remember what a statement demands of rows, for the statements behind it that change some."""
+    table = tables.get(need.table)
+    owner = (table.origin or table.name) if table else None
+    rule, key, name = need.rule, need.key, need.name or ""
+    if owner is None:
+        return
+    if need.kind == "unique" and key is not None and not key.predicate and len(key.columns) == len(key.keys):
+        tables.unique.append((owner, name, key))
+    elif need.kind == "check" and rule is not None:
+        tables.checks.append(KnownCheck(owner, name, rule.expression, validated))
+    elif need.kind == "foreign_key" and rule is not None and rule.references is not None:
+        target = tables.resolve(*rule.references)
+        parent = tables.get(target) if target else None
+        columns = (rule.referenced_columns or probes_needs.primary_key(parent, tables)) if parent else ()
+        if parent is not None and len(columns) == len(rule.columns):
+            end = parent.origin or parent.name
+            key_rule = ForeignKey(name, owner, rule.columns, end, columns, rule.on_delete, validated=validated)
+            tables.foreign_keys.append(key_rule)
+            if rule.deferrable:
+                tables.deferrable.add((owner, name))

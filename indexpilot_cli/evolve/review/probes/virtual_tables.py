@@ -1,0 +1,314 @@
+"""All tables of a database at one point of a migration, and what statements that change rows do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.probe import DataFacts, KnownCheck
+from indexpilot_cli.evolve.review.probes import virtual
+from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange, SafeExpression, SafeText, Scope
+
+_ROWS = {Act.INSERT: (True, False), Act.DELETE: (False, True), Act.UPDATE: (False, False), Act.COPY: (True, False)}
+_SYSTEM = frozenset(("ctid",))
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain: its type, and its checks over VALUE (None: one that cannot be read)."""
+
+    type: str
+    checks: tuple[str, ...] | None = ()
+    not_null: bool = False
+
+
+class Tables:
+    """The tables by the names they have at this point. Begin with the catalog; statements change it in order.
+
+    ``facts`` are what production has beyond its catalog; ``dropped`` constraints and indexes that are gone by now.
+    """
+
+    def __init__(self, catalog: Catalog, safe: SafeExpression, facts: DataFacts | None = None) -> None:
+        self.catalog = catalog
+        self.safe = safe
+        self.facts = facts or DataFacts()
+        self.dropped: set[tuple[QualifiedName | None, str]] = set()
+        self.search_path = catalog.search_path
+        self.labels: dict[str, tuple[str, ...]] = {}
+        self.new_types: set[str] = set()
+        self.domains = {d.name.name: Domain(d.type, d.checks) for d in self.facts.domains}
+        self.domain_rules: dict[tuple[str, str], str] = {}
+        self.pending: dict[tuple[QualifiedName, str], Rule] = {}
+        self._tables: dict[QualifiedName, VirtualTable | None] = {}
+        self._now: dict[QualifiedName, QualifiedName] = {}
+        self._real_types: dict[str, str] = {}
+        self.foreign_keys: list[ForeignKey] = list(catalog.foreign_keys)
+        self.checks: list[KnownCheck] = list(self.facts.checks)
+        self.unique: list[tuple[QualifiedName, str, Key]] = []
+        self.triggered = set(self.facts.triggered)
+        self.keyless: set[QualifiedName] = set()
+        self.deferrable = set(self.facts.deferrable)
+        self.late: dict[tuple[QualifiedName, str], ForeignKey] = {}
+        self.replica = False
+        self.quiet: set[str] = set()
+        self.lost = ""
+
+    def keep(self) -> Mapping[str, object]:
+        """Everything that statements change, for ``restore``."""
+        held = (set, dict, list, str, bool, tuple)
+        return {name: copy(value) for name, value in vars(self).items() if isinstance(value, held)}
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        """Forget what happened since ``keep``."""
+        for name, value in kept.items():
+            setattr(self, name, copy(value))
+
+    # -- names
+
+    def get(self, name: QualifiedName) -> VirtualTable | None:
+        """The table of that name now, None when there is none."""
+        if name not in self._tables:
+            found = self._known.get(name)
+            self._tables[name] = None if found is None else _real(found, self.lost, self._family(found))
+        return self._tables[name]
+
+    def _family(self, table: Table) -> tuple[Table, ...]:
+        """The table and all below it."""
+        members, frontier = [table], {table.name}
+        while frontier and table.kind == "p":
+            near = [t for t in self.catalog.tables if t.parent in frontier]
+            members, frontier = members + near, {t.name for t in near}
+        return tuple(members)
+
+    def put(self, table: VirtualTable) -> None:
+        """Remember what a table is now."""
+        if len(table.layers) > virtual.MAX_LAYERS or table.growth > virtual.MAX_GROWTH:
+            table = virtual.forgotten(table, "too much happens to it in this file", more=True, fewer=True)
+            table = replace(table, layers=table.layers[: virtual.MAX_LAYERS])
+        self._tables[table.name] = table
+
+    def rename(self, old: QualifiedName, new: QualifiedName) -> None:
+        """A table has another name from now on."""
+        table = self.get(old)
+        if table is not None and old != new:
+            self._tables[old] = None
+            self._tables[new] = replace(table, name=new)
+            first = next((start for start, now in self._now.items() if now == old), old)
+            self._now[first] = new
+
+    def drop(self, name: QualifiedName) -> None:
+        """There is no such table any more."""
+        self._tables[name] = None
+
+    def has(self, table: VirtualTable, name: str) -> bool:
+        """Whether a constraint or index that production has on the table is still there."""
+        return (table.origin, name) not in self.dropped and (None, name) not in self.dropped
+
+    def now(self, name: QualifiedName) -> QualifiedName:
+        """The present name of a table by the name it had when the file began."""
+        return self._now.get(name, name)
+
+    def resolve(self, schema: str | None, name: str) -> QualifiedName | None:
+        """The table that a name as written means now."""
+        for candidate in (schema,) if schema else self.search_path:
+            full = QualifiedName(candidate, name)
+            if self.get(full) is not None:
+                return full
+        return None
+
+    def place(self, schema: str | None, name: str) -> QualifiedName:
+        """The full name of a table that may not be there yet."""
+        return self.resolve(schema, name) or QualifiedName(schema or (self.search_path or ("public",))[0], name)
+
+    # -- what may be read
+
+    def expression(self, text: str, *tables: VirtualTable) -> SafeText | None:
+        """An expression over these tables that may run and whose columns are known, else None."""
+        seen: list[VirtualTable] = list(tables)
+        found = self.safe.expression(text, self._scope(seen))
+        return found if found is not None and self._sure(found.names, found.subquery, seen, tables) else None
+
+    def query(self, sql: str) -> SafeText | None:
+        """A SELECT that may run and reads only what is known, else None."""
+        seen: list[VirtualTable] = []
+        found = self.safe.query(sql, self._scope(seen))
+        return found if found is not None and self._sure(found.names, True, seen, ()) else None
+
+    def rename_type(self, old: str, new: str) -> None:
+        """A type has another name from now on; production still knows it by its old one."""
+        self._real_types[new] = self._real_types.pop(old, old)
+        if old in self.labels:
+            self.labels[new] = self.labels.pop(old)
+            self.new_types.add(new)
+
+    def type_for(self, kind: str) -> str:
+        """The type to cast to: values of a new enumeration are text here, those of a new domain of its type."""
+        name = _last(kind)
+        if name in self._real_types and name not in self.new_types:
+            return quote_identifier(self._real_types[name])
+        return "text" if name in self.new_types else self.domains[name].type if name in self.domains else kind
+
+    def castable(self, schema: str | None, name: str) -> bool:
+        """Whether a cast to a type that is not built in runs nobody's code but that of an extension or the server."""
+        return name not in self.new_types and name in self._types and (schema is None or bool(schema))
+
+    def _scope(self, seen: list[VirtualTable]) -> Scope:
+        def table(schema: str | None, name: str, _alias: str | None) -> str | None:
+            full = self.resolve(schema, name)
+            found = self.get(full) if full else None
+            if found is None or found.more or found.fewer or found.kind == "f" or self.lost:
+                return None
+            seen.append(found)
+            return found.item()
+
+        return Scope(table, self.castable)
+
+    @staticmethod
+    def _sure(names: frozenset[str], subquery: bool, seen: Sequence[VirtualTable], own: Sequence[VirtualTable]) -> bool:
+        unknown = {c.name for table in seen for c in table.columns if c.unknown}
+        known = _SYSTEM.union(*(table.known for table in own))
+        return not names & unknown and (subquery or names <= known)
+
+    @cached_property
+    def _types(self) -> frozenset[str]:
+        columns = (c for t in self.catalog.tables for c in t.columns)
+        return self.facts.types | frozenset(
+            c.base_type for c in columns if c.category == "E" or _last(c.type) == c.base_type
+        )
+
+    @cached_property
+    def _known(self) -> dict[QualifiedName, Table]:
+        return {t.name: t for t in self.catalog.tables}
+
+    # -- rows change
+
+    def apply(self, action: Action, number: int, *, maybe: bool = False) -> SafeChange | None:
+        """Do what an INSERT, UPDATE, DELETE, COPY or MERGE does; gives its parts when they could be expressed.
+
+        ``maybe``: nobody knows whether it runs.
+        """
+        name = self.resolve(action.schema, action.table or "")
+        table = self.get(name) if name else None
+        if table is None or name is None:
+            return None
+        seen = [table]
+        change = None if maybe else self._change(action, table, seen)
+        self._relatives_change(action, table, number)
+        if change is None:
+            self._forget(action, table, number)
+            return None
+        self.put(self._done(change, table, number))
+        generated = [c.name for c in table.columns if c.generated]
+        if generated and change.kind != "delete":
+            self.put(virtual.forgotten(self._got(name), "it is generated from what the file changes", generated))
+        if name in self.triggered and change.kind != "delete":
+            self.put(virtual.forgotten(self._got(name), f"triggers of {name.short} run in statement {number}"))
+        return change
+
+    def _change(self, action: Action, table: VirtualTable, seen: list[VirtualTable]) -> SafeChange | None:
+        if action.kind not in (Act.INSERT, Act.UPDATE, Act.DELETE) or table.kind == "f":
+            return None
+        if action.kind is not Act.INSERT and table.fewer and action.kind is Act.DELETE:
+            return None
+        change = self.safe.change(action.sql, self._scope(seen))
+        if change is None or not self._sure(change.names, change.subquery, seen, (table,)):
+            return None
+        unique = not change.conflict
+        return change if change.conflict is None or not unique else None
+
+    def _done(self, change: SafeChange, table: VirtualTable, number: int) -> VirtualTable:
+        if change.kind == "update":
+            return virtual.updated(table, change, self.type_for)
+        if change.kind == "delete":
+            return virtual.deleted(table, change)
+        if change.conflict:
+            return virtual.forgotten(table, f"statement {number} inserts rows", (), more=True)
+        return virtual.inserted(table, change, number, self.type_for)
+
+    def _forget(self, action: Action, table: VirtualTable, number: int) -> None:
+        more, fewer = _ROWS.get(action.kind, (True, True))
+        columns: Sequence[str] | None = None
+        if action.kind is Act.UPDATE:
+            columns = [name for name, _ in action.assignments] or None
+        elif action.kind in _ROWS:
+            columns = ()
+        why = f"what statement {number} does to {table.name.short} cannot be foreseen"
+        if action.kind is Act.INSERT and table.empty:
+            columns = None
+        self.put(virtual.forgotten(table, why, columns, more=more, fewer=fewer))
+
+    def _relatives_change(self, action: Action, table: VirtualTable, number: int) -> None:
+        """Partitions and parents change too, and what references deleted rows may follow them."""
+        why = f"statement {number} changes {table.name.short}"
+        for relative in self.relatives(table.name):
+            self.put(virtual.forgotten(relative, why, more=True, fewer=True))
+        for key in self.foreign_keys if action.kind in (Act.DELETE, Act.UPDATE, Act.MERGE) else ():
+            rule = key.on_update if action.kind is Act.UPDATE else key.on_delete
+            child = self.get(self.now(key.table))
+            if self.now(key.referenced) == table.name and rule in "cnd" and child is not None:
+                gone = action.kind is not Act.UPDATE and rule == "c"
+                self.put(virtual.forgotten(child, why, () if gone else key.columns, fewer=gone))
+
+    def relatives(self, name: QualifiedName) -> list[VirtualTable]:
+        """Parents and children of a table, near and far, without itself."""
+        own = self.get(name)
+        start = own.origin if own else None
+        if start is None:
+            return []
+        family: set[QualifiedName | None] = {start}
+        frontier: set[QualifiedName | None] = {start}
+        while frontier:
+            near: set[QualifiedName | None] = {t.name for t in self.catalog.tables if t.parent in frontier}
+            near |= {t.parent for t in self.catalog.tables if t.name in frontier and t.parent}
+            frontier = near - family
+            family |= near
+        found = (self.get(self.now(n)) for n in family if n is not None and n != start)
+        return [t for t in found if t is not None]
+
+    def forget(self, name: QualifiedName, why: str) -> None:
+        """Nothing is known of the table's rows any more."""
+        table = self.get(name)
+        if table is not None:
+            self.put(virtual.forgotten(table, why, more=True, fewer=True))
+
+    def forget_all(self, why: str) -> None:
+        """Nothing is known of any table's rows any more."""
+        self.lost = self.lost or why
+        for table in [t for t in self._tables.values() if t is not None]:
+            self.put(virtual.forgotten(table, why, more=True, fewer=True))
+
+    def _got(self, name: QualifiedName) -> VirtualTable:
+        table = self.get(name)
+        assert table is not None
+        return table
+
+
+def _real(table: Table, lost: str, family: Sequence[Table]) -> VirtualTable:
+    leaves = [t for t in family if t.kind != "p"]
+    made = VirtualTable(
+        table.name,
+        table.name,
+        tuple(_column(c) for c in table.columns),
+        rows=sum(t.rows for t in leaves),
+        pages=sum(t.pages for t in leaves),
+        kind=table.kind,
+        origin=table.name,
+    )
+    return virtual.forgotten(made, lost, more=True, fewer=True) if lost else made
+
+
+def _column(column: Column) -> VirtualColumn:
+    optional = column.has_default or bool(column.generated)
+    return VirtualColumn(
+        column.name, column.type, not_null=column.not_null, optional=optional, generated=bool(column.generated)
+    )
+
+
+def _last(kind: str) -> str:
+    return kind.split("(", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1].strip('" []')

@@ -1,0 +1,1 @@
+"""A migration by rules, and what of all that was seen is worth reading."""

@@ -1,0 +1,171 @@
+"""Locks and work of ALTER TABLE's column subcommands, as the manual says.
+
+https://www.postgresql.org/docs/current/sql-altertable.html
+"""
+
+from __future__ import annotations
+
+import re
+
+from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind, LockMode, Relation, WorkKind
+from indexpilot_cli.evolve.review.rules.state import Effect, State
+from indexpilot_cli.evolve.review.rules.types import Change, change, kind
+from indexpilot_cli.evolve.review.rules.volatile import volatile
+from indexpilot_cli.sql.ddl.action import Action
+
+_AEL = LockMode.ACCESS_EXCLUSIVE
+
+
+def add_column(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """ADD COLUMN: brief, unless every row needs a value of its own."""
+    column = action.column or ""
+    found = state.column(action, column)
+    full = state.now(action.schema, action.table or "")
+    if found is not None and not action.has("if_not_exists") and not state.unsure:
+        effect.fail("42701", f'column "{column}" of relation "{action.table}" already exists')
+    state.added.setdefault(full, {})[column] = action.type or ""
+    if action.has("not_null"):
+        state.not_null.add((full, column))
+    if found is None and rewrites(action, state):
+        effect.do(WorkKind.REWRITE, relation)
+        for index in state.indexes_of(action):
+            effect.do(WorkKind.BUILD_INDEX, relation, index, rebuilt=True)
+
+
+def rewrites(action: Action, state: State) -> bool:
+    """Whether a new column rewrites its table."""
+    if action.options & {"generated_stored", "identity", "serial"}:
+        return True
+    domain = state.domains.get((action.type or "").rpartition(".")[2].strip('"'))
+    if domain:
+        return True
+    return action.has("default") and action.expression is not None and volatile(action.expression, state.functions)
+
+
+def alter_type(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """ALTER TYPE: the table, its indexes, or nothing is written anew."""
+    name, new = action.column or "", action.type or ""
+    column = state.column(action, name)
+    what = written(action, state)
+    table = state.table(action.schema, action.table)
+    if column is not None and what is not Change.TABLE:
+        other = what is Change.INDEXES or any(key == "collation" for key, _ in action.parameters)
+        _rebuilt(table, name, effect, relation, other=other)
+    if table is not None and (view := _view_over(state, table, name)) is not None:
+        effect.fail("0A000", f"cannot alter type of a column used by a view or rule: {view}")
+    if what is Change.TABLE:
+        effect.do(WorkKind.REWRITE, relation)
+        for index in state.indexes_of(action):
+            effect.do(WorkKind.BUILD_INDEX, relation, index, rebuilt=True)
+    if column is not None and kind(column.type) != kind(new):
+        effect.changes.append(_retyped(relation.name, name, column.type, new))
+    for key in state.catalog.foreign_keys if state.catalog and table else ():
+        if table and key.table == table.name and name in key.columns:
+            effect.lock(Relation(key.referenced), _AEL)
+
+
+def written(action: Action, state: State) -> Change:
+    """What a type change writes anew, by rule."""
+    column = state.column(action, action.column or "")
+    new = action.type or ""
+    if column is None:
+        return Change.NOTHING if new in ("text", "varchar") and action.expression is None else Change.TABLE
+    old, base = column.type, column.base_type
+    plain = state.domains.get(new.rpartition(".")[2].strip('"')) is False
+    under = None if _BUILTIN.match(old) or "[" in old else base
+    return change(old, new, action.expression, action.column or "", base=under, timezone=state.timezone, plain=plain)
+
+
+_BUILTIN = re.compile(
+    r"\A(?:character|varchar|char|bpchar|text|numeric|integer|bigint|smallint|timestamp|time|interval|bit|real|double|"
+    r"boolean|date|uuid|json|inet|cidr|bytea|oid|xml|citext|name)\b"
+)
+
+
+def _rebuilt(table: Table | None, name: str, effect: Effect, relation: Relation, *, other: bool) -> None:
+    """Indexes that must be built again although no value changes. ``other``: values are ordered differently."""
+    for index in table.indexes if table else ():
+        definition = index.definition
+        plain = any(k.column == name for k in definition.keys)
+        computed = any(k.expression and mentions(k.expression, name) for k in definition.keys)
+        partial = bool(definition.predicate and mentions(definition.predicate, name))
+        if computed or partial or (plain and other):
+            effect.do(WorkKind.BUILD_INDEX, relation, index.name.name, rebuilt=True)
+
+
+def mentions(text: str, column: str) -> bool:
+    """Whether an expression speaks of a column."""
+    return re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$])", text) is not None
+
+
+def _view_over(state: State, table: Table, column: str) -> str | None:
+    """A view whose text speaks of the column; in a view over several tables only as ``table.column``."""
+    for view, text in state.catalog.views.items() if state.catalog and not state.unsure else ():
+        single = not re.search(r"\bJOIN\b|,\s*\w+\s*\n|\bFROM\b.*\bFROM\b", text, re.IGNORECASE | re.DOTALL)
+        qualified = mentions(text, f"{table.name.name}.{column}")
+        if view not in state.dropped and (
+            qualified or (single and mentions(text, table.name.name) and mentions(text, column))
+        ):
+            return view.short
+    return None
+
+
+def _retyped(table: QualifiedName, column: str, old: str, new: str) -> CatalogChange:
+    path = (table.schema, table.name, column)
+    identity = f"rule:{table}:{column}"
+    before = CatalogObject("column", identity, path, old, table, (("type", old),))
+    after = CatalogObject("column", identity, path, new, table, (("type", _spelled(new)),))
+    return CatalogChange(ChangeKind.CHANGED, before, after, table)
+
+
+def _spelled(new: str) -> str:
+    words = {"timestamptz": "timestamp with time zone", "timestamp": "timestamp without time zone"}
+    return words.get(new.lower(), new)
+
+
+def set_not_null(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """SET NOT NULL reads the table unless something proves it."""
+    name = action.column or ""
+    full = state.now(action.schema, action.table or "")
+    column = state.column(action, name)
+    if not (column is not None and column.not_null) and not state.is_proved(full, name):
+        effect.do(WorkKind.VERIFY, relation)
+    state.not_null.add((full, name))
+
+
+def drop_column(action: Action, state: State, effect: Effect, _relation: Relation) -> None:
+    """DROP COLUMN: brief; indexes that mention the column go along."""
+    name = action.column or ""
+    table = state.table(action.schema, action.table)
+    if table is None:
+        return
+    if table.column(name) is None and name not in state.added.get(state.now(action.schema, action.table or ""), {}):
+        if not action.has("if_exists") and not state.unsure:
+            effect.fail("42703", f'column "{name}" of relation "{action.table}" does not exist')
+        return
+    if not action.has("cascade") and (view := _view_over(state, table, name)) is not None:
+        effect.fail("2BP01", f"cannot drop column {name} of table {table.name.name}: view {view} needs it")
+    effect.changes.append(_gone("column", (table.name.schema, table.name.name, name), table.name, silent=False))
+    for index in table.indexes:
+        definition = index.definition
+        texts = [k.expression for k in definition.keys if k.expression] + [definition.predicate or ""]
+        named = name in definition.include or any(k.column == name for k in definition.keys)
+        if named or any(mentions(text, name) for text in texts):
+            effect.changes.append(_gone("index", (index.name.schema, index.name.name), table.name, silent=True))
+    for key in state.catalog.foreign_keys if state.catalog else ():
+        if key.table == table.name and name in key.columns:
+            effect.lock(Relation(key.referenced), _AEL)
+            path = (table.name.schema, table.name.name, key.name)
+            effect.changes.append(_gone("constraint", path, table.name, silent=True))
+
+
+def _gone(kind: str, path: tuple[str, ...], table: QualifiedName, *, silent: bool) -> CatalogChange:
+    before = CatalogObject(kind, f"rule:{kind}:{'.'.join(path)}", path, "", table)
+    return CatalogChange(ChangeKind.DROPPED, before, None, table, silent)
+
+
+def dropped_table(table: QualifiedName) -> CatalogChange:
+    """A table that goes because the statement says so."""
+    return _gone("table", (table.schema, table.name), table, silent=False)

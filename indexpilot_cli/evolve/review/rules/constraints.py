@@ -1,0 +1,160 @@
+"""Locks and work of constraints and partitions, as the manual says."""
+
+from __future__ import annotations
+
+from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
+from indexpilot_cli.evolve.review.rules.state import Effect, State
+from indexpilot_cli.sql.ddl.action import Action
+
+_AEL = LockMode.ACCESS_EXCLUSIVE
+_SRE = LockMode.SHARE_ROW_EXCLUSIVE
+_SUE = LockMode.SHARE_UPDATE_EXCLUSIVE
+
+
+def add_constraint(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """ADD CONSTRAINT, by itself or inside a column's definition."""
+    later = bool(action.options & {"not_valid", "not_enforced"})
+    full = state.now(action.schema, action.table or "")
+    if action.object:
+        state.keys[action.object] = action
+    if action.constraint == "foreign_key":
+        _foreign_key(action, state, effect, relation, later=later)
+        return
+    effect.lock(relation, _AEL)
+    if action.constraint == "check":
+        state.proved.setdefault(full, {})[action.object or action.sql] = (action.expression or "", not later)
+        if not later:
+            effect.do(WorkKind.VERIFY, relation)
+    elif action.constraint == "not_null":
+        _not_null(action, state, effect, relation, later=later)
+    else:
+        _index(action, state, effect, relation)
+
+
+def _foreign_key(action: Action, state: State, effect: Effect, relation: Relation, *, later: bool) -> None:
+    effect.lock(relation, _SRE)
+    if action.references is None:
+        return
+    schema, name = action.references
+    if not state.known(schema, name):
+        effect.fail("42P01", f'relation "{name}" does not exist')
+    effect.lock(state.relation(schema, name), _SRE)
+    empty = action.has("inline") and "DEFAULT" not in action.sql.upper()
+    if not later and not empty and not action.has("new_table"):
+        effect.do(WorkKind.VALIDATE_FOREIGN_KEY, relation)
+
+
+def _not_null(action: Action, state: State, effect: Effect, relation: Relation, *, later: bool) -> None:
+    full = state.now(action.schema, action.table or "")
+    column = action.columns[0] if action.columns else ""
+    known = state.column(action, column)
+    if later:
+        state.proved.setdefault(full, {})[action.object or action.sql] = (f"{column} IS NOT NULL", False)
+    elif not (known is not None and known.not_null) and not state.is_proved(full, column):
+        effect.do(WorkKind.VERIFY, relation)
+        state.not_null.add((full, column))
+
+
+def _index(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    full = state.now(action.schema, action.table or "")
+    if not action.has("using_index"):
+        effect.do(WorkKind.BUILD_INDEX, relation, action.object)
+    if action.constraint != "primary_key":
+        return
+    table = state.table(action.schema, action.table)
+    first = next((i.name.name for i in table.indexes if i.primary), None) if table else None
+    if first is not None and first not in state.gone and not state.unsure:
+        effect.fail("42P16", f'multiple primary keys for table "{action.table}" are not allowed')
+    columns = action.columns
+    if action.has("using_index"):
+        wanted = dict(action.parameters).get("index")
+        found = next((i for i in table.indexes if i.name.name == wanted), None) if table else None
+        columns = tuple(k.column for k in found.definition.keys if k.column) if found else ()
+    for name in columns:
+        known = state.column(action, name)
+        if known is not None and not known.not_null and not state.is_proved(full, name):
+            effect.do(WorkKind.VERIFY, relation)
+            return
+
+
+def validate(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """VALIDATE CONSTRAINT: reads the table under a weak lock."""
+    effect.lock(relation, _SUE)
+    name = action.object or ""
+    full = state.now(action.schema, action.table or "")
+    key = state.keys.get(name)
+    table = state.table(action.schema, action.table)
+    referenced = None
+    if key is not None and key.constraint == "foreign_key" and key.references:
+        referenced = state.relation(*key.references)
+    elif state.catalog is not None and table is not None:
+        found = (k for k in state.catalog.foreign_keys if k.table == table.name and k.name == name)
+        referenced = next((Relation(k.referenced) for k in found), None)
+    if referenced is not None:
+        effect.lock(referenced, LockMode.ROW_SHARE)
+        effect.do(WorkKind.VALIDATE_FOREIGN_KEY, relation)
+    else:
+        effect.do(WorkKind.VERIFY, relation)
+    if name in state.proved.get(full, {}):
+        state.proved[full][name] = (state.proved[full][name][0], True)
+
+
+def drop_constraint(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """DROP CONSTRAINT: brief; of a foreign key it locks both tables."""
+    effect.lock(relation, _AEL)
+    state.gone.add(action.object or "")
+    state.proved.get(state.now(action.schema, action.table or ""), {}).pop(action.object or "", None)
+    for key in state.catalog.foreign_keys if state.catalog else ():
+        if key.name == action.object and key.table == relation.name:
+            effect.lock(Relation(key.referenced), _AEL)
+
+
+def attach(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """ATTACH PARTITION: the child is read unless a CHECK of this file says what the bound says."""
+    effect.lock(relation, _SUE)
+    if action.object is None:
+        return
+    child = state.relation(action.object_schema, action.object)
+    effect.lock(child, _AEL)
+    full = state.now(action.object_schema, action.object)
+    if not any(valid for _, valid in state.proved.get(full, {}).values()):
+        effect.do(WorkKind.VERIFY, child)
+    parent, table = state.table(action.schema, action.table), state.table(action.object_schema, action.object)
+    for index in parent.indexes if parent else ():
+        if table is not None and not _has_twin(index.definition.keys, table):
+            effect.do(WorkKind.BUILD_INDEX, child, index.name.name)
+    _default(action, state, effect)
+
+
+def _has_twin(keys: object, table: Table) -> bool:
+    return any(i.definition.keys == keys for i in table.indexes)
+
+
+def create_partition(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """CREATE TABLE … PARTITION OF: locks the parent and reads its default partition."""
+    effect.lock(relation, _AEL)
+    if action.object is not None:
+        state.made[state.now(action.object_schema, action.object)] = "r"
+    _default(action, state, effect)
+
+
+def _default(action: Action, state: State, effect: Effect) -> None:
+    """The catalog does not tell which partition is the default: by its name."""
+    parent = state.table(action.schema, action.table)
+    for table in state.catalog.tables if state.catalog and parent else ():
+        if parent is not None and table.parent == parent.name and "default" in table.name.name:
+            relation = Relation(table.name, table.kind)
+            effect.lock(relation, _AEL)
+            effect.do(WorkKind.VERIFY, relation)
+
+
+def detach(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+    """DETACH PARTITION."""
+    together = action.has("concurrently")
+    if together and state.major < 14:
+        effect.fail("42601", "DETACH PARTITION … CONCURRENTLY needs PostgreSQL 14")
+    effect.lock(relation, _SUE if together else _AEL)
+    if action.object is not None:
+        child = state.relation(action.object_schema, action.object)
+        effect.lock(child, _SUE if state.major < 14 else _AEL)

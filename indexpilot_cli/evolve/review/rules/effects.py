@@ -1,0 +1,202 @@
+"""From one action to locks and work: the manual's table of lock modes, read as code.
+
+https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
+from indexpilot_cli.evolve.review.rules import columns, constraints, objects
+from indexpilot_cli.evolve.review.rules.state import Effect, State
+from indexpilot_cli.evolve.review.rules.volatile import volatile
+from indexpilot_cli.sql.ddl.action import Act, Action
+
+OnTable = Callable[[Action, State, Effect, Relation], None]
+
+_AEL = LockMode.ACCESS_EXCLUSIVE
+_SRE = LockMode.SHARE_ROW_EXCLUSIVE
+_SUE = LockMode.SHARE_UPDATE_EXCLUSIVE
+_LOCK_ONLY = {
+    Act.RENAME_COLUMN: _AEL,
+    Act.SET_DEFAULT: _AEL,
+    Act.DROP_DEFAULT: _AEL,
+    Act.DROP_NOT_NULL: _AEL,
+    Act.DROP_EXPRESSION: _AEL,
+    Act.ADD_IDENTITY: _AEL,
+    Act.SET_STATISTICS: _SUE,
+    Act.SET_STORAGE: _AEL,
+    Act.RENAME_CONSTRAINT: _AEL,
+    Act.SET_OPTIONS: _SUE,
+    Act.SET_TRIGGER: _SRE,
+    Act.SET_ROW_SECURITY: _AEL,
+    Act.SET_OWNER: _AEL,
+    Act.SET_REPLICA_IDENTITY: _AEL,
+    Act.SET_CLUSTER: _SUE,
+    Act.INHERIT: _AEL,
+    Act.CREATE_TRIGGER: _SRE,
+    Act.DROP_TRIGGER: _AEL,
+    Act.CREATE_POLICY: _AEL,
+    Act.DROP_POLICY: _AEL,
+    Act.CREATE_STATISTICS: _SUE,
+    Act.COMMENT: _SUE,
+    Act.ANALYZE: _SUE,
+    Act.OTHER: _AEL,
+}
+_LOCKED: dict[Act, OnTable] = {
+    Act.ADD_COLUMN: columns.add_column,
+    Act.ALTER_TYPE: columns.alter_type,
+    Act.SET_NOT_NULL: columns.set_not_null,
+    Act.DROP_COLUMN: columns.drop_column,
+}
+_ON_TABLE: dict[Act, OnTable] = {
+    Act.ADD_CONSTRAINT: constraints.add_constraint,
+    Act.VALIDATE_CONSTRAINT: constraints.validate,
+    Act.DROP_CONSTRAINT: constraints.drop_constraint,
+    Act.ATTACH_PARTITION: constraints.attach,
+    Act.DETACH_PARTITION: constraints.detach,
+    Act.CREATE_PARTITION: constraints.create_partition,
+    Act.CREATE_INDEX: objects.create_index,
+    Act.DROP_TABLE: objects.drop_table,
+    Act.INSERT: objects.rows,
+    Act.UPDATE: objects.rows,
+    Act.DELETE: objects.rows,
+    Act.MERGE: objects.rows,
+    Act.COPY: objects.rows,
+}
+_COPIES = frozenset({Act.CLUSTER, Act.SET_LOGGED, Act.SET_ACCESS_METHOD, Act.SET_TABLESPACE})
+_MAKES = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW})
+
+
+def apply(action: Action, state: State, effect: Effect, whole: tuple[Action, ...]) -> None:
+    """Add what an action takes and does, and remember what it changes. ``whole`` is its statement's actions."""
+    if action.kind in _MAKES:
+        _make(action, state, effect)
+    elif action.kind is Act.DROP_VIEW and action.object is not None:
+        state.dropped.add(state.now(action.object_schema, action.object))
+    elif action.kind is Act.DROP_INDEX:
+        objects.drop_index(action, state, effect)
+    elif action.kind is Act.REINDEX:
+        objects.reindex(action, state, effect)
+    elif action.kind in (Act.ALTER_DOMAIN, Act.CREATE_DOMAIN):
+        _domain(action, state, effect)
+    elif action.kind is Act.CREATE_FUNCTION:
+        _function(action, state, whole)
+    elif action.kind is Act.SET:
+        _setting(action, state)
+    elif action.kind in (Act.DYNAMIC, Act.CREATE_EXTENSION):
+        state.unsure = True
+    elif action.kind is Act.LOCK and action.table is not None:
+        modes = [LockMode(v) for k, v in action.parameters if k == "mode" and v]
+        effect.lock(state.relation(action.schema, action.table), modes[0] if modes else _AEL)
+    elif action.table is not None:
+        _on_table(action, state, effect, whole)
+
+
+def _on_table(action: Action, state: State, effect: Effect, whole: tuple[Action, ...]) -> None:
+    assert action.table is not None
+    if action.has("new_table"):
+        _of_new_table(action, state, effect)
+        return
+    changes_shape = action.kind in _LOCKED or action.kind in _ON_TABLE or action.kind in _LOCK_ONLY
+    if changes_shape and not state.known(action.schema, action.table):
+        if not action.has("if_exists"):
+            effect.fail("42P01", f'relation "{action.table}" does not exist')
+        return
+    relation = state.relation(action.schema, action.table)
+    if action.kind in _LOCKED:
+        effect.lock(relation, _AEL)
+        _LOCKED[action.kind](action, state, effect, relation)
+    elif action.kind in _ON_TABLE:
+        _ON_TABLE[action.kind](action, state, effect, relation)
+    elif action.kind in _LOCK_ONLY:
+        effect.lock(relation, _LOCK_ONLY[action.kind])
+    else:
+        _whole_table(action, state, effect, relation, whole)
+
+
+def _whole_table(action: Action, state: State, effect: Effect, relation: Relation, whole: tuple[Action, ...]) -> None:
+    if action.kind in _COPIES or (action.kind is Act.VACUUM and action.has("full")):
+        objects.rewritten(effect, relation)
+    elif action.kind is Act.VACUUM:
+        effect.lock(relation, _SUE)
+        effect.do(WorkKind.SCAN, relation, online=True)
+    elif action.kind is Act.REFRESH:
+        objects.refresh(action, effect, relation)
+    elif action.kind is Act.TRUNCATE:
+        together = frozenset(a.table for a in whole if a.kind is Act.TRUNCATE and a.table)
+        objects.truncate(action, state, effect, relation, together)
+    elif action.kind in (Act.RENAME_TABLE, Act.SET_SCHEMA):
+        effect.lock(relation, _AEL)
+        _rename(action, state)
+    elif action.kind is Act.SET_EXPRESSION:
+        effect.lock(relation, _AEL)
+        known = state.column(action, action.column or "")
+        if known is None or known.generated == "s":
+            effect.do(WorkKind.REWRITE, relation)
+    elif action.kind is Act.SELECT:
+        effect.lock(relation, LockMode.ROW_SHARE if action.has("for_update") else LockMode.ACCESS_SHARE)
+        if not objects.picks(action.condition, state.table(action.schema, action.table)):
+            effect.do(WorkKind.SCAN, relation)
+
+
+def _of_new_table(action: Action, state: State, effect: Effect) -> None:
+    """Columns and constraints of a CREATE TABLE: only what they refer to is locked."""
+    full = state.now(action.schema, action.table or "")
+    if action.kind is Act.ADD_COLUMN and action.column:
+        state.added.setdefault(full, {})[action.column] = action.type or ""
+    if action.kind is Act.ADD_CONSTRAINT and action.references is not None:
+        schema, name = action.references
+        if not state.known(schema, name):
+            effect.fail("42P01", f'relation "{name}" does not exist')
+        effect.lock(state.relation(schema, name), _SRE)
+
+
+def _make(action: Action, state: State, effect: Effect) -> None:
+    if action.table is None:
+        return
+    path = (action.schema,) if action.schema else state.search_path or ("public",)
+    full = QualifiedName(path[0], action.table)
+    there = state.table(action.schema, action.table) is not None and not action.has("temporary")
+    if there and not action.has("if_not_exists") and not state.unsure:
+        effect.fail("42P07", f'relation "{action.table}" already exists')
+    if not there:
+        kind = "m" if action.kind is Act.CREATE_MATVIEW else "p" if action.has("partitioned") else "r"
+        state.made.setdefault(full, kind)
+
+
+def _rename(action: Action, state: State) -> None:
+    assert action.table is not None
+    old = state.now(action.schema, action.table)
+    new = action.new_name or old.name
+    state.rename(old, QualifiedName(new, old.name) if action.kind is Act.SET_SCHEMA else QualifiedName(old.schema, new))
+
+
+def _domain(action: Action, state: State, effect: Effect) -> None:
+    if action.kind is Act.CREATE_DOMAIN:
+        state.domains[action.object or ""] = action.has("constrained")
+    else:
+        objects.alter_domain(action, state, effect)
+
+
+def _function(action: Action, state: State, whole: tuple[Action, ...]) -> None:
+    """Only volatility after inlining matters: an unmarked SQL function is what its body is."""
+    name = action.object or ""
+    marked = next((w[0] for w in ("immutable", "stable") if action.has(w)), "v")
+    if marked == "v" and action.type == "sql" and action.expression is not None:
+        marked = "v" if volatile(action.expression, state.functions) else "s"
+    state.functions = {**state.functions, name: marked}
+    state.bodies[name] = tuple(a for a in whole if a.nested)
+
+
+def _setting(action: Action, state: State) -> None:
+    given = dict(action.parameters)
+    path = given.get("search_path")
+    if path is not None and not action.has("reset"):
+        names = (part.strip().strip("\"'") for part in path.split(","))
+        state.search_path = tuple(n for n in names if n and n != "$user" and n != "pg_catalog") or state.search_path
+    zone = next((v for k, v in given.items() if k.lower() in ("timezone", "time zone")), None)
+    if zone is not None:
+        state.timezone = zone

@@ -1,0 +1,150 @@
+"""The offline fallback: a file judged by rules instead of being run. Nothing here asks a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.observation import Lock, MigrationObservation, RunState, SqlError, StatementObservation
+from indexpilot_cli.evolve.review.rules.effects import apply
+from indexpilot_cli.evolve.review.rules.state import Effect, State
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
+
+_ALONE = frozenset({Act.CREATE_INDEX, Act.DROP_INDEX, Act.REINDEX, Act.DETACH_PARTITION})
+_NOTES = ("judged by rules of the manual, nothing was run",)
+_LATEST = 180000
+
+
+def observe_by_rules(
+    migration: Migration, catalog: Catalog | None, version: int, *, go_on: bool = False
+) -> MigrationObservation:
+    """What the manual says the file does: locks, work (source ``rule``), the changes it names, certain errors.
+
+    ``catalog`` None means that nothing is known of any database: tables that the file does not make itself exist
+    and have an unknown size. ``version`` is ``server_version_num``, 0 for the latest. ``go_on`` judges what stands
+    behind an error too, as if it had not happened.
+    """
+    walk = _Walk(State(catalog, version or _LATEST), migration.one_transaction, go_on)
+    statements = tuple(walk.step(s) for s in migration.statements)
+    changes = tuple(c for s in statements for c in s.changes)
+    return MigrationObservation(
+        migration.path, "rules", statements, changes, walk.inside and not migration.one_transaction, _NOTES
+    )
+
+
+def judge_by_rules(
+    statement: StatementObservation, written: MigrationStatement, catalog: Catalog | None
+) -> StatementObservation:
+    """A statement that the sandbox did not run, with what the manual says it takes and does.
+
+    Its state stays NOT_RUN; locks of its transaction that were seen stay held.
+    """
+    state = State(catalog, catalog.version if catalog else _LATEST)
+    effect = _effect(written.actions, state)
+    held = _strongest((*statement.held, *effect.locks))
+    return replace(statement, locks=_strongest(effect.locks), held=held, work=tuple(effect.work))
+
+
+@dataclass
+class _Walk:
+    """Transactions as psql would have them, locks held until each ends."""
+
+    state: State
+    wrapped: bool
+    go_on: bool = False
+    number: int = 0
+    inside: bool = False
+    failed: bool = False
+    held: tuple[Lock, ...] = field(default=())
+    values: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.inside = self.wrapped
+        self.number = 1 if self.wrapped else 0
+
+    def step(self, written: MigrationStatement) -> StatementObservation:
+        begins = any(a.kind is Act.BEGIN for a in written.actions)
+        if not self.inside:
+            self.number += 1
+            self.held = ()
+        self.inside = self.inside or begins
+        if self.failed:
+            return StatementObservation(written.number, RunState.SKIPPED, self.number)
+        seen = self._seen(written)
+        self._note_values(written)
+        if any(a.kind in (Act.COMMIT, Act.ROLLBACK) and not a.nested for a in written.actions):
+            chained = any(a.has("chain") for a in written.actions)
+            self.held, self.values = (), frozenset()
+            self.inside = chained
+            seen = replace(seen, held=())
+            self.number += 1 if chained else 0
+        return seen
+
+    def _note_values(self, written: MigrationStatement) -> None:
+        """Values added to an enum cannot be used before their transaction ends."""
+        added = (a.new_name for a in written.actions if a.kind is Act.ADD_ENUM_VALUE)
+        self.values |= {value for value in added if value and self.inside}
+
+    def _seen(self, written: MigrationStatement) -> StatementObservation:
+        alone = stands_alone(written)
+        effect = _effect(written.actions, self.state)
+        if alone and self.inside:
+            text = f"{written.sql.split(None, 1)[0].upper()} cannot run inside a transaction block"
+            effect = Effect(error=SqlError("25001", text))
+        used = next((v for v in self.values if f"'{v}'" in written.sql), None) if self.inside else None
+        if used is not None:
+            effect = Effect(error=SqlError("55P04", f'unsafe use of new value "{used}" of an enum type'))
+        if effect.error is not None:
+            self.failed = not self.go_on
+            return StatementObservation(
+                written.number, RunState.FAILED, self.number, error=effect.error, outside_transaction=alone
+            )
+        locks = _strongest(effect.locks)
+        self.held = _strongest((*self.held, *locks))
+        return StatementObservation(
+            written.number,
+            RunState.RAN,
+            self.number,
+            locks,
+            self.held,
+            tuple(dict.fromkeys(effect.work)),
+            tuple(effect.changes),
+            outside_transaction=alone,
+        )
+
+
+def stands_alone(written: MigrationStatement) -> bool:
+    """Whether the statement refuses a transaction block."""
+    own = [a for a in written.actions if not a.nested]
+    if any(a.kind in _ALONE and a.has("concurrently") for a in own):
+        return True
+    return any(a.kind is Act.VACUUM or (a.kind is Act.CLUSTER and a.table is None) for a in own)
+
+
+def _effect(actions: tuple[Action, ...], state: State) -> Effect:
+    effect = Effect()
+    for action in _executed(actions, state):
+        apply(action, state, effect, actions)
+    return effect
+
+
+def _executed(actions: tuple[Action, ...], state: State) -> Iterator[Action]:
+    """The actions that happen: a function's body happens where the function is called."""
+    defines = any(a.kind is Act.CREATE_FUNCTION for a in actions)
+    for action in actions:
+        if defines and action.nested:
+            continue
+        yield action
+        if action.has("call") and action.object in state.bodies:
+            yield from state.bodies[action.object]
+
+
+def _strongest(locks: tuple[Lock, ...] | list[Lock]) -> tuple[Lock, ...]:
+    """The strongest lock of each relation, in the order they were first taken."""
+    found: dict[object, Lock] = {}
+    for lock in locks:
+        key = (lock.relation.name, lock.relation.kind == "i")
+        if key not in found or found[key].mode.strength < lock.mode.strength:
+            found[key] = lock
+    return tuple(found.values())

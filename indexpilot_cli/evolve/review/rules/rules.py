@@ -1,0 +1,8 @@
+"""A migration by rules: what it does where nothing can be run, and what of all that was seen is worth reading."""
+
+from __future__ import annotations
+
+from indexpilot_cli.evolve.review.rules.findings import findings
+from indexpilot_cli.evolve.review.rules.observe import judge_by_rules, observe_by_rules
+
+__all__ = ["findings", "judge_by_rules", "observe_by_rules"]

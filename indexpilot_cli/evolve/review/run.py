@@ -1,0 +1,190 @@
+"""Migrations run on the empty clone, and the recorded queries run before and after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.observation import MigrationObservation, RunState
+from indexpilot_cli.core.places import cache_directory
+from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.rehearsal import Priced, Rehearsed, Seen
+from indexpilot_cli.core.workload import FoldedWorkload
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review.blame import blamed, dropped_indexes, touched_tables
+from indexpilot_cli.evolve.review.effort import lightened
+from indexpilot_cli.evolve.review.fix_run import Fixed, fixed_files
+from indexpilot_cli.evolve.review.queries import Recorded, rehearsed
+from indexpilot_cli.evolve.review.replayed import compare
+from indexpilot_cli.evolve.review.values import TemplateImpact
+from indexpilot_cli.sql.ddl.action import Migration
+
+if TYPE_CHECKING:
+    from indexpilot_cli.evolve.review.clone.plans import FullCopy
+    from indexpilot_cli.evolve.review.clone.stage import Stage
+    from indexpilot_cli.snapshot.snapshot import Snapshot
+
+_STATEMENT_MS = 2_000  # a recorded query on empty tables
+_REHEARSAL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What running the files showed. ``fixes`` are safer files by position, ``queries`` what was rehearsed."""
+
+    observations: tuple[MigrationObservation, ...] = ()
+    templates: tuple[TemplateImpact, ...] = ()
+    checked: int = 0
+    not_checked: tuple[str, ...] = ()
+    fixes: Mapping[int, Fixed] = field(default_factory=dict)
+    queries: tuple[Rehearsed, ...] = ()
+
+    def templates_of(self, path: str) -> tuple[TemplateImpact, ...]:
+        """The recorded queries that suffer from a file."""
+        return tuple(t for t in self.templates if t.file == path)
+
+
+def by_rules(migrations: Sequence[Migration], catalog: Catalog, why: str) -> Rehearsal:
+    """What the manual says the files do; no recorded query can be run."""
+    from indexpilot_cli.evolve.review.rules.rules import observe_by_rules
+
+    version = catalog.version
+    observed = tuple(observe_by_rules(m, catalog if catalog.tables else None, version) for m in migrations)
+    return Rehearsal(observed, not_checked=(why, "recorded queries: nothing was run"))
+
+
+def rehearse(
+    snapshot: Snapshot,
+    migrations: Sequence[Migration],
+    folded: FoldedWorkload | str,
+    request: CheckRequest,
+    progress: Progress,
+) -> Rehearsal:
+    """Every file on a throw-away clone, one after another, with the recorded queries before the first and after
+    the last. Raises PrerequisiteError when no server can be started."""
+    from indexpilot_cli.evolve.review.clone.clone import open_clone
+    from indexpilot_cli.evolve.review.clone.sandbox import Limits
+    from indexpilot_cli.evolve.review.clone.stage import Stage
+
+    limits = Limits(run_seconds=request.run_seconds)
+    progress.stage("opening an empty clone")
+    with open_clone(
+        snapshot, cache_dir=cache_directory() / "twins", major=request.server_version, progress=progress, limits=limits
+    ) as clone:
+        progress.stage("running the migrations on an empty clone", len(migrations))
+        observed = []
+        for migration in migrations:
+            observed.append(_with_rules(clone.run(migration), migration, snapshot.catalog))
+            progress.advance()
+        recorded = rehearsed(folded, touched_tables(observed))
+        stage = Stage(clone)
+        with _full_copies(stage, snapshot) as plans:
+            observed = list(_lightened(plans, migrations, observed, request.long_rows))
+            impacts, missed = _templates(stage, plans, recorded, migrations, observed, progress)
+        fixes = fixed_files(clone, migrations, observed, snapshot.catalog, request, progress) if request.fix else {}
+        notes = (*clone.notes, *missed, *_unsaid(recorded))
+        return Rehearsal(tuple(observed), impacts, len(recorded.queries), notes, fixes, recorded.queries)
+
+
+def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catalog) -> MigrationObservation:
+    """Statements that the sandbox refused, judged by the manual's rules."""
+    from indexpilot_cli.evolve.review.rules.rules import judge_by_rules
+
+    if not any(s.state is RunState.NOT_RUN for s in seen.statements):
+        return seen
+    written = {s.number: s for s in migration.statements}
+    statements = tuple(
+        judge_by_rules(s, written[s.number], catalog) if s.state is RunState.NOT_RUN else s for s in seen.statements
+    )
+    return replace(seen, statements=statements)
+
+
+def _templates(
+    stage: Stage,
+    plans: Sequence[FullCopy],
+    recorded: Recorded,
+    migrations: Sequence[Migration],
+    observed: Sequence[MigrationObservation],
+    progress: Progress,
+) -> tuple[tuple[TemplateImpact, ...], tuple[str, ...]]:
+    """What becomes of the recorded queries; what could not be said of them."""
+    if not recorded.queries or not any(_ran(o) for o in observed):
+        return (), ()
+    progress.stage("running the recorded queries before and after", 2)
+    sides = []
+    try:
+        for position, database in enumerate((stage.pristine, stage.database)):
+            sides.append(_seen(stage, plans[position] if plans else None, database, recorded.queries))
+            progress.advance()
+    except UnreachableError as error:
+        return (), (f"recorded queries: {error.message}{f' ({error.detail})' if error.detail else ''}",)
+    gone = dropped_indexes(observed)
+    paired = zip(recorded.queries, *sides, strict=True)
+    impacts = [compare(q.template, q.sql, q.share, old, new, gone) for q, old, new in paired]
+    found = tuple(blamed(i, migrations, observed) for i in impacts if i is not None)
+    return tuple(sorted(found, key=lambda i: (-_rank(i), -i.share, i.template))), ()
+
+
+def _ran(observation: MigrationObservation) -> bool:
+    return any(s.state is RunState.RAN and s.changes for s in observation.statements)
+
+
+def _seen(stage: Stage, plans: FullCopy | None, database: str, queries: Sequence[Rehearsed]) -> list[Seen]:
+    from indexpilot_cli.db.rehearse import Rehearsal as Player
+
+    with Player(stage.dsn(database), _STATEMENT_MS) as player, stage.watched(player.backend_pid, _REHEARSAL_SECONDS):
+        strict = [player.play(query.statements) for query in queries]
+        player.put_rows()
+        loose = [player.play(query.loose) for query in queries]
+    prices: Sequence[Priced | None] = [None] * len(queries)
+    if plans is not None:
+        with stage.watched(plans.backend_pid, _REHEARSAL_SECONDS):
+            prices = plans.price(queries)
+    return [Seen((*s, *w), p) for s, w, p in zip(strict, loose, prices, strict=True)]
+
+
+@contextmanager
+def _full_copies(stage: Stage, snapshot: Snapshot) -> Iterator[tuple[FullCopy, ...]]:
+    """The database before and after, as if full; none when they cannot be made: costs are then unknown."""
+    from indexpilot_cli.evolve.review.clone.plans import FullCopy
+
+    with ExitStack() as stack:
+        copies: tuple[FullCopy, ...] = ()
+        try:
+            for database in (stage.pristine, stage.database):
+                copies += (stack.enter_context(FullCopy(stage, snapshot, database, stage.pristine)),)
+        except IndexPilotError:
+            copies = ()
+        yield copies
+
+
+def _lightened(
+    plans: Sequence[FullCopy],
+    migrations: Sequence[Migration],
+    observed: Sequence[MigrationObservation],
+    long_rows: int,
+) -> tuple[MigrationObservation, ...]:
+    """Data work judged by plans at the real size: after the migration where it can be planned, else before it."""
+
+    def rows_read(sql: str) -> Mapping[QualifiedName, float] | None:
+        return next((rows for plan in reversed(plans) if (rows := plan.rows_read(sql)) is not None), None)
+
+    pairs = zip(observed, migrations, strict=True)
+    return tuple(lightened(seen, written, rows_read, long_rows) for seen, written in pairs)
+
+
+def _rank(impact: TemplateImpact) -> int:
+    return {"breaks": 3, "columns_change": 2, "slower": 1}.get(impact.status, 0)
+
+
+def _unsaid(recorded: Recorded) -> tuple[str, ...]:
+    if recorded.why_none:
+        return (f"recorded queries: {recorded.why_none}",)
+    if recorded.left_out:
+        return (f"recorded queries: {recorded.left_out} that touch none of the changed tables were not run",)
+    return ()

@@ -1,8 +1,0 @@
-"""A migration by rules: what it does where nothing can be run, and what of all that was seen is worth reading."""
-
-from __future__ import annotations
-
-from indexpilot_cli.evolve.rules_findings import findings
-from indexpilot_cli.evolve.rules_observe import judge_by_rules, observe_by_rules
-
-__all__ = ["findings", "judge_by_rules", "observe_by_rules"]

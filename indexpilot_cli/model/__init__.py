@@ -1,1 +1,0 @@
-"""Frozen values that every other room speaks in. Imports nothing of ours."""
