@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def prepare(session: Session, request: InitRequest, *, ask: bool) -> int:
     """Run ``init``, with ``ask`` only after a yes. Raises RefusedError when the answer is no."""
+    from indexpilot_cli.admin.init import run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.init import view
-    from indexpilot_cli.workflows.init import run
 
     shown = False
     if ask:

@@ -96,7 +96,7 @@ def apply(connection, plan, workload):
 
 def nights(connection, workload, budget, rounds):
     """So many times ``recommend`` and ``apply``, or until there is nothing to advise."""
-    from indexpilot_cli.workflows.init import run as init
+    from indexpilot_cli.admin.init import run as init
 
     init(InitRequest(connection), Silent())
     for _ in range(rounds):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import psycopg
 import pytest
 
+from indexpilot_cli.admin import analyze, discover, doctor, init, snapshot
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.explain import explain
 from indexpilot_cli.apply import apply, plan_show
@@ -31,7 +32,6 @@ from indexpilot_cli.settings.requests import (
     WorkloadRequest,
 )
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
-from indexpilot_cli.workflows import analyze, discover, doctor, init, snapshot
 from tests.servers import new_database
 
 RUNS = {

@@ -5,6 +5,7 @@ import contextlib
 import psycopg
 import pytest
 
+from indexpilot_cli.admin import doctor, init
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.settings.requests import (
@@ -15,7 +16,6 @@ from indexpilot_cli.settings.requests import (
     Record,
     WorkloadRequest,
 )
-from indexpilot_cli.workflows import doctor, init
 
 QUIET = Record(enabled=False)
 

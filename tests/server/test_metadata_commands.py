@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from indexpilot_cli.admin import history, init
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.db.session import open_session
@@ -12,7 +13,6 @@ from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageErro
 from indexpilot_cli.genome.schema_types import canonical_type
 from indexpilot_cli.log import genome, migrations, mutations
 from indexpilot_cli.settings.requests import Connection, HistoryRequest, InitRequest, Record
-from indexpilot_cli.workflows import history, init
 
 SCHEMA_YAML = "tables:\n- name: orders\n  fields: {id: bigserial, note: 'varchar(20)', raw: json}\n"
 

@@ -285,10 +285,10 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
 
 
 def observed(dsn):
+    from indexpilot_cli.admin.doctor_observed import observation_checks
     from indexpilot_cli.core.progress import Silent
     from indexpilot_cli.settings.requests import Connection
     from indexpilot_cli.snapshot.source import open_source
-    from indexpilot_cli.workflows.verify_checks import observation_checks
 
     with open_source(Connection(dsn), None, Silent()) as source:
         (check,) = observation_checks(source)

@@ -47,10 +47,10 @@ def discover(
 ) -> int:
     """Show tables, indexes, sizes and activity."""
     session.load()
+    from indexpilot_cli.admin.discover import run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.discover import view
     from indexpilot_cli.settings.requests import DiscoverRequest
-    from indexpilot_cli.workflows.discover import run
 
     request = DiscoverRequest(
         session.connection(),

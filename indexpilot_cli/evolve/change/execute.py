@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
+from indexpilot_cli.admin.history import split_table
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.outcome import Outcome
@@ -41,7 +42,6 @@ from indexpilot_cli.guards.bypass_state import note_emergency
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_reader
-from indexpilot_cli.workflows.history import split_table
 
 Confirm = Callable[[ChangeResult], bool]
 COMMAND = "schema_evolve_change"

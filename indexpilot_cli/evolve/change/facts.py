@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from indexpilot_cli.admin.history import split_table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -12,7 +13,6 @@ from indexpilot_cli.evolve import dependents, relation_facts
 from indexpilot_cli.evolve.change import validate as checks
 from indexpilot_cli.evolve.change.values import ChangeKind, Problem
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeFacts
-from indexpilot_cli.workflows.history import split_table
 
 
 @dataclass(slots=True)

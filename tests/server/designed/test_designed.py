@@ -20,8 +20,8 @@ FORBIDDEN = ("public", "customers", "name")
 @pytest.fixture(scope="module")
 def designed(pg, tmp_path_factory):
     """The database of all designed tables, with IndexPilot's own tables and one field that must not be indexed."""
+    from indexpilot_cli.admin import init
     from indexpilot_cli.settings.requests import InitRequest
-    from indexpilot_cli.workflows import init
 
     with new_database(pg) as dsn:
         with psycopg.connect(dsn, autocommit=True) as admin:

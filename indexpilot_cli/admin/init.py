@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from indexpilot_cli.admin.init_checks import config_check, server_checks
 from indexpilot_cli.core.capabilities import Capabilities, Server
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
@@ -22,7 +23,6 @@ from indexpilot_cli.log import migrations
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.log.migrations import MetadataStatus
 from indexpilot_cli.settings.requests import Connection, InitRequest
-from indexpilot_cli.workflows.init_checks import config_check, server_checks
 
 CONFIG = "config"
 GENOME = "genome"

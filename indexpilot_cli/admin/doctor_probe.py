@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.admin import doctor_checks as checks
+from indexpilot_cli.admin.doctor_open import open_checks, open_operations
 from indexpilot_cli.core.capabilities import Capabilities
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
@@ -11,8 +13,6 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import DoctorRequest
 from indexpilot_cli.snapshot.source import open_reader
-from indexpilot_cli.workflows import doctor_checks as checks
-from indexpilot_cli.workflows.doctor_open import open_checks, open_operations
 
 LIVE, READY = "live", "ready"
 _NOT_READY = 5

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from indexpilot_cli.admin import doctor_checks as checks
+from indexpilot_cli.admin.doctor_observed import observation_checks
+from indexpilot_cli.admin.doctor_open import names, open_checks, open_operations, settle
+from indexpilot_cli.admin.doctor_probe import probe
+from indexpilot_cli.admin.fidelity import measure_fidelity
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
@@ -11,11 +16,6 @@ from indexpilot_cli.core.results import Check, DoctorResult
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.requests import DoctorRequest
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.workflows import doctor_checks as checks
-from indexpilot_cli.workflows.doctor_open import names, open_checks, open_operations, settle
-from indexpilot_cli.workflows.doctor_probe import probe
-from indexpilot_cli.workflows.fidelity import measure_fidelity
-from indexpilot_cli.workflows.verify_checks import observation_checks
 
 _NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}
 

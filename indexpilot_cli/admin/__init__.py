@@ -1,0 +1,1 @@
+"""init, doctor, discover, analyze, history."""
