@@ -9,7 +9,7 @@ from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.flags import Flags
-    from indexpilot_cli.cli.options import Source, WhatIf
+    from indexpilot_cli.cli.options.common import Source, WhatIf
     from indexpilot_cli.cli.session import Session
     from indexpilot_cli.settings.requests import (
         ApplyRequest,

@@ -18,7 +18,7 @@ from indexpilot_cli.cli.terminal import Terminal, look
 from indexpilot_cli.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
+    from indexpilot_cli.cli.options.common import ConnectionOptions, OutputOptions, RunOptions
     from indexpilot_cli.core.outcome import Outcome
     from indexpilot_cli.core.progress import Progress
     from indexpilot_cli.settings.requests import Connection, Record

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli import options_apply as own
 from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.options import apply as own
+from indexpilot_cli.cli.options import common as opt
 from indexpilot_cli.cli.session import Session
 
 EXAMPLES = """Examples:

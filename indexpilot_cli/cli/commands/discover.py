@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import WHAT, ExcludeTables, Schemas, Snapshot, Tables
+from indexpilot_cli.cli.options.common import WHAT, ExcludeTables, Schemas, Snapshot, Tables
 from indexpilot_cli.cli.requests import size_of, table_filter
 from indexpilot_cli.cli.session import Session
 

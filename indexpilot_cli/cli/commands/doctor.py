@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import WHAT, ExitCode, Files, Snapshot, SourceOption, WhatIfOption, Workers
+from indexpilot_cli.cli.options.common import WHAT, ExitCode, Files, Snapshot, SourceOption, WhatIfOption, Workers
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import UsageError

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli import options_explain as own
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.hazards import explained_hazard
+from indexpilot_cli.cli.options import common as opt
+from indexpilot_cli.cli.options import explain as own
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import WHAT, Since
+from indexpilot_cli.cli.options.common import WHAT, Since
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import UsageError
 

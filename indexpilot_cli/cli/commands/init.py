@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from indexpilot_cli.cli import options_init as opt
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import DryRun, Yes
+from indexpilot_cli.cli.options import init as opt
+from indexpilot_cli.cli.options.common import DryRun, Yes
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import UsageError
 

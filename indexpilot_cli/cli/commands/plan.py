@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli import options_advice as advice
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.complete import targets
-from indexpilot_cli.cli.options import WHAT
+from indexpilot_cli.cli.options import advice
+from indexpilot_cli.cli.options.common import WHAT
 from indexpilot_cli.cli.session import Session
 
 EXAMPLES = """Examples:

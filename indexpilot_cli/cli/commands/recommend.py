@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli import options_advice as advice
 from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.options import advice
+from indexpilot_cli.cli.options import common as opt
 from indexpilot_cli.cli.requests import planner_flags, recommend_request, table_filter, workload, workload_flags
 from indexpilot_cli.cli.session import Session
 

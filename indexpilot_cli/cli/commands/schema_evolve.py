@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli import options_evolve as own
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.commands import schema_evolve_operations
+from indexpilot_cli.cli.options import common as opt
+from indexpilot_cli.cli.options import evolve as own
 from indexpilot_cli.cli.requests import planner_flags, workload, workload_flags
 from indexpilot_cli.cli.session import Session
 

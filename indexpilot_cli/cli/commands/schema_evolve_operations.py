@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli import options_apply as apply
-from indexpilot_cli.cli import options_change as own
 from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.options import apply
+from indexpilot_cli.cli.options import change as own
+from indexpilot_cli.cli.options import common as opt
 from indexpilot_cli.cli.session import Session
 
 

@@ -9,7 +9,7 @@ import typer
 from indexpilot_cli.cli import review
 from indexpilot_cli.cli.app import build
 from indexpilot_cli.cli.fail import report, wanted_form
-from indexpilot_cli.cli.options_evolve import FailOn, Transaction, check_flags
+from indexpilot_cli.cli.options.evolve import FailOn, Transaction, check_flags
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.cli.terminal import look
 from indexpilot_cli.core.outcome import Outcome
@@ -184,7 +184,7 @@ def test_only_better_files_are_written(tmp_path, monkeypatch, capsys):
 
 
 def build_session():
-    from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
+    from indexpilot_cli.cli.options.common import ConnectionOptions, OutputOptions, RunOptions
 
     return Session.open(
         "schema-evolve", output=OutputOptions(), connection=ConnectionOptions(), run=RunOptions(), forms=()

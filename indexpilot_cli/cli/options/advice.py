@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from indexpilot_cli.cli.options import WHAT
+from indexpilot_cli.cli.options.common import WHAT
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.flags import Flags

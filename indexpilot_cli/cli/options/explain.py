@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.complete import explainable
-from indexpilot_cli.cli.options import WHAT
+from indexpilot_cli.cli.options.common import WHAT
 
 Subject = Annotated[
     str | None,

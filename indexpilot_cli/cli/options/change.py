@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli.options import RUN, WHAT
+from indexpilot_cli.cli.options.common import RUN, WHAT
 
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as orders or sales.orders.")]
 TheColumn = Annotated[str, typer.Argument(metavar="COLUMN", help="The column's name, exactly as it is.")]

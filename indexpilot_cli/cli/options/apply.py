@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from indexpilot_cli.cli.complete import targets
-from indexpilot_cli.cli.options import RUN, WHAT
+from indexpilot_cli.cli.options.common import RUN, WHAT
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:

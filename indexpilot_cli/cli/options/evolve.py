@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from indexpilot_cli.cli.complete import hazards
-from indexpilot_cli.cli.options import RUN, WHAT
+from indexpilot_cli.cli.options.common import RUN, WHAT
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.flags import Flags
