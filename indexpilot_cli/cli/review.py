@@ -61,7 +61,7 @@ def review(session: Session, request: CheckRequest) -> int:
     from indexpilot_cli.cli.show import show
     from indexpilot_cli.evolve.review.check import run
     from indexpilot_cli.evolve.review.explain_hazard import hazards
-    from indexpilot_cli.render.views.schema_evolve import view
+    from indexpilot_cli.render.views.review.view import view
 
     outcome = finished(session.call(run, request), exit_zero=request.exit_zero)
     document = view(outcome.result, hazards=hazards(), verbose=session.verbose, fix=request.fix)
@@ -99,7 +99,7 @@ def write_fixes(session: Session, result: CheckResult) -> None:
     """Write the safer forms that were found to be no worse than the file. Raises UsageError."""
     from indexpilot_cli.cli.output import write_file
     from indexpilot_cli.render.units import visible
-    from indexpilot_cli.render.views.schema_evolve_fix import better
+    from indexpilot_cli.render.views.review.fix import better
 
     for file in result.files:
         if better(file):

@@ -370,9 +370,9 @@ def outcomes():
         recommend,
         rollback,
         schema_change,
-        schema_evolve,
         snapshot,
     )
+    from indexpilot_cli.render.views.review import view as schema_evolve
     from tests.unit.render import schema_change_samples as changes
     from tests.unit.render import schema_evolve_samples as evolve
 

@@ -31,10 +31,10 @@ from indexpilot_cli.render.schema import text as schema_text
 from indexpilot_cli.render.terminal import rich
 from indexpilot_cli.render.text import plain
 from indexpilot_cli.render.views import recommend
-from indexpilot_cli.render.views.schema_evolve import view
-from indexpilot_cli.render.views.schema_evolve_entries import caret
-from indexpilot_cli.render.views.schema_evolve_fix import better, difference
-from indexpilot_cli.render.views.schema_evolve_words import span, statement_text
+from indexpilot_cli.render.views.review.entries import caret
+from indexpilot_cli.render.views.review.fix import better, difference
+from indexpilot_cli.render.views.review.view import view
+from indexpilot_cli.render.views.review.words import span, statement_text
 from tests.unit.render import schema_evolve_samples as samples
 from tests.unit.render.samples import PLAN
 from tests.unit.render.sarif_schema import problems

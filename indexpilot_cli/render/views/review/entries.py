@@ -19,7 +19,7 @@ from indexpilot_cli.evolve.review.values import (
 )
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.units import one_line, plural
-from indexpilot_cli.render.views.schema_evolve_words import (
+from indexpilot_cli.render.views.review.words import (
     STATES,
     blocked,
     mode,

@@ -11,12 +11,12 @@ from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Hazard,
 from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry, Facts, Lines, Table
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts
-from indexpilot_cli.render.views.schema_evolve_annotations import github_text, sarif_text
-from indexpilot_cli.render.views.schema_evolve_entries import entries
-from indexpilot_cli.render.views.schema_evolve_fix import fixes
-from indexpilot_cli.render.views.schema_evolve_json import check_json
-from indexpilot_cli.render.views.schema_evolve_markdown import markdown
-from indexpilot_cli.render.views.schema_evolve_words import (
+from indexpilot_cli.render.views.review.annotations import github_text, sarif_text
+from indexpilot_cli.render.views.review.as_json import check_json
+from indexpilot_cli.render.views.review.entries import entries
+from indexpilot_cli.render.views.review.fix import fixes
+from indexpilot_cli.render.views.review.markdown import markdown
+from indexpilot_cli.render.views.review.words import (
     BASES,
     counted,
     file_verdict,

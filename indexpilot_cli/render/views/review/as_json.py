@@ -19,7 +19,7 @@ from indexpilot_cli.evolve.review.values import (
 )
 from indexpilot_cli.render.document import Json, JsonValue
 from indexpilot_cli.render.views.common import name
-from indexpilot_cli.render.views.schema_evolve_words import severities, unchecked
+from indexpilot_cli.render.views.review.words import severities, unchecked
 
 
 def check_json(result: CheckResult) -> Json:

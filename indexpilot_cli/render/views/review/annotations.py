@@ -16,8 +16,8 @@ from indexpilot_cli.evolve.review.values import (
 from indexpilot_cli.render import github, sarif
 from indexpilot_cli.render.document import Code
 from indexpilot_cli.render.units import one_line, visible
-from indexpilot_cli.render.views.schema_evolve_entries import finding_facts, statement_facts
-from indexpilot_cli.render.views.schema_evolve_words import counted, file_verdict, sentence, unchecked
+from indexpilot_cli.render.views.review.entries import finding_facts, statement_facts
+from indexpilot_cli.render.views.review.words import counted, file_verdict, sentence, unchecked
 
 SYNTAX = Hazard("syntax", "syntax-error", Severity.ERROR, "The file is not SQL", "PostgreSQL's grammar refuses it.", "")
 _FLAG = "--ignore"

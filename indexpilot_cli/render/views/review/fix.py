@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from indexpilot_cli.evolve.review.values import FileReport, Impact
 from indexpilot_cli.render.document import BLANK, Block, Code, Facts, Lines
 from indexpilot_cli.render.units import one_line
-from indexpilot_cli.render.views.schema_evolve_words import verdict
+from indexpilot_cli.render.views.review.words import verdict
 
 _NOT_RUN = "a safer form is made only where the file can be run, on a copy of the schema"
 
