@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.admin.values import AnalyzeRequest, AnalyzeResult
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import AnalyzeResult
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.plan_trees import access_of
-from indexpilot_cli.settings.requests import AnalyzeRequest
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workload.fold.templates import fold_workload, report, shares, skipped_reports, with_scenarios
 

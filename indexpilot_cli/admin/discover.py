@@ -6,15 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from indexpilot_cli.admin.values import DiscoverRequest, DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.core.catalog import Activity, Index, Table
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.settings.requests import DiscoverRequest
 from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 
 _KINDS = {"r": "table", "p": "partitioned", "m": "materialized view", "f": "foreign table"}

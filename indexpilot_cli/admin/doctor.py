@@ -9,12 +9,11 @@ from indexpilot_cli.admin.doctor_observed import observation_checks
 from indexpilot_cli.admin.doctor_open import names, open_checks, open_operations, settle
 from indexpilot_cli.admin.doctor_probe import probe
 from indexpilot_cli.admin.fidelity import measure_fidelity
+from indexpilot_cli.admin.values import Check, DoctorRequest, DoctorResult
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import Check, DoctorResult
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.settings.requests import DoctorRequest
 from indexpilot_cli.snapshot.source import Source, open_source
 
 _NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
+from indexpilot_cli.admin.values import Check
 from indexpilot_cli.core.capabilities import Capabilities
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.results import Check
 
 OLDEST_MAJOR = 12
 STALE_AFTER = timedelta(days=3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from indexpilot_cli.admin.values import Check
 from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.verdict import Word
-from indexpilot_cli.core.results import Check
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.snapshot.source import Source
 

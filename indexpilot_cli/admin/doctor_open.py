@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from indexpilot_cli.admin.values import Check, DoctorRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import Check
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.decide import Verdict
 from indexpilot_cli.execute.desk import open_desk
 from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
 from indexpilot_cli.execute.signals import listening
-from indexpilot_cli.settings.requests import DoctorRequest
 
 _SETTLED = {"done": "ok", "failed": "ok", "leftover": "error", "conflict": "warning", "skipped": "warning"}
 _WORDS = {"done": "recorded as done", "failed": "recorded as failed, nothing is left", "leftover": "still there"}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.admin.values import HistoryRequest, HistoryResult
 from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import split_table
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import HistoryResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.log import migrations, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.mutations import LogFilter
-from indexpilot_cli.settings.requests import HistoryRequest
 
 
 def run(request: HistoryRequest, progress: Progress) -> Outcome[HistoryResult]:
@@ -43,17 +43,3 @@ def log_filter(request: HistoryRequest) -> LogFilter:
     schema_name, table_name = split_table(request.table) if request.table else (None, None)
     types = tuple(mutations.mutation_type(word) for word in request.types)
     return LogFilter(request.tenant, types, table_name, schema_name, request.since)
-
-
-def split_table(typed: str) -> tuple[str | None, str]:
-    """Schema (None when there is none) and table of a typed name: ``orders``, ``sales.orders``, ``"a.b".c``."""
-    parts: list[str] = [""]
-    quoted = False
-    for letter in typed.strip():
-        if letter == '"':
-            quoted = not quoted
-        elif letter == "." and not quoted and len(parts) == 1:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])

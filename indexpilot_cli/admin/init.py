@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from indexpilot_cli.admin.init_checks import config_check, server_checks
+from indexpilot_cli.admin.values import InitRequest, InitResult
 from indexpilot_cli.core.capabilities import Capabilities, Server
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import InitResult
+from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError, UsageError
@@ -22,7 +23,6 @@ from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_boo
 from indexpilot_cli.log import migrations
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.log.migrations import MetadataStatus
-from indexpilot_cli.settings.requests import Connection, InitRequest
 
 CONFIG = "config"
 GENOME = "genome"

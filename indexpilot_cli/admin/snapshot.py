@@ -6,15 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.admin.values import SnapshotRequest, SnapshotResult
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import SnapshotResult
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
-from indexpilot_cli.settings.requests import SnapshotRequest
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workload.collect import collect, merged
 

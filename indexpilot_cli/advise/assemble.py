@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise.stages import Advice
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.advise.warnings import plan_warnings
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import Catalog
@@ -17,7 +18,6 @@ from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index_sql import build_sql, drop_sql
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
-from indexpilot_cli.settings.requests import RecommendRequest
 from indexpilot_cli.snapshot.source import Source
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from indexpilot_cli.advise.select.values import Limits
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.settings.requests import RecommendRequest
 
 # Of two indexes that serve the same queries almost equally well, the smaller one stays in memory, in backups and
 # in the way of vacuum less: a covering variant has to earn its columns.

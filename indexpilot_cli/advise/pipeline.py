@@ -11,19 +11,20 @@ from indexpilot_cli.advise.limits import limits_of
 from indexpilot_cli.advise.select.values import Selection
 from indexpilot_cli.advise.stages import Advice, Priceable
 from indexpilot_cli.advise.taken_back import without_taken_back
+from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.core.candidate import Proposal
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import TableFilter
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.cross_check import cross_checked
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.settings.requests import ExplainRequest, RecommendRequest, TableFilter
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.fold.templates import TypesOf, fold_workload, with_scenarios
 from indexpilot_cli.workload.referential import with_referential

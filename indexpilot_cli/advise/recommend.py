@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import folded_for, make_plan
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Plan, Warn
@@ -11,7 +12,6 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
-from indexpilot_cli.settings.requests import RecommendRequest
 from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import Source, open_source
 

@@ -21,9 +21,9 @@ from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_run
 from indexpilot_cli.execute.reconcile import reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import migrations
 from indexpilot_cli.log.bookkeeping import is_writable
-from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import Source, open_source
 
 if TYPE_CHECKING:

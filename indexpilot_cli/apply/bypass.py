@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from indexpilot_cli.apply.values import BypassRequest, BypassResult
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import BypassLevel, BypassResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.guards.bypass import RUNTIME, SYSTEM, levels, stopping
 from indexpilot_cli.guards.bypass_state import note_emergency, read_switches
 from indexpilot_cli.guards.read import server_facts
+from indexpilot_cli.guards.values import BypassLevel
 from indexpilot_cli.log import migrations, switches
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping, writer
-from indexpilot_cli.settings.requests import BypassRequest
 from indexpilot_cli.snapshot.source import open_reader
 
 STATUS, ENABLE, DISABLE = "status", "enable", "disable"

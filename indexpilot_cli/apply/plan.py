@@ -17,8 +17,8 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.build import columns_fingerprint
 from indexpilot_cli.execute.report import report
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import Source
 
 DID_NOT_PAY = "did_not_pay"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.apply.approve import kept_plan
+from indexpilot_cli.apply.values import PlanRequest
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Plan
@@ -13,7 +14,6 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.settings.requests import PlanRequest
 from indexpilot_cli.snapshot.source import open_reader
 
 

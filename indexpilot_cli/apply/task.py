@@ -23,7 +23,7 @@ from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.report import report
 from indexpilot_cli.execute.watch import Watch, watched
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.settings.requests import ApplyRequest
+from indexpilot_cli.guards.values import ApplyRequest
 
 _WELL = GOOD | {"reverted"}
 _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.errors import RefusedError
 
 if TYPE_CHECKING:
+    from indexpilot_cli.admin.values import InitRequest
     from indexpilot_cli.cli.session import Session
     from indexpilot_cli.render.document import Document
-    from indexpilot_cli.settings.requests import InitRequest
 
 
 def prepare(session: Session, request: InitRequest, *, ask: bool) -> int:

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from indexpilot_cli.advise.values import RecommendRequest
     from indexpilot_cli.cli.flags import Flags
     from indexpilot_cli.cli.options.common import Source, WhatIf
     from indexpilot_cli.cli.session import Session
-    from indexpilot_cli.settings.requests import (
-        ApplyRequest,
-        PlannerRequest,
-        RecommendRequest,
-        TableFilter,
-        WorkloadRequest,
-    )
+    from indexpilot_cli.core.requests import PlannerRequest, TableFilter, WorkloadRequest
+    from indexpilot_cli.guards.values import ApplyRequest
 
 T = TypeVar("T")
 
@@ -29,7 +25,7 @@ def table_filter(
     exclude: Sequence[str] | None,
 ) -> TableFilter:
     """The filter, with the tables the settings exclude."""
-    from indexpilot_cli.settings.requests import TableFilter
+    from indexpilot_cli.core.requests import TableFilter
 
     excluded = (*(exclude or ()), *session.settings.advisor.exclude_tables)
     return TableFilter(tuple(schemas or ()), tuple(tables or ()), excluded)
@@ -43,8 +39,8 @@ def workload(
     since: str | None = None,
 ) -> WorkloadRequest:
     """The statements to look at; limits come from the settings, where flags have gone already."""
+    from indexpilot_cli.core.requests import WorkloadRequest
     from indexpilot_cli.core.workload import SourceKind
-    from indexpilot_cli.settings.requests import WorkloadRequest
 
     return WorkloadRequest(
         SourceKind(source.value) if source else None,
@@ -63,7 +59,7 @@ def workload_flags(min_calls: float | None = None, min_time: str | None = None) 
 
 def planner(session: Session, *, cross_check: bool = False) -> PlannerRequest:
     """The planner to ask, from the settings."""
-    from indexpilot_cli.settings.requests import PlannerRequest
+    from indexpilot_cli.core.requests import PlannerRequest
 
     advisor = session.settings.advisor
     return PlannerRequest(advisor.what_if, cross_check, advisor.workers, advisor.max_calls, advisor.max_seconds)
@@ -81,7 +77,7 @@ def recommend_request(
     session: Session, snapshot: str | None, statements: WorkloadRequest, tables: TableFilter, *, cross_check: bool
 ) -> RecommendRequest:
     """The request of ``recommend``; limits and features come from the settings, where flags have gone already."""
-    from indexpilot_cli.settings.requests import RecommendRequest
+    from indexpilot_cli.advise.values import RecommendRequest
 
     settings = session.settings
     return RecommendRequest(
@@ -107,7 +103,7 @@ def apply_request(session: Session, source: Source | None, files: Sequence[str] 
     ``files`` hold the statements to verify with.
     """
     from indexpilot_cli.cli.change import origins
-    from indexpilot_cli.settings.requests import ApplyRequest
+    from indexpilot_cli.guards.values import ApplyRequest
 
     settings = session.settings
     locks = settings.production_safeguards.lock_manager

@@ -62,11 +62,11 @@ class Run:
 
 def change(run: Run, kind: str, table: str, column: str, *, finish: bool = False, **asked: Any) -> int:
     """Show or carry out the operation (or the last part of an online one); the exit code."""
+    from indexpilot_cli.core.requests import WorkloadRequest
     from indexpilot_cli.evolve.change import execute as evolve_execute
     from indexpilot_cli.evolve.change import finish as evolve_finish
     from indexpilot_cli.evolve.requests import ChangeRequest
     from indexpilot_cli.render.views.schema_change import question, view
-    from indexpilot_cli.settings.requests import WorkloadRequest
 
     workflow = evolve_finish.run if finish else evolve_execute.run
     request = ChangeRequest(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.options.common import ConnectionOptions, OutputOptions, RunOptions
     from indexpilot_cli.core.outcome import Outcome
     from indexpilot_cli.core.progress import Progress
-    from indexpilot_cli.settings.requests import Connection, Record
+    from indexpilot_cli.core.requests import Connection, Record
     from indexpilot_cli.settings.sections import Settings
 
 _SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql", ".sarif": "sarif"}
@@ -141,8 +141,8 @@ class Session:
 
     def connection(self) -> Connection:
         """The connection of the request; asks for the password first under ``-W``."""
+        from indexpilot_cli.core.requests import Connection
         from indexpilot_cli.settings.conninfo import compose
-        from indexpilot_cli.settings.requests import Connection
 
         conninfo, password = compose(self.settings)
         if self.server is not None and self.server.password and self.password is None:
@@ -159,7 +159,7 @@ class Session:
         """Who asks, for the mutation log."""
         import getpass
 
-        from indexpilot_cli.settings.requests import Record
+        from indexpilot_cli.core.requests import Record
 
         bypass = self.settings.bypass
         enabled = bypass.features.mutation_logging.enabled and not bypass.system.enabled

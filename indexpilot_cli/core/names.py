@@ -59,3 +59,17 @@ class QualifiedName:
     def short(self) -> str:
         """Quoted SQL text without the schema when that is ``public``: for tables a person reads."""
         return quote_identifier(self.name) if self.schema == "public" else str(self)
+
+
+def split_table(typed: str) -> tuple[str | None, str]:
+    """Schema (None when there is none) and table of a typed name: ``orders``, ``sales.orders``, ``"a.b".c``."""
+    parts: list[str] = [""]
+    quoted = False
+    for letter in typed.strip():
+        if letter == '"':
+            quoted = not quoted
+        elif letter == "." and not quoted and len(parts) == 1:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])

@@ -9,6 +9,7 @@ from enum import Enum
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Connection, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -17,7 +18,6 @@ from indexpilot_cli.evolve.change.values import Affected, ChangeKind, Impact, Qu
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.log import migrations
-from indexpilot_cli.settings.requests import Connection, TableFilter, WorkloadRequest
 
 KEPT_SECONDS = 300.0
 _MOST = 200

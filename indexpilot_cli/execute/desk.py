@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.errors import secrets_of
 from indexpilot_cli.db.session import Session, open_session
@@ -18,7 +19,6 @@ from indexpilot_cli.execute import build
 from indexpilot_cli.execute.decide import pause
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import intents, migrations
-from indexpilot_cli.settings.requests import Connection, Record
 
 _LOG_STATEMENT_MS = 10_000
 _LOG_LOCK_MS = 2_000

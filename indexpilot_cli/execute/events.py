@@ -12,7 +12,7 @@ from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.operation import Operation, OperationState
 from indexpilot_cli.core.plan import Recommendation
-from indexpilot_cli.settings.requests import Record
+from indexpilot_cli.core.requests import Record
 
 _FAILED = frozenset({OperationState.FAILED_CLEAN, OperationState.FAILED_LEFTOVER, OperationState.CONFLICT})
 

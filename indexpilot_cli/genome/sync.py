@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome.changes import ChangeKind, GenomeChange, compare
 from indexpilot_cli.genome.fields import FieldKey, GenomeField
@@ -15,7 +16,6 @@ from indexpilot_cli.log import genome, migrations, mutations
 from indexpilot_cli.log.bookkeeping import writer
 from indexpilot_cli.log.genome import Discovered
 from indexpilot_cli.log.room import SCHEMA
-from indexpilot_cli.settings.requests import Connection
 
 
 @dataclass(frozen=True, slots=True)

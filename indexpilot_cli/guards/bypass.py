@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from indexpilot_cli.core.facts import Switch
-from indexpilot_cli.core.results import BypassLevel
 from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.guards.values import BypassLevel
 from indexpilot_cli.settings.sections import BypassSettings, FeatureSwitch
 
 SYSTEM = "system"

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from indexpilot_cli.core.facts import Switch
-from indexpilot_cli.core.results import BypassLevel
+from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.guards import bypass
+from indexpilot_cli.guards.values import BypassLevel
 from indexpilot_cli.log import migrations, switches
-from indexpilot_cli.settings.requests import Connection
 from indexpilot_cli.settings.sections import BypassSettings
 
 

@@ -18,10 +18,10 @@ from indexpilot_cli.guards import approval, bypass, load, rate, server, space, t
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards.bypass_state import current_levels, note_emergency
 from indexpilot_cli.guards.host import measure
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.guards.window import Window
 from indexpilot_cli.guards.window_text import from_settings, parse_window
 from indexpilot_cli.log import approvals
-from indexpilot_cli.settings.requests import ApplyRequest
 
 _WINDOW_KEY = "production_safeguards.maintenance_window"
 

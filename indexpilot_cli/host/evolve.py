@@ -11,6 +11,7 @@ from typing import Any
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change import change as evolve_change
@@ -19,7 +20,6 @@ from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult
 from indexpilot_cli.evolve.impact import clear_impact_cache as _clear
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.host import place
-from indexpilot_cli.settings.requests import Connection, Record
 from indexpilot_cli.snapshot.source import open_reader
 
 Result = dict[str, Any]

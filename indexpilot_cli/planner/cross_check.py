@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.requests import PlannerRequest
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.planner.open import open_hypopg
-from indexpilot_cli.settings.requests import PlannerRequest
 from indexpilot_cli.snapshot.source import Source
 
 FAR = 0.1  # relative difference of a template's cost worth naming

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.places import cache_directory
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import PlannerRequest
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.settings.requests import PlannerRequest
 from indexpilot_cli.snapshot.source import Source
 
 if TYPE_CHECKING:

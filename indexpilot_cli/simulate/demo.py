@@ -9,22 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexpilot_cli.advise import recommend
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core import units
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.places import state_directory
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import DemoResult
+from indexpilot_cli.core.requests import Connection, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.planner.twin.server import LocalServer
-from indexpilot_cli.settings.requests import Connection, DemoRequest, RecommendRequest, WorkloadRequest
 from indexpilot_cli.simulate import data, parameters, server, traffic
 from indexpilot_cli.simulate.data import DEFAULT_ROWS, Sizes
 from indexpilot_cli.simulate.diary import Diary
 from indexpilot_cli.simulate.proof import Proof, prove
 from indexpilot_cli.simulate.state import DemoState, Slot
+from indexpilot_cli.simulate.values import DemoRequest, DemoResult
 
 _REPLAY_SECONDS = 15.0
 _CHOICE_SECONDS = 20.0  # unless the caller says otherwise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from indexpilot_cli.core.results import DemoStep
+from indexpilot_cli.simulate.values import DemoStep
 
 
 @dataclass(slots=True)

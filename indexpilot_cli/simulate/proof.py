@@ -11,16 +11,17 @@ from indexpilot_cli.apply import apply
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.progress import Progress, Silent
-from indexpilot_cli.core.results import DemoLatency
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.signals import go_on
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.planner.twin.server import LocalServer
-from indexpilot_cli.settings.requests import ApplyRequest, Connection, Record
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.simulate import server
 from indexpilot_cli.simulate.traffic import Call
+from indexpilot_cli.simulate.values import DemoLatency
 
 _COPY = "proof"
 _FACTOR = 1.3  # slower by less is noise

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.core.capabilities import Capabilities, Server
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Connection, TableFilter
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.requests import Connection, TableFilter
 
 if TYPE_CHECKING:
     from indexpilot_cli.db.session import Session

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.requests import Connection, Record, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.evolve.requests import CheckRequest
-from indexpilot_cli.settings.requests import Connection, Record, WorkloadRequest
 from tests.benchmarks import migrations_corpus as corpus
 from tests.cli import process as program
 

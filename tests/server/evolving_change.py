@@ -9,6 +9,7 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.binaries import installed, newest_program
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.change import execute as evolve_execute
@@ -16,7 +17,6 @@ from indexpilot_cli.evolve.change import rollback as evolve_rollback
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.requests import ChangeRequest, ChangeUndoRequest
 from indexpilot_cli.log import migrations
-from indexpilot_cli.settings.requests import Connection, Record
 
 
 def refuse(_planned):

@@ -9,9 +9,10 @@ import psycopg
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation, OperationKind
+from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import migrations
-from indexpilot_cli.settings.requests import ApplyRequest, Connection
 from indexpilot_cli.settings.sections import CpuThrottleSettings, SafeguardSettings
 
 CALM = SafeguardSettings(cpu_throttle=CpuThrottleSettings(enabled=False))

@@ -10,27 +10,16 @@ import psycopg
 import pytest
 
 from indexpilot_cli.admin import analyze, discover, doctor, init, snapshot
+from indexpilot_cli.admin.values import AnalyzeRequest, DiscoverRequest, DoctorRequest, InitRequest, SnapshotRequest
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.explain import explain
+from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.apply import apply, plan_show
 from indexpilot_cli.apply.rollback import rollback
+from indexpilot_cli.apply.values import PlanRequest, RollbackRequest
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.settings.requests import (
-    AnalyzeRequest,
-    ApplyRequest,
-    Connection,
-    DiscoverRequest,
-    DoctorRequest,
-    ExplainRequest,
-    InitRequest,
-    PlannerRequest,
-    PlanRequest,
-    RecommendRequest,
-    Record,
-    RollbackRequest,
-    SnapshotRequest,
-    WorkloadRequest,
-)
+from indexpilot_cli.core.requests import Connection, PlannerRequest, Record, WorkloadRequest
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from tests.servers import new_database
 

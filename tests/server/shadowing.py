@@ -17,6 +17,7 @@ import psycopg
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
@@ -24,7 +25,6 @@ from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
 from indexpilot_cli.execute.desk import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import migrations
-from indexpilot_cli.settings.requests import Connection, Record
 
 TABLE = QualifiedName("public", "accounts")
 COLUMNS = {

@@ -6,10 +6,11 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.requests import PlannerRequest
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.settings.requests import DemoRequest, PlannerRequest
 from indexpilot_cli.simulate import demo, server
 from indexpilot_cli.simulate.state import Slot
+from indexpilot_cli.simulate.values import DemoRequest
 
 pytestmark = pytest.mark.server
 ROWS = 12_000

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.settings.requests import DemoRequest
 from indexpilot_cli.simulate import demo
 from indexpilot_cli.simulate.state import Slot
+from indexpilot_cli.simulate.values import DemoRequest
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.server

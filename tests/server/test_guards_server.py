@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
@@ -17,7 +18,6 @@ from indexpilot_cli.guards import host, rate
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.read import builds, server_facts, transactions
 from indexpilot_cli.log import mutations
-from indexpilot_cli.settings.requests import Connection
 from indexpilot_cli.settings.sections import (
     CpuThrottleSettings,
     MaintenanceWindowSettings,

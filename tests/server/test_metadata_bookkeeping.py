@@ -5,11 +5,11 @@ import pytest
 from psycopg import sql as compose
 
 from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from indexpilot_cli.log import migrations, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.settings.requests import Connection, Record
 
 ROWS = (
     "SELECT mutation_type, state, actor, details_json, sqlstate, error, table_name, schema_name"

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from indexpilot_cli.admin import history, init
+from indexpilot_cli.admin.values import HistoryRequest, InitRequest
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from indexpilot_cli.genome.schema_types import canonical_type
 from indexpilot_cli.log import genome, migrations, mutations
-from indexpilot_cli.settings.requests import Connection, HistoryRequest, InitRequest, Record
 
 SCHEMA_YAML = "tables:\n- name: orders\n  fields: {id: bigserial, note: 'varchar(20)', raw: json}\n"
 

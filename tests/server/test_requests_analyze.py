@@ -4,9 +4,10 @@ import io
 
 import pytest
 
+from indexpilot_cli.admin.values import AnalyzeRequest
+from indexpilot_cli.core.requests import TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import PrerequisiteError, UsageError
-from indexpilot_cli.settings.requests import AnalyzeRequest, TableFilter, WorkloadRequest
 from tests.server.requesting import BY_CUSTOMER, BY_ID, NOWHERE, QUIET, RECORD, ask, queries
 
 BY_CITY = "SELECT count(*) FROM customers WHERE city = 'city7'"

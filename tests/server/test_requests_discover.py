@@ -2,8 +2,9 @@
 
 import pytest
 
+from indexpilot_cli.admin.values import DiscoverRequest
+from indexpilot_cli.core.requests import TableFilter
 from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
-from indexpilot_cli.settings.requests import DiscoverRequest, TableFilter
 from tests.server.requesting import NOWHERE, QUIET, RECORD, ask
 
 

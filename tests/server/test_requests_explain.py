@@ -2,8 +2,9 @@
 
 import pytest
 
+from indexpilot_cli.admin.values import AnalyzeRequest
+from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
-from indexpilot_cli.settings.requests import AnalyzeRequest, ExplainRequest, RecommendRequest
 from tests.server.requesting import BY_CUSTOMER, BY_ID, NOWHERE, QUIET, RECORD, TWIN, ask, queries
 
 USEFUL = "CREATE INDEX ON orders (customer_id)"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from indexpilot_cli.admin.values import InitRequest
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.settings.requests import InitRequest
 from tests.server.requesting import QUIET, checks
 
 

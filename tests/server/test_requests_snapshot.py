@@ -2,8 +2,9 @@
 
 import pytest
 
+from indexpilot_cli.admin.values import AnalyzeRequest, SnapshotRequest
+from indexpilot_cli.core.requests import WorkloadRequest
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.requests import AnalyzeRequest, SnapshotRequest, WorkloadRequest
 from tests.server.requesting import BY_CUSTOMER, BY_ID, NOWHERE, QUIET, ask, queries
 
 SECRET = "SELECT * FROM customers WHERE email = 'user77@example.com'"

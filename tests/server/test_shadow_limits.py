@@ -8,6 +8,7 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve.change.online import log
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
@@ -15,7 +16,6 @@ from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import ShadowRequest
 from indexpilot_cli.execute.desk import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop
-from indexpilot_cli.settings.requests import Connection, Record
 from tests.server.evolving_change import Ground, dump
 from tests.server.shadowing import migrated
 from tests.server.test_shadow_rollback import CALM, ITEMS, StopsAt, desk, items, rollback, run, stopped, values

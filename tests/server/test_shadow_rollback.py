@@ -8,12 +8,12 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Silent
+from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
 from indexpilot_cli.execute.desk import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop
-from indexpilot_cli.settings.requests import Connection, Record
 from tests.server.evolving_change import Ground, dump
 from tests.server.shadowing import migrated
 from tests.servers import new_database

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.requests import WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
-from indexpilot_cli.settings.requests import WorkloadRequest
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, request, run_apply, run_rollback
 
@@ -72,7 +72,7 @@ def test_what_was_taken_back_is_not_recommended_again(shop):
     from indexpilot_cli.advise.taken_back import without_taken_back
     from indexpilot_cli.core.candidate import Candidate, Proposal
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.settings.requests import Connection
+    from indexpilot_cli.core.requests import Connection
     from indexpilot_cli.snapshot.source import open_source
 
     bad, good = definition("note"), definition("customer_id")
@@ -287,7 +287,7 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
 def observed(dsn):
     from indexpilot_cli.admin.doctor_observed import observation_checks
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.settings.requests import Connection
+    from indexpilot_cli.core.requests import Connection
     from indexpilot_cli.snapshot.source import open_source
 
     with open_source(Connection(dsn), None, Silent()) as source:

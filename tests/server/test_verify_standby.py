@@ -1,7 +1,7 @@
 """A trial on a standby: nothing but the build happens on the primary."""
 
+from indexpilot_cli.core.requests import WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
-from indexpilot_cli.settings.requests import WorkloadRequest
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply
 from tests.server.test_guards_standby import pair as _pair

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from indexpilot_cli.advise.values import Evidence
 from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.results import Evidence
 from indexpilot_cli.core.workload import Atom, AtomKind, RelationUse
 from indexpilot_cli.sql.selectivity import atom_selectivity, row_count
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.advise.values import ExplainRequest, ExplainResult
 from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import ExplainResult
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log import intents, migrations, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.settings.requests import ExplainRequest
 from indexpilot_cli.snapshot.source import open_reader
 
 _VERDICTS = {

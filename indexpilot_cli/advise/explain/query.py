@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from indexpilot_cli.advise.explain import evidence
 from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, prepared, types_from
+from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Index
 from indexpilot_cli.core.ddl import summary
@@ -16,12 +17,11 @@ from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import Alternative, ExplainResult, PlanView
+from indexpilot_cli.core.requests import TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.planner.plan_trees import access, lines
-from indexpilot_cli.settings.requests import ExplainRequest, TableFilter, WorkloadRequest
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.fold.templates import fold_workload
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from indexpilot_cli.advise.explain import evidence
 from indexpilot_cli.advise.pipeline import prepared, types_from
+from indexpilot_cli.advise.values import ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.results import ExplainResult, PlanView
+from indexpilot_cli.core.requests import TableFilter
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.planner.plan_trees import access, lines
-from indexpilot_cli.settings.requests import ExplainRequest, TableFilter
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.fold.templates import fold_workload, report, shares
 

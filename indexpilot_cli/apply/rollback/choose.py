@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.apply.rollback.effects import loss_of
+from indexpilot_cli.apply.values import RollbackRequest
 from indexpilot_cli.core.intent import Event
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
@@ -17,7 +18,6 @@ from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.report import report_of_undo
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.intents import Which
-from indexpilot_cli.settings.requests import RollbackRequest
 
 _MUTATION = re.compile(r"[Mm]-(\d{1,18})")
 _PLAN = re.compile(r"[Pp]-[0-9A-Za-z]+")

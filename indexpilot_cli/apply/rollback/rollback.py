@@ -10,6 +10,7 @@ from indexpilot_cli.apply.rollback.choose import Step, choose
 from indexpilot_cli.apply.rollback.drop import standby_warning, take_back
 from indexpilot_cli.apply.rollback.restore import bring_back
 from indexpilot_cli.apply.rows import failure_told, tell_idle
+from indexpilot_cli.apply.values import RollbackRequest
 from indexpilot_cli.core.operation import ApplyResult, MutationReport
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
@@ -22,7 +23,7 @@ from indexpilot_cli.execute.reconcile import parts_of, reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.settings.requests import ApplyRequest, RollbackRequest
+from indexpilot_cli.guards.values import ApplyRequest
 
 Confirm = Callable[[ApplyResult], bool]
 

@@ -13,8 +13,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_source
 
 

@@ -20,7 +20,7 @@ from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.settings.requests import ApplyRequest
+from indexpilot_cli.guards.values import ApplyRequest
 
 MOST = 120  # statements of one index; lighter templates beyond are not run
 CONTROLS = 3  # statements with unchanged plans that are run again to see how the machine changed

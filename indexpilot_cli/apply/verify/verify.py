@@ -27,8 +27,8 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.report import report_of_event
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import intents
-from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_source
 
 if TYPE_CHECKING:

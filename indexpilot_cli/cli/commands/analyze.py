@@ -51,9 +51,9 @@ def analyze(
     """Show what the workload does, template by template."""
     session.load(workload_flags(min_calls, min_time))
     from indexpilot_cli.admin.analyze import run
+    from indexpilot_cli.admin.values import AnalyzeRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.analyze import view
-    from indexpilot_cli.settings.requests import AnalyzeRequest
 
     request = AnalyzeRequest(
         session.connection(),

@@ -49,11 +49,11 @@ def disable(
 def _run(session: Session, action: str, reason: str = "", length: str | None = None) -> int:
     session.load()
     from indexpilot_cli.apply.bypass import run
+    from indexpilot_cli.apply.values import BypassRequest
     from indexpilot_cli.cli.change import origins
     from indexpilot_cli.cli.requests import seconds_of
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.bypass import view
-    from indexpilot_cli.settings.requests import BypassRequest
 
     seconds = seconds_of("--for", length)
     request = BypassRequest(

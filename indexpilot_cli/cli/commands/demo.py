@@ -52,8 +52,8 @@ def demo(
     session.load(planner_flags(workers=workers))
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.demo import view
-    from indexpilot_cli.settings.requests import DemoRequest
     from indexpilot_cli.simulate.demo import run
+    from indexpilot_cli.simulate.values import DemoRequest
 
     stop = action is Action.STOP
     request = DemoRequest(keep=keep, stop=stop, seed=seed, rows=rows, planner=planner(session), record=session.record())

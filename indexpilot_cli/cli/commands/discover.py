@@ -48,9 +48,9 @@ def discover(
     """Show tables, indexes, sizes and activity."""
     session.load()
     from indexpilot_cli.admin.discover import run
+    from indexpilot_cli.admin.values import DiscoverRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.discover import view
-    from indexpilot_cli.settings.requests import DiscoverRequest
 
     request = DiscoverRequest(
         session.connection(),

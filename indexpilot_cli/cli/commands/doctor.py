@@ -54,9 +54,9 @@ def doctor(
     if sum((reconcile or twin, live, ready)) > 1:
         raise UsageError("--live and --ready stand alone", hint="indexpilot doctor --help")
     from indexpilot_cli.admin.doctor import run
+    from indexpilot_cli.admin.values import DoctorRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.doctor import view
-    from indexpilot_cli.settings.requests import DoctorRequest
 
     request = DoctorRequest(
         session.connection(),

@@ -48,9 +48,9 @@ def explain(
     if analyze and not yes and not session.confirm("This runs the query on the server. Proceed?"):
         raise RefusedError("not run", code="declined")
     from indexpilot_cli.advise.explain.explain import run
+    from indexpilot_cli.advise.values import ExplainRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.explain import view
-    from indexpilot_cli.settings.requests import ExplainRequest
 
     request = ExplainRequest(
         connection=session.connection(),

@@ -41,9 +41,9 @@ def history(
     """Show the mutation log, newest first."""
     session.load()
     from indexpilot_cli.admin.history import run
+    from indexpilot_cli.admin.values import HistoryRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.history import view
-    from indexpilot_cli.settings.requests import HistoryRequest
 
     types = tuple(_known(t) for t in type_ or ())
     moment = session.since(since)

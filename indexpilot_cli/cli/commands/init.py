@@ -37,9 +37,9 @@ def init(
     if config_only and (db_only or from_schema or discover):
         raise UsageError("--config-only asks no server: leave out --db-only, --from-schema and --discover")
     session.load({"metadata.schema": ("--schema", schema)}, config=Path(session.run.config or "").is_file())
+    from indexpilot_cli.admin.values import InitRequest
     from indexpilot_cli.cli.prepare import prepare
     from indexpilot_cli.settings.profiles import profile_text
-    from indexpilot_cli.settings.requests import InitRequest
 
     request = InitRequest(
         connection=session.connection(),

@@ -35,9 +35,9 @@ def show(
     """Show a plan that recommend kept, in any form; its JSON is what recommend printed."""
     session.load()
     from indexpilot_cli.apply.plan_show import run
+    from indexpilot_cli.apply.values import PlanRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view
-    from indexpilot_cli.settings.requests import PlanRequest
 
     outcome = session.call(run, PlanRequest(plan, session.connection(), session.record()))
     return finish(session, outcome, view(outcome.result, show_rejected=show_rejected, verbose=session.verbose))
@@ -55,9 +55,9 @@ def approve(
     """Approve a plan for apply --require-approval; a plan that changes afterwards needs it again."""
     session.load()
     from indexpilot_cli.apply.approve import run
+    from indexpilot_cli.apply.values import ApproveRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.bypass import approved
-    from indexpilot_cli.settings.requests import ApproveRequest
 
     outcome = session.call(run, ApproveRequest(plan, session.connection(), reason, session.record()))
     return finish(session, outcome, approved(outcome.result))

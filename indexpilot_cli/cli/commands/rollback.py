@@ -42,8 +42,8 @@ def rollback(
 
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.rollback.rollback import run
+    from indexpilot_cli.apply.values import RollbackRequest
     from indexpilot_cli.render.views.rollback import view
-    from indexpilot_cli.settings.requests import RollbackRequest
 
     request = RollbackRequest(
         session.connection(),

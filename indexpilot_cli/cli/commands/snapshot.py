@@ -42,9 +42,9 @@ def save(
     """Save schema, statistics and workload to a file that other commands read with --snapshot."""
     session.load(workload_flags(min_calls, min_time))
     from indexpilot_cli.admin.snapshot import run
+    from indexpilot_cli.admin.values import SnapshotRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.snapshot import view
-    from indexpilot_cli.settings.requests import SnapshotRequest
 
     statements = workload(session, source, with_files, since=since)
     request = SnapshotRequest(file, session.connection(), statements, redact, session.record())

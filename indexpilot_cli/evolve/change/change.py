@@ -109,7 +109,7 @@ def impact_only(session: Session, request: ChangeRequest, progress: Progress) ->
 def saved_table(request: ChangeRequest, table: RelationFacts, column: str) -> QualifiedName:
     """Where the values of a dropped column are kept."""
     if request.save_to:
-        from indexpilot_cli.admin.history import split_table
+        from indexpilot_cli.core.names import split_table
 
         schema, name = split_table(request.save_to)
         return QualifiedName(schema or table.name.schema, name)

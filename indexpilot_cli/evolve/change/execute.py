@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
-from indexpilot_cli.admin.history import split_table
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName, split_table
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.progress import Progress
@@ -39,8 +38,8 @@ from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.bypass_state import note_emergency
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.settings.requests import ApplyRequest
 from indexpilot_cli.snapshot.source import open_reader
 
 Confirm = Callable[[ChangeResult], bool]

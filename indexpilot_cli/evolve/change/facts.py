@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.admin.history import split_table
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, split_table
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts

@@ -36,8 +36,8 @@ from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
+from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import mutations
-from indexpilot_cli.settings.requests import ApplyRequest
 
 Confirm = Callable[[UndoResult], bool]
 COMMAND = "schema_evolve_rollback"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
@@ -21,7 +22,7 @@ from indexpilot_cli.evolve.review.inserts import broken_inserts
 from indexpilot_cli.evolve.review.queries import recorded_queries
 from indexpilot_cli.evolve.review.report import Reviewed, file_report
 from indexpilot_cli.evolve.review.run import Rehearsal, by_rules, rehearse
-from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact, Severity, Unparsed
+from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact, Unparsed
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.snapshot.source import Source, open_source

@@ -6,10 +6,10 @@ import difflib
 import re
 from collections.abc import Mapping
 
+from indexpilot_cli.advise.values import ExplainResult
+from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.outcome import Outcome
-from indexpilot_cli.core.results import ExplainResult
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.evolve.review.values import Hazard
 
 _ID = re.compile(r"[A-Za-z]{1,3}[0-9]{1,3}\Z")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.evolve.review import hazards_advice, hazards_failures, hazards_locks, hazards_losses
-from indexpilot_cli.evolve.review.values import Hazard
 
 _ALL = (
     *hazards_locks.INDEXES,

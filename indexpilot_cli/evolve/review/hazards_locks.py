@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.evolve.review.values import Hazard, Severity
+from indexpilot_cli.core.hazard import Hazard, Severity
 
 _DOCS = "https://www.postgresql.org/docs/current/"
 _TABLE = _DOCS + "sql-altertable.html#SQL-ALTERTABLE-NOTES"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.rehearsal import Rehearsed
+from indexpilot_cli.core.requests import TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
 from indexpilot_cli.errors import PrerequisiteError, UsageError
-from indexpilot_cli.settings.requests import TableFilter, WorkloadRequest
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.fold.templates import fold_workload, shares, with_scenarios
 

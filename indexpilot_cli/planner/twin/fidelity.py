@@ -7,13 +7,13 @@ from math import isfinite
 
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.planned import PlannedStatement
-from indexpilot_cli.core.results import Fidelity, TwinDifference
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.shapes import failed
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.planner.twin.planner import TwinEstimator
+from indexpilot_cli.planner.values import Fidelity, TwinDifference
 
 NEGLIGIBLE = 0.001  # of the cost: a plan of equal shape with less is not listed
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.results import AnalyzeResult, TemplateReport
+from indexpilot_cli.admin.values import AnalyzeResult
 from indexpilot_cli.core.units import DASH, count
 from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural, stamp
 from indexpilot_cli.render.views.common import notes, skipped_blocks, skipped_json, template_json, when
+from indexpilot_cli.workload.reports import TemplateReport
 
 _COLUMNS = (
     Column("#", "number"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.results import ApproveResult, BypassLevel, BypassResult
+from indexpilot_cli.apply.values import ApproveResult, BypassResult
 from indexpilot_cli.core.units import DASH
+from indexpilot_cli.guards.values import BypassLevel
 from indexpilot_cli.render.document import Column, Document, Facts, Json, Lines, Table
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.common import notes, when

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from indexpilot_cli.admin.values import Check
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.results import Check, SkippedReport, TemplateReport
 from indexpilot_cli.render.document import Block, Column, Facts, Json, Lines, Table
 from indexpilot_cli.render.envelope import instant
 from indexpilot_cli.render.units import one_line, percent
+from indexpilot_cli.workload.reports import SkippedReport, TemplateReport
 
 
 def name(value: QualifiedName) -> Json:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.results import DemoResult
 from indexpilot_cli.render.document import Block, Column, Document, Facts, Json, Table
 from indexpilot_cli.render.units import milliseconds, one_line, saving
 from indexpilot_cli.render.views.common import facts, notes
 from indexpilot_cli.render.views.plan_json import plan_json
 from indexpilot_cli.render.views.recommend import view as plan_view
+from indexpilot_cli.simulate.values import DemoResult
 
 
 def view(result: DemoResult, *, verbose: bool = False) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.results import DiscoverResult, IndexReport, TableReport
+from indexpilot_cli.admin.values import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
 from indexpilot_cli.render.units import ago, plural, stamp

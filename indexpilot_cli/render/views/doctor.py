@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from indexpilot_cli.core.results import DoctorResult, Fidelity
+from indexpilot_cli.admin.values import DoctorResult
+from indexpilot_cli.planner.values import Fidelity
 from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import check_json, checks_table, facts

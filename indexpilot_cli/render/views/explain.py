@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from indexpilot_cli.advise.values import ExplainResult, PlanView
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
-from indexpilot_cli.core.results import ExplainResult, PlanView, TemplateReport
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Table
 from indexpilot_cli.render.units import cost, fall, milliseconds, one_line, percent, saving, stamp
@@ -14,6 +14,7 @@ from indexpilot_cli.render.views.common import facts, notes, template_json
 from indexpilot_cli.render.views.hazard import hazard_blocks, hazard_json
 from indexpilot_cli.render.views.history import mutation_json
 from indexpilot_cli.render.views.plan_json import recommendation_json, rejection_json
+from indexpilot_cli.workload.reports import TemplateReport
 
 _TEMPLATE_COLUMNS = (
     Column("template", "short"),

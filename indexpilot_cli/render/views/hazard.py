@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.evolve.review.values import Hazard
+from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.render.document import BLANK, Block, Code, Entry, Facts, Json, Lines
 from indexpilot_cli.render.units import one_line
 

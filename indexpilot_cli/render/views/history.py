@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.admin.values import HistoryResult
 from indexpilot_cli.core.mutation import Mutation
-from indexpilot_cli.core.results import HistoryResult
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
 from indexpilot_cli.render.units import one_line, plural, stamp

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.results import SnapshotResult
+from indexpilot_cli.admin.values import SnapshotResult
 from indexpilot_cli.core.units import size
 from indexpilot_cli.render.document import Document, Json
 from indexpilot_cli.render.units import plural, stamp

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from indexpilot_cli.advise import recommend
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.settings.requests import Connection, RecommendRequest, Record, WorkloadRequest
+from indexpilot_cli.core.requests import Connection, Record, WorkloadRequest
 from tests.server.designed.cases import CASES
 from tests.servers import new_database
 
@@ -21,7 +22,7 @@ FORBIDDEN = ("public", "customers", "name")
 def designed(pg, tmp_path_factory):
     """The database of all designed tables, with IndexPilot's own tables and one field that must not be indexed."""
     from indexpilot_cli.admin import init
-    from indexpilot_cli.settings.requests import InitRequest
+    from indexpilot_cli.admin.values import InitRequest
 
     with new_database(pg) as dsn:
         with psycopg.connect(dsn, autocommit=True) as admin:

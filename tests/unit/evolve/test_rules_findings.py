@@ -2,6 +2,7 @@
 
 import pytest
 
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import (
     CatalogChange,
     CatalogObject,
@@ -17,7 +18,7 @@ from indexpilot_cli.evolve.review.hazards import HAZARDS
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.rules.failures import hazard_of
 from indexpilot_cli.evolve.review.rules.rules import findings
-from indexpilot_cli.evolve.review.values import Impact, Queue, Severity, StatementVerdict, TemplateImpact
+from indexpilot_cli.evolve.review.values import Impact, Queue, StatementVerdict, TemplateImpact
 from tests.unit.evolve.rules_shop import CATALOG, found, ids, name
 
 

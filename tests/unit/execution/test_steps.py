@@ -10,10 +10,10 @@ from indexpilot_cli.core.catalog import Catalog, Column, Index, Table
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationKind, OperationState
+from indexpilot_cli.core.requests import Record
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import events
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.settings.requests import Record
 from tests.server.applying import definition, recommendation
 
 COLUMNS = (Column("a", 1, "integer", "int4", "N"),)

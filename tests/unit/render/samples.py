@@ -2,42 +2,34 @@
 
 from datetime import UTC, datetime
 
+from indexpilot_cli.admin.values import (
+    AnalyzeResult,
+    Check,
+    DiscoverResult,
+    DoctorResult,
+    HistoryResult,
+    IndexReport,
+    InitResult,
+    SnapshotResult,
+    TableReport,
+)
+from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
+from indexpilot_cli.apply.values import ApproveResult, BypassResult
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
-from indexpilot_cli.core.results import (
-    Alternative,
-    AnalyzeResult,
-    ApproveResult,
-    BypassLevel,
-    BypassResult,
-    Check,
-    DemoLatency,
-    DemoResult,
-    DemoStep,
-    DiscoverResult,
-    DoctorResult,
-    Evidence,
-    ExplainResult,
-    Fidelity,
-    HistoryResult,
-    IndexReport,
-    InitResult,
-    PlanView,
-    SkippedReport,
-    SnapshotResult,
-    TableReport,
-    TemplateReport,
-    TwinDifference,
-)
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.core.workload import Skipped
-from indexpilot_cli.evolve.review.values import Hazard, Severity
+from indexpilot_cli.guards.values import BypassLevel
+from indexpilot_cli.planner.values import Fidelity, TwinDifference
+from indexpilot_cli.simulate.values import DemoLatency, DemoResult, DemoStep
+from indexpilot_cli.workload.reports import SkippedReport, TemplateReport
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
 SERVER = Server("16.4", 160004, "shop", "db1", 5432, "dba")

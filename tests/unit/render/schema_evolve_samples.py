@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import (
     CatalogChange,
@@ -23,11 +24,9 @@ from indexpilot_cli.evolve.review.values import (
     Duration,
     FileReport,
     Finding,
-    Hazard,
     Impact,
     Queue,
     Rates,
-    Severity,
     StatementReport,
     StatementVerdict,
     TemplateImpact,

@@ -12,19 +12,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from rich.cells import cell_len
 
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation
 from indexpilot_cli.core.units import seconds
 from indexpilot_cli.errors import UnreachableError
-from indexpilot_cli.evolve.review.values import (
-    Blocked,
-    CheckResult,
-    Duration,
-    Impact,
-    Severity,
-    StatementVerdict,
-    Unparsed,
-)
+from indexpilot_cli.evolve.review.values import Blocked, CheckResult, Duration, Impact, StatementVerdict, Unparsed
 from indexpilot_cli.render import github, sarif
 from indexpilot_cli.render.document import Code, Entry
 from indexpilot_cli.render.schema import text as schema_text

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.review.fix.parts import columns_sql, made_name, table_sql
 from indexpilot_cli.evolve.review.rules.review import Case, Review, name_of
 from indexpilot_cli.evolve.review.rules.words import listed
-from indexpilot_cli.evolve.review.values import Finding, Severity
+from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _NAME_BYTES = 63

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, StatementObservation
 from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.review.hazards import HAZARDS
-from indexpilot_cli.evolve.review.values import Finding, Impact, Severity, StatementVerdict, TemplateImpact
+from indexpilot_cli.evolve.review.values import Finding, Impact, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 MAKES_TABLE = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_PARTITION, Act.CREATE_MATVIEW})

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from indexpilot_cli.evolve.review.values import (
-    CheckResult,
-    FileReport,
-    Finding,
-    Hazard,
-    Severity,
-    StatementReport,
-    Unparsed,
-)
+from indexpilot_cli.core.hazard import Hazard, Severity
+from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Finding, StatementReport, Unparsed
 from indexpilot_cli.render import github, sarif
 from indexpilot_cli.render.document import Code
 from indexpilot_cli.render.units import one_line, visible

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.core.units import seconds, size
 from indexpilot_cli.evolve.review.values import (
@@ -12,7 +13,6 @@ from indexpilot_cli.evolve.review.values import (
     Finding,
     Impact,
     Queue,
-    Severity,
     StatementReport,
     TemplateImpact,
     Unparsed,

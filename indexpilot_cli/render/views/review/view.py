@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.observation import Lock, RunState
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Hazard, Impact, StatementReport, TemplateImpact
+from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact, StatementReport, TemplateImpact
 from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry, Facts, Lines, Table
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import LockMode, RunState
 from indexpilot_cli.core.units import count, seconds, size
 from indexpilot_cli.evolve.review.values import (
@@ -13,7 +14,6 @@ from indexpilot_cli.evolve.review.values import (
     FileReport,
     Finding,
     Impact,
-    Severity,
     StatementReport,
     StatementVerdict,
     TemplateImpact,

@@ -1,0 +1,123 @@
+"""What ``recommend`` and ``explain`` are asked, and what ``explain`` answers. ``recommend`` gives a ``Plan``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.hazard import Hazard
+from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.requests import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
+from indexpilot_cli.settings.features import FeatureSettings
+from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
+from indexpilot_cli.workload.reports import TemplateReport
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendRequest:
+    """``min_benefit`` is a share of the workload cost (0–1); None limits mean no limit."""
+
+    connection: Connection = field(default_factory=Connection)
+    snapshot: str | None = None
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    filter: TableFilter = field(default_factory=TableFilter)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
+    budget_bytes: int | None = None
+    max_indexes: int | None = None
+    max_per_table: int | None = None
+    min_benefit: float = 0.005
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainRequest:
+    """Either ``subject`` (an id the tool printed) or ``query`` with indexes to add and to hide.
+
+    ``with_indexes`` are CREATE INDEX statements, ``without_indexes`` index names. ``analyze`` runs the query.
+    ``workload`` and ``recommend`` settings apply when an id must be worked out again.
+    """
+
+    connection: Connection = field(default_factory=Connection)
+    snapshot: str | None = None
+    subject: str | None = None
+    query: str | None = None
+    with_indexes: tuple[str, ...] = ()
+    without_indexes: tuple[str, ...] = ()
+    analyze: bool = False
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
+    min_benefit: float = 0.005
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """One plan of a comparison: ``label`` is now, with, without …; ``nodes`` the plan as indented lines.
+
+    ``access`` is the line that matters (``Seq Scan on orders``); ``milliseconds`` only with --analyze.
+    """
+
+    label: str
+    cost: float | None
+    nodes: tuple[str, ...] = ()
+    access: str = ""
+    indexes_used: tuple[str, ...] = ()
+    rows: float | None = None
+    milliseconds: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A fact and where it comes from: pg_stats, planner, catalog, workload, model, settings."""
+
+    source: str
+    fact: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Something better or close: a recommendation id and how it reads."""
+
+    id: str
+    summary: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainResult:
+    """Why, why not, what if.
+
+    ``subject`` is query, recommendation, rejection, template, mutation, finding or hazard; ``verdict`` recommended,
+    rejected, no_difference or empty; ``benefit`` relative to the first plan.
+    """
+
+    subject: str
+    id: str | None = None
+    title: str = ""
+    verdict: str = ""
+    verdict_text: str = ""
+    reason: str | None = None
+    minimum: float | None = None
+    benefit: float | None = None
+    estimator: str | None = None
+    plans: tuple[PlanView, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    sql: str | None = None
+    recommendation: Recommendation | None = None
+    rejection: Rejection | None = None
+    template: TemplateReport | None = None
+    templates: tuple[TemplateReport, ...] = ()
+    mutation: Mutation | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    hazard: Hazard | None = None
