@@ -36,7 +36,7 @@ def config_check(path: str | None) -> tuple[Check, ...]:
 def _statements(session: Session, capabilities: Capabilities) -> Check:
     name = "pg_stat_statements"
     if capabilities.statements_version is not None:
-        track = session.value("metadata_setting", {"name": "pg_stat_statements.track"})
+        track = session.value("log/setting", {"name": "pg_stat_statements.track"})
         text = f"{capabilities.statements_version}" + (f", track = {track}" if track else "")
         if not capabilities.statements_preloaded:
             fix = "shared_preload_libraries = 'pg_stat_statements', then restart the server"

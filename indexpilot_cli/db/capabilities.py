@@ -21,9 +21,9 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
     stands between (https://www.pgbouncer.org/features.html). Raises UnreachableError only.
     """
     scope = {"metadata_schema": metadata_schema}
-    facts = session.one("capabilities", scope)
+    facts = session.one("server/capabilities", scope)
     assert facts is not None
-    hidden = session.rows("capabilities_unreadable", scope)
+    hidden = session.rows("server/unreadable", scope)
     return Capabilities(
         server=_server(session, facts),
         superuser=facts.superuser,
@@ -65,7 +65,7 @@ def _statements_readable(session: Session) -> bool:
 
 def _metadata_version(session: Session, schema: str) -> int | None:
     """None also when the role may not read it: to this role there is no metadata."""
-    query = compose.SQL(sql.get("capabilities_metadata", session.version)).format(schema=compose.Identifier(schema))
+    query = compose.SQL(sql.get("server/metadata", session.version)).format(schema=compose.Identifier(schema))
     try:
         version: int | None = session.value(query)
     except UnreachableError:

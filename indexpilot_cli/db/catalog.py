@@ -28,7 +28,7 @@ def read_catalog(session: Session, *, schemas: Sequence[str] = (), metadata_sche
     """
     scope = {"schemas": list(schemas), "metadata_schema": metadata_schema}
     with _one_snapshot(session):
-        database = session.one("catalog_database")
+        database = session.one("catalog/database")
         assert database is not None
         tables = _tables(session, scope, database)
         catalog = Catalog(
@@ -36,11 +36,11 @@ def read_catalog(session: Session, *, schemas: Sequence[str] = (), metadata_sche
             database=database.name,
             tables=tables,
             foreign_keys=_foreign_keys(session, [t.oid for t in tables]),
-            extensions=tuple(Extension(*row) for row in session.rows("catalog_extensions")),
-            settings=MappingProxyType({row.name: row.setting for row in session.rows("catalog_settings")}),
+            extensions=tuple(Extension(*row) for row in session.rows("catalog/extensions")),
+            settings=MappingProxyType({row.name: row.setting for row in session.rows("catalog/settings")}),
             functions=_functions(session, database.search_path),
             views=MappingProxyType(
-                {QualifiedName(v.schema, v.name): v.definition for v in session.rows("catalog_views", scope)}
+                {QualifiedName(v.schema, v.name): v.definition for v in session.rows("catalog/views", scope)}
             ),
             search_path=tuple(database.search_path),
             default_collation=_collation(database),
@@ -56,12 +56,12 @@ def _one_snapshot(session: Session) -> Iterator[None]:
     """One consistent view of everything, values in forms that do not depend on the role's settings."""
     with session.transaction(rollback=True):
         session.rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        session.rows("catalog_output_forms")
+        session.rows("catalog/output_forms")
         yield
 
 
 def _tables(session: Session, scope: Mapping[str, object], database: Row) -> tuple[Table, ...]:
-    rows = session.rows("catalog_tables", scope)
+    rows = session.rows("catalog/tables", scope)
     names = {row.oid: QualifiedName(row.schema, row.name) for row in rows}
     columns = _columns(session, list(names), read_statistics(session, {row.oid: row.name for row in rows}))
     indexes = read_indexes(session, names)
@@ -69,7 +69,7 @@ def _tables(session: Session, scope: Mapping[str, object], database: Row) -> tup
 
 
 def _columns(session: Session, oids: Sequence[int], statistics: StatisticsByColumn) -> dict[int, tuple[Column, ...]]:
-    rows = session.rows("catalog_columns", {"oids": list(oids)})
+    rows = session.rows("catalog/columns", {"oids": list(oids)})
     return {
         oid: tuple(_column(row, statistics) for row in group) for oid, group in groupby(rows, key=lambda r: r.relation)
     }
@@ -146,14 +146,14 @@ def _foreign_keys(session: Session, oids: Sequence[int]) -> tuple[ForeignKey, ..
             on_update=row.on_update,
             validated=row.validated,
         )
-        for row in session.rows("catalog_foreign_keys", {"oids": list(oids)})
+        for row in session.rows("catalog/foreign_keys", {"oids": list(oids)})
     )
 
 
 def _functions(session: Session, search_path: Sequence[str]) -> Mapping[str, str]:
     """By ``schema.name``; by bare name what the search path finds first, pg_catalog before all."""
     rank = {schema: number for number, schema in enumerate(("pg_catalog", *search_path))}
-    rows = session.rows("catalog_functions")
+    rows = session.rows("catalog/functions")
     found = {f"{row.schema}.{row.name}": _VOLATILITY[row.volatility] for row in rows}
     for row in sorted(rows, key=lambda r: -rank.get(r.schema, len(rank))):
         if row.schema in rank:

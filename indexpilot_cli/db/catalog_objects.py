@@ -10,8 +10,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogObject
 from indexpilot_cli.db import queries as sql
 
-BOUND = ("clone_relations", "clone_columns", "clone_constraints", "clone_indexes", "clone_attached")
-FREE = ("clone_free",)
+BOUND = ("clone/relations", "clone/columns", "clone/constraints", "clone/indexes", "clone/attached")
+FREE = ("clone/free",)
 
 Texts = Sequence[str | None]
 

@@ -21,10 +21,10 @@ from indexpilot_cli.errors import IndexPilotError
 def read_indexes(session: Session, tables: Mapping[int, QualifiedName]) -> dict[int, tuple[Index, ...]]:
     """The indexes of the tables (by oid), each list in order of name."""
     parameters = {"oids": list(tables)}
-    rows = session.rows("catalog_indexes", parameters)
+    rows = session.rows("catalog/indexes", parameters)
     keys = {
         oid: list(group)
-        for oid, group in groupby(session.rows("catalog_index_keys", parameters), key=lambda key: int(key.oid))
+        for oid, group in groupby(session.rows("catalog/index_keys", parameters), key=lambda key: int(key.oid))
     }
     with_expressions = {r.oid: r.name for r in rows if any(part.expression for part in keys[r.oid])}
     statistics = read_statistics(session, with_expressions)
@@ -39,11 +39,11 @@ def read_tree_heights(session: Session, names: Iterable[QualifiedName]) -> dict[
 
     https://www.postgresql.org/docs/current/pageinspect.html
     """
-    schema = session.value("catalog_pageinspect")
+    schema = session.value("catalog/pageinspect")
     wanted = sorted(names)
     if schema is None or not wanted:
         return {}
-    text = queries.get("catalog_tree_heights", session.version)
+    text = queries.get("catalog/tree_heights", session.version)
     query = sql.SQL(text).format(bt_metap=sql.Identifier(schema, "bt_metap"))
     heights: list[Row] = []
     with suppress(IndexPilotError):  # an index dropped or locked meanwhile: heights are a refinement only

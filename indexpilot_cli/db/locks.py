@@ -15,12 +15,12 @@ SPACE = 0x49504C54  # our half of the key; the other half is the table's oid. Lo
 
 def try_lock(session: Session, relid: int) -> bool:
     """Whether this session now holds the table's lock, until it ends."""
-    return bool(session.value("apply_lock", _key(relid)))
+    return bool(session.value("execute/lock", _key(relid)))
 
 
 def holder(session: Session, relid: int) -> Blocker | None:
     """Who holds the table's lock, None when nobody does any more."""
-    row = session.one("apply_lock_holder", {"space": SPACE, "relid": relid})
+    row = session.one("execute/lock_holder", {"space": SPACE, "relid": relid})
     return None if row is None else blocker(row)
 
 

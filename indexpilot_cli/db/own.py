@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
 
 from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.db import queries
 
 _VALUES = re.compile(
     r"""'(?:[^']|'')*' | \$\d+ | %\(\w+\)s | (?<![\w.])\d+(?:\.\d+)? | \b(?:true|false|null)\b""",
@@ -53,6 +53,4 @@ def _composed() -> re.Pattern[str]:
 
 @cache
 def _texts() -> tuple[str, ...]:
-    queries = files("indexpilot_cli.db").joinpath("queries")
-    entries = sorted((e for e in queries.iterdir() if e.name.endswith(".sql")), key=lambda e: e.name)
-    return tuple(normalise(entry.read_text(encoding="utf-8").replace("%%", "%")) for entry in entries)
+    return tuple(normalise(text.replace("%%", "%")) for text in queries.texts())

@@ -37,17 +37,17 @@ class _Outcome:
 
 def read_facts(session: Session) -> DataFacts:
     """What probes must know beyond the catalog: triggers, types, domains and checks."""
-    checks = [r for r in session.rows("evolve_probe_checks") if r.expression]
+    checks = [r for r in session.rows("probes/checks") if r.expression]
     domains: dict[QualifiedName, KnownDomain] = {}
-    for row in session.rows("evolve_probe_domains"):
+    for row in session.rows("probes/domains"):
         name = QualifiedName(row.schema, row.name)
         known = domains.get(name, KnownDomain(name, row.type))
         domains[name] = replace(known, checks=(*known.checks, row.expression)) if row.expression else known
     return DataFacts(
-        frozenset(QualifiedName(r.schema, r.name) for r in session.rows("evolve_probe_triggered")),
-        frozenset(r.name for r in session.rows("evolve_probe_types")),
+        frozenset(QualifiedName(r.schema, r.name) for r in session.rows("probes/triggered")),
+        frozenset(r.name for r in session.rows("probes/types")),
         tuple(domains.values()),
-        frozenset((QualifiedName(r.schema, r.name), r.label) for r in session.rows("evolve_probe_deferrable")),
+        frozenset((QualifiedName(r.schema, r.name), r.label) for r in session.rows("probes/deferrable")),
         tuple(KnownCheck(QualifiedName(r.schema, r.name), r.label, r.expression, r.validated) for r in checks),
     )
 

@@ -59,7 +59,7 @@ class Rehearsal:
         Checks are gone from here on, and triggers do not fire for these rows.
         """
         self._drop_constraints("c")
-        for name, insert in self._rows("rehearse_rows"):
+        for name, insert in self._rows("rehearse/rows"):
             with suppress(psycopg.errors.Error), self._connection.transaction():
                 self._connection.execute(f"ALTER TABLE {name} DISABLE TRIGGER USER")
                 self._connection.execute(insert)
@@ -85,7 +85,7 @@ class Rehearsal:
         return dict(self._connection.execute(question, [list(oids)]).fetchall()) if oids else {}
 
     def _drop_constraints(self, *types: str) -> None:
-        for (drop,) in self._rows("rehearse_loosen", {"types": list(types)}):
+        for (drop,) in self._rows("rehearse/loosen", {"types": list(types)}):
             with suppress(psycopg.errors.Error), self._connection.transaction():
                 self._connection.execute(drop)
 

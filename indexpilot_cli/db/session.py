@@ -23,7 +23,7 @@ Row: TypeAlias = Any  # a namedtuple whose fields are the query's columns
 Query: TypeAlias = str | compose.Composable
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z]+/[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +298,7 @@ def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str
 
 def _stay_unseen(connection: psycopg.Connection[Any]) -> None:
     """Where the role may: thousands of our EXPLAINs would push the workload out of pg_stat_statements."""
-    connection.execute(compose.SQL(sql.get("session_unseen", connection.info.server_version)))
+    connection.execute(compose.SQL(sql.get("session/unseen", connection.info.server_version)))
 
 
 def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[str]) -> list[psycopg.Cursor[Any]]:

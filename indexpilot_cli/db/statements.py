@@ -81,8 +81,8 @@ def read_statements(session: Session, *, metadata_schema: str = "indexpilot") ->
 def take_snapshot(session: Session) -> StatementsSnapshot:
     """The counters now, for ``as_workload`` or ``difference``. Raises PrerequisiteError as ``read_statements``."""
     place = locate(session)
-    view = _query("statements", place)
-    info = session.one(_query("statements_reset", place))
+    view = _query("statements/read", place)
+    info = session.one(_query("statements/reset", place))
     assert info is not None
     return StatementsSnapshot(
         entries=tuple(_entry(row) for row in session.rows(view)),
@@ -165,13 +165,13 @@ def locate(session: Session) -> Place:
 
     Raises PrerequisiteError (code ``statements_missing``) with the fix as hint.
     """
-    found = session.one("statements_place")
+    found = session.one("statements/place")
     assert found is not None
     if found.version is None:
         raise _missing("pg_stat_statements is not installed in the database", _fix(found))
     place = Place(found.schema, _like_version(found.version))
     try:
-        session.value(_query("statements_probe", place))
+        session.value(_query("statements/probe", place))
     except StatementError as error:
         raise _missing("pg_stat_statements is not loaded", _PRELOAD, error.detail) from error
     except PrerequisiteError as error:

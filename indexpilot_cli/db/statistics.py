@@ -24,7 +24,7 @@ def read_statistics(session: Session, relations: Mapping[int, str]) -> Statistic
     todo = iter(relations.items())
     while part := dict(islice(todo, _AT_ONCE)):
         names = sorted(set(part.values()))  # the view knows names only, and looks up few of them quickly
-        rows = session.rows("catalog_statistics", {"oids": list(part), "names": names})
+        rows = session.rows("catalog/statistics", {"oids": list(part), "names": names})
         found.update(((row.relation, row.name), _statistics(row)) for row in rows)  # inherited ones come last
     return found
 

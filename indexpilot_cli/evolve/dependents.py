@@ -60,19 +60,19 @@ class Dependent:
 
 def views(session: Session, table: RelationFacts, column: ColumnFacts) -> tuple[View, ...]:
     """Views and rules that read the column, nearest first."""
-    rows = session.rows("evolve_change_views", {"relid": table.relid, "number": column.number})
+    rows = session.rows("change/views", {"relid": table.relid, "number": column.number})
     return tuple(View(QualifiedName(r.schema, r.name), r.kind, r.steps, r.is_rule) for r in rows)
 
 
 def dependents(session: Session, table: RelationFacts, column: ColumnFacts) -> tuple[Dependent, ...]:
     """Triggers, policies, SQL-standard function bodies, publications, generated columns."""
-    rows = session.rows("evolve_change_dependents", {"relid": table.relid, "number": column.number})
+    rows = session.rows("change/dependents", {"relid": table.relid, "number": column.number})
     return tuple(Dependent(r.kind, r.name, r.strength) for r in rows)
 
 
 def references(session: Session, table: RelationFacts, column: str) -> tuple[Reference, ...]:
     """Foreign keys of any table that point at the column."""
-    rows = session.rows("evolve_change_references", {"relid": table.relid, "column": column})
+    rows = session.rows("change/references", {"relid": table.relid, "column": column})
     return tuple(Reference(r.name, QualifiedName(r.schema, r.table_name), r.definition) for r in rows)
 
 
@@ -81,20 +81,20 @@ def bodies(session: Session, table: RelationFacts, column: str, *, own: str) -> 
     names = {"relid": table.relid, "column": column, "table": table.name.name, "own": own}
     return tuple(
         Body(QualifiedName(r.schema, r.name), r.arguments, r.language, r.body or "", r.is_trigger)
-        for r in session.rows("evolve_change_functions", names)
+        for r in session.rows("change/functions", names)
     )
 
 
 def publications(session: Session, table: RelationFacts) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Publications of the table by name, each with its column list (empty: all columns)."""
-    rows = session.rows("evolve_change_publications", {"relid": table.relid})
+    rows = session.rows("change/publications", {"relid": table.relid})
     return tuple((r.name, tuple(r.columns or ())) for r in rows)
 
 
 def type_facts(session: Session, text: str) -> TypeFacts:
     """The type that ``text`` (one type, read by the parser) names. Raises StatementError when there is none."""
     oid = session.value(f"SELECT pg_catalog.pg_typeof(CAST(NULL AS {text}))::oid::int8")
-    row = session.one("evolve_change_type", {"oid": oid})
+    row = session.one("change/type", {"oid": oid})
     assert row is not None
     found = _MODIFIERS.search(text)
     numbers = tuple(int(n) for n in found[1].split(",")) if found else ()
@@ -112,7 +112,7 @@ def type_facts(session: Session, text: str) -> TypeFacts:
 
 def castable(session: Session, source: TypeFacts, target: TypeFacts) -> tuple[str | None, str | None]:
     """``castmethod`` and ``castcontext`` of the cast between two types; both None when pg_cast has none."""
-    row = session.one("evolve_change_cast", {"source": source.oid, "target": target.oid})
+    row = session.one("change/cast", {"source": source.oid, "target": target.oid})
     return (None, None) if row is None else (row.method, row.context)
 
 
@@ -136,7 +136,7 @@ def time_zone(session: Session) -> str:
 
 def waits(session: Session, relid: int, own_pids: Collection[int]) -> tuple[tuple[Blocker, bool], ...]:
     """Open transactions of other clients, those that hold a lock on the table (second: True) first, then by age."""
-    rows = session.rows("evolve_change_waits", {"relid": relid, "own_pids": sorted(own_pids)})
+    rows = session.rows("change/waits", {"relid": relid, "own_pids": sorted(own_pids)})
     return tuple((blocker(row), bool(row.holds)) for row in rows)
 
 

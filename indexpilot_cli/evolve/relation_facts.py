@@ -17,12 +17,12 @@ def find_relations(session: Session, schema: str | None, name: str, *, own: str)
 
     Rows with relid, schema, name, kind, is_system, owner, owned and sizes.
     """
-    return tuple(session.rows("evolve_change_relation", {"schema": schema, "name": name, "own": own}))
+    return tuple(session.rows("change/relation", {"schema": schema, "name": name, "own": own}))
 
 
 def table_names(session: Session, *, own: str) -> tuple[QualifiedName, ...]:
     """The user's tables, for a hint."""
-    return tuple(QualifiedName(r.schema, r.name) for r in session.rows("evolve_change_names", {"own": own}))
+    return tuple(QualifiedName(r.schema, r.name) for r in session.rows("change/names", {"own": own}))
 
 
 def read_relation(session: Session, found: Row) -> RelationFacts:
@@ -45,7 +45,7 @@ def _set_path(session: Session, path: str) -> None:
 
 def _read(session: Session, found: Row) -> RelationFacts:
     scope = {"relid": found.relid}
-    indexes = session.rows("evolve_change_indexes", scope)
+    indexes = session.rows("change/indexes", scope)
     columns = _columns(session, scope)
     return RelationFacts(
         name=QualifiedName(found.schema, found.name),
@@ -63,18 +63,18 @@ def _read(session: Session, found: Row) -> RelationFacts:
         children=tuple(found.children or ()),
         columns=columns,
         attached=(
-            *_constraints(session.rows("evolve_change_constraints", scope), indexes, found),
+            *_constraints(session.rows("change/constraints", scope), indexes, found),
             *(_index(row) for row in indexes if row.constraint_name is None),
-            *(_statistics(row) for row in session.rows("evolve_change_statistics", scope)),
+            *(_statistics(row) for row in session.rows("change/statistics", scope)),
         ),
         key=_key(indexes, columns),
-        triggers=tuple((row.name, row.is_always) for row in session.rows("evolve_change_triggers", scope)),
+        triggers=tuple((row.name, row.is_always) for row in session.rows("change/triggers", scope)),
     )
 
 
 def reread(session: Session, table: RelationFacts) -> RelationFacts | None:
     """The same table (by its oid) as it is now, without what is below; None when it is gone or was replaced."""
-    rows = session.rows("evolve_change_relation", {"schema": table.name.schema, "name": table.name.name, "own": ""})
+    rows = session.rows("change/relation", {"schema": table.name.schema, "name": table.name.name, "own": ""})
     found = next((r for r in rows if r.relid == table.relid), None)
     return None if found is None else read_relation(session, found)
 
@@ -82,15 +82,15 @@ def reread(session: Session, table: RelationFacts) -> RelationFacts | None:
 def read_below(session: Session, relid: int) -> tuple[RelationFacts, ...]:
     """Partitions and children of all levels, nearest first."""
     found: list[RelationFacts] = []
-    for name in session.rows("evolve_change_below", {"relid": relid}):
-        rows = session.rows("evolve_change_relation", {"schema": name.schema, "name": name.name, "own": ""})
+    for name in session.rows("change/below", {"relid": relid}):
+        rows = session.rows("change/relation", {"schema": name.schema, "name": name.name, "own": ""})
         found += [read_relation(session, row) for row in rows[:1]]
     return tuple(found)
 
 
 def _columns(session: Session, scope: Mapping[str, int]) -> tuple[ColumnFacts, ...]:
     sequences = defaultdict(list)
-    for row in session.rows("evolve_change_sequences", scope):
+    for row in session.rows("change/sequences", scope):
         sequences[row.number].append(_sequence(row))
     return tuple(
         ColumnFacts(
@@ -113,7 +113,7 @@ def _columns(session: Session, scope: Mapping[str, int]) -> tuple[ColumnFacts, .
             local=row.is_local,
             inherited=row.inherited,
         )
-        for row in session.rows("evolve_change_columns", scope)
+        for row in session.rows("change/columns", scope)
     )
 
 

@@ -33,9 +33,9 @@ def open_builder(conninfo: str, application: str, *, password: str | None, conne
         application_name=application,
         connect_timeout=connect_timeout,
     )
-    session.rows("apply_session", {"application_name": application})
+    session.rows("execute/session", {"application_name": application})
     with suppress(IndexPilotError):  # a platform where the server cannot tell
-        session.rows("apply_connection_check")
+        session.rows("execute/connection_check")
     return session
 
 
@@ -51,7 +51,7 @@ def set_tablespace(session: Session, name: str) -> None:
 
 def backend(session: Session) -> tuple[int, datetime]:
     """Process id and start of the server's process behind the session."""
-    row = session.one("apply_backend")
+    row = session.one("execute/backend")
     assert row is not None
     return int(row.pid), row.backend_start
 
@@ -97,25 +97,25 @@ def find_index_by_oid(session: Session, oid: int) -> IndexFacts | None:
 
 def indexes_of(session: Session, relid: int) -> tuple[IndexFacts, ...]:
     """All indexes of a table, with their structures."""
-    rows = session.rows("apply_index", {"schema": None, "name": None, "oid": None, "relid": relid})
+    rows = session.rows("execute/index", {"schema": None, "name": None, "oid": None, "relid": relid})
     return _with_structure(session, [_facts(row) for row in rows])
 
 
 def parts_of_index(session: Session, oid: int) -> tuple[IndexFacts, ...]:
     """The indexes attached to a partitioned index, directly or below, from the top down."""
-    found = (find_index_by_oid(session, int(row.oid)) for row in session.rows("apply_index_parts", {"oid": oid}))
+    found = (find_index_by_oid(session, int(row.oid)) for row in session.rows("execute/index_parts", {"oid": oid}))
     return tuple(facts for facts in found if facts is not None)
 
 
 def relation_kind(session: Session, name: QualifiedName) -> tuple[int, str] | None:
     """Oid and ``relkind`` of whatever has that name now, or None."""
-    row = session.one("apply_relation", {"schema": name.schema, "name": name.name})
+    row = session.one("execute/relation", {"schema": name.schema, "name": name.name})
     return None if row is None else (int(row.relid), str(row.kind))
 
 
 def columns_fingerprint(session: Session, relid: int) -> str:
     """Sixteen hex digits of numbers, names, types and collations of the table's columns; empty without a table."""
-    rows = session.rows("apply_columns", {"relid": relid})
+    rows = session.rows("execute/columns", {"relid": relid})
     facts = [[r.number, r.name, r.type, r.collation] for r in rows]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16] if facts else ""
 
@@ -160,7 +160,7 @@ def skipped_analyze(session: Session) -> str | None:
 
 
 def _first(session: Session, parameters: dict[str, object]) -> IndexFacts | None:
-    rows = session.rows("apply_index", parameters)
+    rows = session.rows("execute/index", parameters)
     return next(iter(_with_structure(session, [_facts(row) for row in rows])), None)
 
 

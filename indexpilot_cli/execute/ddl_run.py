@@ -71,6 +71,6 @@ def in_transaction(session: Session, statements: Sequence[str], tail: Callable[[
 
 def _blockers(look: Session, pid: int) -> tuple[Blocker, ...]:
     try:
-        return tuple(blocker(row) for row in look.rows("apply_blockers", {"pid": pid}))
+        return tuple(blocker(row) for row in look.rows("execute/blockers", {"pid": pid}))
     except IndexPilotError:
         return ()

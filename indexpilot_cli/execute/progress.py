@@ -12,7 +12,7 @@ from indexpilot_cli.db.session import Session
 
 def look(session: Session, pid: int) -> BuildProgress:
     """The build of process ``pid`` at this moment; an empty phase when it has not begun or is over."""
-    row = session.one("apply_progress", {"pid": pid})
+    row = session.one("execute/progress", {"pid": pid})
     assert row is not None
-    blockers = tuple(blocker(b) for b in session.rows("apply_blockers", {"pid": pid}))
+    blockers = tuple(blocker(b) for b in session.rows("execute/blockers", {"pid": pid}))
     return BuildProgress(row.phase, row.share, row.index_oid, row.waits_for_table, blockers)

@@ -32,14 +32,14 @@ class TenantRegistry:
 
 def initialize(session: Session, tenant_id: int, *, schema: str = SCHEMA) -> int:
     """One row per genome field with the field's default; gives how many rows are new."""
-    return session.execute(question(session, "profile_initialize", schema), {"tenant_id": tenant_id})
+    return session.execute(question(session, "genome/profile_initialize", schema), {"tenant_id": tenant_id})
 
 
 def set_enabled(session: Session, tenant_id: int, key: FieldKey, enabled: bool, *, schema: str = SCHEMA) -> bool:
     """Switch one field of one tenant; False when that changes nothing (or the catalog has no such field)."""
     values = {"tenant_id": tenant_id, "is_enabled": enabled}
     names = {"schema_name": key.table.schema, "table_name": key.table.name, "field_name": key.field}
-    return session.execute(question(session, "profile_set", schema), values | names) == 1
+    return session.execute(question(session, "genome/profile_set", schema), values | names) == 1
 
 
 def active_fields(
@@ -54,7 +54,7 @@ def active_fields(
     parameters = {"tenant_id": tenant_id, "table_name": table_name, "schema_name": schema_name}
     return tuple(
         TenantField(FieldKey(QualifiedName(r.schema_name, r.table_name), r.field_name), *(r[3:6]))
-        for r in session.rows(question(session, "profile_fields", schema), parameters)
+        for r in session.rows(question(session, "genome/profile_fields", schema), parameters)
     )
 
 
@@ -62,7 +62,7 @@ def all_rows(session: Session, *, schema: str = SCHEMA) -> tuple[ProfileRow, ...
     """Every profile row."""
     return tuple(
         ProfileRow(r.tenant_id, FieldKey(QualifiedName(r.schema_name, r.table_name), r.field_name), r.is_enabled)
-        for r in session.rows(question(session, "profiles", schema), {})
+        for r in session.rows(question(session, "genome/profiles", schema), {})
     )
 
 
@@ -71,7 +71,7 @@ def find_registry(
 ) -> TenantRegistry | None:
     """The host's table of tenants, when there is one of that name with such an integer column, else None."""
     names = {"table_name": table_name, "field_name": column, "schema_name": schema_name}
-    row = session.one("metadata_tenant_registry", names)
+    row = session.one("genome/tenant_registry", names)
     return None if row is None else TenantRegistry(QualifiedName(row.schema_name, row.table_name), row.field_name)
 
 

@@ -35,7 +35,7 @@ def discover(
     ``groups`` are feature group patterns in place of the usual ones.
     """
     parameters = {"own": schema, "schemas": None if schemas is None else list(schemas)}
-    rows = session.rows("metadata_discover", parameters)
+    rows = session.rows("genome/discover", parameters)
     return tuple(
         _discovered(row, groups)
         for row in rows
@@ -48,7 +48,7 @@ def fields(
 ) -> tuple[GenomeField, ...]:
     """What the genome catalog holds, all of it or of one table; an unknown table has no fields."""
     parameters = {"table_name": table_name, "schema_name": schema_name}
-    return tuple(_field(row) for row in session.rows(question(session, "genome_fields", schema), parameters))
+    return tuple(_field(row) for row in session.rows(question(session, "genome/fields", schema), parameters))
 
 
 def stamped_fields(
@@ -56,7 +56,7 @@ def stamped_fields(
 ) -> tuple[Mapping[str, Any], ...]:
     """The rows of the genome catalog under their column names, with ``created_at`` and ``updated_at``."""
     parameters = {"table_name": table_name, "schema_name": schema_name}
-    return tuple(row._asdict() for row in session.rows(question(session, "genome_fields", schema), parameters))
+    return tuple(row._asdict() for row in session.rows(question(session, "genome/fields", schema), parameters))
 
 
 def add(session: Session, new: Iterable[GenomeField], *, schema: str = SCHEMA) -> int:
@@ -70,7 +70,7 @@ def add(session: Session, new: Iterable[GenomeField], *, schema: str = SCHEMA) -
         "default_expression": [f.default_expression for f in listed],
         "feature_group": [f.group for f in listed],
     }
-    return session.execute(question(session, "genome_insert", schema), columns) if listed else 0
+    return session.execute(question(session, "genome/insert", schema), columns) if listed else 0
 
 
 def update(
@@ -90,24 +90,24 @@ def update(
         "is_indexable": indexable,
         "feature_group": group,
     }
-    return session.execute(question(session, "genome_update", schema), values) == 1
+    return session.execute(question(session, "genome/update", schema), values) == 1
 
 
 def remove(session: Session, gone: Iterable[FieldKey], *, schema: str = SCHEMA) -> int:
     """Forget the fields with their profiles; gives how many there were."""
     listed = tuple(gone)
-    return session.execute(question(session, "genome_delete", schema), _keys(listed)) if listed else 0
+    return session.execute(question(session, "genome/delete", schema), _keys(listed)) if listed else 0
 
 
 def rename(session: Session, old: FieldKey, new: FieldKey, *, schema: str = SCHEMA) -> bool:
     """Give a field and its profiles another name; False when the catalog does not have it."""
     target = {"new_schema": new.table.schema, "new_table": new.table.name, "new_field": new.field}
-    return session.execute(question(session, "genome_rename", schema), _key(old) | target) == 1
+    return session.execute(question(session, "genome/rename", schema), _key(old) | target) == 1
 
 
 def identities(session: Session, *, schema: str = SCHEMA) -> dict[FieldKey, Identity]:
     """Where each field was when we last looked."""
-    rows = session.rows(question(session, "identities", schema), {})
+    rows = session.rows(question(session, "genome/identities", schema), {})
     return {_row_key(row): Identity(row.relid, row.attnum) for row in rows}
 
 
@@ -119,7 +119,7 @@ def save_identities(session: Session, found: Iterable[Discovered], *, schema: st
         "relid": [d.identity.relid for d in listed],
         "attnum": [d.identity.attnum for d in listed],
     }
-    session.execute(question(session, "identities_save", schema), columns)
+    session.execute(question(session, "genome/identities_save", schema), columns)
 
 
 def _discovered(row: Row, groups: Sequence[tuple[str, str]] | None) -> Discovered:

@@ -23,7 +23,7 @@ from indexpilot_cli.log.room import SCHEMA, question
 
 def server_facts(session: Session) -> ServerFacts:
     """The server about itself and this session; ``now`` is its clock."""
-    row = session.one("guard_server")
+    row = session.one("guards/server")
     assert row is not None
     values: dict[str, Any] = row._asdict()
     values["pooled"] = session.pooled or row.backend_pid != session.backend_pid
@@ -34,7 +34,7 @@ def server_facts(session: Session) -> ServerFacts:
 def table_facts(session: Session, relids: Collection[int]) -> tuple[TableFacts, ...]:
     """The tables that are there, by name, each with the VACUUM that works on it."""
     scope = {"relids": sorted(relids)}
-    vacuums = {row.relid: VacuumFacts(*row[1:]) for row in session.rows("guard_vacuums", scope) if row.relid}
+    vacuums = {row.relid: VacuumFacts(*row[1:]) for row in session.rows("guards/vacuums", scope) if row.relid}
     return tuple(
         TableFacts(
             QualifiedName(row.schema, row.name),
@@ -48,7 +48,7 @@ def table_facts(session: Session, relids: Collection[int]) -> tuple[TableFacts, 
             row.xid_age,
             vacuums.get(row.relid),
         )
-        for row in session.rows("guard_tables", scope)
+        for row in session.rows("guards/tables", scope)
     )
 
 
@@ -59,7 +59,7 @@ def transactions(
 
     https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
     """
-    rows = session.rows("guard_transactions", _scope(relids, own_pids))
+    rows = session.rows("guards/transactions", _scope(relids, own_pids))
     return tuple(
         TransactionFacts(r.pid, r.seconds, r.role or "", r.application or "", r.state or "", r.relid, r.prepared or "")
         for r in rows
@@ -68,7 +68,7 @@ def transactions(
 
 def locks(session: Session, relids: Collection[int], own_pids: Collection[int] = ()) -> tuple[LockFacts, ...]:
     """Other sessions that build on, alter or reserve the tables, or wait to; VACUUM has a guard of its own."""
-    rows = session.rows("guard_locks", _scope(relids, own_pids) | {"space": SPACE})
+    rows = session.rows("guards/locks", _scope(relids, own_pids) | {"space": SPACE})
     return tuple(
         LockFacts(r.relid, r.pid, r.mode, r.role or "", r.application or "", r.ours, r.building, r.idle_seconds)
         for r in rows
@@ -77,7 +77,7 @@ def locks(session: Session, relids: Collection[int], own_pids: Collection[int] =
 
 def standbys(session: Session) -> tuple[StandbyFacts, ...]:
     """Connected standbys and how far behind each is."""
-    return tuple(StandbyFacts(*row) for row in session.rows("guard_standbys"))
+    return tuple(StandbyFacts(*row) for row in session.rows("guards/standbys"))
 
 
 def builds(
@@ -85,7 +85,7 @@ def builds(
 ) -> tuple[Build, ...]:
     """Builds begun since then, oldest first, each once; failed ones count, those of ``except_ops`` do not."""
     parameters = {"since": since, "except_ops": list(except_ops)}
-    rows = session.rows(question(session, "guard_builds", schema), parameters)
+    rows = session.rows(question(session, "guards/builds", schema), parameters)
     return tuple(Build(_name(row.schema_name, row.table_name), row.at.astimezone(UTC)) for row in rows)
 
 

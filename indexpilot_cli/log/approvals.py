@@ -12,7 +12,7 @@ from indexpilot_cli.log.room import SCHEMA, question
 
 def of_plan(session: Session, plan_id: str, *, schema: str = SCHEMA) -> tuple[Approval, ...]:
     """The plan's approvals, newest first."""
-    rows = session.rows(question(session, "approvals", schema), {"plan_id": plan_id})
+    rows = session.rows(question(session, "log/approvals", schema), {"plan_id": plan_id})
     return tuple(_approval(row) for row in rows)
 
 
@@ -21,7 +21,7 @@ def add(
 ) -> Approval:
     """Record an approval now, by the server's clock; the server notes the session's role beside the given name."""
     values = {"plan_id": plan_id, "digest": digest, "approved_by": approved_by, "reason": scrub_text(reason)}
-    return _approval(session.one(question(session, "approval_add", schema), values))
+    return _approval(session.one(question(session, "log/approval_add", schema), values))
 
 
 def _approval(row: Row) -> Approval:

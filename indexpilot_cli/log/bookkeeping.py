@@ -125,7 +125,7 @@ def writer(connection: Connection) -> Session:
 
 def is_writable(session: Session, schema: str) -> bool:
     """Whether our tables are there and the server would let us write (not a standby, not read-only)."""
-    return bool(session.value("metadata_writable")) and migrations.is_ready(session, schema)
+    return bool(session.value("log/writable")) and migrations.is_ready(session, schema)
 
 
 def _close(note: Note, connection: Connection, mutation: Mutation, record: Record) -> None:

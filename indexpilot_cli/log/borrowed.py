@@ -44,5 +44,5 @@ def pool_session(*, statement_timeout_ms: int = 60_000, lock_timeout_ms: int = 5
     with get_connection() as connection:
         session = Borrowed(connection)
         limits = {"statement": f"{statement_timeout_ms}ms", "lock": f"{lock_timeout_ms}ms"}
-        session.rows("metadata_limits", limits)
+        session.rows("log/limits", limits)
         yield session

@@ -34,7 +34,7 @@ class Which:
 def append(session: Session, event: Event, *, schema: str = SCHEMA, secrets: Iterable[str] = ()) -> Event:
     """Add the row and commit; gives the event with its id and the server's time."""
     known = tuple(secrets)
-    row = session.one(question(session, "intent_insert", schema), _parameters(event, known))
+    row = session.one(question(session, "log/intent_insert", schema), _parameters(event, known))
     assert row is not None
     return replace(event, id=int(row.id), created_at=row.created_at)
 
@@ -50,7 +50,7 @@ def operations(session: Session, which: Which | None = None, *, schema: str = SC
         "since": wanted.since,
         "last": False,
     }
-    rows = session.rows(question(session, "intent_events", schema), parameters)
+    rows = session.rows(question(session, "log/intent_events", schema), parameters)
     events = sorted((_event(row) for row in rows), key=lambda e: (e.op_id, e.id or 0))
     grouped = [tuple(group) for _, group in groupby(events, key=lambda e: e.op_id)]
     return tuple(sorted(grouped, key=lambda group: group[0].id or 0))
@@ -59,13 +59,13 @@ def operations(session: Session, which: Which | None = None, *, schema: str = SC
 def latest(session: Session, *, schema: str = SCHEMA) -> tuple[Event, ...]:
     """The newest event of every operation, oldest operation first."""
     parameters = {"states": _STATES, "op_ids": None, "ids": None, "plan": None, "since": None, "last": True}
-    return tuple(_event(row) for row in session.rows(question(session, "intent_events", schema), parameters))
+    return tuple(_event(row) for row in session.rows(question(session, "log/intent_events", schema), parameters))
 
 
 def add_version(session: Session, event: Event, *, schema: str = SCHEMA) -> None:
     """Keep the definition as the newest version of the index's name."""
     session.execute(
-        question(session, "intent_version", schema),
+        question(session, "log/intent_version", schema),
         {
             "schema_name": event.index.schema,
             "table_name": event.table.name,
@@ -80,7 +80,7 @@ def add_version(session: Session, event: Event, *, schema: str = SCHEMA) -> None
 def retire_version(session: Session, index: QualifiedName, *, schema: str = SCHEMA) -> None:
     """No version of the index's name is current any more: it was dropped."""
     names = {"schema_name": index.schema, "index_name": index.name}
-    session.execute(question(session, "intent_retire", schema), names)
+    session.execute(question(session, "log/intent_retire", schema), names)
 
 
 def _parameters(event: Event, secrets: Sequence[str]) -> dict[str, Any]:

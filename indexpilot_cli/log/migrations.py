@@ -65,8 +65,8 @@ def latest_version() -> int:
 
 def status(session: Session, schema: str = SCHEMA) -> MetadataStatus:
     """What there is of the metadata schema; works in a read-only session and on a standby."""
-    row = session.one("metadata_status", {"schema": checked_schema(schema)})
-    version = session.value(question(session, "version", schema), {}) if row and row.has_versions else None
+    row = session.one("log/status", {"schema": checked_schema(schema)})
+    version = session.value(question(session, "log/version", schema), {}) if row and row.has_versions else None
     return MetadataStatus(schema, bool(row and row.schema_exists), version, latest_version())
 
 
@@ -103,7 +103,7 @@ def migrate(session: Session, schema: str = SCHEMA) -> MetadataStatus:
     """
     with session.transaction():
         session.execute(f"SET LOCAL lock_timeout = {quote_literal(_LOCK_WAIT)}")
-        session.rows("metadata_lock", {"key": f"indexpilot.metadata.{checked_schema(schema)}"})
+        session.rows("log/lock", {"key": f"indexpilot.metadata.{checked_schema(schema)}"})
         before = status(session, schema)
         _refuse_newer(before)
         for text in statements(before):
@@ -125,7 +125,7 @@ def uninstall(session: Session, schema: str = SCHEMA) -> bool:
     with session.transaction():
         for text in uninstall_statements(schema):
             session.execute(text)
-        leave = session.one("metadata_schema_leftover", {"schema": schema, "tag": _TAG})
+        leave = session.one("log/schema_leftover", {"schema": schema, "tag": _TAG})
         if leave is None or not leave.ours or leave.occupied:
             return leave is None
         session.execute(f"DROP SCHEMA {quote_identifier(schema)}")

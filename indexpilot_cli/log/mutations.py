@@ -77,7 +77,7 @@ def record(session: Session, mutation: Mutation, *, schema: str = SCHEMA, secret
         "details": Jsonb(scrub(mutation.details, known)),
         "op_id": mutation.op_id,
     }
-    return int(session.value(question(session, "log_insert", schema), values))
+    return int(session.value(question(session, "log/insert", schema), values))
 
 
 def recent(
@@ -85,19 +85,19 @@ def recent(
 ) -> tuple[Mutation, ...]:
     """The newest events that match, newest first."""
     parameters = _parameters(wanted or LogFilter()) | {"limit": limit, "id": None}
-    return tuple(_mutation(row) for row in session.rows(question(session, "log_recent", schema), parameters))
+    return tuple(_mutation(row) for row in session.rows(question(session, "log/recent", schema), parameters))
 
 
 def find(session: Session, mutation_id: int, *, schema: str = SCHEMA) -> Mutation | None:
     """The event of that id, or None."""
     parameters = _parameters(LogFilter()) | {"limit": 1, "id": mutation_id}
-    row = session.one(question(session, "log_recent", schema), parameters)
+    row = session.one(question(session, "log/recent", schema), parameters)
     return None if row is None else _mutation(row)
 
 
 def summary(session: Session, wanted: LogFilter | None = None, *, schema: str = SCHEMA) -> MutationSummary:
     """How many events match, by type."""
-    rows = session.rows(question(session, "log_summary", schema), _parameters(wanted or LogFilter()))
+    rows = session.rows(question(session, "log/summary", schema), _parameters(wanted or LogFilter()))
     counts = tuple(MutationCount(MutationType(r.mutation_type), r.count, r.failed, r.first, r.last) for r in rows)
     return MutationSummary(sum(c.count for c in counts), counts)
 

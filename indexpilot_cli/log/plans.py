@@ -32,14 +32,14 @@ def store(session: Session, plan: Plan, *, keep: int = 200, schema: str = SCHEMA
     """Keep the plan (again, when it is known) and forget all but the newest ``keep``."""
     values = {"id": plan.id, "created_at": plan.created_at, "plan": Jsonb(to_json(plan))}
     with session.transaction():
-        session.execute(question(session, "plan_store", schema), values)
-        session.execute(question(session, "plan_prune", schema), {"keep": keep})
+        session.execute(question(session, "log/plan_store", schema), values)
+        session.execute(question(session, "log/plan_prune", schema), {"keep": keep})
 
 
 def load(session: Session, plan_id: str, *, schema: str = SCHEMA) -> Plan:
     """The plan of that id or unambiguous beginning of one; UsageError with the nearest ids when there is none."""
     whole = resolve(plan_id, plan_ids(session, schema=schema), "plan")
-    row = session.one(question(session, "plan_load", schema), {"id": whole, "limit": 1})
+    row = session.one(question(session, "log/plan_load", schema), {"id": whole, "limit": 1})
     if row is None:
         raise UsageError(f"no plan {whole}", code="unknown_id")
     return _plan(row)
@@ -47,13 +47,13 @@ def load(session: Session, plan_id: str, *, schema: str = SCHEMA) -> Plan:
 
 def latest(session: Session, count: int = 1, *, schema: str = SCHEMA) -> tuple[Plan, ...]:
     """The newest plans, newest first."""
-    rows = session.rows(question(session, "plan_load", schema), {"id": None, "limit": count})
+    rows = session.rows(question(session, "log/plan_load", schema), {"id": None, "limit": count})
     return tuple(_plan(row) for row in rows)
 
 
 def plan_ids(session: Session, *, schema: str = SCHEMA) -> tuple[str, ...]:
     """Ids of the plans, newest first."""
-    return tuple(row.id for row in session.rows(question(session, "plan_ids", schema), {"limit": _IDS}))
+    return tuple(row.id for row in session.rows(question(session, "log/plan_ids", schema), {"limit": _IDS}))
 
 
 def find_recommendation(session: Session, advice_id: str, *, schema: str = SCHEMA) -> Advice:

@@ -30,9 +30,9 @@ def compose_text(text: str, schema: str) -> compose.Composed:
 
 
 def question(session: Session, name: str, schema: str) -> compose.Composed:
-    """The named question (without its ``metadata_``) about our schema; to be asked with parameters, even none.
+    """The named question about our schema; to be asked with parameters, even none.
 
     A percent sign in the schema's name is doubled, because parameters give it a meaning even between quotes.
     """
     place = compose.Identifier(checked_schema(schema).replace("%", "%%"))
-    return compose.SQL(sql.get(f"metadata_{name}", session.version)).format(schema=place)
+    return compose.SQL(sql.get(name, session.version)).format(schema=place)

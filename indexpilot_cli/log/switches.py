@@ -12,7 +12,7 @@ from indexpilot_cli.log.room import SCHEMA, question
 
 def read(session: Session, *, schema: str = SCHEMA) -> tuple[Switch, ...]:
     """All switches, by name. Raises IndexPilotError when they cannot be read: the caller takes that for off."""
-    rows = session.rows(question(session, "switches", schema), {})
+    rows = session.rows(question(session, "log/switches", schema), {})
     return tuple(Switch(r.name, r.is_off, r.reason, r.actor, _utc(r.since), _utc(r.until)) for r in rows)
 
 
@@ -28,19 +28,19 @@ def turn(
 ) -> None:
     """Set the switch from now on; ``seconds``: it comes back by itself after them, by the server's clock."""
     values = {"name": name, "is_off": off, "reason": scrub_text(reason), "actor": actor, "seconds": seconds}
-    session.execute(question(session, "switch_set", schema), values)
+    session.execute(question(session, "log/switch_set", schema), values)
 
 
 def see_emergency(session: Session, name: str, reason: str, *, schema: str = SCHEMA) -> None:
     """Remember when this configured emergency was first seen, and forget the others."""
     with session.transaction():
         forget_emergencies(session, name, schema=schema)
-        session.execute(question(session, "switch_see", schema), {"name": name, "reason": scrub_text(reason)})
+        session.execute(question(session, "log/switch_see", schema), {"name": name, "reason": scrub_text(reason)})
 
 
 def forget_emergencies(session: Session, keep: str = "", *, schema: str = SCHEMA) -> None:
     """Forget every configured emergency but this one."""
-    session.execute(question(session, "switch_forget", schema), {"name": keep})
+    session.execute(question(session, "log/switch_forget", schema), {"name": keep})
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -41,12 +41,12 @@ def begin(session: Session, facts: Mapping[str, Any], baseline: StatementsSnapsh
         "counting_since": to_json(baseline.counting_since),
     }
     values = {"since": baseline.since, "counters": Jsonb(counters)}
-    return int(session.value(question(session, "watch_add", schema), values))
+    return int(session.value(question(session, "log/watch_add", schema), values))
 
 
 def open_watches(session: Session, *, hours: float = _HOURS, schema: str = SCHEMA) -> tuple[Watch, ...]:
     """All observations without a verdict, oldest first."""
-    rows = session.rows(question(session, "watches", schema), {"hours": hours})
+    rows = session.rows(question(session, "log/watches", schema), {"hours": hours})
     return tuple(
         Watch(r.id, r.taken_at, r.counters["facts"], _unpacked(r.counters, r.taken_at, r.stats_since), r.expired)
         for r in rows
@@ -55,7 +55,7 @@ def open_watches(session: Session, *, hours: float = _HOURS, schema: str = SCHEM
 
 def end(session: Session, watch: int, *, schema: str = SCHEMA) -> bool:
     """Close the observation; False when somebody else already did."""
-    return session.value(question(session, "watch_end", schema), {"id": watch}) is not None
+    return session.value(question(session, "log/watch_end", schema), {"id": watch}) is not None
 
 
 def _packed(entry: StatementEntry) -> list[Any]:

@@ -39,18 +39,18 @@ def capture(
     Needs CONNECT, and USAGE and SELECT on what shall be modelled; anything else is listed in ``missing``.
     Raises PrerequisiteError (no pg_dump, other block size), UnreachableError when the server cannot be read.
     """
-    facts = session.one("twin_server")
+    facts = session.one("twin/server")
     assert facts is not None
     if facts.block_size != BLOCK:
         raise PrerequisiteError(
             f"the server uses pages of {facts.block_size} bytes, the twin only {BLOCK}", code="block_size"
         )
-    unreadable = session.rows("twin_unreadable")
-    settings = {row.name: row.value for row in session.rows("twin_settings")}
+    unreadable = session.rows("twin/unreadable")
+    settings = {row.name: row.value for row in session.rows("twin/settings")}
     sizes = _sizes(session, catalog)
     with session.transaction(rollback=True):
-        session.rows("catalog_output_forms")  # values in forms that do not depend on the role's settings
-        statistics = tuple(_statistics(row) for row in session.rows("twin_statistics"))
+        session.rows("catalog/output_forms")  # values in forms that do not depend on the role's settings
+        statistics = tuple(_statistics(row) for row in session.rows("twin/statistics"))
         statistics = _with_ranges(session, statistics)
     extended, notes = _extended(session)
     return Snapshot(
@@ -89,7 +89,7 @@ def column_statistics(row: Any) -> ColumnStatistics:
 
 def _overrides(session: Session, settings: Mapping[str, str]) -> tuple[tuple[str, str, str, str], ...]:
     """Planner settings of other roles and databases; settings of applications may be secrets and stay out."""
-    rows = session.rows("twin_overrides")
+    rows = session.rows("twin/overrides")
     return tuple((r.database, r.role, r.name, r.value) for r in rows if r.name in settings or r.name == "search_path")
 
 
@@ -126,9 +126,9 @@ def _sizes(session: Session, catalog: Catalog) -> tuple[RelationSize, ...]:
     heights = {i.name: i.tree_height for t in catalog.tables for i in t.indexes}
     gin = _gin_pages(session)
     try:
-        rows = session.rows("twin_relations", {"lengths": True})
+        rows = session.rows("twin/relations", {"lengths": True})
     except RefusedError:  # somebody holds a table exclusively: its last known length has to do
-        rows = session.rows("twin_relations", {"lengths": False})
+        rows = session.rows("twin/relations", {"lengths": False})
     return tuple(
         RelationSize(
             name=(name := QualifiedName(row.schema, row.name)),
@@ -158,11 +158,11 @@ def _statistics(row: Any) -> RelationStatistics:
 
 def _gin_pages(session: Session) -> dict[QualifiedName, GinPages]:
     """Page counts of GIN indexes, where pageinspect is installed and the role may use it."""
-    insider = session.one("twin_insider")
+    insider = session.one("twin/insider")
     if insider is None or insider.pageinspect is None:
         return {}
     schema = quote_identifier(insider.pageinspect)
-    text = sql.get("twin_gin", session.version)
+    text = sql.get("twin/gin", session.version)
     try:
         rows = session.rows(text.format(info=f"{schema}.gin_metapage_info", page=f"{schema}.get_raw_page"))
     except IndexPilotError:  # an index dropped or locked meanwhile: the planner's own guess has to do
@@ -177,10 +177,10 @@ def _gin_pages(session: Session) -> dict[QualifiedName, GinPages]:
 
 def _with_ranges(session: Session, statistics: tuple[RelationStatistics, ...]) -> tuple[RelationStatistics, ...]:
     """pg_stats shows statistics of ranges from 17 on; before that only a superuser sees them."""
-    insider = session.one("twin_insider")
+    insider = session.one("twin/insider")
     if session.version >= _SHOWS_RANGES_FROM or insider is None or not insider.reads_statistics:
         return statistics
-    found = {(r.schema, r.relation, r.column, r.inherited): r for r in session.rows("twin_ranges")}
+    found = {(r.schema, r.relation, r.column, r.inherited): r for r in session.rows("twin/ranges")}
 
     def complete(entry: RelationStatistics) -> RelationStatistics:
         row = found.get((entry.relation.schema, entry.relation.name, entry.column, entry.inherited))
@@ -199,8 +199,8 @@ def _with_ranges(session: Session, statistics: tuple[RelationStatistics, ...]) -
 
 def _extended(session: Session) -> tuple[tuple[ExtendedStatistics, ...], tuple[str, ...]]:
     try:
-        rows = session.rows("twin_extended")
-        expressions = session.rows("twin_extended_expressions")
+        rows = session.rows("twin/extended")
+        expressions = session.rows("twin/extended_expressions")
     except IndexPilotError as error:
         return (), (f"extended statistics could not be read: {error.detail or error.message}",)
     by_name: dict[tuple[str, str, bool], list[ColumnStatistics]] = {}

@@ -181,7 +181,7 @@ class Trial:
 
     def _names(self, operation: Operation) -> frozenset[str]:
         """The index's name and those of its parts on partitions."""
-        rows = self.session.rows("verify_index_family", {"schema": operation.table.schema, "name": operation.name})
+        rows = self.session.rows("verify/index_family", {"schema": operation.table.schema, "name": operation.name})
         return frozenset({operation.name, *(row.name for row in rows)})
 
     def _plan(self, statement: TrialStatement) -> str | None:
@@ -200,7 +200,7 @@ class Trial:
             return None
         end = time.monotonic() + STANDBY_SECONDS
         names = {"schema": operation.table.schema, "name": operation.name}
-        while self.session.value("verify_index_visible", names) is not True:
+        while self.session.value("verify/index_visible", names) is not True:
             if not self.session.value("SELECT pg_catalog.pg_is_in_recovery()"):
                 return self._build_on_clone(operation)
             if time.monotonic() > end:

@@ -113,7 +113,7 @@ def _measured(
 
 def _see_processor_times(session: Session) -> None:
     """Where the role may: the server then tells us, and not its log, what each statement cost."""
-    session.rows("verify_processor_times")
+    session.rows("verify/processor_times")
 
 
 def _has_workers(plan: Mapping[str, Any]) -> bool:

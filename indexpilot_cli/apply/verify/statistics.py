@@ -113,7 +113,7 @@ def _crashed(when: datetime) -> Verification:
 
 def _now(session: Session, operation: Operation) -> Row:
     """Bytes and scans of the index with its parts on partitions (0 when it is gone), and when counters were reset."""
-    found = session.one("verify_index_now", {"schema": operation.table.schema, "name": operation.name})
+    found = session.one("verify/index_now", {"schema": operation.table.schema, "name": operation.name})
     assert found is not None
     return found
 

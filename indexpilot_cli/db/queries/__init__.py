@@ -1,6 +1,7 @@
-"""The questions we ask the server: one file each in ``queries/``, with variants for server versions.
+"""The questions we ask the server: one file each, in a folder for each capability, with variants for server versions.
 
-``activity.sql`` serves every version; ``activity_pg16.sql`` replaces it from version 16 on.
+The question ``catalog/tables`` is ``catalog/tables.sql`` on every version; ``catalog/tables_pg16.sql`` replaces it from
+version 16 on.
 """
 
 from __future__ import annotations
@@ -24,13 +25,20 @@ def get(name: str, version: int) -> str:
     return _text(_variants()[name][max(usable)])
 
 
+def texts() -> tuple[str, ...]:
+    """The text of every question in every variant."""
+    return tuple(_text(file) for _, variants in sorted(_variants().items()) for file in variants.values())
+
+
 @cache
 def _variants() -> dict[str, dict[int, str]]:
     found: dict[str, dict[int, str]] = {}
-    for entry in files(_PACKAGE).joinpath("queries").iterdir():
-        match = _FILE.fullmatch(entry.name)
-        if match:
-            found.setdefault(match["name"], {})[int(match["major"] or 0)] = entry.name
+    for folder in files(_PACKAGE).joinpath("queries").iterdir():
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            match = _FILE.fullmatch(entry.name)
+            if match:
+                variants = found.setdefault(f"{folder.name}/{match['name']}", {})
+                variants[int(match["major"] or 0)] = f"{folder.name}/{entry.name}"
     return found
 
 

@@ -191,7 +191,7 @@ def _perform(desk: Desk, request: ChangeRequest, job: Job, shown: ChangeResult) 
     with closing(desk.builder(job.op_id)) as session:
         take_lock(desk, session, job.change.relid, job.change.table.short)
         build.set_lock_timeout(session, desk.limits.lock)
-        session.rows("session_unseen")  # the batches of a backfill are no workload of the application's
+        session.rows("session/unseen")  # the batches of a backfill are no workload of the application's
         session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
         _unchanged(session, job)
         if not job.standing:

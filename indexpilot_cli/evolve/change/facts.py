@@ -57,7 +57,7 @@ def find_column(table: RelationFacts, name: str, kind: ChangeKind, found: Findin
 
 def check_new_name(session: Session, table: RelationFacts, name: str, found: Findings, *, force: bool) -> None:
     """Whether a column may be called so."""
-    reserved = {row.word for row in session.rows("evolve_change_reserved")}
+    reserved = {row.word for row in session.rows("change/reserved")}
     found.add(*checks.name_problems(name, reserved, force=force))
     if table.column(name) is not None:
         found.add(checks.column_exists(table, name))
@@ -172,7 +172,7 @@ def is_empty(session: Session, table: RelationFacts) -> bool:
 
 def leaves(session: Session, table: RelationFacts) -> tuple[QualifiedName, ...]:
     """The tables that hold the rows."""
-    return tuple(QualifiedName(r.schema, r.name) for r in session.rows("evolve_change_leaves", {"relid": table.relid}))
+    return tuple(QualifiedName(r.schema, r.name) for r in session.rows("change/leaves", {"relid": table.relid}))
 
 
 def error_of(problems: Sequence[Problem]) -> IndexPilotError:

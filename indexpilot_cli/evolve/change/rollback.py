@@ -268,7 +268,7 @@ def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
     with closing(desk.builder(way.story.op_id)) as session:
         take_lock(desk, session, way.change.relid, way.change.table.short)
         build.set_lock_timeout(session, desk.limits.lock)
-        session.rows("session_unseen")
+        session.rows("session/unseen")
         session.execute("SET row_security = off")
         try:
             carry_out(desk, session, trial, close, 1)

@@ -72,7 +72,7 @@ def look(
     With ``known``, an earlier reading, only what the transaction can have changed is read: a relation it did not
     lock is as it was. Raises Blind.
     """
-    names = ("clone_locks", "clone_state" if known is None else "clone_state_narrow", "clone_written")
+    names = ("clone/locks", "clone/state" if known is None else "clone/state_narrow", "clone/written")
     texts = [*before, *_LOOK, *(sql.get(name, version) for name in names), *_LOOKED]
     locked, rows, written = _asked(ask, texts, 3)
     locks = _modes(locked)

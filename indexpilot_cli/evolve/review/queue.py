@@ -23,8 +23,8 @@ def queues(session: Session, tables: Sequence[QualifiedName], *, older_than: flo
     if not tables:
         return ()
     wanted = {"schemas": [t.schema for t in tables], "names": [t.name for t in tables]}
-    known = {r.relid: QualifiedName(r.schema, r.name) for r in session.rows("evolve_queue_relations", wanted)}
-    rows = session.rows("evolve_queue", {"relids": list(known)}) if known else []
+    known = {r.relid: QualifiedName(r.schema, r.name) for r in session.rows("review/queue_relations", wanted)}
+    rows = session.rows("review/queue", {"relids": list(known)}) if known else []
     return tuple(
         Queue(known[r.relid], r.pid, r.user or "", r.application or "", r.seconds, r.state or "")
         for r in rows

@@ -30,7 +30,7 @@ def calibrate(session: Session, *, limit_ms: int = 300) -> Rates:
     Each of the measurements is cut off after ``limit_ms``; what is cut off keeps its usual rate.
     """
     scan = _scan(session, limit_ms)
-    sort = _rate(session, "evolve_rates_sort", SORTED_ROWS, limit_ms)
+    sort = _rate(session, "review/rates_sort", SORTED_ROWS, limit_ms)
     if scan is None and sort is None:
         return _DEFAULT
     return Rates(
@@ -56,7 +56,7 @@ def _bounded(measured: float | None, usual: float) -> float:
 
 def _scan(session: Session, limit_ms: int) -> float | None:
     """Bytes of heap counted through in a second."""
-    table = session.one("evolve_rates_table")
+    table = session.one("review/rates_table")
     if table is None:
         return None
     share = min(100.0, 100.0 * _SAMPLE_BYTES / max(table.bytes, 1))

@@ -59,7 +59,7 @@ class HypoPGEstimator:
     def __init__(self, session: Session, catalog: Catalog, *, workers: int = 2, adopt: bool = False):
         if session.pooled:
             raise _through_a_pooler()
-        extension = session.one("hypopg_extension")
+        extension = session.one("planner/extension")
         if extension is None or extension.installed is None:
             raise _missing(extension.available if extension else None)
         self.version: str = extension.installed

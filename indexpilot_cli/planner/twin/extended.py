@@ -48,7 +48,7 @@ def put_extended(admin: Session, statistics: Sequence[ExtendedStatistics]) -> li
 
 
 def _put(admin: Session, entry: ExtendedStatistics) -> list[NotModelled]:
-    target = admin.one("twin_extended_target", {"schema": entry.name.schema, "name": entry.name.name})
+    target = admin.one("twin/extended_target", {"schema": entry.name.schema, "name": entry.name.name})
     if target is None:
         return []
     failures: list[NotModelled] = []
@@ -60,7 +60,7 @@ def _put(admin: Session, entry: ExtendedStatistics) -> list[NotModelled]:
     try:
         with admin.transaction():
             scratch = _expressions(admin, entry, target)
-            admin.execute("twin_put_extended", _values(entry, target, combinations, scratch))
+            admin.execute("twin/put_extended", _values(entry, target, combinations, scratch))
             if scratch is not None:
                 admin.execute(f"DROP TABLE {_SCRATCH}")
     except UnreachableError:
@@ -109,7 +109,7 @@ def _combinations(admin: Session, entry: ExtendedStatistics, types: Sequence[int
 
 
 def _dimension(admin: Session, oid: int, values: Sequence[str]) -> Dimension:
-    kind = admin.one("twin_type", {"oid": oid})
+    kind = admin.one("twin/type", {"oid": oid})
     assert kind is not None
     return Dimension(oid, kind.length, kind.by_value, tuple(_stored_forms(admin, kind, values)))
 
@@ -118,7 +118,7 @@ def _stored_forms(admin: Session, kind: Any, values: Sequence[str]) -> list[byte
     if kind.short in _TEXTS:
         return [value.encode() for value in values]
     if kind.kind == "e":
-        labels = {row.enumlabel: row.oid for row in admin.rows("twin_enum", {"oid": kind.oid})}
+        labels = {row.enumlabel: row.oid for row in admin.rows("twin/enum", {"oid": kind.oid})}
         return [int(labels[value]).to_bytes(4, "little") for value in values]
     sent = _sent(admin, kind, values) if kind.short in _REVERSED | _AS_SENT | {"numeric"} else None
     if sent is None:

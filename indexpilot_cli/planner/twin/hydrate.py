@@ -70,7 +70,7 @@ def without_domain_checks(planner: Session) -> Iterator[None]:
 
     A snapshot can come from anywhere, and a CHECK can call whatever its author likes.
     """
-    checks = planner.rows("twin_domain_checks")
+    checks = planner.rows("twin/domain_checks")
     for check in checks:
         planner.execute(f"ALTER DOMAIN {check.domain} DROP CONSTRAINT {check.name}")
     yield

@@ -39,7 +39,7 @@ class Heap:
 def read_layout(session: Session, snapshot: Snapshot) -> tuple[tuple[RelationFile, ...], dict[QualifiedName, Heap]]:
     """The files to write into a copy of the session's database, and its tables."""
     sizes = {size.name: size for size in snapshot.sizes}
-    rows = session.rows("twin_layout")
+    rows = session.rows("twin/layout")
     lengths = {row.oid: _pages(sizes.get(QualifiedName(row.schema, row.name))) for row in rows}
     files = []
     heaps = {}

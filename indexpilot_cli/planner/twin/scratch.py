@@ -50,7 +50,7 @@ class ScratchHost:
         """A session that only plans, with the source's settings."""
         session = our_session(with_database(self.dsn, database), read_only=True, timeout_ms=PLANNING_MS)
         # Settings of a role count only where it logs in, and here it cannot.
-        session.rows("twin_role_settings", {"role": PLANNER})
+        session.rows("twin/role_settings", {"role": PLANNER})
         return self._as_planner(session)
 
     def copy(self, name: str) -> tuple[str, Storage]:

@@ -29,7 +29,7 @@ def put_sizes(admin: Session, sizes: Sequence[RelationSize], source_version: int
         }
         for size in sizes
     ]
-    admin.execute("twin_put_sizes", {"rows": json.dumps(rows)})
+    admin.execute("twin/put_sizes", {"rows": json.dumps(rows)})
 
 
 def put_statistics(admin: Session, statistics: Sequence[RelationStatistics]) -> list[NotModelled]:
@@ -55,7 +55,7 @@ def _put(admin: Session, rows: Sequence[dict[str, Any]]) -> list[NotModelled]:
     admin.drain_notices()
     try:
         with admin.transaction():
-            answers = admin.rows("twin_put_statistics", {"rows": json.dumps(rows)})
+            answers = admin.rows("twin/put_statistics", {"rows": json.dumps(rows)})
     except UnreachableError:
         raise
     except IndexPilotError as error:

@@ -67,11 +67,11 @@ class Worker:
         self._names: dict[QualifiedName, IndexDefinition] = {}
         self._shown: frozenset[IndexDefinition] = frozenset()
         self._hidden: frozenset[QualifiedName] = frozenset()
-        tables = admin.rows("twin_tables")
+        tables = admin.rows("twin/tables")
         self.tables = {row.oid: QualifiedName(row.schema, row.name) for row in tables}
         self._oids = {name: oid for oid, name in self.tables.items()}
         self._members = {row.oid: frozenset(row.members) for row in tables}
-        self._existing = _grouped(admin.rows("twin_indexes", {"root": None}))
+        self._existing = _grouped(admin.rows("twin/indexes", {"root": None}))
 
     def close(self) -> None:
         """End both sessions."""
@@ -87,7 +87,7 @@ class Worker:
             refuse_others(statement.sql)
             with self._planner.transaction(rollback=True):
                 self._lock(statement)
-                oids = {row.oid for row in self._planner.rows("twin_locks")}
+                oids = {row.oid for row in self._planner.rows("twin/locks")}
         except UnreachableError as error:
             if error.code != "timeout":
                 raise
@@ -165,7 +165,7 @@ class Worker:
             self._admin.execute(create_index(definition, name, concurrently=False))
             self._swap([_restored(heap) for heap in heaps])
             root = self._admin.value("SELECT %s::regclass::oid::bigint", [self._qualified(definition, name)])
-            (members,) = _grouped(self._admin.rows("twin_indexes", {"root": root})).values()
+            (members,) = _grouped(self._admin.rows("twin/indexes", {"root": root})).values()
             put_statistics(self._admin, _for_members(members, statistics))
             oids = [member.oid for member in members]
             self._admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::oid[])", [oids])
@@ -213,7 +213,7 @@ class Worker:
 
     def _swap(self, rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
-            self._admin.execute("twin_swap", {"rows": json.dumps(list(rows))})
+            self._admin.execute("twin/swap", {"rows": json.dumps(list(rows))})
 
     def _resize(self, definition: IndexDefinition, members: Collection[Member], size: IndexSize) -> None:
         """New files of the size wanted, under new numbers: no backend has their pages in memory."""

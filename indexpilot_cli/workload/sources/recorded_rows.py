@@ -76,7 +76,7 @@ def insert(session: Session, stats: Sequence[QueryStat], *, schema: str = SCHEMA
         "duration_ms": [s.duration_ms for s in stats],
         "at": [s.at for s in stats],
     }
-    return session.execute(question(session, "stats_insert", schema), columns) if stats else 0
+    return session.execute(question(session, "workload/insert", schema), columns) if stats else 0
 
 
 def figures(
@@ -89,24 +89,26 @@ def figures(
 ) -> tuple[QueryStatGroup, ...]:
     """Count, average and percentiles per tenant, table, field and type over the last hours, most frequent first."""
     parameters = {"hours": hours, "table_name": table_name, "field_name": field_name}
-    return tuple(QueryStatGroup(*row) for row in session.rows(question(session, "stats_query", schema), parameters))
+    return tuple(QueryStatGroup(*row) for row in session.rows(question(session, "workload/query", schema), parameters))
 
 
 def usage(session: Session, hours: float | None = 24, *, schema: str = SCHEMA) -> tuple[FieldUsage, ...]:
     """How much each field was used in the last hours, most used first."""
-    return tuple(FieldUsage(*row) for row in session.rows(question(session, "stats_usage", schema), {"hours": hours}))
+    return tuple(
+        FieldUsage(*row) for row in session.rows(question(session, "workload/usage", schema), {"hours": hours})
+    )
 
 
 def prune(session: Session, keep_days: float, *, schema: str = SCHEMA) -> int:
     """Delete rows older than that; gives how many. A negative number of days is a ValueError."""
     if not keep_days >= 0:
         raise ValueError("keep_days must not be negative")
-    return session.execute(question(session, "stats_prune", schema), {"days": keep_days})
+    return session.execute(question(session, "workload/prune", schema), {"days": keep_days})
 
 
 def table_size(session: Session, table_name: str, schema_name: str | None = None) -> TableSize | None:
     """Size of a table from the catalog and the file system, without reading a row; None when there is no such table."""
-    row = session.one("metadata_table_size", {"table_name": table_name, "schema_name": schema_name})
+    row = session.one("log/table_size", {"table_name": table_name, "schema_name": schema_name})
     if row is None:
         return None
     return TableSize(QualifiedName(row.schema_name, row.table_name), row.row_count, row.table_bytes, row.index_bytes)

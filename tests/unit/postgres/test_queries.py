@@ -2,7 +2,6 @@
 
 import ast
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,8 @@ from indexpilot_cli.db.own import Recogniser, normalise
 
 ROOT = Path(indexpilot_cli.__file__).parent
 VERSIONS = [major * 10000 for major in range(12, 19)]
-QUERIES = sorted({re.sub(r"_pg\d+$", "", path.stem) for path in (ROOT / "db" / "queries").glob("*.sql")})
+FILES = sorted((ROOT / "db" / "queries").glob("*/*.sql"))
+QUERIES = sorted({f"{path.parent.name}/{re.sub(r'_pg[0-9]+$', '', path.stem)}" for path in FILES})
 METHODS = {"rows", "one", "value", "execute", "get"}
 
 
@@ -40,18 +40,16 @@ def test_every_question_asked_exists():
     names = {
         (path.name, text)
         for path, function, text in asked()
-        if is_query_call(function)
-        and re.fullmatch(r"[a-z][a-z0-9]*_[a-z0-9_]+|capabilities|statements", text)
-        and path.is_relative_to(ROOT / "db")
+        if is_query_call(function) and re.fullmatch(r"[a-z]+/[a-z0-9_]+", text)
     }
     assert names and {(p, n) for p, n in names if n not in QUERIES} == set()
 
 
 def test_every_file_is_asked_for():
-    """By its name as a constant; the metadata room adds its prefix itself."""
+    """By its name as a constant."""
     trees = (ast.parse(path.read_text()) for path in ROOT.rglob("*.py"))
     texts = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    assert {name for name in QUERIES if not {name, name.removeprefix("metadata_")} & texts} == set()
+    assert set(QUERIES) - texts == set()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -61,16 +59,17 @@ def test_every_question_has_an_answer_for_every_version(version):
 
 
 def test_the_nearest_older_variant_is_taken():
-    assert "total_time" in sql.get("statements", 120000) and "toplevel" not in sql.get("statements", 130022)
-    assert sql.get("statements", 180000) == sql.get("statements", 140000) != sql.get("statements", 139999)
+    assert "total_time" in sql.get("statements/read", 120000) and "toplevel" not in sql.get("statements/read", 130022)
+    assert (
+        sql.get("statements/read", 180000) == sql.get("statements/read", 140000) != sql.get("statements/read", 139999)
+    )
     with pytest.raises(KeyError):
         sql.get("no_such_question", 150000)
 
 
 def test_one_statement_per_file_without_a_semicolon():
-    for entry in files("indexpilot_cli.db").joinpath("queries").iterdir():
-        if entry.name.endswith(".sql"):
-            assert ";" not in re.sub(r"'[^']*'|--[^\n]*", "", entry.read_text()), entry.name
+    for entry in (ROOT / "db" / "queries").rglob("*.sql"):
+        assert ";" not in re.sub(r"'[^']*'|--[^\n]*", "", entry.read_text()), entry.name
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -36,7 +36,7 @@ class Where:
 
 def where(session: Session, relid: int, attnum: int, trigger: str, tag: str) -> Where | None:
     """The change's footprints in the catalog now, None when the table is gone."""
-    row = session.one("shadow_where", {"relid": relid, "attnum": attnum, "trigger": trigger, "tag": tag})
+    row = session.one("online/where", {"relid": relid, "attnum": attnum, "trigger": trigger, "tag": tag})
     if row is None:
         return None
     sets = {name: frozenset(getattr(row, name)) for name in _SETS}
@@ -45,25 +45,25 @@ def where(session: Session, relid: int, attnum: int, trigger: str, tag: str) -> 
 
 def table_facts(session: Session, relid: int) -> Row:
     """The table's row of ``shadow_table``."""
-    row = session.one("shadow_table", {"relid": relid})
+    row = session.one("online/table", {"relid": relid})
     assert row is not None
     return row
 
 
 def columns(session: Session, relid: int) -> list[Row]:
     """The columns in order."""
-    return session.rows("shadow_columns", {"relid": relid})
+    return session.rows("online/columns", {"relid": relid})
 
 
 def grants(session: Session, relid: int, attnum: int) -> tuple[Grant, ...]:
     """Privileges on the column itself."""
-    rows = session.rows("shadow_grants", {"relid": relid, "attnum": attnum})
+    rows = session.rows("online/grants", {"relid": relid, "attnum": attnum})
     return tuple(Grant(row.privilege, row.grantee, row.grantable) for row in rows)
 
 
 def sequences(session: Session, relid: int, attnum: int) -> tuple[QualifiedName, ...]:
     """Sequences the column owns."""
-    rows = session.rows("shadow_sequences", {"relid": relid, "attnum": attnum})
+    rows = session.rows("online/sequences", {"relid": relid, "attnum": attnum})
     return tuple(QualifiedName(row.schema, row.name) for row in rows)
 
 
@@ -74,68 +74,68 @@ def may_lock(session: Session, table: QualifiedName) -> bool:
 
 def identity(session: Session, relid: int, attnum: int) -> Row | None:
     """The sequence behind an identity column, with its options, privileges and comment."""
-    return session.one("shadow_identity", {"relid": relid, "attnum": attnum})
+    return session.one("online/identity", {"relid": relid, "attnum": attnum})
 
 
 def obstacles(session: Session, relid: int, attnum: int) -> tuple[str, ...]:
     """Descriptions of what refers to the column and cannot follow it."""
-    return tuple(row.what for row in session.rows("shadow_obstacles", {"relid": relid, "attnum": attnum}))
+    return tuple(row.what for row in session.rows("online/obstacles", {"relid": relid, "attnum": attnum}))
 
 
 def followers(session: Session, relid: int, attnum: int) -> frozenset[str]:
     """Names of the indexes, constraints and statistics objects that hang on the column."""
-    return frozenset(row.name for row in session.rows("shadow_followers", {"relid": relid, "attnum": attnum}))
+    return frozenset(row.name for row in session.rows("online/followers", {"relid": relid, "attnum": attnum}))
 
 
 def triggers(session: Session, relid: int) -> list[Row]:
     """The table's own triggers that are enabled, in the order they fire."""
-    return session.rows("shadow_triggers", {"relid": relid})
+    return session.rows("online/triggers", {"relid": relid})
 
 
 def constraints(session: Session, relid: int, attnum: int | None = None) -> list[Row]:
     """The table's constraints, each with whether the column is in it; names in definitions have their schemas."""
     with session.transaction():
         session.value("SELECT pg_catalog.set_config('search_path', '', true)")
-        return session.rows("shadow_constraints", {"relid": relid, "attnum": attnum})
+        return session.rows("online/constraints", {"relid": relid, "attnum": attnum})
 
 
 def inbound(session: Session, relid: int, attnum: int) -> list[Row]:
     """Foreign keys that refer to the column; names in definitions have their schemas."""
     with session.transaction():
         session.value("SELECT pg_catalog.set_config('search_path', '', true)")
-        return session.rows("shadow_inbound", {"relid": relid, "attnum": attnum})
+        return session.rows("online/inbound", {"relid": relid, "attnum": attnum})
 
 
 def indexes(session: Session, relid: int) -> list[Row]:
     """The table's indexes in order of oid."""
-    return session.rows("shadow_indexes", {"relid": relid})
+    return session.rows("online/indexes", {"relid": relid})
 
 
 def statistics(session: Session, relid: int) -> list[Row]:
     """The table's extended statistics objects."""
-    return session.rows("shadow_statistics", {"relid": relid})
+    return session.rows("online/statistics", {"relid": relid})
 
 
 def vacuuming(session: Session, relids: tuple[int, ...], pid: int) -> bool:
     """Whether autovacuum works on one of the tables."""
-    rows = session.rows("shadow_lockers", {"relids": list(relids), "pid": pid, "older": 0.0})
+    rows = session.rows("online/lockers", {"relids": list(relids), "pid": pid, "older": 0.0})
     return any(row.automatic for row in rows)
 
 
 def long_lockers(session: Session, relids: tuple[int, ...], pid: int, older: float) -> tuple[Blocker, ...]:
     """Who has held a lock on the tables for more than so many seconds; autovacuum is left out."""
-    rows = session.rows("shadow_lockers", {"relids": list(relids), "pid": pid, "older": older})
+    rows = session.rows("online/lockers", {"relids": list(relids), "pid": pid, "older": older})
     return tuple(blocker(row) for row in rows if not row.automatic)
 
 
 def lag_bytes(session: Session) -> float:
     """How far the furthest standby is behind, as far as we may see."""
-    return float(session.value("shadow_lag") or 0.0)
+    return float(session.value("online/lag") or 0.0)
 
 
 def not_null_name(session: Session, relid: int, column: str) -> str | None:
     """The name of the column's NOT NULL constraint, None where the server has none (before 18)."""
-    found: str | None = session.value("shadow_not_null_name", {"relid": relid, "name": column})
+    found: str | None = session.value("online/not_null_name", {"relid": relid, "name": column})
     return found
 
 

@@ -110,7 +110,7 @@ def stories(desk: Desk, column: str | None = None) -> tuple[Story, ...]:
     """The operations on columns of that name (None: all), the oldest first; those of unknown versions are left out."""
     parameters = {"field_name": column}
     groups: dict[str, list[Told]] = {}
-    for row in desk.log.rows(question(desk.log, "shadow_rows", desk.schema), parameters):
+    for row in desk.log.rows(question(desk.log, "online/log_rows", desk.schema), parameters):
         groups.setdefault(row.op_id, []).append(Told(row.id, OperationState(row.state), row.details or {}))
     found = (_story(tuple(rows)) for rows in groups.values())
     return tuple(story for story in found if story is not None)

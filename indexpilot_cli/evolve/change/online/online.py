@@ -279,7 +279,7 @@ def _follow_genome(run: Run) -> None:
     """The genome knows fields by number: the name stands for another number now."""
     plan = run.plan
     names = {"schema_name": plan.table.schema, "table_name": plan.table.name, "field_name": plan.column}
-    run.desk.log.execute(question(run.desk.log, "shadow_identity", run.desk.schema), names | {"relid": plan.relid})
+    run.desk.log.execute(question(run.desk.log, "online/log_identity", run.desk.schema), names | {"relid": plan.relid})
 
 
 def _report(

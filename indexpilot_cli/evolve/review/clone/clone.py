@@ -128,7 +128,7 @@ class Clone:
 
     def _role_settings(self) -> tuple[str, ...]:
         """The settings a session of the owner begins with, as ``name=value``."""
-        return tuple(row.item for row in self._sandbox.admin.rows("clone_settings", {"role": OWNER}))
+        return tuple(row.item for row in self._sandbox.admin.rows("clone/settings", {"role": OWNER}))
 
     def _restore_settings(self) -> None:
         """A migration may change its own role's settings; they belong to the server, not to the database."""
@@ -136,7 +136,7 @@ class Clone:
             return
         admin = self._sandbox.admin
         admin.execute(f"ALTER ROLE {OWNER} RESET ALL")
-        admin.execute("clone_put_settings", {"role": OWNER, "settings": list(self._settings)})
+        admin.execute("clone/put_settings", {"role": OWNER, "settings": list(self._settings)})
 
     def _copy(self, source: str, name: str) -> int:
         admin = self._sandbox.admin

@@ -43,7 +43,7 @@ def prepare(sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
 
 def _disarm(inside: Session) -> None:
     """Nobody but the superuser may call functions of extensions that could reach out of the database."""
-    for row in inside.rows("clone_extensions"):
+    for row in inside.rows("clone/extensions"):
         if row.trusted or row.name in _HARMLESS:
             continue
         for signature in row.functions:

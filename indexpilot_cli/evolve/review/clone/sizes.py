@@ -44,7 +44,7 @@ def read_names(session: Session) -> dict[int, Named]:
             {int(number): name for number, name in (row.columns or {}).items()},
             frozenset(row.without_statistics or ()),
         )
-        for row in session.rows("clone_names")
+        for row in session.rows("clone/names")
     }
 
 
