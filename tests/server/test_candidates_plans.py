@@ -9,7 +9,7 @@ from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.workload.fold.fold import fold
-from tests.unit.advisor_candidates.builders import shown
+from tests.unit.advise.candidates.builders import shown
 
 pytestmark = pytest.mark.server
 SETUP = """

@@ -7,7 +7,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.sql.volatility import unsafe
-from tests.unit.advisor_candidates.test_volatility import BAD, FINE, each
+from tests.unit.sql.test_volatility import BAD, FINE, each
 
 pytestmark = pytest.mark.server
 SETUP = """

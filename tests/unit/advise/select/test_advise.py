@@ -1,0 +1,158 @@
+"""What is said about a selection: benefits, effects, reasons, the bound, what could not be planned."""
+
+import pytest
+
+from indexpilot_cli.advise.select import Limits, advise
+from indexpilot_cli.methods.writes import WriteCost, WriteModel
+from tests.unit.advise.select.model_planner import ModelPlanner, candidate, index, template, way
+
+A, B, C = index("a"), index("b", on=1), index("c")
+
+
+def advice(ways, pool, limits=None, templates=None, writes=None, sizes=None, **planner):
+    templates = templates or [template(name, tables=(0, 1)) for name in ways]
+    return advise(templates, [candidate(d) for d in pool], ModelPlanner(ways, **planner), limits, writes, sizes)
+
+
+def reasons(selection):
+    return {r.definition: r.reason for r in selection.rejections}
+
+
+def test_leave_one_out_benefit_counts_only_what_comes_back():
+    ways = {"q-1": [way(1000), way(200, A), way(300, C)], "q-2": [way(1000), way(100, C)]}
+    chosen = {c.candidate.definition: c for c in advice(ways, [A, C], Limits(fewest_within=0.0)).chosen}
+    assert chosen[A].benefit == pytest.approx(0.05)  # 300 -> 200 of 2000: the other index would serve
+    assert chosen[C].benefit == pytest.approx(0.45)
+    assert [e.template for e in chosen[A].effects] == ["q-1"]
+    assert chosen[A].reduction == pytest.approx(0.8)
+
+
+def test_effects_of_every_template():
+    ways = {"q-1": [way(1000), way(200, A)], "q-2": [way(500)]}
+    templates = [template("q-1", calls=3, total_ms=90.0), template("q-2", calls=1, total_ms=10.0)]
+    selection = advice(ways, [A], templates=templates)
+    effects = {e.template: e for e in selection.effects}
+    assert selection.unit == "ms"
+    assert selection.cost_before == pytest.approx(100.0)
+    assert selection.cost_after == pytest.approx(28.0)
+    assert (effects["q-1"].before, effects["q-1"].after, effects["q-1"].share) == (1000, 200, pytest.approx(0.9))
+    assert effects["q-1"].weight == pytest.approx(0.09)
+    assert (effects["q-2"].before, effects["q-2"].after) == (500, 500)
+
+
+def test_parameter_classes_are_counted():
+    ways = {"q-1.rare": [way(1000), way(10, A)], "q-1.common": [way(1000), way(999, A)]}
+    scenarios = ((".rare", 0.5), (".common", 0.5))
+    selection = advice(ways, [A], templates=[template("q-1", scenarios=scenarios)])
+    (choice,) = selection.chosen
+    assert (choice.holds, choice.scenarios) == (1, 2)
+    assert selection.cost_after == pytest.approx(504.5)
+    assert set(selection.plans) == {("q-1", ".rare"), ("q-1", ".common")}
+
+
+def test_an_index_below_the_least_benefit_is_given_up():
+    ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(20), way(1, B)]}
+    selection = advice(ways, [A, B], Limits(min_benefit=0.05, fewest_within=0.0))
+    assert selection.definitions == {A}
+    (rejection,) = selection.rejections
+    assert (rejection.reason, rejection.definition) == ("too_little_benefit", B)
+    assert rejection.benefit == pytest.approx(19 / 1020)
+    assert "1.9 %" in rejection.detail
+
+
+def test_reasons():
+    wide, long_, other = index("a", "x"), index("a", "y"), index("d")
+    ways = {
+        "q-1": [way(1000), way(10, A), way(12, wide)],
+        "q-2": [way(900), way(20, B)],
+        "q-3": [way(800), way(700, C)],
+    }
+    sizes = {A: 10, B: 1000, C: 10, wide: 10, long_: 10, other: 10}
+    writes = WriteModel({C: WriteCost(total_us=10_000.0)}, us_per_unit=10.0)
+    selection = advice(ways, list(sizes), Limits(budget_bytes=500), writes=writes, sizes=sizes)
+    assert selection.definitions == {A}
+    assert reasons(selection) == {
+        B: "over_budget",
+        C: "write_cost",
+        wide: "dominated",
+        long_: "dominated",
+        other: "not_used",
+    }
+    over = next(r for r in selection.rejections if r.definition == B)
+    assert over.benefit == pytest.approx(880 / 2700)
+    assert next(r for r in selection.rejections if r.definition == wide).by == A.id
+    assert selection.conflicts == ("the storage budget keeps the workload from getting cheaper",)
+
+
+def test_limits_on_numbers_and_fewer_indexes_are_reasons():
+    ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(900), way(20, B)]}
+    assert reasons(advice(ways, [A, B], Limits(max_indexes=1))) == {B: "over_limit"}
+    ways = {"q-1": [way(1000), way(500, A), way(496, A, C)]}
+    assert reasons(advice(ways, [A, C], Limits(fewest_within=0.01))) == {C: "fewer_indexes"}
+
+
+def test_nothing_pays():
+    selection = advice({"q-1": [way(100)]}, [A])
+    assert selection.chosen == ()
+    assert reasons(selection) == {A: "not_used"}
+    assert selection.cost_after == selection.cost_before == 100
+    assert selection.bound.gap == pytest.approx(0.0)
+
+
+def test_no_candidates_and_no_templates():
+    assert advice({"q-1": [way(100)]}, []).chosen == ()
+    assert advise([], [candidate(A)], ModelPlanner({})).chosen == ()
+
+
+def test_refused_candidates_and_unplanned_statements_are_listed():
+    ways = {"q-1": [way(1000), way(10, A)], "bad": [way(1)]}
+    selection = advice(ways, [A, B], broken=["bad"], refused=[B])
+    assert selection.unplanned == (("bad", "cannot be planned"),)
+    assert selection.cost_before == 1000
+    assert reasons(selection) == {B: "not_modelled"}
+
+
+def test_a_class_that_cannot_be_planned_leaves_its_share_to_the_others():
+    ways = {"q-1.a": [way(1000), way(10, A)], "q-1.b": [way(1)]}
+    planner = {"broken": ["q-1.b"]}
+    selection = advice(ways, [A], templates=[template("q-1", scenarios=((".a", 0.2), (".b", 0.8)))], **planner)
+    assert selection.cost_before == 1000
+    assert selection.unplanned == ()
+
+
+def test_the_bound_is_proved_and_said():
+    ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(900), way(20, B)]}
+    bound = advice(ways, [A, B]).bound
+    assert bound.objective == pytest.approx(30)
+    assert bound.lower == pytest.approx(30)
+    assert bound.note == "at most 0 % better is possible with these candidates and planner costs"
+
+
+def test_the_bound_of_a_robust_choice_is_comparable_with_costs():
+    ways = {"q-1.a": [way(1000), way(10, A)], "q-1.b": [way(1000), way(30, A)]}
+    selection = advice(ways, [A], templates=[template("q-1", scenarios=((".a", 0.5), (".b", 0.5)))])
+    assert selection.bound.objective == pytest.approx(20)
+    assert selection.cost_after == pytest.approx(20)
+
+
+def test_budget_curve_falls():
+    ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(900), way(20, B)]}
+    curve = advice(ways, [A, B], Limits(budget_bytes=100), sizes={A: 100, B: 100}).budget_curve
+    assert dict(curve)[100] == pytest.approx(910 / 1900)
+    assert dict(curve)[200] == pytest.approx(30 / 1900)
+    assert dict(curve)[50] == pytest.approx(1.0)
+    assert [cost for _, cost in curve] == sorted((cost for _, cost in curve), reverse=True)
+
+
+def test_prices_of_indexes_and_of_bytes_are_part_of_the_choice_and_its_bound():
+    covering = index("a", "z")
+    ways = {"q-1": [way(1000), way(25, A), way(10, covering)], "q-2": [way(1000), way(985, C)]}
+    sizes = {A: 10, covering: 1000, C: 10}
+    free = advice(ways, list(sizes), Limits(fewest_within=0.0), sizes=sizes)
+    assert free.definitions == {covering, C}
+    priced = Limits(fewest_within=0.0, price_per_index=0.01, price_per_byte=1e-5)
+    selection = advice(ways, list(sizes), priced, sizes=sizes)
+    assert selection.definitions == {A}  # 15 of 2000 less is not worth 990 bytes more, nor is C worth being an index
+    assert selection.bound.objective == pytest.approx(1025 + 2000 * (0.01 + 10 * 1e-5))
+    assert selection.bound.gap == pytest.approx(0.0)
+    assert selection.write_cost == 0.0

@@ -1,0 +1,169 @@
+"""Structural comparison of indexes, and expressions compared by meaning."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, same_structure
+from indexpilot_cli.sql.expressions import parse
+from indexpilot_cli.sql.normal import columns, conjuncts, normal
+from tests.unit.advise.candidates.builders import definition, index
+
+
+def wanted(keys, **more):
+    return definition("t", keys, **more)
+
+
+def have(keys, label="i", **more):
+    return index(label, "t", keys, **more)
+
+
+@pytest.mark.parametrize(
+    ("existing", "keys"),
+    [
+        (have("a, b"), "a"),
+        (have("a, b, c"), "a, b"),
+        (have("a", unique=True), "a"),
+        (have("a desc"), "a"),
+        (have("a desc, b"), "a, b desc"),
+        (have("a desc nulls last"), "a nulls first"),
+        (have("(lower((email)::text))"), "(lower(email))"),
+        (have("(date_trunc('day'::text, at))"), "(date_trunc('day', at))"),
+        (have("a", include=("b",)), "a"),
+    ],
+)
+def test_covered(existing, keys):
+    assert covered_by(wanted(keys), (existing,)) is existing
+
+
+@pytest.mark.parametrize(
+    ("existing", "keys"),
+    [
+        (have("tenant_name"), "name"),
+        (have("a, b"), "b"),
+        (have("a"), "a, b"),
+        (have("a, b"), "a, b desc"),
+        (have("a text_pattern_ops"), "a"),
+        (have("a", valid=False), "a"),
+        (have("a", ready=False), "a"),
+        (have("a", predicate="b > 1"), "a"),
+        (have("a", method="hash"), "a"),
+        (have("(lower(email))"), "email"),
+        (have("email"), "(lower(email))"),
+    ],
+)
+def test_not_covered(existing, keys):
+    assert covered_by(wanted(keys), (existing,)) is None
+
+
+def test_free_keys_may_stand_in_any_order_and_direction():
+    existing = have("b desc, a, c")
+    assert covered_by(wanted("a, b"), (existing,)) is None
+    assert covered_by(wanted("a, b"), (existing,), free=2) is existing
+    assert covered_by(wanted("a, b, c desc"), (existing,), free=2) is existing
+    assert covered_by(wanted("a, c"), (existing,), free=2) is None
+
+
+def test_partial_needs_the_same_predicate():
+    partial = wanted("a", predicate="status = 'open' AND b IS NULL")
+    same = have("a", predicate="(b IS NULL) AND ((status)::text = 'open'::text)")
+    assert covered_by(partial, (same,)) is same
+    assert covered_by(partial, (have("a", predicate="b IS NULL"),)) is None
+    full = have("a")
+    assert covered_by(partial, (full,)) is None
+    assert covers(full.definition, partial)
+
+
+def test_include_and_unique():
+    existing = have("a, b", include=("c",))
+    assert covered_by(wanted("a", include=("c", "b")), (existing,)) is existing
+    assert covered_by(wanted("a", include=("d",)), (existing,)) is None
+    assert covered_by(wanted("a", unique=True), (have("a, b", unique=True),)) is None
+    assert covered_by(wanted("a", unique=True), (have("a", unique=True),))
+
+
+def test_other_methods():
+    assert covered_by(wanted("b", method="gin"), (have("a, b", method="gin"),))
+    assert covered_by(wanted("a", method="hash"), (have("a, b"),))
+    assert covered_by(wanted("d jsonb_path_ops", method="gin"), (have("d", method="gin"),))
+    assert covered_by(wanted("d", method="gin"), (have("d jsonb_path_ops", method="gin"),)) is None
+    assert covered_by(wanted("b", method="gist"), (have("a, b", method="gist"),)) is None
+
+
+def test_another_table_covers_nothing():
+    assert covered_by(definition("u", "a"), (have("a"),)) is None
+
+
+def test_invalid_twin_is_found():
+    broken = have("a, b", valid=False)
+    assert invalid_twin(wanted("a"), (broken, have("c"))) is broken
+    assert invalid_twin(wanted("a"), (have("a"),)) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("status = 'open'", "((status)::text = 'open'::text)"),
+        ("status IN ('a', 'b')", "(status = ANY (ARRAY['b'::text, 'a'::text]))"),
+        ("active = true", "active"),
+        ("active = false", "NOT active"),
+        ("NOT (a IS NULL)", "a IS NOT NULL"),
+        ("a BETWEEN 1 AND 5", "((a >= 1) AND (a <= 5))"),
+        ("5 < a", "a > 5"),
+        ("a = 1 AND b = 2", "(b = 2) AND (a = 1)"),
+        ("name LIKE 'a%'", "(name ~~ 'a%'::text)"),
+        ("at::date", "CAST(at AS date)"),
+        ("EXTRACT(year FROM at)", "extract('year' from at)"),
+        ("data ->> 'k'", "(data ->> 'k'::text)"),
+        ("at >= DATE '2020-01-01'", "at >= '2020-01-01'::date"),
+        ("coalesce(a, 0)", "COALESCE(a, 0)"),
+        ("a::timestamp with time zone", "a::timestamptz"),
+        ('"Name" = 1', '("Name" = 1)'),
+    ],
+)
+def test_same_meaning(left, right):
+    assert parse(left) is not None
+    assert normal(left) == normal(right)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("status = 'open'", "status = 'Open'"),
+        ("a < 5", "a <= 5"),
+        ("lower(a)", "upper(a)"),
+        ("a::int", "a::bigint"),
+        ("a::numeric(10,2)", "a::numeric(10,3)"),
+        ('"Name"', "name"),
+        ("a AND b OR c", "a AND (b OR c)"),
+        ("a - b", "b - a"),
+    ],
+)
+def test_other_meaning(left, right):
+    assert normal(left) != normal(right)
+
+
+def test_unreadable_text_is_compared_as_text():
+    assert parse("a OVER (") is None
+    assert normal("a  OVER (") == normal("a OVER (")
+
+
+def test_columns_and_conjuncts():
+    assert columns("lower(\"Name\") || coalesce(b, 'c')") == {"Name", "b"}
+    assert conjuncts("b IS NULL AND a = 1 AND c") == conjuncts("c AND (a = 1 AND b IS NULL)")
+    assert len(conjuncts("b IS NULL AND a = 1 AND c")) == 3
+
+
+letters = st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True).map(", ".join)
+
+
+@given(letters, letters)
+def test_covering_is_the_prefix_relation(left, right):
+    found = covered_by(wanted(left), (have(right),)) is not None
+    assert found == (right.split(", ")[: len(left.split(", "))] == left.split(", "))
+    assert same_structure(wanted(left), wanted(right)) == (left == right)
+
+
+@given(st.text(max_size=60))
+def test_any_text_has_a_normal_form(text):
+    assert normal(text) == normal(text)

@@ -1,0 +1,130 @@
+"""The write bill."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import ObservedStatement, RelationUse, StatementKind
+from indexpilot_cli.methods.write_rates import TableWrites, rows_per_call, table_writes
+from indexpilot_cli.methods.writes import write_cost, write_model
+from tests.unit.advise.select.model_planner import index, table, template
+
+
+def column(name, number, base_type="int4", correlation=0.0, width=4):
+    statistics = ColumnStatistics(0.0, width, -1.0, correlation=correlation)
+    return Column(name, number, base_type, base_type, "N", statistics=statistics)
+
+
+COLUMNS = (
+    column("id", 1, correlation=1.0),
+    column("status", 2),
+    column("note", 3, "text", width=60),
+    column("key", 4, "uuid", width=16),
+    column("amount", 5),
+)
+KEY = Index(QualifiedName("public", "t0_pkey"), index("id", unique=True), "", primary=True)
+ORDERS = Table(table(), "r", COLUMNS, (KEY,), pages=1000, tuples=100_000.0)
+BUSY = TableWrites(
+    inserts=1000, updates=500, hot_share=0.8, updated=((frozenset({"status"}), 400.0), (frozenset({"amount"}), 100.0))
+)
+
+
+def cost(definition, seen=BUSY, base=10_000.0, **kinds):
+    return write_cost(definition, ORDERS, seen, base, **kinds)
+
+
+def test_entries_cost_by_method_type_and_order():
+    per_insert = {name: cost(index(name)).per_insert_us for name in ("id", "status", "note", "key")}
+    assert per_insert["id"] < per_insert["status"] < per_insert["key"] < per_insert["note"]
+    assert cost(index("status", method="brin")).per_insert_us < cost(index("status", method="hash")).per_insert_us
+    assert cost(index("note", method="gin")).wal_bytes > 1000
+
+
+def test_an_updated_column_costs_hot_updates():
+    status, amount, key = cost(index("status")), cost(index("amount")), cost(index("key"))
+    assert (status.hot_before, status.hot_after) == (0.8, pytest.approx(0.16))
+    assert amount.hot_after == pytest.approx(0.64)
+    assert key.hot_loss == 0.0
+    assert status.per_update_us > amount.per_update_us > 0
+    assert "HOT 80 -> 16 %" in status.text
+
+
+def test_included_and_predicate_columns_count_too():
+    assert cost(index("key", include=("status",))).hot_loss == pytest.approx(0.64)
+    assert cost(index("key", predicate="status = 1")).hot_loss == pytest.approx(0.64)
+    assert cost(index("key", predicate="statuses = 1")).hot_loss == 0.0
+
+
+def test_brin_blocks_hot_only_before_16():
+    assert cost(index("status", method="brin"), major=15).hot_loss > 0
+    assert cost(index("status", method="brin"), major=16).hot_loss == 0
+
+
+def test_a_partial_index_pays_for_the_rows_it_holds():
+    whole, part = cost(index("status")), cost(index("status", predicate="amount > 9"), entries=1000.0)
+    assert part.per_insert_us < whole.per_insert_us / 10
+    assert part.wal_bytes == pytest.approx(whole.wal_bytes / 100)
+
+
+def test_relative_to_what_writes_cost_now():
+    model = write_model([ORDERS], {ORDERS.name: BUSY}, [index("status")], "ms")
+    bill = model.of(index("status"))
+    assert bill.relative == pytest.approx(bill.total_us / model.base_us[ORDERS.name])
+    assert model.units(index("status")) == pytest.approx(bill.total_us / 1000)
+    assert model.of(index("nothing", on=1)).total_us == 0
+    in_cost = write_model([ORDERS], {ORDERS.name: BUSY}, [index("status")], "cost")
+    assert in_cost.units(index("status")) == pytest.approx(bill.total_us / 10)
+    assert any("per unit" in note for note in in_cost.notes)
+
+
+def test_unknown_updates_are_spread_over_columns_no_index_holds():
+    seen = replace(BUSY, updated=())
+    assert cost(index("status"), seen).hot_loss == pytest.approx(0.8 / 4)
+    assert cost(index("id"), seen).hot_loss == 0.0
+
+
+# -- rates
+
+
+def catalog(**activity):
+    busy = replace(ORDERS, activity=Activity(**activity))
+    now = datetime(2026, 1, 8, tzinfo=UTC)
+    return Catalog(170000, "db", (busy,), statistics_since=now - timedelta(days=7), taken_at=now)
+
+
+def write(name, kind, times, updated=(), **sample):
+    use = RelationUse(table(), "t", target=True, updated=frozenset(updated))
+    found = template(name, times, kind=kind, uses=(use,))
+    return replace(found, samples=(ObservedStatement(name, **sample),) if sample else ())
+
+
+def test_the_workload_s_own_writes_come_first():
+    templates = [
+        write("i", StatementKind.INSERT, 50),
+        write("u", StatementKind.UPDATE, 20, ["status"], calls=10, rows=30),
+        write("d", StatementKind.DELETE, 5),
+    ]
+    seen = table_writes(catalog(inserts=9_999, updates=100, hot_updates=25), templates)[table()]
+    assert (seen.inserts, seen.updates, seen.deletes, seen.hot_share) == (50, 60, 5, 0.25)
+    assert seen.updated == ((frozenset({"status"}), 60.0),)
+    assert rows_per_call(templates[0]) == 1.0
+
+
+def test_counters_are_a_rate_over_the_window():
+    end = datetime(2026, 1, 8, tzinfo=UTC)
+    seen = table_writes(catalog(inserts=7000), [], end - timedelta(days=1), end)[table()]
+    assert seen.inserts == pytest.approx(1000)
+    assert "rate" in seen.origin
+
+
+def test_counters_are_in_proportion_to_scans_when_the_window_is_not_known():
+    reads = [template("q", calls=20)]
+    seen = table_writes(catalog(inserts=107_000, seq_scans=100, index_scans=900), reads)[table()]
+    assert seen.inserts == pytest.approx(140)  # the 100,000 rows there are taken as loaded
+
+
+def test_a_table_that_was_only_loaded_is_not_charged():
+    assert table_writes(catalog(inserts=6_000_000, seq_scans=2), [template("q")]) == {}
