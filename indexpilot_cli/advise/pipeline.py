@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from indexpilot_cli.advise.assemble import assemble
@@ -56,15 +56,12 @@ def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None)
     return replace(filled, templates=usable, skipped=(*filled.skipped, *lost))
 
 
-def types_from(estimator: CostEstimator) -> TypesOf | None:
-    """How the estimator names the types of ``$n``, for those that can."""
-    ask: Callable[[str], Sequence[str]] | None = getattr(estimator, "parameter_types", None)
-    if ask is None:
-        return None
+def types_from(estimator: CostEstimator) -> TypesOf:
+    """How the estimator names the types of ``$n``."""
 
     def types_of(text: str) -> Sequence[str] | None:
         try:
-            return ask(text)
+            return estimator.parameter_types(text)
         except IndexPilotError:
             return None  # the statement is planned from its predicates' columns alone, or reported as unplanned
 
@@ -128,9 +125,7 @@ def _priceable(proposal: Proposal, catalog: Catalog, estimator: CostEstimator, p
         assert table is not None  # candidates are proposed for tables of this catalog
         sizes[definition] = estimate(definition, table, catalog)
         estimator.set_size(definition, *_size(sizes[definition]))
-    prepare: Callable[[Sequence[IndexDefinition]], None] | None = getattr(estimator, "prepare", None)
-    if prepare is not None:
-        prepare(tuple(sizes))
+    estimator.prepare(tuple(sizes))
     return Priceable(proposal.candidates, sizes, proposal.rejections)
 
 

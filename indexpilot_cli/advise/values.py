@@ -9,8 +9,7 @@ from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.requests import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
-from indexpilot_cli.settings.features import FeatureSettings
-from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
+from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, SafeguardSettings
 from indexpilot_cli.workload.reports import TemplateReport
 
 

@@ -45,9 +45,9 @@ def _of_table(table: Table) -> Iterator[Warn]:
 
 
 def _planner(estimator: CostEstimator) -> Iterator[Warn]:
-    for note in getattr(estimator, "notes", ()):
+    for note in estimator.notes:
         yield Warn("planner", estimator.name, note)
-    missing = getattr(estimator, "not_modelled", ())
+    missing = estimator.not_modelled
     for item in missing[:_LISTED]:
         yield Warn("not_modelled", item.name, str(item))
     if missing[_LISTED:]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.planned import NotModelled, PlannedStatement
 from indexpilot_cli.core.workload import Plannable
 
 
@@ -26,7 +26,8 @@ class CostEstimator(Protocol):
     """A planner that can pretend. Answers come in the order of the questions.
 
     A statement that cannot be planned is an answer with ``error``, never an exception; exceptions
-    (UnreachableError) mean the planner itself is gone.
+    (UnreachableError) mean the planner itself is gone. Implementations inherit the protocol: what not every planner
+    can has its answer here.
     """
 
     @property
@@ -54,3 +55,24 @@ class CostEstimator(Protocol):
     def size(self, definition: IndexDefinition) -> int:
         """Bytes the planner believes the hypothetical index has."""
         ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the planner that belong under its answers."""
+        return ()
+
+    @property
+    def not_modelled(self) -> tuple[NotModelled, ...]:
+        """What the source has and this planner does not know of."""
+        return ()
+
+    def prepare(self, definitions: Sequence[IndexDefinition]) -> None:  # noqa: ARG002
+        """Make the hypothetical indexes at once, where that is quicker than one by one."""
+        return None  # noqa: RET501  an empty body would be taken for an abstract one
+
+    def parameter_types(self, sql: str) -> Sequence[str] | None:  # noqa: ARG002
+        """Types of ``$1`` … in the statement, None when this planner infers none.
+
+        Raises StatementError with the server's words when the statement is wrong.
+        """
+        return None

@@ -32,3 +32,15 @@ class PlannedStatement:
     def ok(self) -> bool:
         """Whether there is a plan."""
         return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class NotModelled:
+    """An object the twin could not take over, or only by a stand-in, and why. ``kind`` is pg_dump's word."""
+
+    name: str
+    kind: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.lower()} {self.name}: {self.reason}"

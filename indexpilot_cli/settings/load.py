@@ -122,9 +122,6 @@ def flag_value(path: str, value: object) -> object:
 
 def contradictions(settings: Settings) -> Iterator[str]:
     """Values that are each right and together wrong."""
-    pool = settings.connection
-    if pool.pool_max < pool.pool_min:
-        yield f"connection.pool_max is {pool.pool_max}, less than connection.pool_min ({pool.pool_min})"
     safeguards = settings.production_safeguards
     writes = safeguards.write_performance
     if writes.warn_indexes_per_table > writes.max_indexes_per_table:

@@ -11,8 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from indexpilot_cli.settings.features import FeatureSettings
 from indexpilot_cli.settings.rule import count, key, seconds, share, switch
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintOptimizerSettings:
+    enabled: bool = switch("choose indexes as a set, within the limits below")
+    max_storage: int | None = key(None, "storage for all new indexes together", low=0, unit="bytes")
+    max_indexes: int | None = key(None, "new indexes of one plan", low=0)
+    max_write_overhead: float | None = key(None, "added write cost of the whole plan", low=0, unit="share")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSettings:
+    """``features.*``: the published ideas, each with its switch."""
+
+    constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +133,6 @@ class BypassSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class HealthCheckSettings:
-    enabled: bool = switch("check connection, pool and system")
-    interval_seconds: float = seconds(60.0, "time between two checks")
-    max_latency_ms: float = key(1000.0, "slowest answer that still counts as healthy", low=0)
-
-
-@dataclass(frozen=True, slots=True)
-class MaintenanceSettings:
-    enabled: bool = switch("look for leftovers and inconsistencies")
-    interval_seconds: float = seconds(3600.0, "time between two runs")
-    weekly_days: int = count(7, "days between two weekly runs", low=1)
-    monthly_days: int = count(30, "days between two monthly runs", low=1)
-    unused_after_days: int = count(30, "an index without scans for so long is unused", low=1)
-
-
-@dataclass(frozen=True, slots=True)
-class ReportingSettings:
-    enabled: bool = switch("collect figures for reports")
-    window_hours: int = count(24, "hours a report looks back", low=1)
-
-
-@dataclass(frozen=True, slots=True)
 class SchemaEvolutionSettings:
     enabled: bool = switch("check and run schema changes")
     lock_timeout_seconds: float = key(2.0, "longest wait for a lock", low=0, high=300, unit="seconds")
@@ -157,22 +149,10 @@ class SchemaEvolutionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryStatsSettings:
-    batch_size: int = count(100, "rows written together", low=1)
-    flush_seconds: float = key(5.0, "longest time a row waits", low=0.1, unit="seconds")
-    max_buffer: int = count(10_000, "rows kept in memory at most", low=1)
-    retention_days: int = count(30, "days rows are kept", low=1)
-
-
-@dataclass(frozen=True, slots=True)
 class OperationalSettings:
-    """``operational.*``: background work."""
+    """``operational.*``: work beside the advice."""
 
-    health_checks: HealthCheckSettings = HealthCheckSettings()
-    maintenance: MaintenanceSettings = MaintenanceSettings()
-    reporting: ReportingSettings = ReportingSettings()
     schema_evolution: SchemaEvolutionSettings = SchemaEvolutionSettings()
-    query_stats: QueryStatsSettings = QueryStatsSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +198,6 @@ class ConnectionSettings:
     )
     connect_timeout: int | None = key(None, "seconds to wait for a connection", low=1, high=3600)
     statement_timeout: float = key(60.0, "longest single question to the server", low=1, unit="seconds")
-    pool_min: int = count(2, "connections a pool keeps", low=1)
-    pool_max: int = count(20, "connections a pool opens at most", low=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +226,7 @@ class Settings:
     metadata: MetadataSettings = MetadataSettings()
     advisor: AdvisorSettings = AdvisorSettings()
     output: OutputSettings = OutputSettings()
-    features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
+    features: FeatureSettings = FeatureSettings()
     production_safeguards: SafeguardSettings = SafeguardSettings()
     bypass: BypassSettings = BypassSettings()
     operational: OperationalSettings = OperationalSettings()

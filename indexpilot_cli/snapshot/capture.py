@@ -11,13 +11,14 @@ from typing import Any
 from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.catalog import BLOCK, Catalog, ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.methods.pages import GinPages
 from indexpilot_cli.snapshot.dump import read_schema
-from indexpilot_cli.snapshot.values import ExtendedStatistics, NotModelled, RelationSize, RelationStatistics, Snapshot
+from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics, Snapshot
 
 _SHOWS_RANGES_FROM = 170000
 _KINDS = {"r": "TABLE", "p": "TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE", "S": "SEQUENCE"}

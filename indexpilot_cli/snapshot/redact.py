@@ -16,6 +16,7 @@ from typing import Protocol
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, Workload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.snapshot.redact_statistics import (
@@ -27,7 +28,7 @@ from indexpilot_cli.snapshot.redact_statistics import (
     relation_statistics,
 )
 from indexpilot_cli.snapshot.surrogates import Family, family_by_look, surrogates
-from indexpilot_cli.snapshot.values import NotModelled, SchemaObject, Snapshot
+from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 
 
 class SqlLiteral(Protocol):

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.snapshot.capture import capture
 from indexpilot_cli.snapshot.redact import redact
 from indexpilot_cli.snapshot.snapshot_file import load, save
-from indexpilot_cli.snapshot.values import (
-    ExtendedStatistics,
-    NotModelled,
-    RelationSize,
-    RelationStatistics,
-    SchemaObject,
-    Snapshot,
-)
+from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics, SchemaObject, Snapshot
 
 __all__ = [
     "ExtendedStatistics",

@@ -13,6 +13,7 @@ from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.catalog import Catalog, ColumnStatistics
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.methods.pages import GinPages
 
@@ -84,18 +85,6 @@ class ExtendedStatistics:
     frequencies: tuple[float, ...] = ()
     base_frequencies: tuple[float, ...] = ()
     expressions: tuple[ColumnStatistics, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotModelled:
-    """An object the twin could not take over, or only by a stand-in, and why. ``kind`` is pg_dump's word."""
-
-    name: str
-    kind: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.kind.lower()} {self.name}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def test_usage_errors_have_a_hint_and_code_2(cli):
         (("explain", "R-1", "--with", "x"), "need --query"),
         (("explain", "--query", "SELECT 1", "--analyze", "--snapshot", "x"), "needs the server"),
         (("history", "--type", "CREATE_INDX"), "did you mean CREATE_INDEX?"),
-        (("config", "show", "features.cret"), "did you mean features.cert?"),
+        (("config", "show", "features.constraint_optimiser"), "did you mean features.constraint_optimizer?"),
         (("config", "show", "--json", "--format", "yaml"), "two different forms"),
         (("init", "--config-only", "--discover"), "asks no server"),
         (("recommend", "--what-if", "magic"), "magic"),

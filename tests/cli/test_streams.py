@@ -81,8 +81,8 @@ def test_help_does_not_import_the_heavy_rooms(home):
 
 
 def test_yaml_and_json_are_the_same_document(cli):
-    one = cli("config", "show", "features.cert", "--json").json("config")
-    two = yaml.safe_load(cli("config", "show", "features.cert", "--format", "yaml").out)
+    one = cli("config", "show", "features.constraint_optimizer", "--json").json("config")
+    two = yaml.safe_load(cli("config", "show", "features.constraint_optimizer", "--format", "yaml").out)
     assert {**one, "generated_at": ""} | {"result": one["result"]} == {**two, "generated_at": ""}
 
 
@@ -126,7 +126,7 @@ def test_a_closed_pipe_ends_without_a_traceback(home):
 
 def test_saved_settings_read_back(cli, home):
     (home / "indexpilot.yaml").write_text(
-        "advisor: {budget: 5GB, exclude_tables: ['a b', 'no']}\nfeatures: {cert: {enabled: false}}\n"
+        "advisor: {budget: 5GB, exclude_tables: ['a b', 'no']}\nfeatures: {constraint_optimizer: {enabled: false}}\n"
     )
     saved = cli("config", "show")
     (home / "again.yaml").write_text(saved.out)

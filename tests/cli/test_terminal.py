@@ -148,6 +148,6 @@ def test_long_output_goes_through_the_pager_unless_told_not_to(terminal, home):
     direct = terminal("config", "show", "--no-pager", PAGER=str(pager))
     assert direct.end() == 0
     assert "PAGED" not in direct.text
-    short = terminal("config", "show", "features.cert", PAGER=str(pager))
+    short = terminal("config", "show", "features.constraint_optimizer", PAGER=str(pager))
     assert short.end() == 0
     assert "PAGED" not in short.text

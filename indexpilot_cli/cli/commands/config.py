@@ -27,7 +27,7 @@ def show(
     session: Session,
     *,
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="Only this key or section, such as features.cert.")
+        str | None, typer.Argument(metavar="KEY", help="Only this key or section, such as advisor.budget.")
     ] = None,
     origin: Annotated[
         bool, typer.Option("--origin", metavar="", help="Say where each value comes from.", rich_help_panel=WHAT)

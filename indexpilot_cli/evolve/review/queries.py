@@ -78,14 +78,13 @@ def _callable(text: str) -> bool:
 
 
 def _calls(skipped: Sequence[Skipped]) -> Iterator[Rehearsed]:
-    from indexpilot_cli.sql.parser import fingerprint, parameters, parse
+    from indexpilot_cli.sql.parser import Unparsed, fingerprint, parameters, parse
 
     for item in skipped:
         statement = parse(item.text)
-        node = getattr(statement, "node", None)
-        if node is None:
+        if isinstance(statement, Unparsed):
             continue
-        numbers = parameters(node)
+        numbers = parameters(statement.node)
         mode = PlanMode.PREPARED if numbers else PlanMode.LITERAL
         plannable = Plannable(item.text, mode, max(numbers, default=0))
         # The share is unknown: such statements are no part of the weighed workload.

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TypeAlias, TypeVar
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.planned import PlannedStatement
@@ -48,7 +48,7 @@ class _Reach:
 _Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName]]
 
 
-class HypoPGEstimator:
+class HypoPGEstimator(CostEstimator):
     """Costs with hypothetical indexes, from a production server's own planner.
 
     Opens ``workers`` sessions like the given one, on first use; with ``adopt`` the given one is among them and

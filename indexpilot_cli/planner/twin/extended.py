@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.planner.twin.mcv import (
@@ -17,7 +18,7 @@ from indexpilot_cli.planner.twin.mcv import (
     numeric_bytes,
 )
 from indexpilot_cli.planner.twin.statistics import put_statistics
-from indexpilot_cli.snapshot.values import ExtendedStatistics, NotModelled, RelationStatistics
+from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationStatistics
 
 _KINDS = ("pg_ndistinct", "pg_dependencies", "pg_mcv_list")
 _TEXTS = frozenset({"text", "varchar", "bpchar", "citext"})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -16,7 +17,7 @@ from indexpilot_cli.planner.twin.extended import put_extended
 from indexpilot_cli.planner.twin.layout import Heap, read_layout
 from indexpilot_cli.planner.twin.schema import Builder, build
 from indexpilot_cli.planner.twin.statistics import put_sizes, put_statistics
-from indexpilot_cli.snapshot.values import NotModelled, Snapshot
+from indexpilot_cli.snapshot.values import Snapshot
 
 TEMPLATE = "twin"
 PLANNER = "indexpilot_planner"  # the role that plans: owner of everything, no superuser

@@ -13,10 +13,10 @@ from types import MappingProxyType, TracebackType
 from typing import TypeAlias, TypeVar
 
 from indexpilot_cli.core.catalog import BLOCK
-from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import BTREE, IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.planned import NotModelled, PlannedStatement
 from indexpilot_cli.core.progress import Progress, Silent
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
@@ -28,7 +28,7 @@ from indexpilot_cli.planner.twin.layout import index_widths
 from indexpilot_cli.planner.twin.scratch import ScratchHost, open_scratch
 from indexpilot_cli.planner.twin.sizes import btree_height
 from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker
-from indexpilot_cli.snapshot.values import NotModelled, Snapshot
+from indexpilot_cli.snapshot.values import Snapshot
 
 _PER_WORKER = 200  # questions that make another worker worth its start
 _MOST_WORKERS = 16
@@ -46,7 +46,7 @@ class _Asked:
     keep_tree: bool
 
 
-class TwinEstimator:
+class TwinEstimator(CostEstimator):
     """Costs with hypothetical and without hidden indexes, from the planner twin. Close it, or use ``with``."""
 
     def __init__(self, cluster: Cluster | ScratchHost, snapshot: Snapshot, workers: int):

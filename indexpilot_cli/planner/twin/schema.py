@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.snapshot.values import NotModelled, SchemaObject, Snapshot
+from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 
 # What only a superuser may create. Everything else is made by the role that plans, so that a snapshot
 # from elsewhere cannot do more on this machine than that role may.

@@ -373,7 +373,13 @@ def outcomes():
         config.Setting(
             "connection.dsn", "postgresql://u:s3cret@h/d", "INDEXPILOT_DSN", True, "INDEXPILOT_CONNECTION_DSN"
         ),
-        config.Setting("features.cert.enabled", True, "./indexpilot.yaml:3", False, "INDEXPILOT_FEATURES_CERT_ENABLED"),
+        config.Setting(
+            "features.constraint_optimizer.enabled",
+            True,
+            "./indexpilot.yaml:3",
+            False,
+            "INDEXPILOT_FEATURES_CONSTRAINT_OPTIMIZER_ENABLED",
+        ),
         config.Setting("production_safeguards.maintenance_window.days_of_week", (0, 6), "default", False, "X"),
     )
     pairs = [

@@ -81,15 +81,16 @@ def mistakes(text, project, environment=None):
 
 def test_all_mistakes_are_told_together_with_line_column_and_nearest_name(project):
     error = mistakes(
-        "features:\n  crt:\n    enabled: true\n  cert:\n    enabled: maybe\nadvisor:\n  min_benfit: 5%\n"
+        "features:\n  constrain_optimizer:\n    enabled: true\n  constraint_optimizer:\n    enabled: maybe\n"
+        "advisor:\n  min_benfit: 5%\n"
         "connection:\n  password: s3cret\n",
         project,
         {"INDEXPILOT_ADVISOR_BUDGET": "lots"},
     )
     lines = error.detail.splitlines()
     assert lines == [
-        "./indexpilot.yaml:2:3: unknown key features.crt, did you mean features.cert?",
-        "./indexpilot.yaml:5:14: features.cert.enabled expects true or false, got the text 'maybe'",
+        "./indexpilot.yaml:2:3: unknown key features.constrain_optimizer, did you mean features.constraint_optimizer?",
+        "./indexpilot.yaml:5:14: features.constraint_optimizer.enabled expects true or false, got the text 'maybe'",
         "./indexpilot.yaml:7:3: unknown key advisor.min_benfit, did you mean advisor.min_benefit?",
         "./indexpilot.yaml:9:3: a password does not belong in a configuration file: use ~/.pgpass",
         "environment variable INDEXPILOT_ADVISOR_BUDGET: advisor.budget 'lots' is not a number with a unit, "
@@ -118,8 +119,8 @@ def test_broken_files_name_the_place(text, where, project):
 def test_empty_files_and_sections_are_fine(project):
     (project / "indexpilot.yaml").write_text("# nothing\n")
     assert load({}, project).advisor.max_indexes is None
-    (project / "indexpilot.yaml").write_text("advisor:\nfeatures:\n  cert:\n")
-    assert load({}, project).features.cert.enabled is True
+    (project / "indexpilot.yaml").write_text("advisor:\nfeatures:\n  constraint_optimizer:\n")
+    assert load({}, project).features.constraint_optimizer.enabled is True
 
 
 def test_a_missing_file_is_a_usage_error(project):
@@ -130,7 +131,6 @@ def test_a_missing_file_is_a_usage_error(project):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("connection: {pool_min: 9, pool_max: 2}", "pool_max is 2"),
         ("production_safeguards: {write_performance: {max_indexes_per_table: 5}}", "warn_indexes_per_table is 7"),
         ("production_safeguards: {maintenance_window: {start_hour: 3, end_hour: 3}}", "never open"),
         ("production_safeguards: {maintenance_window: {days_of_week: []}}", "days_of_week is empty"),
@@ -160,11 +160,23 @@ def test_variables_are_unique_and_every_key_is_reachable_by_one(project):
     names = [key.variable for key in keys().values()]
     assert len(set(names)) == len(names)
     assert not set(keys()) & sections()
-    settings = load({"INDEXPILOT_FEATURES_PGM_INDEX_MIN_ROWS": "77"}, project)
-    assert settings.features.pgm_index.min_rows == 77
+    settings = load({"INDEXPILOT_OPERATIONAL_SCHEMA_EVOLUTION_LONG_ROWS": "77"}, project)
+    assert settings.operational.schema_evolution.long_rows == 77
 
 
 CONTRACT_TEXT = """
+features.constraint_optimizer.enabled
+production_safeguards.maintenance_window.enabled production_safeguards.maintenance_window.start_hour
+production_safeguards.maintenance_window.end_hour production_safeguards.maintenance_window.days_of_week
+production_safeguards.write_performance.enabled production_safeguards.write_performance.max_indexes_per_table
+production_safeguards.write_performance.warn_indexes_per_table
+production_safeguards.write_performance.write_overhead_threshold production_safeguards.lock_manager.enabled
+production_safeguards.rate_limiter.enabled production_safeguards.cpu_throttle.enabled
+"""
+CONTRACT = CONTRACT_TEXT.split()
+
+
+NOT_BUILT_TEXT = """
 features.cert.enabled features.qpg.enabled features.cortex.enabled features.predictive_indexing.enabled
 features.predictive_indexing.weight features.predictive_indexing.use_historical_data features.xgboost.enabled
 features.xgboost.weight features.pgm_index.enabled features.pgm_index.min_rows features.pgm_index.min_suitability
@@ -175,15 +187,10 @@ features.radix_string_spline.min_suitability_score features.fractal_tree.enabled
 features.fractal_tree.write_heavy_threshold features.fractal_tree.min_queries features.fractal_tree.min_table_size
 features.fractal_tree.min_suitability_score features.bx_tree.enabled features.bx_tree.min_table_size
 features.bx_tree.min_temporal_queries features.bx_tree.min_suitability_score features.idistance.enabled
-features.idistance.min_table_rows features.idistance.min_suitability features.constraint_optimizer.enabled
-production_safeguards.maintenance_window.enabled production_safeguards.maintenance_window.start_hour
-production_safeguards.maintenance_window.end_hour production_safeguards.maintenance_window.days_of_week
-production_safeguards.write_performance.enabled production_safeguards.write_performance.max_indexes_per_table
-production_safeguards.write_performance.warn_indexes_per_table
-production_safeguards.write_performance.write_overhead_threshold production_safeguards.lock_manager.enabled
-production_safeguards.rate_limiter.enabled production_safeguards.cpu_throttle.enabled
+features.idistance.min_table_rows features.idistance.min_suitability operational.health_checks.enabled
+operational.maintenance.enabled operational.reporting.enabled
 """
-CONTRACT = CONTRACT_TEXT.split()
+NOT_BUILT = NOT_BUILT_TEXT.split()
 
 
 @pytest.mark.parametrize("path", CONTRACT)
@@ -198,6 +205,14 @@ def test_contractual_keys_are_read_from_a_file(path, tmp_path):
     settings = load({}, tmp_path)
     assert value_of(settings, path) == changed
     assert settings.origin(path).place == f"./indexpilot_config.yaml:{len(lines)}"
+
+
+@pytest.mark.parametrize("path", NOT_BUILT)
+def test_keys_of_what_is_not_built_yet_are_refused(path, project):
+    """Accepted and read by nobody they would promise what does not happen."""
+    error = mistakes("{" + ": {".join(path.split(".")) + ": 1" + "}" * len(path.split(".")), project)
+    section = ".".join(path.split(".")[:2])
+    assert f"unknown key {section}" in error.detail
 
 
 SAMPLES = sorted((ROOT / "sample_configs").glob("*.yaml"))

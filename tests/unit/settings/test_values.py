@@ -61,18 +61,18 @@ def test_bytes_come_back(number):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("features.cert.enabled", "true", "true or false"),
-        ("features.cert.enabled", 1, "true or false"),
-        ("features.pgm_index.min_rows", 1.5, "whole number"),
-        ("features.pgm_index.min_rows", True, "whole number"),
-        ("features.pgm_index.min_rows", -1, "at least 0"),
-        ("features.alex.write_heavy_threshold", 2, "at most 1"),
-        ("features.alex.write_heavy_threshold", float("nan"), "finite"),
-        ("features.alex.write_heavy_threshold", [1], "number"),
+        ("features.constraint_optimizer.enabled", "true", "true or false"),
+        ("features.constraint_optimizer.enabled", 1, "true or false"),
+        ("operational.schema_evolution.long_rows", 1.5, "whole number"),
+        ("operational.schema_evolution.long_rows", True, "whole number"),
+        ("operational.schema_evolution.long_rows", -1, "at least 0"),
+        ("production_safeguards.write_performance.write_overhead_threshold", 2, "at most 1"),
+        ("production_safeguards.write_performance.write_overhead_threshold", float("nan"), "finite"),
+        ("production_safeguards.write_performance.write_overhead_threshold", [1], "number"),
         ("production_safeguards.maintenance_window.days_of_week", "monday", "list"),
         ("production_safeguards.maintenance_window.days_of_week", [7], "at most 6"),
         ("advisor.what_if", "magic", "auto, twin, hypopg"),
-        ("features.cert.enabled", None, "needs a value"),
+        ("features.constraint_optimizer.enabled", None, "needs a value"),
         ("connection.port", 0, "at least 1"),
         ("output.format", 3, "expects text"),
     ],
@@ -83,7 +83,7 @@ def test_wrong_values_are_refused_in_words(path, value, words):
 
 
 def test_environment_texts_become_types():
-    assert convert(keys()["features.cert.enabled"], "off", text=True) is False
+    assert convert(keys()["features.constraint_optimizer.enabled"], "off", text=True) is False
     assert convert(keys()["connection.port"], "5433", text=True) == 5433
     assert convert(keys()["production_safeguards.maintenance_window.days_of_week"], "5, 6", text=True) == (5, 6)
     assert convert(keys()["advisor.budget"], "5GB", text=True) == 5 << 30

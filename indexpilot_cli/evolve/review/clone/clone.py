@@ -7,6 +7,7 @@ from types import TracebackType
 
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.core.progress import Progress, Silent
 from indexpilot_cli.evolve.review.clone.faults import Surroundings
 from indexpilot_cli.evolve.review.clone.prepare import PRISTINE, prepare
@@ -14,7 +15,7 @@ from indexpilot_cli.evolve.review.clone.run import Runner
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits, Sandbox, open_sandbox
 from indexpilot_cli.evolve.review.clone.sandbox_session import UntrustedSession
 from indexpilot_cli.planner.twin.storage import LocalStorage, Storage
-from indexpilot_cli.snapshot.values import NotModelled, Snapshot
+from indexpilot_cli.snapshot.values import Snapshot
 from indexpilot_cli.sql.ddl.action import Migration
 
 _RESERVED = frozenset({"postgres", "template0", "template1", PRISTINE})

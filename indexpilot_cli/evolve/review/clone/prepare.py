@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Sandbox
 from indexpilot_cli.planner.twin.hydrate import TEMPLATE
-from indexpilot_cli.snapshot.values import NotModelled, SchemaObject, Snapshot
+from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 
 PRISTINE = "indexpilot_before"
 _ADDED = ("POLICY", "ROW SECURITY")  # of no use to a planner, but they hold columns back from being dropped
