@@ -21,7 +21,6 @@ class Interrupting(Silent):
 
     def __init__(self, word):
         self.word = word
-        self.homes = []
 
     def stage(self, title, total=None):
         if self.word in title:
@@ -96,11 +95,11 @@ def test_a_kept_demo_is_used_again_and_stopped(tmp_path):
 
 @pytest.mark.parametrize("word", ["starting", "building the tables", "checking", "replaying"])
 def test_an_interrupted_demo_leaves_nothing(tmp_path, word, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(server.room()))
-    before = set(server.room().glob("indexpilot-demo-*"))
+    homes, new_home = [], server.new_home
+    monkeypatch.setattr(server, "new_home", lambda: homes.append(new_home()) or homes[-1])
     with pytest.raises(KeyboardInterrupt):
         demo.run(request(tmp_path), Interrupting(word))
-    assert set(server.room().glob("indexpilot-demo-*")) <= before
+    assert len(homes) == (word != "starting") and not any(home.exists() for home in homes)
     assert Slot(tmp_path).read() is None
 
 
