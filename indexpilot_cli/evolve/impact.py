@@ -162,7 +162,7 @@ def _tracked(session: Session, kind: ChangeKind, table: RelationFacts, column: C
 def _profiles(session: Session, connection: Connection, table: RelationFacts, column: ColumnFacts) -> int:
     if not migrations.is_ready(session, connection.metadata_schema):
         return 0
-    from indexpilot_cli.log import profiles
+    from indexpilot_cli.genome import profiles
 
     key = FieldKey(table.name, column.name)
     return sum(1 for row in profiles.all_rows(session, schema=connection.metadata_schema) if row.key == key)

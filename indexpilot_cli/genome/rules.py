@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.genome import profiles
+from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import apply_indexable, apply_profiles
-from indexpilot_cli.log import genome, profiles
 from indexpilot_cli.log.room import SCHEMA
 
 

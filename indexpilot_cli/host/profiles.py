@@ -9,10 +9,12 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.genome import profiles
+from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.host import place
 from indexpilot_cli.host.cache import TtlCache
-from indexpilot_cli.log import genome, migrations, mutations, profiles
+from indexpilot_cli.log import migrations, mutations
 
 _Key = tuple[int, str | None]
 _cache: TtlCache[_Key, tuple[dict[str, Any], ...]] = TtlCache(300.0, 1000)

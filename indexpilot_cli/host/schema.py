@@ -12,12 +12,13 @@ from typing import Any
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.genome import schema_file
+from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.schema_check import SchemaDefinition
 from indexpilot_cli.genome.schema_demo import CRM
 from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_bootstrap, sync
 from indexpilot_cli.host import place
-from indexpilot_cli.log import genome, migrations
+from indexpilot_cli.log import migrations
 
 Result = dict[str, Any]
 SchemaSource = Path | str | Mapping[str, Any] | SchemaDefinition

@@ -13,13 +13,14 @@ from typing import Any
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.genome import profiles
+from indexpilot_cli.genome.profiles import TenantRegistry
 from indexpilot_cli.host import place
 from indexpilot_cli.host.buffer import BufferStats, Pending, StatBuffer, checked
 from indexpilot_cli.host.cache import TtlCache
 from indexpilot_cli.host.validation import known_names
-from indexpilot_cli.log import profiles, query_stats
-from indexpilot_cli.log.profiles import TenantRegistry
-from indexpilot_cli.log.query_stats import QueryStat
+from indexpilot_cli.workload.sources import recorded_rows as query_stats
+from indexpilot_cli.workload.sources.recorded_rows import QueryStat
 
 _WRITE_MS = 5_000
 _LOCK_MS = 1_000

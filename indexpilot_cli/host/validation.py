@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.genome import table as genome
 from indexpilot_cli.host import place
 from indexpilot_cli.host.cache import TtlCache
-from indexpilot_cli.log import genome
 
 _PLAIN = re.compile(r"[^\W\d][\w$ -]*")
 _NAME_BYTES = 63

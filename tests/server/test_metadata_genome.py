@@ -8,11 +8,13 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.genome import profiles
+from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.changes import ChangeKind
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.rules import obey_genome
 from indexpilot_cli.genome.sync import discover_and_bootstrap, save_fields, sync
-from indexpilot_cli.log import genome, migrations, mutations, profiles
+from indexpilot_cli.log import migrations, mutations
 
 INJECTIONS = [
     *("x; DROP TABLE t", "'; DROP TABLE t; --", 'a"; DROP TABLE t; --', "%s", "%(x)s", "{schema}", "ä€", "\\", "$1"),

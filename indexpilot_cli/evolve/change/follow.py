@@ -9,8 +9,9 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange
+from indexpilot_cli.genome import profiles
+from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey, GenomeField, ProfileRow
-from indexpilot_cli.log import genome, profiles
 
 
 def known(session: Session, table: QualifiedName, column: str, schema: str) -> dict[str, object]:

@@ -14,8 +14,8 @@ def recorded_workload(source: Source, *, since: datetime | None = None) -> Workl
 
     Raises PrerequisiteError before ``init``.
     """
-    from indexpilot_cli.log.query_stats import figures
     from indexpilot_cli.workload.sources import RecordedQueries, from_query_stats
+    from indexpilot_cli.workload.sources.recorded_rows import figures
 
     assert source.session is not None
     if source.capabilities is None or source.capabilities.metadata_version is None:

@@ -76,9 +76,9 @@ def test_a_guard_that_does_not_say_so_cannot_be_overruled():
 
 
 def test_the_table_holds_every_guard_there_is():
-    """The guards' names are the first argument of each Verdict in the room, as a text or as the constant ``_GUARD``."""
+    """The guards' names are the first argument of each Verdict, as a text or as the constant ``_GUARD``."""
     found = set()
-    for path in (Path(indexpilot_cli.__file__).parent / "safety").glob("*.py"):
+    for path in (Path(indexpilot_cli.__file__).parent / "guards").glob("*.py"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Verdict":
