@@ -9,8 +9,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.execute.context import open_desk
 from indexpilot_cli.execute.decide import Verdict
-from indexpilot_cli.execute.desk import open_desk
 from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
 from indexpilot_cli.execute.signals import listening
 

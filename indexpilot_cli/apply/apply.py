@@ -17,7 +17,7 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
-from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_run
+from indexpilot_cli.execute.context import Desk, Limits, open_desk, take_run
 from indexpilot_cli.execute.reconcile import reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards

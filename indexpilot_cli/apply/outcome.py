@@ -13,7 +13,7 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.signals import SHELL
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import FAILED

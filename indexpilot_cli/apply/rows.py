@@ -12,7 +12,7 @@ from indexpilot_cli.core.operation import ApplyResult
 from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import DONE, FAILED
 

@@ -19,7 +19,7 @@ from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.report import report
 from indexpilot_cli.execute.watch import Watch, watched
 from indexpilot_cli.guards import run as guards

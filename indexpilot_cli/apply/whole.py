@@ -10,8 +10,8 @@ from indexpilot_cli.apply.preflight import Built
 from indexpilot_cli.apply.steps import Task
 from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.execute import build
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.decide import OPEN, STANDING, is_usable
-from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.reconcile import close_whole
 from indexpilot_cli.log import intents
 

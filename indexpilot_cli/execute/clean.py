@@ -9,8 +9,8 @@ from indexpilot_cli.core.intent import IndexFacts
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import build
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.decide import is_usable
-from indexpilot_cli.execute.desk import Desk
 
 _PATIENCE = 3  # tries, however many the user gave the build
 

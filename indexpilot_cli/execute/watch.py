@@ -12,7 +12,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.execute.build import Running
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.progress import look
 
 _TICK = 0.1  # seconds

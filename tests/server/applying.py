@@ -21,7 +21,7 @@ from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.build import columns_fingerprint
-from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.context import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import migrations, plans

@@ -22,7 +22,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
-from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.context import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import migrations
 

@@ -10,7 +10,7 @@ from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute import build, reconcile
-from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.context import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.waiting import eventually

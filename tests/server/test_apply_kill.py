@@ -14,7 +14,7 @@ import pytest
 from indexpilot_cli.apply import apply
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.execute import desk as apply_desk
+from indexpilot_cli.execute import context as apply_desk
 from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback

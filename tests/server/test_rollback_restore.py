@@ -18,7 +18,7 @@ from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.binaries import newest_program
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.desk import open_desk
+from indexpilot_cli.execute.context import open_desk
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.planner.twin.server import new_home
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback

@@ -14,7 +14,7 @@ from indexpilot_cli.evolve.change.online import log
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import ShadowRequest
-from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.context import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop
 from tests.server.evolving_change import Ground, dump
 from tests.server.shadowing import migrated

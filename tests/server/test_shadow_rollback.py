@@ -12,7 +12,7 @@ from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
-from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.context import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop
 from tests.server.evolving_change import Ground, dump
 from tests.server.shadowing import migrated

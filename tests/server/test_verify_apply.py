@@ -193,7 +193,7 @@ def with_statements(connection):
 def test_statistics_are_watched_and_settled_later(shop):
     from indexpilot_cli.apply.verify.verify import look_again
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.execute.desk import open_desk
+    from indexpilot_cli.execute.context import open_desk
     from indexpilot_cli.execute.signals import Stop
 
     with psycopg.connect(shop, autocommit=True) as connection:
@@ -266,7 +266,7 @@ def test_what_did_not_pay_is_built_again_only_by_name_or_force(shop):
 def test_after_seventy_two_hours_a_person_is_asked(shop):
     from indexpilot_cli.apply.verify.verify import look_again
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.execute.desk import open_desk
+    from indexpilot_cli.execute.context import open_desk
     from indexpilot_cli.execute.signals import Stop
 
     with psycopg.connect(shop, autocommit=True) as connection:

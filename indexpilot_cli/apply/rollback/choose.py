@@ -13,8 +13,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execute import build
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.decide import OPEN, STANDING
-from indexpilot_cli.execute.desk import Desk
 from indexpilot_cli.execute.report import report_of_undo
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.intents import Which

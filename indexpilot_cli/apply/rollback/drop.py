@@ -15,8 +15,8 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.context import Desk, take_lock
 from indexpilot_cli.execute.decide import is_usable, tagged, worth_retrying
-from indexpilot_cli.execute.desk import Desk, take_lock
 from indexpilot_cli.execute.reconcile import mark_reverted
 from indexpilot_cli.execute.report import report_of_event, report_of_undo
 from indexpilot_cli.execute.watch import Ended, Watch, watched

@@ -22,7 +22,7 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.reconcile import mark_brought_back
 from indexpilot_cli.execute.report import rebuilding
 from indexpilot_cli.log import intents

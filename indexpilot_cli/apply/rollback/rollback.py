@@ -18,7 +18,7 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_run
+from indexpilot_cli.execute.context import Desk, Limits, open_desk, take_run
 from indexpilot_cli.execute.reconcile import parts_of, reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts

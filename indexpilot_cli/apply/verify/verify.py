@@ -25,7 +25,7 @@ from indexpilot_cli.core.operation import MutationReport, Operation, OperationSt
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.report import report_of_event
 from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import intents

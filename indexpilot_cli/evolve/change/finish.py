@@ -12,7 +12,7 @@ from indexpilot_cli.evolve.change.execute import COMMAND, Confirm, named, permit
 from indexpilot_cli.evolve.change.values import ChangeResult
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.execute.desk import Limits, open_desk
+from indexpilot_cli.execute.context import Limits, open_desk
 from indexpilot_cli.execute.signals import Stop, listening
 
 _ENDS = {"planned": ("findings", 0), "done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 7)}

@@ -20,7 +20,7 @@ from indexpilot_cli.evolve.change.values import (
     UndoResult,
 )
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 
 HOW = "shadow"
 _STEPS = (

@@ -32,7 +32,7 @@ from indexpilot_cli.evolve.impact import clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.desk import Desk, Limits, open_desk, take_lock
+from indexpilot_cli.execute.context import Desk, Limits, open_desk, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards

@@ -17,7 +17,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Undo
 from indexpilot_cli.evolve.relation import RelationFacts
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.log import mutations
 
 PLANNED = "PLANNED"

@@ -14,7 +14,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.change.values import Step, StepReport
 from indexpilot_cli.execute import build, ddl_run
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from indexpilot_cli.evolve.change.online.probe import Wanted, try_change
 from indexpilot_cli.evolve.change.types import Classify, by_rules
 from indexpilot_cli.evolve.change.values import Classified, Work
 from indexpilot_cli.evolve.relation import TypeChange
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 
 
 def by_trial(desk: Desk) -> Classify:

@@ -15,7 +15,7 @@ from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableErro
 from indexpilot_cli.evolve.change.online import facts as shadow_facts
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.execute.watch import STOPPED, Watch, watched
 
 _BUSY = frozenset({"55P03", "40P01"})

@@ -17,7 +17,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, UnreachableError
 from indexpilot_cli.evolve.change.online.values import ShadowPlan, Side
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.room import question
 

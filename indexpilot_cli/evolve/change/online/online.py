@@ -28,7 +28,7 @@ from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan, ShadowReport, ShadowRequest, Side, Stage
 from indexpilot_cli.evolve.change.online.work import bring_up, drop_indexes, harmless, stage_of, swap_in, whereabouts
 from indexpilot_cli.execute import backfill
-from indexpilot_cli.execute.desk import Desk
+from indexpilot_cli.execute.context import Desk
 from indexpilot_cli.log.room import question
 
 _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve rollback takes the change back"
