@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.execute.context import open_desk
+from indexpilot_cli.execute.context import open_context
 from indexpilot_cli.execute.decide import Verdict
 from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
 from indexpilot_cli.execute.signals import listening
@@ -58,8 +58,8 @@ def settle(request: DoctorRequest, progress: Progress) -> tuple[Check, ...]:
     Raises PrerequisiteError before ``init``, OutcomeUnknownError when the log cannot be written.
     """
     progress.stage("settling what was left open")
-    with listening() as stop, open_desk(request.connection, request.record, progress, stop) as desk:
-        return tuple(_settled(report) for report in reconcile(desk))
+    with listening() as stop, open_context(request.connection, request.record, progress, stop) as ctx:
+        return tuple(_settled(report) for report in reconcile(ctx))
 
 
 def _settled(report: MutationReport) -> Check:

@@ -17,7 +17,7 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
-from indexpilot_cli.execute.context import Desk, Limits, open_desk, take_run
+from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.reconcile import reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
@@ -41,21 +41,21 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm) -> Outcome[
     128 and its number when a signal stopped the building, after clean-up. A signal before that is raised again.
     Raises UsageError (unknown target), UnreachableError, PrerequisiteError (before ``init``).
     """
-    limits = Limits(request.lock_timeout, request.retries, request.build_timeout)
-    with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
-        with failure_told(desk, "apply"):
-            done = _run(desk, request, confirm)
-        tell_idle(desk, done)
+    limits = RunLimits(request.lock_timeout, request.retries, request.build_timeout)
+    with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
+        with failure_told(ctx, "apply"):
+            done = _run(ctx, request, confirm)
+        tell_idle(ctx, done)
         return done
 
 
-def _run(desk: Desk, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyResult]:
-    reconciled = () if request.dry_run else _reconciled(desk, request)
-    with open_source(request.connection, None, desk.progress) as source:
+def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyResult]:
+    reconciled = () if request.dry_run else _reconciled(ctx, request)
+    with open_source(request.connection, None, ctx.progress) as source:
         assert source.session is not None
         migrations.require(source.session, request.connection.metadata_schema)
         todo = plan_work(source, source.session, request)
-        verdicts = _verdicts(source, source.session, todo, request, desk)
+        verdicts = _verdicts(source, source.session, todo, request, ctx)
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
     no = guards.refused(verdicts, force=request.force)
     if request.dry_run:
@@ -63,26 +63,28 @@ def _run(desk: Desk, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyRe
     if not todo.tasks:
         return skipped_outcome(replace(planned, skipped=todo.idle), source.server)
     if no:
-        return _stopped(desk, planned, no, request, source)
+        return _stopped(ctx, planned, no, request, source)
     if not request.confirmed and not confirm(planned):
-        return refused_outcome(desk, replace(planned, skipped="declined"), (), source.server)
-    return _build(desk, request, todo, planned, source)
+        return refused_outcome(ctx, replace(planned, skipped="declined"), (), source.server)
+    return _build(ctx, request, todo, planned, source)
 
 
-def _reconciled(desk: Desk, request: ApplyRequest) -> tuple[MutationReport, ...]:
+def _reconciled(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport, ...]:
     """What earlier runs left open or under observation, settled; nothing where we may not write or are switched off."""
-    if desk.log.pooled or not is_writable(desk.log, desk.schema):
+    if ctx.log.pooled or not is_writable(ctx.log, ctx.schema):
         return ()
-    if not guards.bypass_verdict(desk.look, request).allowed:
+    if not guards.bypass_verdict(ctx.look, request).allowed:
         return ()
-    with listening(desk.stop):
-        looked = look_again(desk, request) if request.verify == STATISTICS else ()
-        return (*reconcile(desk), *looked)
+    with listening(ctx.stop):
+        looked = look_again(ctx, request) if request.verify == STATISTICS else ()
+        return (*reconcile(ctx), *looked)
 
 
-def _verdicts(source: Source, session: Session, todo: Todo, request: ApplyRequest, desk: Desk) -> tuple[Verdict, ...]:
+def _verdicts(
+    source: Source, session: Session, todo: Todo, request: ApplyRequest, ctx: RunContext
+) -> tuple[Verdict, ...]:
     found: dict[Verdict, None] = {}
-    own = (desk.log.backend_pid, desk.look.backend_pid, session.backend_pid)
+    own = (ctx.log.backend_pid, ctx.look.backend_pid, session.backend_pid)
     for plan, operations in todo.by_plan:
         checked = guards.check(session, operations, request, plan=plan, catalog=source.catalog, own_pids=own)
         found.update(dict.fromkeys(checked))
@@ -90,37 +92,39 @@ def _verdicts(source: Source, session: Session, todo: Todo, request: ApplyReques
 
 
 def _stopped(
-    desk: Desk, planned: ApplyResult, no: tuple[Verdict, ...], request: ApplyRequest, source: Source
+    ctx: RunContext, planned: ApplyResult, no: tuple[Verdict, ...], request: ApplyRequest, source: Source
 ) -> Outcome[ApplyResult]:
     """A closed window is no failure for cron; every other no is a refusal."""
     window = next((v for v in no if v.guard == "window"), None)
     opening = window.retry_at if window is not None else None
     if request.cron and window is not None:
-        return skipped_outcome(replace(planned, skipped="window", next_opening=opening), source.server, desk, no)
-    return refused_outcome(desk, replace(planned, next_opening=opening, skipped=no[0].guard), no, source.server)
+        return skipped_outcome(replace(planned, skipped="window", next_opening=opening), source.server, ctx, no)
+    return refused_outcome(ctx, replace(planned, next_opening=opening, skipped=no[0].guard), no, source.server)
 
 
-def _build(desk: Desk, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source) -> Outcome[ApplyResult]:
-    bounded = replace(desk, limits=replace(desk.limits, end=_window_end(desk, request)))
+def _build(
+    ctx: RunContext, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source
+) -> Outcome[ApplyResult]:
+    bounded = replace(ctx, limits=replace(ctx.limits, end=_window_end(ctx, request)))
     run = Run(bounded, request, todo)
     try:
-        with listening(desk.stop, ends=False):
-            take_run(desk)
+        with listening(ctx.stop, ends=False):
+            take_run(ctx)
             reports = build_all(run)
     except (OutcomeUnknownError, RefusedError) as error:
         result = replace(planned, mutations=(*todo.done, *run.reports))
         warnings = tuple(run.warnings)
-        return outcome(result, source.server, error=error, warnings=warnings, stopped_by=desk.stop.signal)
+        return outcome(result, source.server, error=error, warnings=warnings, stopped_by=ctx.stop.signal)
     result = replace(planned, mutations=(*todo.done, *reports))
-    return outcome(result, source.server, warnings=tuple(run.warnings), stopped_by=desk.stop.signal, cron=request.cron)
+    return outcome(result, source.server, warnings=tuple(run.warnings), stopped_by=ctx.stop.signal, cron=request.cron)
 
 
-def _window_end(desk: Desk, request: ApplyRequest) -> float | None:
+def _window_end(ctx: RunContext, request: ApplyRequest) -> float | None:
     """The moment of time.monotonic at which a hard window closes."""
     if not request.window_hard:
         return None
     window, _ = guards.window_of(request)
     if window is None:
         return None
-    now = desk.look.value("SELECT clock_timestamp()")
+    now = ctx.look.value("SELECT clock_timestamp()")
     return time.monotonic() + window.time_left(now).total_seconds()

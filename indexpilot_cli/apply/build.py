@@ -16,7 +16,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.clean import clean
-from indexpilot_cli.execute.context import Desk, take_lock
+from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.decide import after_build, tag, worth_retrying
 from indexpilot_cli.execute.report import report
 from indexpilot_cli.execute.watch import STOPPED, Ended, Watch, watched
@@ -41,7 +41,7 @@ class Manner:
 class _Work:
     """An operation under way. ``session`` is replaced when the server took it from us."""
 
-    desk: Desk
+    ctx: RunContext
     operation: Operation
     event: Event
     session: Session
@@ -49,22 +49,24 @@ class _Work:
     notes: list[str] = field(default_factory=list)
 
 
-def perform(desk: Desk, operation: Operation, context: Mapping[str, Any], manner: Manner | None = None) -> Built:
+def perform(ctx: RunContext, operation: Operation, context: Mapping[str, Any], manner: Manner | None = None) -> Built:
     """Build (or attach) the index and close its row; a failure that left nothing behind is a result, not an error.
 
     Raises RefusedError when another run holds the table, the table is not the planned one any more, or the name is
     taken; OutcomeUnknownError when what happened could not be found out or recorded; UnreachableError before.
     """
-    with closing(desk.builder(operation.op_id)) as session:  # its end gives the lock back
-        take_lock(desk, session, operation.relid, operation.table.short)
-        return already(session, operation) or _begin(desk, session, operation, context, manner or Manner())
+    with closing(ctx.builder(operation.op_id)) as session:  # its end gives the lock back
+        take_lock(ctx, session, operation.relid, operation.table.short)
+        return already(session, operation) or _begin(ctx, session, operation, context, manner or Manner())
 
 
-def _begin(desk: Desk, session: Session, operation: Operation, context: Mapping[str, Any], manner: Manner) -> Built:
+def _begin(
+    ctx: RunContext, session: Session, operation: Operation, context: Mapping[str, Any], manner: Manner
+) -> Built:
     pid, started = build.backend(session)
-    first = events.intent(operation, desk.record, context)
-    event = desk.write(replace(first, type=manner.type, backend_pid=pid, backend_start=started))
-    work = _Work(desk, operation, event, session, manner)
+    first = events.intent(operation, ctx.record, context)
+    event = ctx.write(replace(first, type=manner.type, backend_pid=pid, backend_start=started))
+    work = _Work(ctx, operation, event, session, manner)
     try:
         return _tries(work)
     except UnreachableError as error:
@@ -83,35 +85,35 @@ def _tries(work: _Work) -> Built:
         found = _settled(work, ended)
         state = _judge(work, found)
         if state is OperationState.FAILED_LEFTOVER:
-            cleaned = clean(work.desk, work.session, found) if found is not None else None
+            cleaned = clean(work.ctx, work.session, found) if found is not None else None
             found = cleaned.found if cleaned is not None else None
             state = _judge(work, found)
         if state is OperationState.VALID:
             return _finish(work, found, ended)
-        retry = state is OperationState.FAILED_CLEAN and attempt <= work.desk.limits.retries
+        retry = state is OperationState.FAILED_CLEAN and attempt <= work.ctx.limits.retries
         first_lock = ended.cancelled == "lock_timeout"
-        if not (retry and worth_retrying(ended.sqlstate, first_lock=first_lock)) or work.desk.rest(attempt):
+        if not (retry and worth_retrying(ended.sqlstate, first_lock=first_lock)) or work.ctx.rest(attempt):
             return _close(work, state, ended, found)
 
 
 def _run(work: _Work) -> Ended:
     """The statement under watch; STARTED is written as soon as the index is to be seen."""
-    desk, operation = work.desk, work.operation
+    ctx, operation = work.ctx, work.operation
     pid, started = build.backend(work.session)
     work.event = replace(work.event, backend_pid=pid, backend_start=started)
     if work.manner.tablespace is not None:
         build.set_tablespace(work.session, work.manner.tablespace)
     concurrent = operation.kind is OperationKind.CREATE and not operation.only
     if not concurrent:
-        build.set_lock_timeout(work.session, desk.limits.lock)
+        build.set_lock_timeout(work.session, ctx.limits.lock)
     watch = Watch(
         pid,
         operation.name,
-        deadline=desk.limits.deadline(),
-        first_lock=desk.limits.lock if concurrent else None,
+        deadline=ctx.limits.deadline(),
+        first_lock=ctx.limits.lock if concurrent else None,
         seen=lambda oid: _seen(work, oid),
     )
-    ended = watched(desk, work.session, operation.sql, watch)
+    ended = watched(ctx, work.session, operation.sql, watch)
     if work.event.state is OperationState.INTENT:
         _started(work, None)
     return ended
@@ -119,7 +121,7 @@ def _run(work: _Work) -> Ended:
 
 def _seen(work: _Work, oid: int) -> None:
     with suppress(IndexPilotError):  # the look session is a help; STARTED follows at the end at the latest
-        found = build.find_index_by_oid(work.desk.look, oid)
+        found = build.find_index_by_oid(work.ctx.look, oid)
         if found is not None and work.event.state is OperationState.INTENT:
             _started(work, found)
 
@@ -129,19 +131,19 @@ def _started(work: _Work, found: IndexFacts | None) -> None:
     text = work.operation.sql if found is None else found.ddl
     begun = events.follow(work.event, OperationState.STARTED, details=details, definition_sql=text)
     with suppress(IndexPilotError):  # the intent is recorded; the closing row will say the rest
-        work.event = work.desk.write(begun)
+        work.event = work.ctx.write(begun)
 
 
 def _settled(work: _Work, ended: Ended) -> IndexFacts | None:
     """What the catalog has now, from a new session when the old one is gone."""
     if ended.lost or work.session.closed:
         work.session.close()
-        again = work.desk.returned(work.operation.op_id)
+        again = work.ctx.returned(work.operation.op_id)
         if again is None:
             raise _unknown(work, "the server went away and has not come back")
         work.session = again
         try:
-            take_lock(work.desk, again, work.operation.relid, work.operation.table.short)
+            take_lock(work.ctx, again, work.operation.relid, work.operation.table.short)
         except RefusedError as error:
             raise _unknown(work, f"the server may still be building: {error.detail}") from error
     try:
@@ -152,7 +154,7 @@ def _settled(work: _Work, ended: Ended) -> IndexFacts | None:
 
 def _unknown(work: _Work, why: str) -> OutcomeUnknownError:
     with suppress(IndexPilotError):
-        work.desk.write(events.follow(work.event, OperationState.UNKNOWN, error=why))
+        work.ctx.write(events.follow(work.event, OperationState.UNKNOWN, error=why))
     return OutcomeUnknownError(
         f"what became of {work.operation.index} is not known", detail=why, hint="indexpilot doctor --reconcile"
     )
@@ -175,10 +177,10 @@ def _finish(work: _Work, found: IndexFacts | None, ended: Ended) -> Built:
     closed = events.follow(work.event, OperationState.VALID, definition_sql=found.ddl, details=details)
     if work.operation.only:
         closed = replace(closed, state=OperationState.STARTED)
-    event = work.desk.write(closed, done=True)
+    event = work.ctx.write(closed, done=True)
     if work.operation.kind is OperationKind.CREATE:
         with suppress(IndexPilotError):  # the log has it; versions are its digest
-            intents.add_version(work.desk.log, event, schema=work.desk.schema)
+            intents.add_version(work.ctx.log, event, schema=work.ctx.schema)
     result = report(
         work.operation,
         "done",
@@ -192,7 +194,7 @@ def _finish(work: _Work, found: IndexFacts | None, ended: Ended) -> Built:
 
 
 def _tag(work: _Work, found: IndexFacts) -> None:
-    build.set_lock_timeout(work.session, work.desk.limits.lock)
+    build.set_lock_timeout(work.session, work.ctx.limits.lock)
     for attempt in range(1, _SHORT_TRIES + 1):
         try:
             if work.manner.restore is not None:
@@ -215,7 +217,7 @@ def _close(work: _Work, state: OperationState, ended: Ended, found: IndexFacts |
         error=why,
         leftover=str(work.operation.index) if state is OperationState.FAILED_LEFTOVER else None,
     )
-    event = work.desk.write(event, done=True)
+    event = work.ctx.write(event, done=True)
     outcome = {OperationState.FAILED_LEFTOVER: "leftover", OperationState.CONFLICT: "conflict"}.get(state, "failed")
     notes = [*work.notes, *(f"in the way: {blocker}" for blocker in ended.blockers)]
     if outcome == "leftover":

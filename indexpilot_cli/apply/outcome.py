@@ -13,7 +13,7 @@ from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.signals import SHELL
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import FAILED
@@ -49,23 +49,23 @@ def outcome(
 def skipped_outcome(
     result: ApplyResult,
     server: Server | None,
-    desk: Desk | None = None,
+    ctx: RunContext | None = None,
     no: Sequence[Verdict] = (),
     *,
     command: str = "apply",
 ) -> Outcome[ApplyResult]:
     """Nothing was done and that is no failure; logged where a guard is the reason."""
-    if desk is not None:
-        log_no(desk, result, no, "skipped")
+    if ctx is not None:
+        log_no(ctx, result, no, "skipped")
     code = 9 if any(r.outcome == "reverted" for r in result.reconciled) else 0
     return Outcome(command, result, "skipped", code, server)
 
 
 def refused_outcome(
-    desk: Desk, result: ApplyResult, no: Sequence[Verdict], server: Server | None, *, command: str = "apply"
+    ctx: RunContext, result: ApplyResult, no: Sequence[Verdict], server: Server | None, *, command: str = "apply"
 ) -> Outcome[ApplyResult]:
     """A guard or the user said no; the log tells who."""
-    log_no(desk, result, no, "refused")
+    log_no(ctx, result, no, "refused")
     return Outcome(command, result, "refused", 6, server, next=(f"indexpilot {command} --dry-run",))
 
 
@@ -101,7 +101,7 @@ def _next(result: ApplyResult, command: str, code: int) -> tuple[str, ...]:
     return ("indexpilot history",) if any(r.outcome == "done" for r in result.mutations) else ()
 
 
-def log_no(desk: Desk, result: ApplyResult, no: Sequence[Verdict], how: str) -> None:
+def log_no(ctx: RunContext, result: ApplyResult, no: Sequence[Verdict], how: str) -> None:
     """One row that says what was not done and which guards said so; never counted as a build."""
     kind = MutationType.INDEX_CREATION_FAILED
     if any(v.guard == "rate" for v in no):
@@ -113,10 +113,10 @@ def log_no(desk: Desk, result: ApplyResult, no: Sequence[Verdict], how: str) -> 
         "plan": result.plan,
         "guards": reasons,
         "indexes": [r.sql for r in result.mutations if r.outcome == "planned"],
-        "actor": desk.record.actor,
-        "version": desk.record.version,
-        "command": desk.record.command,
+        "actor": ctx.record.actor,
+        "version": ctx.record.version,
+        "command": ctx.record.command,
     }
-    row = Mutation(kind, details, state=FAILED, actor=desk.record.actor or None, error=why)
+    row = Mutation(kind, details, state=FAILED, actor=ctx.record.actor or None, error=why)
     with suppress(IndexPilotError):  # refused on a standby, for one, where nothing can be written
-        mutations.record(desk.log, row, schema=desk.schema, secrets=desk.secrets)
+        mutations.record(ctx.log, row, schema=ctx.schema, secrets=ctx.secrets)

@@ -19,7 +19,7 @@ from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.report import report
 from indexpilot_cli.execute.watch import Watch, watched
 from indexpilot_cli.guards import run as guards
@@ -33,7 +33,7 @@ _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
 class Run:
     """A run under way: what was reported so far."""
 
-    desk: Desk
+    ctx: RunContext
     request: ApplyRequest
     todo: Todo
     reports: list[MutationReport] = field(default_factory=list)
@@ -47,7 +47,7 @@ def build_all(run: Run) -> tuple[MutationReport, ...]:
 
     Raises RefusedError when another run holds a table, OutcomeUnknownError.
     """
-    with open_verifier(run.desk, run.request) as verifier:
+    with open_verifier(run.ctx, run.request) as verifier:
         for number, (plan, task) in enumerate(run.todo.tasks):
             stopped = _stopped(run, task)
             if stopped is not None:
@@ -66,29 +66,29 @@ def build_all(run: Run) -> tuple[MutationReport, ...]:
 
 def _stopped(run: Run, task: Task) -> tuple[str, str] | None:
     """Why nothing more is built, as a stable word and a clause; a guard's no is logged."""
-    if run.desk.stop.requested:
+    if run.ctx.stop.requested:
         return "stopped", "stopped by a signal"
-    own = (run.desk.log.backend_pid, run.desk.look.backend_pid)
+    own = (run.ctx.log.backend_pid, run.ctx.look.backend_pid)
     verdicts: tuple[Verdict, ...] = guards.recheck(
-        run.desk.look, task.head, run.request, own_pids=own, spent_bytes=run.spent_bytes
+        run.ctx.look, task.head, run.request, own_pids=own, spent_bytes=run.spent_bytes
     )
     no = [v for v in guards.refused(verdicts, force=run.request.force) if v.guard != "lock"]
     if not no:
         return None
     rest = ApplyResult(run.todo.plan_id, tuple(no), (report(task.head, "planned"),))
-    log_no(run.desk, rest, no, "skipped")
+    log_no(run.ctx, rest, no, "skipped")
     return no[0].guard, f"{no[0].guard}: {no[0].reason}"
 
 
 def _task(run: Run, plan: Plan, task: Task) -> MutationReport:
     context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
-    done = build_whole(run.desk, task, lambda operation: _operation(run, operation, context))
+    done = build_whole(run.ctx, task, lambda operation: _operation(run, operation, context))
     return _analyzed(run, task, done)
 
 
 def _operation(run: Run, operation: Operation, context: Mapping[str, Any]) -> Built:
     try:
-        return perform(run.desk, operation, context)
+        return perform(run.ctx, operation, context)
     except RefusedError as error:
         if error.code in _ENDS:
             run.reports.append(_refusal(operation, error))
@@ -109,7 +109,7 @@ def _analyzed(run: Run, task: Task, done: MutationReport) -> MutationReport:
     """Statistics of expressions and of predicates exist only after an ANALYZE of the table."""
     definition = task.head.definition
     wants = definition.predicate is not None or any(key.expression is not None for key in definition.keys)
-    if done.outcome != "done" or not wants or not run.request.analyze or run.desk.stop.requested:
+    if done.outcome != "done" or not wants or not run.request.analyze or run.ctx.stop.requested:
         return done
     why = _analyze(run, task)
     if why is None:
@@ -119,13 +119,13 @@ def _analyzed(run: Run, task: Task, done: MutationReport) -> MutationReport:
 
 
 def _analyze(run: Run, task: Task) -> str | None:
-    desk, head = run.desk, task.head
+    ctx, head = run.ctx, task.head
     try:
-        with closing(desk.builder(head.op_id)) as session:
-            build.set_lock_timeout(session, desk.limits.lock)
+        with closing(ctx.builder(head.op_id)) as session:
+            build.set_lock_timeout(session, ctx.limits.lock)
             pid, _ = build.backend(session)
-            watch = Watch(pid, f"analyzing {head.table.short}", deadline=desk.limits.deadline())
-            ended = watched(desk, session, f"ANALYZE {head.table}", watch)
+            watch = Watch(pid, f"analyzing {head.table.short}", deadline=ctx.limits.deadline())
+            ended = watched(ctx, session, f"ANALYZE {head.table}", watch)
             if ended.error is not None:
                 return ended.error.detail or ended.error.message
             return build.skipped_analyze(session)

@@ -9,7 +9,7 @@ from indexpilot_cli.core.intent import IndexFacts
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.decide import is_usable
 
 _PATIENCE = 3  # tries, however many the user gave the build
@@ -23,23 +23,23 @@ class Cleaned:
     error: IndexPilotError | None = None
 
 
-def clean(desk: Desk, session: Session, remnant: IndexFacts) -> Cleaned:
+def clean(ctx: RunContext, session: Session, remnant: IndexFacts) -> Cleaned:
     """Drop the remnant unless it has become valid, is being built, or is another index by now.
 
     The session must hold the table's lock. A stop request does not end the work: what is begun is cleaned up.
     """
-    build.set_lock_timeout(session, desk.limits.lock)
+    build.set_lock_timeout(session, ctx.limits.lock)
     error: IndexPilotError | None = None
     for attempt in range(1, _PATIENCE + 1):
         found = build.find_index(session, remnant.name)
         if found is None or found.oid != remnant.oid or is_usable(found) or found.builder is not None:
             return Cleaned(found, error)
-        desk.progress.say(f"removing what is left of {remnant.name}")
+        ctx.progress.say(f"removing what is left of {remnant.name}")
         try:
             session.execute(drop_index(remnant.name, concurrently=not remnant.partitioned))
         except IndexPilotError as failed:
             error = failed
             if session.closed:
                 raise
-            desk.rest(min(attempt, 3))
+            ctx.rest(min(attempt, 3))
     return Cleaned(build.find_index(session, remnant.name), error)

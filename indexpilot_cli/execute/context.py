@@ -27,7 +27,7 @@ _RETURN = 30.0  # seconds a server gets to come back
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RunLimits:
     """Seconds. ``build`` bounds the length of a build, ``end`` (of time.monotonic) when it is over; None: no limit."""
 
     lock: float = 2.0
@@ -42,7 +42,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RunContext:
     """One run. ``log`` is autocommit and never holds a snapshot; ``look`` watches and only reads."""
 
     connection: Connection
@@ -51,7 +51,7 @@ class Desk:
     stop: Stop
     log: Session
     look: Session
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
 
     @property
     def schema(self) -> str:
@@ -117,29 +117,29 @@ class Desk:
 
 
 @contextmanager
-def open_desk(
-    connection: Connection, record: Record, progress: Progress, stop: Stop, limits: Limits | None = None
-) -> Iterator[Desk]:
+def open_context(
+    connection: Connection, record: Record, progress: Progress, stop: Stop, limits: RunLimits | None = None
+) -> Iterator[RunContext]:
     """The sessions for the length of the block. Raises PrerequisiteError before ``init``."""
     with _log_session(connection) as log:
         migrations.require(log, connection.metadata_schema)
         with _look_session(connection) as look:
-            yield Desk(connection, record, progress, stop, log, look, limits or Limits())
+            yield RunContext(connection, record, progress, stop, log, look, limits or RunLimits())
 
 
-def take_run(desk: Desk) -> None:
+def take_run(ctx: RunContext) -> None:
     """This run's turn to change indexes of the database, until its log session ends.
 
     Raises RefusedError that names the other run.
     """
-    take_lock(desk, desk.log, locks.RUN, "this database")
+    take_lock(ctx, ctx.log, locks.RUN, "this database")
 
 
-def take_lock(desk: Desk, session: Session, relid: int, what: str) -> None:
+def take_lock(ctx: RunContext, session: Session, relid: int, what: str) -> None:
     """The table's lock, polled up to the lock timeout. Raises RefusedError that names the holder."""
-    end = time.monotonic() + desk.limits.lock
+    end = time.monotonic() + ctx.limits.lock
     while not locks.try_lock(session, relid):
-        if desk.stop.requested or time.monotonic() >= end:
+        if ctx.stop.requested or time.monotonic() >= end:
             raise _locked(locks.holder(session, relid), what)
         time.sleep(_POLL)
 

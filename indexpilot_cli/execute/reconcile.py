@@ -14,7 +14,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.clean import clean
-from indexpilot_cli.execute.context import Desk, take_lock
+from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.decide import OPEN, STANDING, Verdict, open_operation, tag
 from indexpilot_cli.execute.report import report_of_event
 from indexpilot_cli.log import intents
@@ -60,23 +60,23 @@ def pending(session: Session, schema: str) -> tuple[Pending, ...]:
     return tuple(_pending(session, event) for event in _open_events(session, schema))
 
 
-def reconcile(desk: Desk, *, only: Collection[str] | None = None) -> tuple[MutationReport, ...]:
+def reconcile(ctx: RunContext, *, only: Collection[str] | None = None) -> tuple[MutationReport, ...]:
     """Settle every open operation (or those of ``only``, by op_id): its row is closed, our remnants are removed.
 
     What still runs, what is not ours any more and what needs the rest of its plan is reported and left.
     """
     reports = []
-    for event in _open_events(desk.log, desk.schema):
+    for event in _open_events(ctx.log, ctx.schema):
         if only is None or event.op_id in only:
-            desk.progress.say(f"an earlier run left {event.index} open")
-            reports.append(_settle(desk, event))
+            ctx.progress.say(f"an earlier run left {event.index} open")
+            reports.append(_settle(ctx, event))
     return tuple(reports)
 
 
-def close_whole(desk: Desk, index_event: Event, found: IndexFacts) -> Event:
+def close_whole(ctx: RunContext, index_event: Event, found: IndexFacts) -> Event:
     """The closing row of an index that has become valid by its last attachment."""
     closed = events.follow(index_event, OperationState.VALID, definition_sql=found.ddl)
-    return desk.write(closed, done=True)
+    return ctx.write(closed, done=True)
 
 
 def _open_events(session: Session, schema: str) -> Iterator[Event]:
@@ -101,67 +101,69 @@ def _same(event: Event, found: IndexFacts | None) -> bool:
     return same_structure(found.definition, replace(structure, table=found.definition.table))
 
 
-def _settle(desk: Desk, event: Event) -> MutationReport:
-    with closing(desk.builder(event.op_id)) as session:  # its end gives the lock back
+def _settle(ctx: RunContext, event: Event) -> MutationReport:
+    with closing(ctx.builder(event.op_id)) as session:  # its end gives the lock back
         try:
-            take_lock(desk, session, event.relid, event.table.short)
+            take_lock(ctx, session, event.relid, event.table.short)
         except RefusedError as error:
             return report_of_event(event, "skipped", notes=tuple(t for t in (_TEXT[Verdict.LEAVE], error.detail) if t))
-        return _settle_locked(desk, session, event)
+        return _settle_locked(ctx, session, event)
 
 
-def _settle_locked(desk: Desk, session: Session, event: Event) -> MutationReport:
-    newest = intents.operations(desk.log, intents.Which(op_ids=(event.op_id,)), schema=desk.schema)[0][-1]
+def _settle_locked(ctx: RunContext, session: Session, event: Event) -> MutationReport:
+    newest = intents.operations(ctx.log, intents.Which(op_ids=(event.op_id,)), schema=ctx.schema)[0][-1]
     if newest.state not in OPEN:  # its own run closed it while we waited for the lock
         return report_of_event(newest, "skipped", notes=("closed meanwhile",))
     found = build.find_index(session, event.index)
     verdict = open_operation(event, found, same=_same(event, found), busy=False)
     if verdict in (Verdict.CLEAN, Verdict.FINISH) and found is not None:
-        found = clean(desk, session, found).found
+        found = clean(ctx, session, found).found
         again = open_operation(event, found, same=_same(event, found), busy=False)
         verdict = Verdict.ABSENT if verdict is Verdict.CLEAN and found is None else again
-    return _close(desk, session, event, verdict, found)
+    return _close(ctx, session, event, verdict, found)
 
 
-def _close(desk: Desk, session: Session, event: Event, verdict: Verdict, found: IndexFacts | None) -> MutationReport:
+def _close(
+    ctx: RunContext, session: Session, event: Event, verdict: Verdict, found: IndexFacts | None
+) -> MutationReport:
     notes = (f"left open by an earlier run: {_TEXT[verdict]}",)
     if verdict in (Verdict.LEAVE, Verdict.UNFINISHED):
         return report_of_event(event, "skipped", notes=notes)
     if verdict in (Verdict.CLEAN, Verdict.FINISH):
-        return _leftover(desk, event, notes)
+        return _leftover(ctx, event, notes)
     if verdict is Verdict.VALID:
-        return _close_valid(desk, session, event, found, notes)
+        return _close_valid(ctx, session, event, found, notes)
     state = OperationState.CONFLICT if verdict is Verdict.CONFLICT else OperationState.FAILED_CLEAN
-    closed = desk.write(events.follow(event, state, error=notes[0]))
+    closed = ctx.write(events.follow(event, state, error=notes[0]))
     return report_of_event(closed, "conflict" if state is OperationState.CONFLICT else "failed", notes=notes)
 
 
-def _leftover(desk: Desk, event: Event, notes: tuple[str, ...]) -> MutationReport:
+def _leftover(ctx: RunContext, event: Event, notes: tuple[str, ...]) -> MutationReport:
     if event.state is not OperationState.FAILED_LEFTOVER:
         error = "the invalid index could not be removed"
-        event = desk.write(events.follow(event, OperationState.FAILED_LEFTOVER, error=error, leftover=str(event.index)))
+        event = ctx.write(events.follow(event, OperationState.FAILED_LEFTOVER, error=error, leftover=str(event.index)))
     return report_of_event(event, "leftover", notes=notes)
 
 
 def _close_valid(
-    desk: Desk, session: Session, event: Event, found: IndexFacts | None, notes: tuple[str, ...]
+    ctx: RunContext, session: Session, event: Event, found: IndexFacts | None, notes: tuple[str, ...]
 ) -> MutationReport:
     if event.details.get("kind") == OperationKind.DROP.value:
-        return _close_drop(desk, event, notes)
+        return _close_drop(ctx, event, notes)
     assert found is not None
     if event.details.get("kind") == OperationKind.CREATE.value:
-        _adorn(desk, session, event)
+        _adorn(ctx, session, event)
     details = dict(event.details) | {"oid": found.oid}
-    closed = desk.write(events.follow(event, OperationState.VALID, definition_sql=found.ddl, details=details))
+    closed = ctx.write(events.follow(event, OperationState.VALID, definition_sql=found.ddl, details=details))
     if event.details.get("kind") == OperationKind.CREATE.value:
         with suppress(IndexPilotError):
-            intents.add_version(desk.log, closed, schema=desk.schema)
+            intents.add_version(ctx.log, closed, schema=ctx.schema)
     return report_of_event(closed, "done", size_bytes=found.bytes, notes=notes)
 
 
-def _adorn(desk: Desk, session: Session, event: Event) -> None:
+def _adorn(ctx: RunContext, session: Session, event: Event) -> None:
     """What the run that was cut short would have given the index: its tag, or what it had before it was dropped."""
-    build.set_lock_timeout(session, desk.limits.lock)
+    build.set_lock_timeout(session, ctx.limits.lock)
     kept, dropped_by = event.details.get("restore"), event.details.get("reverts")
     with suppress(IndexPilotError):
         if isinstance(kept, Mapping):
@@ -169,42 +171,42 @@ def _adorn(desk: Desk, session: Session, event: Event) -> None:
         else:
             build.comment_on(session, event.index, tag(event.op_id))
     if isinstance(dropped_by, str):
-        mark_brought_back(desk, dropped_by, by=event.op_id)
+        mark_brought_back(ctx, dropped_by, by=event.op_id)
 
 
-def mark_brought_back(desk: Desk, drop: str, *, by: str) -> None:
+def mark_brought_back(ctx: RunContext, drop: str, *, by: str) -> None:
     """The row that says of a drop that its index is there again."""
-    for group in intents.operations(desk.log, intents.Which(op_ids=(drop,)), schema=desk.schema):
+    for group in intents.operations(ctx.log, intents.Which(op_ids=(drop,)), schema=ctx.schema):
         if group[-1].state is not OperationState.REVERTED:
             details = dict(group[-1].details) | {"reverted_by": by}
             row = events.follow(group[-1], OperationState.REVERTED, type=MutationType.ROLLBACK_INDEX, details=details)
-            desk.write(row, done=True)
+            ctx.write(row, done=True)
 
 
-def _close_drop(desk: Desk, event: Event, notes: tuple[str, ...]) -> MutationReport:
-    closed = desk.write(events.follow(event, OperationState.VALID))
-    mark_reverted(desk, closed)
+def _close_drop(ctx: RunContext, event: Event, notes: tuple[str, ...]) -> MutationReport:
+    closed = ctx.write(events.follow(event, OperationState.VALID))
+    mark_reverted(ctx, closed)
     return report_of_event(closed, "done", notes=notes)
 
 
-def mark_reverted(desk: Desk, drop: Event) -> None:
+def mark_reverted(ctx: RunContext, drop: Event) -> None:
     """The rows that say of the operation a drop took back, and of those made for it, that they no longer stand."""
     with suppress(IndexPilotError):
-        intents.retire_version(desk.log, drop.index, schema=desk.schema)
+        intents.retire_version(ctx.log, drop.index, schema=ctx.schema)
     taken_back = drop.details.get("reverts")
     if not isinstance(taken_back, str):
         return
-    whole = intents.operations(desk.log, intents.Which(op_ids=(taken_back,)), schema=desk.schema)
-    gone = [p for p in parts_of(desk, taken_back) if build.find_index(desk.look, p.index) is None]
+    whole = intents.operations(ctx.log, intents.Which(op_ids=(taken_back,)), schema=ctx.schema)
+    gone = [p for p in parts_of(ctx, taken_back) if build.find_index(ctx.look, p.index) is None]
     for event in (*(group[-1] for group in whole), *gone):
         if event.state is not OperationState.REVERTED:
             details = dict(event.details) | {"reverted_by": drop.op_id}
-            desk.write(events.follow(event, OperationState.REVERTED, type=drop.type, details=details), done=True)
+            ctx.write(events.follow(event, OperationState.REVERTED, type=drop.type, details=details), done=True)
 
 
-def parts_of(desk: Desk, op_id: str) -> tuple[Event, ...]:
+def parts_of(ctx: RunContext, op_id: str) -> tuple[Event, ...]:
     """The newest rows of the operations that were made for this one and still stand or are open, from the top down."""
-    alive = [e for e in intents.latest(desk.log, schema=desk.schema) if e.state in STANDING | OPEN]
+    alive = [e for e in intents.latest(ctx.log, schema=ctx.schema) if e.state in STANDING | OPEN]
     found: list[Event] = []
     level = {op_id}
     while level:

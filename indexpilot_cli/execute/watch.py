@@ -12,7 +12,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.execute.build import Running
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.progress import look
 
 _TICK = 0.1  # seconds
@@ -57,14 +57,14 @@ class Watch:
     seen: Callable[[int], None] | None = None
 
 
-def watched(desk: Desk, session: Session, statement: str, watch: Watch) -> Ended:
+def watched(ctx: RunContext, session: Session, statement: str, watch: Watch) -> Ended:
     """Run the statement to its end, or cancel it at the deadline or when somebody asks to stop."""
-    return _Loop(desk, session, statement, watch).run()
+    return _Loop(ctx, session, statement, watch).run()
 
 
 class _Loop:
-    def __init__(self, desk: Desk, session: Session, statement: str, watch: Watch):
-        self._desk, self._session, self._watch = desk, session, watch
+    def __init__(self, ctx: RunContext, session: Session, statement: str, watch: Watch):
+        self._ctx, self._session, self._watch = ctx, session, watch
         self._start = time.monotonic()
         self._waiting_since: float | None = None
         self._cancelled: str | None = None
@@ -76,7 +76,7 @@ class _Loop:
 
     def run(self) -> Ended:
         """Watch until the statement has ended."""
-        self._desk.progress.stage(self._watch.title)
+        self._ctx.progress.stage(self._watch.title)
         lost = False
         while not self._running.wait(_TICK):
             self._look()
@@ -90,10 +90,10 @@ class _Loop:
 
     def _look(self) -> None:
         try:
-            now = look(self._desk.look, self._watch.pid)
+            now = look(self._ctx.look, self._watch.pid)
         except IndexPilotError:
             with suppress(IndexPilotError):  # watching is a help, not a condition
-                self._desk.look.reconnect()
+                self._ctx.look.reconnect()
             return
         self._waiting_since = (self._waiting_since or time.monotonic()) if now.waits_for_table else None
         self._tell(now)
@@ -106,12 +106,12 @@ class _Loop:
         for blocker in now.blockers:
             if blocker.pid not in self._named and time.monotonic() - self._start > 1.0:
                 self._named.add(blocker.pid)
-                self._desk.progress.say(f"{self._watch.title}: waits for {blocker}")
+                self._ctx.progress.say(f"{self._watch.title}: waits for {blocker}")
         if now.phase and now.phase != self._phase:
             self._phase, self._done = now.phase, 0.0
-            self._desk.progress.stage(f"{self._watch.title}: {now.phase}", 1.0)
+            self._ctx.progress.stage(f"{self._watch.title}: {now.phase}", 1.0)
         if now.share is not None and now.share > self._done:
-            self._desk.progress.advance(min(now.share, 1.0) - self._done)
+            self._ctx.progress.advance(min(now.share, 1.0) - self._done)
             self._done = min(now.share, 1.0)
 
     def _maybe_cancel(self) -> None:
@@ -127,7 +127,7 @@ class _Loop:
     def _reason(self, now: float) -> str | None:
         if self._cancelled is not None:
             return self._cancelled
-        if self._desk.stop.requested:
+        if self._ctx.stop.requested:
             return STOPPED
         if self._watch.deadline is not None and now >= self._watch.deadline:
             return DEADLINE

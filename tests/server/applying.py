@@ -21,7 +21,7 @@ from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.build import columns_fingerprint
-from indexpilot_cli.execute.context import Limits, open_desk
+from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import migrations, plans
@@ -167,11 +167,11 @@ def operation(dsn, index):
 
 def build_one(dsn, wanted, **limits):
     """The operation performed without guards; gives what it came to."""
-    with open_desk(
+    with open_context(
         Connection(dsn),
         Record("tester", "1", "apply"),
         Silent(),
         Stop(),
-        Limits(**{"lock": 0.5, "retries": 0} | limits),
-    ) as desk:
-        return perform(desk, wanted, {})
+        RunLimits(**{"lock": 0.5, "retries": 0} | limits),
+    ) as ctx:
+        return perform(ctx, wanted, {})

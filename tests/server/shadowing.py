@@ -22,7 +22,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
-from indexpilot_cli.execute.context import Limits, open_desk
+from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import migrations
 
@@ -251,15 +251,15 @@ class _Suicidal(Silent):
 def carry_out(order, progress=None):
     """The work of the order in this process; gives the report."""
     pace = Pace(batch_ms=order.batch_ms, rest=order.rest)
-    with open_desk(
-        Connection(order.dsn), Record("tester", "1", "alter-type"), progress or _Suicidal(order), Stop(), Limits()
-    ) as desk:
+    with open_context(
+        Connection(order.dsn), Record("tester", "1", "alter-type"), progress or _Suicidal(order), Stop(), RunLimits()
+    ) as ctx:
         if order.work == "rollback":
-            return evolve_shadow.rollback_shadow(desk, TABLE, order.column, pace)
+            return evolve_shadow.rollback_shadow(ctx, TABLE, order.column, pace)
         if order.work == "finish":
-            return evolve_shadow.finish_shadow(desk, TABLE, order.column, pace)
+            return evolve_shadow.finish_shadow(ctx, TABLE, order.column, pace)
         wanted, using = COLUMNS[order.column]
-        return evolve_shadow.run_shadow(desk, ShadowRequest(TABLE, order.column, wanted, using, pace=pace))
+        return evolve_shadow.run_shadow(ctx, ShadowRequest(TABLE, order.column, wanted, using, pace=pace))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from indexpilot_cli.core.progress import Silent
 from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute import build, reconcile
-from indexpilot_cli.execute.context import Limits, open_desk
+from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.waiting import eventually
@@ -303,14 +303,16 @@ def test_f26_an_orphan_that_still_builds_is_left_to_finish(shop):
         alongside(orphan.execute, plan.recommendations[0].ddl),
     ):
         seen(shop, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE index_relid <> 0")
-        with open_desk(Connection(shop), Record("tester", "1", "doctor"), Silent(), Stop(), Limits(lock=0.2)) as desk:
-            (left,) = reconcile.reconcile(desk)
+        with open_context(
+            Connection(shop), Record("tester", "1", "doctor"), Silent(), Stop(), RunLimits(lock=0.2)
+        ) as ctx:
+            (left,) = reconcile.reconcile(ctx)
         assert left.outcome == "skipped"
         assert look(shop).invalid == [name]
         blocker.rollback()
     orphan.close()
-    with open_desk(Connection(shop), Record("tester", "1", "doctor"), Silent(), Stop()) as desk:
-        (closed,) = reconcile.reconcile(desk)
+    with open_context(Connection(shop), Record("tester", "1", "doctor"), Silent(), Stop()) as ctx:
+        (closed,) = reconcile.reconcile(ctx)
     assert (closed.outcome, look(shop).indexes) == ("done", {name: True})
 
 

@@ -14,7 +14,7 @@ import pytest
 from indexpilot_cli.apply import apply
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.execute import context as apply_desk
+from indexpilot_cli.execute import context as apply_context
 from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
@@ -248,7 +248,7 @@ def test_f12_the_server_restarts_during_a_build(own_server, mode):
 
 
 def test_f12_a_server_that_stays_away_is_an_unknown_outcome(own_server, monkeypatch):
-    monkeypatch.setattr(apply_desk, "_RETURN", 1.0)
+    monkeypatch.setattr(apply_context, "_RETURN", 1.0)
     dsn = own_server.dsn()
     plan = keep_plan(dsn, PLAN[0])
     with contextlib.suppress(psycopg.Error), holding(dsn, *SNAPSHOT):

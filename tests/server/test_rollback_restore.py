@@ -18,7 +18,7 @@ from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.binaries import newest_program
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.context import open_desk
+from indexpilot_cli.execute.context import open_context
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.planner.twin.server import new_home
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
@@ -174,7 +174,7 @@ def test_a_plan_tells_of_each_index_once_however_often_it_was_built(shop):
 def drop(dsn, name):
     """Drop an index that is not ours the way our own are dropped, as a DROP_INDEX of nothing before it."""
     record = Record("tester", "1", "lifecycle")
-    with open_desk(Connection(dsn), record, Silent(), Stop()) as desk, closing(desk.builder("drop")) as session:
+    with open_context(Connection(dsn), record, Silent(), Stop()) as ctx, closing(ctx.builder("drop")) as session:
         found = build.find_index(session, QualifiedName("public", name))
         event = Event(
             op_id="",
@@ -186,7 +186,7 @@ def drop(dsn, name):
             columns_fingerprint=build.columns_fingerprint(session, found.relid),
             details={"structure": to_json(found.definition)},
         )
-        return rollback_drop._drop(desk, session, event, found, "unused")
+        return rollback_drop._drop(ctx, session, event, found, "unused")
 
 
 def test_an_index_somebody_else_made_comes_back_with_all_it_had(shop, pg):

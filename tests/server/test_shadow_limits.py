@@ -14,11 +14,11 @@ from indexpilot_cli.evolve.change.online import log
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import ShadowRequest
-from indexpilot_cli.execute.context import Limits, open_desk
+from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from tests.server.evolving_change import Ground, dump
 from tests.server.shadowing import migrated
-from tests.server.test_shadow_rollback import CALM, ITEMS, StopsAt, desk, items, rollback, run, stopped, values
+from tests.server.test_shadow_rollback import CALM, ITEMS, StopsAt, ctx, items, rollback, run, stopped, values
 from tests.servers import new_database
 from tests.waiting import eventually
 
@@ -123,13 +123,13 @@ def planned(opened, wanted):
 def test_looking_changes_nothing(ground):
     items(ground, "default", "not null", "index", "constraint", "comment", "privilege")
     before = dump(ground.dsn)
-    with desk(ground) as opened:
+    with ctx(ground) as opened:
         plan = planned(opened, ShadowRequest(ITEMS, "v", "bigint"))
     assert plan.rewrites
     assert {i.name for i in plan.indexes} == {"items_v", "items_part", "items_uni", "v_u"}
     assert dump(ground.dsn) == before and states(ground) == []
     items(ground)
-    with desk(ground) as opened:
+    with ctx(ground) as opened:
         assert not planned(opened, ShadowRequest(ITEMS, "note", "varchar")).rewrites
 
 
@@ -171,7 +171,7 @@ def owner(ground):
 def run_as(dsn, title=None, **more):
     stop = Stop()
     progress = StopsAt(stop, title or "never")
-    with open_desk(Connection(dsn), Record("owner", "1", "x"), progress, stop, Limits()) as opened:
+    with open_context(Connection(dsn), Record("owner", "1", "x"), progress, stop, RunLimits()) as opened:
         return evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", "bigint", pace=CALM, **more))
 
 
@@ -254,7 +254,7 @@ def test_names_that_need_quoting(ground):
     ground.script(QUOTED)
     table, column = QualifiedName("A b", 'My "Table'), "a %s 'c"
     before = dump(ground.dsn)
-    with desk(ground) as opened:
+    with ctx(ground) as opened:
         wanted = ShadowRequest(table, column, "bigint", using=f'"{column}" * 2 + length("order")', pace=CALM)
         assert evolve_shadow.run_shadow(opened, wanted).outcome == "done"
         assert ground.sql(f'SELECT sum("{column}")::integer FROM "A b"."My ""Table"') == [(2641,)]
@@ -365,7 +365,7 @@ def test_a_table_of_another_name_is_left_alone(ground):
     assert run(ground, "numeric").outcome == "done"  # another table, another change
     gone = QualifiedName("public", "gone")
     before = dump(ground.dsn)
-    with desk(ground) as opened, pytest.raises(RefusedError, match="another table"):
+    with ctx(ground) as opened, pytest.raises(RefusedError, match="another table"):
         evolve_shadow.rollback_shadow(opened, gone, "v", CALM)
     assert dump(ground.dsn) == before
     ground.script("DROP TABLE public.items; ALTER TABLE public.gone RENAME TO items")
@@ -395,7 +395,7 @@ def test_rows_that_somebody_keeps_locked_are_waited_for(ground):
     before = values(ground)
     with psycopg.connect(ground.dsn) as holder, psycopg.connect(ground.dsn, autocommit=True) as looking:
         progress = LocksARow(holder, looking)
-        with open_desk(Connection(ground.dsn), Record("tester", "1", "x"), progress, Stop(), Limits()) as opened:
+        with open_context(Connection(ground.dsn), Record("tester", "1", "x"), progress, Stop(), RunLimits()) as opened:
             report = evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", "bigint", pace=CALM))
         progress.release.join()
     assert report.outcome == "done"
@@ -410,7 +410,7 @@ def test_the_same_again_is_no_work_and_another_change_is_refused(ground):
     with pytest.raises(RefusedError) as caught:
         run(ground, "numeric")
     assert caught.value.code == "other_change_open"
-    with desk(ground) as opened:
+    with ctx(ground) as opened:
         assert log.newest_open(opened, ITEMS, "v") is not None
         evolve_shadow.finish_shadow(opened, ITEMS, "v", CALM)
         assert log.newest_open(opened, ITEMS, "v") is None

@@ -12,7 +12,7 @@ from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
-from indexpilot_cli.execute.context import Limits, open_desk
+from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from tests.server.evolving_change import Ground, dump
 from tests.server.shadowing import migrated
@@ -79,23 +79,25 @@ def items(ground, *dress, type_name="integer", value="i % 50"):
         ground.script(";".join(DRESS[name]))
 
 
-def desk(ground, stop=None):
-    return open_desk(Connection(ground.dsn), Record("tester", "1", "alter-type"), Silent(), stop or Stop(), Limits())
+def ctx(ground, stop=None):
+    return open_context(
+        Connection(ground.dsn), Record("tester", "1", "alter-type"), Silent(), stop or Stop(), RunLimits()
+    )
 
 
 def run(ground, type_name="bigint", **more):
-    with desk(ground) as opened:
+    with ctx(ground) as opened:
         facts = {"pace": CALM} | more
         return evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", type_name, **facts))
 
 
 def rollback(ground):
-    with desk(ground) as opened:
+    with ctx(ground) as opened:
         return evolve_shadow.rollback_shadow(opened, ITEMS, "v", CALM)
 
 
 def finish(ground):
-    with desk(ground) as opened:
+    with ctx(ground) as opened:
         return evolve_shadow.finish_shadow(opened, ITEMS, "v", CALM)
 
 
@@ -116,7 +118,9 @@ class StopsAt(Silent):
 
 def stopped(ground, title, type_name="bigint"):
     stop = Stop()
-    with open_desk(Connection(ground.dsn), Record("tester", "1", "x"), StopsAt(stop, title), stop, Limits()) as opened:
+    with open_context(
+        Connection(ground.dsn), Record("tester", "1", "x"), StopsAt(stop, title), stop, RunLimits()
+    ) as opened:
         return evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", type_name, pace=CALM))
 
 

@@ -193,7 +193,7 @@ def with_statements(connection):
 def test_statistics_are_watched_and_settled_later(shop):
     from indexpilot_cli.apply.verify.verify import look_again
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.execute.context import open_desk
+    from indexpilot_cli.execute.context import open_context
     from indexpilot_cli.execute.signals import Stop
 
     with psycopg.connect(shop, autocommit=True) as connection:
@@ -205,13 +205,13 @@ def test_statistics_are_watched_and_settled_later(shop):
     wanted = replace(request(shop, plan.id), verify="statistics", auto_revert=True)
     done = run_apply(shop, plan.id, verify="statistics", auto_revert=True)
     assert done.result.mutations[0].verification == "not_enough_evidence"
-    with open_desk(wanted.connection, wanted.record, Silent(), Stop()) as desk:
+    with open_context(wanted.connection, wanted.record, Silent(), Stop()) as ctx:
         statistics(shop, 20)
-        assert look_again(desk, wanted) == ()
+        assert look_again(ctx, wanted) == ()
         statistics(shop, 120)
-        settled = look_again(desk, wanted)
+        settled = look_again(ctx, wanted)
         assert [m.verification for m in settled] == ["verified"]
-        assert look_again(desk, wanted) == ()
+        assert look_again(ctx, wanted) == ()
     assert look(shop).states()[-1] == "VERIFIED"
 
 
@@ -266,7 +266,7 @@ def test_what_did_not_pay_is_built_again_only_by_name_or_force(shop):
 def test_after_seventy_two_hours_a_person_is_asked(shop):
     from indexpilot_cli.apply.verify.verify import look_again
     from indexpilot_cli.core.progress import Silent
-    from indexpilot_cli.execute.context import open_desk
+    from indexpilot_cli.execute.context import open_context
     from indexpilot_cli.execute.signals import Stop
 
     with psycopg.connect(shop, autocommit=True) as connection:
@@ -276,11 +276,11 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
         connection.execute("update indexpilot.counter_snapshots set taken_at = taken_at - interval '73 hours'")
     assert "72 hours are over" in observed(shop)
     wanted = replace(request(shop, plan.id), auto_revert=True)
-    with open_desk(wanted.connection, wanted.record, Silent(), Stop()) as desk:
-        (told,) = look_again(desk, wanted)
+    with open_context(wanted.connection, wanted.record, Silent(), Stop()) as ctx:
+        (told,) = look_again(ctx, wanted)
         assert told.verification == "not_enough_evidence"
         assert "indexpilot rollback" in told.verification_text
-        assert look_again(desk, wanted) == ()
+        assert look_again(ctx, wanted) == ()
     assert list(look(shop).indexes) == [plan.recommendations[0].name]
 
 

@@ -13,7 +13,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.decide import OPEN, STANDING
 from indexpilot_cli.execute.report import report_of_undo
 from indexpilot_cli.log import intents
@@ -32,24 +32,24 @@ class Step:
     drops: bool = True
 
 
-def choose(desk: Desk, request: RollbackRequest) -> tuple[Step, ...]:
+def choose(ctx: RunContext, request: RollbackRequest) -> tuple[Step, ...]:
     """The steps, newest operation first. Raises UsageError when an id is unknown or nothing was named."""
     found: dict[str, Event] = {}
     named: set[str] = set()
     for target in request.targets:
-        for event in _target(desk, target):
+        for event in _target(ctx, target):
             found[event.op_id] = event
             if _MUTATION.fullmatch(target):
                 named.add(event.op_id)
     if request.last:
-        found.update((e.op_id, e) for e in _last(desk))
+        found.update((e.op_id, e) for e in _last(ctx))
     if request.since is not None:
-        found.update((e.op_id, e) for e in _newest(desk, Which(since=request.since), begun=True))
+        found.update((e.op_id, e) for e in _newest(ctx, Which(since=request.since), begun=True))
     if not (request.targets or request.last or request.since):
         raise UsageError("nothing to undo was named", hint="indexpilot rollback --last", code="nothing_named")
     wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
-    newest_first = sorted(_as_reported(desk, wanted), key=lambda e: e.id or 0, reverse=True)
-    steps = [_with_price(desk, step_of(event)) for event in newest_first]
+    newest_first = sorted(_as_reported(ctx, wanted), key=lambda e: e.id or 0, reverse=True)
+    steps = [_with_price(ctx, step_of(event)) for event in newest_first]
     return tuple(_without_old_news(steps, named))
 
 
@@ -62,10 +62,10 @@ def _without_old_news(steps: list[Step], named: set[str]) -> Iterator[Step]:
         told.add(step.event.index)
 
 
-def _as_reported(desk: Desk, found: list[Event]) -> Iterator[Event]:
+def _as_reported(ctx: RunContext, found: list[Event]) -> Iterator[Event]:
     """The events with the number under which the operation was told when it was done, not that of a later verdict."""
     which = Which(op_ids=tuple(event.op_id for event in found))
-    groups = {g[0].op_id: g for g in intents.operations(desk.look, which, schema=desk.schema)} if found else {}
+    groups = {g[0].op_id: g for g in intents.operations(ctx.look, which, schema=ctx.schema)} if found else {}
     for event in found:
         done = [e.id for e in groups.get(event.op_id, ()) if e.state is OperationState.VALID]
         yield replace(event, id=done[-1]) if done else event
@@ -87,11 +87,11 @@ def step_of(event: Event) -> Step:
     return Step(event, report_of_undo(event, "planned", notes=notes), drops=not dropped)
 
 
-def _with_price(desk: Desk, step: Step) -> Step:
+def _with_price(ctx: RunContext, step: Step) -> Step:
     """The step, and where it is a drop what that frees and which templates lose by it."""
     if step.report.outcome != "planned" or not step.drops:
         return step
-    found = build.find_index(desk.look, step.event.index)
+    found = build.find_index(ctx.look, step.event.index)
     loss = loss_of(step.event)
     report = replace(
         step.report,
@@ -102,10 +102,10 @@ def _with_price(desk: Desk, step: Step) -> Step:
     return replace(step, report=report)
 
 
-def _target(desk: Desk, target: str) -> tuple[Event, ...]:
+def _target(ctx: RunContext, target: str) -> tuple[Event, ...]:
     mutation = _MUTATION.fullmatch(target)
     if mutation:
-        events = _newest(desk, Which(ids=(int(mutation[1]),)))
+        events = _newest(ctx, Which(ids=(int(mutation[1]),)))
         if not events:
             hint = "indexpilot history lists them"
             raise UsageError(f"no change of an index {target} in the log", hint=hint, code="unknown_id")
@@ -113,23 +113,23 @@ def _target(desk: Desk, target: str) -> tuple[Event, ...]:
     if not _PLAN.fullmatch(target):
         raise UsageError(f"{target} is neither M-… nor P-…", hint="indexpilot history lists them", code="unknown_id")
     plan = "P-" + target[2:].lower()
-    events = _newest(desk, Which(plan=plan))
+    events = _newest(ctx, Which(plan=plan))
     if not events:
         raise UsageError(f"nothing of plan {plan} was built", hint="indexpilot history", code="unknown_id")
     return events
 
 
-def _newest(desk: Desk, which: Which, *, begun: bool = False) -> tuple[Event, ...]:
+def _newest(ctx: RunContext, which: Which, *, begun: bool = False) -> tuple[Event, ...]:
     """The newest row of each operation with a matching row, whatever it is; ``begun``: the first row must match."""
-    groups = intents.operations(desk.look, which, schema=desk.schema)
+    groups = intents.operations(ctx.look, which, schema=ctx.schema)
     ids = tuple(g[0].op_id for g in groups if not begun or g[0].state is OperationState.INTENT)
     if not ids:
         return ()
-    return tuple(group[-1] for group in intents.operations(desk.look, Which(op_ids=ids), schema=desk.schema))
+    return tuple(group[-1] for group in intents.operations(ctx.look, Which(op_ids=ids), schema=ctx.schema))
 
 
-def _last(desk: Desk) -> tuple[Event, ...]:
-    standing = [e for e in intents.latest(desk.look, schema=desk.schema) if e.state in STANDING and _of_its_own(e)]
+def _last(ctx: RunContext) -> tuple[Event, ...]:
+    standing = [e for e in intents.latest(ctx.look, schema=ctx.schema) if e.state in STANDING and _of_its_own(e)]
     if not standing:
         raise UsageError("there is nothing to undo", hint="indexpilot history", code="nothing_named")
     return (max(standing, key=lambda e: e.id or 0),)

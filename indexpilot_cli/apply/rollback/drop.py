@@ -15,7 +15,7 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.context import Desk, take_lock
+from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.decide import is_usable, tagged, worth_retrying
 from indexpilot_cli.execute.reconcile import mark_reverted
 from indexpilot_cli.execute.report import report_of_event, report_of_undo
@@ -23,19 +23,19 @@ from indexpilot_cli.execute.watch import Ended, Watch, watched
 from indexpilot_cli.guards import read as guard_facts
 
 
-def take_back(desk: Desk, event: Event, *, force: bool = False, reason: str = "") -> MutationReport:
+def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str = "") -> MutationReport:
     """Drop the index of the operation whose newest row is ``event`` and log it as ROLLBACK_INDEX.
 
     ``force`` drops it although its definition is not what we made. Raises RefusedError when another run holds the
     table, when the index is not ours or changed, or when something depends on it; OutcomeUnknownError.
     """
-    with closing(desk.builder(event.op_id)) as session:  # its end gives the lock back
-        take_lock(desk, session, event.relid, event.table.short)
+    with closing(ctx.builder(event.op_id)) as session:  # its end gives the lock back
+        take_lock(ctx, session, event.relid, event.table.short)
         found = build.find_index(session, event.index)
         if found is None:
-            return _gone(desk, event)
+            return _gone(ctx, event)
         check_droppable(event, found, force=force)
-        return _drop(desk, session, event, found, reason)
+        return _drop(ctx, session, event, found, reason)
 
 
 def check_droppable(event: Event, found: IndexFacts, *, force: bool) -> None:
@@ -62,19 +62,19 @@ def _refused(event: Event, what: str, detail: str, code: str, hint: str | None =
     return RefusedError(f"{event.index} {what}", detail=detail, hint=hint, code=code)
 
 
-def _gone(desk: Desk, event: Event) -> MutationReport:
+def _gone(ctx: RunContext, event: Event) -> MutationReport:
     """Somebody dropped it already: the log follows."""
-    desk.write(events.follow(event, OperationState.REVERTED, type=MutationType.ROLLBACK_INDEX))
+    ctx.write(events.follow(event, OperationState.REVERTED, type=MutationType.ROLLBACK_INDEX))
     return report_of_undo(event, "already_done", notes=("the index was gone already",))
 
 
-def standby_warning(desk: Desk) -> Warn | None:
+def standby_warning(ctx: RunContext) -> Warn | None:
     """What a drop does to queries on standbys, to be said before it; None where no standby is to be seen.
 
     https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CONFLICT
     """
     try:
-        names = ", ".join(s.name for s in guard_facts.standbys(desk.look))
+        names = ", ".join(s.name for s in guard_facts.standbys(ctx.look))
     except IndexPilotError:
         return None
     if not names:
@@ -86,11 +86,11 @@ def standby_warning(desk: Desk) -> Warn | None:
     return Warn("standby_queries", names, text)
 
 
-def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason: str) -> MutationReport:
+def _drop(ctx: RunContext, session: Session, event: Event, found: IndexFacts, reason: str) -> MutationReport:
     sql = drop_index(found.name, concurrently=not found.partitioned)
-    warning = standby_warning(desk)
+    warning = standby_warning(ctx)
     if warning is not None:
-        desk.progress.say(warning.message)
+        ctx.progress.say(warning.message)
     pid, started = build.backend(session)
     details = dict(event.details) | {
         "kind": OperationKind.DROP.value,
@@ -103,8 +103,8 @@ def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason:
         "rollback_sql": found.ddl,
         "rollback_reason": reason,
         **({"standbys": warning.object} if warning is not None else {}),
-        "command": desk.record.command,
-        "actor": desk.record.actor,
+        "command": ctx.record.command,
+        "actor": ctx.record.actor,
     }
     first = Event(
         op_id=str(uuid.uuid4()),
@@ -115,15 +115,15 @@ def _drop(desk: Desk, session: Session, event: Event, found: IndexFacts, reason:
         relid=event.relid,
         columns_fingerprint=event.columns_fingerprint,
         field=event.field,
-        actor=desk.record.actor or None,
+        actor=ctx.record.actor or None,
         definition_sql=found.ddl,
         undo_sql=found.ddl,
         backend_pid=pid,
         backend_start=started,
         details=details,
     )
-    written = desk.write(events.follow(desk.write(first), OperationState.STARTED))
-    return _tries(desk, session, written, found, sql)
+    written = ctx.write(events.follow(ctx.write(first), OperationState.STARTED))
+    return _tries(ctx, session, written, found, sql)
 
 
 def _parts(session: Session, found: IndexFacts) -> list[dict[str, object]]:
@@ -134,27 +134,27 @@ def _parts(session: Session, found: IndexFacts) -> list[dict[str, object]]:
     ]
 
 
-def _tries(desk: Desk, session: Session, event: Event, found: IndexFacts, sql: str) -> MutationReport:
-    build.set_lock_timeout(session, desk.limits.lock)
+def _tries(ctx: RunContext, session: Session, event: Event, found: IndexFacts, sql: str) -> MutationReport:
+    build.set_lock_timeout(session, ctx.limits.lock)
     attempt = 0
     while True:
         attempt += 1
         event = replace(event, attempt=attempt)
-        ended = watched(desk, session, sql, Watch(event.backend_pid or 0, f"dropping {event.index.short}"))
+        ended = watched(ctx, session, sql, Watch(event.backend_pid or 0, f"dropping {event.index.short}"))
         try:
             left = build.find_index(session, event.index)
         except UnreachableError as error:
             raise _unknown(event, error) from error
         if left is None:
-            return _done(desk, event, found, ended)
-        retry = attempt <= desk.limits.retries and worth_retrying(ended.sqlstate, first_lock=False)
-        if not retry or desk.rest(attempt):
-            return _failed(desk, event, left, ended)
+            return _done(ctx, event, found, ended)
+        retry = attempt <= ctx.limits.retries and worth_retrying(ended.sqlstate, first_lock=False)
+        if not retry or ctx.rest(attempt):
+            return _failed(ctx, event, left, ended)
 
 
-def _done(desk: Desk, event: Event, found: IndexFacts, ended: Ended) -> MutationReport:
-    closed = desk.write(events.follow(event, OperationState.VALID), done=True)
-    mark_reverted(desk, closed)
+def _done(ctx: RunContext, event: Event, found: IndexFacts, ended: Ended) -> MutationReport:
+    closed = ctx.write(events.follow(event, OperationState.VALID), done=True)
+    mark_reverted(ctx, closed)
     return report_of_event(
         closed,
         "done",
@@ -164,11 +164,11 @@ def _done(desk: Desk, event: Event, found: IndexFacts, ended: Ended) -> Mutation
     )
 
 
-def _failed(desk: Desk, event: Event, left: IndexFacts, ended: Ended) -> MutationReport:
+def _failed(ctx: RunContext, event: Event, left: IndexFacts, ended: Ended) -> MutationReport:
     why = (ended.error.detail or ended.error.message) if ended.error is not None else "the index is still there"
     half = not is_usable(left) and not left.partitioned
     state = OperationState.FAILED_LEFTOVER if half else OperationState.FAILED_CLEAN
-    closed = desk.write(
+    closed = ctx.write(
         events.follow(event, state, sqlstate=ended.sqlstate, error=why, leftover=str(event.index) if half else None),
         done=True,
     )

@@ -22,7 +22,7 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.reconcile import mark_brought_back
 from indexpilot_cli.execute.report import rebuilding
 from indexpilot_cli.log import intents
@@ -31,7 +31,7 @@ from indexpilot_cli.methods.existing import same_structure
 Facts = Mapping[str, object]
 
 
-def bring_back(desk: Desk, event: Event) -> MutationReport:
+def bring_back(ctx: RunContext, event: Event) -> MutationReport:
     """Build the index that the drop ``event`` (newest row) took away; of a partitioned table, also all its parts.
 
     Partitions that are new since then get an index too. Raises RefusedError when another run holds the table, or
@@ -40,24 +40,24 @@ def bring_back(desk: Desk, event: Event) -> MutationReport:
     structure = events.structure(event)
     if structure is None or event.definition_sql is None:
         raise RefusedError(f"the log does not say enough of {event.index} to build it", code="not_restorable")
-    task = _whole(desk, event, structure) if event.details.get("partitioned") else _single(event, structure)
+    task = _whole(ctx, event, structure) if event.details.get("partitioned") else _single(event, structure)
     kept = dict(_kept(event))
 
     def performed(operation: Operation) -> Built:
         facts = kept.get(operation.table) if operation.kind is OperationKind.CREATE else None
-        return perform(desk, operation, _context(event, operation, facts), _manner(operation, facts))
+        return perform(ctx, operation, _context(event, operation, facts), _manner(operation, facts))
 
-    done = build_whole(desk, task, performed)
+    done = build_whole(ctx, task, performed)
     if done.outcome in GOOD:
-        mark_brought_back(desk, event.op_id, by=_operation_of(desk, done) or task.head.op_id)
+        mark_brought_back(ctx, event.op_id, by=_operation_of(ctx, done) or task.head.op_id)
     return done
 
 
-def _operation_of(desk: Desk, done: MutationReport) -> str | None:
+def _operation_of(ctx: RunContext, done: MutationReport) -> str | None:
     """The operation behind the report: of a run that was continued, the one it began with."""
     if done.id is None:
         return None
-    groups = intents.operations(desk.log, intents.Which(ids=(done.id,)), schema=desk.schema)
+    groups = intents.operations(ctx.log, intents.Which(ids=(done.id,)), schema=ctx.schema)
     return groups[0][0].op_id if groups else None
 
 
@@ -78,9 +78,9 @@ def _single(event: Event, structure: IndexDefinition) -> Task:
     return Task(_advice(event, structure), (operation,))
 
 
-def _whole(desk: Desk, event: Event, structure: IndexDefinition) -> Task:
+def _whole(ctx: RunContext, event: Event, structure: IndexDefinition) -> Task:
     """The operations for the partitions there are now, under the names their indexes had."""
-    catalog = read_catalog(desk.look)
+    catalog = read_catalog(ctx.look)
     table = catalog.table(event.table)
     if table is None or table.oid != event.relid:
         raise RefusedError(f"{event.table.short} is not the table it was", code="stale_plan")
@@ -88,7 +88,7 @@ def _whole(desk: Desk, event: Event, structure: IndexDefinition) -> Task:
         _advice(event, structure),
         event.details.get("plan") or "",
         catalog,
-        fingerprints(desk.look, catalog, {event.table}),
+        fingerprints(ctx.look, catalog, {event.table}),
         new_id=lambda: str(uuid.uuid4()),
         same=same_structure,
         names={QualifiedName(**part["table"]): part["index"] for part in _parts(event)},

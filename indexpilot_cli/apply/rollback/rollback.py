@@ -18,7 +18,7 @@ from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.execute.context import Desk, Limits, open_desk, take_run
+from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.reconcile import parts_of, reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
@@ -33,21 +33,21 @@ def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outco
 
     Raises UsageError (unknown id, nothing named), UnreachableError, PrerequisiteError (before ``init``).
     """
-    limits = Limits(request.lock_timeout, request.retries)
-    with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
-        with failure_told(desk, "rollback"):
-            done = _run(desk, request, confirm)
-        tell_idle(desk, done)
+    limits = RunLimits(request.lock_timeout, request.retries)
+    with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
+        with failure_told(ctx, "rollback"):
+            done = _run(ctx, request, confirm)
+        tell_idle(ctx, done)
         return done
 
 
-def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[ApplyResult]:
-    server = look(desk.look, metadata_schema=desk.schema).server
-    verdicts = _verdicts(desk, request)
+def _run(ctx: RunContext, request: RollbackRequest, confirm: Confirm) -> Outcome[ApplyResult]:
+    server = look(ctx.look, metadata_schema=ctx.schema).server
+    verdicts = _verdicts(ctx, request)
     no = guards.refused(verdicts, force=False)
-    reconciled = () if request.dry_run or no else _reconciled(desk)
-    steps = choose(desk, request)
-    warnings = _warnings(desk, steps)
+    reconciled = () if request.dry_run or no else _reconciled(ctx)
+    steps = choose(ctx, request)
+    warnings = _warnings(ctx, steps)
     planned = ApplyResult(
         _plan(request),
         verdicts,
@@ -61,12 +61,12 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
     if not any(s.report.outcome == "planned" for s in steps):
         return skipped_outcome(replace(planned, skipped="nothing_to_undo"), server, command="rollback")
     if no:
-        return refused_outcome(desk, replace(planned, skipped=no[0].guard), no, server, command="rollback")
+        return refused_outcome(ctx, replace(planned, skipped=no[0].guard), no, server, command="rollback")
     if not request.confirmed and not confirm(planned):
-        return refused_outcome(desk, replace(planned, skipped="declined"), (), server, command="rollback")
+        return refused_outcome(ctx, replace(planned, skipped="declined"), (), server, command="rollback")
     reports: list[MutationReport] = []
-    with listening(desk.stop, ends=False):
-        error = _undo(desk, request, steps, reports)
+    with listening(ctx.stop, ends=False):
+        error = _undo(ctx, request, steps, reports)
     result = replace(planned, mutations=tuple(reports))
     return outcome(
         result,
@@ -74,21 +74,21 @@ def _run(desk: Desk, request: RollbackRequest, confirm: Confirm) -> Outcome[Appl
         command="rollback",
         error=error,
         warnings=warnings,
-        stopped_by=desk.stop.signal,
+        stopped_by=ctx.stop.signal,
     )
 
 
-def _reconciled(desk: Desk) -> tuple[MutationReport, ...]:
-    with listening(desk.stop):
-        return reconcile(desk)
+def _reconciled(ctx: RunContext) -> tuple[MutationReport, ...]:
+    with listening(ctx.stop):
+        return reconcile(ctx)
 
 
 def _undo(
-    desk: Desk, request: RollbackRequest, steps: tuple[Step, ...], reports: list[MutationReport]
+    ctx: RunContext, request: RollbackRequest, steps: tuple[Step, ...], reports: list[MutationReport]
 ) -> IndexPilotError | None:
     """Fill the reports; the error that ended the run early, or None."""
     try:
-        take_run(desk)
+        take_run(ctx)
     except RefusedError as error:
         reports.extend(replace(s.report, outcome="skipped", error_code=error.code) for s in steps)
         return error
@@ -96,11 +96,11 @@ def _undo(
         if step.report.outcome != "planned":
             reports.append(step.report)
             continue
-        if desk.stop.requested:
+        if ctx.stop.requested:
             reports.append(replace(step.report, outcome="skipped", error="stopped by a signal"))
             continue
         try:
-            done = _one(desk, step, force=request.force)
+            done = _one(ctx, step, force=request.force)
             reports.append(replace(done, slower_templates=step.report.slower_templates))
         except RefusedError as error:
             ends = error.code == "locked"
@@ -116,37 +116,37 @@ def _undo(
     return None
 
 
-def _one(desk: Desk, step: Step, *, force: bool) -> MutationReport:
+def _one(ctx: RunContext, step: Step, *, force: bool) -> MutationReport:
     """Undo one operation, and with the index of a partitioned table everything that was made for it."""
     if not step.drops:
-        return bring_back(desk, step.event)
-    done = take_back(desk, step.event, force=force)
+        return bring_back(ctx, step.event)
+    done = take_back(ctx, step.event, force=force)
     if done.outcome not in ("done", "already_done"):
         return done
-    for part in parts_of(desk, step.event.op_id):
-        below = take_back(desk, part, force=force)
+    for part in parts_of(ctx, step.event.op_id):
+        below = take_back(ctx, part, force=force)
         if below.outcome not in ("done", "already_done"):
             return replace(below, notes=(f"part of {step.event.index}", *below.notes))
     return done
 
 
-def _verdicts(desk: Desk, request: RollbackRequest) -> tuple[Verdict, ...]:
+def _verdicts(ctx: RunContext, request: RollbackRequest) -> tuple[Verdict, ...]:
     """A rollback waits for no window, but for a server that may be written to and for whoever switched us off."""
     from indexpilot_cli.guards import server
 
-    facts = guard_facts.server_facts(desk.log)
+    facts = guard_facts.server_facts(ctx.log)
     asked = ApplyRequest(connection=request.connection, bypass=request.bypass)
     return (
-        guards.bypass_verdict(desk.look, asked),
+        guards.bypass_verdict(ctx.look, asked),
         server.direct_connection(facts),
         server.writable(facts),
     )
 
 
-def _warnings(desk: Desk, steps: tuple[Step, ...]) -> tuple[Warn, ...]:
+def _warnings(ctx: RunContext, steps: tuple[Step, ...]) -> tuple[Warn, ...]:
     """What to know before the question is answered."""
     drops = any(step.drops and step.report.outcome == "planned" for step in steps)
-    warning = standby_warning(desk) if drops else None
+    warning = standby_warning(ctx) if drops else None
     return () if warning is None else (warning,)
 
 

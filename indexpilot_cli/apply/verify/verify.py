@@ -1,6 +1,6 @@
 """Did it pay? Called around every build of ``apply``, and later for indexes still under observation.
 
-with open_verifier(desk, request) as verifier:
+with open_verifier(ctx, request) as verifier:
     verifier.before(operation)
     ... build it ...
     report = verifier.after(operation, report)
@@ -25,7 +25,7 @@ from indexpilot_cli.core.operation import MutationReport, Operation, OperationSt
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.report import report_of_event
 from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import intents
@@ -43,7 +43,7 @@ _GONE = frozenset({"done", "already_done"})
 class Verifier:
     """The verification of one run. Without ``request.verify`` every step does nothing."""
 
-    desk: Desk
+    ctx: RunContext
     request: ApplyRequest
     catalog: Catalog | None = None
     folded: FoldedWorkload | None = None
@@ -59,7 +59,7 @@ class Verifier:
             if self.trial is not None:
                 self.trial.before(operation)
             if self.request.verify == STATISTICS:
-                self.reading = statistics.reading(self.desk.look)
+                self.reading = statistics.reading(self.ctx.look)
         except IndexPilotError as error:
             self.missing = f"not enough evidence yet: {error.detail or error.message}"
 
@@ -87,7 +87,7 @@ class Verifier:
         try:
             found = {o.name: v for o, v in self.trial.final()}
         except IndexPilotError as error:
-            self.desk.progress.say(f"the final look failed: {error.detail or error.message}")
+            self.ctx.progress.say(f"the final look failed: {error.detail or error.message}")
             return tuple(reports)
         return tuple(self._finally(report, found.get(report.index)) for report in reports)
 
@@ -101,12 +101,12 @@ class Verifier:
         if self.folded is not None:
             from indexpilot_cli.apply.verify.planner import check
 
-            return check(operation, self.request, self.folded, self.desk.progress)
+            return check(operation, self.request, self.folded, self.ctx.progress)
         assert self.catalog is not None and self.reading is not None
-        return statistics.begin(self.desk.look, self.desk.log, operation, self.reading, self.catalog, self.desk.schema)
+        return statistics.begin(self.ctx.look, self.ctx.log, operation, self.reading, self.catalog, self.ctx.schema)
 
     def _settle(self, operation: Operation, found: Verification, done: MutationReport) -> MutationReport:
-        settled = settle(self.desk, operation, found, done, auto_revert=self.request.auto_revert)
+        settled = settle(self.ctx, operation, found, done, auto_revert=self.request.auto_revert)
         if settled.outcome == "reverted" and self.trial is not None:
             self.trial.taken_back(operation)
         return settled
@@ -118,85 +118,85 @@ class Verifier:
 
 
 @contextmanager
-def open_verifier(desk: Desk, request: ApplyRequest) -> Iterator[Verifier]:
+def open_verifier(ctx: RunContext, request: ApplyRequest) -> Iterator[Verifier]:
     """The verifier for one run, with its sessions.
 
     Raises PrerequisiteError before anything is built when the evidence asked for cannot be had: no
     pg_stat_statements, an unreachable standby; UsageError when a file of statements cannot be read.
     """
     if request.verify is None:
-        yield Verifier(desk, request)
+        yield Verifier(ctx, request)
         return
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(request.connection, None, desk.progress))
-        verifier = Verifier(desk, request, source.catalog)
+        source = stack.enter_context(open_source(request.connection, None, ctx.progress))
+        verifier = Verifier(ctx, request, source.catalog)
         if request.verify == STATISTICS:
-            statistics.reading(desk.look)
+            statistics.reading(ctx.look)
         elif request.verify == PLANNER:
             verifier.folded = templates_of(source, request)
         else:
             templates = with_classes(templates_of(source, request), source)
             verifier.trial = stack.enter_context(
-                open_trial(request, desk.progress, source.catalog, templates, lambda: desk.stop.requested)
+                open_trial(request, ctx.progress, source.catalog, templates, lambda: ctx.stop.requested)
             )
         yield verifier
 
 
 def settle(
-    desk: Desk, operation: Operation, found: Verification, done: MutationReport, *, auto_revert: bool
+    ctx: RunContext, operation: Operation, found: Verification, done: MutationReport, *, auto_revert: bool
 ) -> MutationReport:
     """Act on a verdict and log it: VERIFIED, KEPT (harmful, but nobody asked us to act), or taken back."""
-    event = _newest(desk, operation)
+    event = _newest(ctx, operation)
     if found.verdict is Word.NOT_ENOUGH or event is None:
         return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=found.text)
     whole = "; ".join((found.text, *found.notes))
     if not found.harmful:
-        _log(desk, event, OperationState.VERIFIED, found)
+        _log(ctx, event, OperationState.VERIFIED, found)
         return replace(done, verification="verified", verification_text=whole)
     if not auto_revert:
-        _log(desk, event, OperationState.KEPT, found)
+        _log(ctx, event, OperationState.KEPT, found)
         note = f"indexpilot rollback M-{event.id}  removes it"
         return replace(done, verification="kept", verification_text=whole, notes=(*done.notes, note))
-    return _revert(desk, event, found, done)
+    return _revert(ctx, event, found, done)
 
 
-def look_again(desk: Desk, request: ApplyRequest) -> tuple[MutationReport, ...]:
+def look_again(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport, ...]:
     """Indexes under observation that can be judged now, judged; those that cannot yet are left out.
 
     Raises PrerequisiteError where pg_stat_statements is missing.
     """
-    with open_source(request.connection, None, desk.progress) as source:
-        observed = statistics.look(desk.look, source.catalog, desk.schema)
+    with open_source(request.connection, None, ctx.progress) as source:
+        observed = statistics.look(ctx.look, source.catalog, ctx.schema)
     return tuple(
-        report for one in observed if (report := _observed(desk, one, auto_revert=request.auto_revert)) is not None
+        report for one in observed if (report := _observed(ctx, one, auto_revert=request.auto_revert)) is not None
     )
 
 
-def _observed(desk: Desk, one: statistics.Observed, *, auto_revert: bool) -> MutationReport | None:
-    event = _newest(desk, one.operation)
+def _observed(ctx: RunContext, one: statistics.Observed, *, auto_revert: bool) -> MutationReport | None:
+    event = _newest(ctx, one.operation)
     if event is None or event.state is OperationState.REVERTED:
-        statistics.close(desk.log, one, desk.schema)
+        statistics.close(ctx.log, one, ctx.schema)
         return None
     if one.crashed:
-        return _observed_anew(desk, one, event)
+        return _observed_anew(ctx, one, event)
     if one.verification.verdict is Word.NOT_ENOUGH and not one.expired:
         return None
-    if not statistics.close(desk.log, one, desk.schema):
+    if not statistics.close(ctx.log, one, ctx.schema):
         return None
     done = report_of_event(event, "done")
-    return settle(desk, one.operation, one.verification, done, auto_revert=auto_revert)
+    return settle(ctx, one.operation, one.verification, done, auto_revert=auto_revert)
 
 
-def _observed_anew(desk: Desk, one: statistics.Observed, event: Event) -> MutationReport | None:
-    if not statistics.begin_again(desk.look, desk.log, one, desk.schema):
+def _observed_anew(ctx: RunContext, one: statistics.Observed, event: Event) -> MutationReport | None:
+    if not statistics.begin_again(ctx.look, ctx.log, one, ctx.schema):
         return None
     done = report_of_event(event, "done", notes=("observed anew",))
     return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=one.verification.text)
 
 
-def _revert(desk: Desk, event: Event, found: Verification, done: MutationReport) -> MutationReport:
+def _revert(ctx: RunContext, event: Event, found: Verification, done: MutationReport) -> MutationReport:
     try:
-        gone = take_back(desk, event, reason=found.text)
+        gone = take_back(ctx, event, reason=found.text)
     except IndexPilotError as error:
         why = f"it should go and could not be removed: {error.message}"
         return replace(done, verification="kept", verification_text=found.text, notes=(*done.notes, why))
@@ -207,15 +207,15 @@ def _revert(desk: Desk, event: Event, found: Verification, done: MutationReport)
     return replace(done, outcome="reverted", verification="reverted", verification_text=text)
 
 
-def _log(desk: Desk, event: Event, state: OperationState, found: Verification) -> None:
+def _log(ctx: RunContext, event: Event, state: OperationState, found: Verification) -> None:
     numbers = [
         {"template": t.template, "effect": t.effect.value, "before": t.before, "after": t.after, "unit": t.unit}
         for t in found.templates
     ]
     told = {"verdict": found.verdict.value, "text": found.text, "notes": list(found.notes), "templates": numbers}
-    desk.write(events.follow(event, state, details={**event.details, "verification": told}), done=True)
+    ctx.write(events.follow(event, state, details={**event.details, "verification": told}), done=True)
 
 
-def _newest(desk: Desk, operation: Operation) -> Event | None:
-    groups = intents.operations(desk.log, intents.Which(op_ids=(operation.op_id,)), schema=desk.schema)
+def _newest(ctx: RunContext, operation: Operation) -> Event | None:
+    groups = intents.operations(ctx.log, intents.Which(op_ids=(operation.op_id,)), schema=ctx.schema)
     return groups[0][-1] if groups else None

@@ -33,7 +33,7 @@ from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.relation import RelationFacts
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.context import Desk, Limits, open_desk, take_lock
+from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
@@ -110,25 +110,27 @@ def preview(request: ChangeRequest, progress: Progress, classify: Classify | Non
 def _execute(
     request: ChangeRequest, progress: Progress, confirm: Confirm, classify: Classify | None
 ) -> Outcome[ChangeResult]:
-    limits = Limits(request.lock_timeout, request.retries)
-    with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
+    limits = RunLimits(request.lock_timeout, request.retries)
+    with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
         try:
-            return _at_desk(desk, request, confirm, classify)
+            return _with_context(ctx, request, confirm, classify)
         except (UnreachableError, OutcomeUnknownError):
             raise
         except IndexPilotError as error:
             with suppress(IndexPilotError):  # on a standby there is no log to write to
                 schema, table = split_table(request.table)
                 kind = ChangeKind(request.kind)
-                evolve_execute_rows.refused(desk, kind, table, request.column, error, schema)
+                evolve_execute_rows.refused(ctx, kind, table, request.column, error, schema)
             raise
 
 
-def _at_desk(desk: Desk, request: ChangeRequest, confirm: Confirm, classify: Classify | None) -> Outcome[ChangeResult]:
-    server = look(desk.look, metadata_schema=desk.schema).server
-    permit(verdicts(desk, request))
-    job = _job(desk, request, classify)
-    waiting = _waiting(desk.look, job.change.relid, _own(desk))
+def _with_context(
+    ctx: RunContext, request: ChangeRequest, confirm: Confirm, classify: Classify | None
+) -> Outcome[ChangeResult]:
+    server = look(ctx.look, metadata_schema=ctx.schema).server
+    permit(verdicts(ctx, request))
+    job = _job(ctx, request, classify)
+    waiting = _waiting(ctx.look, job.change.relid, _own(ctx))
     shown = ChangeResult(
         job.change,
         "planned",
@@ -139,11 +141,11 @@ def _at_desk(desk: Desk, request: ChangeRequest, confirm: Confirm, classify: Cla
     )
     if not request.confirmed and not confirm(shown):
         raise RefusedError("nothing was done", code="declined")
-    with listening(desk.stop):
+    with listening(ctx.stop):
         if online.is_online(job.change):
-            result = online.perform(desk, request, shown)
+            result = online.perform(ctx, request, shown)
         else:
-            result = _perform(desk, request, job, shown)
+            result = _perform(ctx, request, job, shown)
     status, code = _VERDICTS[result.outcome]
     back = () if result.id is None else (f"indexpilot schema-evolve rollback M-{result.id}",)
     return Outcome(COMMAND, result, status, code, server, _warnings(result), back if status == "ok" else ())
@@ -152,51 +154,51 @@ def _at_desk(desk: Desk, request: ChangeRequest, confirm: Confirm, classify: Cla
 _VERDICTS = {"done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 7)}
 
 
-def _job(desk: Desk, request: ChangeRequest, classify: Classify | None) -> Job:
+def _job(ctx: RunContext, request: ChangeRequest, classify: Classify | None) -> Job:
     """The change to carry out: one whose steps stand already, else a new one. Raises what is wrong with it."""
     with open_reader(request.connection) as session:
-        table = named(desk, session, request)
-        found = None if table is None else _begun(desk, request, *table)
+        table = named(ctx, session, request)
+        found = None if table is None else _begun(ctx, request, *table)
         if found is not None:
             change, before = found.change, found.before
             return Job(change, before, found.metadata, found.op_id, change.undo, found.done_steps, found.last.id)
         under_way = None
         if table is not None and request.kind == ChangeKind.TYPE:
-            under_way = online.open_change(desk, table[0], request.column)
+            under_way = online.open_change(ctx, table[0], request.column)
         if under_way is not None:
             return Job(under_way, RelationFacts(under_way.table, under_way.relid, "r", 0), {}, "", under_way.undo)
-        prepared = evolve_change.prepare(session, request, desk.progress, classify or by_trial(desk))
+        prepared = evolve_change.prepare(session, request, ctx.progress, classify or by_trial(ctx))
         change = evolve_change.change_of(prepared)
         assert prepared.before is not None
-        known = metadata.known(session, change.table, change.column, desk.schema)
+        known = metadata.known(session, change.table, change.column, ctx.schema)
     return Job(change, prepared.before, known, str(uuid.uuid4()), change.undo)
 
 
-def named(desk: Desk, session: Session, request: ChangeRequest) -> tuple[QualifiedName, int] | None:
+def named(ctx: RunContext, session: Session, request: ChangeRequest) -> tuple[QualifiedName, int] | None:
     """The table that is meant and its oid."""
     schema, name = split_table(request.table)
-    rows = relation_facts.find_relations(session, schema, name, own=desk.schema)
+    rows = relation_facts.find_relations(session, schema, name, own=ctx.schema)
     return (QualifiedName(rows[0].schema, rows[0].name), rows[0].relid) if rows else None
 
 
-def _begun(desk: Desk, request: ChangeRequest, table: QualifiedName, relid: int) -> Story | None:
+def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid: int) -> Story | None:
     """The same change, some of whose steps stand."""
     kind = ChangeKind(request.kind).mutation
     asked = evolve_change.asked_of(request)
-    story = evolve_execute_rows.open_story(desk, kind, table, request.column, asked)
+    story = evolve_execute_rows.open_story(ctx, kind, table, request.column, asked)
     return story if story is not None and story.before.relid == relid else None
 
 
-def _perform(desk: Desk, request: ChangeRequest, job: Job, shown: ChangeResult) -> ChangeResult:
-    with closing(desk.builder(job.op_id)) as session:
-        take_lock(desk, session, job.change.relid, job.change.table.short)
-        build.set_lock_timeout(session, desk.limits.lock)
+def _perform(ctx: RunContext, request: ChangeRequest, job: Job, shown: ChangeResult) -> ChangeResult:
+    with closing(ctx.builder(job.op_id)) as session:
+        take_lock(ctx, session, job.change.relid, job.change.table.short)
+        build.set_lock_timeout(session, ctx.limits.lock)
         session.rows("session/unseen")  # the batches of a backfill are no workload of the application's
         session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
         _unchanged(session, job)
         if not job.standing:
-            job.id = evolve_execute_rows.planned(desk, job.change, job.op_id, job.before, job.known)
-        error = _steps(desk, session, request, job)
+            job.id = evolve_execute_rows.planned(ctx, job.change, job.op_id, job.before, job.known)
+        error = _steps(ctx, session, request, job)
     reports = (*job.reports, *(_report(job, n) for n in range(len(job.reports), len(job.change.steps))))
     result = replace(shown, steps=reports, undo=job.undo, id=job.id, op_id=job.op_id, outcome="done")
     if error is None:
@@ -205,7 +207,7 @@ def _perform(desk: Desk, request: ChangeRequest, job: Job, shown: ChangeResult) 
     return replace(result, outcome="partial" if stands else "failed", error=_text(error), error_code=error.code)
 
 
-def _steps(desk: Desk, session: Session, request: ChangeRequest, job: Job) -> IndexPilotError | None:
+def _steps(ctx: RunContext, session: Session, request: ChangeRequest, job: Job) -> IndexPilotError | None:
     """Run what does not stand yet; the error that ended it, which is in the log then."""
     for number, step in enumerate(job.change.steps):
         if number in job.standing:
@@ -213,7 +215,7 @@ def _steps(desk: Desk, session: Session, request: ChangeRequest, job: Job) -> In
             continue
         trial = Trial(step)
         try:
-            carry_out(desk, session, trial, _tail(desk, job, number), request.batch_pages)
+            carry_out(ctx, session, trial, _tail(ctx, job, number), request.batch_pages)
         except IndexPilotError as error:
             if lost(error):
                 raise OutcomeUnknownError(
@@ -225,16 +227,16 @@ def _steps(desk: Desk, session: Session, request: ChangeRequest, job: Job) -> In
             if step.how == "analyze":
                 continue
             blockers = [str(b) for b in trial.blockers]
-            state = evolve_execute_rows.INTERRUPTED if desk.stop.requested else evolve_execute_rows.FAILED
+            state = evolve_execute_rows.INTERRUPTED if ctx.stop.requested else evolve_execute_rows.FAILED
             job.id = evolve_execute_rows.failed(
-                desk, job.change, job.op_id, error, state, step=number, blockers=blockers
+                ctx, job.change, job.op_id, error, state, step=number, blockers=blockers
             )
             return error
         job.reports.append(trial.report("done"))
     return None
 
 
-def _tail(desk: Desk, job: Job, number: int) -> Callable[[Session], None]:
+def _tail(ctx: RunContext, job: Job, number: int) -> Callable[[Session], None]:
     """What is written in the transaction of a step: our tables follow the first, and the last closes the change."""
     steps = job.change.steps
     last = max(n for n, s in enumerate(steps) if s.how != "analyze")
@@ -242,12 +244,12 @@ def _tail(desk: Desk, job: Job, number: int) -> Callable[[Session], None]:
     def write(session: Session) -> None:
         if number == 0:
             _learn(session, job)
-            metadata.follow(session, job.change, desk.schema)
+            metadata.follow(session, job.change, ctx.schema)
         details: dict[str, object] = {"step": number, "of": len(steps), "title": steps[number].title, "done": True}
         if number == last:
             details |= {"undo": evolve_execute_rows.packed(job.undo), "loss": job.undo.loss}
             row = evolve_execute_rows.mutation(
-                desk,
+                ctx,
                 job.change,
                 job.op_id,
                 evolve_execute_rows.DONE,
@@ -255,10 +257,10 @@ def _tail(desk: Desk, job: Job, number: int) -> Callable[[Session], None]:
                 definition_sql=";\n".join(job.change.statements),
                 undo_sql=job.undo.script,
             )
-            job.id = evolve_execute_rows.write(desk, row, session)
+            job.id = evolve_execute_rows.write(ctx, row, session)
         elif number < last:
-            row = evolve_execute_rows.mutation(desk, job.change, job.op_id, evolve_execute_rows.STEP, details)
-            job.id = evolve_execute_rows.write(desk, row, session)
+            row = evolve_execute_rows.mutation(ctx, job.change, job.op_id, evolve_execute_rows.STEP, details)
+            job.id = evolve_execute_rows.write(ctx, row, session)
 
     return write
 
@@ -284,11 +286,11 @@ def _unchanged(session: Session, job: Job) -> None:
     )
 
 
-def verdicts(desk: Desk, request: ChangeRequest) -> tuple[Verdict, ...]:
+def verdicts(ctx: RunContext, request: ChangeRequest) -> tuple[Verdict, ...]:
     """The guards of a schema change: switched off, the hour, a server that takes writes and is reached directly."""
     from indexpilot_cli.guards import server, when
 
-    facts = guard_facts.server_facts(desk.log)
+    facts = guard_facts.server_facts(ctx.log)
     asked = ApplyRequest(
         connection=request.connection,
         window=request.window,
@@ -296,10 +298,10 @@ def verdicts(desk: Desk, request: ChangeRequest) -> tuple[Verdict, ...]:
         bypass=request.bypass,
         origins=request.origins,
     )
-    note_emergency(desk.look, request.connection, request.bypass)
+    note_emergency(ctx.look, request.connection, request.bypass)
     window, origin = guards.window_of(asked)
     return (
-        guards.bypass_verdict(desk.look, asked, facts.now),
+        guards.bypass_verdict(ctx.look, asked, facts.now),
         when.judge(window, origin, facts.now),
         server.direct_connection(facts),
         server.writable(facts),
@@ -312,8 +314,8 @@ def permit(found: tuple[Verdict, ...]) -> None:
         raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
 
 
-def _own(desk: Desk) -> set[int]:
-    return {desk.log.backend_pid, desk.look.backend_pid}
+def _own(ctx: RunContext) -> set[int]:
+    return {ctx.log.backend_pid, ctx.look.backend_pid}
 
 
 def _waiting(session: Session, relid: int, own: set[int]) -> tuple[str, ...]:

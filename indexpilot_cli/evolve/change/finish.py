@@ -12,7 +12,7 @@ from indexpilot_cli.evolve.change.execute import COMMAND, Confirm, named, permit
 from indexpilot_cli.evolve.change.values import ChangeResult
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.execute.context import Limits, open_desk
+from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop, listening
 
 _ENDS = {"planned": ("findings", 0), "done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 7)}
@@ -20,17 +20,17 @@ _ENDS = {"planned": ("findings", 0), "done": ("ok", 0), "partial": ("partial", 7
 
 def run(request: ChangeRequest, progress: Progress, confirm: Confirm) -> Outcome[ChangeResult]:
     """What would go, or that it went; exit codes as for a change. Raises RefusedError when nothing is kept."""
-    limits = Limits(request.lock_timeout, request.retries)
-    with open_desk(request.connection, request.record, progress, Stop(), limits) as desk:
-        server = look(desk.look, metadata_schema=desk.schema).server
-        table = _table(named(desk, desk.look, request), request)
-        result = online.finish(desk, table, request.column, execute=False)
+    limits = RunLimits(request.lock_timeout, request.retries)
+    with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
+        server = look(ctx.look, metadata_schema=ctx.schema).server
+        table = _table(named(ctx, ctx.look, request), request)
+        result = online.finish(ctx, table, request.column, execute=False)
         if request.execute:
-            permit(verdicts(desk, request))
+            permit(verdicts(ctx, request))
             if not request.confirmed and not confirm(result):
                 raise RefusedError("nothing was done", code="declined")
-            with listening(desk.stop):
-                result = online.finish(desk, table, request.column, execute=True)
+            with listening(ctx.stop):
+                result = online.finish(ctx, table, request.column, execute=True)
             clear_impact_cache()
     status, code = _ENDS[result.outcome]
     again = f"indexpilot schema-evolve finish {table} {request.column} --execute"

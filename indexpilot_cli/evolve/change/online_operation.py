@@ -20,7 +20,7 @@ from indexpilot_cli.evolve.change.values import (
     UndoResult,
 )
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 
 HOW = "shadow"
 _STEPS = (
@@ -54,17 +54,17 @@ def is_online(change: SchemaChange) -> bool:
     return any(step.how == HOW for step in change.steps)
 
 
-def open_change(desk: Desk, table: QualifiedName, column: str) -> SchemaChange | None:
+def open_change(ctx: RunContext, table: QualifiedName, column: str) -> SchemaChange | None:
     """The online change of the column that is under way, so that nothing is checked that it has changed itself."""
-    story = evolve_shadow_log.newest_open(desk, table, column)
+    story = evolve_shadow_log.newest_open(ctx, table, column)
     return None if story is None else _as_change(story.plan)
 
 
-def perform(desk: Desk, request: ChangeRequest, shown: ChangeResult) -> ChangeResult:
+def perform(ctx: RunContext, request: ChangeRequest, shown: ChangeResult) -> ChangeResult:
     """Begin or go on."""
     change = shown.change
     wanted = ShadowRequest(change.table, change.column, str(change.type), request.using, pace=_pace(request))
-    report = evolve_shadow.run_shadow(desk, wanted)
+    report = evolve_shadow.run_shadow(ctx, wanted)
     outcome = _OUTCOMES[report.outcome]
     return ChangeResult(
         replace(change, notes=tuple(dict.fromkeys((*change.notes, *report.notes)))),
@@ -86,13 +86,13 @@ def _pace(request: ChangeRequest) -> Pace:
     return replace(usual, lock_ms=min(usual.lock_ms, int(request.lock_timeout * 1000)))
 
 
-def take_back(desk: Desk, plan: ShadowPlan, number: int, *, execute: bool) -> UndoResult:
+def take_back(ctx: RunContext, plan: ShadowPlan, number: int, *, execute: bool) -> UndoResult:
     """The column as it was, or what that would take. Raises RefusedError where there is no way back."""
     steps = tuple(StepReport(title, "planned", (), span.value, lock) for title, span, lock in _back(plan))
     shown = UndoResult(number, ChangeKind.TYPE, plan.table, plan.column, "planned", Undo(()), steps)
     if not execute:
         return shown
-    report = evolve_shadow.rollback_shadow(desk, plan.table, plan.column)
+    report = evolve_shadow.rollback_shadow(ctx, plan.table, plan.column)
     outcome = "done" if report.outcome == "reverted" else "failed"
     return UndoResult(
         number,
@@ -109,16 +109,16 @@ def take_back(desk: Desk, plan: ShadowPlan, number: int, *, execute: bool) -> Un
     )
 
 
-def finish(desk: Desk, table: QualifiedName, column: str, *, execute: bool) -> ChangeResult:
+def finish(ctx: RunContext, table: QualifiedName, column: str, *, execute: bool) -> ChangeResult:
     """Drop the old column that was kept, or show that. Raises RefusedError when there is none."""
-    change = open_change(desk, table, column)
+    change = open_change(ctx, table, column)
     if change is None:
         raise RefusedError(f"no online change of {table.short}.{column} is open", code="nothing_open")
     step = StepReport("drop the old column", "planned", (), Span.BRIEF.value, "ACCESS EXCLUSIVE")
     end = Undo((), loss=f"after that there is no way back to the old type of {column}")
     if not execute:
         return ChangeResult(change, "planned", (step,), end)
-    report = evolve_shadow.finish_shadow(desk, table, column)
+    report = evolve_shadow.finish_shadow(ctx, table, column)
     outcome = _OUTCOMES[report.outcome]
     done = replace(step, outcome="done" if outcome == "done" else "failed", tries=1)
     return ChangeResult(change, outcome, (done,), end, report.mutation_id, report.op_id, error=report.error)

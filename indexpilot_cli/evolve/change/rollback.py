@@ -32,7 +32,7 @@ from indexpilot_cli.evolve.impact import clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.context import Desk, Limits, open_desk, take_lock
+from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
@@ -64,85 +64,85 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
 
     Raises UsageError (unknown id), RefusedError (something depends on what would go, or was changed since).
     """
-    with open_desk(
-        request.connection, request.record, progress, Stop(), Limits(request.lock_timeout, request.retries)
-    ) as desk:
+    with open_context(
+        request.connection, request.record, progress, Stop(), RunLimits(request.lock_timeout, request.retries)
+    ) as ctx:
         clear_impact_cache()  # nothing is taken back on what was true five minutes ago
-        server = look(desk.look, metadata_schema=desk.schema).server
-        shadow = _shadow(desk, request)
+        server = look(ctx.look, metadata_schema=ctx.schema).server
+        shadow = _shadow(ctx, request)
         if shadow is not None:
-            return _online(desk, request, confirm, server, *shadow)
-        way = _way(desk, request)
+            return _online(ctx, request, confirm, server, *shadow)
+        way = _way(ctx, request)
         if way.story.state == rows.REVERTED:
             return _outcome(_result(way, "already_done"), server)
-        check(desk, way, request)
+        check(ctx, way, request)
         if not request.execute:
             again = f"indexpilot schema-evolve rollback M-{way.number} --execute"
             return Outcome(COMMAND, _result(way, "planned", request.small_bytes), "findings", 0, server, (), (again,))
-        _permit(desk, request)
+        _permit(ctx, request)
         if not request.confirmed and not confirm(_result(way, "planned", request.small_bytes)):
             raise RefusedError("nothing was done", code="declined")
         try:
-            with listening(desk.stop):
-                return _outcome(_go(desk, way, request), server)
+            with listening(ctx.stop):
+                return _outcome(_go(ctx, way, request), server)
         finally:
             clear_impact_cache()
 
 
-def _shadow(desk: Desk, request: ChangeUndoRequest) -> tuple[ShadowPlan, int] | None:
+def _shadow(ctx: RunContext, request: ChangeUndoRequest) -> tuple[ShadowPlan, int] | None:
     """The online type change that is meant, with its newest row; None when it is another kind of change."""
-    known = evolve_shadow_log.stories(desk)
+    known = evolve_shadow_log.stories(ctx)
     if request.target is not None:
         number = _number(request.target)
-        row = mutations.find(desk.look, number, schema=desk.schema) if number else None
+        row = mutations.find(ctx.look, number, schema=ctx.schema) if number else None
         meant = [s for s in known if row is not None and s.plan.op_id == row.op_id]
     else:
         meant = [s for s in known if s.open]
-        others = [s for s in rows.stories(desk.look, desk.schema) if s.state != rows.REVERTED]
+        others = [s for s in rows.stories(ctx.look, ctx.schema) if s.state != rows.REVERTED]
         newest = max((int(s.last.id or 0) for s in others), default=0)
         meant = [s for s in meant if s.rows[-1].id > newest]
     return (meant[-1].plan, meant[-1].rows[-1].id) if meant else None
 
 
 def _online(
-    desk: Desk,
+    ctx: RunContext,
     request: ChangeUndoRequest,
     confirm: Confirm,
     server: Server | None,
     plan: ShadowPlan,
     number: int,
 ) -> Outcome[UndoResult]:
-    shown = online.take_back(desk, plan, number, execute=False)
+    shown = online.take_back(ctx, plan, number, execute=False)
     if not request.execute:
         again = f"indexpilot schema-evolve rollback M-{number} --execute"
         return Outcome(COMMAND, shown, "findings", 0, server, (), (again,))
-    _permit(desk, request)
+    _permit(ctx, request)
     if not request.confirmed and not confirm(shown):
         raise RefusedError("nothing was done", code="declined")
     try:
-        with listening(desk.stop):
-            return _outcome(online.take_back(desk, plan, number, execute=True), server)
+        with listening(ctx.stop):
+            return _outcome(online.take_back(ctx, plan, number, execute=True), server)
     finally:
         clear_impact_cache()
 
 
-def _way(desk: Desk, request: ChangeUndoRequest) -> Way:
-    story = _story(desk, request.target)
+def _way(ctx: RunContext, request: ChangeUndoRequest) -> Way:
+    story = _story(ctx, request.target)
     undo = story.undo
     if request.fill is not None:
         undo = _filled(story.change, story.before, undo, request.fill)
     return Way(story, story.change, story.before, undo)
 
 
-def _story(desk: Desk, target: str | None) -> Story:
-    found = rows.stories(desk.look, desk.schema)
+def _story(ctx: RunContext, target: str | None) -> Story:
+    found = rows.stories(ctx.look, ctx.schema)
     if target is None:
         standing = [s for s in found if s.state == rows.DONE or (s.state != rows.REVERTED and s.done_steps)]
         if not standing:
             raise UsageError("there is no schema change to take back", hint="indexpilot history", code="nothing_named")
         return standing[0]
     number = _number(target)
-    row = mutations.find(desk.look, number, schema=desk.schema) if number else None
+    row = mutations.find(ctx.look, number, schema=ctx.schema) if number else None
     story = next((s for s in found if row is not None and s.op_id == row.op_id), None)
     if story is None:
         hint = "indexpilot history lists them; indexes are taken back by  indexpilot rollback"
@@ -170,10 +170,10 @@ def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) 
     return replace(undo, statements=(first, *filled, *rest))
 
 
-def check(desk: Desk, way: Way, request: ChangeUndoRequest) -> None:
+def check(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> None:
     """Raises RefusedError when the table is another, the column not as we left it, or something came to need it."""
-    session, change = desk.look, way.change
-    found = relation_facts.find_relations(session, change.table.schema, change.table.name, own=desk.schema)
+    session, change = ctx.look, way.change
+    found = relation_facts.find_relations(session, change.table.schema, change.table.name, own=ctx.schema)
     if not found or found[0].relid != change.relid:
         raise RefusedError(f"{change.table.short} is not the table that was changed", code="stale")
     table = relation_facts.read_relation(session, found[0])
@@ -187,7 +187,7 @@ def check(desk: Desk, way: Way, request: ChangeUndoRequest) -> None:
     if change.kind is ChangeKind.RENAME and table.column(change.column) is not None:
         raise RefusedError(f"there is a new column {change.column} by now", code="stale")
     if change.kind is ChangeKind.ADD:
-        _check_add(desk, table, column, request)
+        _check_add(ctx, table, column, request)
     if change.kind is ChangeKind.TYPE and table.bytes > request.small_bytes and not request.force:
         _check_type(session, way, table, column)
 
@@ -213,9 +213,9 @@ def _check_drop(way: Way, column: ColumnFacts | None) -> None:
         raise RefusedError(f"there is a new column {way.change.column} by now", code="stale")
 
 
-def _check_add(desk: Desk, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
+def _check_add(ctx: RunContext, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
     """What somebody built on the new column since: views stop us, indexes only without --force."""
-    objects = objects_of(desk.look, request.connection, ChangeKind.DROP, table, column)
+    objects = objects_of(ctx.look, request.connection, ChangeKind.DROP, table, column)
     stops = [f"{o.kind} {o.name}" for o in objects if o.effect == "blocks"]
     if stops:
         raise RefusedError(f"{', '.join(stops)} came to need the column", hint="drop it first", code="dependents")
@@ -226,13 +226,13 @@ def _check_add(desk: Desk, table: RelationFacts, column: ColumnFacts, request: C
         raise RefusedError(f"{names} would go with the column", hint="--force if that is meant", code="takes_along")
 
 
-def _permit(desk: Desk, request: ChangeUndoRequest) -> None:
+def _permit(ctx: RunContext, request: ChangeUndoRequest) -> None:
     from indexpilot_cli.guards import server
 
-    facts = guard_facts.server_facts(desk.log)
+    facts = guard_facts.server_facts(ctx.log)
     asked = ApplyRequest(connection=request.connection, bypass=request.bypass, origins=request.origins)
     verdicts = (
-        guards.bypass_verdict(desk.look, asked, facts.now),
+        guards.bypass_verdict(ctx.look, asked, facts.now),
         server.direct_connection(facts),
         server.writable(facts),
     )
@@ -253,29 +253,29 @@ def _steps(way: Way, small_bytes: int) -> tuple[Step, ...]:
     return (Step(title, (*way.undo.statements, *gone), span=span), *later)
 
 
-def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
+def _go(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> UndoResult:
     first, *later = _steps(way, request.small_bytes)
     trial = Trial(first)
     number = 0
 
     def close(session: Session) -> None:
         nonlocal number
-        metadata.unfollow(session, way.change, way.story.metadata, desk.schema)
+        metadata.unfollow(session, way.change, way.story.metadata, ctx.schema)
         details = {"reverts": way.number, "loss": way.undo.loss, "forced": request.force}
-        row = rows.mutation(desk, way.change, way.story.op_id, rows.REVERTED, details, definition_sql=way.undo.script)
-        number = rows.write(desk, row, session)
+        row = rows.mutation(ctx, way.change, way.story.op_id, rows.REVERTED, details, definition_sql=way.undo.script)
+        number = rows.write(ctx, row, session)
 
-    with closing(desk.builder(way.story.op_id)) as session:
-        take_lock(desk, session, way.change.relid, way.change.table.short)
-        build.set_lock_timeout(session, desk.limits.lock)
+    with closing(ctx.builder(way.story.op_id)) as session:
+        take_lock(ctx, session, way.change.relid, way.change.table.short)
+        build.set_lock_timeout(session, ctx.limits.lock)
         session.rows("session/unseen")
         session.execute("SET row_security = off")
         try:
-            carry_out(desk, session, trial, close, 1)
+            carry_out(ctx, session, trial, close, 1)
         except IndexPilotError as error:
             if lost(error):
                 raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
-            number = rows.failed(desk, way.change, way.story.op_id, error, reverts=way.number)
+            number = rows.failed(ctx, way.change, way.story.op_id, error, reverts=way.number)
             text = error.message + (f": {error.detail}" if error.detail else "")
             report = trial.report("failed")
             return replace(
@@ -286,14 +286,14 @@ def _go(desk: Desk, way: Way, request: ChangeUndoRequest) -> UndoResult:
                 error_code=error.code,
                 notes=_help(way, error),
             )
-        reports = [trial.report("done"), *(_later(desk, session, step) for step in later)]
+        reports = [trial.report("done"), *(_later(ctx, session, step) for step in later)]
     return replace(_result(way, "done"), id=number, steps=tuple(reports))
 
 
-def _later(desk: Desk, session: Session, step: Step) -> StepReport:
+def _later(ctx: RunContext, session: Session, step: Step) -> StepReport:
     trial = Trial(step)
     try:
-        carry_out(desk, session, trial, lambda _session: None, 1)
+        carry_out(ctx, session, trial, lambda _session: None, 1)
     except IndexPilotError:
         return trial.report("failed")
     return trial.report("done")

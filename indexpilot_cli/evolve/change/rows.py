@@ -17,7 +17,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Undo
 from indexpilot_cli.evolve.relation import RelationFacts
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.log import mutations
 
 PLANNED = "PLANNED"
@@ -85,10 +85,10 @@ class Story:
 
 
 def mutation(
-    desk: Desk, change: SchemaChange, op_id: str, state: str, details: Mapping[str, object], **more: Any
+    ctx: RunContext, change: SchemaChange, op_id: str, state: str, details: Mapping[str, object], **more: Any
 ) -> Mutation:
     """A row about the change."""
-    facts = {"command": desk.record.command, "version": desk.record.version, **details}
+    facts = {"command": ctx.record.command, "version": ctx.record.version, **details}
     return Mutation(
         type=change.kind.mutation,
         details=facts,
@@ -97,17 +97,19 @@ def mutation(
         schema_name=change.table.schema,
         op_id=op_id,
         state=state,
-        actor=desk.record.actor or None,
+        actor=ctx.record.actor or None,
         **more,
     )
 
 
-def write(desk: Desk, row: Mutation, session: Session | None = None) -> int:
+def write(ctx: RunContext, row: Mutation, session: Session | None = None) -> int:
     """Append the row, in the transaction of ``session`` where one is given; gives its id."""
-    return mutations.record(session or desk.log, row, schema=desk.schema, secrets=desk.secrets)
+    return mutations.record(session or ctx.log, row, schema=ctx.schema, secrets=ctx.secrets)
 
 
-def planned(desk: Desk, change: SchemaChange, op_id: str, before: RelationFacts, known: Mapping[str, object]) -> int:
+def planned(
+    ctx: RunContext, change: SchemaChange, op_id: str, before: RelationFacts, known: Mapping[str, object]
+) -> int:
     """The intent, before anything happens."""
     details = {
         "change": packed(change),
@@ -118,35 +120,35 @@ def planned(desk: Desk, change: SchemaChange, op_id: str, before: RelationFacts,
         "asked": dict(change.asked),
     }
     script = ";\n".join(change.statements)
-    row = mutation(desk, change, op_id, PLANNED, details, definition_sql=script, undo_sql=change.undo.script)
-    return write(desk, row)
+    row = mutation(ctx, change, op_id, PLANNED, details, definition_sql=script, undo_sql=change.undo.script)
+    return write(ctx, row)
 
 
 def failed(
-    desk: Desk, change: SchemaChange, op_id: str, error: IndexPilotError, state: str = FAILED, **facts: Any
+    ctx: RunContext, change: SchemaChange, op_id: str, error: IndexPilotError, state: str = FAILED, **facts: Any
 ) -> int:
     """How it failed, with the server's code."""
     details = {"error_code": error.code, **({"detail": error.detail} if error.detail else {}), **facts}
-    row = mutation(desk, change, op_id, state, details, sqlstate=sqlstate(error), error=error.message)
-    return write(desk, row)
+    row = mutation(ctx, change, op_id, state, details, sqlstate=sqlstate(error), error=error.message)
+    return write(ctx, row)
 
 
 def refused(
-    desk: Desk, kind: ChangeKind, table: str, column: str, error: IndexPilotError, schema_name: str | None = None
+    ctx: RunContext, kind: ChangeKind, table: str, column: str, error: IndexPilotError, schema_name: str | None = None
 ) -> int:
     """A change that was never begun."""
     row = Mutation(
         type=kind.mutation,
-        details={"command": desk.record.command, "version": desk.record.version, "error_code": error.code},
+        details={"command": ctx.record.command, "version": ctx.record.version, "error_code": error.code},
         table_name=table,
         field_name=column,
         schema_name=schema_name,
         state=FAILED,
-        actor=desk.record.actor or None,
+        actor=ctx.record.actor or None,
         sqlstate=sqlstate(error),
         error=error.message,
     )
-    return write(desk, row)
+    return write(ctx, row)
 
 
 def stories(session: Session, schema: str, table: QualifiedName | None = None) -> tuple[Story, ...]:
@@ -163,10 +165,10 @@ def stories(session: Session, schema: str, table: QualifiedName | None = None) -
 
 
 def open_story(
-    desk: Desk, kind: MutationType, table: QualifiedName, column: str, asked: Mapping[str, object]
+    ctx: RunContext, kind: MutationType, table: QualifiedName, column: str, asked: Mapping[str, object]
 ) -> Story | None:
     """The same change, begun before and neither ended nor taken back, some of whose steps stand; None without one."""
-    for story in stories(desk.log, desk.schema, table):
+    for story in stories(ctx.log, ctx.schema, table):
         first = story.rows[0]
         if (first.type, first.field_name) != (kind, column) or story.state in (DONE, REVERTED):
             continue

@@ -14,7 +14,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.change.values import Step, StepReport
 from indexpilot_cli.execute import build, ddl_run
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 
 T = TypeVar("T")
 
@@ -56,43 +56,43 @@ def planned(step: Step, outcome: str = "planned") -> StepReport:
     return StepReport(step.title, outcome, step.statements, step.span.value, step.lock)
 
 
-def carry_out(desk: Desk, session: Session, trial: Trial, tail: Callable[[Session], None], pages: int) -> None:
+def carry_out(ctx: RunContext, session: Session, trial: Trial, tail: Callable[[Session], None], pages: int) -> None:
     """Run the step; ``tail`` runs in its transaction, or after it where it has none of its own.
 
     Raises RefusedError (lock_timeout) when the lock was never free, StatementError and others as the server says.
     """
-    desk.progress.stage(trial.step.title)
+    ctx.progress.stage(trial.step.title)
     match trial.step.how:
         case "transaction":
             _tried(
-                desk,
+                ctx,
                 session,
                 trial,
                 lambda: ddl_run.in_transaction(session, trial.step.statements, lambda: tail(session)),
             )
         case "fill":
-            trial.rows = _fill(desk, session, trial, pages)
-            tail(desk.log)
+            trial.rows = _fill(ctx, session, trial, pages)
+            tail(ctx.log)
         case _:
-            _alone(desk, session, trial)
-            tail(desk.log)
+            _alone(ctx, session, trial)
+            tail(ctx.log)
 
 
-def _tried(desk: Desk, session: Session, trial: Trial, work: Callable[[], T]) -> T:
+def _tried(ctx: RunContext, session: Session, trial: Trial, work: Callable[[], T]) -> T:
     """Wait briefly for the lock, let everybody pass, try again: readers never queue for long behind us."""
     tries = 0
     while True:
         tries += 1
         trial.tries = max(trial.tries, tries)
-        ended = ddl_run.watched(session, desk.look, work, lambda: desk.stop.requested)
+        ended = ddl_run.watched(session, ctx.look, work, lambda: ctx.stop.requested)
         trial.blockers = ended.blockers or trial.blockers
         error = ended.error
         if error is None:
             return ended.value  # type: ignore[return-value]
-        if sqlstate(error) not in _AGAIN or tries > desk.limits.retries or desk.stop.requested:
+        if sqlstate(error) not in _AGAIN or tries > ctx.limits.retries or ctx.stop.requested:
             raise error
-        desk.progress.say(f"the table is busy, try {tries} of {desk.limits.retries + 1}{_whom(trial)}")
-        if desk.rest(tries):
+        ctx.progress.say(f"the table is busy, try {tries} of {ctx.limits.retries + 1}{_whom(trial)}")
+        if ctx.rest(tries):
             raise error
 
 
@@ -105,7 +105,7 @@ def _whom(trial: Trial) -> str:
     return f": waiting for {trial.blockers[0]}" if trial.blockers else ""
 
 
-def _alone(desk: Desk, session: Session, trial: Trial) -> None:
+def _alone(ctx: RunContext, session: Session, trial: Trial) -> None:
     """Statements that refuse a transaction block, one by one. An index that a broken build left goes first."""
     for text in trial.step.statements:
         index = _index_of(trial.step)
@@ -116,14 +116,14 @@ def _alone(desk: Desk, session: Session, trial: Trial) -> None:
             _clear(session, index)
             build.set_lock_timeout(session, 0)  # waiting for it blocks nobody, and a timeout would leave a ruin
         try:
-            _tried(desk, session, trial, lambda text=text: session.execute(text))  # type: ignore[misc]
+            _tried(ctx, session, trial, lambda text=text: session.execute(text))  # type: ignore[misc]
         except IndexPilotError as error:
             if index is not None and not lost(error):
                 _clear(session, index)
             raise
         finally:
             if index is not None and not session.closed:
-                build.set_lock_timeout(session, desk.limits.lock)
+                build.set_lock_timeout(session, ctx.limits.lock)
 
 
 def _index_of(step: Step) -> QualifiedName | None:
@@ -138,7 +138,7 @@ def _clear(session: Session, index: QualifiedName) -> None:
         session.execute(f"DROP INDEX CONCURRENTLY {index}")
 
 
-def _fill(desk: Desk, session: Session, trial: Trial, pages: int) -> int:
+def _fill(ctx: RunContext, session: Session, trial: Trial, pages: int) -> int:
     """Every row gets its value, so many pages at a time, each batch a transaction of its own; gives the rows."""
     table = trial.step.table
     assert table is not None
@@ -146,19 +146,19 @@ def _fill(desk: Desk, session: Session, trial: Trial, pages: int) -> int:
     missing = f"SELECT EXISTS (SELECT FROM {table} WHERE {quote_identifier(column)} IS NULL)"
     total = 0
     for _ in range(_PASSES):
-        total += _pass(desk, session, trial, table, pages)
+        total += _pass(ctx, session, trial, table, pages)
         if not session.value(missing):
             break
     return total
 
 
-def _pass(desk: Desk, session: Session, trial: Trial, table: QualifiedName, pages: int) -> int:
+def _pass(ctx: RunContext, session: Session, trial: Trial, table: QualifiedName, pages: int) -> int:
     count = session.value(_PAGES, (str(table),))
     template, total = trial.step.statements[0], 0
     for low in range(0, int(count), pages):
-        if desk.stop.requested:
+        if ctx.stop.requested:
             raise StatementError("the backfill was stopped; run the same command again to go on", code="interrupted")
         text = template.replace("{low}", str(low)).replace("{high}", str(low + pages))
-        total += max(0, _tried(desk, session, trial, lambda text=text: session.execute(text)))  # type: ignore[misc]
-        desk.progress.say(f"{trial.step.title}: {total:,} rows")
+        total += max(0, _tried(ctx, session, trial, lambda text=text: session.execute(text)))  # type: ignore[misc]
+        ctx.progress.say(f"{trial.step.title}: {total:,} rows")
     return total

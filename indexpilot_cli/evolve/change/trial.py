@@ -9,10 +9,10 @@ from indexpilot_cli.evolve.change.online.probe import Wanted, try_change
 from indexpilot_cli.evolve.change.types import Classify, by_rules
 from indexpilot_cli.evolve.change.values import Classified, Work
 from indexpilot_cli.evolve.relation import TypeChange
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 
 
-def by_trial(desk: Desk) -> Classify:
+def by_trial(ctx: RunContext) -> Classify:
     """A classifier that needs a server that takes writes; None from it where the server would not try.
 
     Whether files change is the server's answer; that rows are read for a CHECK shows on no empty table and stays
@@ -23,7 +23,7 @@ def by_trial(desk: Desk) -> Classify:
         column, table = change.column, change.table
         wanted = Wanted(table.name, table.relid, column.name, column.number, change.new.text, change.using)
         try:
-            with closing(desk.builder("trial")) as session:
+            with closing(ctx.builder("trial")) as session:
                 tried = try_change(session, wanted)
         except UnreachableError:
             raise

@@ -34,11 +34,11 @@ def take_away(run: Run) -> None:
         return
     if stage not in (Stage.FILLING, Stage.BARE) or (name in found.columns and name not in found.tagged):
         raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
-    log.tell(run.desk, plan, OperationState.STARTED, "undo")
+    log.tell(run.ctx, plan, OperationState.STARTED, "undo")
     let_go(run, Side.NEW)
     drop_indexes(run, Side.NEW)
     statements = (
-        *shadow_steps.unfollow(plan, run.desk.schema),
+        *shadow_steps.unfollow(plan, run.ctx.schema),
         *shadow_steps.retired_constraints(plan, Side.NEW),
         *shadow_steps.retired_statistics(plan, Side.NEW),
         *shadow_steps.drop_column(plan, Side.NEW),
@@ -63,7 +63,7 @@ def drop_old(run: Run) -> None:
         raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
     drop_indexes(run, Side.OLD)
     statements = (
-        *shadow_steps.unfollow(plan, run.desk.schema),
+        *shadow_steps.unfollow(plan, run.ctx.schema),
         *shadow_steps.retired_statistics(plan, Side.OLD),
         *shadow_steps.drop_column(plan, Side.OLD),
     )
@@ -128,6 +128,6 @@ def _loses_nothing(run: Run) -> None:
 
 def _stand_down(run: Run) -> tuple[str, ...]:
     return (
-        *shadow_steps.unfollow(run.plan, run.desk.schema),
+        *shadow_steps.unfollow(run.plan, run.ctx.schema),
         *shadow_steps.retired_constraints(run.plan, Side.OLD),
     )

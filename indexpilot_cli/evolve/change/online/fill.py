@@ -40,9 +40,9 @@ def fill_all(run: Run, work: Work, start: int, blocks: Callable[[], int], told: 
     first = start
     for _ in range(_PASSES):
         end = blocks()
-        run.desk.progress.stage(f"filling {work.target}", float(max(end - first, 1)))
+        run.ctx.progress.stage(f"filling {work.target}", float(max(end - first, 1)))
         _walk(_Pass(run, work, told), first, end)
-        run.desk.progress.stage(f"looking at every row of {work.target}", float(max(blocks(), 1)))
+        run.ctx.progress.stage(f"looking at every row of {work.target}", float(max(blocks(), 1)))
         if not left(run, work, blocks()):
             return
         first = 0
@@ -60,7 +60,7 @@ def left(run: Run, work: Work, blocks: int) -> int:
     for first, last in backfill.ranges(0, blocks, _LOOK if run.session.version >= 140000 else 64):
         run.check()
         found += backfill.count(run.session, work, first, last)
-        run.desk.progress.advance(last - first)
+        run.ctx.progress.advance(last - first)
     return found
 
 
@@ -88,7 +88,7 @@ def _insist(one: _Pass, first: int, last: int) -> None:
         batch = _batch(one, first, last, longest=_LONG)
         if batch.failed is None:
             return
-        one.run.desk.rest(min(attempt, 3))
+        one.run.ctx.rest(min(attempt, 3))
     raise RefusedError(
         f"rows on page {first} of {one.work.table.short} stay locked",
         hint="end the transaction that holds them and run the same command again: it goes on where it stopped",
@@ -103,9 +103,9 @@ def _batch(one: _Pass, first: int, last: int, longest: int | None = None) -> Bat
     batch = backfill.fill(run.session, one.work, first, last, longest=longest)
     run.rows += batch.rows
     if batch.failed is None:
-        run.desk.progress.advance(last - first)
+        run.ctx.progress.advance(last - first)
         one.size = backfill.next_size(one.size, batch.seconds, run.pace.batch_ms / 1000)
-    run.desk.stop.sleep(batch.seconds * run.pace.rest)
+    run.ctx.stop.sleep(batch.seconds * run.pace.rest)
     return batch
 
 
@@ -119,10 +119,10 @@ def _wait_for_standbys(one: _Pass) -> None:
     if time.monotonic() - one.last_lag < _LAG:
         return
     said = False
-    while (behind := shadow_facts.lag_bytes(one.run.desk.look)) > one.run.pace.max_lag_bytes:
+    while (behind := shadow_facts.lag_bytes(one.run.ctx.look)) > one.run.pace.max_lag_bytes:
         one.run.check()
         if not said:
-            one.run.desk.progress.say(f"waits for a standby that is {units.size(behind)} behind")
+            one.run.ctx.progress.say(f"waits for a standby that is {units.size(behind)} behind")
             said = True
-        one.run.desk.stop.sleep(_LAG)
+        one.run.ctx.stop.sleep(_LAG)
     one.last_lag = time.monotonic()

@@ -15,7 +15,7 @@ from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableErro
 from indexpilot_cli.evolve.change.online import facts as shadow_facts
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.watch import STOPPED, Watch, watched
 
 _BUSY = frozenset({"55P03", "40P01"})
@@ -33,7 +33,7 @@ class Run:
     ``lock_seconds`` is the longest time one of our transactions kept others from reading.
     """
 
-    desk: Desk
+    ctx: RunContext
     session: Session
     plan: ShadowPlan
     pace: Pace
@@ -44,11 +44,11 @@ class Run:
 
     def check(self) -> None:
         """Raises Interrupted when somebody asked to stop."""
-        if self.desk.stop.requested:
+        if self.ctx.stop.requested:
             raise Interrupted
 
 
-def own_table(desk: Desk, session: Session, relid: int, what: str) -> None:
+def own_table(ctx: RunContext, session: Session, relid: int, what: str) -> None:
     """The table's lock among all who use IndexPilot; a session whose program died gets time to end.
 
     Raises RefusedError that names the other run.
@@ -56,7 +56,7 @@ def own_table(desk: Desk, session: Session, relid: int, what: str) -> None:
     end = time.monotonic() + _ORPHAN
     while not locks.try_lock(session, relid):
         holder = locks.holder(session, relid)
-        if desk.stop.requested:
+        if ctx.stop.requested:
             raise Interrupted
         if time.monotonic() >= end:
             raise RefusedError(
@@ -86,7 +86,7 @@ def brief(
         run.check()
         _let_vacuum_finish(run, exclusive, what)
         if exclusive and attempt % 3 and _in_the_way(run, exclusive, what, attempt):
-            run.desk.rest(min(attempt, 4))
+            run.ctx.rest(min(attempt, 4))
             continue
         try:
             _once(run, statements, exclusive, before)
@@ -94,7 +94,7 @@ def brief(
         except IndexPilotError as error:
             if sqlstate(error) not in _BUSY or run.session.closed:
                 raise
-            run.desk.rest(min(attempt, 4))
+            run.ctx.rest(min(attempt, 4))
     raise RefusedError(
         f"{what}: the table's lock was not free in {run.pace.tries} tries",
         detail=_named(run, exclusive),
@@ -114,8 +114,8 @@ def patient(run: Run, statement: str, what: str) -> None:
         except IndexPilotError as error:
             if sqlstate(error) not in _BUSY or run.session.closed or attempt == run.pace.tries:
                 raise
-            run.desk.progress.say(f"{what}: waits for its lock")
-            run.desk.rest(min(attempt, 4))
+            run.ctx.progress.say(f"{what}: waits for its lock")
+            run.ctx.rest(min(attempt, 4))
         finally:
             if not run.session.closed:
                 build.set_lock_timeout(run.session, 0)
@@ -124,7 +124,7 @@ def patient(run: Run, statement: str, what: str) -> None:
 def through(run: Run, statement: str, what: str) -> None:
     """The statement to its end; being asked to stop ends it (Interrupted). Raises what the server says."""
     run.check()
-    ended = watched(run.desk, run.session, statement, Watch(run.session.backend_pid, what))
+    ended = watched(run.ctx, run.session, statement, Watch(run.session.backend_pid, what))
     if ended.error is not None and ended.cancelled == STOPPED:
         raise Interrupted
     if ended.error is not None:
@@ -170,12 +170,12 @@ def _let_vacuum_finish(run: Run, tables: Sequence[QualifiedName], what: str) -> 
     if run.early or not tables:
         return
     relids, said = _relids(run, tables), False
-    while shadow_facts.vacuuming(run.desk.look, relids, run.session.backend_pid):
+    while shadow_facts.vacuuming(run.ctx.look, relids, run.session.backend_pid):
         run.check()
         if not said:
-            run.desk.progress.say(f"{what}: waits for autovacuum to finish with the table")
+            run.ctx.progress.say(f"{what}: waits for autovacuum to finish with the table")
             said = True
-        run.desk.stop.sleep(1.0)
+        run.ctx.stop.sleep(1.0)
 
 
 def _same_table(run: Run) -> None:
@@ -193,17 +193,17 @@ def _in_the_way(run: Run, exclusive: Sequence[QualifiedName], what: str, attempt
     """Whether somebody has kept a lock for longer than we would wait: then asking would only make others wait."""
     found = _lockers(run, exclusive)
     if found and attempt in (1, 5, 20):
-        run.desk.progress.say(f"{what}: waits for {found[0]}")
+        run.ctx.progress.say(f"{what}: waits for {found[0]}")
     return bool(found)
 
 
 def _lockers(run: Run, tables: Sequence[QualifiedName]) -> tuple[object, ...]:
     older = run.pace.lock_ms / 1000
-    return shadow_facts.long_lockers(run.desk.look, _relids(run, tables), run.session.backend_pid, older)
+    return shadow_facts.long_lockers(run.ctx.look, _relids(run, tables), run.session.backend_pid, older)
 
 
 def _relids(run: Run, tables: Sequence[QualifiedName]) -> tuple[int, ...]:
-    known = (build.relation_kind(run.desk.look, table) for table in tables)
+    known = (build.relation_kind(run.ctx.look, table) for table in tables)
     return tuple(found[0] for found in known if found is not None)
 
 

@@ -17,7 +17,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, UnreachableError
 from indexpilot_cli.evolve.change.online.values import ShadowPlan, Side
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.room import question
 
@@ -57,7 +57,7 @@ class Story:
 
 
 def tell(
-    desk: Desk,
+    ctx: RunContext,
     plan: ShadowPlan,
     state: OperationState,
     step: str,
@@ -71,8 +71,8 @@ def tell(
         "kind": KIND,
         "step": step,
         "reason": reason,
-        "command": desk.record.command,
-        "version": desk.record.version,
+        "command": ctx.record.command,
+        "version": ctx.record.version,
         **facts,
     }
     row = Mutation(
@@ -83,18 +83,18 @@ def tell(
         field_name=plan.column,
         op_id=plan.op_id,
         state=state.value,
-        actor=desk.record.actor or None,
+        actor=ctx.record.actor or None,
         sqlstate=sqlstate(error),
         error=None if error is None else error.detail or error.message,
     )
-    return _written(desk, row, first=state is OperationState.INTENT)
+    return _written(ctx, row, first=state is OperationState.INTENT)
 
 
-def intend(desk: Desk, plan: ShadowPlan, type_text: str, using: str | None) -> int:
+def intend(ctx: RunContext, plan: ShadowPlan, type_text: str, using: str | None) -> int:
     """The first row: everything that is meant to happen. The plan is packed, so that no masking can change it."""
     packed = base64.b64encode(zlib.compress(json.dumps(to_json(plan)).encode())).decode()
     return tell(
-        desk,
+        ctx,
         plan,
         OperationState.INTENT,
         "intent",
@@ -106,20 +106,20 @@ def intend(desk: Desk, plan: ShadowPlan, type_text: str, using: str | None) -> i
     )
 
 
-def stories(desk: Desk, column: str | None = None) -> tuple[Story, ...]:
+def stories(ctx: RunContext, column: str | None = None) -> tuple[Story, ...]:
     """The operations on columns of that name (None: all), the oldest first; those of unknown versions are left out."""
     parameters = {"field_name": column}
     groups: dict[str, list[Told]] = {}
-    for row in desk.log.rows(question(desk.log, "online/log_rows", desk.schema), parameters):
+    for row in ctx.log.rows(question(ctx.log, "online/log_rows", ctx.schema), parameters):
         groups.setdefault(row.op_id, []).append(Told(row.id, OperationState(row.state), row.details or {}))
     found = (_story(tuple(rows)) for rows in groups.values())
     return tuple(story for story in found if story is not None)
 
 
-def newest_open(desk: Desk, table: QualifiedName, column: str) -> Story | None:
+def newest_open(ctx: RunContext, table: QualifiedName, column: str) -> Story | None:
     """The operation on the column that is not closed, or None; of this very table, whatever it was called then."""
-    now = build.relation_kind(desk.look, table)
-    mine = (s for s in reversed(stories(desk, column)) if s.open and now is not None and s.plan.relid == now[0])
+    now = build.relation_kind(ctx.look, table)
+    mine = (s for s in reversed(stories(ctx, column)) if s.open and now is not None and s.plan.relid == now[0])
     return next(mine, None)
 
 
@@ -152,13 +152,13 @@ def _story(rows: tuple[Told, ...]) -> Story | None:
         return None
 
 
-def _written(desk: Desk, row: Mutation, *, first: bool) -> int:
+def _written(ctx: RunContext, row: Mutation, *, first: bool) -> int:
     try:
         try:
-            return mutations.record(desk.log, row, schema=desk.schema, secrets=desk.secrets)
+            return mutations.record(ctx.log, row, schema=ctx.schema, secrets=ctx.secrets)
         except UnreachableError:
-            desk.log.reconnect()
-            return mutations.record(desk.log, row, schema=desk.schema, secrets=desk.secrets)
+            ctx.log.reconnect()
+            return mutations.record(ctx.log, row, schema=ctx.schema, secrets=ctx.secrets)
     except IndexPilotError as error:
         if first:
             raise

@@ -28,7 +28,7 @@ from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan, ShadowReport, ShadowRequest, Side, Stage
 from indexpilot_cli.evolve.change.online.work import bring_up, drop_indexes, harmless, stage_of, swap_in, whereabouts
 from indexpilot_cli.execute import backfill
-from indexpilot_cli.execute.context import Desk
+from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.log.room import question
 
 _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve rollback takes the change back"
@@ -36,7 +36,7 @@ _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve
 _LEFT = "the change could not be taken back yet: indexpilot schema-evolve rollback does it"
 
 
-def run_shadow(desk: Desk, wanted: ShadowRequest) -> ShadowReport:
+def run_shadow(ctx: RunContext, wanted: ShadowRequest) -> ShadowReport:
     """The column has the new type afterwards, or the report says why not; an open run of the same change goes on.
 
     Outcomes: done, already_done, interrupted (goes on when run again) and failed. A failure that trying again cannot
@@ -44,48 +44,48 @@ def run_shadow(desk: Desk, wanted: ShadowRequest) -> ShadowReport:
     before anything is changed, UnreachableError, OutcomeUnknownError.
     """
     began = time.monotonic()
-    story = log.newest_open(desk, wanted.table, wanted.column)
+    story = log.newest_open(ctx, wanted.table, wanted.column)
     op_id = story.plan.op_id if story is not None else str(uuid.uuid4())
-    with closing(desk.builder(op_id)) as session:
+    with closing(ctx.builder(op_id)) as session:
         plan = story.plan if story is not None else make_plan(session, wanted, op_id)
         if story is not None:
             _same_change(story, wanted)
         elif (plan.old_type, plan.old_collation) == (plan.new_type, plan.new_collation) and wanted.using is None:
             return _report(plan, "already_done", began, summary=f"{wanted.column} is {plan.new_type} already")
-        run = Run(desk, session, plan, wanted.pace, notes=list(plan.notes))
+        run = Run(ctx, session, plan, wanted.pace, notes=list(plan.notes))
         return _guarded(run, began, lambda: _forward(run, wanted, began), resumed=story is not None)
 
 
-def finish_shadow(desk: Desk, table: QualifiedName, column: str, pace: Pace | None = None) -> ShadowReport:
+def finish_shadow(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> ShadowReport:
     """The kept old column goes; from then on there is no way back. Raises RefusedError when there is none."""
     began = time.monotonic()
-    run, session = _opened(desk, table, column, pace)
+    run, session = _opened(ctx, table, column, pace)
     with closing(session):
         return _guarded(run, began, lambda: _finish(run, began))
 
 
-def rollback_shadow(desk: Desk, table: QualifiedName, column: str, pace: Pace | None = None) -> ShadowReport:
+def rollback_shadow(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> ShadowReport:
     """The column as it was. Before the swap everything added is removed; after it the old column is brought up to
     date, with all that belonged to it, and swapped back in.
 
     Raises RefusedError with code ``nothing_open``, ``old_column_gone``, ``no_way_back`` or ``loses_data``.
     """
     began = time.monotonic()
-    run, session = _opened(desk, table, column, pace)
+    run, session = _opened(ctx, table, column, pace)
     with closing(session):
         return _guarded(run, began, lambda: _back(run, began))
 
 
-def _opened(desk: Desk, table: QualifiedName, column: str, pace: Pace | None) -> tuple[Run, Session]:
-    story = log.newest_open(desk, table, column)
+def _opened(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None) -> tuple[Run, Session]:
+    story = log.newest_open(ctx, table, column)
     if story is None:
         raise RefusedError(
             f"no online change of {table.short}.{quote_identifier(column)} is open",
             hint="indexpilot history --type ALTER_COLUMN",
             code="nothing_open",
         )
-    session = desk.builder(story.plan.op_id)
-    return Run(desk, session, story.plan, pace or Pace()), session
+    session = ctx.builder(story.plan.op_id)
+    return Run(ctx, session, story.plan, pace or Pace()), session
 
 
 def _same_change(story: log.Story, wanted: ShadowRequest) -> None:
@@ -109,7 +109,7 @@ def _guarded(run: Run, began: float, work: Callable[[], ShadowReport], *, resume
             raise RefusedError(
                 "a pooler lends out connections here", hint="connect to the server itself", code="pooler_suspected"
             )
-        own_table(run.desk, run.session, run.plan.relid, run.plan.table.short)
+        own_table(run.ctx, run.session, run.plan.relid, run.plan.table.short)
         run.early = backfill.look_early(run.session)
         return replace(work(), resumed=resumed)
     except Interrupted:
@@ -117,14 +117,14 @@ def _guarded(run: Run, began: float, work: Callable[[], ShadowReport], *, resume
 
 
 def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
-    story = log.newest_open(run.desk, wanted.table, wanted.column)  # again, now that nobody else works on it
+    story = log.newest_open(run.ctx, wanted.table, wanted.column)  # again, now that nobody else works on it
     if story is not None and story.plan.op_id != run.plan.op_id:
         _same_change(story, wanted)
         run.plan = story.plan
     if story is None:
         _still_bare(run)
         _tried_on_all_rows(run)
-        log.intend(run.desk, run.plan, wanted.type, wanted.using)
+        log.intend(run.ctx, run.plan, wanted.type, wanted.using)
     elif stage_of(run) in (Stage.BARE, Stage.FILLING):
         _again(run, wanted)
     now = stage_of(run)
@@ -168,7 +168,7 @@ def _again(run: Run, wanted: ShadowRequest) -> None:
         )
     if replace(fresh, bytes=run.plan.bytes, rows=run.plan.rows, notes=run.plan.notes, pins=run.plan.pins) != run.plan:
         run.plan = replace(fresh, pins=run.plan.pins)
-        log.intend(run.desk, run.plan, wanted.type, wanted.using)
+        log.intend(run.ctx, run.plan, wanted.type, wanted.using)
 
 
 def _tried_on_all_rows(run: Run) -> None:
@@ -199,32 +199,32 @@ def _failed(run: Run, error: IndexPilotError, began: float) -> ShadowReport:
     if run.session.closed or (isinstance(error, UnreachableError) and error.code != "timeout"):
         raise error
     if harmless(error):
-        row = log.tell(run.desk, run.plan, OperationState.STARTED, "waiting", error=error)
+        row = log.tell(run.ctx, run.plan, OperationState.STARTED, "waiting", error=error)
         return _report(run.plan, "failed", began, run, summary=_AGAIN, error=error, row=row)
-    run.desk.progress.say(f"taking the change back: {error.detail or error.message}")
+    run.ctx.progress.say(f"taking the change back: {error.detail or error.message}")
     try:
         take_away(run)
     except RefusedError as stuck:
-        row = log.tell(run.desk, run.plan, OperationState.FAILED_LEFTOVER, "undo", error=stuck)
+        row = log.tell(run.ctx, run.plan, OperationState.FAILED_LEFTOVER, "undo", error=stuck)
         return _report(run.plan, "failed", began, run, summary=_LEFT, error=error, row=row)
-    row = log.tell(run.desk, run.plan, OperationState.FAILED_CLEAN, "undone", error=error)
+    row = log.tell(run.ctx, run.plan, OperationState.FAILED_CLEAN, "undone", error=error)
     return _report(run.plan, "failed", began, run, summary="nothing is left of the change", error=error, row=row)
 
 
 def _after_swap(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
     """The new column is in use: its row is closed, the old one's indexes go, and the column too unless it is kept."""
     plan = run.plan
-    story = log.newest_open(run.desk, plan.table, plan.column)
+    story = log.newest_open(run.ctx, plan.table, plan.column)
     swapped_before = story is not None and story.rows[-1].state is OperationState.VALID
     if stage_of(run) is Stage.FINISHED:
-        row = log.tell(run.desk, plan, OperationState.KEPT, "finish")
+        row = log.tell(run.ctx, plan, OperationState.KEPT, "finish")
         return _report(plan, "already_done", began, run, summary="the old column is gone", row=row)
     if whereabouts(run).following:  # a rollback that stopped half-way
         brief(run, _unfollow(run), "the trigger", exclusive=(plan.table,))
     _follow_genome(run)
     old = quote_identifier(shadow.column_name(plan, Side.OLD))
     undo = f"indexpilot schema-evolve rollback: swaps {old} back"
-    row = log.tell(run.desk, plan, OperationState.VALID, "swap", undo=undo, lock_seconds=round(run.lock_seconds, 3))
+    row = log.tell(run.ctx, plan, OperationState.VALID, "swap", undo=undo, lock_seconds=round(run.lock_seconds, 3))
     drop_indexes(run, Side.OLD)
     if not plan.keep_old or not wanted.keep_old:
         return replace(_finish(run, began), outcome="done")
@@ -233,7 +233,7 @@ def _after_swap(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
 
 
 def _unfollow(run: Run) -> tuple[str, ...]:
-    return shadow_steps.unfollow(run.plan, run.desk.schema)
+    return shadow_steps.unfollow(run.plan, run.ctx.schema)
 
 
 def _finish(run: Run, began: float) -> ShadowReport:
@@ -241,9 +241,9 @@ def _finish(run: Run, began: float) -> ShadowReport:
     if stage not in (Stage.SWAPPED, Stage.FINISHED):
         raise RefusedError("the change is not carried out yet", hint=_AGAIN, code="not_swapped")
     if stage is Stage.SWAPPED:
-        log.tell(run.desk, run.plan, OperationState.STARTED, "finish")
+        log.tell(run.ctx, run.plan, OperationState.STARTED, "finish")
         drop_old(run)
-    row = log.tell(run.desk, run.plan, OperationState.KEPT, "finish")
+    row = log.tell(run.ctx, run.plan, OperationState.KEPT, "finish")
     return _report(run.plan, "finished", began, run, summary="the old column is gone", row=row)
 
 
@@ -258,11 +258,11 @@ def _back(run: Run, began: float) -> ShadowReport:
     if stage is Stage.STRANGE:
         raise _strange(run)
     if stage is Stage.SWAPPED:
-        story = log.newest_open(run.desk, run.plan.table, run.plan.column)
+        story = log.newest_open(run.ctx, run.plan.table, run.plan.column)
         back_in_use(run, 0 if story is None else story.page(Side.OLD))
     take_away(run)
     _follow_genome(run)
-    row = log.tell(run.desk, run.plan, OperationState.REVERTED, "undone")
+    row = log.tell(run.ctx, run.plan, OperationState.REVERTED, "undone")
     return _report(run.plan, "reverted", began, run, summary="the column is as it was", row=row)
 
 
@@ -279,7 +279,7 @@ def _follow_genome(run: Run) -> None:
     """The genome knows fields by number: the name stands for another number now."""
     plan = run.plan
     names = {"schema_name": plan.table.schema, "table_name": plan.table.name, "field_name": plan.column}
-    run.desk.log.execute(question(run.desk.log, "online/log_identity", run.desk.schema), names | {"relid": plan.relid})
+    run.ctx.log.execute(question(run.ctx.log, "online/log_identity", run.ctx.schema), names | {"relid": plan.relid})
 
 
 def _report(

@@ -51,21 +51,21 @@ def bring_up(run: Run, side: Side, page: int) -> None:
     _constrained(run, side)
     _not_null(run, side)
     _referred_to(run, side)
-    log.tell(run.desk, run.plan, OperationState.STARTED, "analyze", side=side.value)
+    log.tell(run.ctx, run.plan, OperationState.STARTED, "analyze", side=side.value)
     patient(run, f"ANALYZE {run.plan.table}", f"ANALYZE {run.plan.table.short}")
 
 
 def swap_in(run: Run, side: Side) -> None:
     """The side's column takes the place of the one in use, if a last look finds it in step."""
     plan = run.plan
-    run.desk.progress.stage(f"checking every row of {plan.table.short}")
+    run.ctx.progress.stage(f"checking every row of {plan.table.short}")
     work = work_of(run, side)
     if left(run, work, whereabouts(run).blocks):
         raise RefusedError("rows are out of step again", hint="run the same command again", code="not_in_step")
-    log.tell(run.desk, plan, OperationState.STARTED, "swap", side=side.value)
+    log.tell(run.ctx, plan, OperationState.STARTED, "swap", side=side.value)
     name = shadow_facts.not_null_name(run.session, plan.relid, column_name(plan, side))
-    statements = shadow_steps.swap(plan, side, run.desk.schema, name)
-    run.desk.progress.stage("swapping the columns")
+    statements = shadow_steps.swap(plan, side, run.ctx.schema, name)
+    run.ctx.progress.stage("swapping the columns")
     tables = shadow_steps.locked_tables(plan)
     brief(run, statements, "swapping the columns", exclusive=tables, before=lambda: _as_planned(run, side))
 
@@ -118,9 +118,9 @@ def _following(run: Run, side: Side, page: int) -> int:
         return page
     if missing and side is Side.OLD:
         raise RefusedError(f"{name} is not there any more", code="old_column_gone")
-    statements = (shadow_steps.add_column(plan) if missing else ()) + shadow_steps.follow(plan, side, run.desk.schema)
-    log.tell(run.desk, plan, OperationState.STARTED, "follow", side=side.value, sql=list(statements))
-    run.desk.progress.stage(f"adding {name}")
+    statements = (shadow_steps.add_column(plan) if missing else ()) + shadow_steps.follow(plan, side, run.ctx.schema)
+    log.tell(run.ctx, plan, OperationState.STARTED, "follow", side=side.value, sql=list(statements))
+    run.ctx.progress.stage(f"adding {name}")
     brief(run, statements, f"adding {name}", exclusive=(plan.table,))
     return 0
 
@@ -132,7 +132,7 @@ def _filled(run: Run, side: Side, page: int) -> None:
     backfill.prepare(run.session, plan.pins)
 
     def told(at: int) -> None:
-        log.tell(run.desk, plan, OperationState.STARTED, "fill", side=side.value, page=at, rows=run.rows)
+        log.tell(run.ctx, plan, OperationState.STARTED, "fill", side=side.value, page=at, rows=run.rows)
 
     fill_all(run, work_of(run, side), page, lambda: whereabouts(run).blocks, told)
 
@@ -158,7 +158,7 @@ def _indexed(run: Run, index: ShadowIndex, side: Side) -> None:
         if found is not None:
             _cleaned(run, qualified)
             continue
-        log.tell(run.desk, plan, OperationState.STARTED, "index", side=side.value, index=name, sql=statement)
+        log.tell(run.ctx, plan, OperationState.STARTED, "index", side=side.value, index=name, sql=statement)
         _built(run, statement, index, name, attempt)
     else:
         raise RefusedError(f"index {qualified} could not be built", hint="run the same command again", code="busy")
@@ -177,7 +177,7 @@ def _is_ours(run: Run, found: Row, index: ShadowIndex, side: Side) -> bool:
 def _cleaned(run: Run, name: QualifiedName) -> None:
     remnant = build.find_index(run.session, name)
     if remnant is not None:
-        clean(run.desk, run.session, remnant)
+        clean(run.ctx, run.session, remnant)
         build.set_lock_timeout(run.session, 0)
 
 
@@ -185,7 +185,7 @@ def _built(run: Run, statement: str, index: ShadowIndex, name: str, attempt: int
     """One try. A duplicate or another refusal of the data is raised; a lock or a deadlock only means once more."""
     build.set_tablespace(run.session, index.tablespace or "")
     watch = Watch(run.session.backend_pid, f"building {name}", first_lock=run.pace.lock_ms / 1000)
-    ended = watched(run.desk, run.session, statement, watch)
+    ended = watched(run.ctx, run.session, statement, watch)
     if ended.cancelled == STOPPED:
         _cleaned(run, QualifiedName(run.plan.table.schema, name))
         raise Interrupted
@@ -195,7 +195,7 @@ def _built(run: Run, statement: str, index: ShadowIndex, name: str, attempt: int
         _cleaned(run, QualifiedName(run.plan.table.schema, name))
         raise ended.error
     if ended.error is not None:
-        run.desk.rest(attempt)
+        run.ctx.rest(attempt)
 
 
 def _statistics(run: Run, side: Side) -> None:
@@ -218,7 +218,7 @@ def _constrained(run: Run, side: Side) -> None:
         name, found = aside(one.name, side), whereabouts(run)
         if name not in found.valid | found.unvalidated:
             statement = shadow_steps.add_constraint(plan, number, side)
-            log.tell(run.desk, plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
+            log.tell(run.ctx, plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
             brief(run, (statement,), f"constraint {name}", exclusive=(plan.table,) if one.kind == "c" else ())
         if one.validated and one.enforced and name not in whereabouts(run).valid:
             patient(run, shadow_steps.validate(plan, name), f"validating {name}")
@@ -230,7 +230,7 @@ def _not_null(run: Run, side: Side) -> None:
     found = whereabouts(run)
     if not plan.not_null or name in found.not_null:
         return
-    log.tell(run.desk, plan, OperationState.STARTED, "not_null", side=side.value)
+    log.tell(run.ctx, plan, OperationState.STARTED, "not_null", side=side.value)
     if check not in found.valid | found.unvalidated:
         statement = shadow_steps.add_not_null_check(plan, side)
         brief(run, (statement,), f"NOT NULL of {name}", exclusive=(plan.table,))
@@ -245,7 +245,7 @@ def _referred_to(run: Run, side: Side) -> None:
         mark = shadow_inbound.mark(key, side)
         if mark not in whereabouts(run).inbound:
             statement = shadow_inbound.add(run.plan, key, side)
-            log.tell(run.desk, run.plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
+            log.tell(run.ctx, run.plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
             brief(run, (statement,), f"foreign key {key.name} of {key.table.short}")
         if key.validated and key.enforced and mark not in whereabouts(run).inbound_valid:
             patient(run, shadow_inbound.validate(key, side), f"validating {key.name} of {key.table.short}")
