@@ -1,21 +1,24 @@
-"""A small reader of SQL expressions: enough to compare, type and judge index expressions and predicates.
+"""SQL expressions as small trees that compare by value; index keys and predicates are compared and judged by them.
 
-It reads what PostgreSQL and the workload's deparser write (manual, "Lexical Structure", table of operator
-precedence); text that it cannot read gives None, and callers fall back on comparing text.
+The parser's trees keep positions and spellings; here BETWEEN is two comparisons, ``= ANY (ARRAY[…])`` is IN, and
+functions of pg_catalog have no schema. What has no node of its own is kept as its text with the expressions inside.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from indexpilot_cli.sql.parser import Node, deparse_expression, parse_expression
+
 COLUMN, CONSTANT, PARAMETER, CALL, CAST, OPERATOR = "column", "constant", "parameter", "call", "cast", "operator"
+OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A node of an expression. ``value`` is the column, literal text, function, type or operator (lower case).
+class Expression:
+    """A node of an expression. ``value`` is the column, literal text, function, type or operator.
 
     Operators include ``and``, ``or``, ``not``, ``in``, ``is null``, ``is not null``, ``is true``, ``array``,
     ``row``, ``[]`` and ``at time zone``; SQL spellings such as LIKE are given as ``~~``.
@@ -23,331 +26,186 @@ class Node:
 
     kind: str
     value: str
-    arguments: tuple[Node, ...] = ()
+    arguments: tuple[Expression, ...] = ()
 
-    def walk(self) -> tuple[Node, ...]:
+    def walk(self) -> Iterator[Expression]:
         """This node and all below it, in order of appearance."""
-        return (self, *(n for a in self.arguments for n in a.walk()))
-
-
-_TOKEN = re.compile(
-    r"""\s+|--[^\n]*|
-    (?P<string>[eE]?'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$)|
-    (?P<quoted>"(?:[^"]|"")+")|
-    (?P<parameter>\$\d+)|
-    (?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|
-    (?P<word>[^\W\d][\w$]*)|
-    (?P<cast>::)|
-    (?P<operator>[-+*/<>=~!@\#%^&|`?]+)|
-    (?P<mark>[()\[\],.:])""",
-    re.VERBOSE | re.DOTALL,
-)
-_TYPE_WORDS = {
-    "double": ("precision",),
-    "character": ("varying",),
-    "bit": ("varying",),
-    "timestamp": ("with", "without", "time", "zone"),
-    "time": ("with", "without", "time", "zone"),
-}
-_TYPED_LITERAL = {"date", "timestamp", "timestamptz", "time", "interval", "numeric", "uuid", "jsonb", "text"}
-_BARE_FUNCTIONS = {
-    *("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "current_user"),
-    *("session_user", "user", "current_role", "current_catalog", "current_schema"),
-}
-_SEPARATORS = {"from", "for", "as", "in", "placing"}
-_LIKE = {"like": "~~", "ilike": "~~*", "similar": "similar to"}
-_LOOSE = {"or": 1, "and": 2}
-_BINARY = {
-    **dict.fromkeys(("<", ">", "=", "<=", ">=", "<>", "!="), 5),
-    **dict.fromkeys(("+", "-"), 8),
-    **dict.fromkeys(("*", "/", "%"), 9),
-    "^": 10,
-}
-
-
-class Unreadable(ValueError):
-    """The text is outside the part of SQL that is read here."""
+        yield self
+        for argument in self.arguments:
+            yield from argument.walk()
 
 
 @lru_cache(maxsize=4096)
-def parse(text: str) -> Node | None:
-    """The expression as a tree, or None when it cannot be read."""
+def read_expression(text: str) -> Expression | None:
+    """The expression as a tree, or None when it is none or nested too deeply."""
     try:
-        reader = _Reader(_tokens(text))
-        tree = reader.expression(0)
-    except (Unreadable, RecursionError):
-        return None
-    return tree if reader.peek()[0] == "end" else None
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found, position = [], 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise Unreadable(text[position:])
-        position = match.end()
-        kind = match.lastgroup
-        if kind == "word":
-            found.append((kind, match.group().lower()))
-        elif kind is not None:
-            found.append((kind, match.group()))
-    return [*found, ("end", "")]
-
-
-def _literal(text: str) -> str:
-    if text.startswith("$$"):
-        return text[2:-2]
-    if text[0] in "eE":
-        return re.sub(r"\\(.)", r"\1", text[2:-1]).replace("''", "'")
-    return text[1:-1].replace("''", "'")
-
-
-class _Reader:
-    """Precedence climbing over a list of tokens."""
-
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
-        self.tokens = tokens
-        self.position = 0
-
-    def peek(self, ahead: int = 0) -> tuple[str, str]:
-        return self.tokens[min(self.position + ahead, len(self.tokens) - 1)]
-
-    def take(self, *values: str) -> bool:
-        kind, value = self.peek()
-        if kind in ("word", "operator", "mark", "cast") and value in values:
-            self.position += 1
-            return True
-        return False
-
-    def need(self, value: str) -> None:
-        if not self.take(value):
-            raise Unreadable(self.peek()[1])
-
-    def expression(self, least: int) -> Node:
-        left = self.prefix()
-        while True:
-            following = self.infix(left, least)
-            if following is None:
-                return left
-            left = following
-
-    def infix(self, left: Node, least: int) -> Node | None:
-        kind, value = self.peek()
-        if kind == "word":
-            return self.word_infix(left, value, least)
-        if kind == "cast":
-            self.position += 1
-            return Node(CAST, self.type_name(), (left,))
-        if kind == "mark" and value == "[":
-            self.position += 1
-            inner = self.expression(0)
-            self.need("]")
-            return Node(OPERATOR, "[]", (left, inner))
-        level = _BINARY.get(value, 7)
-        if kind != "operator" or level <= least:
-            return None
-        self.position += 1
-        if value == "=" and self.peek() in (("word", "any"), ("word", "some")) and self.peek(1)[1] == "(":
-            return self.any_of(left)
-        return Node(OPERATOR, "<>" if value == "!=" else value, (left, self.expression(level)))
-
-    def any_of(self, left: Node) -> Node:
-        self.position += 1
-        self.need("(")
-        inner = self.expression(0)
-        self.need(")")
-        bare = inner.arguments[0] if inner.kind == CAST else inner
-        items = bare.arguments if bare.value == "array" else (bare,)
-        return Node(OPERATOR, "in" if bare.value == "array" else "= any", (left, *items))
-
-    def word_infix(self, left: Node, word: str, least: int) -> Node | None:
-        if word in _LOOSE and least < _LOOSE[word]:
-            self.position += 1
-            return Node(OPERATOR, word, (left, self.expression(_LOOSE[word])))
-        negated = word == "not" and self.peek(1)[1] in ("like", "ilike", "in", "between", "similar")
-        if negated:
-            word = self.peek(1)[1]
-        if word in ("is", "isnull", "notnull") and least < 4:
-            return self.is_test(left)
-        if word in ("like", "ilike", "similar", "in", "between") and least < 6:
-            self.position += 2 if negated else 1
-            test = self.pattern_or_set(left, word)
-            return Node(OPERATOR, "not", (test,)) if negated else test
-        if word == "at" and least < 11:
-            self.position += 1
-            self.need("time")
-            self.need("zone")
-            return Node(OPERATOR, "at time zone", (left, self.expression(11)))
-        if word == "collate" and least < 12:
-            self.position += 1
-            return Node(OPERATOR, "collate", (left, Node(CONSTANT, self.name())))
+        return _read(parse_expression(text))
+    except (ValueError, RecursionError):
         return None
 
-    def is_test(self, left: Node) -> Node:
-        if self.take("isnull"):
-            return Node(OPERATOR, "is null", (left,))
-        if self.take("notnull"):
-            return Node(OPERATOR, "is not null", (left,))
-        self.need("is")
-        words = "is not" if self.take("not") else "is"
-        kind, value = self.peek()
-        if kind != "word" or value not in ("null", "true", "false", "unknown"):
-            raise Unreadable(value)
-        self.position += 1
-        return Node(OPERATOR, f"{words} {value}", (left,))
 
-    def pattern_or_set(self, left: Node, word: str) -> Node:
-        if word == "in":
-            self.need("(")
-            return Node(OPERATOR, "in", (left, *self.rest_of_list()))
-        if word == "between":
-            self.take("symmetric", "asymmetric")
-            low = self.expression(6)
-            self.need("and")
-            high = self.expression(6)
-            return Node(OPERATOR, "and", (Node(OPERATOR, ">=", (left, low)), Node(OPERATOR, "<=", (left, high))))
-        if word == "similar":
-            self.need("to")
-        return Node(OPERATOR, _LIKE[word], (left, self.expression(6)))
+def _read(node: Node) -> Expression:
+    reader = _READERS.get(node.kind)
+    try:
+        found = reader(node) if reader is not None else None
+    except ValueError:
+        found = None  # a part has no text of its own, such as the named argument of a call: the whole has
+    return found if found is not None else _other(node)
 
-    def rest_of_list(self, closing: str = ")") -> tuple[Node, ...]:
-        items: list[Node] = []
-        while not self.take(closing):
-            items.append(self.expression(0))
-            if not self.take(",", *_SEPARATORS) and self.peek()[1] != closing:
-                raise Unreadable(self.peek()[1])
-        return tuple(items)
 
-    def prefix(self) -> Node:
-        kind, value = self.peek()
-        self.position += 1
-        if kind == "string":
-            return Node(CONSTANT, _literal(value))
-        if kind == "number":
-            return Node(CONSTANT, value)
-        if kind == "parameter":
-            return Node(PARAMETER, value)
-        if kind == "mark" and value == "(":
-            return self.parenthesis()
-        if kind == "operator":
-            return self.unary(value)
-        if kind in ("word", "quoted"):
-            self.position -= 1
-            return self.named()
-        raise Unreadable(value)
+def _other(node: Node) -> Expression:
+    return Expression(OTHER, deparse_expression(node), tuple(_read(n) for n in _readable(node)))
 
-    def unary(self, operator: str) -> Node:
-        operand = self.expression(13)
-        if operator in "+-" and operand.kind == CONSTANT:
-            return Node(CONSTANT, operand.value if operator == "+" else f"-{operand.value}")
-        return Node(OPERATOR, operator, (operand,))
 
-    def parenthesis(self) -> Node:
-        items = self.rest_of_list()
-        if len(items) == 1:
-            return items[0]
-        return Node(OPERATOR, "row", items)
+def _readable(node: Node) -> Iterator[Node]:
+    """The nearest nodes below that have a reader."""
+    for below in node.below():
+        if below.kind in _READERS:
+            yield below
+        else:
+            yield from _readable(below)
 
-    def name(self) -> str:
-        kind, value = self.peek()
-        if kind not in ("word", "quoted"):
-            raise Unreadable(value)
-        self.position += 1
-        text = value[1:-1].replace('""', '"') if kind == "quoted" else value
-        return f"{text}.{self.name()}" if self.take(".") else text
 
-    def named(self) -> Node:
-        kind, word = self.peek()
-        if kind == "word":
-            special = self.special(word)
-            if special is not None:
-                return special
-        name = self.name().removeprefix("pg_catalog.")
-        if self.take("("):
-            self.take("distinct")
-            return Node(CALL, name, self.rest_of_list())
-        return Node(COLUMN, name.rpartition(".")[2])
+def _operator(value: str, *arguments: Expression) -> Expression:
+    return Expression(OPERATOR, value, arguments)
 
-    def special(self, word: str) -> Node | None:
-        following = self.peek(1)
-        if word in ("true", "false", "null"):
-            self.position += 1
-            return Node(CONSTANT, word)
-        if word == "not":
-            self.position += 1
-            return Node(OPERATOR, "not", (self.expression(3),))
-        if word in _BARE_FUNCTIONS and following[1] != "(":
-            self.position += 1
-            return Node(CALL, word)
-        if word == "case":
-            return self.case()
-        if word == "array" and following[1] == "[":
-            self.position += 2
-            return Node(OPERATOR, "array", self.rest_of_list("]"))
-        if word == "cast" and following[1] == "(":
-            return self.cast_call()
-        if word == "extract" and following[1] == "(":
-            return self.extract()
-        return self.typed_literal(word)
 
-    def typed_literal(self, word: str) -> Node | None:
-        if word not in _TYPED_LITERAL:
+def _all(node: Node, field: str) -> tuple[Expression, ...]:
+    return tuple(_read(n) for n in node.children(field))
+
+
+def _one(node: Node, field: str) -> Expression:
+    child = node.child(field)
+    if child is None:
+        raise ValueError(f"{node.kind} without {field}")
+    return _read(child)
+
+
+def _constant(node: Node) -> Expression:
+    if node.flag("isnull"):
+        return Expression(CONSTANT, "null")
+    for field in ("sval", "fval", "bsval"):
+        value = node.child(field)
+        if value is not None:
+            return Expression(CONSTANT, value.text(field))
+    whole, truth = node.child("ival"), node.child("boolval")
+    if whole is not None:
+        return Expression(CONSTANT, str(whole.number("ival")))
+    return Expression(CONSTANT, "true" if truth is not None and truth.flag("boolval") else "false")
+
+
+def _comparison(node: Node) -> Expression | None:
+    """An A_Expr: binary and prefix operators, and the forms that SQL has words for."""
+    kind, operator = node.enum("kind"), node.names("name")[-1]
+    if kind == "AEXPR_IN":
+        items = node.child("rexpr")
+        found = _operator("in", _one(node, "lexpr"), *(_all(items, "items") if items else ()))
+        return found if operator == "=" else _operator("not", found)
+    if kind in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN"):
+        return _between(node, negated=kind == "AEXPR_NOT_BETWEEN")
+    if kind in ("AEXPR_OP_ANY", "AEXPR_OP_ALL"):
+        return _quantified(operator, _one(node, "lexpr"), _one(node, "rexpr"), kind[-3:].lower())
+    if kind == "AEXPR_NULLIF":
+        return Expression(CALL, "nullif", (_one(node, "lexpr"), _one(node, "rexpr")))
+    if kind == "AEXPR_SIMILAR":
+        similar = _operator("similar to", _one(node, "lexpr"), _one(node, "rexpr"))
+        return _operator("not", similar) if operator.startswith("!") else similar
+    if kind not in ("AEXPR_OP", "AEXPR_LIKE", "AEXPR_ILIKE"):
+        return None
+    right = _one(node, "rexpr")
+    if node.child("lexpr") is not None:
+        return _operator(operator, _one(node, "lexpr"), right)
+    return right if operator == "+" and right.kind == CONSTANT else _operator(operator, right)
+
+
+def _between(node: Node, *, negated: bool) -> Expression:
+    bounds = node.child("rexpr")
+    low, high = _all(bounds, "items") if bounds else ()
+    value = _one(node, "lexpr")
+    found = _operator("and", _operator(">=", value, low), _operator("<=", value, high))
+    return _operator("not", found) if negated else found
+
+
+def _quantified(operator: str, left: Expression, right: Expression, word: str) -> Expression:
+    if operator != "=" or word != "any":
+        return _operator(operator, left, Expression(CALL, word, (right,)))
+    bare = right.arguments[0] if right.kind == CAST else right
+    if bare.kind == OPERATOR and bare.value == "array":
+        return _operator("in", left, *bare.arguments)
+    return _operator("= any", left, bare)
+
+
+def _call(node: Node) -> Expression | None:
+    modified = any(node.flag(f) for f in ("agg_star", "agg_distinct", "func_variadic", "agg_within_group"))
+    if modified or node.children("agg_order") or node.child("agg_filter") or node.child("over"):
+        return None
+    name = ".".join(node.names("funcname")).removeprefix("pg_catalog.")
+    arguments = _all(node, "args")
+    if name == "timezone" and len(arguments) == 2:
+        return _operator("at time zone", arguments[1], arguments[0])
+    if name == "extract" and arguments:
+        arguments = (Expression(arguments[0].kind, arguments[0].value.lower()), *arguments[1:])
+    return Expression(CALL, name, arguments)
+
+
+def _cast(node: Node) -> Expression | None:
+    target = node.child("type_name")
+    return None if target is None else Expression(CAST, _type(target), (_one(node, "arg"),))
+
+
+def _type(node: Node) -> str:
+    name = ".".join(node.names("names")).removeprefix("pg_catalog.")
+    modifiers = ",".join(_read(m).value for m in node.children("typmods"))
+    return name + (f"({modifiers})" if modifiers else "") + "[]" * len(node.children("array_bounds"))
+
+
+def _subscript(node: Node) -> Expression | None:
+    found = _one(node, "arg")
+    for step in node.children("indirection"):
+        if step.kind != "A_Indices" or step.flag("is_slice"):
             return None
-        start = self.position
-        name = self.type_name()
-        kind, value = self.peek()
-        if kind != "string":
-            self.position = start
-            return None
-        self.position += 1
-        return Node(CAST, name, (Node(CONSTANT, _literal(value)),))
+        found = _operator("[]", found, _one(step, "uidx"))
+    return found
 
-    def cast_call(self) -> Node:
-        self.position += 2
-        inner = self.expression(0)
-        self.need("as")
-        name = self.type_name()
-        self.need(")")
-        return Node(CAST, name, (inner,))
 
-    def extract(self) -> Node:
-        self.position += 2
-        kind, value = self.peek()
-        self.position += 1
-        field = _literal(value) if kind == "string" else value
-        if not self.take("from", ","):
-            raise Unreadable(self.peek()[1])
-        return Node(CALL, "extract", (Node(CONSTANT, field.lower()), *self.rest_of_list()))
+def _case(node: Node) -> Expression:
+    parts = [_read(part) for part in (node.child("arg"),) if part is not None]
+    for branch in node.children("args"):
+        parts += (_one(branch, "expr"), _one(branch, "result"))
+    parts += [_read(part) for part in (node.child("defresult"),) if part is not None]
+    return Expression(CALL, "case", tuple(parts))
 
-    def case(self) -> Node:
-        self.position += 1
-        parts: list[Node] = []
-        while not self.take("end"):
-            if not self.take("when", "then", "else") and parts:
-                raise Unreadable(self.peek()[1])
-            parts.append(self.expression(0))
-        return Node(CALL, "case", tuple(parts))
 
-    def type_name(self) -> str:
-        name = self.name().removeprefix("pg_catalog.")
-        for word in _TYPE_WORDS.get(name, ()):
-            if self.take(word):
-                name += f" {word}"
-            if self.peek()[1] == "(" and word == "varying":
-                break
-            name += self.modifier()
-        name += self.modifier()
-        while self.take("["):
-            if self.peek()[0] == "number":
-                self.position += 1
-            self.need("]")
-            name += "[]"
-        return name
+def _logic(node: Node) -> Expression:
+    return _operator(node.enum("boolop").removesuffix("_EXPR").lower(), *_all(node, "args"))
 
-    def modifier(self) -> str:
-        if self.peek()[1] != "(" or self.peek(1)[0] != "number":
-            return ""
-        self.position += 1
-        items = self.rest_of_list()
-        return "(" + ",".join(i.value for i in items) + ")"
+
+def _test(field: str) -> Callable[[Node], Expression]:
+    return lambda node: _operator(node.enum(field).lower().replace("_", " "), _one(node, "arg"))
+
+
+def _session_value(node: Node) -> Expression:
+    return Expression(CALL, node.enum("op").removeprefix("SVFOP_").removesuffix("_N").lower())
+
+
+_READERS: dict[str, Callable[[Node], Expression | None]] = {
+    "ColumnRef": lambda node: Expression(COLUMN, node.names("fields")[-1]),
+    "A_Const": _constant,
+    "ParamRef": lambda node: Expression(PARAMETER, f"${node.number('number')}"),
+    "A_Expr": _comparison,
+    "BoolExpr": _logic,
+    "NullTest": _test("nulltesttype"),
+    "BooleanTest": _test("booltesttype"),
+    "FuncCall": _call,
+    "TypeCast": _cast,
+    "A_Indirection": _subscript,
+    "A_ArrayExpr": lambda node: _operator("array", *_all(node, "elements")),
+    "RowExpr": lambda node: _operator("row", *_all(node, "args")),
+    "CaseExpr": _case,
+    "CollateClause": lambda node: _operator(
+        "collate", _one(node, "arg"), Expression(CONSTANT, ".".join(node.names("collname")))
+    ),
+    "CoalesceExpr": lambda node: Expression(CALL, "coalesce", _all(node, "args")),
+    "MinMaxExpr": lambda node: Expression(CALL, node.enum("op").removeprefix("IS_").lower(), _all(node, "args")),
+    "SQLValueFunction": _session_value,
+}

@@ -6,13 +6,23 @@ import re
 from functools import lru_cache
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node, parse
+from indexpilot_cli.sql.expressions import (
+    CALL,
+    CAST,
+    COLUMN,
+    CONSTANT,
+    OPERATOR,
+    OTHER,
+    PARAMETER,
+    Expression,
+    read_expression,
+)
 
-_TEXT_CASTS = {"text", "character varying", "varchar", "bpchar", "name"}
+_TEXT_CASTS = {"text", "varchar", "bpchar", "name"}
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "~~": "!~~", "~~*": "!~~*"}
 _NULL_TESTS = {"is null": "is not null", "is not null": "is null"}
-_CALL_NAMES = {"trim": "btrim", "char_length": "length", "character_length": "length", "date_part": "extract"}
+_CALL_NAMES = {"char_length": "length", "character_length": "length", "date_part": "extract"}
 _TYPE_NAMES = {
     "timestamp with time zone": "timestamptz",
     "timestamp without time zone": "timestamp",
@@ -38,14 +48,14 @@ def normal(text: str) -> str:
 
     Unreadable text comes back with its white space folded.
     """
-    tree = parse(text)
-    return _text(_fold(tree)) if tree is not None else re.sub(r"\s+", " ", text).strip()
+    tree = read_expression(text)
+    return _text(canonical(tree)) if tree is not None else re.sub(r"\s+", " ", text).strip()
 
 
 @lru_cache(maxsize=8192)
 def columns(text: str) -> frozenset[str]:
     """Names of the columns in an expression; for unreadable text every word that could be one."""
-    tree = parse(text)
+    tree = read_expression(text)
     if tree is None:
         return frozenset(re.findall(r"[^\W\d]\w*", text))
     return frozenset(n.value for n in tree.walk() if n.kind == COLUMN)
@@ -54,16 +64,16 @@ def columns(text: str) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def conjuncts(text: str) -> tuple[str, ...]:
     """The canonical texts of the AND-ed parts of a predicate, sorted."""
-    tree = parse(text)
+    tree = read_expression(text)
     if tree is None:
         return (normal(text),)
-    return tuple(sorted(_text(n) for n in _flat(_fold(tree), "and")))
+    return tuple(sorted(_text(n) for n in _flat(canonical(tree), "and")))
 
 
-def tree_of(text: str) -> Node | None:
+def tree_of(text: str) -> Expression | None:
     """The canonical tree of a predicate or expression, or None when it cannot be read."""
-    tree = parse(text)
-    return _fold(tree) if tree is not None else None
+    tree = read_expression(text)
+    return canonical(tree) if tree is not None else None
 
 
 def type_name(text: str) -> str:
@@ -74,79 +84,80 @@ def type_name(text: str) -> str:
     return _TYPE_NAMES.get(bare, bare) + array
 
 
-def _fold(node: Node) -> Node:
-    arguments = tuple(_fold(a) for a in node.arguments)
+def canonical(node: Expression) -> Expression:
+    """The tree of ``normal``: one for all spellings of a meaning."""
+    arguments = tuple(canonical(a) for a in node.arguments)
     if node.kind == CAST:
         return _fold_cast(node.value, arguments[0])
     if node.kind == CALL:
-        return Node(CALL, _CALL_NAMES.get(node.value, node.value), arguments)
+        return Expression(CALL, _CALL_NAMES.get(node.value, node.value), arguments)
     if node.kind == OPERATOR:
         return _fold_operator(node.value, arguments)
-    return node
+    return Expression(node.kind, node.value, arguments)
 
 
-def _fold_cast(target: str, inner: Node) -> Node:
+def _fold_cast(target: str, inner: Expression) -> Expression:
     if inner.kind == CONSTANT or inner.value == "array":
         return inner
-    if target in _TEXT_CASTS or target.removesuffix("[]") in _TEXT_CASTS:
-        return inner
-    return Node(CAST, type_name(target) + "".join(re.findall(r"\([^)]*\)", target)), (inner,))
+    return inner if target.removesuffix("[]") in _TEXT_CASTS else Expression(CAST, target, (inner,))
 
 
-def _fold_operator(operator: str, arguments: tuple[Node, ...]) -> Node:
+def _fold_operator(operator: str, arguments: tuple[Expression, ...]) -> Expression:
     if operator == "not":
         return _negation(arguments[0])
     if operator in ("is true", "is false"):
-        return Node(OPERATOR, operator, arguments)
+        return Expression(OPERATOR, operator, arguments)
     if operator in ("and", "or"):
         parts = {_text(p): p for a in arguments for p in _flat(a, operator)}
         ordered = tuple(parts[k] for k in sorted(parts))
-        return ordered[0] if len(ordered) == 1 else Node(OPERATOR, operator, ordered)
+        return ordered[0] if len(ordered) == 1 else Expression(OPERATOR, operator, ordered)
     if operator == "in":
         return _membership(arguments)
     if operator in _FLIPPED and len(arguments) == 2:
         return _comparison(operator, *arguments)
-    return Node(OPERATOR, operator, arguments)
+    return Expression(OPERATOR, operator, arguments)
 
 
-def _membership(arguments: tuple[Node, ...]) -> Node:
+def _membership(arguments: tuple[Expression, ...]) -> Expression:
     left, *items = arguments
     unique = {_text(i): i for i in items}
     if len(unique) == 1:
         return _comparison("=", left, items[0])
-    return Node(OPERATOR, "in", (left, *(unique[k] for k in sorted(unique))))
+    return Expression(OPERATOR, "in", (left, *(unique[k] for k in sorted(unique))))
 
 
-def _comparison(operator: str, left: Node, right: Node) -> Node:
+def _comparison(operator: str, left: Expression, right: Expression) -> Expression:
     if left.kind in (CONSTANT, PARAMETER) and right.kind not in (CONSTANT, PARAMETER):
         operator, left, right = _FLIPPED[operator], right, left
     if right.kind == CONSTANT and right.value in ("true", "false") and operator in ("=", "<>"):
         return left if (right.value == "true") == (operator == "=") else _negation(left)
-    return Node(OPERATOR, operator, (left, right))
+    return Expression(OPERATOR, operator, (left, right))
 
 
-def _negation(inner: Node) -> Node:
+def _negation(inner: Expression) -> Expression:
     if inner.kind == OPERATOR:
         if inner.value in _NULL_TESTS:
-            return Node(OPERATOR, _NULL_TESTS[inner.value], inner.arguments)
+            return Expression(OPERATOR, _NULL_TESTS[inner.value], inner.arguments)
         if inner.value in _NEGATED and len(inner.arguments) == 2:
-            return Node(OPERATOR, _NEGATED[inner.value], inner.arguments)
+            return Expression(OPERATOR, _NEGATED[inner.value], inner.arguments)
         if inner.value == "not":
             return inner.arguments[0]
-    return Node(OPERATOR, "not", (inner,))
+    return Expression(OPERATOR, "not", (inner,))
 
 
-def _flat(node: Node, operator: str) -> tuple[Node, ...]:
+def _flat(node: Expression, operator: str) -> tuple[Expression, ...]:
     if node.kind == OPERATOR and node.value == operator:
         return tuple(p for a in node.arguments for p in _flat(a, operator))
     return (node,)
 
 
-def _text(node: Node) -> str:
+def _text(node: Expression) -> str:
     if node.kind == COLUMN:
         return quote_identifier(node.value)
     if node.kind == CONSTANT:
         return "'" + node.value.replace("'", "''") + "'"
+    if node.kind == OTHER:
+        return node.value
     inner = ", ".join(_text(a) for a in node.arguments)
     if node.kind == CALL:
         return f"{node.value}({inner})"

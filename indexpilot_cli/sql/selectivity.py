@@ -14,7 +14,7 @@ from dataclasses import replace
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.statistics_values import comparable
 from indexpilot_cli.core.workload import Atom, AtomKind
-from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Node
+from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Expression
 from indexpilot_cli.sql.normal import columns, normal, tree_of
 
 EQUAL_UNKNOWN = 0.005
@@ -148,7 +148,7 @@ def _unknown_distinct(statistics: ColumnStatistics, rows: float) -> float:
     return min(200.0, statistics.distinct(rows))
 
 
-def _one_to_one(tree: Node) -> bool:
+def _one_to_one(tree: Expression) -> bool:
     if tree.kind == COLUMN:
         return True
     if tree.kind == CALL and tree.value in _SAME_DISTINCT and tree.arguments:
@@ -165,7 +165,7 @@ _FIELD = {"month": 12.0, "day": 31.0, "dow": 7.0, "isodow": 7.0, "hour": 24.0, "
 _FIELD |= {"quarter": 4.0, "week": 53.0, "doy": 366.0}
 
 
-def _coarser(tree: Node, column: Column, rows: float) -> float | None:
+def _coarser(tree: Expression, column: Column, rows: float) -> float | None:
     """Distinct values of date_trunc, extract and ::date from the span of the histogram; None for other trees."""
     unit = None
     if tree.kind == CALL and tree.value in ("date_trunc", "extract") and tree.arguments:
@@ -209,9 +209,9 @@ def _element_share(statistics: ColumnStatistics | None) -> float:
     return sum(f * f for f in known) / sum(known) if sum(known) > 0 else CONTAINS_UNKNOWN
 
 
-def _tree_share(node: Node, table: Table) -> float:
+def _tree_share(node: Expression, table: Table) -> float:
     if node.kind == COLUMN:
-        return _comparison_share("=", node, Node(CONSTANT, "true"), table)
+        return _comparison_share("=", node, Expression(CONSTANT, "true"), table)
     if node.kind != OPERATOR:
         return RANGE_UNKNOWN
     if node.value == "and":
@@ -224,7 +224,7 @@ def _tree_share(node: Node, table: Table) -> float:
         nulls = _null_share(node.arguments[0], table)
         return nulls if node.value == "is null" else 1.0 - nulls
     if node.value in ("is true", "is false"):
-        return _comparison_share("=", node.arguments[0], Node(CONSTANT, node.value[3:]), table)
+        return _comparison_share("=", node.arguments[0], Expression(CONSTANT, node.value[3:]), table)
     if node.value == "in":
         left, *items = node.arguments
         return min(1.0, sum(_comparison_share("=", left, i, table) for i in items))
@@ -233,7 +233,7 @@ def _tree_share(node: Node, table: Table) -> float:
     return MATCH_UNKNOWN if node.value in ("~~", "~~*", "~", "~*") else RANGE_UNKNOWN
 
 
-def _and_share(parts: tuple[Node, ...], table: Table) -> float:
+def _and_share(parts: tuple[Expression, ...], table: Table) -> float:
     share = 1.0
     ranges: dict[str, list[float]] = {}
     for part in parts:
@@ -244,19 +244,19 @@ def _and_share(parts: tuple[Node, ...], table: Table) -> float:
     return share * math.prod(_both(s) for s in ranges.values())
 
 
-def _node_statistics(node: Node, table: Table) -> tuple[ColumnStatistics | None, str]:
+def _node_statistics(node: Expression, table: Table) -> tuple[ColumnStatistics | None, str]:
     if node.kind == COLUMN:
         column = table.column(node.value)
         return (column.statistics, column.base_type) if column else (None, "")
     return None, ""
 
 
-def _null_share(node: Node, table: Table) -> float:
+def _null_share(node: Expression, table: Table) -> float:
     statistics, _ = _node_statistics(node, table)
     return statistics.null_frac if statistics else EQUAL_UNKNOWN
 
 
-def _comparison_share(operator: str, left: Node, right: Node, table: Table) -> float:
+def _comparison_share(operator: str, left: Expression, right: Expression, table: Table) -> float:
     statistics, base_type = _node_statistics(left, table)
     rows = row_count(table)
     constant = right.value if right.kind == CONSTANT else None

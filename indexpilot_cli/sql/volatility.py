@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, Node, parse
+from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, Expression, read_expression
 from indexpilot_cli.sql.normal import type_name
 
 _ZONED = "timestamptz"
@@ -74,7 +74,7 @@ class Unsafe:
 
 def unsafe(expression: str, table: Table, catalog: Catalog) -> Unsafe | None:
     """The first reason why PostgreSQL would refuse the expression in an index, or None when none is known."""
-    tree = parse(expression)
+    tree = read_expression(expression)
     if tree is None:
         return None
     return next((found for node in tree.walk() if (found := _judge(node, table, catalog)) is not None), None)
@@ -82,11 +82,11 @@ def unsafe(expression: str, table: Table, catalog: Catalog) -> Unsafe | None:
 
 def result_type(expression: str, table: Table) -> str | None:
     """The short type name the expression yields, or None when it cannot be told."""
-    tree = parse(expression)
+    tree = read_expression(expression)
     return _type(tree, table) if tree is not None else None
 
 
-def _judge(node: Node, table: Table, catalog: Catalog) -> Unsafe | None:
+def _judge(node: Expression, table: Table, catalog: Catalog) -> Unsafe | None:
     if node.kind == CALL:
         return _judge_call(node, table, catalog)
     if node.kind == CAST:
@@ -104,7 +104,7 @@ def _judge(node: Node, table: Table, catalog: Catalog) -> Unsafe | None:
     return None
 
 
-def _judge_call(node: Node, table: Table, catalog: Catalog) -> Unsafe | None:
+def _judge_call(node: Expression, table: Table, catalog: Catalog) -> Unsafe | None:
     name = node.value.rpartition(".")[2]
     kinds = [_type(a, table) for a in node.arguments]
     if name in _CLOCK or (name == "age" and len(kinds) == 1):
@@ -133,7 +133,7 @@ def _judge_call(node: Node, table: Table, catalog: Catalog) -> Unsafe | None:
     return None
 
 
-def _judge_time(name: str, node: Node, kinds: list[str | None]) -> Unsafe | None:
+def _judge_time(name: str, node: Expression, kinds: list[str | None]) -> Unsafe | None:
     if len(kinds) < 2 or kinds[1] != _ZONED:
         return None
     field = node.arguments[0].value
@@ -145,7 +145,7 @@ def _judge_time(name: str, node: Node, kinds: list[str | None]) -> Unsafe | None
     )
 
 
-def _judge_cast(node: Node, table: Table) -> Unsafe | None:
+def _judge_cast(node: Expression, table: Table) -> Unsafe | None:
     source, target = _type(node.arguments[0], table), type_name(node.value)
     if source is None or node.arguments[0].kind == CONSTANT or source == target:
         return None
@@ -168,12 +168,12 @@ def _judge_cast(node: Node, table: Table) -> Unsafe | None:
     return None
 
 
-def _is_enum(node: Node, table: Table) -> bool:
+def _is_enum(node: Expression, table: Table) -> bool:
     column = table.column(node.value) if node.kind == COLUMN else None
     return column is not None and column.category == "E"
 
 
-def _type(node: Node, table: Table) -> str | None:
+def _type(node: Expression, table: Table) -> str | None:
     if node.kind == COLUMN:
         column = table.column(node.value)
         return None if column is None else "bpchar" if column.base_type == "bpchar" else type_name(column.base_type)
@@ -186,18 +186,16 @@ def _type(node: Node, table: Table) -> str | None:
     return _operator_type(node, table)
 
 
-def _call_type(node: Node, table: Table) -> str | None:
+def _call_type(node: Expression, table: Table) -> str | None:
     if node.value == "date_trunc" and len(node.arguments) > 1:
         kind = _type(node.arguments[1], table)
         return "timestamp" if kind == "date" else kind
     if node.value in ("coalesce", "nullif", "greatest", "least", "abs", "round") and node.arguments:
         return _type(node.arguments[0], table)
-    if node.value == "timezone" and len(node.arguments) == 2:
-        return _shifted(_type(node.arguments[1], table))
     return _CALL_TYPES.get(node.value)
 
 
-def _operator_type(node: Node, table: Table) -> str | None:
+def _operator_type(node: Expression, table: Table) -> str | None:
     if node.value in ("->>", "#>>", "||"):
         return "text" if node.value != "||" else _type(node.arguments[0], table)
     if node.value in ("->", "#>"):

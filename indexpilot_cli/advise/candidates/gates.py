@@ -10,7 +10,7 @@ from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.existing import covered_by, invalid_twin, same_structure
-from indexpilot_cli.sql.expressions import CAST, CONSTANT, parse
+from indexpilot_cli.sql.expressions import CAST, CONSTANT, read_expression
 from indexpilot_cli.sql.selectivity import average_equal, selectivity
 
 _LOOKUP = ("equality", "range", "tenant", "expression", "hash")
@@ -116,7 +116,7 @@ def _open(atom: Atom) -> bool:
     """A range whose bounds are not literals: the default of a third would say nothing of them."""
     if atom.kind is not AtomKind.RANGE:
         return False
-    tree = parse(atom.constant) if atom.constant is not None else None
+    tree = read_expression(atom.constant) if atom.constant is not None else None
     return tree is None or any(n.kind not in (CONSTANT, CAST) and n.value != "and" for n in tree.walk())
 
 

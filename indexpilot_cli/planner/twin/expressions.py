@@ -7,18 +7,12 @@ column, unless the function is known to throw values together.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import date
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
-
-_IDENTIFIER = r'"(?:[^"]|"")+"|[A-Za-z_][\w$]*'
-_CAST = r"::\s*[A-Za-z_][\w. ]*(?:\(\s*\d+(?:\s*,\s*\d+)?\s*\))?"
-_COLUMN = rf"\(*\s*(?P<column>{_IDENTIFIER})\s*\)*\s*(?:{_CAST})?\s*\)*"
-_CALL = re.compile(rf"(?:\w+\.)?(?P<function>\w+)\s*\(\s*{_COLUMN}\s*\)\Z")
-_CASTED = re.compile(rf"\(*\s*(?P<column>{_IDENTIFIER})\s*\)*\s*::\s*(?P<type>[A-Za-z_][\w ]*)(?:\(\d+\))?\Z")
+from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, read_expression
 
 # Functions whose results are far fewer than their arguments, and by how much we cannot tell.
 _MERGING_TEXT = """
@@ -28,7 +22,7 @@ _MERGING_TEXT = """
     to_tsvector tsvector_to_array jsonb_object_keys bool
 """
 _MERGING = frozenset(_MERGING_TEXT.split())
-_KEEPING_TYPES = frozenset({"text", "character varying", "varchar", "bigint", "integer", "numeric", "citext", "uuid"})
+_KEEPING_TYPES = frozenset({"text", "varchar", "int8", "int4", "numeric", "citext", "uuid"})
 _TIMES = frozenset({"timestamp", "timestamptz"})
 
 
@@ -51,17 +45,19 @@ def _analyzed(table: Table, expression: str) -> ColumnStatistics | None:
 
 
 def _carried(table: Table, expression: str) -> ColumnStatistics | None:
-    call, cast = _CALL.match(expression), _CASTED.match(expression)
-    found = call or cast
-    if found is None or expression.count("(") != expression.count(")"):
+    tree = read_expression(expression)
+    if tree is None or tree.kind not in (CALL, CAST) or len(tree.arguments) != 1:
         return None
-    column = table.column(_unquoted(found["column"]))
+    inside = tree.arguments[0]
+    while inside.kind == CAST:
+        inside = inside.arguments[0]
+    column = table.column(inside.value) if inside.kind == COLUMN else None
     if column is None or column.statistics is None:
         return None
-    word = call["function"].lower() if call else found["type"].strip().lower()
+    word = tree.value.rpartition(".")[2].partition("(")[0]
     if word == "date" and column.base_type in _TIMES:
         return _by_day(column)
-    if word in _MERGING if call else word not in _KEEPING_TYPES:
+    if word in _MERGING if tree.kind == CALL else word not in _KEEPING_TYPES:
         return None
     return _bare(column.statistics)
 
@@ -85,7 +81,3 @@ def _by_day(column: Column) -> ColumnStatistics | None:
 def _bare(statistics: ColumnStatistics) -> ColumnStatistics:
     """Only what survives a function: the values themselves do not."""
     return ColumnStatistics(statistics.null_frac, statistics.avg_width, statistics.n_distinct)
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, same_structure
-from indexpilot_cli.sql.expressions import parse
+from indexpilot_cli.sql.expressions import read_expression
 from indexpilot_cli.sql.normal import columns, conjuncts, normal
 from tests.unit.advise.candidates.builders import definition, index
 
@@ -122,7 +122,7 @@ def test_invalid_twin_is_found():
     ],
 )
 def test_same_meaning(left, right):
-    assert parse(left) is not None
+    assert read_expression(left) is not None
     assert normal(left) == normal(right)
 
 
@@ -144,7 +144,7 @@ def test_other_meaning(left, right):
 
 
 def test_unreadable_text_is_compared_as_text():
-    assert parse("a OVER (") is None
+    assert read_expression("a OVER (") is None
     assert normal("a  OVER (") == normal("a OVER (")
 
 
