@@ -12,7 +12,7 @@ from indexpilot_cli.evolve.review.fix.parts import Ground
 from indexpilot_cli.evolve.review.fix.plan import Replacement, replacement
 from indexpilot_cli.evolve.review.fix.text import Arrangement, begins_untimed, render
 from indexpilot_cli.evolve.review.judge import Bench, judge
-from indexpilot_cli.evolve.review.rules.observe import observe_by_rules
+from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
 from indexpilot_cli.evolve.review.rules.review import Review
 from indexpilot_cli.evolve.review.sizes import Sizes
 from indexpilot_cli.evolve.review.values import Impact, StatementVerdict

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from indexpilot_cli.evolve.review.fix.columns import filled_later
 from indexpilot_cli.evolve.review.fix.forms import column_apart, forms
 from indexpilot_cli.evolve.review.fix.parts import Ground, Step, columns_sql, table_sql
+from indexpilot_cli.evolve.review.offline.observe import stands_alone
 from indexpilot_cli.evolve.review.rules.blocking import causes, writes_anew
 from indexpilot_cli.evolve.review.rules.losses import stale_columns
-from indexpilot_cli.evolve.review.rules.observe import stands_alone
 from indexpilot_cli.evolve.review.rules.review import Case
 from indexpilot_cli.evolve.review.values import Impact
 from indexpilot_cli.sql.ddl.action import Act, Action

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.observation import WorkKind
-from indexpilot_cli.evolve.review.rules.columns import rewrites, written
+from indexpilot_cli.evolve.review.offline.columns import rewrites, written
+from indexpilot_cli.evolve.review.offline.state import State
+from indexpilot_cli.evolve.review.offline.types import Change
 from indexpilot_cli.evolve.review.rules.forms import safer
 from indexpilot_cli.evolve.review.rules.review import Case
-from indexpilot_cli.evolve.review.rules.state import State
-from indexpilot_cli.evolve.review.rules.types import Change
 from indexpilot_cli.evolve.review.rules.words import listed, span, table_size
 from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act, Action

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.evolve.review.offline.observe import judge_by_rules, observe_by_rules
 from indexpilot_cli.evolve.review.rules.findings import findings
-from indexpilot_cli.evolve.review.rules.observe import judge_by_rules, observe_by_rules
 
 __all__ = ["findings", "judge_by_rules", "observe_by_rules"]

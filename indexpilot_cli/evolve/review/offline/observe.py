@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.observation import Lock, MigrationObservation, RunState, SqlError, StatementObservation
-from indexpilot_cli.evolve.review.rules.effects import apply
-from indexpilot_cli.evolve.review.rules.state import Effect, State
+from indexpilot_cli.evolve.review.offline.effects import apply
+from indexpilot_cli.evolve.review.offline.state import Effect, State
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 _ALONE = frozenset({Act.CREATE_INDEX, Act.DROP_INDEX, Act.REINDEX, Act.DETACH_PARTITION})

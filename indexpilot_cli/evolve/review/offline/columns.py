@@ -10,9 +10,9 @@ import re
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind, LockMode, Relation, WorkKind
-from indexpilot_cli.evolve.review.rules.state import Effect, State
-from indexpilot_cli.evolve.review.rules.types import Change, change, kind
-from indexpilot_cli.evolve.review.rules.volatile import volatile
+from indexpilot_cli.evolve.review.offline.state import Effect, State
+from indexpilot_cli.evolve.review.offline.types import Change, change, kind
+from indexpilot_cli.evolve.review.offline.volatile import volatile
 from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE

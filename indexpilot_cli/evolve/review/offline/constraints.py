@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
-from indexpilot_cli.evolve.review.rules.state import Effect, State
+from indexpilot_cli.evolve.review.offline.state import Effect, State
 from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE

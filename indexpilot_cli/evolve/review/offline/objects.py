@@ -7,8 +7,8 @@ import re
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
-from indexpilot_cli.evolve.review.rules.columns import dropped_table
-from indexpilot_cli.evolve.review.rules.state import Effect, State
+from indexpilot_cli.evolve.review.offline.columns import dropped_table
+from indexpilot_cli.evolve.review.offline.state import Effect, State
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
