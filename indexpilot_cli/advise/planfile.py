@@ -11,7 +11,7 @@ from pathlib import Path
 
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.codec import from_json, to_json
-from indexpilot_cli.core.places import state_directory
+from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.errors import UsageError
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.directories import cache_directory
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.places import cache_directory
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.requests import PlannerRequest
 from indexpilot_cli.errors import PrerequisiteError

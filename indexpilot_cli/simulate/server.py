@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from indexpilot_cli.core import units
-from indexpilot_cli.core.places import cache_directory
+from indexpilot_cli.core.directories import cache_directory
 from indexpilot_cli.db.binaries import Binaries, installed
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError

@@ -6,9 +6,9 @@ import psycopg
 
 from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.db.catalog import read_catalog
-from indexpilot_cli.db.probe import read_facts, run_probes
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.probes.ask import read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.sql.safe.reader import SafeReader
 

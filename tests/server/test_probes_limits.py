@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.probe import Probe, ProbeKind
-from indexpilot_cli.db.probe import from_statistics, run_probes
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.evolve.review.probes.ask import from_statistics, run_probes
+from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind
 from tests.server import probing
 
 T = QualifiedName("public", "children")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.db.probe import run_probes
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.evolve.review.probes.ask import run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.sql.safe.reader import SafeReader
 from tests.server import probing

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation
-from indexpilot_cli.core.probe import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.evolve.review.values import Queue, Rates
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Migration
@@ -46,7 +46,7 @@ def ask_database(
     progress: Progress,
 ) -> Evidence:
     """Everything read-only and bounded; from a snapshot only what its statistics tell."""
-    from indexpilot_cli.db.probe import from_statistics, read_facts, run_probes
+    from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 
     if source.session is None:
         return Evidence(_by_position(from_statistics(form_probes(migrations, observed, source.catalog))))

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.observation import MigrationObservation, RunState, SqlError
-from indexpilot_cli.core.probe import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.core.rehearsal import Rehearsed
 from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.evolve.review.blame import blamed
 from indexpilot_cli.evolve.review.evidence import STRIDE, form_probes
+from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
@@ -89,7 +89,7 @@ def _asked(
 
 
 def _failing(source: Source, asked: _Asked) -> ProbeAnswer | None:
-    from indexpilot_cli.db.probe import run_probes
+    from indexpilot_cli.evolve.review.probes.ask import run_probes
 
     assert source.session is not None
     answers = run_probes(source.session, asked.probes, budget_seconds=_SECONDS)

@@ -19,7 +19,7 @@ from indexpilot_cli.core.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.core.probe import ProbeAnswer
+from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.sizes import Sizes
 from indexpilot_cli.evolve.review.values import Blocked, Duration, Impact, Queue, StatementVerdict
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, StatementObservation
-from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.evidence import Evidence
 from indexpilot_cli.evolve.review.fix_run import Fixed
 from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
+from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.sizes import Sizes
 from indexpilot_cli.evolve.review.values import FileReport, StatementReport, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.directories import cache_directory
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation, RunState
-from indexpilot_cli.core.places import cache_directory
 from indexpilot_cli.core.progress import Progress
 from indexpilot_cli.core.rehearsal import Priced, Rehearsed, Seen
 from indexpilot_cli.core.workload import FoldedWorkload

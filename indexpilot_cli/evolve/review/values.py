@@ -9,7 +9,7 @@ from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, LockMode, SqlError, StatementObservation
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.probe import ProbeAnswer
+from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 
 
 class Impact(StrEnum):

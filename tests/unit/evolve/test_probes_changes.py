@@ -4,7 +4,7 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import RunState
-from indexpilot_cli.core.probe import ProbeKind
+from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from tests.unit.evolve.probing import ORDERS, PEOPLE, changed, cloned, created, dropped, ruled, shown, thing
 
 HIDDEN = "DO $$ BEGIN EXECUTE some_text || ' UPDATE ' || more; END $$"

@@ -13,9 +13,9 @@ from indexpilot_cli.core.observation import (
     SqlError,
     StatementObservation,
 )
-from indexpilot_cli.core.probe import Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.evolve.review.hazards import HAZARDS
 from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.probes.question import Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.evolve.review.rules.failures import hazard_of
 from indexpilot_cli.evolve.review.rules.rules import findings
 from indexpilot_cli.evolve.review.values import Impact, Queue, StatementVerdict, TemplateImpact

@@ -17,7 +17,7 @@ from indexpilot_cli.core.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.core.probe import Probe, ProbeAnswer, ProbeKind
+from indexpilot_cli.evolve.review.probes.question import Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.evolve.review.values import (
     Blocked,
     CheckResult,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.probe import Probe, ProbeKind
+from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 
 SAMPLED_PAGES = 500

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.probe import Probe, ProbeKind
 from indexpilot_cli.evolve.review.probes import statistics as probes_statistics
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.make import Body, Question, probe, title
+from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind
 from indexpilot_cli.evolve.review.probes.shape import statistics
 from indexpilot_cli.evolve.review.probes.types import MAY_FAIL, evaluated, row_where
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable

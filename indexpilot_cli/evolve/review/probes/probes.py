@@ -13,7 +13,6 @@ from dataclasses import replace
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import LockMode, MigrationObservation, RunState, StatementObservation
-from indexpilot_cli.core.probe import DataFacts, Probe
 from indexpilot_cli.evolve.review.probes import domain as probes_domain
 from indexpilot_cli.evolve.review.probes import guards as probes_guards
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
@@ -23,6 +22,7 @@ from indexpilot_cli.evolve.review.probes import shape as probes_shape
 from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.actions import from_actions
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need, from_changes
+from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe
 from indexpilot_cli.evolve.review.probes.types import normal
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables

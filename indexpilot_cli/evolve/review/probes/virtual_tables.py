@@ -9,8 +9,8 @@ from functools import cached_property
 
 from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.probe import DataFacts, KnownCheck
 from indexpilot_cli.evolve.review.probes import virtual
+from indexpilot_cli.evolve.review.probes.question import DataFacts, KnownCheck
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange, SafeExpression, SafeText, Scope

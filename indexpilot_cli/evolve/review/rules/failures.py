@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import RunState, SqlError
-from indexpilot_cli.core.probe import ProbeAnswer, ProbeKind
 from indexpilot_cli.core.units import count
+from indexpilot_cli.evolve.review.probes.question import ProbeAnswer, ProbeKind
 from indexpilot_cli.evolve.review.rules.forms import safer
 from indexpilot_cli.evolve.review.rules.review import Case, name_of
 from indexpilot_cli.evolve.review.values import Finding

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.observation import MigrationObservation
-from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.review.ignore import with_ignores
+from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.rules.blocking import blocking
 from indexpilot_cli.evolve.review.rules.design import design
 from indexpilot_cli.evolve.review.rules.failures import failures

@@ -10,8 +10,8 @@ from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, StatementObservation
-from indexpilot_cli.core.probe import ProbeAnswer
 from indexpilot_cli.evolve.review.hazards import HAZARDS
+from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.values import Finding, Impact, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 

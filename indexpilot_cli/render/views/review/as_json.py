@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, Lock, SqlError, Work
-from indexpilot_cli.core.probe import ProbeAnswer
+from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.values import (
     Blocked,
     CheckResult,

@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.probe import DataFacts, KnownCheck, KnownDomain, Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.evolve.review.probes.question import (
+    DataFacts,
+    KnownCheck,
+    KnownDomain,
+    Probe,
+    ProbeAnswer,
+    ProbeKind,
+)
 
 _OF_A_SAMPLE = 0.35  # of the time of a question
 _LEAST_MS = 20  # a question that has no more time than this is not asked
