@@ -10,9 +10,8 @@ from indexpilot_cli.admin.values import DiscoverRequest, DiscoverResult, IndexRe
 from indexpilot_cli.core.catalog import Activity, Index, Table
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from indexpilot_cli.admin.values import Check, DoctorRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.context import open_context
 from indexpilot_cli.execute.decide import Verdict

@@ -5,8 +5,7 @@ from __future__ import annotations
 from indexpilot_cli.admin.values import HistoryRequest, HistoryResult
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
-from indexpilot_cli.core.outcome import Outcome
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.log import migrations, mutations

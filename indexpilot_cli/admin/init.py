@@ -11,9 +11,7 @@ from indexpilot_cli.admin.init_checks import config_check, server_checks
 from indexpilot_cli.admin.values import InitRequest, InitResult
 from indexpilot_cli.core.capabilities import Capabilities, Server
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.outcome import Outcome
-from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.requests import Connection
+from indexpilot_cli.core.requests import Connection, Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError, UsageError

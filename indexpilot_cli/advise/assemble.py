@@ -11,11 +11,9 @@ from indexpilot_cli.advise.stages import Advice
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.advise.warnings import plan_warnings
 from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.ddl import index_name, summary
-from indexpilot_cli.core.digest import schema_digest
+from indexpilot_cli.core.catalog import Catalog, schema_digest
+from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.index_sql import build_sql, drop_sql
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.snapshot.source import Source

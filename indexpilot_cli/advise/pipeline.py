@@ -17,8 +17,7 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.requests import TableFilter
+from indexpilot_cli.core.requests import Progress, TableFilter
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.methods.size import SizeEstimate

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.core.candidate import Proposal, Rejection
 from indexpilot_cli.core.ddl import summary
-from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events

@@ -6,9 +6,8 @@ from indexpilot_cli.advise import planfile
 from indexpilot_cli.apply.values import ApproveRequest, ApproveResult
 from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError

@@ -9,8 +9,8 @@ from dataclasses import replace
 from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.operation import ApplyResult, MutationReport
-from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.requests import Outcome
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
 from indexpilot_cli.execute.context import RunContext

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.intent import Event, IndexFacts
+from indexpilot_cli.core.mutation import Event, IndexFacts
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError

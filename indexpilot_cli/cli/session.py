@@ -19,9 +19,7 @@ from indexpilot_cli.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.options.common import ConnectionOptions, OutputOptions, RunOptions
-    from indexpilot_cli.core.outcome import Outcome
-    from indexpilot_cli.core.progress import Progress
-    from indexpilot_cli.core.requests import Connection, Record
+    from indexpilot_cli.core.requests import Connection, Outcome, Progress, Record
     from indexpilot_cli.settings.sections import Settings
 
 _SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql", ".sarif": "sarif"}

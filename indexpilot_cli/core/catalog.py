@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -221,3 +223,16 @@ class Catalog:
     def major(self) -> int:
         """Major version of the server, such as 15."""
         return self.version // 10000
+
+
+def schema_digest(catalog: Catalog, tables: Iterable[QualifiedName]) -> str:
+    """Sixteen hex digits of the identity, columns and types of the tables; empty for no tables.
+
+    Indexes are left out: building the plan changes them, and apply compares those one by one.
+    """
+    facts = []
+    for name in sorted(tables):
+        table = catalog.table(name)
+        columns = [(c.number, c.name, c.type, c.collation) for c in table.columns] if table else None
+        facts.append([str(name), table.oid if table else None, columns])
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16] if facts else ""

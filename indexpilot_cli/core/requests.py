@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 
+from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import SourceKind
 
 
@@ -73,3 +76,52 @@ class PlannerRequest:
     workers: int | None = None
     max_calls: int | None = None
     max_seconds: float | None = None
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """The result of one command and what the JSON envelope says around it.
+
+    ``command`` names the schema (``recommend`` -> ``indexpilot.recommend/1``). ``status`` is ok, findings, skipped,
+    refused, partial or failed. ``next`` are command lines that parse.
+    """
+
+    command: str
+    result: T
+    status: str = "ok"
+    exit_code: int = 0
+    server: Server | None = None
+    warnings: tuple[Warn, ...] = ()
+    next: tuple[str, ...] = ()
+
+
+class Progress(Protocol):
+    """A place to report to. Stages follow one another; a new stage ends the one before."""
+
+    def stage(self, title: str, total: float | None = None) -> None:
+        """Begin a stage of ``total`` units (None: unknown)."""
+        ...
+
+    def advance(self, amount: float = 1) -> None:
+        """Some units of the stage are done."""
+        ...
+
+    def say(self, text: str) -> None:
+        """One line of status worth keeping."""
+        ...
+
+
+class Silent:
+    """Progress that nobody sees."""
+
+    def stage(self, title: str, total: float | None = None) -> None:
+        """Ignore."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Ignore."""
+
+    def say(self, text: str) -> None:
+        """Ignore."""

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-
 
 from __future__ import annotations
 
-from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.db.session import Row, Session
 
 RUN = 0  # in place of a table: one run at a time in the database

@@ -12,8 +12,7 @@ from typing import Any
 
 import psycopg
 
-from indexpilot_cli.core.observation import SqlError
-from indexpilot_cli.core.rehearsal import Played
+from indexpilot_cli.core.observation import Played, SqlError
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.errors import connect_error

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from indexpilot_cli.core.estimator import PlannedStatement
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.planned import PlannedStatement
 
 Node: TypeAlias = Mapping[str, Any]
 

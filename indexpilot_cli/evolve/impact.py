@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.requests import Connection, TableFilter, WorkloadRequest
+from indexpilot_cli.core.requests import Connection, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from indexpilot_cli.core.intent import IndexFacts
+from indexpilot_cli.core.mutation import IndexFacts
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.db.indexes import read_indexes
 from indexpilot_cli.db.session import Row, Session, open_session

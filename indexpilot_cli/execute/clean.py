@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from indexpilot_cli.core.ddl import drop_index
-from indexpilot_cli.core.intent import IndexFacts
+from indexpilot_cli.core.mutation import IndexFacts
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import build

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.db.locks import blocker
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError

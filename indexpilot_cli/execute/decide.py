@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from indexpilot_cli.core.intent import Event, IndexFacts
+from indexpilot_cli.core.mutation import Event, IndexFacts
 from indexpilot_cli.core.operation import OperationKind, OperationState
 
 OPEN = frozenset(

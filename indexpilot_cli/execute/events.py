@@ -8,8 +8,7 @@ from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.intent import Event
-from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.mutation import Event, MutationType
 from indexpilot_cli.core.operation import Operation, OperationState
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.requests import Record

@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PRO
 
 from __future__ import annotations
 
-from indexpilot_cli.core.intent import BuildProgress
+from indexpilot_cli.core.mutation import BuildProgress
 from indexpilot_cli.db.locks import blocker
 from indexpilot_cli.db.session import Session
 

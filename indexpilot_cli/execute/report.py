@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from indexpilot_cli.core.ddl import drop_index, summary
-from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind
 from indexpilot_cli.execute import events
 

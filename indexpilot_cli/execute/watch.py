@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from indexpilot_cli.core.intent import Blocker, BuildProgress
+from indexpilot_cli.core.mutation import Blocker, BuildProgress
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError

@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.digest import schema_digest
+from indexpilot_cli.core.catalog import Catalog, schema_digest
 from indexpilot_cli.core.facts import Approval, Build, HostFacts, ServerFacts, TableFacts, Target
 from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.core.plan import Plan

@@ -10,8 +10,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from indexpilot_cli.core.intent import Event
-from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.mutation import Event, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.session import Row, Session

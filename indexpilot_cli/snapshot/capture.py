@@ -10,8 +10,8 @@ from typing import Any
 
 from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.catalog import BLOCK, Catalog, ColumnStatistics
+from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.session import Session

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import Protocol
 
 from indexpilot_cli.core.catalog import Catalog, Index, Table
+from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, Workload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.snapshot.redact_statistics import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.planned import NotModelled
+from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.snapshot.capture import capture
 from indexpilot_cli.snapshot.redact import redact
 from indexpilot_cli.snapshot.snapshot_file import load, save

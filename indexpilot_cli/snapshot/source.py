@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.capabilities import Capabilities, Server
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.requests import Connection, TableFilter
+from indexpilot_cli.core.requests import Connection, Progress, TableFilter
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.catalog import Catalog, ColumnStatistics
 from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.methods.pages import GinPages
 

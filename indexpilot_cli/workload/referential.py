@@ -6,8 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.estimator import CostEstimator, WhatIf
-from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 
 

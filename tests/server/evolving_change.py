@@ -8,8 +8,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.core.requests import Connection, Record
+from indexpilot_cli.core.requests import Connection, Record, Silent
 from indexpilot_cli.db.binaries import installed, newest_program
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.change import execute as evolve_execute

@@ -9,8 +9,7 @@ from indexpilot_cli.admin import doctor, init
 from indexpilot_cli.admin.values import DoctorRequest, InitRequest
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.core.requests import Connection, Record, WorkloadRequest
+from indexpilot_cli.core.requests import Connection, Record, Silent, WorkloadRequest
 
 QUIET = Record(enabled=False)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.progress import Progress, Silent
+from indexpilot_cli.core.requests import Progress, Silent
 from indexpilot_cli.core.workload import Plannable
 
 Mask = int

@@ -12,12 +12,9 @@ from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainRes
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Index
 from indexpilot_cli.core.ddl import summary
-from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.outcome import Outcome
-from indexpilot_cli.core.planned import PlannedStatement
-from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.requests import TableFilter, WorkloadRequest
+from indexpilot_cli.core.requests import Outcome, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator

@@ -13,7 +13,7 @@ from indexpilot_cli.core.candidate import Candidate, Rejection
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.writes import WriteModel
 

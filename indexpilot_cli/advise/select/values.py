@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from indexpilot_cli.core.candidate import Candidate, Rejection
+from indexpilot_cli.core.estimator import PlannedStatement
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, TemplateEffect
-from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.methods.writes import WriteCost
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.apply.rollback.effects import loss_of
 from indexpilot_cli.apply.values import RollbackRequest
-from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.errors import UsageError

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.ddl import drop_index
-from indexpilot_cli.core.intent import Event, IndexFacts
-from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.session import Session

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexpilot_cli.apply.verify.verdict import Effect
-from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.mutation import Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.whole import GOOD, build_whole
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.intent import Event, IndexFacts
-from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind
 from indexpilot_cli.core.plan import Recommendation

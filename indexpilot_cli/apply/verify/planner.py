@@ -11,7 +11,7 @@ from indexpilot_cli.apply.verify.workload import family, reads_on
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.planner.open import open_estimator

@@ -20,7 +20,7 @@ from indexpilot_cli.apply.verify.replay import Trial, open_trial
 from indexpilot_cli.apply.verify.verdict import Verification, Word
 from indexpilot_cli.apply.verify.workload import templates_of, with_classes
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.intent import Event
+from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationState
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.outcome import Outcome
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change import online_operation as online

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.capabilities import Server
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.outcome import Outcome
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import StatementError, sqlstate
 from indexpilot_cli.db.session import Session

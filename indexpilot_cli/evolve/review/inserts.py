@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.observation import MigrationObservation, RunState, SqlError
-from indexpilot_cli.core.rehearsal import Rehearsed
+from indexpilot_cli.core.observation import MigrationObservation, Rehearsed, RunState, SqlError
 from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.evolve.review.blame import blamed
 from indexpilot_cli.evolve.review.evidence import STRIDE, form_probes

@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.progress import Progress
-from indexpilot_cli.core.rehearsal import Rehearsed
-from indexpilot_cli.core.requests import TableFilter, WorkloadRequest
+from indexpilot_cli.core.observation import Rehearsed
+from indexpilot_cli.core.requests import Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.snapshot.source import Source

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.observation import SqlError
-from indexpilot_cli.core.rehearsal import Played, Priced, Seen
+from indexpilot_cli.core.observation import Played, Priced, Seen, SqlError
 from indexpilot_cli.evolve.review.values import TemplateImpact
 
 SLOWER = 1.2  # planner cost after / before from which a query counts as slower

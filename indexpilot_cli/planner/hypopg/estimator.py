@@ -17,10 +17,9 @@ from types import TracebackType
 from typing import TypeAlias, TypeVar
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.retry import retrying
 from indexpilot_cli.db.session import Session, open_session

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.planner.twin.mcv import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from indexpilot_cli.core.estimator import WhatIf
-from indexpilot_cli.core.planned import PlannedStatement
+from indexpilot_cli.core.estimator import PlannedStatement, WhatIf
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.core.catalog import Column, Table
+from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.snapshot.values import SchemaObject, Snapshot

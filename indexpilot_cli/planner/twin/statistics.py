@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
-from indexpilot_cli.core.planned import NotModelled
+from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.snapshot.values import RelationSize, RelationStatistics

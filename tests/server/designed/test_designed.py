@@ -9,8 +9,7 @@ import pytest
 
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.core.progress import Silent
-from indexpilot_cli.core.requests import Connection, Record, WorkloadRequest
+from indexpilot_cli.core.requests import Connection, Record, Silent, WorkloadRequest
 from tests.server.designed.cases import CASES
 from tests.servers import new_database
 

@@ -8,9 +8,9 @@ import pytest
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
 from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.estimator import PlannedStatement
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.core.workload import (
     Atom,
     AtomKind,

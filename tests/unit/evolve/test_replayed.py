@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.observation import SqlError
-from indexpilot_cli.core.rehearsal import Played, Priced, Seen
+from indexpilot_cli.core.observation import Played, Priced, Seen, SqlError
 from indexpilot_cli.evolve.review.replayed import compare
 
 GONE = SqlError("42703", "column x does not exist")

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.core.intent import Event, IndexFacts
-from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.execute import decide

@@ -22,8 +22,8 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
-from indexpilot_cli.core.outcome import Outcome
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
+from indexpilot_cli.core.requests import Outcome
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.core.workload import Skipped
 from indexpilot_cli.guards.values import BypassLevel

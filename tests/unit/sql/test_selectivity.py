@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.core.statistics_values import comparable
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.sql.selectivity import (
     atom_selectivity,
     average_equal,
     carried,
+    comparable,
     predicate_selectivity,
     row_count,
     selectivity,

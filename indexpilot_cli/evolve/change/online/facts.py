@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.core.intent import Blocker
+from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.locks import blocker
 from indexpilot_cli.db.session import Row, Session

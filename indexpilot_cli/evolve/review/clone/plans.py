@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Protocol
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.rehearsal import Priced, Rehearsed
+from indexpilot_cli.core.observation import Priced, Rehearsed
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.planned import NotModelled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Sandbox

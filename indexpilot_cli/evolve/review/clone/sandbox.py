@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.progress import Progress
+from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.db.binaries import Binaries, installed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError

@@ -9,9 +9,9 @@ from indexpilot_cli.advise.explain.risks_plan import early_ends, risky_loops
 from indexpilot_cli.advise.explain.robustness import ClassEffect, holds_in
 from indexpilot_cli.advise.select.values import Choice, Selection
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
+from indexpilot_cli.core.estimator import PlannedStatement
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, TemplateEffect
-from indexpilot_cli.core.planned import PlannedStatement
 from indexpilot_cli.core.workload import Atom, AtomKind, RelationUse
 from indexpilot_cli.methods.writes import WriteCost
 from tests.unit.advise.select.model_planner import candidate, index, table, template
