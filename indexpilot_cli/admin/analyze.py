@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.admin.values import AnalyzeRequest, AnalyzeResult
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.log.bookkeeping import bookkeeping

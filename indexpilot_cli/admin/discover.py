@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from indexpilot_cli.admin.values import DiscoverRequest, DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.core.catalog import Activity, Index, Table
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 

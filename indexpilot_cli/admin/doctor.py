@@ -10,8 +10,8 @@ from indexpilot_cli.admin.doctor_open import names, open_checks, open_operations
 from indexpilot_cli.admin.doctor_probe import probe
 from indexpilot_cli.admin.fidelity import measure_fidelity
 from indexpilot_cli.admin.values import Check, DoctorRequest, DoctorResult
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import Source, open_source
 

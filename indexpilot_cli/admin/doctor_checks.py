@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from indexpilot_cli.admin.values import Check
-from indexpilot_cli.core.capabilities import Capabilities
-from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.names import QualifiedName
 

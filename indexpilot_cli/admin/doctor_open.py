@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.admin.values import Check, DoctorRequest
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.context import open_context
 from indexpilot_cli.execute.decide import Verdict

@@ -5,9 +5,9 @@ from __future__ import annotations
 from indexpilot_cli.admin import doctor_checks as checks
 from indexpilot_cli.admin.doctor_open import open_checks, open_operations
 from indexpilot_cli.admin.values import Check, DoctorRequest, DoctorResult
-from indexpilot_cli.core.capabilities import Capabilities
+from indexpilot_cli.core.catalog import Capabilities
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import open_reader

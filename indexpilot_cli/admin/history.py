@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from indexpilot_cli.admin.values import HistoryRequest, HistoryResult
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.log import migrations, mutations

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from indexpilot_cli.admin.init_checks import config_check, server_checks
 from indexpilot_cli.admin.values import InitRequest, InitResult
-from indexpilot_cli.core.capabilities import Capabilities, Server
+from indexpilot_cli.core.catalog import Capabilities, Server
+from indexpilot_cli.core.command import Connection, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.requests import Connection, Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError, UsageError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from indexpilot_cli.admin.values import Check
-from indexpilot_cli.core.capabilities import Capabilities
+from indexpilot_cli.core.catalog import Capabilities
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.binaries import nearest
 from indexpilot_cli.db.session import Session

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.admin.values import SnapshotRequest, SnapshotResult
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.log.bookkeeping import bookkeeping

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.planner.values import Fidelity
 from indexpilot_cli.workload.reports import SkippedReport, TemplateReport
 

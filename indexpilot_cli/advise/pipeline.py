@@ -14,10 +14,10 @@ from indexpilot_cli.advise.taken_back import without_taken_back
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.core.candidate import Proposal
 from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.command import Progress, TableFilter
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.requests import Progress, TableFilter
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.methods.size import SizeEstimate

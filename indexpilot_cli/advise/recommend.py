@@ -5,9 +5,9 @@ from __future__ import annotations
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import folded_for, make_plan
 from indexpilot_cli.advise.values import RecommendRequest
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan, Warn
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
-from indexpilot_cli.core.requests import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, SafeguardSettings
 from indexpilot_cli.workload.reports import TemplateReport
 

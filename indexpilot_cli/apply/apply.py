@@ -12,8 +12,8 @@ from indexpilot_cli.apply.plan import Todo, plan_work
 from indexpilot_cli.apply.rows import failure_told, tell_idle
 from indexpilot_cli.apply.task import Run, build_all
 from indexpilot_cli.apply.verify.verify import STATISTICS, look_again
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.operation import ApplyResult, MutationReport
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.apply.values import ApproveRequest, ApproveResult
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from indexpilot_cli.apply.values import BypassRequest, BypassResult
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError

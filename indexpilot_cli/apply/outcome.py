@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.operation import ApplyResult, MutationReport
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.requests import Outcome
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
 from indexpilot_cli.execute.context import RunContext

@@ -5,9 +5,9 @@ from __future__ import annotations
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.apply.approve import kept_plan
 from indexpilot_cli.apply.values import PlanRequest
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError

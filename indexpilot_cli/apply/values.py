@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from indexpilot_cli.core.requests import Connection, Record
+from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.guards.values import BypassLevel
 from indexpilot_cli.settings.sections import BypassSettings
 

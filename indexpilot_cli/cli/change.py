@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from indexpilot_cli.cli.fail import Interrupted
     from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.core.command import Outcome, Progress
     from indexpilot_cli.core.operation import ApplyResult
-    from indexpilot_cli.core.requests import Outcome, Progress
     from indexpilot_cli.core.verdict import Verdict
     from indexpilot_cli.render.document import Document
 

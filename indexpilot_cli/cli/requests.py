@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.flags import Flags
     from indexpilot_cli.cli.options.common import Source, WhatIf
     from indexpilot_cli.cli.session import Session
-    from indexpilot_cli.core.requests import PlannerRequest, TableFilter, WorkloadRequest
+    from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
     from indexpilot_cli.guards.values import ApplyRequest
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ def table_filter(
     exclude: Sequence[str] | None,
 ) -> TableFilter:
     """The filter, with the tables the settings exclude."""
-    from indexpilot_cli.core.requests import TableFilter
+    from indexpilot_cli.core.command import TableFilter
 
     excluded = (*(exclude or ()), *session.settings.advisor.exclude_tables)
     return TableFilter(tuple(schemas or ()), tuple(tables or ()), excluded)
@@ -39,7 +39,7 @@ def workload(
     since: str | None = None,
 ) -> WorkloadRequest:
     """The statements to look at; limits come from the settings, where flags have gone already."""
-    from indexpilot_cli.core.requests import WorkloadRequest
+    from indexpilot_cli.core.command import WorkloadRequest
     from indexpilot_cli.core.workload import SourceKind
 
     return WorkloadRequest(
@@ -59,7 +59,7 @@ def workload_flags(min_calls: float | None = None, min_time: str | None = None) 
 
 def planner(session: Session, *, cross_check: bool = False) -> PlannerRequest:
     """The planner to ask, from the settings."""
-    from indexpilot_cli.core.requests import PlannerRequest
+    from indexpilot_cli.core.command import PlannerRequest
 
     advisor = session.settings.advisor
     return PlannerRequest(advisor.what_if, cross_check, advisor.workers, advisor.max_calls, advisor.max_seconds)

@@ -11,7 +11,7 @@ from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.core.requests import Outcome, Progress
+    from indexpilot_cli.core.command import Outcome, Progress
     from indexpilot_cli.render.document import Document
 
 
@@ -61,7 +61,7 @@ class Run:
 
 def change(run: Run, kind: str, table: str, column: str, *, finish: bool = False, **asked: Any) -> int:
     """Show or carry out the operation (or the last part of an online one); the exit code."""
-    from indexpilot_cli.core.requests import WorkloadRequest
+    from indexpilot_cli.core.command import WorkloadRequest
     from indexpilot_cli.evolve.change import execute as evolve_execute
     from indexpilot_cli.evolve.change import finish as evolve_finish
     from indexpilot_cli.evolve.requests import ChangeRequest

@@ -19,7 +19,7 @@ from indexpilot_cli.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.options.common import ConnectionOptions, OutputOptions, RunOptions
-    from indexpilot_cli.core.requests import Connection, Outcome, Progress, Record
+    from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
     from indexpilot_cli.settings.sections import Settings
 
 _SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql", ".sarif": "sarif"}
@@ -139,7 +139,7 @@ class Session:
 
     def connection(self) -> Connection:
         """The connection of the request; asks for the password first under ``-W``."""
-        from indexpilot_cli.core.requests import Connection
+        from indexpilot_cli.core.command import Connection
         from indexpilot_cli.settings.conninfo import compose
 
         conninfo, password = compose(self.settings)
@@ -157,7 +157,7 @@ class Session:
         """Who asks, for the mutation log."""
         import getpass
 
-        from indexpilot_cli.core.requests import Record
+        from indexpilot_cli.core.command import Record
 
         bypass = self.settings.bypass
         enabled = bypass.features.mutation_logging.enabled and not bypass.system.enabled

@@ -14,7 +14,7 @@ from indexpilot_cli.render import envelope, text
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.session import Session
-    from indexpilot_cli.core.requests import Outcome
+    from indexpilot_cli.core.command import Outcome
     from indexpilot_cli.render.document import Document
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.workload import Skipped
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql as compose
 
-from indexpilot_cli.core.capabilities import Capabilities, Server
+from indexpilot_cli.core.catalog import Capabilities, Server
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.session import Row, Session

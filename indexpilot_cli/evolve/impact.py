@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable, Iterator
 from enum import Enum
 
+from indexpilot_cli.core.command import Connection, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Connection, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError

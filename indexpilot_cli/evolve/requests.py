@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from indexpilot_cli.core.requests import Connection, PlannerRequest, Record, WorkloadRequest
+from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
 from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
 
 SMALL_BYTES = 8 * 1024**2  # a table that is read or written under a lock before anybody minds

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from indexpilot_cli.core.command import Connection, Progress, Record
 from indexpilot_cli.core.mutation import Event
-from indexpilot_cli.core.requests import Connection, Progress, Record
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.errors import secrets_of
 from indexpilot_cli.db.session import Session, open_session

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.command import Record
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import Event, MutationType
 from indexpilot_cli.core.operation import Operation, OperationState
 from indexpilot_cli.core.plan import Recommendation
-from indexpilot_cli.core.requests import Record
 
 _FAILED = frozenset({OperationState.FAILED_CLEAN, OperationState.FAILED_LEFTOVER, OperationState.CONFLICT})
 

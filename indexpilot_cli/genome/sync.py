@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.changes import ChangeKind, GenomeChange, compare

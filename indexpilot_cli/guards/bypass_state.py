@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.facts import Switch
-from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.guards import bypass

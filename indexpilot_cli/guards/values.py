@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from indexpilot_cli.core.requests import Connection, PlannerRequest, Record, WorkloadRequest
+from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
 from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
-from indexpilot_cli.core.requests import Connection, Outcome, Record, Silent
+from indexpilot_cli.core.command import Connection, Outcome, Record, Silent
 from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change import change as evolve_change

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.errors import secrets_of, sqlstate
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from indexpilot_cli.core.command import PlannerRequest
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.requests import PlannerRequest
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.planner.open import open_hypopg
 from indexpilot_cli.snapshot.source import Source

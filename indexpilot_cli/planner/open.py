@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.command import PlannerRequest, Progress
 from indexpilot_cli.core.directories import cache_directory
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.requests import PlannerRequest, Progress
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.snapshot.source import Source
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from indexpilot_cli import __version__
-from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.requests import Outcome
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.render.document import Json
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from indexpilot_cli.core.requests import Progress
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.simulate import steps

@@ -11,9 +11,9 @@ from pathlib import Path
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core import units
+from indexpilot_cli.core.command import Connection, Outcome, Progress, WorkloadRequest
 from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.requests import Connection, Outcome, Progress, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import RefusedError

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from indexpilot_cli.core.requests import Progress
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.simulate import steps

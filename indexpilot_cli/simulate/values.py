@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from indexpilot_cli.core.command import PlannerRequest, Record
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.requests import PlannerRequest, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from indexpilot_cli.core.capabilities import Server
-from indexpilot_cli.core.catalog import BLOCK, Catalog, ColumnStatistics
+from indexpilot_cli.core.catalog import BLOCK, Catalog, ColumnStatistics, Server
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Workload

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.core.capabilities import Capabilities, Server
-from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.requests import Connection, Progress, TableFilter
+from indexpilot_cli.core.catalog import Capabilities, Catalog, Server, Table
+from indexpilot_cli.core.command import Connection, Progress, TableFilter
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from indexpilot_cli.core.capabilities import Server
-from indexpilot_cli.core.catalog import Catalog, ColumnStatistics
+from indexpilot_cli.core.catalog import Catalog, ColumnStatistics, Server
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName

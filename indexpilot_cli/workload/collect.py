@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from indexpilot_cli.core.requests import WorkloadRequest
+from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.snapshot.source import Source

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexpilot_cli.core.requests import Connection, Record, Silent, WorkloadRequest
+from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.evolve.requests import CheckRequest
 from tests.benchmarks import migrations_corpus as corpus

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
+from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Connection, Record, Silent
 from indexpilot_cli.db.binaries import installed, newest_program
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.change import execute as evolve_execute

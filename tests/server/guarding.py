@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import psycopg
 
+from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation, OperationKind
-from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import migrations

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 
 import psycopg
 
+from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Connection, Record, Silent
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.online import online as evolve_shadow

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from indexpilot_cli.core.requests import Connection, Record, Silent
+from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute import build, reconcile
 from indexpilot_cli.execute.context import RunLimits, open_context

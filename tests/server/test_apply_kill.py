@@ -10,9 +10,9 @@ import time
 
 import psycopg
 import pytest
-from indexpilot_cli.core.command import Silent
 
 from indexpilot_cli.apply import apply
+from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.execute import context as apply_context
 from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user

@@ -8,8 +8,8 @@ import pytest
 
 from indexpilot_cli.advise.plan_document import read_plan
 from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.index import IndexKey
-from indexpilot_cli.core.requests import Outcome
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.render.envelope import as_json, as_yaml, envelope
 from indexpilot_cli.render.views.plan_json import plan_json

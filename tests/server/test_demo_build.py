@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from indexpilot_cli.core.requests import Silent
+from indexpilot_cli.core.command import Silent
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.simulate import parameters, traffic

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from indexpilot_cli.core.requests import Silent
+from indexpilot_cli.core.command import Silent
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.simulate import data, parameters, server, traffic

@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from indexpilot_cli.core.requests import PlannerRequest, Silent
+from indexpilot_cli.core.command import PlannerRequest, Silent
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.simulate import demo, server
 from indexpilot_cli.simulate.state import Slot

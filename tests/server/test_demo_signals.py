@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexpilot_cli.core.requests import Silent
+from indexpilot_cli.core.command import Silent
 from indexpilot_cli.simulate import demo
 from indexpilot_cli.simulate.state import Slot
 from indexpilot_cli.simulate.values import DemoRequest

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli import host
-from indexpilot_cli.core.requests import Connection, Silent, WorkloadRequest
+from indexpilot_cli.core.command import Connection, Silent, WorkloadRequest
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.evolve.change import execute as evolve_execute
 from tests.server.evolving_change import assert_same

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli import host
-from indexpilot_cli.core.requests import Silent
+from indexpilot_cli.core.command import Silent
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError

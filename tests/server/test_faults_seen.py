@@ -9,7 +9,7 @@ from indexpilot_cli.admin import doctor, init
 from indexpilot_cli.admin.values import DoctorRequest, InitRequest
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.core.requests import Connection, Record, Silent, WorkloadRequest
+from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequest
 
 QUIET = Record(enabled=False)
 

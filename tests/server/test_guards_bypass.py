@@ -12,9 +12,9 @@ from indexpilot_cli.advise import planfile
 from indexpilot_cli.apply import approve, bypass
 from indexpilot_cli.apply.values import ApproveRequest, BypassRequest
 from indexpilot_cli.core.catalog import schema_digest
+from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
-from indexpilot_cli.core.requests import Connection, Record, Silent
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
 from indexpilot_cli.guards import run as guards

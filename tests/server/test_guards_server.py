@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session

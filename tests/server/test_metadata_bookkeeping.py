@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from psycopg import sql as compose
 
+from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.requests import Connection, Record
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from indexpilot_cli.log import migrations, mutations

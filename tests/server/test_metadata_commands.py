@@ -7,8 +7,8 @@ import pytest
 
 from indexpilot_cli.admin import history, init
 from indexpilot_cli.admin.values import HistoryRequest, InitRequest
+from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.core.requests import Connection, Record, Silent
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from indexpilot_cli.genome import table as genome

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Connection
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.genome import profiles

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from indexpilot_cli.admin.values import AnalyzeRequest
-from indexpilot_cli.core.requests import TableFilter, WorkloadRequest
+from indexpilot_cli.core.command import TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from tests.server.requesting import BY_CUSTOMER, BY_ID, NOWHERE, QUIET, RECORD, ask, queries

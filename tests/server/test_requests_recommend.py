@@ -4,7 +4,7 @@ import pytest
 
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.apply.values import PlanRequest
-from indexpilot_cli.core.requests import PlannerRequest, TableFilter
+from indexpilot_cli.core.command import PlannerRequest, TableFilter
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.settings.sections import BypassModules, BypassSettings, FeatureSwitch, SystemBypass
 from tests.server.requesting import (

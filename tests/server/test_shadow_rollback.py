@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Connection, Record, Silent
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest

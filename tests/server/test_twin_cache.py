@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.estimator import WhatIf
-from indexpilot_cli.core.requests import Silent
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.planner.twin.cluster import open_cluster, stop_orphan
 from indexpilot_cli.planner.twin.planner import open_twin

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from indexpilot_cli.core.command import WorkloadRequest
 
+from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import SourceKind
 from tests.server import applying
@@ -69,10 +69,9 @@ def test_an_index_that_harms_is_taken_back(shop):
 
 
 def test_what_was_taken_back_is_not_recommended_again(shop):
-    from indexpilot_cli.core.command import Connection, Silent
-
     from indexpilot_cli.advise.taken_back import without_taken_back
     from indexpilot_cli.core.candidate import Candidate, Proposal
+    from indexpilot_cli.core.command import Connection, Silent
     from indexpilot_cli.snapshot.source import open_source
 
     bad, good = definition("note"), definition("customer_id")
@@ -152,9 +151,8 @@ def test_planner_mode(shop):
 
 
 def test_the_clone_gets_the_index_and_the_trial(shop, pg):
-    from indexpilot_cli.core.command import Silent
-
     from indexpilot_cli.apply import apply
+    from indexpilot_cli.core.command import Silent
 
     name = psycopg.conninfo.conninfo_to_dict(shop)["dbname"]
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
@@ -192,9 +190,8 @@ def with_statements(connection):
 
 
 def test_statistics_are_watched_and_settled_later(shop):
-    from indexpilot_cli.core.command import Silent
-
     from indexpilot_cli.apply.verify.verify import look_again
+    from indexpilot_cli.core.command import Silent
     from indexpilot_cli.execute.context import open_context
     from indexpilot_cli.execute.signals import Stop
 
@@ -266,9 +263,8 @@ def test_what_did_not_pay_is_built_again_only_by_name_or_force(shop):
 
 
 def test_after_seventy_two_hours_a_person_is_asked(shop):
-    from indexpilot_cli.core.command import Silent
-
     from indexpilot_cli.apply.verify.verify import look_again
+    from indexpilot_cli.core.command import Silent
     from indexpilot_cli.execute.context import open_context
     from indexpilot_cli.execute.signals import Stop
 
@@ -288,9 +284,8 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
 
 
 def observed(dsn):
-    from indexpilot_cli.core.command import Connection, Silent
-
     from indexpilot_cli.admin.doctor_observed import observation_checks
+    from indexpilot_cli.core.command import Connection, Silent
     from indexpilot_cli.snapshot.source import open_source
 
     with open_source(Connection(dsn), None, Silent()) as source:

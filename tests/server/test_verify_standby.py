@@ -1,6 +1,6 @@
 """A trial on a standby: nothing but the build happens on the primary."""
 
-from indexpilot_cli.core.requests import WorkloadRequest
+from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.candidate import Candidate
+from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.requests import Progress, Silent
 from indexpilot_cli.core.workload import Plannable
 
 Mask = int

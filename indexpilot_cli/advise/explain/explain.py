@@ -12,9 +12,9 @@ from indexpilot_cli.advise.explain.template import explain_template
 from indexpilot_cli.advise.pipeline import as_recommendation, folded_for, make_plan
 from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult
 from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan, Recommendation
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import Source, open_source

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from indexpilot_cli.advise.values import ExplainRequest, ExplainResult
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import Event, Mutation, MutationType
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError

@@ -11,10 +11,10 @@ from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, prepare
 from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Index
+from indexpilot_cli.core.command import Outcome, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.requests import Outcome, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator

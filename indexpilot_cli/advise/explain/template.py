@@ -8,8 +8,8 @@ from dataclasses import replace
 from indexpilot_cli.advise.explain import evidence
 from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.advise.values import ExplainRequest, ExplainResult, PlanView
+from indexpilot_cli.core.command import Outcome, Progress, TableFilter
 from indexpilot_cli.core.estimator import WhatIf
-from indexpilot_cli.core.requests import Outcome, Progress, TableFilter
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.planner.open import open_estimator

@@ -14,10 +14,10 @@ from indexpilot_cli.advise.select.reasons import Outcome, WhyNot
 from indexpilot_cli.advise.select.search import Found, Plan, Search
 from indexpilot_cli.advise.select.values import Limits, Selection
 from indexpilot_cli.core.candidate import Candidate
+from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.plan import Bound
-from indexpilot_cli.core.requests import Progress, Silent
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.writes import WriteModel
 

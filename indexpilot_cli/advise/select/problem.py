@@ -10,10 +10,10 @@ from indexpilot_cli.advise.cost.weights import cases_of, unit_of, weight_of
 from indexpilot_cli.advise.select.program import Charge, Program, Row
 from indexpilot_cli.advise.select.values import Limits
 from indexpilot_cli.core.candidate import Candidate, Rejection
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.writes import WriteModel
 

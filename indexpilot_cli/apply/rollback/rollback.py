@@ -11,9 +11,9 @@ from indexpilot_cli.apply.rollback.drop import standby_warning, take_back
 from indexpilot_cli.apply.rollback.restore import bring_back
 from indexpilot_cli.apply.rows import failure_told, tell_idle
 from indexpilot_cli.apply.values import RollbackRequest
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.operation import ApplyResult, MutationReport
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError

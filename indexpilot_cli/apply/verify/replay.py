@@ -14,8 +14,8 @@ from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial,
 from indexpilot_cli.apply.verify.verdict import Verification, Word, numbers
 from indexpilot_cli.apply.verify.workload import family, reads_on, runnable
 from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.operation import Operation
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session, open_session

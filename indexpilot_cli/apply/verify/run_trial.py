@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from indexpilot_cli.core.requests import Progress
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.plans import first_word
 from indexpilot_cli.db.session import Session

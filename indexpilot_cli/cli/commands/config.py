@@ -36,7 +36,7 @@ def show(
     """Show the effective settings."""
     session.load()
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.core.requests import Outcome
+    from indexpilot_cli.core.command import Outcome
     from indexpilot_cli.render.views.config import view
     from indexpilot_cli.settings.effective import chosen
 
@@ -59,7 +59,7 @@ def check(
     settings = session.load().settings
     session.ignore_configured_output()
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.core.requests import Outcome
+    from indexpilot_cli.core.command import Outcome
     from indexpilot_cli.render.views.config import checked
 
     document = checked(settings.files, len(settings.origins), settings.warnings)

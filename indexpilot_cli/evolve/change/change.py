@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import dependents, relation_facts

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName, split_table
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session

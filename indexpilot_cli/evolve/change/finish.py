@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change import online_operation as online

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError

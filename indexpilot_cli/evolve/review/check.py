@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.core.capabilities import Server
-from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.catalog import Catalog, Server
+from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.requests import Outcome, Progress
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.evidence import Evidence, ask_database

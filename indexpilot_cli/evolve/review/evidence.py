@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer

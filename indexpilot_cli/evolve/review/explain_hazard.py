@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 
 from indexpilot_cli.advise.values import ExplainResult
+from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.hazard import Hazard
-from indexpilot_cli.core.requests import Outcome
 from indexpilot_cli.errors import UsageError
 
 _ID = re.compile(r"[A-Za-z]{1,3}[0-9]{1,3}\Z")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.observation import MigrationObservation
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.judge import Bench, judge, worst
 from indexpilot_cli.evolve.review.sizes import Sizes

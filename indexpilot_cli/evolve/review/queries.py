@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Rehearsed
-from indexpilot_cli.core.requests import Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.snapshot.source import Source

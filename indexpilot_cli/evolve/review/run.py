@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.directories import cache_directory
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation, Priced, Rehearsed, RunState, Seen
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest

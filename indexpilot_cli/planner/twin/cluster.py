@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexpilot_cli.core.codec import from_json, to_json
-from indexpilot_cli.core.requests import Progress
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.binaries import Binaries, nearest
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError

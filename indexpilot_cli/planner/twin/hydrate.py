@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.pages import RelationFile

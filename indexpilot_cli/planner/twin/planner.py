@@ -13,10 +13,10 @@ from types import MappingProxyType, TracebackType
 from typing import TypeAlias, TypeVar
 
 from indexpilot_cli.core.catalog import BLOCK
+from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, NotModelled, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import BTREE, IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.requests import Progress, Silent
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError

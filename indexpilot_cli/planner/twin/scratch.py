@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import BLOCK
-from indexpilot_cli.core.requests import Progress
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.conninfo import with_database
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.admin.values import InitResult
-from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.render.document import Block, Code, Document, Facts, Json, Lines, Statement
 from indexpilot_cli.render.units import one_line, plural
 from indexpilot_cli.render.views.common import check_json

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.requests import Progress, TableFilter, WorkloadRequest
+from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped
 from indexpilot_cli.snapshot.source import Source, wanted_tables
 from indexpilot_cli.workload.collect import collect

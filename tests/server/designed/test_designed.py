@@ -9,7 +9,7 @@ import pytest
 
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.core.requests import Connection, Record, Silent, WorkloadRequest
+from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequest
 from tests.server.designed.cases import CASES
 from tests.servers import new_database
 

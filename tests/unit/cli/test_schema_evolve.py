@@ -12,8 +12,8 @@ from indexpilot_cli.cli.fail import report, wanted_form
 from indexpilot_cli.cli.options.evolve import FailOn, Transaction, check_flags
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.cli.terminal import look
+from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.hazard import Severity
-from indexpilot_cli.core.requests import Outcome
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError, UsageError
 from indexpilot_cli.evolve.review.values import CheckResult, Impact
 from tests.unit.render import schema_evolve_samples as samples

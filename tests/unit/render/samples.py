@@ -16,14 +16,14 @@ from indexpilot_cli.admin.values import (
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
 from indexpilot_cli.apply.values import ApproveResult, BypassResult
 from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
-from indexpilot_cli.core.requests import Outcome
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.core.workload import Skipped
 from indexpilot_cli.guards.values import BypassLevel

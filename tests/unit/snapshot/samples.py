@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime
 
-from indexpilot_cli.core.capabilities import Server
-from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Index, Table
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Index, Server, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
+from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import MigrationObservation
-from indexpilot_cli.core.requests import Progress, Silent
 from indexpilot_cli.evolve.review.clone.faults import Surroundings
 from indexpilot_cli.evolve.review.clone.prepare import PRISTINE, prepare
 from indexpilot_cli.evolve.review.clone.run import Runner

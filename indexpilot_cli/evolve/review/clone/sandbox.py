@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.requests import Progress
 from indexpilot_cli.db.binaries import Binaries, installed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError

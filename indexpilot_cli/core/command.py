@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from indexpilot_cli.core.capabilities import Server
+from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import SourceKind
 
