@@ -12,7 +12,7 @@ from datetime import datetime
 
 from indexpilot_cli.core.mutation import IndexFacts
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.db.indexes import read_indexes
+from indexpilot_cli.db.catalog import read_indexes
 from indexpilot_cli.db.session import Row, Session, open_session
 from indexpilot_cli.errors import IndexPilotError
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from psycopg import sql as compose
 
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.genome.fields import FieldKey, ProfileRow
+from indexpilot_cli.genome import table as genome
+from indexpilot_cli.genome.fields import FieldKey, ProfileRow, apply_indexable, apply_profiles
 from indexpilot_cli.log.room import SCHEMA, question
 
 
@@ -83,3 +85,12 @@ def known_tenants(session: Session, registry: TenantRegistry, tenants: frozenset
         wanted=compose.Literal(sorted(tenants)),
     )
     return frozenset(int(row[0]) for row in session.rows(query))
+
+
+def obey_genome(session: Session, catalog: Catalog, schema: str = SCHEMA) -> Catalog:
+    """The catalog with those columns marked that the genome, or every tenant's profile, forbids to index.
+
+    The metadata tables must be there. Columns say why in ``not_indexable_why``.
+    """
+    known = genome.fields(session, schema=schema)
+    return apply_profiles(apply_indexable(catalog, known), known, all_rows(session, schema=schema))

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.genome.schema_tree import Entries, Listing, Node, Problem, Scalar
-from indexpilot_cli.genome.schema_types import canonical_type
+from indexpilot_cli.genome.schema_tree import Entries, Listing, Node, Problem, Scalar, canonical_type
 
 _NAME_BYTES = 63
 _TABLE_KEYS = ("name", "schema", "fields", "columns", "indexes", "description")

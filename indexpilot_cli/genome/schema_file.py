@@ -11,8 +11,16 @@ from indexpilot_cli.core.units import size
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.genome.fields import GenomeField, feature_group
 from indexpilot_cli.genome.schema_check import Checker, SchemaDefinition
-from indexpilot_cli.genome.schema_tree import Malformed, Node, Problem, from_json, from_object, from_python, from_yaml
-from indexpilot_cli.genome.schema_types import plain_name
+from indexpilot_cli.genome.schema_tree import (
+    Malformed,
+    Node,
+    Problem,
+    from_json,
+    from_object,
+    from_python,
+    from_yaml,
+    plain_name,
+)
 
 _READERS: dict[str, Callable[[str], Node]] = {
     ".yaml": from_yaml,
@@ -113,3 +121,53 @@ def _read(path: Path) -> Node:
 
 def _shown(source: Path | str | Mapping[str, Any]) -> str:
     return "the schema" if isinstance(source, Mapping) else Path(source).name
+
+
+CRM: Mapping[str, Any] = {
+    "tables": {
+        "tenants": {
+            "fields": {
+                "id": {"type": "integer", "required": True},
+                "name": {"type": "text", "required": True},
+                "created_at": {"type": "timestamptz", "required": True},
+            }
+        },
+        "organizations": {
+            "fields": {
+                "id": {"type": "integer", "required": True},
+                "tenant_id": {"type": "integer", "required": True, "foreign_key": {"table": "tenants"}},
+                "name": {"type": "varchar(200)", "required": True},
+                "industry": {"type": "varchar(80)"},
+                "annual_revenue": {"type": "numeric(14,2)"},
+                "custom_fields": {"type": "jsonb"},
+                "created_at": {"type": "timestamptz", "required": True},
+            }
+        },
+        "contacts": {
+            "fields": {
+                "id": {"type": "integer", "required": True},
+                "tenant_id": {"type": "integer", "required": True, "foreign_key": {"table": "tenants"}},
+                "organization_id": {"type": "integer", "foreign_key": {"table": "organizations"}},
+                "full_name": {"type": "varchar(200)", "required": True},
+                "email": {"type": "varchar(320)"},
+                "phone": {"type": "varchar(40)"},
+                "tags": {"type": "text[]"},
+                "photo": {"type": "bytea"},
+                "custom_text_1": {"type": "text", "default_expression": False},
+                "custom_number_1": {"type": "numeric", "default_expression": False},
+                "created_at": {"type": "timestamptz", "required": True},
+            }
+        },
+        "interactions": {
+            "fields": {
+                "id": {"type": "bigint", "required": True},
+                "tenant_id": {"type": "integer", "required": True, "foreign_key": {"table": "tenants"}},
+                "contact_id": {"type": "integer", "required": True, "foreign_key": {"table": "contacts"}},
+                "kind": {"type": "varchar(30)", "required": True},
+                "occurred_at": {"type": "timestamptz", "required": True},
+                "notes": {"type": "text"},
+                "raw_message": {"type": "json"},
+            }
+        },
+    }
+}

@@ -11,8 +11,8 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.changes import ChangeKind, GenomeChange, compare
 from indexpilot_cli.genome.fields import FieldKey, GenomeField
+from indexpilot_cli.genome.sync import ChangeKind, GenomeChange, compare
 from indexpilot_cli.genome.table import Discovered
 from indexpilot_cli.log import migrations, mutations
 from indexpilot_cli.log.bookkeeping import writer

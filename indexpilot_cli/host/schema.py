@@ -15,7 +15,7 @@ from indexpilot_cli.genome import schema_file
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.schema_check import SchemaDefinition
-from indexpilot_cli.genome.schema_demo import CRM
+from indexpilot_cli.genome.schema_file import CRM
 from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_bootstrap, sync
 from indexpilot_cli.host import place
 from indexpilot_cli.log import migrations

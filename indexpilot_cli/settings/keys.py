@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.rule import Rule
 from indexpilot_cli.settings.sections import Settings
 
@@ -101,3 +102,15 @@ def value_of(settings: Settings, path: str) -> object:
     for name in path.split("."):
         value = getattr(value, name)
     return value
+
+
+def chosen(name: str | None) -> tuple[str, ...]:
+    """All keys, those of a section, or one. Raises UsageError for an unknown name, with the nearest."""
+    if name is None:
+        return tuple(keys())
+    found = tuple(path for path in keys() if path == name or path.startswith(name + "."))
+    if found:
+        return found
+    meant = nearest(name, [*keys(), *sections()])
+    hint = f"indexpilot config show {meant}" if meant else "indexpilot config show"
+    raise UsageError(f"unknown key {name}" + (f", did you mean {meant}?" if meant else ""), hint=hint)

@@ -19,15 +19,17 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, Workload
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.snapshot.redact_statistics import (
+from indexpilot_cli.snapshot.surrogates import (
     ColumnTypes,
+    Family,
     Replace,
     column_statistics,
     column_types,
     extended_statistics,
+    family_by_look,
     relation_statistics,
+    surrogates,
 )
-from indexpilot_cli.snapshot.surrogates import Family, family_by_look, surrogates
 from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 
 

@@ -15,7 +15,7 @@ from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.db.session import Session
-    from indexpilot_cli.snapshot.snapshot import Snapshot
+    from indexpilot_cli.snapshot.snapshot_file import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def open_reader(connection: Connection) -> Iterator[Session]:
 
 
 def _from_file(connection: Connection, path: str) -> Source:
-    from indexpilot_cli.snapshot.snapshot import load
+    from indexpilot_cli.snapshot.snapshot_file import load
 
     snapshot = load(Path(path))
     return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot)
@@ -72,7 +72,7 @@ def _from_file(connection: Connection, path: str) -> Source:
 def _from_session(connection: Connection, session: Session, schemas: tuple[str, ...]) -> Source:
     from indexpilot_cli.db.capabilities import look
     from indexpilot_cli.db.catalog import read_catalog
-    from indexpilot_cli.genome.rules import obey_genome
+    from indexpilot_cli.genome.profiles import obey_genome
 
     capabilities = look(session, metadata_schema=connection.metadata_schema)
     catalog = read_catalog(session, schemas=schemas, metadata_schema=connection.metadata_schema)

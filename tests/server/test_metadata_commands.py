@@ -12,7 +12,7 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.schema_types import canonical_type
+from indexpilot_cli.genome.schema_tree import canonical_type
 from indexpilot_cli.log import migrations, mutations
 
 SCHEMA_YAML = "tables:\n- name: orders\n  fields: {id: bigserial, note: 'varchar(20)', raw: json}\n"

@@ -10,10 +10,9 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.changes import ChangeKind
 from indexpilot_cli.genome.fields import FieldKey
-from indexpilot_cli.genome.rules import obey_genome
-from indexpilot_cli.genome.sync import discover_and_bootstrap, save_fields, sync
+from indexpilot_cli.genome.profiles import obey_genome
+from indexpilot_cli.genome.sync import ChangeKind, discover_and_bootstrap, save_fields, sync
 from indexpilot_cli.log import migrations, mutations
 
 INJECTIONS = [

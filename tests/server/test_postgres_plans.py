@@ -7,9 +7,17 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.db.errors import StatementError
-from indexpilot_cli.db.plans import explain_analyze, explain_text
+from indexpilot_cli.db.plans import (
+    KnownIndex,
+    PlanNames,
+    constant_false,
+    explain_analyze,
+    explain_text,
+    read_plan,
+    relations,
+    walk,
+)
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.db.shapes import KnownIndex, PlanNames, constant_false, read_plan, relations, walk
 from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
 
 T = QualifiedName("public", "t")

@@ -13,7 +13,7 @@ from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
 from indexpilot_cli.planner.twin.planner import open_twin
-from indexpilot_cli.snapshot.snapshot import SchemaObject
+from indexpilot_cli.snapshot.snapshot_file import SchemaObject
 from tests.server.twinning import filled_database, snapshot_of, statements
 from tests.servers import TestServer
 
@@ -57,18 +57,18 @@ def test_nothing_is_written_and_no_password_is_shown(reader, monkeypatch):
         seen.append([str(part) for part in command])
         return real(command, **more)
 
-    monkeypatch.setattr("indexpilot_cli.snapshot.dump.subprocess.run", watch)
+    monkeypatch.setattr("indexpilot_cli.snapshot.capture.subprocess.run", watch)
     snapshot_of(reader, password="pass word's")
     assert seen and not any("pass word" in part for command in seen for part in command)
 
 
 def test_a_wrong_database_is_an_error_with_the_servers_words(reader, monkeypatch):
-    from indexpilot_cli.snapshot.dump import read_schema
+    from indexpilot_cli.snapshot.capture import read_schema
 
     with pytest.raises(UnreachableError, match="pg_dump") as caught:
         read_schema(psycopg.conninfo.make_conninfo(reader, dbname="none", password="hush"), None)
     assert "hush" not in str(caught.value.detail)
-    monkeypatch.setattr("indexpilot_cli.snapshot.dump.newest_program", lambda name: None)
+    monkeypatch.setattr("indexpilot_cli.snapshot.capture.newest_program", lambda name: None)
     with pytest.raises(PrerequisiteError, match="no pg_dump"):
         read_schema(reader, None)
 

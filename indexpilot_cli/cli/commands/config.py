@@ -38,7 +38,7 @@ def show(
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.core.command import Outcome
     from indexpilot_cli.render.views.config import view
-    from indexpilot_cli.settings.effective import chosen
+    from indexpilot_cli.settings.keys import chosen
 
     settings = tuple(_setting(session, path) for path in chosen(key))
     outcome = Outcome("config", settings)

@@ -39,7 +39,7 @@ def init(
     session.load({"metadata.schema": ("--schema", schema)}, config=Path(session.run.config or "").is_file())
     from indexpilot_cli.admin.values import InitRequest
     from indexpilot_cli.cli.prepare import prepare
-    from indexpilot_cli.settings.profiles import profile_text
+    from indexpilot_cli.settings.load import profile_text
 
     request = InitRequest(
         connection=session.connection(),

@@ -27,7 +27,7 @@ from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.sql.ddl.action import Migration
 
 if TYPE_CHECKING:
-    from indexpilot_cli.snapshot.snapshot import Snapshot
+    from indexpilot_cli.snapshot.snapshot_file import Snapshot
 
 _COMMAND = "schema-evolve"
 _EMPTY = Catalog(180000, "", ())  # nothing is known of any database: rules alone speak

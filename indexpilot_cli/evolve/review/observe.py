@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode
 from indexpilot_cli.db import queries as sql
-from indexpilot_cli.db.catalog_objects import KnownObject, known_object, questions
-from indexpilot_cli.db.observe_session import Answer
+from indexpilot_cli.db.observe_session import Answer, KnownObject, known_object, questions
 
 # Nothing of what the statements before left in the session may answer in the catalog's place, and no lock of
 # these questions may stay: the subtransaction takes all of it back.

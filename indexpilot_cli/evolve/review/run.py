@@ -26,7 +26,7 @@ from indexpilot_cli.sql.ddl.action import Migration
 if TYPE_CHECKING:
     from indexpilot_cli.evolve.review.clone.plans import FullCopy
     from indexpilot_cli.evolve.review.clone.stage import Stage
-    from indexpilot_cli.snapshot.snapshot import Snapshot
+    from indexpilot_cli.snapshot.snapshot_file import Snapshot
 
 _STATEMENT_MS = 2_000  # a recorded query on empty tables
 _REHEARSAL_SECONDS = 60.0

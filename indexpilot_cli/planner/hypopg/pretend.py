@@ -15,9 +15,8 @@ from indexpilot_cli.core.ddl import create_index, index_name
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.plans import explain_text
+from indexpilot_cli.db.plans import KnownIndex, Node, explain_text
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.db.shapes import KnownIndex, Node
 
 _OID = re.compile(r"<(\d+)>")
 _KEEP = 200  # the planner looks at every hypothetical index for every relation

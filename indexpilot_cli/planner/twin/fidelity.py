@@ -7,9 +7,8 @@ from math import isfinite
 
 from indexpilot_cli.core.estimator import PlannedStatement, WhatIf
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.plans import explain_text
+from indexpilot_cli.db.plans import explain_text, failed
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.db.shapes import failed
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.planner.twin.planner import TwinEstimator
 from indexpilot_cli.planner.values import Fidelity, TwinDifference

@@ -18,7 +18,7 @@ from indexpilot_cli.core.estimator import CostEstimator, NotModelled, PlannedSta
 from indexpilot_cli.core.index import BTREE, IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.shapes import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
+from indexpilot_cli.db.plans import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.planner.twin.cluster import Cluster, open_cluster
 from indexpilot_cli.planner.twin.expressions import expression_statistics

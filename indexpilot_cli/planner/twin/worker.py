@@ -13,9 +13,8 @@ from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
-from indexpilot_cli.db.plans import explain_text, refuse_others
+from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, refuse_others
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.db.shapes import KnownIndex, Node
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.pages import WRITTEN, RelationFile
 from indexpilot_cli.planner.twin.layout import Heap

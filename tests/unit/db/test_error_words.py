@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexpilot_cli.db.catalog import options_of, without_parentheses
 from indexpilot_cli.db.errors import MASK, clean, connect_error, secrets_of, sqlstate, statement_error
-from indexpilot_cli.db.indexes import options_of, without_parentheses
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UnreachableError
 
 WORDS = {

@@ -8,7 +8,7 @@ import pytest
 
 import indexpilot_cli
 from indexpilot_cli.db import queries as sql
-from indexpilot_cli.db.own import Recogniser, normalise
+from indexpilot_cli.db.statements import Recogniser, normalise
 
 ROOT = Path(indexpilot_cli.__file__).parent
 VERSIONS = [major * 10000 for major in range(12, 19)]

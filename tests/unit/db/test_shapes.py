@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.shapes import KnownIndex, PlanNames, constant_false, read_plan, relations, shape, walk
+from indexpilot_cli.db.plans import KnownIndex, PlanNames, constant_false, read_plan, relations, shape, walk
 
 T = QualifiedName("public", "t")
 COSTS = ("Startup Cost", "Total Cost", "Plan Rows", "Plan Width", "Workers Planned")

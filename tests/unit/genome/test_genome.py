@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.genome.changes import ChangeKind, compare
 from indexpilot_cli.genome.fields import (
     FieldKey,
     GenomeField,
@@ -20,6 +19,7 @@ from indexpilot_cli.genome.fields import (
     feature_group,
     index_method,
 )
+from indexpilot_cli.genome.sync import ChangeKind, compare
 
 T = QualifiedName("public", "t")
 

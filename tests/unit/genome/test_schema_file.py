@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.genome.schema_demo import CRM
-from indexpilot_cli.genome.schema_file import SchemaFileError, genome_fields, load_schema, validate_schema
-from indexpilot_cli.genome.schema_types import canonical_type
+from indexpilot_cli.genome.schema_file import CRM, SchemaFileError, genome_fields, load_schema, validate_schema
+from indexpilot_cli.genome.schema_tree import canonical_type
 
 YAML = """\
 # a shop

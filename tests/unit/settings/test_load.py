@@ -233,6 +233,6 @@ def test_the_full_sample_holds_every_key_with_its_default(tmp_path):
 
 @pytest.mark.parametrize("name", ["small", "oltp", "analytics"])
 def test_samples_are_the_profiles_that_init_writes(name):
-    from indexpilot_cli.settings.profiles import profile_text
+    from indexpilot_cli.settings.load import profile_text
 
     assert (ROOT / "sample_configs" / f"{name}.yaml").read_text() == profile_text(name)

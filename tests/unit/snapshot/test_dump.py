@@ -1,6 +1,6 @@
 """pg_dump's text cut into objects."""
 
-from indexpilot_cli.snapshot.dump import split_objects
+from indexpilot_cli.snapshot.capture import split_objects
 
 TEXT = r"""--
 -- PostgreSQL database dump

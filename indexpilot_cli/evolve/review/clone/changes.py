@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind
-from indexpilot_cli.db.catalog_objects import KnownObject
+from indexpilot_cli.db.observe_session import KnownObject
 from indexpilot_cli.sql.ddl.action import Act, MigrationStatement
 
 Objects = Mapping[str, KnownObject]

@@ -13,9 +13,8 @@ from typing import Protocol
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Priced, Rehearsed
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.plans import explain_text
+from indexpilot_cli.db.plans import Node, explain_text, walk
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.db.shapes import Node, walk
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.clone.sizes import migrated, read_names
 from indexpilot_cli.planner.twin.layout import read_layout

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
-from indexpilot_cli.db.catalog_objects import KnownObject
-from indexpilot_cli.db.observe_session import Message
+from indexpilot_cli.db.observe_session import KnownObject, Message
 from indexpilot_cli.evolve.review.observe import RelationState, State
 from indexpilot_cli.sql.ddl.action import Act, MigrationStatement
 
