@@ -13,7 +13,7 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.review.clone.plans import FullCopy
 from indexpilot_cli.evolve.review.clone.prepare import PRISTINE
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits
-from indexpilot_cli.evolve.review.clone.stage import Stage
+from indexpilot_cli.evolve.review.clone.sandbox_session import UntrustedSession
 from indexpilot_cli.evolve.review.migration import read_migration
 from tests.server.cloning import observe, open_clone, snapshot_from
 from tests.servers import binaries
@@ -101,7 +101,7 @@ def test_the_traps_would_spring(clone, canary):
     """They are set where a superuser's session could fall into them: one call of it writes the file."""
     text = (Path(__file__).parent / "attacks" / "traps.sql").read_text().replace("{canary}", str(canary))
     attack(clone, text)
-    clone.copy("after", "indexpilot_full_after")
+    clone.copy(clone.database, "indexpilot_full_after")
     with clone.sandbox.superuser("indexpilot_full_after") as admin:
         admin.rows("SELECT evil.spring()")
     sprung = canary / "sprung"
@@ -122,7 +122,7 @@ def test_ten_thousand_statements(clone):
 
 def test_a_session_that_cannot_be_cancelled_costs_the_server_but_not_the_clone(clone):
     """A backend stopped by the kernel obeys nobody: it is killed, the rest of the file is not run, the next one is."""
-    with clone.session("after") as session:
+    with clone.session() as session:
         process = psutil.Process(session.backend_pid)
         process.suspend()
         assert session.run("SELECT 1", 0.2).overrun
@@ -135,7 +135,7 @@ def test_a_session_that_cannot_be_cancelled_costs_the_server_but_not_the_clone(c
 def plan_as_if_full(clone, source):
     """What the superuser does with a database after the attack: a copy, sizes, statistics; then a stranger plans."""
     try:
-        with FullCopy(Stage(clone), source, clone.database, PRISTINE) as full:
+        with FullCopy(clone, source, clone.database) as full:
             full.rows_read("SELECT * FROM c WHERE id = 1")
     except IndexPilotError as error:
         assert "as a template" not in str(error.detail), error
@@ -178,6 +178,6 @@ def test_a_snapshot_is_no_attack_either(canary, twin_cache):
     with open_clone(source, cache_dir=twin_cache) as clone:
         assert list(canary.iterdir()) == []
         assert [s.state for s in observe(clone, "ALTER DOMAIN d DROP CONSTRAINT trap").statements] == [RunState.RAN]
-        with clone.session("before") as session:
+        with UntrustedSession(clone.sandbox, PRISTINE) as session:
             known = session.tell("SELECT count(*) FROM pg_stats WHERE tablename = 't'").sets[0]
     assert known == [("3",)]

@@ -95,11 +95,9 @@ def test_the_first_error_ends_the_file_and_its_transaction(clean):
 
 def test_files_run_one_after_another_until_a_reset(clean):
     observe(clean, "ALTER TABLE c ADD x int")
-    mark = clean.mark()
     assert states(observe(clean, "ALTER TABLE c DROP x")) == [RunState.RAN]
     assert states(observe(clean, "ALTER TABLE c DROP x")) == [RunState.FAILED]
-    clean.reset(mark)
-    assert states(observe(clean, "ALTER TABLE c DROP x")) == [RunState.RAN]
+    observe(clean, "ALTER TABLE c ADD x int")
     clean.reset()
     assert states(observe(clean, "ALTER TABLE c DROP x")) == [RunState.FAILED]
 

@@ -24,8 +24,8 @@ from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
 
 if TYPE_CHECKING:
+    from indexpilot_cli.evolve.review.clone.clone import Clone
     from indexpilot_cli.evolve.review.clone.plans import FullCopy
-    from indexpilot_cli.evolve.review.clone.stage import Stage
     from indexpilot_cli.snapshot.snapshot_file import Snapshot
 
 _STATEMENT_MS = 2_000  # a recorded query on empty tables
@@ -68,7 +68,6 @@ def rehearse(
     the last. Raises PrerequisiteError when no server can be started."""
     from indexpilot_cli.evolve.review.clone.clone import open_clone
     from indexpilot_cli.evolve.review.clone.sandbox import Limits
-    from indexpilot_cli.evolve.review.clone.stage import Stage
 
     limits = Limits(run_seconds=request.run_seconds)
     progress.stage("opening an empty clone")
@@ -81,10 +80,9 @@ def rehearse(
             observed.append(_with_rules(clone.run(migration), migration, snapshot.catalog))
             progress.advance()
         recorded = rehearsed(folded, touched_tables(observed))
-        stage = Stage(clone)
-        with _full_copies(stage, snapshot) as plans:
+        with _full_copies(clone, snapshot) as plans:
             observed = list(_lightened(plans, migrations, observed, request.long_rows))
-            impacts, missed = _templates(stage, plans, recorded, migrations, observed, progress)
+            impacts, missed = _templates(clone, plans, recorded, migrations, observed, progress)
         fixes = fixed_files(clone, migrations, observed, snapshot.catalog, request, progress) if request.fix else {}
         notes = (*clone.notes, *missed, *_unsaid(recorded))
         return Rehearsal(tuple(observed), impacts, len(recorded.queries), notes, fixes, recorded.queries)
@@ -104,7 +102,7 @@ def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catal
 
 
 def _templates(
-    stage: Stage,
+    clone: Clone,
     plans: Sequence[FullCopy],
     recorded: Recorded,
     migrations: Sequence[Migration],
@@ -117,8 +115,8 @@ def _templates(
     progress.stage("running the recorded queries before and after", 2)
     sides = []
     try:
-        for position, database in enumerate((stage.pristine, stage.database)):
-            sides.append(_seen(stage, plans[position] if plans else None, database, recorded.queries))
+        for position, database in enumerate((clone.pristine, clone.database)):
+            sides.append(_seen(clone, plans[position] if plans else None, database, recorded.queries))
             progress.advance()
     except UnreachableError as error:
         return (), (f"recorded queries: {error.message}{f' ({error.detail})' if error.detail else ''}",)
@@ -133,30 +131,31 @@ def _ran(observation: MigrationObservation) -> bool:
     return any(s.state is RunState.RAN and s.changes for s in observation.statements)
 
 
-def _seen(stage: Stage, plans: FullCopy | None, database: str, queries: Sequence[Rehearsed]) -> list[Seen]:
+def _seen(clone: Clone, plans: FullCopy | None, database: str, queries: Sequence[Rehearsed]) -> list[Seen]:
     from indexpilot_cli.db.rehearse import Rehearsal as Player
 
-    with Player(stage.dsn(database), _STATEMENT_MS) as player, stage.watched(player.backend_pid, _REHEARSAL_SECONDS):
+    dsn = clone.sandbox.dsn(database)
+    with Player(dsn, _STATEMENT_MS) as player, clone.watched(player.backend_pid, _REHEARSAL_SECONDS):
         strict = [player.play(query.statements) for query in queries]
         player.put_rows()
         loose = [player.play(query.loose) for query in queries]
     prices: Sequence[Priced | None] = [None] * len(queries)
     if plans is not None:
-        with stage.watched(plans.backend_pid, _REHEARSAL_SECONDS):
+        with clone.watched(plans.backend_pid, _REHEARSAL_SECONDS):
             prices = plans.price(queries)
     return [Seen((*s, *w), p) for s, w, p in zip(strict, loose, prices, strict=True)]
 
 
 @contextmanager
-def _full_copies(stage: Stage, snapshot: Snapshot) -> Iterator[tuple[FullCopy, ...]]:
+def _full_copies(clone: Clone, snapshot: Snapshot) -> Iterator[tuple[FullCopy, ...]]:
     """The database before and after, as if full; none when they cannot be made: costs are then unknown."""
     from indexpilot_cli.evolve.review.clone.plans import FullCopy
 
     with ExitStack() as stack:
         copies: tuple[FullCopy, ...] = ()
         try:
-            for database in (stage.pristine, stage.database):
-                copies += (stack.enter_context(FullCopy(stage, snapshot, database, stage.pristine)),)
+            for database in (clone.pristine, clone.database):
+                copies += (stack.enter_context(FullCopy(clone, snapshot, database)),)
         except IndexPilotError:
             copies = ()
         yield copies

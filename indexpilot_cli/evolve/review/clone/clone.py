@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -9,6 +12,7 @@ from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.review.clone.faults import Surroundings
 from indexpilot_cli.evolve.review.clone.prepare import PRISTINE, prepare
 from indexpilot_cli.evolve.review.clone.run import Runner
@@ -23,18 +27,22 @@ _FALLBACK = "clone"
 
 
 class Clone:
-    """A running clone. Files run one after another on the state the one before left. Close it, or use ``with``."""
+    """A running clone. Files run one after another on the state the one before left. Close it, or use ``with``.
+
+    ``pristine`` is the database before every file, ``database`` the one they run in, ``sandbox`` their server.
+    """
+
+    pristine = PRISTINE
 
     def __init__(self, sandbox: Sandbox, snapshot: Snapshot, not_modelled: tuple[NotModelled, ...]):
-        self._sandbox = sandbox
+        self.sandbox = sandbox
         self._snapshot = snapshot
         self.not_modelled = not_modelled
         wanted = snapshot.server.database
         self.database = _FALLBACK if wanted in _RESERVED or wanted.startswith("indexpilot_") else wanted
-        self._marks = 0
         self._unmade = False
         self._settings = self._role_settings()
-        self._restore(PRISTINE)
+        self.reset()
 
     def __enter__(self) -> Clone:
         return self
@@ -44,34 +52,34 @@ class Clone:
 
     def close(self) -> None:
         """Stop the server and delete everything."""
-        self._sandbox.close()
+        self.sandbox.close()
 
     # -- facts
 
     @property
     def version(self) -> str:
         """Version of the server the migrations run on, such as 18.4."""
-        return self._sandbox.version
+        return self.sandbox.version
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Where the clone differs from the source as a whole."""
-        notes = self._sandbox.hydrated.notes
-        if self._sandbox.major != self._snapshot.major:
-            notes += (f"the clone is PostgreSQL {self._sandbox.major}, the server is {self._snapshot.major}",)
+        notes = self.sandbox.hydrated.notes
+        if self.sandbox.major != self._snapshot.major:
+            notes += (f"the clone is PostgreSQL {self.sandbox.major}, the server is {self._snapshot.major}",)
         return notes
 
     # -- running
 
     def run(self, migration: Migration) -> MigrationObservation:
         """Run the file on the current state and say what each statement did; a file's fault is never raised."""
-        with self.session("after") as session:
+        with self.session() as session:
             runner = Runner(
                 session,
-                self._version_number(),
+                self.sandbox.admin.version,
                 self._snapshot.catalog.search_path,
                 self._surroundings(),
-                self._sandbox,
+                self.sandbox,
             )
             runner.unmade = self._unmade
             observation = runner.run(migration, f"clone/{self.version}")
@@ -79,40 +87,49 @@ class Clone:
         self._recover()
         return observation
 
-    def mark(self) -> str:
-        """Keep the current state under a name for ``reset``."""
-        self._marks += 1
-        name = f"indexpilot_mark_{self._marks}"
-        self._copy(self.database, name)
-        return name
+    def reset(self) -> None:
+        """Go back to the state before every file."""
+        self._unmade = False
+        self.copy(PRISTINE, self.database)
+        database = quote_identifier(self.database)
+        self.sandbox.admin.execute(f"ALTER DATABASE {database} OWNER TO {OWNER}")
+        self._restore_settings()
 
-    def reset(self, mark: str | None = None) -> None:
-        """Go back to a kept state, or to the state before every file."""
-        self._restore(mark or PRISTINE)
+    def session(self) -> UntrustedSession:
+        """A session of the schema's owner, as that of a migration."""
+        self.sandbox.revive()
+        return UntrustedSession(self.sandbox, self.database)
 
-    def session(self, which: str = "after") -> UntrustedSession:
-        """A session of the schema's owner: ``before`` every file, ``after`` those that ran, or a database by name.
+    def copy(self, source: str, name: str) -> Storage:
+        """A copy of a database that nobody is in, in place of an older one of that name; gives where its files are."""
+        admin = self.sandbox.admin
+        # FORCE: a session that was closed lives on until the server next looks at its socket.
+        admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
+        # From 15 on the default strategy writes every block to the WAL as well; copying the files is all that is needed.
+        # https://www.postgresql.org/docs/current/sql-createdatabase.html
+        strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
+        text = f"CREATE DATABASE {quote_identifier(name)} TEMPLATE {quote_identifier(source)}{strategy}"
+        with self.sandbox.allowance():
+            admin.execute(text)
+        oid = admin.value("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", [name])
+        return LocalStorage(self.sandbox.data / "base" / str(oid))
 
-        What it does to ``before`` stays there too: run it in a transaction that is rolled back.
-        """
-        self._sandbox.revive()
-        return UntrustedSession(self._sandbox, {"before": PRISTINE, "after": self.database}.get(which, which))
-
-    def copy(self, which: str, name: str) -> tuple[str, Storage]:
-        """A new database like ``before``, ``after`` or one by name, and where its files are; nobody may be in it."""
-        source = {"before": PRISTINE, "after": self.database}.get(which, which)
-        oid = self._copy(source, name)
-        return name, LocalStorage(self._sandbox.data / "base" / str(oid))
-
-    @property
-    def sandbox(self) -> Sandbox:
-        """The server."""
-        return self._sandbox
+    @contextmanager
+    def watched(self, backend_pid: int, seconds: float) -> Iterator[None]:
+        """End the backend when the block has not ended in time; what it runs may have switched off its own limits."""
+        timer = threading.Timer(seconds, self._terminate, [backend_pid])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     # -- inside
 
-    def _version_number(self) -> int:
-        return self._sandbox.admin.version
+    def _terminate(self, backend_pid: int) -> None:
+        with suppress(IndexPilotError), self.sandbox.superuser() as admin:
+            admin.value("SELECT pg_terminate_backend(%s)", [backend_pid])
 
     def _surroundings(self) -> Surroundings:
         missing = tuple(item.name for item in self.not_modelled if item.kind == "EXTENSION")
@@ -120,38 +137,22 @@ class Clone:
         available = frozenset(extension.name for extension in self._snapshot.catalog.extensions)
         return Surroundings(missing, stands, available, frozenset(self._snapshot.roles))
 
-    def _restore(self, source: str) -> None:
-        self._unmade = False
-        self._copy(source, self.database)
-        database = quote_identifier(self.database)
-        self._sandbox.admin.execute(f"ALTER DATABASE {database} OWNER TO {OWNER}")
-        self._restore_settings()
-
     def _role_settings(self) -> tuple[str, ...]:
         """The settings a session of the owner begins with, as ``name=value``."""
-        return tuple(row.item for row in self._sandbox.admin.rows("clone/settings", {"role": OWNER}))
+        return tuple(row.item for row in self.sandbox.admin.rows("clone/settings", {"role": OWNER}))
 
     def _restore_settings(self) -> None:
         """A migration may change its own role's settings; they belong to the server, not to the database."""
         if self._role_settings() == self._settings:
             return
-        admin = self._sandbox.admin
+        admin = self.sandbox.admin
         admin.execute(f"ALTER ROLE {OWNER} RESET ALL")
         admin.execute("clone/put_settings", {"role": OWNER, "settings": list(self._settings)})
 
-    def _copy(self, source: str, name: str) -> int:
-        admin = self._sandbox.admin
-        admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
-        strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
-        text = f"CREATE DATABASE {quote_identifier(name)} TEMPLATE {quote_identifier(source)}{strategy}"
-        with self._sandbox.allowance():
-            admin.execute(text)
-        return int(admin.value("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", [name]))
-
     def _recover(self) -> None:
         """Let sessions in again, whatever the database's owner did to it."""
-        self._sandbox.revive()
-        admin = self._sandbox.admin
+        self.sandbox.revive()
+        admin = self.sandbox.admin
         database = quote_identifier(self.database)
         admin.execute(f"GRANT ALL ON DATABASE {database} TO {OWNER}")
         admin.execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT -1 IS_TEMPLATE false")

@@ -8,51 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Protocol
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Priced, Rehearsed
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.plans import Node, explain_text, walk
-from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.evolve.review.clone.clone import Clone
 from indexpilot_cli.evolve.review.clone.sizes import migrated, read_names
 from indexpilot_cli.planner.twin.layout import read_layout
 from indexpilot_cli.planner.twin.statistics import put_sizes, put_statistics
-from indexpilot_cli.planner.twin.storage import Storage
 from indexpilot_cli.snapshot.values import Snapshot
 
 _WHOLE = float("inf")
-
-
-class PlanHost(Protocol):
-    """The server of a clone, as far as planning needs it."""
-
-    def superuser(self, database: str | None = None) -> Session:
-        """A session that may change catalogs and runs nothing of anybody else's."""
-        ...
-
-    def untrusted(self, database: str) -> Session:
-        """A session of the role that ran the migration."""
-        ...
-
-    def duplicate(self, source: str, name: str) -> Storage:
-        """A copy of a database under another name, and where its files are."""
-        ...
+_PLANNING_MS = 10_000
 
 
 class FullCopy:
     """A database as if its tables were full. Use it in a ``with`` block; everything goes with the clone.
 
-    ``origin`` is the database as it was before any migration (``source`` itself for the state before).
+    ``source`` is one of the clone's two databases.
     """
 
-    def __init__(self, host: PlanHost, snapshot: Snapshot, source: str, origin: str):
-        name = f"indexpilot_full_{'before' if source == origin else 'after'}"
-        storage = host.duplicate(source, name)
-        with host.superuser(origin) as admin:
+    def __init__(self, clone: Clone, snapshot: Snapshot, source: str):
+        name = f"indexpilot_full_{'before' if source == clone.pristine else 'after'}"
+        storage = clone.copy(source, name)
+        with clone.sandbox.superuser(clone.pristine) as admin:
             before = read_names(admin)
-        with host.superuser(name) as admin:
+        with clone.sandbox.superuser(name) as admin:
             after = read_names(admin)
             now = migrated(snapshot, before, after)
             put_sizes(admin, now.sizes, now.server.version_num)
@@ -62,7 +45,7 @@ class FullCopy:
             if file.pages:
                 storage.write(file)
         self._first_names = {after[oid].name: was.name for oid, was in before.items() if oid in after}
-        self._planner = host.untrusted(name)
+        self._planner = clone.sandbox.planner(name, timeout_ms=_PLANNING_MS)
 
     def __enter__(self) -> FullCopy:
         return self
