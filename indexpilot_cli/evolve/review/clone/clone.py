@@ -105,7 +105,7 @@ class Clone:
         admin = self.sandbox.admin
         # FORCE: a session that was closed lives on until the server next looks at its socket.
         admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
-        # From 15 on the default strategy writes every block to the WAL as well; copying the files is all that is needed.
+        # From 15 on the default strategy writes every block to the WAL too; copying the files is enough here.
         # https://www.postgresql.org/docs/current/sql-createdatabase.html
         strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
         text = f"CREATE DATABASE {quote_identifier(name)} TEMPLATE {quote_identifier(source)}{strategy}"
