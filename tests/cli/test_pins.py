@@ -1,0 +1,163 @@
+"""Every command in every form, byte by byte, as transcripts in ``pins/``: what was typed, printed, told, the exit code.
+
+A scenario is a list of command lines on a home and, where it needs one, a database of its own. What the clock, the
+machine or the PostgreSQL at hand decide is masked by the smallest mask that does (MASKS, each with its reason).
+``INDEXPILOT_TEST_WRITE_PINS=1 pytest tests/cli/test_pins.py`` writes them again; read the diff before it is kept.
+``pins/shop.ipsnap`` is a snapshot of the database below; the scenarios that need no server read it.
+"""
+
+import difflib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli.changes import CALM
+from tests.cli.conftest import SHOP, WORKLOAD
+from tests.cli.pinned import SCENARIOS
+from tests.cli.process import environment
+
+FOLDER = Path(__file__).parent / "pins"
+CORPUS = Path(__file__).parents[1] / "corpus" / "migrations"
+WRITE = "INDEXPILOT_TEST_WRITE_PINS"
+# Under 30,000 rows ANALYZE reads every row: the statistics, and all that follows from them, are the same every time.
+STATEMENTS = (SHOP.replace("1, 40000", "1, 20000"), "ANALYZE")
+
+KEYS = (
+    (
+        "clock",
+        "generated_at|created_at|started_at|finished_at|taken_at|retry_at|next_opening|since|until|at|analyzed_at",
+    ),
+    ("clock", "ms|seconds|total_ms|elapsed_ms|age_seconds"),
+    ("machine", "host|port"),
+)
+MASKS = (
+    *(
+        (re.compile(rf'^( *"(?:{keys})": )(?!null)[^\n{{\[]+?(,?)$', re.MULTILINE), rf'\1"<{why}>"\2')
+        for why, keys in KEYS
+    ),
+    (re.compile(r"2026-(?!01-)\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?"), "<moment>"),  # the clock
+    (re.compile(r"\b(\d+ (s|min|h|d) ago|now)$", re.MULTILINE), "<ago>"),  # the clock
+    (re.compile(r"\bP-[0-9a-f]{6}\b"), "P-<id>"),  # a digest with the moment in it
+    (re.compile(r"[\d.,]+ [kMGT]B free"), "<size> free"),  # the machine
+    (re.compile(r"backend \d+"), "backend <pid>"),
+    (re.compile(r"/\S*indexpilot-pg-[^/\s\"]+"), "<server>"),
+    (re.compile(r"(PostgreSQL |twin/|clone/)\d\d\.\d+( \((local|given|embedded)\))?"), r"\1<version>"),
+    (re.compile(r'^( *"version": ")\d\d\.\d+"', re.MULTILINE), r'\1<version>"'),
+)
+
+
+def masked(text, *places):
+    """The text without what the clock, the machine and the server's version decide."""
+    for place, name in places:
+        text = text.replace(place, name)
+    for pattern, mask in MASKS:
+        text = pattern.sub(mask, text)
+    return text
+
+
+class Warm:
+    """The program in an interpreter that stays: a short command takes a tenth of a second, not one."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.cli.warm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(folder),
+            cwd=Path(__file__).parents[2],
+        )
+
+    def run(self, home, arguments, **extra):
+        """Exit code, stdout and stderr of one command."""
+        out, err = (str(self.folder / name) for name in ("out", "err"))
+        job = {"arguments": arguments, "home": str(home), "out": out, "err": err}
+        self.process.stdin.write(json.dumps({**job, "environment": environment(home, **extra)}) + "\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        return code, Path(out).read_text(), Path(err).read_text()
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """One warm program for all scenarios."""
+    program = Warm(tmp_path_factory.mktemp("warm"))
+    yield program
+    program.process.stdin.close()
+    program.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def shop_dsn(pg):
+    """The DSN of a database that is made anew whenever this is called."""
+    names = []
+
+    def create(name):
+        with psycopg.connect(pg.dsn, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}".encode())
+        names.append(name)
+        for statement in STATEMENTS:  # one session each: a session tells what it wrote when it ends
+            with psycopg.connect(pg.database(name), autocommit=True) as connection:
+                connection.execute(statement.encode())
+        return pg.database(name)
+
+    yield create
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        for name in names:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def files(home, scenario):
+    """What the command lines name: statements, the snapshot, migrations, settings."""
+    (home / "workload.sql").write_text(WORKLOAD)
+    shutil.copy(FOLDER / "shop.ipsnap", home)
+    for every in (1, 5, 10, 40):
+        (home / f"corpus{every}").mkdir()
+        for path in sorted(CORPUS.glob("*.sql"))[::every]:
+            shutil.copy(path, home / f"corpus{every}")
+    for name, text in scenario.files.items():
+        (home / name).write_text(text)
+
+
+def transcript(scenario, dsn, home, program, cache):
+    """What the scenario's command lines print, one after the other."""
+    plan = "P-none"
+    for line in scenario.lines:
+        variables, line = scenario.variables(line)
+        words = shlex.split(line.replace("{plan}", plan))
+        where = [] if dsn is None or "-h" in words else ["-d", dsn]
+        code, out, err = program.run(home, [*words, *where], XDG_CACHE_HOME=cache, **CALM, **variables)
+        plan = next(iter(re.findall(r"\bP-[0-9a-f]{6}\b", out)), plan)
+        yield f"$ indexpilot {line}\n{out}" + (f"--- stderr\n{err}" if err else "") + f"--- exit {code}\n\n"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_transcript(name, request, warm, home, cache):
+    scenario = SCENARIOS[name]
+    dsn = request.getfixturevalue("shop_dsn")(f"t_pins_{name}") if scenario.server else None
+    files(home, scenario)
+    for statement in scenario.sql:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(statement.encode())
+    places = [(str(home), "<home>"), (cache, "<cache>")]
+    if dsn:
+        places.insert(0, (psycopg.conninfo.conninfo_to_dict(dsn)["host"], "<server>"))
+    told = masked("".join(transcript(scenario, dsn, home, warm, cache)), *places)
+    path = FOLDER / f"{name}.txt"
+    if os.environ.get(WRITE):
+        path.write_text(told)
+    if not path.exists():
+        pytest.skip(f"{path.name} was not written yet")
+    kept = path.read_text()
+    assert told == kept, "".join(
+        difflib.unified_diff(kept.splitlines(True), told.splitlines(True), "kept", "told", n=2)
+    )
