@@ -36,7 +36,7 @@ KEYS = (
         "generated_at|created_at|started_at|finished_at|taken_at|retry_at|next_opening|since|until|at|analyzed_at",
     ),
     ("clock", "ms|seconds|total_ms|elapsed_ms|age_seconds"),
-    ("machine", "host|port"),
+    ("machine", "host|port|actor"),
 )
 MASKS = (
     *(
@@ -47,6 +47,7 @@ MASKS = (
     (re.compile(r"\b(\d+ (s|min|h|d) ago|now)$", re.MULTILINE), "<ago>"),  # the clock
     (re.compile(r"\bP-[0-9a-f]{6}\b"), "P-<id>"),  # a digest with the moment in it
     (re.compile(r"[\d.,]+ [kMGT]B free"), "<size> free"),  # the machine
+    (re.compile(r"done +[\d.,]+ (ms|s|min) +"), "done <time> "),  # the clock
     (re.compile(r"backend \d+"), "backend <pid>"),
     (re.compile(r"/\S*indexpilot-pg-[^/\s\"]+"), "<server>"),
     (re.compile(r"(PostgreSQL |twin/|clone/)\d\d\.\d+( \((local|given|embedded)\))?"), r"\1<version>"),
