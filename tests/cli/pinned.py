@@ -34,6 +34,7 @@ def all_of(template, words):
     return "\n".join(template.format(word) for word in words)
 
 
+WIDE = "COLUMNS=400 "  # no sentence is wrapped: where it would be depends on the length of a measured time
 CHECK = "schema-evolve check m.sql --source sql --file workload.sql"
 ADD = "schema-evolve add-column orders tier --type int --default 3 --not-null"
 WHAT_IF = 'explain --query "SELECT id FROM orders WHERE customer_id = 7" --with "CREATE INDEX ON orders (customer_id)"'
@@ -134,20 +135,21 @@ DROP TABLE public.nowhere;
 """
 BAD = "CREATE TABLE t (id int);\nALTER TABLE t ADD COLUMM x int;\n"
 CORPUS = f"""
-schema-evolve check corpus1 --offline
-schema-evolve check corpus5 --offline --fix --verbose
-schema-evolve check corpus10 --offline --json
-{forms("schema-evolve check corpus40 --offline", "markdown", "sarif", "github", "yaml")}
+schema-evolve check corpus2 --offline
+schema-evolve check corpus10 --offline --fix --verbose
+{forms("schema-evolve check corpus40 --offline", "markdown", "sarif", "github")}
 schema-evolve check corpus40 --offline --fix --json
 schema-evolve check bad.sql m.sql --offline
 {forms("schema-evolve check bad.sql --offline", "json", "sarif", "github", "markdown")}
+schema-evolve check m.sql --offline --format yaml
 schema-evolve check m.sql --offline --ignore L01 --fail-on never --transaction single
 schema-evolve check m.sql --snapshot shop.ipsnap
 schema-evolve check m.sql --snapshot shop.ipsnap --json
 """
 REVIEW = f"""
-{forms(CHECK, "table", "json", "markdown", "sarif", "github", "yaml")}
-schema-evolve check m.sql --source sql --file workload.sql --fix --verbose
+{forms(WIDE + CHECK, "table")}
+{forms(CHECK, "json", "markdown", "sarif", "github", "yaml")}
+{WIDE}schema-evolve check m.sql --source sql --file workload.sql --fix --verbose
 schema-evolve check m.sql --source sql --file workload.sql --fix --json
 """
 APPLY = f"""
