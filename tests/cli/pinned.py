@@ -10,6 +10,7 @@ class Scenario:
 
     text: str
     server: bool = False
+    planner: bool = False  # costs are printed
     files: dict = field(default_factory=dict)
     sql: tuple = ()
 
@@ -226,10 +227,10 @@ SCENARIOS = {
     "schemas": Scenario("schema\nschema --json\n" + all_of("schema {}", SCHEMAS)),
     "settings": Scenario(SETTINGS, files={"good.yaml": GOOD, "wrong.yaml": WRONG}),
     "errors": Scenario(ERRORS),
-    "reading": Scenario(READING),
+    "reading": Scenario(READING, planner=True),
     "corpus": Scenario(CORPUS, files={"m.sql": MIGRATION, "bad.sql": BAD}),
     "review": Scenario(REVIEW, server=True, files={"m.sql": MIGRATION}),
-    "apply": Scenario(APPLY, server=True),
+    "apply": Scenario(APPLY, server=True, planner=True),
     "change": Scenario(
         CHANGE,
         server=True,
