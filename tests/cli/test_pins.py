@@ -57,11 +57,13 @@ MASKS = (
     (re.compile(r"""(digest(?:"?: "?| ))[0-9a-f]{16}\b"""), r"\1<digest>"),  # of a schema with its OIDs, of its plan
     (re.compile(r'(s\.ipsnap(?:",\n +"bytes": |, ))[\d.]+( kB)?'), r"\1<size>"),  # of a document with OIDs and moments
     (re.compile(r"(available )[\d.]+(?=, not needed)"), r"\1<version>"),  # HypoPG
+    (re.compile(r"^(  missing +(?:pg_stat_statements|hypopg) ).*", re.MULTILINE), r"\1<server>"),
+    (re.compile(r'("judged_by": "server )\d+'), r"\1<version>"),
     (re.compile(r"[\d.,]+ [kMGT]B free"), "<size> free"),  # the machine
     (re.compile(r"done +[\d.,]+ (ms|s|min) +"), "done <time> "),  # the clock
     (re.compile(r"(built|dropped) +[\d.,]+ (ms|s|min) +"), r"\1 <time> "),
     (re.compile(r"undone already +taken"), "undone already  taken"),  # beside a column as wide as the times in it
-    (re.compile(r"took +tries"), "took tries"),  # a column as wide as the times in it
+    (re.compile(r"state +took +tries"), "state took tries"),  # a column as wide as the times in it
     (re.compile(r"backend \d+"), "backend <pid>"),
     (re.compile(r"/\S*indexpilot-pg-[^/\s\"]+"), "<server>"),
     (re.compile(r"(PostgreSQL |twin/|clone/)\d\d\.\d+( \((local|given|embedded)\))?"), r"\1<version>"),
@@ -71,6 +73,8 @@ MASKS = (
 TIME = r"[\d.,]+ (?:ms|s|min|h)"
 MEASURED = (
     (values_of("low|high|scan|rewrite|sort|join|write", r"-?\d[\d.e+-]*"), r'\g<1>"<measured>"\g<3>'),
+    (values_of("table_bytes"), r'\g<1>"<vacuum>"\g<3>'),  # how often it came while the rows were changed
+    (re.compile(r"(rows, )[\d.]+ [kM]B"), r"\1<vacuum>"),
     (re.compile(rf"\bfor {TIME}( to {TIME})?"), "for <time>"),
     (re.compile(rf"\b(under 1 s|(about|up to) {TIME}|{TIME} to {TIME})"), "<time>"),
 )
