@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from indexpilot_cli.twin.binaries import installed
+from indexpilot_cli.db.binaries import installed
 from tests.cli.changes import CALM
 from tests.cli.conftest import SHOP, WORKLOAD
 from tests.cli.pinned import SCENARIOS
