@@ -12,8 +12,8 @@ from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Connection, Outcome, Record, Silent
 from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.evolve.change import change as evolve_change
 from indexpilot_cli.evolve.change import execute as evolve_execute
+from indexpilot_cli.evolve.change import plan as evolve_change
 from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult
 from indexpilot_cli.evolve.impact import clear_impact_cache as _clear
 from indexpilot_cli.evolve.requests import ChangeRequest

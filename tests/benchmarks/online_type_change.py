@@ -23,7 +23,7 @@ import psycopg
 
 from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from tests.server.shadowing import COLUMNS, Load, Order, differences, fill, process, type_of
+from tests.server.changing_online import COLUMNS, Load, Order, differences, fill, process, type_of
 
 LIMIT = 1.0
 STAGES = ("building", "validating", "swapping", "ANALYZE")  # every other kill is made in one of these

@@ -17,12 +17,12 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
-from indexpilot_cli.evolve.change import change as evolve_change
 from indexpilot_cli.evolve.change import follow as metadata
 from indexpilot_cli.evolve.change import online_operation as online
+from indexpilot_cli.evolve.change import plan as evolve_change
 from indexpilot_cli.evolve.change import rows as evolve_execute_rows
 from indexpilot_cli.evolve.change import undo
-from indexpilot_cli.evolve.change.facts import error_of
+from indexpilot_cli.evolve.change.checks import error_of
 from indexpilot_cli.evolve.change.rows import Story
 from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
 from indexpilot_cli.evolve.change.trial import by_trial

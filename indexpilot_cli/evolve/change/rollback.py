@@ -18,10 +18,10 @@ from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change import follow as metadata
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change import rows
-from indexpilot_cli.evolve.change.change import type_change
-from indexpilot_cli.evolve.change.facts import Findings, read_expression
+from indexpilot_cli.evolve.change.checks import Findings, read_expression
 from indexpilot_cli.evolve.change.online import log as evolve_shadow_log
 from indexpilot_cli.evolve.change.online.values import ShadowPlan
+from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.rows import Story
 from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
 from indexpilot_cli.evolve.change.types import by_rules

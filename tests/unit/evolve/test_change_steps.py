@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.evolve.change import online_add, undo
+from indexpilot_cli.evolve.change import add as online_add
 from indexpilot_cli.evolve.change import steps as change_steps
+from indexpilot_cli.evolve.change import undo
 from indexpilot_cli.evolve.change.values import Span
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 from indexpilot_cli.sql.parser import Statement, parse

@@ -7,7 +7,7 @@ from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change.online import inbound as shadow_inbound
 from indexpilot_cli.evolve.change.online import log
 from indexpilot_cli.evolve.change.online import names as shadow
-from indexpilot_cli.evolve.change.online import steps as shadow_steps
+from indexpilot_cli.evolve.change.online import statements as shadow_steps
 from indexpilot_cli.evolve.change.online.fill import left
 from indexpilot_cli.evolve.change.online.locks import Run, brief
 from indexpilot_cli.evolve.change.online.names import column_name

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core import units
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.evolve.change.online import facts as shadow_facts
+from indexpilot_cli.evolve.change.online import state as shadow_facts
 from indexpilot_cli.evolve.change.online.locks import Run
 from indexpilot_cli.execute import backfill
 from indexpilot_cli.execute.backfill import Batch, Work

@@ -12,7 +12,7 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
-from indexpilot_cli.evolve.change.online import facts as shadow_facts
+from indexpilot_cli.evolve.change.online import state as shadow_facts
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext

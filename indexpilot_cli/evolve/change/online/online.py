@@ -18,10 +18,10 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
-from indexpilot_cli.evolve.change.online import facts as shadow_facts
 from indexpilot_cli.evolve.change.online import log
 from indexpilot_cli.evolve.change.online import names as shadow
-from indexpilot_cli.evolve.change.online import steps as shadow_steps
+from indexpilot_cli.evolve.change.online import state as shadow_facts
+from indexpilot_cli.evolve.change.online import statements as shadow_steps
 from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
 from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, own_table, through
 from indexpilot_cli.evolve.change.online.plan import make_plan

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.core import units
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError, UsageError
-from indexpilot_cli.evolve.change.online import facts as shadow_facts
 from indexpilot_cli.evolve.change.online import identity as shadow_identity
+from indexpilot_cli.evolve.change.online import state as shadow_facts
 from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,

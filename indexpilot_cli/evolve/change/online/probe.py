@@ -17,7 +17,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
-from indexpilot_cli.evolve.change.online import facts as shadow_facts
+from indexpilot_cli.evolve.change.online import state as shadow_facts
 from indexpilot_cli.evolve.change.online.values import PLACE, Both, place
 
 K = TypeVar("K")

@@ -7,16 +7,16 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.evolve.change.online import facts as shadow_facts
 from indexpilot_cli.evolve.change.online import inbound as shadow_inbound
 from indexpilot_cli.evolve.change.online import log
 from indexpilot_cli.evolve.change.online import names as shadow
-from indexpilot_cli.evolve.change.online import steps as shadow_steps
-from indexpilot_cli.evolve.change.online.facts import Where
+from indexpilot_cli.evolve.change.online import state as shadow_facts
+from indexpilot_cli.evolve.change.online import statements as shadow_steps
 from indexpilot_cli.evolve.change.online.fill import fill_all, left
 from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, patient
 from indexpilot_cli.evolve.change.online.names import aside, column_name
 from indexpilot_cli.evolve.change.online.probe import index_body
+from indexpilot_cli.evolve.change.online.state import Where
 from indexpilot_cli.evolve.change.online.values import ShadowIndex, ShadowPlan, Side, Stage
 from indexpilot_cli.execute import backfill, build
 from indexpilot_cli.execute.backfill import Work

@@ -15,9 +15,9 @@ from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import ShadowRequest
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
+from tests.server.changing_online import migrated
 from tests.server.evolving_change import Ground, dump
-from tests.server.shadowing import migrated
-from tests.server.test_shadow_rollback import CALM, ITEMS, StopsAt, ctx, items, rollback, run, stopped, values
+from tests.server.test_online_rollback import CALM, ITEMS, StopsAt, ctx, items, rollback, run, stopped, values
 from tests.servers import new_database
 from tests.waiting import eventually
 

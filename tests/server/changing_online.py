@@ -1,6 +1,6 @@
 """A running write load with a ledger, and the online change of a type as a process that can be killed.
 
-python -m tests.server.shadowing '{"dsn": …, "column": "v", "type": "bigint", …}'
+python -m tests.server.changing_online '{"dsn": …, "column": "v", "type": "bigint", …}'
 """
 
 import json
@@ -219,7 +219,9 @@ class Order:
 def process(order):
     """The process, started."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.server.shadowing", json.dumps(asdict(order))], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.server.changing_online", json.dumps(asdict(order))],
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

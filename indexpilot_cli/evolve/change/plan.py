@@ -9,11 +9,13 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import dependents, relation_facts
-from indexpilot_cli.evolve.change import facts, online_add, undo
+from indexpilot_cli.evolve.change import add as online_add
+from indexpilot_cli.evolve.change import checks as facts
 from indexpilot_cli.evolve.change import online_operation as evolve_execute_online
 from indexpilot_cli.evolve.change import steps as change_steps
+from indexpilot_cli.evolve.change import undo
 from indexpilot_cli.evolve.change import validate as checks
-from indexpilot_cli.evolve.change.facts import Findings
+from indexpilot_cli.evolve.change.checks import Findings
 from indexpilot_cli.evolve.change.types import Classify, assignable, by_rules
 from indexpilot_cli.evolve.change.values import (
     Affected,

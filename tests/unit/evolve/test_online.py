@@ -12,7 +12,7 @@ from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve.change.online import identity as shadow_identity
 from indexpilot_cli.evolve.change.online import names as shadow
-from indexpilot_cli.evolve.change.online import steps as shadow_steps
+from indexpilot_cli.evolve.change.online import statements as shadow_steps
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,
     Both,

@@ -6,7 +6,7 @@ import signal
 import psycopg
 import pytest
 
-from tests.server.shadowing import COLUMNS, Load, Order, differences, fill, run_process, type_of
+from tests.server.changing_online import COLUMNS, Load, Order, differences, fill, run_process, type_of
 
 ROWS = 40_000
 EARLY = (

@@ -13,8 +13,8 @@ from indexpilot_cli.evolve.change.online import online as evolve_shadow
 from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
+from tests.server.changing_online import migrated
 from tests.server.evolving_change import Ground, dump
-from tests.server.shadowing import migrated
 from tests.servers import new_database
 
 ITEMS = QualifiedName("public", "items")
