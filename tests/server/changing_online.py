@@ -19,8 +19,8 @@ from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.evolve.change.online import online as evolve_shadow
-from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
+from indexpilot_cli.evolve.change.online import online as online_change
+from indexpilot_cli.evolve.change.online.values import OnlineRequest, Pace
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import migrations
@@ -256,11 +256,11 @@ def carry_out(order, progress=None):
         Connection(order.dsn), Record("tester", "1", "alter-type"), progress or _Suicidal(order), Stop(), RunLimits()
     ) as ctx:
         if order.work == "rollback":
-            return evolve_shadow.rollback_shadow(ctx, TABLE, order.column, pace)
+            return online_change.rollback_online(ctx, TABLE, order.column, pace)
         if order.work == "finish":
-            return evolve_shadow.finish_shadow(ctx, TABLE, order.column, pace)
+            return online_change.finish_online(ctx, TABLE, order.column, pace)
         wanted, using = COLUMNS[order.column]
-        return evolve_shadow.run_shadow(ctx, ShadowRequest(TABLE, order.column, wanted, using, pace=pace))
+        return online_change.run_online(ctx, OnlineRequest(TABLE, order.column, wanted, using, pace=pace))
 
 
 if __name__ == "__main__":

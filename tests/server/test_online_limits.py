@@ -10,9 +10,9 @@ from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve.change.online import log
-from indexpilot_cli.evolve.change.online import online as evolve_shadow
+from indexpilot_cli.evolve.change.online import online as online_change
 from indexpilot_cli.evolve.change.online.plan import make_plan
-from indexpilot_cli.evolve.change.online.values import ShadowRequest
+from indexpilot_cli.evolve.change.online.values import OnlineRequest
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from tests.server.changing_online import migrated
@@ -123,13 +123,13 @@ def test_looking_changes_nothing(ground):
     items(ground, "default", "not null", "index", "constraint", "comment", "privilege")
     before = dump(ground.dsn)
     with ctx(ground) as opened:
-        plan = planned(opened, ShadowRequest(ITEMS, "v", "bigint"))
+        plan = planned(opened, OnlineRequest(ITEMS, "v", "bigint"))
     assert plan.rewrites
     assert {i.name for i in plan.indexes} == {"items_v", "items_part", "items_uni", "v_u"}
     assert dump(ground.dsn) == before and states(ground) == []
     items(ground)
     with ctx(ground) as opened:
-        assert not planned(opened, ShadowRequest(ITEMS, "note", "varchar")).rewrites
+        assert not planned(opened, OnlineRequest(ITEMS, "note", "varchar")).rewrites
 
 
 def test_the_users_triggers_do_not_run_for_the_filling_but_for_everybody_else(ground):
@@ -171,7 +171,7 @@ def run_as(dsn, title=None, **more):
     stop = Stop()
     progress = StopsAt(stop, title or "never")
     with open_context(Connection(dsn), Record("owner", "1", "x"), progress, stop, RunLimits()) as opened:
-        return evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", "bigint", pace=CALM, **more))
+        return online_change.run_online(opened, OnlineRequest(ITEMS, "v", "bigint", pace=CALM, **more))
 
 
 def test_an_ordinary_owner_and_writers_that_know_nothing_of_us(ground, owner):
@@ -254,10 +254,10 @@ def test_names_that_need_quoting(ground):
     table, column = QualifiedName("A b", 'My "Table'), "a %s 'c"
     before = dump(ground.dsn)
     with ctx(ground) as opened:
-        wanted = ShadowRequest(table, column, "bigint", using=f'"{column}" * 2 + length("order")', pace=CALM)
-        assert evolve_shadow.run_shadow(opened, wanted).outcome == "done"
+        wanted = OnlineRequest(table, column, "bigint", using=f'"{column}" * 2 + length("order")', pace=CALM)
+        assert online_change.run_online(opened, wanted).outcome == "done"
         assert ground.sql(f'SELECT sum("{column}")::integer FROM "A b"."My ""Table"') == [(2641,)]
-        assert evolve_shadow.rollback_shadow(opened, table, column, CALM).outcome == "reverted"
+        assert online_change.rollback_online(opened, table, column, CALM).outcome == "reverted"
     assert dump(ground.dsn) == before
 
 
@@ -365,7 +365,7 @@ def test_a_table_of_another_name_is_left_alone(ground):
     gone = QualifiedName("public", "gone")
     before = dump(ground.dsn)
     with ctx(ground) as opened, pytest.raises(RefusedError, match="another table"):
-        evolve_shadow.rollback_shadow(opened, gone, "v", CALM)
+        online_change.rollback_online(opened, gone, "v", CALM)
     assert dump(ground.dsn) == before
     ground.script("DROP TABLE public.items; ALTER TABLE public.gone RENAME TO items")
     assert rollback(ground).outcome == "reverted"
@@ -395,7 +395,7 @@ def test_rows_that_somebody_keeps_locked_are_waited_for(ground):
     with psycopg.connect(ground.dsn) as holder, psycopg.connect(ground.dsn, autocommit=True) as looking:
         progress = LocksARow(holder, looking)
         with open_context(Connection(ground.dsn), Record("tester", "1", "x"), progress, Stop(), RunLimits()) as opened:
-            report = evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", "bigint", pace=CALM))
+            report = online_change.run_online(opened, OnlineRequest(ITEMS, "v", "bigint", pace=CALM))
         progress.release.join()
     assert report.outcome == "done"
     assert values(ground) == before
@@ -411,7 +411,7 @@ def test_the_same_again_is_no_work_and_another_change_is_refused(ground):
     assert caught.value.code == "other_change_open"
     with ctx(ground) as opened:
         assert log.newest_open(opened, ITEMS, "v") is not None
-        evolve_shadow.finish_shadow(opened, ITEMS, "v", CALM)
+        online_change.finish_online(opened, ITEMS, "v", CALM)
         assert log.newest_open(opened, ITEMS, "v") is None
     assert run(ground).outcome == "already_done"
 

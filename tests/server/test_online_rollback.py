@@ -9,8 +9,8 @@ import pytest
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.evolve.change.online import online as evolve_shadow
-from indexpilot_cli.evolve.change.online.values import Pace, ShadowRequest
+from indexpilot_cli.evolve.change.online import online as online_change
+from indexpilot_cli.evolve.change.online.values import OnlineRequest, Pace
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from tests.server.changing_online import migrated
@@ -87,17 +87,17 @@ def ctx(ground, stop=None):
 def run(ground, type_name="bigint", **more):
     with ctx(ground) as opened:
         facts = {"pace": CALM} | more
-        return evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", type_name, **facts))
+        return online_change.run_online(opened, OnlineRequest(ITEMS, "v", type_name, **facts))
 
 
 def rollback(ground):
     with ctx(ground) as opened:
-        return evolve_shadow.rollback_shadow(opened, ITEMS, "v", CALM)
+        return online_change.rollback_online(opened, ITEMS, "v", CALM)
 
 
 def finish(ground):
     with ctx(ground) as opened:
-        return evolve_shadow.finish_shadow(opened, ITEMS, "v", CALM)
+        return online_change.finish_online(opened, ITEMS, "v", CALM)
 
 
 def values(ground):
@@ -120,7 +120,7 @@ def stopped(ground, title, type_name="bigint"):
     with open_context(
         Connection(ground.dsn), Record("tester", "1", "x"), StopsAt(stop, title), stop, RunLimits()
     ) as opened:
-        return evolve_shadow.run_shadow(opened, ShadowRequest(ITEMS, "v", type_name, pace=CALM))
+        return online_change.run_online(opened, OnlineRequest(ITEMS, "v", type_name, pace=CALM))
 
 
 @pytest.mark.parametrize("dress", COMBINATIONS, ids="+".join)

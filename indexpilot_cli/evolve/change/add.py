@@ -53,7 +53,7 @@ class NewColumn:
         return object_name(self.table.name.name, self.name, suffix, self.taken)
 
 
-def steps(new: NewColumn) -> tuple[Step, ...]:
+def add_column(new: NewColumn) -> tuple[Step, ...]:
     """What to run, in order. A single step is atomic."""
     if new.small:
         return (Step(f"add {new.name}", tuple(_whole(new))),)

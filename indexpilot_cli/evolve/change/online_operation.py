@@ -1,4 +1,4 @@
-"""A type change by a shadow column, as one of the operations: carried out, gone on with, finished, taken back."""
+"""A type change online, as one of the operations: carried out, gone on with, finished, taken back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.evolve.change.online import log as evolve_shadow_log
-from indexpilot_cli.evolve.change.online import online as evolve_shadow
-from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan, ShadowReport, ShadowRequest
+from indexpilot_cli.evolve.change.online import log as online_log
+from indexpilot_cli.evolve.change.online import online as online_change
+from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest, Pace
 from indexpilot_cli.evolve.change.values import (
     ChangeKind,
     ChangeResult,
@@ -50,21 +50,21 @@ def way_back(column: str) -> Undo:
 
 
 def is_online(change: SchemaChange) -> bool:
-    """Whether the change is carried out by a shadow column."""
+    """Whether the change is carried out online."""
     return any(step.how == HOW for step in change.steps)
 
 
 def open_change(ctx: RunContext, table: QualifiedName, column: str) -> SchemaChange | None:
     """The online change of the column that is under way, so that nothing is checked that it has changed itself."""
-    story = evolve_shadow_log.newest_open(ctx, table, column)
+    story = online_log.newest_open(ctx, table, column)
     return None if story is None else _as_change(story.plan)
 
 
 def perform(ctx: RunContext, request: ChangeRequest, shown: ChangeResult) -> ChangeResult:
     """Begin or go on."""
     change = shown.change
-    wanted = ShadowRequest(change.table, change.column, str(change.type), request.using, pace=_pace(request))
-    report = evolve_shadow.run_shadow(ctx, wanted)
+    wanted = OnlineRequest(change.table, change.column, str(change.type), request.using, pace=_pace(request))
+    report = online_change.run_online(ctx, wanted)
     outcome = _OUTCOMES[report.outcome]
     return ChangeResult(
         replace(change, notes=tuple(dict.fromkeys((*change.notes, *report.notes)))),
@@ -86,13 +86,13 @@ def _pace(request: ChangeRequest) -> Pace:
     return replace(usual, lock_ms=min(usual.lock_ms, int(request.lock_timeout * 1000)))
 
 
-def take_back(ctx: RunContext, plan: ShadowPlan, number: int, *, execute: bool) -> UndoResult:
+def take_back(ctx: RunContext, plan: OnlinePlan, number: int, *, execute: bool) -> UndoResult:
     """The column as it was, or what that would take. Raises RefusedError where there is no way back."""
     steps = tuple(StepReport(title, "planned", (), span.value, lock) for title, span, lock in _back(plan))
     shown = UndoResult(number, ChangeKind.TYPE, plan.table, plan.column, "planned", Undo(()), steps)
     if not execute:
         return shown
-    report = evolve_shadow.rollback_shadow(ctx, plan.table, plan.column)
+    report = online_change.rollback_online(ctx, plan.table, plan.column)
     outcome = "done" if report.outcome == "reverted" else "failed"
     return UndoResult(
         number,
@@ -118,13 +118,13 @@ def finish(ctx: RunContext, table: QualifiedName, column: str, *, execute: bool)
     end = Undo((), loss=f"after that there is no way back to the old type of {column}")
     if not execute:
         return ChangeResult(change, "planned", (step,), end)
-    report = evolve_shadow.finish_shadow(ctx, table, column)
+    report = online_change.finish_online(ctx, table, column)
     outcome = _OUTCOMES[report.outcome]
     done = replace(step, outcome="done" if outcome == "done" else "failed", tries=1)
     return ChangeResult(change, outcome, (done,), end, report.mutation_id, report.op_id, error=report.error)
 
 
-def _as_change(plan: ShadowPlan) -> SchemaChange:
+def _as_change(plan: OnlinePlan) -> SchemaChange:
     return SchemaChange(
         ChangeKind.TYPE,
         plan.table,
@@ -139,7 +139,7 @@ def _as_change(plan: ShadowPlan) -> SchemaChange:
     )
 
 
-def _back(plan: ShadowPlan) -> tuple[tuple[str, Span, str], ...]:
+def _back(plan: OnlinePlan) -> tuple[tuple[str, Span, str], ...]:
     quoted = quote_identifier(plan.column)
     return (
         (f"bring the old column of {quoted} up to date", Span.ONLINE, "ROW EXCLUSIVE"),
@@ -147,12 +147,12 @@ def _back(plan: ShadowPlan) -> tuple[tuple[str, Span, str], ...]:
     )
 
 
-def _step(step: Step, report: ShadowReport, outcome: str) -> StepReport:
+def _step(step: Step, report: OnlineReport, outcome: str) -> StepReport:
     told = "done" if outcome == "done" else "failed"
     rows = report.rows_filled if "fill" in step.title else None
     return StepReport(step.title, told, step.statements, step.span.value, step.lock, tries=1, rows=rows)
 
 
-def _undone(step: StepReport, report: ShadowReport, outcome: str) -> StepReport:
+def _undone(step: StepReport, report: OnlineReport, outcome: str) -> StepReport:
     told = "done" if outcome == "done" else "failed"
     return StepReport(step.title, told, (), step.span, step.lock, report.seconds * 1000 if told == "done" else None, 1)

@@ -186,7 +186,7 @@ def _add(planner: Planner, table: RelationFacts) -> SchemaChange | None:
         facts.leaves(session, table),
     )
     back = undo.of_add(table, asked.column)
-    steps = online_add.steps(new)
+    steps = online_add.add_column(new)
     return _change(planner, table, steps, back, planner.impact(table, None), notes=_add_notes(table, steps))
 
 

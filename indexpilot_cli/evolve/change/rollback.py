@@ -19,8 +19,8 @@ from indexpilot_cli.evolve.change import follow as metadata
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change import rows
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
-from indexpilot_cli.evolve.change.online import log as evolve_shadow_log
-from indexpilot_cli.evolve.change.online.values import ShadowPlan
+from indexpilot_cli.evolve.change.online import log as online_log
+from indexpilot_cli.evolve.change.online.values import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.rows import Story
 from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
@@ -68,9 +68,9 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
     ) as ctx:
         clear_impact_cache()  # nothing is taken back on what was true five minutes ago
         server = look(ctx.look, metadata_schema=ctx.schema).server
-        shadow = _shadow(ctx, request)
-        if shadow is not None:
-            return _online(ctx, request, confirm, server, *shadow)
+        open_online = _open_online(ctx, request)
+        if open_online is not None:
+            return _online(ctx, request, confirm, server, *open_online)
         way = _way(ctx, request)
         if way.story.state == rows.REVERTED:
             return _outcome(_result(way, "already_done"), server)
@@ -88,9 +88,9 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
             clear_impact_cache()
 
 
-def _shadow(ctx: RunContext, request: ChangeUndoRequest) -> tuple[ShadowPlan, int] | None:
+def _open_online(ctx: RunContext, request: ChangeUndoRequest) -> tuple[OnlinePlan, int] | None:
     """The online type change that is meant, with its newest row; None when it is another kind of change."""
-    known = evolve_shadow_log.stories(ctx)
+    known = online_log.stories(ctx)
     if request.target is not None:
         number = _number(request.target)
         row = mutations.find(ctx.look, number, schema=ctx.schema) if number else None
@@ -108,7 +108,7 @@ def _online(
     request: ChangeUndoRequest,
     confirm: Confirm,
     server: Server | None,
-    plan: ShadowPlan,
+    plan: OnlinePlan,
     number: int,
 ) -> Outcome[UndoResult]:
     shown = online.take_back(ctx, plan, number, execute=False)

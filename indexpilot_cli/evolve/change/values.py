@@ -124,8 +124,8 @@ class Step:
 
     ``how`` is transaction (all statements in one), alone (statements that refuse a transaction block), fill (batches
     of UPDATE over ``statements[0]``, which holds ``{low}`` and ``{high}`` block numbers), analyze (the change stands
-    without it too) or shadow (the online type change). ``makes`` is ``index:NAME`` of a concurrent build or
-    ``column:NAME`` that a fill writes; ``table`` is the table it is on.
+    without it too) or shadow (the online type change; databases have that word in their logs). ``makes`` is
+    ``index:NAME`` of a concurrent build or ``column:NAME`` that a fill writes; ``table`` is the table it is on.
     """
 
     title: str

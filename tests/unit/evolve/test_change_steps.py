@@ -103,7 +103,7 @@ def test_add(table, name, comment, each_row, small, unique):
     new = online_add.NewColumn(
         table, name, "int", "7", True, comment, unique, '"a b" (id)', each_row, small, (table.name,)
     )
-    steps = online_add.steps(new)
+    steps = online_add.add_column(new)
     all_single(text.replace("{low}", "0").replace("{high}", "9") for step in steps for text in step.statements)
     assert len(steps) == 1 if small else len(steps) > 2
     if not small:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError, RefusedError
-from indexpilot_cli.evolve.change.online import inbound as shadow_inbound
-from indexpilot_cli.evolve.change.online import log
-from indexpilot_cli.evolve.change.online import names as shadow
-from indexpilot_cli.evolve.change.online import statements as shadow_steps
+from indexpilot_cli.evolve.change.online import ddl, inbound, log, texts
 from indexpilot_cli.evolve.change.online.fill import left
 from indexpilot_cli.evolve.change.online.locks import Run, brief
-from indexpilot_cli.evolve.change.online.names import column_name
+from indexpilot_cli.evolve.change.online.texts import column_name
 from indexpilot_cli.evolve.change.online.values import Side, Stage
 from indexpilot_cli.evolve.change.online.work import (
     bring_up,
@@ -29,7 +26,7 @@ def take_away(run: Run) -> None:
     plan = run.plan
     found = whereabouts(run)
     name = column_name(plan, Side.NEW)
-    stage = shadow.stage(plan, found.original, found.columns)
+    stage = texts.stage(plan, found.original, found.columns)
     if stage is Stage.BARE and not found.following:
         return
     if stage not in (Stage.FILLING, Stage.BARE) or (name in found.columns and name not in found.tagged):
@@ -38,21 +35,21 @@ def take_away(run: Run) -> None:
     let_go(run, Side.NEW)
     drop_indexes(run, Side.NEW)
     statements = (
-        *shadow_steps.unfollow(plan, run.ctx.schema),
-        *shadow_steps.retired_constraints(plan, Side.NEW),
-        *shadow_steps.retired_statistics(plan, Side.NEW),
-        *shadow_steps.drop_column(plan, Side.NEW),
+        *ddl.unfollow(plan, run.ctx.schema),
+        *ddl.retired_constraints(plan, Side.NEW),
+        *ddl.retired_statistics(plan, Side.NEW),
+        *ddl.drop_column(plan, Side.NEW),
     )
-    brief(run, statements, f"removing {name}", exclusive=shadow_steps.locked_tables(plan))
+    brief(run, statements, f"removing {name}", exclusive=ddl.locked_tables(plan))
 
 
 def let_go(run: Run, side: Side) -> None:
     """Other tables' foreign keys to the side's column go first: they hold its index."""
     plan = run.plan
     there = whereabouts(run).inbound
-    if any(shadow_inbound.mark(key, side) in there for key in plan.inbound):
-        statements = shadow_inbound.retired(plan, side)
-        brief(run, statements, "removing foreign keys", exclusive=shadow_steps.locked_tables(plan))
+    if any(inbound.inbound_mark(key, side) in there for key in plan.inbound):
+        statements = inbound.retired_inbound(plan, side)
+        brief(run, statements, "removing foreign keys", exclusive=ddl.locked_tables(plan))
 
 
 def drop_old(run: Run) -> None:
@@ -63,9 +60,9 @@ def drop_old(run: Run) -> None:
         raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
     drop_indexes(run, Side.OLD)
     statements = (
-        *shadow_steps.unfollow(plan, run.ctx.schema),
-        *shadow_steps.retired_statistics(plan, Side.OLD),
-        *shadow_steps.drop_column(plan, Side.OLD),
+        *ddl.unfollow(plan, run.ctx.schema),
+        *ddl.retired_statistics(plan, Side.OLD),
+        *ddl.drop_column(plan, Side.OLD),
     )
     brief(run, statements, f"removing {name}", exclusive=(plan.table,))
 
@@ -87,7 +84,7 @@ def back_in_use(run: Run, page: int) -> None:
     except IndexPilotError as error:
         if not run.session.closed and not harmless(error):
             let_go(run, Side.OLD)
-            brief(run, _stand_down(run), "stopping the rollback", exclusive=shadow_steps.locked_tables(plan))
+            brief(run, _stand_down(run), "stopping the rollback", exclusive=ddl.locked_tables(plan))
         raise
 
 
@@ -116,7 +113,7 @@ def _possible(run: Run) -> None:
 
 def _loses_nothing(run: Run) -> None:
     work = work_of(run, Side.OLD)
-    condition = shadow.lost(run.plan)
+    condition = texts.lost(run.plan)
     lossy = left(run, backfill.Work(work.table, work.target, work.value, condition), whereabouts(run).blocks)
     if lossy:
         raise RefusedError(
@@ -128,6 +125,6 @@ def _loses_nothing(run: Run) -> None:
 
 def _stand_down(run: Run) -> tuple[str, ...]:
     return (
-        *shadow_steps.unfollow(run.plan, run.ctx.schema),
-        *shadow_steps.retired_constraints(run.plan, Side.OLD),
+        *ddl.unfollow(run.plan, run.ctx.schema),
+        *ddl.retired_constraints(run.plan, Side.OLD),
     )

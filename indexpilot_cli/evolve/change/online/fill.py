@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core import units
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.evolve.change.online import state as shadow_facts
+from indexpilot_cli.evolve.change.online import state
 from indexpilot_cli.evolve.change.online.locks import Run
 from indexpilot_cli.execute import backfill
 from indexpilot_cli.execute.backfill import Batch, Work
@@ -119,7 +119,7 @@ def _wait_for_standbys(one: _Pass) -> None:
     if time.monotonic() - one.last_lag < _LAG:
         return
     said = False
-    while (behind := shadow_facts.lag_bytes(one.run.ctx.look)) > one.run.pace.max_lag_bytes:
+    while (behind := state.lag_bytes(one.run.ctx.look)) > one.run.pace.max_lag_bytes:
         one.run.check()
         if not said:
             one.run.ctx.progress.say(f"waits for a standby that is {units.size(behind)} behind")

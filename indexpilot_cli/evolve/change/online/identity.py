@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.evolve.change.online.values import Both, Grant, Identity, ShadowPlan, Side
+from indexpilot_cli.evolve.change.online.values import Both, Grant, Identity, OnlinePlan, Side
 
 LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _AT, _CALLED = "indexpilot.identity_at", "indexpilot.identity_called"
 
 
-def options(start: int, increment: int, low: int, high: int, cache: int, *, cycles: bool, types: Both) -> Both:
+def sequence_options(start: int, increment: int, low: int, high: int, cache: int, *, cycles: bool, types: Both) -> Both:
     """The sequence's options on either column: a bound that was only the old type's becomes the new type's."""
     old_bound = LARGEST.get(types.old, 0)
     common = f"START WITH {start} INCREMENT BY {increment}"
@@ -24,7 +24,7 @@ def options(start: int, increment: int, low: int, high: int, cache: int, *, cycl
     return Both(f"{common}{lowest}{highest} {rest}", f"{common}{bounds} {rest}")
 
 
-def give_up(plan: ShadowPlan, column: str) -> Iterator[str]:
+def release_identity(plan: OnlinePlan, column: str) -> Iterator[str]:
     """The column in use lets its sequence go; the transaction remembers where it stood."""
     if plan.identity is None:
         return
@@ -36,7 +36,7 @@ def give_up(plan: ShadowPlan, column: str) -> Iterator[str]:
     yield f"ALTER TABLE {plan.table} ALTER COLUMN {column} DROP IDENTITY"
 
 
-def take_over(plan: ShadowPlan, side: Side, column: str) -> Iterator[str]:
+def take_over_identity(plan: OnlinePlan, side: Side, column: str) -> Iterator[str]:
     """The column that comes into use gets a sequence of the same name, options, privileges and position."""
     identity = plan.identity
     if identity is None:
@@ -55,11 +55,11 @@ def take_over(plan: ShadowPlan, side: Side, column: str) -> Iterator[str]:
 
 def _belongings(identity: Identity) -> Iterator[str]:
     for grant in identity.grants:
-        yield _grant(identity.sequence, grant)
+        yield _sequence_grant(identity.sequence, grant)
     if identity.comment is not None:
         yield f"COMMENT ON SEQUENCE {identity.sequence} IS {quote_literal(identity.comment)}"
 
 
-def _grant(sequence: QualifiedName, grant: Grant) -> str:
+def _sequence_grant(sequence: QualifiedName, grant: Grant) -> str:
     who = "PUBLIC" if grant.grantee is None else quote_identifier(grant.grantee)
     return f"GRANT {grant.privilege} ON SEQUENCE {sequence} TO {who}{' WITH GRANT OPTION' if grant.grantable else ''}"

@@ -12,8 +12,8 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
-from indexpilot_cli.evolve.change.online import state as shadow_facts
-from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan
+from indexpilot_cli.evolve.change.online import state
+from indexpilot_cli.evolve.change.online.values import OnlinePlan, Pace
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.watch import STOPPED, Watch, watched
@@ -35,7 +35,7 @@ class Run:
 
     ctx: RunContext
     session: Session
-    plan: ShadowPlan
+    plan: OnlinePlan
     pace: Pace
     early: bool = True
     rows: int = 0
@@ -148,7 +148,7 @@ def _once(
             (f"{wait}ms",),
         )
         if exclusive:
-            lockable = [str(t) for t in exclusive if t == run.plan.table or shadow_facts.may_lock(session, t)]
+            lockable = [str(t) for t in exclusive if t == run.plan.table or state.may_lock(session, t)]
             session.execute(f"LOCK TABLE {', '.join(lockable)} IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
         _same_table(run)
@@ -170,7 +170,7 @@ def _let_vacuum_finish(run: Run, tables: Sequence[QualifiedName], what: str) -> 
     if run.early or not tables:
         return
     relids, said = _relids(run, tables), False
-    while shadow_facts.vacuuming(run.ctx.look, relids, run.session.backend_pid):
+    while state.vacuuming(run.ctx.look, relids, run.session.backend_pid):
         run.check()
         if not said:
             run.ctx.progress.say(f"{what}: waits for autovacuum to finish with the table")
@@ -199,7 +199,7 @@ def _in_the_way(run: Run, exclusive: Sequence[QualifiedName], what: str, attempt
 
 def _lockers(run: Run, tables: Sequence[QualifiedName]) -> tuple[object, ...]:
     older = run.pace.lock_ms / 1000
-    return shadow_facts.long_lockers(run.ctx.look, _relids(run, tables), run.session.backend_pid, older)
+    return state.long_lockers(run.ctx.look, _relids(run, tables), run.session.backend_pid, older)
 
 
 def _relids(run: Run, tables: Sequence[QualifiedName]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, UnreachableError
-from indexpilot_cli.evolve.change.online.values import ShadowPlan, Side
+from indexpilot_cli.evolve.change.online.values import OnlinePlan, Side
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.log import mutations
@@ -38,7 +38,7 @@ class Told:
 class Story:
     """An operation of the log: its plan (the latest, when it was made anew) and its rows in order."""
 
-    plan: ShadowPlan
+    plan: OnlinePlan
     rows: tuple[Told, ...]
 
     @property
@@ -58,7 +58,7 @@ class Story:
 
 def tell(
     ctx: RunContext,
-    plan: ShadowPlan,
+    plan: OnlinePlan,
     state: OperationState,
     step: str,
     *,
@@ -90,7 +90,7 @@ def tell(
     return _written(ctx, row, first=state is OperationState.INTENT)
 
 
-def intend(ctx: RunContext, plan: ShadowPlan, type_text: str, using: str | None) -> int:
+def intend(ctx: RunContext, plan: OnlinePlan, type_text: str, using: str | None) -> int:
     """The first row: everything that is meant to happen. The plan is packed, so that no masking can change it."""
     packed = base64.b64encode(zlib.compress(json.dumps(to_json(plan)).encode())).decode()
     return tell(
@@ -123,7 +123,7 @@ def newest_open(ctx: RunContext, table: QualifiedName, column: str) -> Story | N
     return next(mine, None)
 
 
-def _said(plan: ShadowPlan, step: str, facts: Mapping[str, Any]) -> str:
+def _said(plan: OnlinePlan, step: str, facts: Mapping[str, Any]) -> str:
     """The row in words, for whoever reads the history."""
     words = {
         "intent": f"change the type from {plan.old_type} to {plan.new_type} online",
@@ -147,7 +147,7 @@ def _story(rows: tuple[Told, ...]) -> Story | None:
     if not isinstance(packed, str):
         return None
     try:
-        return Story(from_json(ShadowPlan, json.loads(zlib.decompress(base64.b64decode(packed)))), rows)
+        return Story(from_json(OnlinePlan, json.loads(zlib.decompress(base64.b64decode(packed)))), rows)
     except (ValueError, zlib.error):
         return None
 

@@ -1,6 +1,6 @@
 """A column's type changed while everybody works: second column, trigger, batches, indexes, one short swap.
 
-Killed at any moment, the next run finds in the catalog where things stand and goes on; ``rollback_shadow`` takes
+Killed at any moment, the next run finds in the catalog where things stand and goes on; ``rollback_online`` takes
 everything away before the swap, and puts the old column back after it. The order of columns is the price: the new
 column is the last one. Every step is a row of the mutation log before it happens.
 """
@@ -18,14 +18,11 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
-from indexpilot_cli.evolve.change.online import log
-from indexpilot_cli.evolve.change.online import names as shadow
-from indexpilot_cli.evolve.change.online import state as shadow_facts
-from indexpilot_cli.evolve.change.online import statements as shadow_steps
+from indexpilot_cli.evolve.change.online import ddl, log, state, texts
 from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
 from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, own_table, through
 from indexpilot_cli.evolve.change.online.plan import make_plan
-from indexpilot_cli.evolve.change.online.values import Pace, ShadowPlan, ShadowReport, ShadowRequest, Side, Stage
+from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest, Pace, Side, Stage
 from indexpilot_cli.evolve.change.online.work import bring_up, drop_indexes, harmless, stage_of, swap_in, whereabouts
 from indexpilot_cli.execute import backfill
 from indexpilot_cli.execute.context import RunContext
@@ -36,7 +33,7 @@ _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve
 _LEFT = "the change could not be taken back yet: indexpilot schema-evolve rollback does it"
 
 
-def run_shadow(ctx: RunContext, wanted: ShadowRequest) -> ShadowReport:
+def run_online(ctx: RunContext, wanted: OnlineRequest) -> OnlineReport:
     """The column has the new type afterwards, or the report says why not; an open run of the same change goes on.
 
     Outcomes: done, already_done, interrupted (goes on when run again) and failed. A failure that trying again cannot
@@ -56,7 +53,7 @@ def run_shadow(ctx: RunContext, wanted: ShadowRequest) -> ShadowReport:
         return _guarded(run, began, lambda: _forward(run, wanted, began), resumed=story is not None)
 
 
-def finish_shadow(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> ShadowReport:
+def finish_online(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> OnlineReport:
     """The kept old column goes; from then on there is no way back. Raises RefusedError when there is none."""
     began = time.monotonic()
     run, session = _opened(ctx, table, column, pace)
@@ -64,7 +61,7 @@ def finish_shadow(ctx: RunContext, table: QualifiedName, column: str, pace: Pace
         return _guarded(run, began, lambda: _finish(run, began))
 
 
-def rollback_shadow(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> ShadowReport:
+def rollback_online(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> OnlineReport:
     """The column as it was. Before the swap everything added is removed; after it the old column is brought up to
     date, with all that belonged to it, and swapped back in.
 
@@ -88,7 +85,7 @@ def _opened(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | Non
     return Run(ctx, session, story.plan, pace or Pace()), session
 
 
-def _same_change(story: log.Story, wanted: ShadowRequest) -> None:
+def _same_change(story: log.Story, wanted: OnlineRequest) -> None:
     """Raises RefusedError when the open change is another one."""
     first = story.rows[0].details
     asked = (first.get("type"), first.get("using"))
@@ -102,7 +99,7 @@ def _same_change(story: log.Story, wanted: ShadowRequest) -> None:
     )
 
 
-def _guarded(run: Run, began: float, work: Callable[[], ShadowReport], *, resumed: bool = False) -> ShadowReport:
+def _guarded(run: Run, began: float, work: Callable[[], OnlineReport], *, resumed: bool = False) -> OnlineReport:
     """The work under the table's lock; being asked to stop is an outcome."""
     try:
         if run.session.pooled:
@@ -116,7 +113,7 @@ def _guarded(run: Run, began: float, work: Callable[[], ShadowReport], *, resume
         return _report(run.plan, "interrupted", began, run, summary=_AGAIN)
 
 
-def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
+def _forward(run: Run, wanted: OnlineRequest, began: float) -> OnlineReport:
     story = log.newest_open(run.ctx, wanted.table, wanted.column)  # again, now that nobody else works on it
     if story is not None and story.plan.op_id != run.plan.op_id:
         _same_change(story, wanted)
@@ -142,21 +139,21 @@ def _forward(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
 def _still_bare(run: Run) -> None:
     """Raises RefusedError when the column is not as planned any more, or the names we need are taken."""
     found = whereabouts(run)
-    taken = {shadow.column_name(run.plan, side) for side in Side} & found.columns
+    taken = {texts.column_name(run.plan, side) for side in Side} & found.columns
     if taken:
         raise RefusedError(
             f"{run.plan.table.short} has a column {', '.join(sorted(taken))} that is in the way",
             hint="rename or drop it first",
             code="name_taken",
         )
-    column = next((c for c in shadow_facts.columns(run.session, run.plan.relid) if c.name == run.plan.column), None)
+    column = next((c for c in state.columns(run.session, run.plan.relid) if c.name == run.plan.column), None)
     if column is None or (column.number, column.type) != (run.plan.attnum, run.plan.old_type):
         raise RefusedError(
             f"{run.plan.table.short} has changed meanwhile", hint="run the same command again", code="stale_plan"
         )
 
 
-def _again(run: Run, wanted: ShadowRequest) -> None:
+def _again(run: Run, wanted: OnlineRequest) -> None:
     """The plan as the table is now: indexes, defaults and privileges may have come and gone since the change began."""
     fresh = replace(make_plan(run.session, wanted, run.plan.op_id), columns=run.plan.columns)
     if fresh.relid != run.plan.relid:
@@ -180,7 +177,7 @@ def _tried_on_all_rows(run: Run) -> None:
     try:
         with run.session.transaction():
             run.session.value("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{limit}ms",))
-            through(run, shadow.trial(run.plan), f"reading every row of {run.plan.table.short}")
+            through(run, texts.trial(run.plan), f"reading every row of {run.plan.table.short}")
     except UnreachableError as error:
         if error.code != "timeout":
             raise
@@ -194,7 +191,7 @@ def _tried_on_all_rows(run: Run) -> None:
         ) from error
 
 
-def _failed(run: Run, error: IndexPilotError, began: float) -> ShadowReport:
+def _failed(run: Run, error: IndexPilotError, began: float) -> OnlineReport:
     """What can be tried again is left as it is; anything else is taken back."""
     if run.session.closed or (isinstance(error, UnreachableError) and error.code != "timeout"):
         raise error
@@ -211,7 +208,7 @@ def _failed(run: Run, error: IndexPilotError, began: float) -> ShadowReport:
     return _report(run.plan, "failed", began, run, summary="nothing is left of the change", error=error, row=row)
 
 
-def _after_swap(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
+def _after_swap(run: Run, wanted: OnlineRequest, began: float) -> OnlineReport:
     """The new column is in use: its row is closed, the old one's indexes go, and the column too unless it is kept."""
     plan = run.plan
     story = log.newest_open(run.ctx, plan.table, plan.column)
@@ -222,7 +219,7 @@ def _after_swap(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
     if whereabouts(run).following:  # a rollback that stopped half-way
         brief(run, _unfollow(run), "the trigger", exclusive=(plan.table,))
     _follow_genome(run)
-    old = quote_identifier(shadow.column_name(plan, Side.OLD))
+    old = quote_identifier(texts.column_name(plan, Side.OLD))
     undo = f"indexpilot schema-evolve rollback: swaps {old} back"
     row = log.tell(run.ctx, plan, OperationState.VALID, "swap", undo=undo, lock_seconds=round(run.lock_seconds, 3))
     drop_indexes(run, Side.OLD)
@@ -233,10 +230,10 @@ def _after_swap(run: Run, wanted: ShadowRequest, began: float) -> ShadowReport:
 
 
 def _unfollow(run: Run) -> tuple[str, ...]:
-    return shadow_steps.unfollow(run.plan, run.ctx.schema)
+    return ddl.unfollow(run.plan, run.ctx.schema)
 
 
-def _finish(run: Run, began: float) -> ShadowReport:
+def _finish(run: Run, began: float) -> OnlineReport:
     stage = stage_of(run)
     if stage not in (Stage.SWAPPED, Stage.FINISHED):
         raise RefusedError("the change is not carried out yet", hint=_AGAIN, code="not_swapped")
@@ -247,7 +244,7 @@ def _finish(run: Run, began: float) -> ShadowReport:
     return _report(run.plan, "finished", began, run, summary="the old column is gone", row=row)
 
 
-def _back(run: Run, began: float) -> ShadowReport:
+def _back(run: Run, began: float) -> OnlineReport:
     stage = stage_of(run)
     if stage is Stage.FINISHED:
         raise RefusedError(
@@ -283,7 +280,7 @@ def _follow_genome(run: Run) -> None:
 
 
 def _report(
-    plan: ShadowPlan,
+    plan: OnlinePlan,
     outcome: str,
     began: float,
     run: Run | None = None,
@@ -291,8 +288,8 @@ def _report(
     summary: str = "",
     error: IndexPilotError | None = None,
     row: int | None = None,
-) -> ShadowReport:
-    return ShadowReport(
+) -> OnlineReport:
+    return OnlineReport(
         outcome,
         plan.table,
         plan.column,

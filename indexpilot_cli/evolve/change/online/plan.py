@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.core import units
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError, UsageError
-from indexpilot_cli.evolve.change.online import identity as shadow_identity
-from indexpilot_cli.evolve.change.online import state as shadow_facts
+from indexpilot_cli.evolve.change.online import identity, state
 from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,
@@ -17,11 +16,11 @@ from indexpilot_cli.evolve.change.online.values import (
     Grant,
     Identity,
     InboundKey,
-    ShadowConstraint,
-    ShadowIndex,
-    ShadowPlan,
-    ShadowRequest,
-    ShadowStatistics,
+    OnlineConstraint,
+    OnlineIndex,
+    OnlinePlan,
+    OnlineRequest,
+    OnlineStatistics,
 )
 from indexpilot_cli.execute import build
 
@@ -41,19 +40,19 @@ _PINNED = (
 )
 
 
-def make_plan(session: Session, wanted: ShadowRequest, op_id: str) -> ShadowPlan:
+def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan:
     """What the change takes; nothing is changed. The session must be allowed to make a temporary table.
 
     Raises UsageError (no such table, column, type; a bad expression), RefusedError with every reason at once.
     """
     relid = _relid(session, wanted.table)
-    table = shadow_facts.table_facts(session, relid)
+    table = state.table_facts(session, relid)
     column = _column(session, relid, wanted)
     reasons = [*_table_obstacles(table, wanted), *_column_obstacles(session, relid, column)]
-    constraints = shadow_facts.constraints(session, relid, column.number)
-    indexes = shadow_facts.indexes(session, relid)
+    constraints = state.constraints(session, relid, column.number)
+    indexes = state.indexes(session, relid)
     reasons += [*_constraint_obstacles(constraints), *_trigger_obstacles(session, relid, table, wanted)]
-    inbound = shadow_facts.inbound(session, relid, column.number)
+    inbound = state.inbound(session, relid, column.number)
     reasons += _inbound_obstacles(inbound, wanted)
     if reasons:
         raise _refused(wanted, reasons)
@@ -65,11 +64,11 @@ def make_plan(session: Session, wanted: ShadowRequest, op_id: str) -> ShadowPlan
     return plan
 
 
-def _nothing_forgotten(session: Session, plan: ShadowPlan, wanted: ShadowRequest) -> None:
+def _nothing_forgotten(session: Session, plan: OnlinePlan, wanted: OnlineRequest) -> None:
     """Raises RefusedError when something hangs on the column that the plan would leave behind."""
     known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
     known |= {key.name for key in plan.inbound}
-    forgotten = sorted(shadow_facts.followers(session, plan.relid, plan.attnum) - known)
+    forgotten = sorted(state.followers(session, plan.relid, plan.attnum) - known)
     if forgotten:
         raise _refused(wanted, [f"{name} has a form that is not supported" for name in forgotten])
 
@@ -83,8 +82,8 @@ def _relid(session: Session, table: QualifiedName) -> int:
     return found[0]
 
 
-def _column(session: Session, relid: int, wanted: ShadowRequest) -> Row:
-    rows = shadow_facts.columns(session, relid)
+def _column(session: Session, relid: int, wanted: OnlineRequest) -> Row:
+    rows = state.columns(session, relid)
     found = next((row for row in rows if row.name == wanted.column), None)
     if found is None:
         names = ", ".join(row.name for row in rows)
@@ -94,7 +93,7 @@ def _column(session: Session, relid: int, wanted: ShadowRequest) -> Row:
     return found
 
 
-def _refused(wanted: ShadowRequest, reasons: Sequence[str]) -> RefusedError:
+def _refused(wanted: OnlineRequest, reasons: Sequence[str]) -> RefusedError:
     where = f"{wanted.table.short}.{quote_identifier(wanted.column)}"
     return RefusedError(
         f"the type of {where} cannot be changed online",
@@ -104,7 +103,7 @@ def _refused(wanted: ShadowRequest, reasons: Sequence[str]) -> RefusedError:
     )
 
 
-def _table_obstacles(table: Row, wanted: ShadowRequest) -> Iterator[str]:
+def _table_obstacles(table: Row, wanted: OnlineRequest) -> Iterator[str]:
     if table.kind != "r":
         yield "it is a partitioned table" if table.kind == "p" else f"it is no ordinary table (kind {table.kind})"
     if table.persistence == "t":
@@ -129,7 +128,7 @@ def _column_obstacles(session: Session, relid: int, column: Row) -> Iterator[str
         yield "it is a generated column"
     if not column.own:
         yield "it is inherited"
-    for what in shadow_facts.obstacles(session, relid, column.number):
+    for what in state.obstacles(session, relid, column.number):
         yield f"{what} depends on it"
 
 
@@ -141,21 +140,21 @@ def _constraint_obstacles(constraints: Sequence[Row]) -> Iterator[str]:
             yield f"foreign key {row.name} has a form that is not supported"
 
 
-def _inbound_obstacles(rows: Sequence[Row], wanted: ShadowRequest) -> Iterator[str]:
+def _inbound_obstacles(rows: Sequence[Row], wanted: OnlineRequest) -> Iterator[str]:
     for row in rows:
         if row.own_table or row.inherited or row.kind != "r" or not row.owned or _pointing(row, wanted) is None:
             yield f"foreign key {row.name} on table {row.table_name} depends on it"
 
 
-def _pointing(row: Row, wanted: ShadowRequest) -> str | None:
+def _pointing(row: Row, wanted: OnlineRequest) -> str | None:
     """The words of the definition that name the column, None when it is written in another way."""
     words = f" REFERENCES {wanted.table}({', '.join(row.columns)})"
     return words if words in row.definition else None
 
 
-def _trigger_obstacles(session: Session, relid: int, table: Row, wanted: ShadowRequest) -> Iterator[str]:
+def _trigger_obstacles(session: Session, relid: int, table: Row, wanted: OnlineRequest) -> Iterator[str]:
     """Filling is an UPDATE of every row: a trigger that a person wrote for real changes must not run for it."""
-    rows = shadow_facts.triggers(session, relid)
+    rows = state.triggers(session, relid)
     loud = _loud(rows, table)
     if loud and not wanted.fire_triggers:
         yield f"its UPDATE triggers would run for every row: {', '.join(loud)} (--fire-triggers lets them)"
@@ -171,8 +170,8 @@ def _loud(rows: Sequence[Row], table: Row) -> tuple[str, ...]:
     return tuple(r.name for r in rows if r.on_update and r.enabled not in silenced and not r.name.startswith(own))
 
 
-def _expression_obstacles(session: Session, relid: int, tried: Tried, wanted: ShadowRequest) -> None:
-    generated = {row.number: row.name for row in shadow_facts.columns(session, relid) if row.generated}
+def _expression_obstacles(session: Session, relid: int, tried: Tried, wanted: OnlineRequest) -> None:
+    generated = {row.number: row.name for row in state.columns(session, relid) if row.generated}
     read = [generated[number] for number in tried.reads if number in generated]
     if read:
         raise _refused(wanted, [f"the expression reads generated column {name}" for name in read])
@@ -188,15 +187,15 @@ class _Assembly:
     """The plan put together from what the catalog and the copy said."""
 
     def __init__(
-        self, session: Session, wanted: ShadowRequest, op_id: str, relid: int, table: Row, column: Row, tried: Tried
+        self, session: Session, wanted: OnlineRequest, op_id: str, relid: int, table: Row, column: Row, tried: Tried
     ):
         self._session, self._wanted, self._op_id, self._relid = session, wanted, op_id, relid
         self._table, self._column, self._tried = table, column, tried
 
-    def plan(self, indexes: Sequence[Row], constraints: Sequence[Row], inbound: Sequence[Row]) -> ShadowPlan:
+    def plan(self, indexes: Sequence[Row], constraints: Sequence[Row], inbound: Sequence[Row]) -> OnlinePlan:
         wanted, tried, column, table = self._wanted, self._tried, self._column, self._table
-        triggers = shadow_facts.triggers(self._session, self._relid)
-        return ShadowPlan(
+        triggers = state.triggers(self._session, self._relid)
+        return OnlinePlan(
             op_id=self._op_id,
             table=wanted.table,
             relid=self._relid,
@@ -204,7 +203,7 @@ class _Assembly:
             attnum=column.number,
             old_type=tried.old_type,
             new_type=tried.new_type,
-            columns=tuple((r.number, r.name) for r in shadow_facts.columns(self._session, self._relid)),
+            columns=tuple((r.number, r.name) for r in state.columns(self._session, self._relid)),
             expression=tried.expression,
             assigned=tried.assigned,
             reverse=tried.reverse,
@@ -218,13 +217,13 @@ class _Assembly:
             inbound=tuple(self._inbound(row) for row in inbound),
             statistics=self._statistics(),
             not_null=column.not_null,
-            not_null_name=shadow_facts.not_null_name(self._session, self._relid, wanted.column),
+            not_null_name=state.not_null_name(self._session, self._relid, wanted.column),
             default=tried.default,
             target=column.target,
             options=tuple(column.options),
             comment=column.comment,
-            grants=shadow_facts.grants(self._session, self._relid, column.number) if column.has_grants else (),
-            sequences=shadow_facts.sequences(self._session, self._relid, column.number),
+            grants=state.grants(self._session, self._relid, column.number) if column.has_grants else (),
+            sequences=state.sequences(self._session, self._relid, column.number),
             identity=self._identity(),
             triggers=_loud(triggers, table),
             quiet=bool(table.superuser) and any(row.on_update for row in triggers),
@@ -242,10 +241,10 @@ class _Assembly:
         value = self._session.value
         return path + tuple((name, str(value("SELECT pg_catalog.current_setting(%s)", (name,)))) for name in _PINNED)
 
-    def _index(self, row: Row) -> ShadowIndex:
+    def _index(self, row: Row) -> OnlineIndex:
         if not row.usable:
             raise _refused(self._wanted, [f"index {row.name} is invalid: drop it or build it again first"])
-        return ShadowIndex(
+        return OnlineIndex(
             name=row.name,
             body=self._tried.indexes[row.name],
             unique=row.is_unique,
@@ -260,12 +259,12 @@ class _Assembly:
             replica_identity=row.replica_identity,
         )
 
-    def _constraints(self, rows: Sequence[Row]) -> Iterator[ShadowConstraint]:
+    def _constraints(self, rows: Sequence[Row]) -> Iterator[OnlineConstraint]:
         for row in rows:
             body = self._body(row)
             if body is not None:
                 other = QualifiedName(row.references_schema, row.references_name) if row.references_name else None
-                yield ShadowConstraint(row.name, row.kind, body, row.validated, row.enforced, row.comment, other)
+                yield OnlineConstraint(row.name, row.kind, body, row.validated, row.enforced, row.comment, other)
 
     def _body(self, row: Row) -> Both | None:
         if row.kind == "c":
@@ -286,27 +285,27 @@ class _Assembly:
         return InboundKey(table, row.name, body, row.validated, row.enforced, row.comment)
 
     def _identity(self) -> Identity | None:
-        row = shadow_facts.identity(self._session, self._relid, self._column.number)
+        row = state.identity(self._session, self._relid, self._column.number)
         if row is None:
             return None
         types = Both(self._tried.old_type, self._tried.new_type)
-        if types.new not in shadow_identity.LARGEST:
+        if types.new not in identity.LARGEST:
             raise _refused(self._wanted, [f"an identity column cannot be {types.new}"])
         return Identity(
             always=row.always,
             sequence=QualifiedName(row.schema, row.name),
-            options=shadow_identity.options(
+            options=identity.sequence_options(
                 row.start, row.increment, row.low, row.high, row.cache, cycles=row.cycles, types=types
             ),
             grants=tuple(Grant(privilege, grantee, more == "true") for privilege, grantee, more in row.grants),
             comment=row.comment,
         )
 
-    def _statistics(self) -> tuple[ShadowStatistics, ...]:
+    def _statistics(self) -> tuple[OnlineStatistics, ...]:
         found = self._tried.statistics
         return tuple(
-            ShadowStatistics(row.schema, row.name, found[(row.schema, row.name)], row.target, row.comment)
-            for row in shadow_facts.statistics(self._session, self._relid)
+            OnlineStatistics(row.schema, row.name, found[(row.schema, row.name)], row.target, row.comment)
+            for row in state.statistics(self._session, self._relid)
             if (row.schema, row.name) in found
         )
 
@@ -320,7 +319,7 @@ class _Assembly:
         yield "prepared statements that return the column, or all columns, must be prepared again"
         if self._tried.reverse is None:
             yield "rows that change after the swap cannot be taken back: there is no cast the other way"
-        for sequence in shadow_facts.sequences(self._session, self._relid, self._column.number):
+        for sequence in state.sequences(self._session, self._relid, self._column.number):
             yield f"sequence {sequence} keeps its own type: ALTER SEQUENCE … AS changes its limits"
         if self._table.publications:
             yield f"published in {', '.join(self._table.publications)}: subscribers need the columns first"

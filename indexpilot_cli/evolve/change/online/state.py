@@ -44,7 +44,7 @@ def where(session: Session, relid: int, attnum: int, trigger: str, tag: str) -> 
 
 
 def table_facts(session: Session, relid: int) -> Row:
-    """The table's row of ``shadow_table``."""
+    """The table's row of the question."""
     row = session.one("online/table", {"relid": relid})
     assert row is not None
     return row

@@ -33,7 +33,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowRequest:
+class OnlineRequest:
     """A column's new type. ``using`` is an expression over the row, None for the assignment cast.
 
     ``reverse_using`` makes an old value from a row of the new kind, for a rollback after rows have changed.
@@ -78,7 +78,7 @@ class Both:
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowIndex:
+class OnlineIndex:
     """An index the column is in. ``body`` is what follows the table's name in ``pg_get_indexdef``.
 
     ``constraint`` is p or u where it belongs to a constraint of the same name; ``targets`` are statistics targets of
@@ -100,7 +100,7 @@ class ShadowIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowConstraint:
+class OnlineConstraint:
     """A CHECK (``c``) or foreign key (``f``) the column is in; ``body`` is its definition without NOT VALID."""
 
     name: str
@@ -125,7 +125,7 @@ class InboundKey:
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowStatistics:
+class OnlineStatistics:
     """An extended statistics object; ``head`` is what stands between its name and FROM in its definition."""
 
     schema: str
@@ -156,7 +156,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowPlan:
+class OnlinePlan:
     """Everything that is needed to carry the change out, to go on with it, and to take it back.
 
     ``expression`` makes the new value from a row of the old kind and ``reverse`` the old value from a row of the new
@@ -181,10 +181,10 @@ class ShadowPlan:
     rewrites: bool
     old_collation: str | None = None
     new_collation: str | None = None
-    indexes: tuple[ShadowIndex, ...] = ()
-    constraints: tuple[ShadowConstraint, ...] = ()
+    indexes: tuple[OnlineIndex, ...] = ()
+    constraints: tuple[OnlineConstraint, ...] = ()
     inbound: tuple[InboundKey, ...] = ()
-    statistics: tuple[ShadowStatistics, ...] = ()
+    statistics: tuple[OnlineStatistics, ...] = ()
     not_null: bool = False
     not_null_name: str | None = None
     default: Both | None = None
@@ -217,7 +217,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowReport:
+class OnlineReport:
     """How it ended. ``outcome`` is done, already_done, finished, reverted, interrupted or failed.
 
     ``rows_filled`` counts rows written by batches, ``seconds`` the whole run, ``lock_seconds`` the longest time the

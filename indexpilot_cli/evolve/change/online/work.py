@@ -7,17 +7,13 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.evolve.change.online import inbound as shadow_inbound
-from indexpilot_cli.evolve.change.online import log
-from indexpilot_cli.evolve.change.online import names as shadow
-from indexpilot_cli.evolve.change.online import state as shadow_facts
-from indexpilot_cli.evolve.change.online import statements as shadow_steps
+from indexpilot_cli.evolve.change.online import ddl, inbound, log, state, texts
 from indexpilot_cli.evolve.change.online.fill import fill_all, left
 from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, patient
-from indexpilot_cli.evolve.change.online.names import aside, column_name
 from indexpilot_cli.evolve.change.online.probe import index_body
 from indexpilot_cli.evolve.change.online.state import Where
-from indexpilot_cli.evolve.change.online.values import ShadowIndex, ShadowPlan, Side, Stage
+from indexpilot_cli.evolve.change.online.texts import aside, column_name
+from indexpilot_cli.evolve.change.online.values import OnlineIndex, OnlinePlan, Side, Stage
 from indexpilot_cli.execute import backfill, build
 from indexpilot_cli.execute.backfill import Work
 from indexpilot_cli.execute.clean import clean
@@ -29,7 +25,7 @@ _BUILDS = 8
 def whereabouts(run: Run) -> Where:
     """The change's footprints now. Raises RefusedError when the table is gone."""
     plan = run.plan
-    found = shadow_facts.where(run.session, plan.relid, plan.attnum, shadow.trigger_name(plan), shadow.tag(plan))
+    found = state.where(run.session, plan.relid, plan.attnum, texts.trigger_name(plan), texts.tag(plan))
     if found is None:
         raise RefusedError(f"{plan.table.short} is not there any more", code="table_missing")
     return found
@@ -38,7 +34,7 @@ def whereabouts(run: Run) -> Where:
 def stage_of(run: Run) -> Stage:
     """Where the columns stand."""
     found = whereabouts(run)
-    return shadow.stage(run.plan, found.original, found.columns)
+    return texts.stage(run.plan, found.original, found.columns)
 
 
 def bring_up(run: Run, side: Side, page: int) -> None:
@@ -63,10 +59,10 @@ def swap_in(run: Run, side: Side) -> None:
     if left(run, work, whereabouts(run).blocks):
         raise RefusedError("rows are out of step again", hint="run the same command again", code="not_in_step")
     log.tell(run.ctx, plan, OperationState.STARTED, "swap", side=side.value)
-    name = shadow_facts.not_null_name(run.session, plan.relid, column_name(plan, side))
-    statements = shadow_steps.swap(plan, side, run.ctx.schema, name)
+    name = state.not_null_name(run.session, plan.relid, column_name(plan, side))
+    statements = ddl.swap(plan, side, run.ctx.schema, name)
     run.ctx.progress.stage("swapping the columns")
-    tables = shadow_steps.locked_tables(plan)
+    tables = ddl.locked_tables(plan)
     brief(run, statements, "swapping the columns", exclusive=tables, before=lambda: _as_planned(run, side))
 
 
@@ -75,20 +71,20 @@ def _as_planned(run: Run, side: Side) -> None:
     plan = run.plan
     known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
     known |= {key.name for key in plan.inbound}
-    column = next((c for c in shadow_facts.columns(run.session, plan.relid) if c.name == plan.column), None)
+    column = next((c for c in state.columns(run.session, plan.relid) if c.name == plan.column), None)
     if column is None:
         raise _changed_meanwhile(plan, side, f"column {plan.column} is gone")
-    different = known ^ shadow_facts.followers(run.session, plan.relid, column.number)
+    different = known ^ state.followers(run.session, plan.relid, column.number)
     if different or (column.default_text is None) != (plan.default is None):
         raise _changed_meanwhile(plan, side, ", ".join(sorted(different)) or "its default")
     if not whereabouts(run).following:
         raise RefusedError("the trigger was gone", hint="run the same command again", code="not_in_step")
-    others = shadow_facts.obstacles(run.session, plan.relid, column.number)
+    others = state.obstacles(run.session, plan.relid, column.number)
     if others:
         raise RefusedError(f"{plan.column} cannot be swapped: {'; '.join(others)} depends on it", code="stale_plan")
 
 
-def _changed_meanwhile(plan: ShadowPlan, side: Side, what: str) -> RefusedError:
+def _changed_meanwhile(plan: OnlinePlan, side: Side, what: str) -> RefusedError:
     again = "run the same command again: it takes the new state into account"
     before = "put it back as it was after the change and run the same command again"
     return RefusedError(
@@ -103,7 +99,7 @@ def work_of(run: Run, side: Side) -> Work:
     """What a batch does."""
     plan = run.plan
     target = quote_identifier(column_name(plan, side))
-    value, condition = shadow.assigned_value(plan, side), shadow.out_of_step(plan, side)
+    value, condition = texts.assigned_value(plan, side), texts.out_of_step(plan, side)
     return Work(plan.table, target, value, condition, plan.quiet)
 
 
@@ -118,7 +114,7 @@ def _following(run: Run, side: Side, page: int) -> int:
         return page
     if missing and side is Side.OLD:
         raise RefusedError(f"{name} is not there any more", code="old_column_gone")
-    statements = (shadow_steps.add_column(plan) if missing else ()) + shadow_steps.follow(plan, side, run.ctx.schema)
+    statements = (ddl.add_column(plan) if missing else ()) + ddl.follow(plan, side, run.ctx.schema)
     log.tell(run.ctx, plan, OperationState.STARTED, "follow", side=side.value, sql=list(statements))
     run.ctx.progress.stage(f"adding {name}")
     brief(run, statements, f"adding {name}", exclusive=(plan.table,))
@@ -127,8 +123,8 @@ def _following(run: Run, side: Side, page: int) -> int:
 
 def _filled(run: Run, side: Side, page: int) -> None:
     plan = run.plan
-    if shadow_steps.dress(plan, side):
-        brief(run, shadow_steps.dress(plan, side), "settings of the column")
+    if ddl.dress(plan, side):
+        brief(run, ddl.dress(plan, side), "settings of the column")
     backfill.prepare(run.session, plan.pins)
 
     def told(at: int) -> None:
@@ -139,15 +135,15 @@ def _filled(run: Run, side: Side, page: int) -> None:
 
 def index_row(run: Run, name: str) -> Row | None:
     """The index of that name on our table, or None."""
-    rows = shadow_facts.indexes(run.session, run.plan.relid)
+    rows = state.indexes(run.session, run.plan.relid)
     return next((row for row in rows if row.name == name), None)
 
 
-def _indexed(run: Run, index: ShadowIndex, side: Side) -> None:
+def _indexed(run: Run, index: OnlineIndex, side: Side) -> None:
     """The side's index is there and usable; an invalid one that is ours is removed and built again."""
     plan, name = run.plan, aside(index.name, side)
     qualified = QualifiedName(plan.table.schema, name)
-    statement = shadow_steps.create_index(plan, index, side)
+    statement = ddl.create_index(plan, index, side)
     for attempt in range(1, _BUILDS + 1):
         run.check()
         found = index_row(run, name)
@@ -166,12 +162,12 @@ def _indexed(run: Run, index: ShadowIndex, side: Side) -> None:
         patient(run, f"ALTER INDEX {qualified} ALTER COLUMN {number} SET STATISTICS {target}", f"index {name}")
 
 
-def _is_ours(run: Run, found: Row, index: ShadowIndex, side: Side) -> bool:
+def _is_ours(run: Run, found: Row, index: OnlineIndex, side: Side) -> bool:
     """Whether the index is what we would build; ``found`` is printed with or without schema by the search path."""
     with run.session.transaction():
         run.session.value("SELECT pg_catalog.set_config('search_path', '', true)")
         again = index_row(run, found.name)
-    return again is not None and index_body(again) == shadow_steps.body_of(run.plan, index, side)
+    return again is not None and index_body(again) == ddl.body_of(run.plan, index, side)
 
 
 def _cleaned(run: Run, name: QualifiedName) -> None:
@@ -181,7 +177,7 @@ def _cleaned(run: Run, name: QualifiedName) -> None:
         build.set_lock_timeout(run.session, 0)
 
 
-def _built(run: Run, statement: str, index: ShadowIndex, name: str, attempt: int) -> None:
+def _built(run: Run, statement: str, index: OnlineIndex, name: str, attempt: int) -> None:
     """One try. A duplicate or another refusal of the data is raised; a lock or a deadlock only means once more."""
     build.set_tablespace(run.session, index.tablespace or "")
     watch = Watch(run.session.backend_pid, f"building {name}", first_lock=run.pace.lock_ms / 1000)
@@ -200,9 +196,7 @@ def _built(run: Run, statement: str, index: ShadowIndex, name: str, attempt: int
 
 def _statistics(run: Run, side: Side) -> None:
     there = whereabouts(run).statistics
-    for one, (schema, name, statement) in zip(
-        run.plan.statistics, shadow_steps.add_statistics(run.plan, side), strict=True
-    ):
+    for one, (schema, name, statement) in zip(run.plan.statistics, ddl.add_statistics(run.plan, side), strict=True):
         if f"{schema}.{name}" in there:
             continue
         more = (
@@ -217,38 +211,38 @@ def _constrained(run: Run, side: Side) -> None:
     for number, one in enumerate(plan.constraints):
         name, found = aside(one.name, side), whereabouts(run)
         if name not in found.valid | found.unvalidated:
-            statement = shadow_steps.add_constraint(plan, number, side)
+            statement = ddl.add_constraint(plan, number, side)
             log.tell(run.ctx, plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
             brief(run, (statement,), f"constraint {name}", exclusive=(plan.table,) if one.kind == "c" else ())
         if one.validated and one.enforced and name not in whereabouts(run).valid:
-            patient(run, shadow_steps.validate(plan, name), f"validating {name}")
+            patient(run, ddl.validate(plan, name), f"validating {name}")
 
 
 def _not_null(run: Run, side: Side) -> None:
     plan, name = run.plan, column_name(run.plan, side)
-    check = shadow.check_name(plan)
+    check = texts.check_name(plan)
     found = whereabouts(run)
     if not plan.not_null or name in found.not_null:
         return
     log.tell(run.ctx, plan, OperationState.STARTED, "not_null", side=side.value)
     if check not in found.valid | found.unvalidated:
-        statement = shadow_steps.add_not_null_check(plan, side)
+        statement = ddl.add_not_null_check(plan, side)
         brief(run, (statement,), f"NOT NULL of {name}", exclusive=(plan.table,))
     if check not in whereabouts(run).valid:
-        patient(run, shadow_steps.validate(plan, check), f"validating NOT NULL of {name}")
-    brief(run, shadow_steps.set_not_null(plan, side), f"NOT NULL of {name}", exclusive=(plan.table,))
+        patient(run, ddl.validate(plan, check), f"validating NOT NULL of {name}")
+    brief(run, ddl.set_not_null(plan, side), f"NOT NULL of {name}", exclusive=(plan.table,))
 
 
 def _referred_to(run: Run, side: Side) -> None:
     """Other tables' foreign keys, on the side's column as well."""
     for key in run.plan.inbound:
-        mark = shadow_inbound.mark(key, side)
+        mark = inbound.inbound_mark(key, side)
         if mark not in whereabouts(run).inbound:
-            statement = shadow_inbound.add(run.plan, key, side)
+            statement = inbound.add_inbound(run.plan, key, side)
             log.tell(run.ctx, run.plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
             brief(run, (statement,), f"foreign key {key.name} of {key.table.short}")
         if key.validated and key.enforced and mark not in whereabouts(run).inbound_valid:
-            patient(run, shadow_inbound.validate(key, side), f"validating {key.name} of {key.table.short}")
+            patient(run, inbound.validate_inbound(key, side), f"validating {key.name} of {key.table.short}")
 
 
 def drop_indexes(run: Run, side: Side) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 
 from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.evolve.change.online.values import PLACE, Both, ShadowPlan, Side, Stage
+from indexpilot_cli.evolve.change.online.values import PLACE, Both, OnlinePlan, Side, Stage
 
 _NUMBERED = re.compile(PLACE + r"_(\d+)\b")
 _ALONE = re.compile(PLACE + r"\b(?!_\d)")
@@ -29,7 +29,7 @@ def marked(name: str, mark: str) -> str:
     return name.encode()[:room].decode(errors="ignore") + "_" + digest + mark
 
 
-def column_name(plan: ShadowPlan, side: Side) -> str:
+def column_name(plan: OnlinePlan, side: Side) -> str:
     """What the side's column is called while it is not the one in use."""
     return marked(plan.column, _COLUMN_MARK + side.value)
 
@@ -39,22 +39,22 @@ def aside(name: str, side: Side) -> str:
     return marked(name, _MARK + side.value)
 
 
-def trigger_name(plan: ShadowPlan) -> str:
+def trigger_name(plan: OnlinePlan) -> str:
     """Triggers fire in order of their names: this one comes after any that a person is likely to have written."""
     return f"zzzz_indexpilot_{_short(plan)}"
 
 
-def function_name(plan: ShadowPlan, schema: str) -> QualifiedName:
+def function_name(plan: OnlinePlan, schema: str) -> QualifiedName:
     """The trigger's function, in our own schema."""
     return QualifiedName(schema, f"shadow_{_short(plan)}")
 
 
-def check_name(plan: ShadowPlan) -> str:
+def check_name(plan: OnlinePlan) -> str:
     """The CHECK that proves NOT NULL before it is set."""
     return f"indexpilot_not_null_{_short(plan)}"
 
 
-def tag(plan: ShadowPlan) -> str:
+def tag(plan: OnlinePlan) -> str:
     """The comment on the column that is not in use: it is ours."""
     return f"indexpilot:{plan.op_id}"
 
@@ -70,7 +70,7 @@ def written(both: Both, side: Side, name: str) -> str:
     return fill_in(both.of(side), name)
 
 
-def assigned_value(plan: ShadowPlan, side: Side, prefix: str = "") -> str:
+def assigned_value(plan: OnlinePlan, side: Side, prefix: str = "") -> str:
     """The expression that gives the side's column its value; ``prefix`` (``NEW.``) stands before every column.
 
     The way back keeps the old value wherever it still means what the new one says, so a type that holds less loses
@@ -84,7 +84,7 @@ def assigned_value(plan: ShadowPlan, side: Side, prefix: str = "") -> str:
     return f"CASE WHEN {still} THEN {kept} ELSE {_backward(plan, prefix)} END"
 
 
-def compared_value(plan: ShadowPlan, side: Side) -> str:
+def compared_value(plan: OnlinePlan, side: Side) -> str:
     """The same with the type said, to compare with what is stored."""
     return _cast(assigned_value(plan, side), plan.new_type if side is Side.NEW else plan.old_type)
 
@@ -97,18 +97,18 @@ def same(left: str, right: str) -> str:
     return f"pg_catalog.record_image_eq(ROW({left}), ROW({right}))"
 
 
-def out_of_step(plan: ShadowPlan, side: Side) -> str:
+def out_of_step(plan: OnlinePlan, side: Side) -> str:
     """The condition of a row whose second column does not hold what it must."""
     return f"NOT {same(quote_identifier(column_name(plan, side)), compared_value(plan, side))}"
 
 
-def lost(plan: ShadowPlan) -> str:
+def lost(plan: OnlinePlan) -> str:
     """The condition of a row whose old column, as refilled, does not mean what the new one says."""
     value = _forward(plan, _using(plan, "", column_name(plan, Side.OLD)))
     return f"NOT {same(_cast(value, plan.new_type), quote_identifier(plan.column))}"
 
 
-def trial(plan: ShadowPlan) -> str:
+def trial(plan: OnlinePlan) -> str:
     """A DO block that assigns every row's new value to a variable of the new type: fails where the change would.
 
     https://www.postgresql.org/docs/current/plpgsql-control-structures.html#PLPGSQL-RECORDS-ITERATING
@@ -118,7 +118,7 @@ def trial(plan: ShadowPlan) -> str:
     return f"DO {quote_literal(body)}"
 
 
-def stage(plan: ShadowPlan, original: str | None, columns: Collection[str]) -> Stage:
+def stage(plan: OnlinePlan, original: str | None, columns: Collection[str]) -> Stage:
     """Where the columns stand: ``original`` is what the first column is called now, None when it is gone."""
     new, old = column_name(plan, Side.NEW), column_name(plan, Side.OLD)
     if original == plan.column:
@@ -128,11 +128,11 @@ def stage(plan: ShadowPlan, original: str | None, columns: Collection[str]) -> S
     return {old: Stage.SWAPPED, None: Stage.FINISHED}.get(original, Stage.STRANGE)
 
 
-def _forward(plan: ShadowPlan, name_of: Callable[[int], str]) -> str:
+def _forward(plan: OnlinePlan, name_of: Callable[[int], str]) -> str:
     return name_of(plan.attnum) if plan.assigned else _instantiate(plan.expression, name_of)
 
 
-def _backward(plan: ShadowPlan, prefix: str) -> str:
+def _backward(plan: OnlinePlan, prefix: str) -> str:
     if plan.reverse is None:
         return "NULL"
     name_of = _using(plan, prefix, plan.column)
@@ -142,7 +142,7 @@ def _backward(plan: ShadowPlan, prefix: str) -> str:
     return _cast(_instantiate(plan.reverse, name_of), plan.old_type)
 
 
-def _using(plan: ShadowPlan, prefix: str, changing: str) -> Callable[[int], str]:
+def _using(plan: OnlinePlan, prefix: str, changing: str) -> Callable[[int], str]:
     names = dict(plan.columns) | {plan.attnum: changing}
     return lambda number: prefix + quote_identifier(names[number])
 
@@ -155,5 +155,5 @@ def _cast(expression: str, type_name: str) -> str:
     return f"({expression})::{type_name}"
 
 
-def _short(plan: ShadowPlan) -> str:
+def _short(plan: OnlinePlan) -> str:
     return hashlib.sha256(f"{plan.relid}.{plan.attnum}".encode()).hexdigest()[:10]

@@ -1,6 +1,6 @@
 """The statements of an online type change. Each tuple is one short transaction; nothing here reads or scans a table.
 
-What takes long (filling, building indexes, validating) is in ``shadow_work``.
+What takes long (filling, building indexes, validating) is in ``work``.
 https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 """
 
@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.evolve.change.online import identity as shadow_identity
-from indexpilot_cli.evolve.change.online import inbound as shadow_inbound
-from indexpilot_cli.evolve.change.online import names as shadow
-from indexpilot_cli.evolve.change.online.names import aside, column_name, fill_in, tag, written
-from indexpilot_cli.evolve.change.online.values import Grant, ShadowIndex, ShadowPlan, Side
+from indexpilot_cli.evolve.change.online import identity, inbound, texts
+from indexpilot_cli.evolve.change.online.texts import aside, column_name, fill_in, tag, written
+from indexpilot_cli.evolve.change.online.values import Grant, OnlineIndex, OnlinePlan, Side
 
 
-def add_column(plan: ShadowPlan) -> tuple[str, ...]:
+def add_column(plan: OnlinePlan) -> tuple[str, ...]:
     """The new column: empty, so nothing is rewritten."""
     name = quote_identifier(column_name(plan, Side.NEW))
     collation = f" COLLATE {plan.new_collation}" if plan.new_collation else ""
@@ -26,12 +24,12 @@ def add_column(plan: ShadowPlan) -> tuple[str, ...]:
     )
 
 
-def follow(plan: ShadowPlan, side: Side, schema: str) -> tuple[str, ...]:
+def follow(plan: OnlinePlan, side: Side, schema: str) -> tuple[str, ...]:
     """The trigger that keeps the side's column in step with the one in use, in any session, replicas' included."""
-    function = shadow.function_name(plan, schema)
-    trigger = quote_identifier(shadow.trigger_name(plan))
+    function = texts.function_name(plan, schema)
+    trigger = quote_identifier(texts.trigger_name(plan))
     target = quote_identifier(column_name(plan, side))
-    body = f"BEGIN NEW.{target} := {shadow.assigned_value(plan, side, 'NEW.')}; RETURN NEW; END"
+    body = f"BEGIN NEW.{target} := {texts.assigned_value(plan, side, 'NEW.')}; RETURN NEW; END"
     pins = "".join(f" SET {_pin(name, value)}" for name, value in plan.pins)
     return (
         f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{pins} AS {quote_literal(body)}",
@@ -41,20 +39,20 @@ def follow(plan: ShadowPlan, side: Side, schema: str) -> tuple[str, ...]:
     )
 
 
-def unfollow(plan: ShadowPlan, schema: str) -> tuple[str, ...]:
+def unfollow(plan: OnlinePlan, schema: str) -> tuple[str, ...]:
     """Trigger and function away, whichever are there."""
     return (
-        f"DROP TRIGGER IF EXISTS {quote_identifier(shadow.trigger_name(plan))} ON {plan.table}",
-        f"DROP FUNCTION IF EXISTS {shadow.function_name(plan, schema)}()",
+        f"DROP TRIGGER IF EXISTS {quote_identifier(texts.trigger_name(plan))} ON {plan.table}",
+        f"DROP FUNCTION IF EXISTS {texts.function_name(plan, schema)}()",
     )
 
 
-def drop_column(plan: ShadowPlan, side: Side) -> tuple[str, ...]:
+def drop_column(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """The side's column away, with the indexes and constraints that are left on it; never anything of others."""
     return (f"ALTER TABLE {plan.table} DROP COLUMN IF EXISTS {quote_identifier(column_name(plan, side))} RESTRICT",)
 
 
-def dress(plan: ShadowPlan, side: Side) -> tuple[str, ...]:
+def dress(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """What a column carries itself: statistics target, options, privileges. The old column kept its own."""
     if side is Side.OLD:
         return ()
@@ -65,19 +63,19 @@ def dress(plan: ShadowPlan, side: Side) -> tuple[str, ...]:
     return target + options + tuple(_grant(plan, name, grant) for grant in plan.grants)
 
 
-def create_index(plan: ShadowPlan, index: ShadowIndex, side: Side) -> str:
+def create_index(plan: OnlinePlan, index: OnlineIndex, side: Side) -> str:
     """The index on the side's column, beside the one in use."""
     unique = "UNIQUE " if index.unique else ""
     name = quote_identifier(aside(index.name, side))
     return f"CREATE {unique}INDEX CONCURRENTLY {name} ON {plan.table} {body_of(plan, index, side)}"
 
 
-def body_of(plan: ShadowPlan, index: ShadowIndex, side: Side) -> str:
+def body_of(plan: OnlinePlan, index: OnlineIndex, side: Side) -> str:
     """What follows the table's name in the definition of the side's index, as the server prints it."""
     return written(index.body, side, column_name(plan, side))
 
 
-def add_statistics(plan: ShadowPlan, side: Side) -> tuple[tuple[str, str, str], ...]:
+def add_statistics(plan: OnlinePlan, side: Side) -> tuple[tuple[str, str, str], ...]:
     """Schema, name and statement of each extended statistics object on the side's column."""
     made = []
     for one in plan.statistics:
@@ -87,7 +85,7 @@ def add_statistics(plan: ShadowPlan, side: Side) -> tuple[tuple[str, str, str], 
     return tuple(made)
 
 
-def add_constraint(plan: ShadowPlan, number: int, side: Side) -> str:
+def add_constraint(plan: OnlinePlan, number: int, side: Side) -> str:
     """The numbered CHECK or foreign key on the side's column, for new rows only until it is validated."""
     one = plan.constraints[number]
     body = written(one.body, side, column_name(plan, side))
@@ -95,35 +93,35 @@ def add_constraint(plan: ShadowPlan, number: int, side: Side) -> str:
     return f"ALTER TABLE {plan.table} ADD CONSTRAINT {quote_identifier(aside(one.name, side))} {body}{late}"
 
 
-def validate(plan: ShadowPlan, name: str) -> str:
+def validate(plan: OnlinePlan, name: str) -> str:
     """Check all rows against the constraint; reads and writes go on."""
     return f"ALTER TABLE {plan.table} VALIDATE CONSTRAINT {quote_identifier(name)}"
 
 
-def add_not_null_check(plan: ShadowPlan, side: Side) -> str:
+def add_not_null_check(plan: OnlinePlan, side: Side) -> str:
     """The CHECK that proves there is no NULL."""
     column = quote_identifier(column_name(plan, side))
-    name = quote_identifier(shadow.check_name(plan))
+    name = quote_identifier(texts.check_name(plan))
     return f"ALTER TABLE {plan.table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"
 
 
-def set_not_null(plan: ShadowPlan, side: Side) -> tuple[str, ...]:
+def set_not_null(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """NOT NULL by the validated CHECK, without a scan, and the CHECK away."""
     column = quote_identifier(column_name(plan, side))
     return (
         f"ALTER TABLE {plan.table} ALTER COLUMN {column} SET NOT NULL",
-        f"ALTER TABLE {plan.table} DROP CONSTRAINT {quote_identifier(shadow.check_name(plan))}",
+        f"ALTER TABLE {plan.table} DROP CONSTRAINT {quote_identifier(texts.check_name(plan))}",
     )
 
 
-def locked_tables(plan: ShadowPlan) -> tuple[QualifiedName, ...]:
+def locked_tables(plan: OnlinePlan) -> tuple[QualifiedName, ...]:
     """The tables that must be locked to swap: dropping a foreign key locks the table it refers to as well."""
     others = {one.references for one in plan.constraints if one.references is not None}
     others |= {key.table for key in plan.inbound}
     return (*sorted(others - {plan.table}), plan.table)
 
 
-def swap(plan: ShadowPlan, side: Side, schema: str, not_null_now: str | None = None) -> tuple[str, ...]:
+def swap(plan: OnlinePlan, side: Side, schema: str, not_null_now: str | None = None) -> tuple[str, ...]:
     """Put the side's column in the place of the one in use: catalog changes only, in one transaction.
 
     ``not_null_now`` is the name of the side's NOT NULL constraint where the server has such names (from 18 on).
@@ -131,7 +129,7 @@ def swap(plan: ShadowPlan, side: Side, schema: str, not_null_now: str | None = N
     return tuple(_swap(plan, side, schema, not_null_now))
 
 
-def _swap(plan: ShadowPlan, side: Side, schema: str, not_null_now: str | None) -> Iterator[str]:
+def _swap(plan: OnlinePlan, side: Side, schema: str, not_null_now: str | None) -> Iterator[str]:
     table, column = plan.table, quote_identifier(plan.column)
     coming, going = (quote_identifier(column_name(plan, s)) for s in (side, side.other))
     yield from unfollow(plan, schema)
@@ -145,15 +143,15 @@ def _swap(plan: ShadowPlan, side: Side, schema: str, not_null_now: str | None) -
     for one in plan.constraints:
         yield _rename_constraint(plan, aside(one.name, side), one.name)
         yield from _constraint_comment(plan, one.name, one.comment)
-    yield from shadow_inbound.take_over(plan, side)
+    yield from inbound.take_over_inbound(plan, side)
     yield from _swap_statistics(plan, side)
     yield from _take_over(plan, side, column, going)
 
 
-def _release(plan: ShadowPlan, column: str) -> Iterator[str]:
+def _release(plan: OnlinePlan, column: str) -> Iterator[str]:
     """What the column in use gives up: whatever could refuse a row in which it is no longer set."""
     alter = f"ALTER TABLE {plan.table}"
-    yield from shadow_inbound.release(plan)
+    yield from inbound.release_inbound(plan)
     for name in [one.name for one in plan.constraints] + [i.name for i in plan.indexes if i.constraint]:
         yield f"{alter} DROP CONSTRAINT {quote_identifier(name)}"
     for index in plan.indexes:
@@ -163,12 +161,12 @@ def _release(plan: ShadowPlan, column: str) -> Iterator[str]:
         yield f"ALTER SEQUENCE {sequence} OWNED BY NONE"
     if plan.default is not None:
         yield f"{alter} ALTER COLUMN {column} DROP DEFAULT"
-    yield from shadow_identity.give_up(plan, column)
+    yield from identity.release_identity(plan, column)
     if plan.not_null:
         yield f"{alter} ALTER COLUMN {column} DROP NOT NULL"
 
 
-def _swap_index(plan: ShadowPlan, index: ShadowIndex, side: Side) -> Iterator[str]:
+def _swap_index(plan: OnlinePlan, index: OnlineIndex, side: Side) -> Iterator[str]:
     coming, going = (QualifiedName(plan.table.schema, aside(index.name, s)) for s in (side, side.other))
     used = QualifiedName(plan.table.schema, index.name)
     if index.constraint:
@@ -185,7 +183,7 @@ def _swap_index(plan: ShadowPlan, index: ShadowIndex, side: Side) -> Iterator[st
         yield f"ALTER TABLE {plan.table} REPLICA IDENTITY USING INDEX {quote_identifier(index.name)}"
 
 
-def _constraint_from(plan: ShadowPlan, index: ShadowIndex, built: str) -> str:
+def _constraint_from(plan: OnlinePlan, index: OnlineIndex, built: str) -> str:
     kind = "PRIMARY KEY" if index.constraint == "p" else "UNIQUE"
     late = " DEFERRABLE" if index.deferrable else ""
     late += " INITIALLY DEFERRED" if index.deferred else ""
@@ -193,7 +191,7 @@ def _constraint_from(plan: ShadowPlan, index: ShadowIndex, built: str) -> str:
     return f"ALTER TABLE {plan.table} ADD CONSTRAINT {name} {kind} USING INDEX {quote_identifier(built)}{late}"
 
 
-def _swap_statistics(plan: ShadowPlan, side: Side) -> Iterator[str]:
+def _swap_statistics(plan: OnlinePlan, side: Side) -> Iterator[str]:
     for one in plan.statistics:
         used = QualifiedName(one.schema, one.name)
         coming, going = (QualifiedName(one.schema, aside(one.name, s)) for s in (side, side.other))
@@ -202,27 +200,27 @@ def _swap_statistics(plan: ShadowPlan, side: Side) -> Iterator[str]:
         yield f"COMMENT ON STATISTICS {used} IS {_text(one.comment)}"
 
 
-def _take_over(plan: ShadowPlan, side: Side, column: str, going: str) -> Iterator[str]:
+def _take_over(plan: OnlinePlan, side: Side, column: str, going: str) -> Iterator[str]:
     """What belongs to whichever column is in use."""
     if plan.default is not None:
         value = fill_in(plan.default.of(side), plan.column)
         yield f"ALTER TABLE {plan.table} ALTER COLUMN {column} SET DEFAULT {value}"
     for sequence in plan.sequences:
         yield f"ALTER SEQUENCE {sequence} OWNED BY {plan.table}.{column}"
-    yield from shadow_identity.take_over(plan, side, column)
+    yield from identity.take_over_identity(plan, side, column)
     yield f"COMMENT ON COLUMN {plan.table}.{column} IS {_text(plan.comment)}"
     yield f"COMMENT ON COLUMN {plan.table}.{going} IS {quote_literal(tag(plan))}"
 
 
-def retired_statistics(plan: ShadowPlan, side: Side) -> tuple[str, ...]:
+def retired_statistics(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """Statements that remove the side's extended statistics while its column is not in use."""
     names = (QualifiedName(one.schema, aside(one.name, side)) for one in plan.statistics)
     return tuple(f"DROP STATISTICS IF EXISTS {name}" for name in names)
 
 
-def retired_constraints(plan: ShadowPlan, side: Side) -> tuple[str, ...]:
+def retired_constraints(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """Statements that remove the side's constraints while its column is not in use."""
-    names = [aside(one.name, side) for one in plan.constraints] + [shadow.check_name(plan)]
+    names = [aside(one.name, side) for one in plan.constraints] + [texts.check_name(plan)]
     return tuple(f"ALTER TABLE {plan.table} DROP CONSTRAINT IF EXISTS {quote_identifier(name)}" for name in names)
 
 
@@ -231,16 +229,16 @@ def _pin(name: str, value: str) -> str:
     return f"search_path = {value}" if name == "search_path" else f"{quote_identifier(name)} = {quote_literal(value)}"
 
 
-def _rename_constraint(plan: ShadowPlan, old: str, new: str) -> str:
+def _rename_constraint(plan: OnlinePlan, old: str, new: str) -> str:
     return f"ALTER TABLE {plan.table} RENAME CONSTRAINT {quote_identifier(old)} TO {quote_identifier(new)}"
 
 
-def _constraint_comment(plan: ShadowPlan, name: str, comment: str | None) -> Iterator[str]:
+def _constraint_comment(plan: OnlinePlan, name: str, comment: str | None) -> Iterator[str]:
     if comment is not None:
         yield f"COMMENT ON CONSTRAINT {quote_identifier(name)} ON {plan.table} IS {quote_literal(comment)}"
 
 
-def _grant(plan: ShadowPlan, column: str, grant: Grant) -> str:
+def _grant(plan: OnlinePlan, column: str, grant: Grant) -> str:
     who = "PUBLIC" if grant.grantee is None else quote_identifier(grant.grantee)
     more = " WITH GRANT OPTION" if grant.grantable else ""
     return f"GRANT {grant.privilege} ({column}) ON {plan.table} TO {who}{more}"
