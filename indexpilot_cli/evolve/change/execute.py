@@ -19,14 +19,11 @@ from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedE
 from indexpilot_cli.evolve import dependents, relation_facts
 from indexpilot_cli.evolve.change import follow as metadata
 from indexpilot_cli.evolve.change import online_operation as online
-from indexpilot_cli.evolve.change import plan as evolve_change
-from indexpilot_cli.evolve.change import rows as evolve_execute_rows
-from indexpilot_cli.evolve.change import undo
+from indexpilot_cli.evolve.change import plan, rows, undo
 from indexpilot_cli.evolve.change.checks import error_of
 from indexpilot_cli.evolve.change.rows import Story
 from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
-from indexpilot_cli.evolve.change.trial import by_trial
-from indexpilot_cli.evolve.change.types import Classify
+from indexpilot_cli.evolve.change.types import Classify, by_trial
 from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.relation import RelationFacts
@@ -86,7 +83,7 @@ def preview(request: ChangeRequest, progress: Progress, classify: Classify | Non
     ):
         note.details(column=request.column, preview=True)
         server = look(session, metadata_schema=request.connection.metadata_schema).server
-        prepared = evolve_change.prepare(session, request, progress, classify)
+        prepared = plan.prepare(session, request, progress, classify)
         change = prepared.change
         if change is None:
             raise error_of(prepared.problems)
@@ -119,7 +116,7 @@ def _execute(
             with suppress(IndexPilotError):  # on a standby there is no log to write to
                 schema, table = split_table(request.table)
                 kind = ChangeKind(request.kind)
-                evolve_execute_rows.refused(ctx, kind, table, request.column, error, schema)
+                rows.refused(ctx, kind, table, request.column, error, schema)
             raise
 
 
@@ -166,8 +163,8 @@ def _job(ctx: RunContext, request: ChangeRequest, classify: Classify | None) -> 
             under_way = online.open_change(ctx, table[0], request.column)
         if under_way is not None:
             return Job(under_way, RelationFacts(under_way.table, under_way.relid, "r", 0), {}, "", under_way.undo)
-        prepared = evolve_change.prepare(session, request, ctx.progress, classify or by_trial(ctx))
-        change = evolve_change.change_of(prepared)
+        prepared = plan.prepare(session, request, ctx.progress, classify or by_trial(ctx))
+        change = plan.change_of(prepared)
         assert prepared.before is not None
         known = metadata.known(session, change.table, change.column, ctx.schema)
     return Job(change, prepared.before, known, str(uuid.uuid4()), change.undo)
@@ -183,8 +180,8 @@ def named(ctx: RunContext, session: Session, request: ChangeRequest) -> tuple[Qu
 def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid: int) -> Story | None:
     """The same change, some of whose steps stand."""
     kind = ChangeKind(request.kind).mutation
-    asked = evolve_change.asked_of(request)
-    story = evolve_execute_rows.open_story(ctx, kind, table, request.column, asked)
+    asked = plan.asked_of(request)
+    story = rows.open_story(ctx, kind, table, request.column, asked)
     return story if story is not None and story.before.relid == relid else None
 
 
@@ -196,7 +193,7 @@ def _perform(ctx: RunContext, request: ChangeRequest, job: Job, shown: ChangeRes
         session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
         _unchanged(session, job)
         if not job.standing:
-            job.id = evolve_execute_rows.planned(ctx, job.change, job.op_id, job.before, job.known)
+            job.id = rows.planned(ctx, job.change, job.op_id, job.before, job.known)
         error = _steps(ctx, session, request, job)
     reports = (*job.reports, *(_report(job, n) for n in range(len(job.reports), len(job.change.steps))))
     result = replace(shown, steps=reports, undo=job.undo, id=job.id, op_id=job.op_id, outcome="done")
@@ -226,10 +223,8 @@ def _steps(ctx: RunContext, session: Session, request: ChangeRequest, job: Job) 
             if step.how == "analyze":
                 continue
             blockers = [str(b) for b in trial.blockers]
-            state = evolve_execute_rows.INTERRUPTED if ctx.stop.requested else evolve_execute_rows.FAILED
-            job.id = evolve_execute_rows.failed(
-                ctx, job.change, job.op_id, error, state, step=number, blockers=blockers
-            )
+            state = rows.INTERRUPTED if ctx.stop.requested else rows.FAILED
+            job.id = rows.failed(ctx, job.change, job.op_id, error, state, step=number, blockers=blockers)
             return error
         job.reports.append(trial.report("done"))
     return None
@@ -246,20 +241,20 @@ def _tail(ctx: RunContext, job: Job, number: int) -> Callable[[Session], None]:
             metadata.follow(session, job.change, ctx.schema)
         details: dict[str, object] = {"step": number, "of": len(steps), "title": steps[number].title, "done": True}
         if number == last:
-            details |= {"undo": evolve_execute_rows.packed(job.undo), "loss": job.undo.loss}
-            row = evolve_execute_rows.mutation(
+            details |= {"undo": rows.packed(job.undo), "loss": job.undo.loss}
+            row = rows.mutation(
                 ctx,
                 job.change,
                 job.op_id,
-                evolve_execute_rows.DONE,
+                rows.DONE,
                 details,
                 definition_sql=";\n".join(job.change.statements),
                 undo_sql=job.undo.script,
             )
-            job.id = evolve_execute_rows.write(ctx, row, session)
+            job.id = rows.write(ctx, row, session)
         elif number < last:
-            row = evolve_execute_rows.mutation(ctx, job.change, job.op_id, evolve_execute_rows.STEP, details)
-            job.id = evolve_execute_rows.write(ctx, row, session)
+            row = rows.mutation(ctx, job.change, job.op_id, rows.STEP, details)
+            job.id = rows.write(ctx, row, session)
 
     return write
 

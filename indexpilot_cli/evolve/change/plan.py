@@ -9,12 +9,8 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import dependents, relation_facts
-from indexpilot_cli.evolve.change import add as online_add
-from indexpilot_cli.evolve.change import checks as facts
-from indexpilot_cli.evolve.change import online_operation as evolve_execute_online
+from indexpilot_cli.evolve.change import checks, online_operation, undo
 from indexpilot_cli.evolve.change import steps as change_steps
-from indexpilot_cli.evolve.change import undo
-from indexpilot_cli.evolve.change import validate as checks
 from indexpilot_cli.evolve.change.checks import Findings
 from indexpilot_cli.evolve.change.types import Classify, assignable, by_rules
 from indexpilot_cli.evolve.change.values import (
@@ -88,7 +84,7 @@ def prepare(session: Session, request: ChangeRequest, progress: Progress, classi
     """
     planner = Planner(session, request, progress, Findings(), classify)
     progress.stage("checking the change")
-    table = facts.find_table(session, request.table, planner.kind, request.connection.metadata_schema, planner.found)
+    table = checks.find_table(session, request.table, planner.kind, request.connection.metadata_schema, planner.found)
     if table is None:
         return Prepared(None, None, tuple(planner.found.problems))
     change = _PLANS[planner.kind](planner, table)
@@ -99,12 +95,12 @@ def prepare(session: Session, request: ChangeRequest, progress: Progress, classi
 def impact_only(session: Session, request: ChangeRequest, progress: Progress) -> Impact:
     """What hangs on the column, whether or not the change can be made. Raises UsageError when there is none."""
     planner = Planner(session, request, progress, Findings())
-    table = facts.find_table(session, request.table, planner.kind, request.connection.metadata_schema, planner.found)
+    table = checks.find_table(session, request.table, planner.kind, request.connection.metadata_schema, planner.found)
     column = None if table is None else table.column(request.column)
     if table is None or (column is None and planner.kind is not ChangeKind.ADD):
         if table is not None:
             planner.refuse(checks.missing_column(table, request.column))
-        raise facts.error_of(planner.found.problems)
+        raise checks.error_of(planner.found.problems)
     return planner.impact(table, column)
 
 
@@ -156,23 +152,23 @@ def asked_of(request: ChangeRequest) -> dict[str, object]:
 
 def _add(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     session, asked, found = planner.session, planner.request, planner.found
-    facts.check_new_name(session, table, asked.column, found, force=asked.force)
+    checks.check_new_name(session, table, asked.column, found, force=asked.force)
     found.add(*checks.too_many_columns(table))
-    kind = facts.read_type(session, asked.type, found)
-    default = None if asked.default is None else facts.read_expression(asked.default, "--default", found)
+    kind = checks.read_type(session, asked.type, found)
+    default = None if asked.default is None else checks.read_expression(asked.default, "--default", found)
     reference = None
     if asked.references is not None:
-        reference = facts.read_reference(session, asked.references, asked.column, found)
+        reference = checks.read_reference(session, asked.references, asked.column, found)
     if kind is None or found.problems:
         return None
     each_row = kind.constrained and default is not None
     if default is not None:
-        each_row = facts.check_default(session, default, kind, found) or each_row
-    empty = facts.is_empty(session, table) if asked.not_null or asked.unique else False
+        each_row = checks.check_default(session, default, kind, found) or each_row
+    empty = checks.is_empty(session, table) if asked.not_null or asked.unique else False
     _check_rows(planner, table, default, empty=empty, each_row=each_row)
     if found.problems:
         return None
-    new = online_add.NewColumn(
+    new = change_steps.NewColumn(
         table,
         asked.column,
         kind.text,
@@ -183,11 +179,11 @@ def _add(planner: Planner, table: RelationFacts) -> SchemaChange | None:
         reference,
         each_row,
         planner.small(table),
-        facts.leaves(session, table),
+        checks.leaves(session, table),
     )
     back = undo.of_add(table, asked.column)
-    steps = online_add.add_column(new)
-    return _change(planner, table, steps, back, planner.impact(table, None), notes=_add_notes(table, steps))
+    todo = change_steps.add_column(new)
+    return _change(planner, table, todo, back, planner.impact(table, None), notes=_add_notes(table, todo))
 
 
 def _add_notes(table: RelationFacts, steps: tuple[Step, ...]) -> tuple[str, ...]:
@@ -214,7 +210,7 @@ def _check_rows(planner: Planner, table: RelationFacts, default: str | None, *, 
 
 def _drop(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     asked, found = planner.request, planner.found
-    column = facts.find_column(table, asked.column, planner.kind, found)
+    column = checks.find_column(table, asked.column, planner.kind, found)
     if column is None:
         return None
     impact = planner.impact(table, column)
@@ -252,8 +248,8 @@ def _saved(planner: Planner, table: RelationFacts, column: ColumnFacts) -> Quali
 
 def _rename(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     asked, found = planner.request, planner.found
-    column = facts.find_column(table, asked.column, planner.kind, found)
-    facts.check_new_name(planner.session, table, asked.new_name or "", found, force=asked.force)
+    column = checks.find_column(table, asked.column, planner.kind, found)
+    checks.check_new_name(planner.session, table, asked.new_name or "", found, force=asked.force)
     if column is None or found.problems:
         return None
     new = str(asked.new_name)
@@ -265,13 +261,13 @@ def _rename(planner: Planner, table: RelationFacts) -> SchemaChange | None:
 
 def _type(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     session, asked, found = planner.session, planner.request, planner.found
-    column = facts.find_column(table, asked.column, planner.kind, found)
-    kind = facts.read_type(session, asked.type, found)
-    using = None if asked.using is None else facts.read_expression(asked.using, "--using", found)
+    column = checks.find_column(table, asked.column, planner.kind, found)
+    kind = checks.read_type(session, asked.type, found)
+    using = None if asked.using is None else checks.read_expression(asked.using, "--using", found)
     if column is None or kind is None or found.problems:
         return None
     if using is not None:
-        facts.check_using(session, table, using, kind, found)
+        checks.check_using(session, table, using, kind, found)
     change = type_change(session, table, column, kind.text, using)
     if change.old.oid == kind.oid and change.old.modifiers == kind.modifiers and using is None:
         found.wrong("same_type", f"{column.name} is of type {column.type} already", None)
@@ -289,15 +285,15 @@ def _typed(planner: Planner, change: TypeChange, impact: Impact) -> SchemaChange
     classified = (planner.classify(change) if planner.classify is not None else None) or by_rules(change)
     small = planner.small(table)
     blocks = classified.work in (Work.REWRITE, Work.REBUILD) and not small
-    casts = facts.casts(planner.session, change.new.text, column.type)
+    casts = checks.casts(planner.session, change.new.text, column.type)
     back = undo.of_type(table, column, table, back_casts=casts)
     notes = _type_notes(change, classified)
     if planner.request.online or blocks:
         return _change(
             planner,
             table,
-            evolve_execute_online.steps(),
-            evolve_execute_online.way_back(column.name),
+            online_operation.steps(),
+            online_operation.way_back(column.name),
             impact,
             classified=classified,
             notes=notes,
@@ -326,7 +322,7 @@ def type_change(session: Session, table: RelationFacts, column: ColumnFacts, new
 def change_of(prepared: Prepared) -> SchemaChange:
     """The change. Raises UsageError, RefusedError or PrerequisiteError with every problem when there is none."""
     if prepared.problems:
-        raise facts.error_of(prepared.problems)
+        raise checks.error_of(prepared.problems)
     if prepared.change is None:
         raise UsageError("the change cannot be made")
     return prepared.change

@@ -25,7 +25,7 @@ from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.rows import Story
 from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
 from indexpilot_cli.evolve.change.types import by_rules
-from indexpilot_cli.evolve.change.undo_column import quietly
+from indexpilot_cli.evolve.change.undo_objects import quietly
 from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
 from indexpilot_cli.evolve.impact import clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts

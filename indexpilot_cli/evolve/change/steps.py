@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
@@ -81,3 +82,167 @@ def analyze(table: RelationFacts, column: str) -> Step:
     """New statistics of the column: a type change drops the old ones."""
     text = f"ANALYZE {table.name} ({quote_identifier(column)})"
     return Step(f"analyze {column}", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
+
+
+_SUE = "SHARE UPDATE EXCLUSIVE"
+_SRE = "SHARE ROW EXCLUSIVE"
+NOT_NULL_NOT_VALID = 180000
+
+
+@dataclass(frozen=True, slots=True)
+class NewColumn:
+    """A column to add. ``type``, ``default`` are SQL text; ``references`` is ``schema.table (column)``.
+
+    ``each_row``: every row gets a value of its own (a volatile default, or a domain that checks). ``small``: what
+    must read or write the whole table does so in no time. ``leaves`` are the tables that hold the rows.
+    """
+
+    table: RelationFacts
+    name: str
+    type: str
+    default: str | None = None
+    not_null: bool = False
+    comment: str | None = None
+    unique: bool = False
+    references: str | None = None
+    each_row: bool = False
+    small: bool = True
+    leaves: tuple[QualifiedName, ...] = ()
+
+    @property
+    def column(self) -> str:
+        """The name as SQL text."""
+        return quote_identifier(self.name)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """Names of what is built on the table."""
+        return tuple(a.name.name for a in self.table.attached)
+
+    def constraint(self, suffix: str) -> str:
+        """A free name for a constraint of the column, not quoted."""
+        return object_name(self.table.name.name, self.name, suffix, self.taken)
+
+
+def add_column(new: NewColumn) -> tuple[Step, ...]:
+    """What to run, in order. A single step is atomic."""
+    if new.small:
+        return (Step(f"add {new.name}", tuple(_whole(new))),)
+    return tuple(_gradual(new))
+
+
+def _whole(new: NewColumn) -> Iterator[str]:
+    yield _add(new, not_null=new.not_null)
+    yield from _comment(new)
+    if new.unique:
+        yield f"{_alter(new)} ADD CONSTRAINT {quote_identifier(new.constraint('key'))} UNIQUE ({new.column})"
+    if new.references:
+        yield _foreign_key(new)
+
+
+def _gradual(new: NewColumn) -> Iterator[Step]:
+    instant = not new.each_row or new.default is None
+    first = (_add(new, not_null=new.not_null),) if instant else (_add(new, default=False), _default(new))
+    yield Step(f"add {new.name}", (*first, *_comment(new)))
+    if not instant:
+        yield from _backfill(new)
+        if new.not_null:
+            yield from not_null_steps(new.table, new.name, new.constraint("not_null"))
+    if new.unique:
+        yield from _unique(new)
+    if new.references:
+        yield from _reference(new)
+
+
+def _add(new: NewColumn, *, not_null: bool = False, default: bool = True) -> str:
+    words = [f"{_alter(new)} ADD COLUMN {new.column} {new.type}"]
+    words += [f"DEFAULT {new.default}"] if default and new.default is not None else []
+    words += ["NOT NULL"] if not_null else []
+    return " ".join(words)
+
+
+def _alter(new: NewColumn) -> str:
+    return f"ALTER TABLE {new.table.name}"
+
+
+def _default(new: NewColumn) -> str:
+    return f"{_alter(new)} ALTER COLUMN {new.column} SET DEFAULT {new.default}"
+
+
+def _comment(new: NewColumn) -> tuple[str, ...]:
+    return () if new.comment is None else (comment_on(new.table.name, new.name, new.comment),)
+
+
+def _backfill(new: NewColumn) -> Iterator[Step]:
+    for leaf in new.leaves:
+        text = (
+            f"UPDATE {leaf} SET {new.column} = DEFAULT WHERE {new.column} IS NULL"
+            " AND ctid >= '({low},0)'::tid AND ctid < '({high},0)'::tid"
+        )
+        where = f" of {leaf.name}" if len(new.leaves) > 1 else ""
+        yield Step(
+            f"fill {new.name}{where} in batches",
+            (text,),
+            how="fill",
+            span=Span.ONLINE,
+            lock="ROW EXCLUSIVE",
+            makes=f"column:{new.name}",
+            table=leaf,
+        )
+
+
+def not_null_steps(table: RelationFacts, column: str, name: str) -> Iterator[Step]:
+    """NOT NULL without a scan under an exclusive lock: promised first, proved next to the readers, then taken over.
+
+    From 18 on a NOT NULL constraint itself can be promised; before, a CHECK stands in for it.
+    """
+    alter, quoted, key = f"ALTER TABLE {table.name}", quote_identifier(column), quote_identifier(name)
+    native = table.version >= NOT_NULL_NOT_VALID
+    promise = f"NOT NULL {quoted}" if native else f"CHECK ({quoted} IS NOT NULL)"
+    yield Step(
+        f"promise that {column} is never NULL",
+        (f"{alter} ADD CONSTRAINT {key} {promise} NOT VALID",),
+    )
+    yield Step(
+        f"prove that {column} is never NULL",
+        (f"{alter} VALIDATE CONSTRAINT {key}",),
+        span=Span.ONLINE,
+        lock=_SUE,
+    )
+    if not native:
+        texts = (f"{alter} ALTER COLUMN {quoted} SET NOT NULL", f"{alter} DROP CONSTRAINT {key}")
+        yield Step(f"set {column} NOT NULL", texts)
+
+
+def _unique(new: NewColumn) -> Iterator[Step]:
+    name = new.constraint("key")
+    quoted = quote_identifier(name)
+    yield Step(
+        f"build {name} beside the writers",
+        (f"CREATE UNIQUE INDEX CONCURRENTLY {quoted} ON {new.table.name} ({new.column})",),
+        how="alone",
+        span=Span.ONLINE,
+        lock=_SUE,
+        makes=f"index:{name}",
+        table=new.table.name,
+    )
+    yield Step(f"make {name} a constraint", (f"{_alter(new)} ADD CONSTRAINT {quoted} UNIQUE USING INDEX {quoted}",))
+
+
+def _reference(new: NewColumn) -> Iterator[Step]:
+    if new.table.kind == "p":
+        yield Step("add the foreign key", (_foreign_key(new),), span=Span.WRITES, lock=_SRE)
+        return
+    name = new.constraint("fkey")
+    yield Step("promise the foreign key", (f"{_foreign_key(new)} NOT VALID",), lock=_SRE)
+    yield Step(
+        "prove the foreign key",
+        (f"{_alter(new)} VALIDATE CONSTRAINT {quote_identifier(name)}",),
+        span=Span.ONLINE,
+        lock=_SUE,
+    )
+
+
+def _foreign_key(new: NewColumn) -> str:
+    name = quote_identifier(new.constraint("fkey"))
+    return f"{_alter(new)} ADD CONSTRAINT {name} FOREIGN KEY ({new.column}) REFERENCES {new.references}"

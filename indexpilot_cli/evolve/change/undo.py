@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.evolve.change.undo_column import add_column, attributes, storage
-from indexpilot_cli.evolve.change.undo_objects import create, drop, in_order, rank
+from indexpilot_cli.evolve.change.undo_objects import add_column, attributes, create, drop, in_order, rank, storage
 from indexpilot_cli.evolve.change.values import Undo
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
 

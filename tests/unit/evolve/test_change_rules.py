@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.evolve.change import validate as checks
+from indexpilot_cli.evolve.change import checks
 from indexpilot_cli.evolve.change.types import assignable, by_rules, is_plain
 from indexpilot_cli.evolve.change.values import Affected, ChangeKind, Work
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts, TypeChange, TypeFacts

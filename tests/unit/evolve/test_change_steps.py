@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.evolve.change import add as online_add
 from indexpilot_cli.evolve.change import steps as change_steps
 from indexpilot_cli.evolve.change import undo
 from indexpilot_cli.evolve.change.values import Span
@@ -100,14 +99,14 @@ def test_drop_and_back(table, save):
 @settings(max_examples=60, deadline=None)
 @given(tables(), NAMES, TEXTS, st.booleans(), st.booleans(), st.booleans())
 def test_add(table, name, comment, each_row, small, unique):
-    new = online_add.NewColumn(
+    new = change_steps.NewColumn(
         table, name, "int", "7", True, comment, unique, '"a b" (id)', each_row, small, (table.name,)
     )
-    steps = online_add.add_column(new)
-    all_single(text.replace("{low}", "0").replace("{high}", "9") for step in steps for text in step.statements)
-    assert len(steps) == 1 if small else len(steps) > 2
+    todo = change_steps.add_column(new)
+    all_single(text.replace("{low}", "0").replace("{high}", "9") for step in todo for text in step.statements)
+    assert len(todo) == 1 if small else len(todo) > 2
     if not small:
-        assert all(step.span in (Span.BRIEF, Span.ONLINE) for step in steps)
+        assert all(step.span in (Span.BRIEF, Span.ONLINE) for step in todo)
     all_single(undo.of_add(table, name).statements)
 
 
@@ -137,13 +136,13 @@ def test_names_of_constraints_fit(table, column, suffix, taken):
 
 def test_not_null_is_proved_before_it_is_taken_over():
     table = RelationFacts(QualifiedName("public", "t"), 1, "r", 170000)
-    old = [s.statements for s in online_add.not_null_steps(table, "c", "t_c_not_null")]
+    old = [s.statements for s in change_steps.not_null_steps(table, "c", "t_c_not_null")]
     assert old == [
         ("ALTER TABLE public.t ADD CONSTRAINT t_c_not_null CHECK (c IS NOT NULL) NOT VALID",),
         ("ALTER TABLE public.t VALIDATE CONSTRAINT t_c_not_null",),
         ("ALTER TABLE public.t ALTER COLUMN c SET NOT NULL", "ALTER TABLE public.t DROP CONSTRAINT t_c_not_null"),
     ]
-    new = [s.statements for s in online_add.not_null_steps(replace(table, version=180000), "c", "t_c_not_null")]
+    new = [s.statements for s in change_steps.not_null_steps(replace(table, version=180000), "c", "t_c_not_null")]
     assert new == [
         ("ALTER TABLE public.t ADD CONSTRAINT t_c_not_null NOT NULL c NOT VALID",),
         ("ALTER TABLE public.t VALIDATE CONSTRAINT t_c_not_null",),

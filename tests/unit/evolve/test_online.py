@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.evolve.change.online import ddl, identity, texts
+from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,
     Both,
@@ -170,9 +170,9 @@ def test_indexes_are_built_beside_and_constraints_added_late():
 
 def test_a_bound_of_the_old_type_becomes_one_of_the_new_and_any_other_stays():
     types = Both("integer", "bigint")
-    made = identity.sequence_options(1, 1, 1, 2**31 - 1, 1, cycles=False, types=types)
+    made = ddl.sequence_options(1, 1, 1, 2**31 - 1, 1, cycles=False, types=types)
     assert "MAXVALUE 2147483647" in made.old and "MAXVALUE" not in made.new and "MINVALUE 1" in made.new
-    made = identity.sequence_options(5, 2, -(2**31), 1000, 9, cycles=True, types=types)
+    made = ddl.sequence_options(5, 2, -(2**31), 1000, 9, cycles=True, types=types)
     assert made.new == "START WITH 5 INCREMENT BY 2 MAXVALUE 1000 CACHE 9 CYCLE"
 
 

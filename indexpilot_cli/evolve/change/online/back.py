@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError, RefusedError
-from indexpilot_cli.evolve.change.online import ddl, inbound, log, texts
+from indexpilot_cli.evolve.change.online import ddl, log, texts
 from indexpilot_cli.evolve.change.online.fill import left
 from indexpilot_cli.evolve.change.online.locks import Run, brief
 from indexpilot_cli.evolve.change.online.texts import column_name
@@ -47,8 +47,8 @@ def let_go(run: Run, side: Side) -> None:
     """Other tables' foreign keys to the side's column go first: they hold its index."""
     plan = run.plan
     there = whereabouts(run).inbound
-    if any(inbound.inbound_mark(key, side) in there for key in plan.inbound):
-        statements = inbound.retired_inbound(plan, side)
+    if any(ddl.inbound_mark(key, side) in there for key in plan.inbound):
+        statements = ddl.retired_inbound(plan, side)
         brief(run, statements, "removing foreign keys", exclusive=ddl.locked_tables(plan))
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.evolve.change.online import identity, inbound, texts
+from indexpilot_cli.evolve.change.online import texts
 from indexpilot_cli.evolve.change.online.texts import aside, column_name, fill_in, tag, written
-from indexpilot_cli.evolve.change.online.values import Grant, OnlineIndex, OnlinePlan, Side
+from indexpilot_cli.evolve.change.online.values import Both, Grant, Identity, InboundKey, OnlineIndex, OnlinePlan, Side
 
 
 def add_column(plan: OnlinePlan) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ def _swap(plan: OnlinePlan, side: Side, schema: str, not_null_now: str | None) -
     for one in plan.constraints:
         yield _rename_constraint(plan, aside(one.name, side), one.name)
         yield from _constraint_comment(plan, one.name, one.comment)
-    yield from inbound.take_over_inbound(plan, side)
+    yield from take_over_inbound(plan, side)
     yield from _swap_statistics(plan, side)
     yield from _take_over(plan, side, column, going)
 
@@ -151,7 +151,7 @@ def _swap(plan: OnlinePlan, side: Side, schema: str, not_null_now: str | None) -
 def _release(plan: OnlinePlan, column: str) -> Iterator[str]:
     """What the column in use gives up: whatever could refuse a row in which it is no longer set."""
     alter = f"ALTER TABLE {plan.table}"
-    yield from inbound.release_inbound(plan)
+    yield from release_inbound(plan)
     for name in [one.name for one in plan.constraints] + [i.name for i in plan.indexes if i.constraint]:
         yield f"{alter} DROP CONSTRAINT {quote_identifier(name)}"
     for index in plan.indexes:
@@ -161,7 +161,7 @@ def _release(plan: OnlinePlan, column: str) -> Iterator[str]:
         yield f"ALTER SEQUENCE {sequence} OWNED BY NONE"
     if plan.default is not None:
         yield f"{alter} ALTER COLUMN {column} DROP DEFAULT"
-    yield from identity.release_identity(plan, column)
+    yield from release_identity(plan, column)
     if plan.not_null:
         yield f"{alter} ALTER COLUMN {column} DROP NOT NULL"
 
@@ -207,7 +207,7 @@ def _take_over(plan: OnlinePlan, side: Side, column: str, going: str) -> Iterato
         yield f"ALTER TABLE {plan.table} ALTER COLUMN {column} SET DEFAULT {value}"
     for sequence in plan.sequences:
         yield f"ALTER SEQUENCE {sequence} OWNED BY {plan.table}.{column}"
-    yield from identity.take_over_identity(plan, side, column)
+    yield from take_over_identity(plan, side, column)
     yield f"COMMENT ON COLUMN {plan.table}.{column} IS {_text(plan.comment)}"
     yield f"COMMENT ON COLUMN {plan.table}.{going} IS {quote_literal(tag(plan))}"
 
@@ -246,3 +246,98 @@ def _grant(plan: OnlinePlan, column: str, grant: Grant) -> str:
 
 def _text(comment: str | None) -> str:
     return "NULL" if comment is None else quote_literal(comment)
+
+
+LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+_AT, _CALLED = "indexpilot.identity_at", "indexpilot.identity_called"
+
+
+def sequence_options(start: int, increment: int, low: int, high: int, cache: int, *, cycles: bool, types: Both) -> Both:
+    """The sequence's options on either column: a bound that was only the old type's becomes the new type's."""
+    old_bound = LARGEST.get(types.old, 0)
+    common = f"START WITH {start} INCREMENT BY {increment}"
+    rest = f"CACHE {cache}" + (" CYCLE" if cycles else "")
+    lowest, highest = f" MINVALUE {low}", f" MAXVALUE {high}"
+    bounds = ("" if low == -old_bound - 1 else lowest) + ("" if high == old_bound else highest)
+    return Both(f"{common}{lowest}{highest} {rest}", f"{common}{bounds} {rest}")
+
+
+def release_identity(plan: OnlinePlan, column: str) -> Iterator[str]:
+    """The column in use lets its sequence go; the transaction remembers where it stood."""
+    if plan.identity is None:
+        return
+    sequence = plan.identity.sequence
+    yield (
+        f"SELECT pg_catalog.set_config({quote_literal(_AT)}, last_value::text, true) AS a,"
+        f" pg_catalog.set_config({quote_literal(_CALLED)}, is_called::text, true) AS b FROM {sequence}"
+    )
+    yield f"ALTER TABLE {plan.table} ALTER COLUMN {column} DROP IDENTITY"
+
+
+def take_over_identity(plan: OnlinePlan, side: Side, column: str) -> Iterator[str]:
+    """The column that comes into use gets a sequence of the same name, options, privileges and position."""
+    identity = plan.identity
+    if identity is None:
+        return
+    yield (
+        f"ALTER TABLE {plan.table} ALTER COLUMN {column} ADD GENERATED {'ALWAYS' if identity.always else 'BY DEFAULT'}"
+        f" AS IDENTITY (SEQUENCE NAME {identity.sequence} {identity.options.of(side)})"
+    )
+    yield (
+        f"SELECT pg_catalog.setval({quote_literal(str(identity.sequence))}::regclass,"
+        f" pg_catalog.current_setting({quote_literal(_AT)})::bigint,"
+        f" pg_catalog.current_setting({quote_literal(_CALLED)})::boolean)"
+    )
+    yield from _belongings(identity)
+
+
+def _belongings(identity: Identity) -> Iterator[str]:
+    for grant in identity.grants:
+        yield _sequence_grant(identity.sequence, grant)
+    if identity.comment is not None:
+        yield f"COMMENT ON SEQUENCE {identity.sequence} IS {quote_literal(identity.comment)}"
+
+
+def _sequence_grant(sequence: QualifiedName, grant: Grant) -> str:
+    who = "PUBLIC" if grant.grantee is None else quote_identifier(grant.grantee)
+    return f"GRANT {grant.privilege} ON SEQUENCE {sequence} TO {who}{' WITH GRANT OPTION' if grant.grantable else ''}"
+
+
+def inbound_mark(key: InboundKey, side: Side) -> str:
+    """The key on the side's column, as the catalog's list of inbound keys has it while it is not in use."""
+    return f"{key.table.schema}.{key.table.name}.{aside(key.name, side)}"
+
+
+def add_inbound(plan: OnlinePlan, key: InboundKey, side: Side) -> str:
+    """The key on the side's column, for new rows only until it is validated."""
+    body = fill_in(key.body, column_name(plan, side))
+    late = " NOT VALID" if key.enforced else ""
+    return f"ALTER TABLE {key.table} ADD CONSTRAINT {quote_identifier(aside(key.name, side))} {body}{late}"
+
+
+def validate_inbound(key: InboundKey, side: Side) -> str:
+    """Check all rows; reads and writes go on."""
+    return f"ALTER TABLE {key.table} VALIDATE CONSTRAINT {quote_identifier(aside(key.name, side))}"
+
+
+def release_inbound(plan: OnlinePlan) -> Iterator[str]:
+    """The keys on the column in use go."""
+    for key in plan.inbound:
+        yield f"ALTER TABLE {key.table} DROP CONSTRAINT {quote_identifier(key.name)}"
+
+
+def take_over_inbound(plan: OnlinePlan, side: Side) -> Iterator[str]:
+    """The keys on the column that comes get the names."""
+    for key in plan.inbound:
+        old, new = quote_identifier(aside(key.name, side)), quote_identifier(key.name)
+        yield f"ALTER TABLE {key.table} RENAME CONSTRAINT {old} TO {new}"
+        if key.comment is not None:
+            yield f"COMMENT ON CONSTRAINT {new} ON {key.table} IS {quote_literal(key.comment)}"
+
+
+def retired_inbound(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
+    """Statements that remove the keys on the side's column while it is not in use."""
+    return tuple(
+        f"ALTER TABLE {key.table} DROP CONSTRAINT IF EXISTS {quote_identifier(aside(key.name, side))}"
+        for key in plan.inbound
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.core import units
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError, UsageError
-from indexpilot_cli.evolve.change.online import identity, state
+from indexpilot_cli.evolve.change.online import ddl, state
 from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,
@@ -289,12 +289,12 @@ class _Assembly:
         if row is None:
             return None
         types = Both(self._tried.old_type, self._tried.new_type)
-        if types.new not in identity.LARGEST:
+        if types.new not in ddl.LARGEST:
             raise _refused(self._wanted, [f"an identity column cannot be {types.new}"])
         return Identity(
             always=row.always,
             sequence=QualifiedName(row.schema, row.name),
-            options=identity.sequence_options(
+            options=ddl.sequence_options(
                 row.start, row.increment, row.low, row.high, row.cache, cycles=row.cycles, types=types
             ),
             grants=tuple(Grant(privilege, grantee, more == "true") for privilege, grantee, more in row.grants),

@@ -7,7 +7,7 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.evolve.change.online import ddl, inbound, log, state, texts
+from indexpilot_cli.evolve.change.online import ddl, log, state, texts
 from indexpilot_cli.evolve.change.online.fill import fill_all, left
 from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, patient
 from indexpilot_cli.evolve.change.online.probe import index_body
@@ -236,13 +236,13 @@ def _not_null(run: Run, side: Side) -> None:
 def _referred_to(run: Run, side: Side) -> None:
     """Other tables' foreign keys, on the side's column as well."""
     for key in run.plan.inbound:
-        mark = inbound.inbound_mark(key, side)
+        mark = ddl.inbound_mark(key, side)
         if mark not in whereabouts(run).inbound:
-            statement = inbound.add_inbound(run.plan, key, side)
+            statement = ddl.add_inbound(run.plan, key, side)
             log.tell(run.ctx, run.plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
             brief(run, (statement,), f"foreign key {key.name} of {key.table.short}")
         if key.validated and key.enforced and mark not in whereabouts(run).inbound_valid:
-            patient(run, inbound.validate_inbound(key, side), f"validating {key.name} of {key.table.short}")
+            patient(run, ddl.validate_inbound(key, side), f"validating {key.name} of {key.table.short}")
 
 
 def drop_indexes(run: Run, side: Side) -> None:
