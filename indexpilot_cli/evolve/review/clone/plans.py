@@ -79,7 +79,7 @@ class FullCopy:
             if "Relation Name" in node:
                 name = QualifiedName(node.get("Schema", ""), node["Relation Name"])
                 first = self._first_names.get(name, name)
-                found[first] = max(found.get(first, 0.0), _rows(node, most))
+                found[first] = max(found.get(first, 0.0), _rows_of_node(node, most))
         return found
 
     def _price(self, query: Rehearsed) -> Priced:
@@ -96,5 +96,5 @@ class FullCopy:
         return Priced(total, frozenset(indexes))
 
 
-def _rows(node: Node, most: float) -> float:
+def _rows_of_node(node: Node, most: float) -> float:
     return _WHOLE if node["Node Type"] == "Seq Scan" else most

@@ -14,7 +14,7 @@ from indexpilot_cli.evolve.review.probes.virtual_tables import Domain, Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 
-def follow(action: Action, tables: Tables) -> None:
+def remember_type(action: Action, tables: Tables) -> None:
     """Remember types and domains that the migration makes."""
     name = action.object or ""
     if action.kind is Act.CREATE_TYPE and action.type == "enum":
@@ -28,30 +28,30 @@ def follow(action: Action, tables: Tables) -> None:
         tables.domains[name] = Domain(action.type or "text", tables.safe.domain_checks(action.sql))
 
 
-def questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
+def domain_questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
     """What ALTER DOMAIN asks of every column of the domain."""
     if action.kind is not Act.ALTER_DOMAIN or action.has("not_valid") or action.has("inline"):
         return
-    for table, column in _columns(action, tables):
+    for table, column in _domain_columns(action, tables):
         if action.has("set_not_null") or action.constraint == "not_null":
             question = not_null(table, column, tables)
             if question is not None:
                 yield probe(table, number, question)
         elif action.has("add") and action.expression:
-            yield probe(table, number, _check(action.expression, table, column, tables, action.new_name))
+            yield probe(table, number, _domain_check(action.expression, table, column, tables, action.new_name))
         elif action.has("validate"):
             text = tables.domain_rules.get((action.object or "", action.new_name or ""))
             if text:
-                yield probe(table, number, _check(text, table, column, tables, action.new_name))
+                yield probe(table, number, _domain_check(text, table, column, tables, action.new_name))
 
 
-def remember(action: Action, tables: Tables) -> None:
+def remember_rule(action: Action, tables: Tables) -> None:
     """Keep a NOT VALID check of a domain for its VALIDATE."""
     if action.kind is Act.ALTER_DOMAIN and action.has("not_valid") and action.expression:
         tables.domain_rules[action.object or "", action.new_name or ""] = action.expression
 
 
-def _check(text: str, table: VirtualTable, column: str, tables: Tables, name: str | None) -> Question:
+def _domain_check(text: str, table: VirtualTable, column: str, tables: Tables, name: str | None) -> Question:
     words = f"{column} of {table.name.short} violates the new check of its domain"
     value = VirtualTable(table.name, None, (VirtualColumn("value", "text"),))
     found = tables.expression(text, value)
@@ -61,7 +61,7 @@ def _check(text: str, table: VirtualTable, column: str, tables: Tables, name: st
     return Question(ProbeKind.CHECK, "23514", words, body, (column,), name)
 
 
-def _columns(action: Action, tables: Tables) -> Iterator[tuple[VirtualTable, str]]:
+def _domain_columns(action: Action, tables: Tables) -> Iterator[tuple[VirtualTable, str]]:
     """(table, column) of the domain; partitions are read through their parents."""
     for real in tables.catalog.tables:
         table = tables.get(tables.now(real.name)) if not real.is_partition else None

@@ -26,7 +26,7 @@ _ASSIGNED = re.compile(r"\b(?P<name>\w+)\s*:=\s*(?P<value>[^;]+);", re.I | re.S)
 _HERE = QualifiedName("", "")
 
 
-def questions(actions: Sequence[Action], failed: bool, tables: Tables, number: int) -> Iterator[Probe]:
+def guard_questions(actions: Sequence[Action], failed: bool, tables: Tables, number: int) -> Iterator[Probe]:
     """The conditions under which a DO block raises; for a SELECT that failed on the clone, the SELECT itself."""
     for action in actions:
         if action.kind is Act.DO and action.expression and action.type == "plpgsql":

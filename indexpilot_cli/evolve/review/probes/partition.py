@@ -20,7 +20,7 @@ from indexpilot_cli.sql.safe.values import Bound
 _KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)
 
 
-def questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
+def partition_questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
     """Rows outside the bound in the partition to be, and rows inside it that another (the default) holds."""
     if action.kind not in (Act.ATTACH_PARTITION, Act.CREATE_PARTITION):
         return

@@ -94,8 +94,8 @@ class _Review:
     def _all(self) -> Iterator[Probe]:
         for action in self.actions:
             self._setting(action)
-            probes_domain.follow(action, self.tables)
-        yield from probes_guards.questions(self.actions, self.failed, self.tables, self.number)
+            probes_domain.remember_type(action, self.tables)
+        yield from probes_guards.guard_questions(self.actions, self.failed, self.tables, self.number)
         delta = self._delta()
         for action in self.actions:
             if action.nested and action.kind in (Act.ADD_COLUMN, Act.ALTER_TYPE, Act.RENAME_COLUMN):
@@ -136,9 +136,9 @@ class _Review:
         yield from probes_shape.apply(delta, self.tables, self.number)
         self._filled()
         for action in self.actions:
-            probes_domain.remember(action, self.tables)
-            yield from probes_domain.questions(action, self.tables, self.number)
-            yield from probes_partition.questions(action, self.tables, self.number)
+            probes_domain.remember_rule(action, self.tables)
+            yield from probes_domain.domain_questions(action, self.tables, self.number)
+            yield from probes_partition.partition_questions(action, self.tables, self.number)
         for need in (*delta.needs, *again):
             found = probes_needs.need(need, self.tables, self.number) if delta.asked(need) else None
             if found is not None:
@@ -171,7 +171,7 @@ class _Review:
             self.tables.forget_all(f"statement {self.number} changes rows of {action.table}, which is no known table")
         change = self.tables.apply(action, self.number, maybe=self.maybe)
         if change is not None and before is not None:
-            yield from probes_rows.questions(change, before, self.tables, self.number)
+            yield from probes_rows.row_questions(change, before, self.tables, self.number)
 
     def _truncate(self, action: Action) -> None:
         name = self.tables.resolve(action.schema, action.table or "")

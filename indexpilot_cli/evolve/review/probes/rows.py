@@ -21,7 +21,7 @@ _REFUSES = ("a", "r")
 _CONSTANT = re.compile(r"(?:'([^'\\]*)'|-?\d+)(?:::[a-z ]+)?")
 
 
-def questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def row_questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
     """What a change of rows asks; ``before`` is the table as it was, ``tables`` hold it as it is afterwards."""
     after = tables.get(before.name)
     if after is None or before.name in tables.triggered:
