@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.evolve.review.probes import statistics as probes_statistics
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.make import Body, Question, probe, title
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind
 from indexpilot_cli.evolve.review.probes.shape import statistics
+from indexpilot_cli.evolve.review.probes.statistics import duplicates, nulls
 from indexpilot_cli.evolve.review.probes.types import MAY_FAIL, evaluated, row_where
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
@@ -48,7 +48,7 @@ def not_null(table: VirtualTable, column: str, tables: Tables) -> Question | Non
     """Rows where the column is NULL."""
     if table.column(column) is None:
         return None
-    verdict, why = probes_statistics.nulls(statistics(table, column, tables))
+    verdict, why = nulls(statistics(table, column, tables))
     words = f"{column} is NULL in rows of {table.name.short}"
     body = row_where(f"ip_t.{quote_identifier(column)} IS NULL")
     return Question(ProbeKind.NULLS, "23502", words, body, (column,), verdict=verdict, verdict_why=why)
@@ -79,7 +79,7 @@ def unique(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Q
 
     single = key.columns[0] if len(key.keys) == len(key.columns) == 1 and not key.predicate else None
     seen = statistics(table, single, tables) if single else None
-    verdict, why = probes_statistics.duplicates(seen, table.rows)
+    verdict, why = duplicates(seen, table.rows)
     question = Question(ProbeKind.DUPLICATES, "23505", words, body, key.columns, name, only=True)
     pairs = None if key.nulls_not_distinct else sampled
     return replace(question, sampled=pairs, verdict=verdict, verdict_why=why)
