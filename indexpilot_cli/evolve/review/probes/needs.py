@@ -7,10 +7,17 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes.delta import Need
-from indexpilot_cli.evolve.review.probes.make import Body, Question, probe, title
-from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind
+from indexpilot_cli.evolve.review.probes.question import (
+    Body,
+    Probe,
+    ProbeKind,
+    Question,
+    duplicates,
+    nulls,
+    probe,
+    title,
+)
 from indexpilot_cli.evolve.review.probes.shape import statistics
-from indexpilot_cli.evolve.review.probes.statistics import duplicates, nulls
 from indexpilot_cli.evolve.review.probes.types import MAY_FAIL, evaluated, row_where
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables

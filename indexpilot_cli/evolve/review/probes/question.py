@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from uuid import UUID
 
+from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 
 
 class ProbeKind(StrEnum):
@@ -99,3 +104,165 @@ class DataFacts:
     domains: tuple[KnownDomain, ...] = ()
     deferrable: frozenset[tuple[QualifiedName, str]] = frozenset()
     checks: tuple[KnownCheck, ...] = ()
+
+
+SAMPLED_PAGES = 500
+SAMPLE_FROM = 5000  # pages from which a sample is looked at first
+
+Body = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask of a table. ``body`` makes the SQL from the FROM item; ``why_not`` stands for a missing body.
+
+    ``sampled`` makes another SQL from a sample and the whole.
+
+    ``others`` are tables in which more rows mean fewer hits: what a foreign key refers to.
+    """
+
+    kind: ProbeKind
+    sqlstate: str
+    words: str
+    body: Body | None
+    columns: tuple[str, ...] = ()
+    constraint: str | None = None
+    why_not: str = ""
+    only: bool = False
+    others: tuple[VirtualTable, ...] = ()
+    verdict: bool | None = None
+    verdict_why: str = ""
+    sampled: Callable[[str, str], str] | None = None
+
+
+def probe(table: VirtualTable, number: int, question: Question) -> Probe:
+    """The probe of a question to a table at this point of the migration."""
+    made = Probe(
+        statement=number,
+        kind=question.kind,
+        sqlstate=question.sqlstate,
+        table=table.origin or table.name,
+        question=question.words,
+        sql=None,
+        columns=question.columns,
+        constraint=question.constraint,
+        estimated_rows=table.rows + sum(other.rows for other in question.others),
+        unsure_if_found=table.fewer or _first(other.more for other in question.others),
+        unsure_if_not=table.more or _first(other.fewer for other in question.others),
+    )
+    why_not = question.why_not or _unknown(table, question.columns) or (_both(made) if question.body else "")
+    if question.body is None or why_not:
+        return replace(made, why_not=why_not or "no question can be formed")
+    sampled = table.source is not None and table.pages >= SAMPLE_FROM and table.kind in "rpm"
+    rate = 100.0 * SAMPLED_PAGES / table.pages if sampled else None
+    whole = table.item(only=question.only)
+    part = table.item(only=question.only, sample=rate) if rate else ""
+    return replace(
+        made,
+        sql=question.body(whole),
+        sample_sql=(question.sampled(part, whole) if question.sampled else question.body(part)) if rate else None,
+        statistics=question.verdict if table.plain else None,
+        statistics_why=question.verdict_why if table.plain else "",
+    )
+
+
+def _first(texts: Iterable[str]) -> str:
+    return next((text for text in texts if text), "")
+
+
+def _both(made: Probe) -> str:
+    return made.unsure_if_found if made.unsure_if_found and made.unsure_if_not else ""
+
+
+def _unknown(table: VirtualTable, columns: Sequence[str]) -> str:
+    """Why one of the columns cannot be asked about."""
+    found = (table.column(name) for name in columns)
+    return next((c.unknown for c in found if c is not None and c.unknown), "")
+
+
+def title(name: QualifiedName, columns: Sequence[str] = ()) -> str:
+    """``orders (a, b)`` as a person reads it."""
+    return f"{name.short} ({', '.join(columns)})" if columns else name.short
+
+
+Verdict = tuple[bool | None, str]
+NOTHING: Verdict = (None, "")
+_DIGITS = re.compile(r"\s*[+-]?\d+\s*")
+_RANGES = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+
+
+def nulls(seen: ColumnStatistics | None) -> Verdict:
+    """NULLs were there when the table was analyzed."""
+    if seen is None or seen.null_frac <= 0:
+        return NOTHING
+    return True, f"{seen.null_frac:.2%} were NULL when the table was analyzed"
+
+
+def duplicates(seen: ColumnStatistics | None, rows: float) -> Verdict:
+    """The commonest value was seen more than once."""
+    common = max(seen.most_common_freqs, default=0.0) if seen else 0.0
+    if common * rows < 2:
+        return NOTHING
+    return True, f"the commonest value had about {common * rows:.0f} rows when the table was analyzed"
+
+
+def longer(seen: ColumnStatistics | None, size: int) -> Verdict:
+    """A value of the statistics is longer."""
+    if not any(len(value.rstrip(" ")) > size for value in _values(seen)):
+        return NOTHING
+    return True, f"values longer than {size} characters were seen when the table was analyzed"
+
+
+def casts(seen: ColumnStatistics | None, kind: str) -> Verdict:
+    """A value of the statistics is no text of the type."""
+    fits = _FITS.get(kind)
+    if fits is None or all(fits(value) for value in _values(seen)):
+        return NOTHING
+    return True, f"values that are no {kind} were seen when the table was analyzed"
+
+
+def empty(rows: float, pages: int) -> Verdict:
+    """Whether there are rows at all."""
+    if rows >= 1:
+        return True, f"the table has about {rows:.0f} rows"
+    return (False, "the table has no page") if pages == 0 else NOTHING
+
+
+def _values(seen: ColumnStatistics | None) -> tuple[str, ...]:
+    return () if seen is None else seen.most_common_vals + seen.histogram_bounds
+
+
+def _whole(limit: int) -> Callable[[str], bool]:
+    """Numbers out of range do not fit; other numbers are left to the server, which rounds them."""
+
+    def fits(value: str) -> bool:
+        try:
+            return -limit <= float(value) < limit if not _DIGITS.fullmatch(value) else -limit <= int(value) < limit
+        except ValueError:
+            return False
+
+    return fits
+
+
+def _number(value: str) -> bool:
+    try:
+        float(value.replace("_", "x"))
+    except ValueError:
+        return False
+    return True
+
+
+def _uuid(value: str) -> bool:
+    try:
+        UUID(value.strip())
+    except ValueError:
+        return False
+    return True
+
+
+_FITS: dict[str, Callable[[str], bool]] = {
+    **{kind: _whole(limit) for kind, limit in _RANGES.items()},
+    "numeric": _number,
+    "double precision": _number,
+    "uuid": _uuid,
+}

@@ -10,8 +10,7 @@ from indexpilot_cli.core.catalog import ForeignKey
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
 from indexpilot_cli.evolve.review.probes.delta import Need
-from indexpilot_cli.evolve.review.probes.make import Body, Question, probe, title
-from indexpilot_cli.evolve.review.probes.question import KnownCheck, Probe, ProbeKind
+from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, probe, title
 from indexpilot_cli.evolve.review.probes.types import MAY_FAIL, evaluated, normal, row_where, too_long
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets, unbounded
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables

@@ -9,9 +9,7 @@ from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.delta import Delta, NewColumn, Shape
-from indexpilot_cli.evolve.review.probes.make import Question, probe
-from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind
-from indexpilot_cli.evolve.review.probes.statistics import empty
+from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind, Question, empty, probe
 from indexpilot_cli.evolve.review.probes.types import evaluated, normal, on_value, retype, too_long
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables

@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.evolve.review.probes.make import Body, Question
-from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.probes.statistics import casts, longer
+from indexpilot_cli.evolve.review.probes.question import Body, ProbeKind, Question, casts, longer
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable, unbounded
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
 
