@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.evolve.review.probes.partition import split_keys
-from indexpilot_cli.evolve.review.probes.types import fits, normal
+from indexpilot_cli.evolve.review.probes.shape import fits, normal
 from indexpilot_cli.evolve.review.probes.virtual import unbounded
 
 

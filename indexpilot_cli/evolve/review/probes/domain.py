@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes.needs import FOREIGN, not_null
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind, Question, probe
-from indexpilot_cli.evolve.review.probes.types import on_value
+from indexpilot_cli.evolve.review.probes.shape import on_value
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.evolve.review.probes.virtual_tables import Domain, Tables
 from indexpilot_cli.sql.ddl.action import Act, Action

@@ -17,8 +17,7 @@ from indexpilot_cli.evolve.review.probes.question import (
     probe,
     title,
 )
-from indexpilot_cli.evolve.review.probes.shape import statistics
-from indexpilot_cli.evolve.review.probes.types import MAY_FAIL, evaluated, row_where
+from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, row_where, statistics
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
 from indexpilot_cli.sql.safe.values import Key, Rule

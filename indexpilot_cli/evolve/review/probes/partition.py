@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind, Question, probe
-from indexpilot_cli.evolve.review.probes.types import row_where
+from indexpilot_cli.evolve.review.probes.shape import row_where
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
