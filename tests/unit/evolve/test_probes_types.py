@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.evolve.review.probes.partition import split_keys
+from indexpilot_cli.evolve.review.probes.needs import split_keys
 from indexpilot_cli.evolve.review.probes.shape import fits, normal
 from indexpilot_cli.evolve.review.probes.virtual import unbounded
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import (
     Body,
@@ -17,10 +18,11 @@ from indexpilot_cli.evolve.review.probes.question import (
     probe,
     title,
 )
-from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, row_where, statistics
-from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
-from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
-from indexpilot_cli.sql.safe.values import Key, Rule
+from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, on_value, row_where, statistics
+from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
+from indexpilot_cli.evolve.review.probes.virtual_tables import Domain, Tables
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe.values import Bound, Key, Rule
 
 FOREIGN = "it calls what must not run on this database, or reads what cannot be foreseen"
 
@@ -180,3 +182,132 @@ def _why(table: VirtualTable, columns: Sequence[str]) -> str:
 
 def _all(conditions: Sequence[str]) -> str:
     return " AND ".join(conditions)
+
+
+_KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)
+
+
+def partition_questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
+    """Rows outside the bound in the partition to be, and rows inside it that another (the default) holds."""
+    if action.kind not in (Act.ATTACH_PARTITION, Act.CREATE_PARTITION):
+        return
+    bound = tables.safe.bound(action.sql)
+    target = tables.resolve(*bound.parent) if bound else None
+    parent = tables.get(target) if target else None
+    if bound is None or parent is None or parent.origin is None:
+        return
+    inside = None if bound.default else _inside(bound, parent, tables)
+    name = tables.resolve(*bound.child)
+    child = tables.get(name) if name and action.kind is Act.ATTACH_PARTITION else None
+    if child is not None and not child.empty:
+        words = f"rows of {child.name.short} do not belong into the partition"
+        body = row_where(f"({inside}) IS NOT TRUE") if inside else None
+        why = "" if inside else "the bound of a default partition is what all others leave"
+        yield probe(child, number, Question(ProbeKind.PARTITION, "23514", words, body, why_not=why))
+    if inside and not bound.modulus:
+        words = f"the default partition of {parent.name.short} has rows that belong into the new one"
+        yield probe(parent, number, Question(ProbeKind.PARTITION, "23514", words, row_where(inside)))
+
+
+def _inside(bound: Bound, parent: VirtualTable, tables: Tables) -> str | None:
+    """The condition (over ``ip_t``) that is true for rows of the partition; None when it cannot be written."""
+    real = tables.catalog.table(parent.origin) if parent.origin else None
+    match = _KEY.fullmatch(real.partition_key or "") if real else None
+    keys = split_keys(match[2]) if match else ()
+    vetted = [tables.expression(key, parent) for key in keys]
+    constants = [*bound.values, *(t for t in (*bound.lower, *bound.upper) if t is not None)]
+    if not keys or any(v is None for v in vetted) or any(tables.expression(c) is None for c in constants):
+        return None
+    texts = [f"({v.sql})" for v in vetted if v is not None]
+    if bound.modulus:
+        table = f"{quote_literal(str(parent.origin))}::regclass"
+        return f"satisfies_hash_partition({table}, {bound.modulus}, {bound.remainder}, {', '.join(texts)})"
+    if bound.lower:
+        return _range(texts, bound)
+    parts = [f"{texts[0]} IN ({', '.join(bound.values)})"] if bound.values else []
+    return " OR ".join(parts + ([f"{texts[0]} IS NULL"] if bound.null else []))
+
+
+def _range(keys: Sequence[str], bound: Bound) -> str | None:
+    """Row comparison up to the first MINVALUE or MAXVALUE, which closes or opens what follows."""
+    conditions = [f"{key} IS NOT NULL" for key in keys]
+    for limits, operator in ((bound.lower, ">="), (bound.upper, "<")):
+        fixed = [limit for limit in limits if limit is not None]
+        if len(fixed) != len(limits) and (fixed or len(limits) > 1):
+            return None
+        if fixed:
+            conditions.append(f"({', '.join(keys)}) {operator} ({', '.join(fixed)})")
+    return " AND ".join(conditions)
+
+
+def split_keys(text: str) -> tuple[str, ...]:
+    """The keys of a list, split at the commas outside of parentheses and quotes."""
+    parts, depth, quote, start = [], 0, "", 0
+    for place, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "()":
+            depth += 1 if letter == "(" else -1
+        elif letter == "," and depth == 0:
+            parts.append(text[start:place].strip())
+            start = place + 1
+    return (*parts, text[start:].strip())
+
+
+def remember_type(action: Action, tables: Tables) -> None:
+    """Remember types and domains that the migration makes."""
+    name = action.object or ""
+    if action.kind is Act.CREATE_TYPE and action.type == "enum":
+        tables.new_types.add(name)
+        tables.labels[name] = tables.safe.labels(action.sql) or action.columns
+    elif action.kind is Act.ADD_ENUM_VALUE or action.kind is Act.CREATE_TYPE:
+        tables.new_types.add(name)
+    elif action.kind is Act.RENAME and action.has("type") and action.new_name:
+        tables.rename_type(name, action.new_name)
+    elif action.kind is Act.CREATE_DOMAIN:
+        tables.domains[name] = Domain(action.type or "text", tables.safe.domain_checks(action.sql))
+
+
+def domain_questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
+    """What ALTER DOMAIN asks of every column of the domain."""
+    if action.kind is not Act.ALTER_DOMAIN or action.has("not_valid") or action.has("inline"):
+        return
+    for table, column in _domain_columns(action, tables):
+        if action.has("set_not_null") or action.constraint == "not_null":
+            question = not_null(table, column, tables)
+            if question is not None:
+                yield probe(table, number, question)
+        elif action.has("add") and action.expression:
+            yield probe(table, number, _domain_check(action.expression, table, column, tables, action.new_name))
+        elif action.has("validate"):
+            text = tables.domain_rules.get((action.object or "", action.new_name or ""))
+            if text:
+                yield probe(table, number, _domain_check(text, table, column, tables, action.new_name))
+
+
+def remember_rule(action: Action, tables: Tables) -> None:
+    """Keep a NOT VALID check of a domain for its VALIDATE."""
+    if action.kind is Act.ALTER_DOMAIN and action.has("not_valid") and action.expression:
+        tables.domain_rules[action.object or "", action.new_name or ""] = action.expression
+
+
+def _domain_check(text: str, table: VirtualTable, column: str, tables: Tables, name: str | None) -> Question:
+    words = f"{column} of {table.name.short} violates the new check of its domain"
+    value = VirtualTable(table.name, None, (VirtualColumn("value", "text"),))
+    found = tables.expression(text, value)
+    if found is None:
+        return Question(ProbeKind.CHECK, "23514", words, None, (column,), name, FOREIGN)
+    body = on_value(found.sql, f"ip_t.{quote_identifier(column)}")
+    return Question(ProbeKind.CHECK, "23514", words, body, (column,), name)
+
+
+def _domain_columns(action: Action, tables: Tables) -> Iterator[tuple[VirtualTable, str]]:
+    """(table, column) of the domain; partitions are read through their parents."""
+    for real in tables.catalog.tables:
+        table = tables.get(tables.now(real.name)) if not real.is_partition else None
+        for column in table.columns if table else ():
+            parts = column.type.split(".")
+            if parts[-1].strip('"') == action.object and table is not None:
+                yield table, column.name

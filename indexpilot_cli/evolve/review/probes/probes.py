@@ -13,13 +13,11 @@ from dataclasses import replace
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import LockMode, MigrationObservation, RunState, StatementObservation
-from indexpilot_cli.evolve.review.probes import domain as probes_domain
 from indexpilot_cli.evolve.review.probes import guards as probes_guards
+from indexpilot_cli.evolve.review.probes import needs, virtual
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
-from indexpilot_cli.evolve.review.probes import partition as probes_partition
 from indexpilot_cli.evolve.review.probes import rows as probes_rows
 from indexpilot_cli.evolve.review.probes import shape as probes_shape
-from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.actions import from_actions
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe
@@ -94,7 +92,7 @@ class _Review:
     def _all(self) -> Iterator[Probe]:
         for action in self.actions:
             self._setting(action)
-            probes_domain.remember_type(action, self.tables)
+            needs.remember_type(action, self.tables)
         yield from probes_guards.guard_questions(self.actions, self.failed, self.tables, self.number)
         delta = self._delta()
         for action in self.actions:
@@ -136,9 +134,9 @@ class _Review:
         yield from probes_shape.apply(delta, self.tables, self.number)
         self._filled()
         for action in self.actions:
-            probes_domain.remember_rule(action, self.tables)
-            yield from probes_domain.domain_questions(action, self.tables, self.number)
-            yield from probes_partition.partition_questions(action, self.tables, self.number)
+            needs.remember_rule(action, self.tables)
+            yield from needs.domain_questions(action, self.tables, self.number)
+            yield from needs.partition_questions(action, self.tables, self.number)
         for need in (*delta.needs, *again):
             found = probes_needs.need(need, self.tables, self.number) if delta.asked(need) else None
             if found is not None:
