@@ -16,8 +16,7 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.review.clone.faults import Surroundings
 from indexpilot_cli.evolve.review.clone.prepare import PRISTINE, prepare
 from indexpilot_cli.evolve.review.clone.run import Runner
-from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits, Sandbox, open_sandbox
-from indexpilot_cli.evolve.review.clone.sandbox_session import UntrustedSession
+from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits, Sandbox, UntrustedSession, open_sandbox
 from indexpilot_cli.planner.twin.storage import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import Snapshot
 from indexpilot_cli.sql.ddl.action import Migration

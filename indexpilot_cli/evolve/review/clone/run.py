@@ -29,8 +29,7 @@ from indexpilot_cli.evolve.review.clone.faults import (
 )
 from indexpilot_cli.evolve.review.clone.outside import outside_locks, unexecuted, vacuumed
 from indexpilot_cli.evolve.review.clone.results import failed, not_run, ran
-from indexpilot_cli.evolve.review.clone.sandbox import Sandbox
-from indexpilot_cli.evolve.review.clone.sandbox_session import UntrustedSession
+from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession
 from indexpilot_cli.evolve.review.clone.track import Kept, Tracker
 from indexpilot_cli.evolve.review.clone.work import locks_of, work_of
 from indexpilot_cli.evolve.review.observe import Blind, State

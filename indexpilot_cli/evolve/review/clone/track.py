@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange
 from indexpilot_cli.db.observe_session import KnownObject
 from indexpilot_cli.evolve.review.clone.changes import changes_between, merged, others_to_read, relations_to_read
-from indexpilot_cli.evolve.review.clone.sandbox_session import UntrustedSession
+from indexpilot_cli.evolve.review.clone.sandbox import UntrustedSession
 from indexpilot_cli.evolve.review.clone.work import PROGRAMS, Scene, names_of
 from indexpilot_cli.evolve.review.observe import RelationState, State, look, look_at_objects
 from indexpilot_cli.sql.ddl.action import MigrationStatement
