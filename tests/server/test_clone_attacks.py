@@ -10,8 +10,8 @@ import pytest
 
 from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.evolve.review.clone.clone import PRISTINE
 from indexpilot_cli.evolve.review.clone.plans import FullCopy
-from indexpilot_cli.evolve.review.clone.prepare import PRISTINE
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits, UntrustedSession
 from indexpilot_cli.evolve.review.migration import read_migration
 from tests.server.cloning import observe, open_clone, snapshot_from
