@@ -28,10 +28,9 @@ from indexpilot_cli.evolve.review.clone.faults import (
     refuses_transaction,
 )
 from indexpilot_cli.evolve.review.clone.outside import outside_locks, unexecuted, vacuumed
-from indexpilot_cli.evolve.review.clone.results import failed, not_run, ran
 from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession
 from indexpilot_cli.evolve.review.clone.track import Kept, Tracker
-from indexpilot_cli.evolve.review.clone.work import locks_of, work_of
+from indexpilot_cli.evolve.review.clone.work import failed, locks_of, not_run, ran, work_of
 from indexpilot_cli.evolve.review.observe import Blind, State
 from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
-from indexpilot_cli.db.observe_session import KnownObject, Message
+from indexpilot_cli.core.observation import (
+    Lock,
+    LockMode,
+    Relation,
+    RunState,
+    SqlError,
+    StatementObservation,
+    Work,
+    WorkKind,
+)
+from indexpilot_cli.db.observe_session import Answer, KnownObject, Message
 from indexpilot_cli.evolve.review.observe import RelationState, State
 from indexpilot_cli.sql.ddl.action import Act, MigrationStatement
 
@@ -235,3 +244,60 @@ def names_of(objects: Iterable[KnownObject]) -> dict[int, QualifiedName]:
 
 def _strongest(modes: Iterable[LockMode]) -> LockMode:
     return max(modes, key=lambda mode: mode.strength)
+
+
+def ran(
+    statement: MigrationStatement,
+    answer: Answer,
+    number: int,
+    locks: tuple[Lock, ...] = (),
+    held: tuple[Lock, ...] = (),
+    work: tuple[Work, ...] = (),
+) -> StatementObservation:
+    """It ran in the transaction of that number."""
+    return StatementObservation(
+        statement.number,
+        RunState.RAN,
+        number,
+        locks,
+        held,
+        work,
+        notices=messages_worth_keeping(answer.messages),
+        rows=_rows(answer),
+        milliseconds=round(answer.milliseconds, 3),
+    )
+
+
+def failed(statement: MigrationStatement, number: int, error: SqlError, answer: Answer) -> StatementObservation:
+    """It fails, in production too."""
+    return StatementObservation(
+        statement.number,
+        RunState.FAILED,
+        number,
+        error=_placed(error, statement),
+        notices=messages_worth_keeping(answer.messages),
+    )
+
+
+def not_run(
+    statement: MigrationStatement, number: int, reason: str, answer: Answer | None = None
+) -> StatementObservation:
+    """The sandbox kept it from running, or cut it off."""
+    return StatementObservation(
+        statement.number,
+        RunState.NOT_RUN,
+        number,
+        reason=reason,
+        error=answer.error if answer else None,
+        notices=messages_worth_keeping(answer.messages) if answer else (),
+    )
+
+
+def _rows(answer: Answer) -> int | None:
+    words = answer.tags[-1].split() if answer.tags else []
+    return int(words[-1]) if len(words) > 1 and words[-1].isdigit() else None
+
+
+def _placed(error: SqlError, statement: MigrationStatement) -> SqlError:
+    inside = error.position is None or error.position <= len(statement.sql) + 1
+    return error if inside else replace(error, position=None)
