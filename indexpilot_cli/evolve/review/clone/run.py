@@ -19,7 +19,7 @@ from indexpilot_cli.core.observation import (
     WorkKind,
 )
 from indexpilot_cli.db.observe_session import Answer
-from indexpilot_cli.evolve.review.clone.changes import changes_between
+from indexpilot_cli.evolve.review.clone.changes import Kept, Tracker, changes_between
 from indexpilot_cli.evolve.review.clone.faults import (
     Surroundings,
     excuse,
@@ -29,7 +29,6 @@ from indexpilot_cli.evolve.review.clone.faults import (
 )
 from indexpilot_cli.evolve.review.clone.outside import outside_locks, unexecuted, vacuumed
 from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession
-from indexpilot_cli.evolve.review.clone.track import Kept, Tracker
 from indexpilot_cli.evolve.review.clone.work import failed, locks_of, not_run, ran, work_of
 from indexpilot_cli.evolve.review.observe import Blind, State
 from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
