@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Catalog, Server
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, StatementObservation
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.evidence import Evidence, ask_database
 from indexpilot_cli.evolve.review.files import MigrationFile, read_files
+from indexpilot_cli.evolve.review.fix_run import Fixed
 from indexpilot_cli.evolve.review.inserts import broken_inserts
+from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
+from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.queries import recorded_queries
-from indexpilot_cli.evolve.review.report import Reviewed, file_report
 from indexpilot_cli.evolve.review.run import Rehearsal, by_rules, rehearse
-from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact, Unparsed
+from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.values import (
+    CheckResult,
+    FileReport,
+    Impact,
+    StatementReport,
+    StatementVerdict,
+    TemplateImpact,
+    Unparsed,
+)
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.sql.ddl.action import Migration
+from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
 
 if TYPE_CHECKING:
     from indexpilot_cli.snapshot.snapshot_file import Snapshot
+
 
 _COMMAND = "schema-evolve"
 _EMPTY = Catalog(180000, "", ())  # nothing is known of any database: rules alone speak
@@ -153,3 +166,73 @@ def _assembled(
 
 def _outcome(result: CheckResult, server: Server | None, warnings: tuple[Warn, ...] = ()) -> Outcome[CheckResult]:
     return Outcome(_COMMAND, result, "ok", 0, server, (*result.warnings, *warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Everything known of one file."""
+
+    migration: Migration
+    observation: MigrationObservation
+    answers: tuple[ProbeAnswer, ...]
+    templates: tuple[TemplateImpact, ...]
+    fixed: Fixed | None
+
+
+def file_report(reviewed: Reviewed, catalog: Catalog, evidence: Evidence, request: CheckRequest) -> FileReport:
+    """Verdicts and findings of the file."""
+    from indexpilot_cli.evolve.review.duration import timing
+    from indexpilot_cli.evolve.review.rules.rules import findings
+
+    migration, observation, fixed = reviewed.migration, reviewed.observation, reviewed.fixed
+    sizes = Sizes(catalog)
+    bench = Bench(sizes, timing(evidence.rates, sizes), request.long_rows, evidence.queues)
+    verdicts = judge(observation, bench, reviewed.answers)
+    found = findings(
+        migration,
+        observation,
+        verdicts,
+        reviewed.answers,
+        reviewed.templates,
+        catalog if catalog.tables else None,
+        ignore=request.ignore,
+    )
+    return FileReport(
+        migration.path,
+        observation.method,
+        worst(verdicts),
+        _statements(reviewed, verdicts),
+        found,
+        total(verdicts),
+        fixed.text if fixed else None,
+        fixed.verdict if fixed else None,
+        fixed.notes if fixed else (),
+        observation.notes,
+        text=migration.text,
+    )
+
+
+def _statements(reviewed: Reviewed, verdicts: tuple[StatementVerdict, ...]) -> tuple[StatementReport, ...]:
+    written = {s.number: s for s in reviewed.migration.statements}
+    return tuple(
+        _statement(written[seen.number], seen, verdict, reviewed.answers)
+        for seen, verdict in zip(reviewed.observation.statements, verdicts, strict=True)
+    )
+
+
+def _statement(
+    written: MigrationStatement,
+    seen: StatementObservation,
+    verdict: StatementVerdict,
+    answers: tuple[ProbeAnswer, ...],
+) -> StatementReport:
+    return StatementReport(
+        written.number,
+        written.sql,
+        written.line,
+        written.column,
+        verdict,
+        seen,
+        tuple(a for a in answers if a.probe.statement == written.number),
+        tuple(c for c in seen.changes if c.silent and c.kind is ChangeKind.DROPPED),
+    )
