@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.evolve.review.files import read_files
+from indexpilot_cli.evolve.review.migration import read_files
 
 
 @pytest.fixture
