@@ -16,12 +16,11 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.evidence import Evidence, ask_database, broken_inserts
-from indexpilot_cli.evolve.review.fix_run import Fixed
 from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
 from indexpilot_cli.evolve.review.migration import MigrationFile, read_files
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.queries import recorded_queries
-from indexpilot_cli.evolve.review.run import Rehearsal, by_rules, rehearse
+from indexpilot_cli.evolve.review.run import Fixed, Rehearsal, by_rules, rehearse
 from indexpilot_cli.evolve.review.sizes import Sizes
 from indexpilot_cli.evolve.review.values import (
     CheckResult,

@@ -17,16 +17,18 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.blame import blamed, dropped_indexes, touched_tables
 from indexpilot_cli.evolve.review.effort import lightened
-from indexpilot_cli.evolve.review.fix_run import Fixed, fixed_files
+from indexpilot_cli.evolve.review.judge import Bench, judge, worst
 from indexpilot_cli.evolve.review.queries import Recorded, rehearsed
 from indexpilot_cli.evolve.review.replayed import compare
-from indexpilot_cli.evolve.review.values import TemplateImpact
+from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.values import Impact, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
 
 if TYPE_CHECKING:
     from indexpilot_cli.evolve.review.clone.clone import Clone
     from indexpilot_cli.evolve.review.clone.plans import FullCopy
     from indexpilot_cli.snapshot.snapshot_file import Snapshot
+
 
 _STATEMENT_MS = 2_000  # a recorded query on empty tables
 _REHEARSAL_SECONDS = 60.0
@@ -186,3 +188,39 @@ def _unsaid(recorded: Recorded) -> tuple[str, ...]:
     if recorded.left_out:
         return (f"recorded queries: {recorded.left_out} that touch none of the changed tables were not run",)
     return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A safer file: its text, what to know about it, and its verdict on the clone."""
+
+    text: str
+    notes: tuple[str, ...]
+    verdict: Impact
+
+
+def fixed_files(
+    clone: Clone,
+    migrations: Sequence[Migration],
+    observed: Sequence[MigrationObservation],
+    catalog: Catalog,
+    request: CheckRequest,
+    progress: Progress,
+) -> Mapping[int, Fixed]:
+    """Safer files by position, for those that can be made safer; all are run again, in order, on a fresh clone."""
+    from indexpilot_cli.evolve.review.fix.fix import fix
+    from indexpilot_cli.evolve.review.migration import read_migration
+
+    progress.stage("running the safer files on a fresh clone", len(migrations))
+    bench = Bench(Sizes(catalog), lambda _: None, request.long_rows)
+    clone.reset()
+    found: dict[int, Fixed] = {}
+    for position, (migration, observation) in enumerate(zip(migrations, observed, strict=True)):
+        safer = fix(migration, observation, judge(observation, bench), catalog, catalog.version)
+        changed = safer.text != migration.text
+        again = read_migration(migration.path, safer.text, one_transaction=False) if changed else migration
+        verdict = worst(judge(clone.run(again), bench))
+        if changed:
+            found[position] = Fixed(safer.text, safer.notes, verdict)
+        progress.advance()
+    return found
