@@ -21,6 +21,9 @@ from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
 
 STRIDE = 1_000_000  # statements of several files become one run of numbers
+PATIENCE = 5.0  # seconds from which an open transaction counts
+_MOST = 60  # INSERTs asked about
+_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,6 @@ def _queues(source: Source, observed: Sequence[MigrationObservation]) -> Mapping
     return found
 
 
-PATIENCE = 5.0  # seconds from which an open transaction counts
-
-
 def queues(session: Session, tables: Sequence[QualifiedName], *, older_than: float = PATIENCE) -> tuple[Queue, ...]:
     """Open and prepared transactions on these tables that are at least ``older_than`` seconds old, oldest first.
 
@@ -142,10 +142,6 @@ def queues(session: Session, tables: Sequence[QualifiedName], *, older_than: flo
         for r in rows
         if r.seconds is not None and r.seconds >= older_than
     )
-
-
-_MOST = 60  # INSERTs asked about
-_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ _IGNORE = re.compile(
 )
 _VARIABLE = re.compile(r"(?<![:\w]):(?:\w+|'\w+'|\"\w+\")|\$\{\w+\}|\{\{.*?\}\}")
 _TOO_LONG = {"insert": Act.INSERT, "copy": Act.COPY, "update": Act.UPDATE, "delete": Act.DELETE, "do": Act.DO}
+MOST_BYTES = 20 << 20
+_SUFFIX = ".sql"
+# Rails, golang-migrate and others keep the way back in a file of its own; it is not what will run.
+_BACK = (".down.sql", "_down.sql", ".rollback.sql", ".undo.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +144,6 @@ def _target(migration: Migration, comment: Comment, lines: _Lines) -> int | None
     if around:
         return around[-1].number
     return next((s.number for s in migration.statements if s.offset > comment.start), None)
-
-
-MOST_BYTES = 20 << 20
-_SUFFIX = ".sql"
-# Rails, golang-migrate and others keep the way back in a file of its own; it is not what will run.
-_BACK = (".down.sql", "_down.sql", ".rollback.sql", ".undo.sql")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,10 +11,11 @@ from types import TracebackType
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.core.observation import MigrationObservation, SqlError
+from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.evolve.review.clone.faults import Surroundings
+from indexpilot_cli.evolve.review.clone.faults import Surroundings, missing_role
 from indexpilot_cli.evolve.review.clone.run import Runner
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits, Sandbox, UntrustedSession, open_sandbox
 from indexpilot_cli.planner.twin.hydrate import TEMPLATE
@@ -23,8 +23,18 @@ from indexpilot_cli.planner.twin.storage import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 from indexpilot_cli.sql.ddl.action import Migration
 
+PRISTINE = "indexpilot_before"
 _RESERVED = frozenset({"postgres", "template0", "template1", PRISTINE})
 _FALLBACK = "clone"
+_ADDED = ("POLICY", "ROW SECURITY")  # of no use to a planner, but they hold columns back from being dropped
+# Extensions whose functions read and write only their arguments and the database. Every other one that the
+# server does not call trusted keeps its types and operators, but its functions may not be called.
+_HARMLESS_WORDS = """
+    vector postgis postgis_topology hypopg pg_stat_statements earthdistance autoinc insert_username moddatetime refint
+    intagg bloom hll rum ip4r prefix semver periods temporal_tables
+"""
+_HARMLESS = frozenset(_HARMLESS_WORDS.split())
+_MOST_ROLES = 20
 
 
 class Clone:
@@ -179,19 +189,6 @@ def open_clone(
         raise
 
 
-PRISTINE = "indexpilot_before"
-_ADDED = ("POLICY", "ROW SECURITY")  # of no use to a planner, but they hold columns back from being dropped
-# Extensions whose functions read and write only their arguments and the database. Every other one that the
-# server does not call trusted keeps its types and operators, but its functions may not be called.
-_HARMLESS_WORDS = """
-    vector postgis postgis_topology hypopg pg_stat_statements earthdistance autoinc insert_username moddatetime refint
-    intagg bloom hll rum ip4r prefix semver periods temporal_tables
-"""
-_HARMLESS = frozenset(_HARMLESS_WORDS.split())
-_ROLE = re.compile(r'role "(.*)" does not exist', re.DOTALL)
-_MOST_ROLES = 20
-
-
 def prepare(sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
     """Make the template the database ``PRISTINE`` and take rights away; gives what it does not model."""
     admin = sandbox.admin
@@ -238,10 +235,10 @@ def _try(owner: Session, sandbox: Sandbox, item: SchemaObject) -> str | None:
         except UnreachableError:
             raise
         except IndexPilotError as error:
-            refusal = error.detail or error.message
-            role = _ROLE.fullmatch(refusal)
-            if role is None or not sandbox.make_role(role[1]):
-                return refusal
+            refusal = SqlError(sqlstate(error) or "", error.detail or error.message)
+            role = missing_role(refusal)
+            if role is None or not sandbox.make_role(role):
+                return refusal.message
         else:
             return None
     return "it names too many roles"

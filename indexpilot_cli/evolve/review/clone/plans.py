@@ -25,6 +25,8 @@ from indexpilot_cli.snapshot.values import RelationSize, RelationStatistics, Sna
 
 _WHOLE = float("inf")
 _PLANNING_MS = 10_000
+_ENTRY = 24  # bytes of an index entry nobody measured: eight of the key, tuple header, line pointer
+_FILL = 0.9
 
 
 class FullCopy:
@@ -101,10 +103,6 @@ class FullCopy:
 
 def _rows_of_node(node: Node, most: float) -> float:
     return _WHOLE if node["Node Type"] == "Seq Scan" else most
-
-
-_ENTRY = 24  # bytes of an index entry nobody measured: eight of the key, tuple header, line pointer
-_FILL = 0.9
 
 
 @dataclass(frozen=True, slots=True)

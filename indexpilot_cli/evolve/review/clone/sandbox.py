@@ -53,6 +53,18 @@ _SETTINGS = {
     "restart_after_crash": "off",
     "allow_system_table_mods": "off",
 }
+_PATIENCE = 2.0  # seconds a session has to obey
+_LOOK_EVERY = 0.5  # seconds between two measurements of the data directory
+_OUR_SECONDS = 60.0  # for questions of ours
+# On empty tables everything is cheap: here a sequential scan shall mean that no index serves.
+_STARTS_WITH = {
+    "enable_seqscan": "off",
+    "enable_indexonlyscan": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+_OPTIONS = " ".join(f"-c {name}={value}" for name, value in _STARTS_WITH.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,20 +276,6 @@ def _limiter(limits: Limits) -> tuple[str, ...]:
     """
     script = '''for limit in "-c 0" "-f $1" "-v $2"; do ulimit $limit 2>/dev/null; done; shift 2; exec "$@"'''
     return ("/bin/sh", "-c", script, "sh", str(limits.disk // 512), str(limits.memory // 1024))
-
-
-_PATIENCE = 2.0  # seconds a session has to obey
-_LOOK_EVERY = 0.5  # seconds between two measurements of the data directory
-_OUR_SECONDS = 60.0  # for questions of ours
-# On empty tables everything is cheap: here a sequential scan shall mean that no index serves.
-_STARTS_WITH = {
-    "enable_seqscan": "off",
-    "enable_indexonlyscan": "off",
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-}
-_OPTIONS = " ".join(f"-c {name}={value}" for name, value in _STARTS_WITH.items())
 
 
 class UntrustedSession:

@@ -25,6 +25,7 @@ from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Bound, Key, Rule
 
 FOREIGN = "it calls what must not run on this database, or reads what cannot be foreseen"
+_KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)
 
 
 def need(wanted: Need, tables: Tables, number: int) -> Probe | None:
@@ -182,9 +183,6 @@ def _why(table: VirtualTable, columns: Sequence[str]) -> str:
 
 def _all(conditions: Sequence[str]) -> str:
     return " AND ".join(conditions)
-
-
-_KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)
 
 
 def partition_questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:

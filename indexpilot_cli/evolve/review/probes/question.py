@@ -12,6 +12,14 @@ from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 
+SAMPLED_PAGES = 500
+SAMPLE_FROM = 5000  # pages from which a sample is looked at first
+Body = Callable[[str], str]
+Verdict = tuple[bool | None, str]
+NOTHING: Verdict = (None, "")
+_DIGITS = re.compile(r"\s*[+-]?\d+\s*")
+_RANGES = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+
 
 class ProbeKind(StrEnum):
     """What the data could violate; the SQLSTATE a server would answer stands in ``Probe.sqlstate``."""
@@ -106,12 +114,6 @@ class DataFacts:
     checks: tuple[KnownCheck, ...] = ()
 
 
-SAMPLED_PAGES = 500
-SAMPLE_FROM = 5000  # pages from which a sample is looked at first
-
-Body = Callable[[str], str]
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """What to ask of a table. ``body`` makes the SQL from the FROM item; ``why_not`` stands for a missing body.
@@ -183,12 +185,6 @@ def _unknown(table: VirtualTable, columns: Sequence[str]) -> str:
 def title(name: QualifiedName, columns: Sequence[str] = ()) -> str:
     """``orders (a, b)`` as a person reads it."""
     return f"{name.short} ({', '.join(columns)})" if columns else name.short
-
-
-Verdict = tuple[bool | None, str]
-NOTHING: Verdict = (None, "")
-_DIGITS = re.compile(r"\s*[+-]?\d+\s*")
-_RANGES = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 
 def nulls(seen: ColumnStatistics | None) -> Verdict:

@@ -15,6 +15,26 @@ from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTa
 from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
 
 _ORDER = "row_number() OVER ()"
+Column = tuple[VirtualColumn, str | None, tuple[Question, ...]]
+_TYPE = re.compile(
+    r"(?:pg_catalog\.)?(?P<name>[a-z0-9_ ]+?)\s*(?:\((?P<n>\d+)(?:\s*,\s*-?\d+)?\))?(?P<rest>\[\]| with.*)?", re.I
+)
+MAY_FAIL = re.compile(r"[-+*/%]|::|\bCAST\b|\bto_|\bSELECT\b|\bsub|\bdate", re.I)
+_NUMERIC = re.compile(r"\((\d+)(?:\s*,\s*(\d+))?\)")
+_TEXT = {"character varying": "varchar", "character": "char", "bpchar": "char", "varchar": "varchar", "char": "char"}
+_BITS = {"bit": "bit", "bit varying": "varbit", "varbit": "varbit"}
+_NAMES = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "decimal": "numeric"}
+_NAMES |= {"float8": "double precision", "float4": "real", "bool": "boolean"}
+_NAMES |= {"timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone"}
+_HARMLESS = {
+    ("smallint", "integer"), ("smallint", "bigint"), ("integer", "bigint"), ("smallint", "numeric"),
+    ("integer", "numeric"), ("bigint", "numeric"), ("integer", "double precision"), ("real", "double precision"),
+    ("smallint", "double precision"), ("smallint", "real"), ("integer", "real"), ("bigint", "double precision"),
+    ("date", "timestamp without time zone"), ("date", "timestamp with time zone"), ("json", "jsonb"),
+    ("timestamp without time zone", "timestamp with time zone"), ("cidr", "inet"), ("boolean", "integer"),
+    ("timestamp with time zone", "timestamp without time zone"), ("integer", "oid"), ("jsonb", "json"),
+    ("timestamp without time zone", "date"), ("timestamp with time zone", "date"),
+}  # fmt: skip
 
 
 def apply(delta: Delta, tables: Tables, number: int) -> Iterator[Probe]:
@@ -78,9 +98,6 @@ def _reshape(shape: Shape, table: VirtualTable, tables: Tables, number: int) -> 
         for question in questions:
             yield probe(table, number, question)
     tables.put(virtual.reshaped(table, columns, fence=fence))
-
-
-Column = tuple[VirtualColumn, str | None, tuple[Question, ...]]
 
 
 def _kept(column: VirtualColumn, shape: Shape, table: VirtualTable, tables: Tables) -> Column:
@@ -162,27 +179,6 @@ def statistics(table: VirtualTable, column: str, tables: Tables) -> ColumnStatis
     real = tables.catalog.table(table.source) if table.source is not None and table.plain else None
     found = real.column(column) if real else None
     return found.statistics if found else None
-
-
-_TYPE = re.compile(
-    r"(?:pg_catalog\.)?(?P<name>[a-z0-9_ ]+?)\s*(?:\((?P<n>\d+)(?:\s*,\s*-?\d+)?\))?(?P<rest>\[\]| with.*)?", re.I
-)
-MAY_FAIL = re.compile(r"[-+*/%]|::|\bCAST\b|\bto_|\bSELECT\b|\bsub|\bdate", re.I)
-_NUMERIC = re.compile(r"\((\d+)(?:\s*,\s*(\d+))?\)")
-_TEXT = {"character varying": "varchar", "character": "char", "bpchar": "char", "varchar": "varchar", "char": "char"}
-_BITS = {"bit": "bit", "bit varying": "varbit", "varbit": "varbit"}
-_NAMES = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "decimal": "numeric"}
-_NAMES |= {"float8": "double precision", "float4": "real", "bool": "boolean"}
-_NAMES |= {"timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone"}
-_HARMLESS = {
-    ("smallint", "integer"), ("smallint", "bigint"), ("integer", "bigint"), ("smallint", "numeric"),
-    ("integer", "numeric"), ("bigint", "numeric"), ("integer", "double precision"), ("real", "double precision"),
-    ("smallint", "double precision"), ("smallint", "real"), ("integer", "real"), ("bigint", "double precision"),
-    ("date", "timestamp without time zone"), ("date", "timestamp with time zone"), ("json", "jsonb"),
-    ("timestamp without time zone", "timestamp with time zone"), ("cidr", "inet"), ("boolean", "integer"),
-    ("timestamp with time zone", "timestamp without time zone"), ("integer", "oid"), ("jsonb", "json"),
-    ("timestamp without time zone", "date"), ("timestamp with time zone", "date"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
