@@ -9,8 +9,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.review.probes.probes import probes
+from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import emptied
-from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
 from indexpilot_cli.sql.ddl.action import Act
 from indexpilot_cli.sql.safe.reader import SafeReader
 from tests.server import probing

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.db.observe_session import KnownObject
+from indexpilot_cli.evolve.review.clone.look import RelationState, State, look, look_at_objects
 from indexpilot_cli.evolve.review.clone.sandbox import UntrustedSession
 from indexpilot_cli.evolve.review.clone.work import PROGRAMS, Scene, names_of
-from indexpilot_cli.evolve.review.observe import RelationState, State, look, look_at_objects
 from indexpilot_cli.sql.ddl.action import Act, MigrationStatement
 
 Objects = Mapping[str, KnownObject]

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
+from indexpilot_cli.evolve.review.clone.look import RelationState, State
 from indexpilot_cli.evolve.review.clone.work import Scene
-from indexpilot_cli.evolve.review.observe import RelationState, State
 from indexpilot_cli.sql.ddl.action import Act, Action, MigrationStatement
 
 _TABLES = "rpm"

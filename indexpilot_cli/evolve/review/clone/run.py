@@ -27,10 +27,10 @@ from indexpilot_cli.evolve.review.clone.faults import (
     missing_role,
     refuses_transaction,
 )
+from indexpilot_cli.evolve.review.clone.look import Blind, State
 from indexpilot_cli.evolve.review.clone.outside import outside_locks, unexecuted, vacuumed
 from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession
 from indexpilot_cli.evolve.review.clone.work import failed, locks_of, not_run, ran, work_of
-from indexpilot_cli.evolve.review.observe import Blind, State
 from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
 
 # They mean nothing outside a transaction block, and the server says so only there.

@@ -18,7 +18,7 @@ from indexpilot_cli.core.observation import (
     WorkKind,
 )
 from indexpilot_cli.db.observe_session import Answer, KnownObject, Message
-from indexpilot_cli.evolve.review.observe import RelationState, State
+from indexpilot_cli.evolve.review.clone.look import RelationState, State
 from indexpilot_cli.sql.ddl.action import Act, MigrationStatement
 
 _REWRITING = re.compile(r'rewriting table "(.*)"', re.DOTALL)

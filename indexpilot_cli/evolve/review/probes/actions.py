@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need, NewColumn, Shape, computed
-from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
+from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, Rule
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL
-from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
+from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import SafeText
 

@@ -19,8 +19,8 @@ from indexpilot_cli.evolve.review.probes.question import (
     title,
 )
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, on_value, row_where, statistics
+from indexpilot_cli.evolve.review.probes.tables import Domain, Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
-from indexpilot_cli.evolve.review.probes.virtual_tables import Domain, Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Bound, Key, Rule
 

@@ -22,8 +22,8 @@ from indexpilot_cli.evolve.review.probes.actions import from_actions
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe
 from indexpilot_cli.evolve.review.probes.shape import normal
+from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
-from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 from indexpilot_cli.sql.safe.values import Key, SafeExpression
 

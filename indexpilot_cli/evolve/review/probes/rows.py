@@ -12,8 +12,8 @@ from indexpilot_cli.evolve.review.probes import needs as probes_needs
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, probe, title
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, normal, row_where, too_long
+from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets, unbounded
-from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
 from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange
 
 _REFUSES = ("a", "r")

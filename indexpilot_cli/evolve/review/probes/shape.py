@@ -11,8 +11,8 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_lit
 from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.delta import Delta, NewColumn, Shape
 from indexpilot_cli.evolve.review.probes.question import Body, Probe, ProbeKind, Question, casts, empty, longer, probe
+from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable, unbounded
-from indexpilot_cli.evolve.review.probes.virtual_tables import Tables
 
 _ORDER = "row_number() OVER ()"
 Column = tuple[VirtualColumn, str | None, tuple[Question, ...]]
