@@ -3,19 +3,24 @@
 Dataclasses become objects, tuples and sets arrays (sets sorted, so files are stable), datetimes ISO text in
 UTC, mappings with keys that are not text arrays of pairs. NaN and infinities become the texts "NaN",
 "Infinity" and "-Infinity", because JSON has no such numbers.
+
+``to_document`` and ``schema_of`` do the same for what is published: they follow a ``Shape`` or a dataclass, whose
+annotations are the keys in their order; ``Annotated`` adds where a value comes from (``From``), bounds (``Limits``)
+and a description (a text). Times there are UTC with Z, to the second.
 """
 
 from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import inspect
 import math
 import types
 import typing
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -121,3 +126,152 @@ def _decode_generic(origin: Any, arguments: tuple[Any, ...], data: Any) -> Any:
     if issubclass(origin, collections.abc.Sequence):
         return tuple(_decode(arguments[0], item) for item in data)
     return _decode(origin, data)
+
+
+class Shape:
+    """Base of what a document looks like where a value has other names, another order or more than is published.
+
+    Nothing is ever made of a shape: the annotations of a subclass are read, its bases' first.
+    """
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class From:
+    """Where a key's value comes from: attributes (``verdict.impact``; None on the way stays None) or a function."""
+
+    source: str | collections.abc.Callable[[Any], object]
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(self.source, str):
+            return self.source(value)
+        for name in self.source.split("."):
+            value = None if value is None else getattr(value, name)
+        return value
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What a number or a text of a document keeps to."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+
+    def keywords(self) -> dict[str, object]:
+        """The bounds as JSON Schema spells them."""
+        named = {"minimum": self.minimum, "maximum": self.maximum, "pattern": self.pattern}
+        return {word: bound for word, bound in named.items() if bound is not None}
+
+
+_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+_SCALARS: dict[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    datetime: {"type": "string", "format": "date-time", "pattern": _TIME},
+    type(None): {"type": "null"},
+    Any: {},
+}
+
+
+@lru_cache(maxsize=256)
+def _keys(kind: type) -> tuple[tuple[str, Any, From], ...]:
+    """Each key of a document with its type and where its value comes from."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple((key, hint, _source(hint) or From(key)) for key, hint in hints.items())
+
+
+def _source(hint: Any) -> From | None:
+    return next((note for note in getattr(hint, "__metadata__", ()) if isinstance(note, From)), None)
+
+
+def _is_object(hint: Any) -> bool:
+    return isinstance(hint, type) and (issubclass(hint, Shape) or dataclasses.is_dataclass(hint))
+
+
+def to_document(value: Any, hint: Any) -> Any:
+    """The value as JSON in the shape of ``hint``: a subclass of ``Shape``, a dataclass, or any type made of them."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if value is None:
+        return None
+    if origin is Annotated:
+        return to_document(value, arguments[0])
+    if origin in (Union, types.UnionType):
+        options = [option for option in arguments if option is not type(None)]
+        return to_document(value, options[0] if len(options) == 1 else Any)
+    if _is_object(hint):
+        return {key: to_document(source(value), kind) for key, kind, source in _keys(hint)}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, collections.abc.Mapping):
+        return dict(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, collections.abc.Sequence) and not isinstance(value, str):
+        return [to_document(item, arguments[0] if arguments else Any) for item in value]
+    return value
+
+
+def schema_of(kind: type) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the documents of a shape; the classes within stand in ``$defs`` by name."""
+    definitions: dict[str, Any] = {}
+    return {**_object_schema(kind, definitions), "$defs": definitions}
+
+
+def _object_schema(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    properties = {key: _schema(hint, definitions) for key, hint, _ in _keys(kind)}
+    paragraph = (inspect.getdoc(kind) or "").partition("\n\n")[0]
+    return {
+        "description": " ".join(paragraph.split()),
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(properties),
+        "properties": properties,
+    }
+
+
+def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        schema = _schema(arguments[0], definitions)
+        for note in arguments[1:]:
+            schema |= note.keywords() if isinstance(note, Limits) else {}
+            schema |= {"description": note} if isinstance(note, str) else {}
+        return schema
+    if origin in (Union, types.UnionType):
+        return _any_of([_schema(option, definitions) for option in arguments])
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if _is_object(hint):
+        return _reference(hint, definitions)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return {"enum": [member.value for member in hint]}
+    return dict(_SCALARS[hint]) if hint in _SCALARS else _container_schema(origin or hint, arguments, definitions)
+
+
+def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    name = kind.__name__.removesuffix("Document")
+    if name not in definitions:
+        definitions[name] = {}  # known before its keys are, so that a class may mention itself
+        definitions[name] = _object_schema(kind, definitions)
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _container_schema(kind: Any, arguments: tuple[Any, ...], definitions: dict[str, Any]) -> dict[str, Any]:
+    if issubclass(kind, collections.abc.Mapping):
+        return {"type": "object"}
+    items = _schema(arguments[0], definitions) if arguments else {}
+    return {"type": "array", "items": items} if items else {"type": "array"}
+
+
+def _any_of(options: list[dict[str, Any]]) -> dict[str, Any]:
+    """One of several: as short as the schema can say it where one of them is null."""
+    kinds = [option for option in options if option != _SCALARS[type(None)]]
+    if len(kinds) == 1 and isinstance(kinds[0].get("type"), str):
+        return {**kinds[0], "type": [kinds[0]["type"], "null"]}
+    if len(kinds) == 1 and "enum" in kinds[0]:
+        return {"enum": [*kinds[0]["enum"], None]}
+    return {"anyOf": options}

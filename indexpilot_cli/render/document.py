@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Annotated, Any
 
-Json = Mapping[str, "JsonValue"]
-JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Json
+from indexpilot_cli.core.codec import Limits, Shape, to_document
+
+Json = Mapping[str, Any]
+Count = Annotated[int, Limits(0)]
+Amount = Annotated[float, Limits(0)]
+Portion = Annotated[float, Limits(0, 1)]
+MutationNumber = Annotated[str, Limits(pattern="^M-[0-9]+$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +95,19 @@ Block = Table | Facts | Lines | Code | Entry
 class Document:
     """A result in all its forms: blocks for people, ``payload`` for machines, statements for psql.
 
+    The payload is ``value`` in the shape of ``kind``.
     ``statements`` None: the result has no SQL form. ``forms`` are further forms by the name of their format, or
     forms of its own where the blocks would not do.
     """
 
     blocks: tuple[Block, ...]
-    payload: Json = field(default_factory=lambda: MappingProxyType({}))
+    value: object = None
+    kind: type = Shape
     statements: tuple[Statement, ...] | None = None
     forms: Mapping[str, Callable[[], str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def payload(self) -> Json:
+        """The result for machines."""
+        payload: Json = to_document(self.value, self.kind) or {}
+        return payload

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from indexpilot_cli import __version__
-from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.codec import From, Limits, Shape, to_document
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import IndexPilotError
@@ -18,58 +19,96 @@ VERSION = 1
 _STATUS = {6: "refused", 7: "partial"}
 
 
+def _version(_: object) -> str:
+    return __version__
+
+
+class ServerDocument(Shape):
+    """The server that was asked."""
+
+    version: str
+    database: str
+    host: str | None
+    port: int | None
+    user: str
+    in_recovery: bool
+
+
+class ErrorDocument(Shape):
+    """What went wrong; code is a stable word."""
+
+    code: str
+    message: str
+    detail: str | None
+    hint: str | None
+
+
+class EnvelopeDocument(Shape):
+    """What stands around every result."""
+
+    schema: str
+    indexpilot: Annotated[str, "version of the program", From(_version)]
+    generated_at: datetime
+    server: Annotated[ServerDocument | None, From("outcome.server")]
+    status: Annotated[Literal["ok", "findings", "skipped", "refused", "partial", "failed"], From("outcome.status")]
+    exit_code: Annotated[int, Limits(0, 255)]
+    result: Any
+    warnings: Annotated[tuple[Warn, ...], From("outcome.warnings")]
+    next: Annotated[tuple[str, ...], "command lines to go on with", From("outcome.next")]
+
+
+class FailureDocument(Shape):
+    """What stands around an error."""
+
+    schema: str
+    indexpilot: Annotated[str, "version of the program", From(_version)]
+    generated_at: datetime
+    server: Annotated[None, From(lambda _: None)]
+    status: Literal["failed", "refused", "partial"]
+    exit_code: Annotated[int, Limits(1, 255)]
+    error: ErrorDocument
+    warnings: Annotated[tuple[Warn, ...], From(lambda _: ())]
+    next: Annotated[tuple[str, ...], From(lambda _: ())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the envelope of a result is made of."""
+
+    outcome: Outcome[Any]
+    result: Json
+    exit_code: int
+    generated_at: datetime
+
+    @property
+    def schema(self) -> str:
+        return f"indexpilot.{self.outcome.command}/{VERSION}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What the envelope of an error is made of."""
+
+    error: IndexPilotError
+    exit_code: int
+    generated_at: datetime
+    schema: str = f"indexpilot.error/{VERSION}"
+
+    @property
+    def status(self) -> str:
+        return _STATUS.get(self.exit_code, "failed")
+
+
 def envelope(outcome: Outcome[Any], payload: Json, exit_code: int, now: datetime) -> dict[str, Any]:
     """The envelope of a result."""
-    return {
-        "schema": f"indexpilot.{outcome.command}/{VERSION}",
-        "indexpilot": __version__,
-        "generated_at": instant(now),
-        "server": server(outcome.server),
-        "status": outcome.status,
-        "exit_code": exit_code,
-        "result": payload,
-        "warnings": [warning(w) for w in outcome.warnings],
-        "next": list(outcome.next),
-    }
+    document: dict[str, Any] = to_document(_Told(outcome, payload, exit_code, now), EnvelopeDocument)
+    return document
 
 
 def failure(error: IndexPilotError, exit_code: int, now: datetime) -> dict[str, Any]:
     """The envelope of an error."""
-    return {
-        "schema": f"indexpilot.error/{VERSION}",
-        "indexpilot": __version__,
-        "generated_at": instant(now),
-        "server": None,
-        "status": _STATUS.get(exit_code, "failed"),
-        "exit_code": exit_code,
-        "error": {"code": error.code, "message": error.message, "detail": error.detail, "hint": error.hint},
-        "warnings": [],
-        "next": [],
-    }
-
-
-def server(value: Server | None) -> dict[str, Any] | None:
-    """The server as the envelope prints it."""
-    if value is None:
-        return None
-    return {
-        "version": value.version,
-        "database": value.database,
-        "host": value.host,
-        "port": value.port,
-        "user": value.user,
-        "in_recovery": value.in_recovery,
-    }
-
-
-def warning(value: Warn) -> dict[str, Any]:
-    """A warning as the envelope prints it."""
-    return {"code": value.code, "object": value.object, "message": value.message}
-
-
-def instant(when: datetime | None) -> str | None:
-    """UTC with Z, to the second."""
-    return None if when is None else when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    document: dict[str, Any] = to_document(_Failed(error, exit_code, now), FailureDocument)
+    return document
 
 
 def as_json(document: Mapping[str, Any]) -> str:

@@ -1,26 +1,79 @@
-"""The JSON schemas of all results, shipped in the package."""
+"""The published schemas: derived from the shapes of the documents."""
 
 from __future__ import annotations
 
 import difflib
-from importlib.resources import files
+import json
+from typing import Any
 
+from indexpilot_cli.core.codec import Shape, schema_of
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
+from indexpilot_cli.render.views.analyze import AnalyzeDocument
+from indexpilot_cli.render.views.apply import ApplyDocument
+from indexpilot_cli.render.views.bypass import ApproveDocument, BypassDocument
+from indexpilot_cli.render.views.config import ConfigCheckDocument, ConfigDocument
+from indexpilot_cli.render.views.demo import DemoDocument
+from indexpilot_cli.render.views.discover import DiscoverDocument
+from indexpilot_cli.render.views.doctor import DoctorDocument
+from indexpilot_cli.render.views.explain import ExplainDocument
+from indexpilot_cli.render.views.history import HistoryDocument
+from indexpilot_cli.render.views.init import InitDocument
+from indexpilot_cli.render.views.plan_json import PlanDocument
+from indexpilot_cli.render.views.review.as_json import CheckResultDocument
+from indexpilot_cli.render.views.rollback import RollbackDocument
+from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
+from indexpilot_cli.render.views.snapshot import SnapshotDocument
 
-_SUFFIX = ".json"
+_KINDS: dict[str, tuple[type[Shape], str]] = {
+    "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),
+    "apply": (ApplyDocument, "Result of indexpilot apply"),
+    "bypass": (BypassDocument, "Result of indexpilot bypass"),
+    "config": (ConfigDocument, "Result of indexpilot config show"),
+    "config_check": (ConfigCheckDocument, "Result of indexpilot config check"),
+    "demo": (DemoDocument, "Result of indexpilot demo"),
+    "discover": (DiscoverDocument, "Result of indexpilot discover"),
+    "doctor": (DoctorDocument, "Result of indexpilot doctor"),
+    "error": (FailureDocument, "Any failure of indexpilot"),
+    "explain": (ExplainDocument, "Result of indexpilot explain"),
+    "history": (HistoryDocument, "Result of indexpilot history"),
+    "init": (InitDocument, "Result of indexpilot init"),
+    "plan_approve": (ApproveDocument, "Result of indexpilot plan approve"),
+    "recommend": (PlanDocument, "Result of indexpilot recommend"),
+    "rollback": (RollbackDocument, "Result of indexpilot rollback"),
+    "schema-evolve": (CheckResultDocument, "Result of indexpilot schema-evolve check"),
+    "schema_evolve_change": (
+        SchemaChangeDocument,
+        "Result of indexpilot schema-evolve add-column, drop-column, alter-type and rename-column",
+    ),
+    "schema_evolve_rollback": (SchemaUndoDocument, "Result of indexpilot schema-evolve rollback"),
+    "snapshot": (SnapshotDocument, "Result of indexpilot snapshot save"),
+}
 
 
 def names() -> tuple[str, ...]:
     """What ``schema NAME`` knows."""
-    folder = files("indexpilot_cli.render") / "schemas"
-    return tuple(sorted(f.name.removesuffix(_SUFFIX) for f in folder.iterdir() if f.name.endswith(_SUFFIX)))
+    return tuple(_KINDS)
 
 
 def text(name: str) -> str:
     """The schema as JSON text. Raises UsageError for an unknown name, with the nearest."""
-    known = names()
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
+    if name not in _KINDS:
+        close = difflib.get_close_matches(name, names(), n=1)
         hint = f"indexpilot schema {close[0]}" if close else "indexpilot schema"
         raise UsageError(f"no schema {name!r}" + (f", did you mean {close[0]}?" if close else ""), hint=hint)
-    return (files("indexpilot_cli.render") / "schemas" / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+    return json.dumps(_schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def _schema(name: str) -> dict[str, Any]:
+    """The result's schema in that of the envelope."""
+    kind, title = _KINDS[name]
+    whole = schema_of(FailureDocument if kind is FailureDocument else EnvelopeDocument)
+    properties, definitions = whole["properties"], whole["$defs"]
+    properties["schema"] = {"const": f"indexpilot.{name}/{VERSION}"}
+    if kind is not FailureDocument:
+        result = schema_of(kind)
+        definitions |= result.pop("$defs")
+        properties["result"] = result
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"indexpilot.{name}/{VERSION}"}
+    return {**head, "title": title, **whole}

@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
-SCHEMAS = Path(__file__).parents[2] / "indexpilot_cli" / "render" / "schemas"
+from indexpilot_cli.render.schema import text as schema_text
+
 PROGRAM = [sys.executable, "-m", "indexpilot_cli"]
 
 
@@ -24,7 +24,7 @@ class Ran:
     def json(self, name):
         """The document on stdout, after it has passed its schema."""
         value = json.loads(self.out)
-        schema = json.loads((SCHEMAS / f"{name}.json").read_text())
+        schema = json.loads(schema_text(name))
         Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
         assert value["exit_code"] == self.code
         return value

@@ -7,12 +7,12 @@ import psycopg
 import pytest
 
 from indexpilot_cli.advise.plan_document import read_plan
-from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.codec import to_document, to_json
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.render.envelope import as_json, as_yaml, envelope
-from indexpilot_cli.render.views.plan_json import plan_json
+from indexpilot_cli.render.views.plan_json import PlanDocument
 from indexpilot_cli.settings.sections import MaintenanceWindowSettings, RateLimiterSettings, SafeguardSettings
 from tests.server import applying
 from tests.server.applying import CALM, definition, keep_plan, look, outcomes, run_apply
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.rows(2_000)
 def test_a_plan_written_to_a_file_is_read_back_exactly_and_built(shop, tmp_path, form):
     plan = keep_plan(shop, *ODD)
     path = tmp_path / "plan.out"
-    path.write_text(form(envelope(Outcome("recommend", plan), plan_json(plan), 0, datetime.now(UTC))))
+    path.write_text(form(envelope(Outcome("recommend", plan), to_document(plan, PlanDocument), 0, datetime.now(UTC))))
     again = read_plan(path)
     assert again.recommendations == plan.recommendations
     assert (again.id, again.schema_digest) == (plan.id, plan.schema_digest)
@@ -57,7 +57,7 @@ def test_what_is_no_plan_is_refused(tmp_path, text):
 
 def test_a_file_that_was_changed_is_refused(shop, tmp_path):
     plan = keep_plan(shop, definition("customer_id"))
-    document = envelope(Outcome("recommend", plan), plan_json(plan), 0, datetime.now(UTC))
+    document = envelope(Outcome("recommend", plan), to_document(plan, PlanDocument), 0, datetime.now(UTC))
     document["result"]["recommendations"][0]["definition"]["keys"][0]["column"] = "note"
     (tmp_path / "plan.json").write_text(as_json(document))
     with pytest.raises(UsageError, match="is not a plan"):

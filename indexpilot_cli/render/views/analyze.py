@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated, Literal
+
 from indexpilot_cli.admin.values import AnalyzeResult
+from indexpilot_cli.core.codec import Limits, Shape
 from indexpilot_cli.core.units import DASH, count
-from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
+from indexpilot_cli.render.document import Amount, Block, Column, Count, Document, Lines, Table
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural, stamp
-from indexpilot_cli.render.views.common import notes, skipped_blocks, skipped_json, template_json, when
+from indexpilot_cli.render.views.common import TemplateDocument, notes, skipped_blocks
 from indexpilot_cli.workload.reports import TemplateReport
+
+_Shown = Annotated[float, Limits(0, 1.000001)]  # a sum of shares, which may be a rounding above 1
+
+
+class SkippedReportDocument(Shape):
+    """Statements left out for one reason."""
+
+    reason: str
+    count: Count
+    share: _Shown
+    detail: str
+    example: str
+
+
+class AnalyzeDocument(Shape):
+    """What the workload does."""
+
+    source: Literal["statements", "log", "sql", "query_stats", "snapshot"]
+    since: datetime | None
+    until: datetime | None
+    total_ms: Amount | None
+    statement_count: Count
+    template_count: Count
+    shown_share: _Shown
+    share_by: Literal["time", "calls"]
+    templates: tuple[TemplateDocument, ...]
+    skipped: tuple[SkippedReportDocument, ...]
+    notes: tuple[str, ...]
+
 
 _COLUMNS = (
     Column("#", "number"),
@@ -28,7 +61,7 @@ def view(result: AnalyzeResult, *, verbose: bool = False) -> Document:
     blocks.append(Lines((_summary(result),)))
     blocks += skipped_blocks(result.skipped, verbose=verbose)
     blocks += notes(result.notes)
-    return Document(tuple(blocks), _payload(result))
+    return Document(tuple(blocks), result, AnalyzeDocument)
 
 
 def _row(number: int, template: TemplateReport) -> tuple[str, ...]:
@@ -55,19 +88,3 @@ def _summary(result: AnalyzeResult) -> str:
         f"{plural(result.template_count, 'template')} from {plural(result.statement_count, 'statement')}; "
         f"{these} {percent(result.shown_share, 0)} of {of}{since}"
     )
-
-
-def _payload(result: AnalyzeResult) -> Json:
-    return {
-        "source": result.source,
-        "since": when(result.since),
-        "until": when(result.until),
-        "total_ms": result.total_ms,
-        "statement_count": result.statement_count,
-        "template_count": result.template_count,
-        "shown_share": result.shown_share,
-        "share_by": result.share_by,
-        "templates": [template_json(t) for t in result.templates],
-        "skipped": [skipped_json(s) for s in result.skipped],
-        "notes": list(result.notes),
-    }

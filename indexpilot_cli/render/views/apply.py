@@ -4,13 +4,105 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
 
+from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Lines, Statement, Table
+from indexpilot_cli.render.document import (
+    Amount,
+    Block,
+    Code,
+    Column,
+    Count,
+    Document,
+    Facts,
+    Lines,
+    MutationNumber,
+    Statement,
+    Table,
+)
 from indexpilot_cli.render.units import milliseconds, one_line, plural, stamp
-from indexpilot_cli.render.views.common import name, when
+
+
+class GuardDocument(Shape):
+    """One guard's answer."""
+
+    name: Annotated[str, "stable word: window, bypass, disk …", From("guard")]
+    allowed: bool
+    warning: Annotated[bool, "allows, and still wants to be read"]
+    detail: Annotated[str, From("reason")]
+    origin: Annotated[str, "setting, view or fact the answer rests on"]
+    retry_at: datetime | None
+    table: QualifiedName | None
+
+
+class ChangeErrorDocument(Shape):
+    """Why a change failed."""
+
+    code: Annotated[str, From(lambda item: item.error_code or "failed")]
+    message: Annotated[str, From(lambda item: item.error or "")]
+    tries: Count
+
+
+class VerificationDocument(Shape):
+    """What the measurements after the change say."""
+
+    verdict: Annotated[str, "kept, verified, reverted, not_enough_evidence", From("verification")]
+    text: Annotated[str, From("verification_text")]
+
+
+def _failed(item: MutationReport) -> MutationReport | None:
+    return item if item.error_code is not None or item.error is not None else None
+
+
+def _measured(item: MutationReport) -> MutationReport | None:
+    return item if item.verification else None
+
+
+def mutation_number(item: MutationReport | Mutation) -> str | None:
+    """``M-118``; None for what is not in the log."""
+    return None if item.id is None else f"M-{item.id}"
+
+
+class ChangeDocument(Shape):
+    """One change of one index."""
+
+    id: Annotated[MutationNumber | None, From(mutation_number)]
+    recommendation: str | None
+    kind: Annotated[str, "create_index, drop_index, reindex; of a rollback what undoing does"]
+    table: QualifiedName
+    index: str
+    summary: str
+    outcome: Literal[
+        "planned", "done", "already_done", "failed", "leftover", "unknown", "reverted", "conflict", "skipped"
+    ]
+    started_at: datetime | None
+    ms: Annotated[Amount | None, From("milliseconds")]
+    ddl: Annotated[str, "runs as it is", From("sql")]
+    undo: Annotated[str, "runs as it is; empty when nothing is to undo", From("undo_sql")]
+    size_bytes: Count | None
+    tries: Count
+    error: Annotated[ChangeErrorDocument | None, From(_failed)]
+    verification: Annotated[VerificationDocument | None, From(_measured)]
+    notes: tuple[str, ...]
+
+
+class ApplyDocument(Shape):
+    """What was done or would be done."""
+
+    plan: str | None
+    dry_run: bool
+    skipped: Annotated[str | None, "why nothing was done"]
+    next_opening: datetime | None
+    guards: Annotated[tuple[GuardDocument, ...], From("verdicts")]
+    mutations: tuple[ChangeDocument, ...]
+    reconciled: tuple[ChangeDocument, ...]
+
 
 _COLUMNS = (
     Column("id", "short"),
@@ -60,7 +152,7 @@ def view(result: ApplyResult, *, verbose: bool = False) -> Document:
     if result.dry_run or verbose:
         blocks += _sql(shown, verbose=verbose)
     blocks.append(Lines(tuple(_summary(result))))
-    return Document(tuple(blocks), payload(result), statements(result))
+    return Document(tuple(blocks), result, ApplyDocument, statements(result))
 
 
 def _shown(result: ApplyResult) -> tuple[MutationReport, ...]:
@@ -218,53 +310,3 @@ def statements(result: ApplyResult) -> tuple[Statement, ...]:
 
 def _comment(item: MutationReport) -> str:
     return one_line(": ".join(part for part in (item.recommendation, item.summary) if part))
-
-
-def payload(result: ApplyResult) -> Json:
-    """The result as JSON."""
-    return {
-        "plan": result.plan,
-        "dry_run": result.dry_run,
-        "skipped": result.skipped,
-        "next_opening": when(result.next_opening),
-        "guards": [_verdict_json(v) for v in result.verdicts],
-        "mutations": [mutation_json(m) for m in result.mutations],
-        "reconciled": [mutation_json(m) for m in result.reconciled],
-    }
-
-
-def _verdict_json(value: Verdict) -> Json:
-    return {
-        "name": value.guard,
-        "allowed": value.allowed,
-        "warning": value.warning,
-        "detail": value.reason,
-        "origin": value.origin,
-        "retry_at": when(value.retry_at),
-        "table": name(value.table) if value.table else None,
-    }
-
-
-def mutation_json(item: MutationReport) -> Json:
-    """One change of one index as JSON."""
-    failed = item.error_code is not None or item.error is not None
-    return {
-        "id": f"M-{item.id}" if item.id is not None else None,
-        "recommendation": item.recommendation,
-        "kind": item.kind.value,
-        "table": name(item.table),
-        "index": item.index,
-        "summary": item.summary,
-        "outcome": item.outcome,
-        "started_at": when(item.started_at),
-        "ms": item.milliseconds,
-        "ddl": item.sql,
-        "undo": item.undo_sql,
-        "size_bytes": item.size_bytes,
-        "tries": item.tries,
-        "error": {"code": item.error_code or "failed", "message": item.error or "", "tries": item.tries}
-        if failed
-        else None,
-        "verification": {"verdict": item.verification, "text": item.verification_text} if item.verification else None,
-        "notes": list(item.notes),
-    }

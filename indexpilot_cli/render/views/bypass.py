@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated, Literal
+
 from indexpilot_cli.apply.values import ApproveResult, BypassResult
+from indexpilot_cli.core.codec import Shape
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.guards.values import BypassLevel
-from indexpilot_cli.render.document import Column, Document, Facts, Json, Lines, Table
+from indexpilot_cli.render.document import Column, Count, Document, Facts, Lines, Table
 from indexpilot_cli.render.units import one_line, plural, stamp
-from indexpilot_cli.render.views.common import notes, when
+from indexpilot_cli.render.views.common import notes
+
+
+class LevelDocument(Shape):
+    """One switch as it stands."""
+
+    level: Literal["feature", "module", "system", "startup", "emergency"]
+    name: str
+    running: Annotated[bool, "false: this part is off"]
+    source: Annotated[str, "who decided"]
+    reason: str
+    since: datetime | None
+    until: datetime | None
+
+
+class BypassDocument(Shape):
+    """The switches as they stand."""
+
+    action: Literal["status", "enable", "disable"]
+    running: Annotated[bool, "may indexes be changed now"]
+    changed: bool
+    levels: tuple[LevelDocument, ...]
+    notes: tuple[str, ...]
+
+
+class ApproveDocument(Shape):
+    """Who said yes to a plan."""
+
+    plan: str
+    digest: str
+    approved_by: str
+    approved_at: datetime | None
+    indexes: Count
+    reason: str
+    already: bool
+
 
 _COLUMNS = (
     Column("level", "short"),
@@ -26,7 +65,7 @@ def view(result: BypassResult) -> Document:
     if result.action != "status":
         sentence += "" if result.changed else " (it was so already)"
     table = (Table(_COLUMNS, rows),) if rows else ()
-    return Document((*table, Lines((sentence,)), *notes(result.notes)), _payload(result))
+    return Document((*table, Lines((sentence,)), *notes(result.notes)), result, BypassDocument)
 
 
 def _row(level: BypassLevel) -> tuple[str, ...]:
@@ -40,27 +79,6 @@ def _row(level: BypassLevel) -> tuple[str, ...]:
     )
 
 
-def _payload(result: BypassResult) -> Json:
-    return {
-        "action": result.action,
-        "running": result.running,
-        "changed": result.changed,
-        "levels": [
-            {
-                "level": level.level,
-                "name": level.name,
-                "running": level.running,
-                "source": level.source,
-                "reason": level.reason,
-                "since": when(level.since),
-                "until": when(level.until),
-            }
-            for level in result.levels
-        ],
-        "notes": list(result.notes),
-    }
-
-
 def approved(result: ApproveResult) -> Document:
     """Who approved which plan when."""
     who = f"{result.approved_by}, {stamp(result.approved_at)}" + (", already before" if result.already else "")
@@ -69,16 +87,4 @@ def approved(result: ApproveResult) -> Document:
         ("Approved", f"by {who}"),
     ]
     rows += [("Reason", one_line(result.reason))] if result.reason else []
-    return Document((Facts(tuple(rows)),), _approved_payload(result))
-
-
-def _approved_payload(result: ApproveResult) -> Json:
-    return {
-        "plan": result.plan,
-        "digest": result.digest,
-        "approved_by": result.approved_by,
-        "approved_at": when(result.approved_at),
-        "indexes": result.indexes,
-        "reason": result.reason,
-        "already": result.already,
-    }
+    return Document((Facts(tuple(rows)),), result, ApproveDocument)

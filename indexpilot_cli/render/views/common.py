@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from operator import itemgetter
+from typing import Annotated, Literal
 
 from indexpilot_cli.admin.values import Check
+from indexpilot_cli.core.codec import From, Shape
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.render.document import Block, Column, Facts, Json, Lines, Table
-from indexpilot_cli.render.envelope import instant
+from indexpilot_cli.render.document import Amount, Block, Column, Facts, Lines, Portion, Table
 from indexpilot_cli.render.units import one_line, percent
-from indexpilot_cli.workload.reports import SkippedReport, TemplateReport
-
-
-def name(value: QualifiedName) -> Json:
-    """A qualified name as JSON."""
-    return {"schema": value.schema, "name": value.name}
-
-
-def when(value: datetime | None) -> str | None:
-    """A time as JSON."""
-    return instant(value)
+from indexpilot_cli.workload.reports import SkippedReport
 
 
 def facts(*rows: tuple[str, str] | None) -> Facts:
@@ -34,32 +25,37 @@ def notes(texts: Iterable[str]) -> tuple[Block, ...]:
     return (Facts(rows),) if rows else ()
 
 
-def template_json(value: TemplateReport) -> Json:
-    """A query template as JSON."""
-    return {
-        "id": value.id,
-        "kind": value.kind,
-        "calls": value.calls,
-        "total_ms": value.total_ms,
-        "mean_ms": value.mean_ms,
-        "share": value.share,
-        "is_write": value.is_write,
-        "reads": value.reads,
-        "blocks": value.blocks,
-        "relations": [name(r) for r in value.relations],
-        "text": value.text,
-    }
+class TemplateDocument(Shape):
+    """Statements that differ only in constants."""
+
+    id: str
+    kind: Literal["select", "insert", "update", "delete", "merge"]
+    calls: Amount
+    total_ms: Annotated[Amount | None, "milliseconds; null when the source has no times"]
+    mean_ms: Amount | None
+    share: Annotated[Portion, "part of the workload"]
+    is_write: bool
+    reads: Annotated[str | None, "how rows are found: seq scan, index, mixed"]
+    blocks: Annotated[Amount | None, "pages, hit and read"]
+    relations: tuple[QualifiedName, ...]
+    text: str
 
 
-def check_json(value: Check) -> Json:
-    """A check as JSON."""
-    return {
-        "code": value.code or value.name.replace(" ", "_"),
-        "state": value.state,
-        "name": value.name,
-        "text": value.text,
-        "hint": value.fix,
-    }
+class CheckDocument(Shape):
+    """One thing that was looked at."""
+
+    code: Annotated[str, From(lambda check: check.code or check.name.replace(" ", "_"))]
+    state: Literal["ok", "missing", "warning", "error", "unknown"]
+    name: str
+    text: str
+    hint: Annotated[str | None, "SQL or a command line that settles it", From("fix")]
+
+
+class LabelDocument(Shape):
+    """A label and its text."""
+
+    label: Annotated[str, From(itemgetter(0))]
+    text: Annotated[str, From(itemgetter(1))]
 
 
 def checks_table(checks: tuple[Check, ...]) -> Table:
@@ -68,17 +64,6 @@ def checks_table(checks: tuple[Check, ...]) -> Table:
     width = 4 if any(c.fix for c in checks) else 3
     rows = ((c.state, c.name, one_line(c.text), f"->  {c.fix}" if c.fix else "") for c in checks)
     return Table(columns[:width], tuple(row[:width] for row in rows), header=False)
-
-
-def skipped_json(value: SkippedReport) -> Json:
-    """Skipped statements of one reason as JSON."""
-    return {
-        "reason": value.reason,
-        "count": value.count,
-        "share": value.share,
-        "detail": value.detail,
-        "example": value.example,
-    }
 
 
 def skipped_blocks(skipped: tuple[SkippedReport, ...], *, verbose: bool) -> tuple[Block, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from indexpilot_cli.render.document import Code, Column, Document, Json, JsonValue, Lines, Table
+from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.render.document import Code, Column, Count, Document, Lines, Table
 from indexpilot_cli.render.units import plural
 
 
@@ -20,24 +22,69 @@ class Setting:
     variable: str = ""
 
 
+def _published(setting: Setting) -> object:
+    value = setting.value
+    if setting.secret:
+        return None
+    if isinstance(value, tuple):
+        return [v if isinstance(v, int | float | str) else str(v) for v in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+class SettingDocument(Shape):
+    """One effective setting."""
+
+    key: str
+    value: Annotated[str | float | int | bool | list[Any] | None, "null for secrets", From(_published)]
+    origin: str
+    variable: str
+    secret: bool
+
+
+class ConfigDocument(Shape):
+    """Settings, and the files they come from."""
+
+    files: tuple[str, ...]
+    settings: tuple[SettingDocument, ...]
+
+
+class ConfigCheckDocument(Shape):
+    """The configuration files have no mistakes."""
+
+    files: tuple[str, ...]
+    changed: Annotated[Count, "settings given"]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Configuration:
+    """What the documents of ``config`` are made of."""
+
+    files: tuple[str, ...]
+    settings: tuple[Setting, ...] = ()
+    changed: int = 0
+    notes: tuple[str, ...] = ()
+
+
 def view(
     settings: Sequence[Setting], files: Sequence[str], *, origins: bool = False, verbose: bool = False
 ) -> Document:
     """Settings as YAML (it can be saved and read back) or, with ``origins``, as a table."""
+    told = _Configuration(tuple(files), tuple(settings))
     shown = [s for s in settings if verbose or not s.secret or s.value is not None]
     if origins:
         rows = tuple((s.key, text(s), s.origin) for s in shown)
         blocks = (Table((Column("key"), Column("value"), Column("from")), rows),)
-        return Document(blocks, _payload(settings, files))
-    return Document((Code(yaml_text(shown), "yaml"),), _payload(settings, files))
+        return Document(blocks, told, ConfigDocument)
+    return Document((Code(yaml_text(shown), "yaml"),), told, ConfigDocument)
 
 
 def checked(files: Sequence[str], changed: int, warnings: Sequence[str]) -> Document:
     """The answer of ``config check`` when nothing is wrong."""
     where = ", ".join(files) if files else "no configuration file found, defaults apply"
     line = f"ok: {where} ({plural(changed, 'setting')} given)" if files else f"ok: {where}"
-    payload: Json = {"files": list(files), "changed": changed, "notes": list(warnings)}
-    return Document((Lines((line,)),), payload)
+    told = _Configuration(tuple(files), changed=changed, notes=tuple(warnings))
+    return Document((Lines((line,)),), told, ConfigCheckDocument)
 
 
 def text(setting: Setting) -> str:
@@ -69,22 +116,3 @@ def yaml_text(settings: Sequence[Setting]) -> str:
         lines.append(f"{'  ' * (len(parts) - 1)}{parts[-1]}: {shown}")
         before = parts[:-1]
     return "\n".join(lines) + "\n"
-
-
-def _payload(settings: Sequence[Setting], files: Sequence[str]) -> Json:
-    return {
-        "files": list(files),
-        "settings": [
-            {"key": s.key, "value": _json(s), "origin": s.origin, "variable": s.variable, "secret": s.secret}
-            for s in settings
-        ],
-    }
-
-
-def _json(setting: Setting) -> JsonValue:
-    value = setting.value
-    if setting.secret:
-        return None
-    if isinstance(value, tuple):
-        return [v if isinstance(v, int | float | str) else str(v) for v in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

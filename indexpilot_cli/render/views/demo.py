@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.render.document import Block, Column, Document, Facts, Json, Table
+from typing import Annotated, Literal
+
+from indexpilot_cli.core.codec import Limits, Shape
+from indexpilot_cli.render.document import Amount, Block, Column, Document, Facts, Table
 from indexpilot_cli.render.units import milliseconds, one_line, saving
 from indexpilot_cli.render.views.common import facts, notes
-from indexpilot_cli.render.views.plan_json import plan_json
+from indexpilot_cli.render.views.plan_json import PlanDocument
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.simulate.values import DemoResult
+
+
+class DemoStepDocument(Shape):
+    """One thing the demo did."""
+
+    label: str
+    text: str
+    milliseconds: Amount | None
+
+
+class LatencyDocument(Shape):
+    """Milliseconds per call of one kind of read."""
+
+    template: str
+    calls: Annotated[int, Limits(1)]
+    before_ms: Amount
+    after_ms: Amount
+
+
+class DemoDocument(Shape):
+    """The advice for a made-up shop, and what it changed."""
+
+    state: Literal["finished", "running", "stopped"]
+    conninfo: str | None
+    steps: tuple[DemoStepDocument, ...]
+    before_ms: Amount | None
+    after_ms: Amount | None
+    latencies: Annotated[
+        tuple[LatencyDocument, ...],
+        "milliseconds per call of each kind of read, measured without and with the advice",
+    ]
+    plan: PlanDocument | None
+    notes: tuple[str, ...]
 
 
 def view(result: DemoResult, *, verbose: bool = False) -> Document:
@@ -27,7 +63,7 @@ def view(result: DemoResult, *, verbose: bool = False) -> Document:
         blocks.append(facts(("Measured", text)))
     blocks.append(Facts((("Demo", _state(result)),)))
     blocks += notes(result.notes)
-    return Document(tuple(blocks), _payload(result))
+    return Document(tuple(blocks), result, DemoDocument)
 
 
 def _latencies(result: DemoResult) -> Table:
@@ -51,19 +87,3 @@ def _state(result: DemoResult) -> str:
     if result.state == "running":
         return f"the server is kept: {result.conninfo}"
     return {"stopped": "the server is gone"}.get(result.state, "finished, the server is gone")
-
-
-def _payload(result: DemoResult) -> Json:
-    return {
-        "state": result.state,
-        "conninfo": result.conninfo,
-        "steps": [{"label": s.label, "text": s.text, "milliseconds": s.milliseconds} for s in result.steps],
-        "before_ms": result.before_ms,
-        "after_ms": result.after_ms,
-        "latencies": [
-            {"template": one.template, "calls": one.calls, "before_ms": one.before_ms, "after_ms": one.after_ms}
-            for one in result.latencies
-        ],
-        "plan": plan_json(result.plan) if result.plan else None,
-        "notes": list(result.notes),
-    }

@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated, Literal
+
 from indexpilot_cli.admin.values import DiscoverResult, IndexReport, TableReport
+from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
-from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
+from indexpilot_cli.render.document import Amount, Block, Column, Count, Document, Lines, Table
 from indexpilot_cli.render.units import ago, plural, stamp
-from indexpilot_cli.render.views.common import name, when
+
+
+class IndexReportDocument(Shape):
+    """An index."""
+
+    name: Annotated[str, From("name.name")]
+    definition: Annotated[str, "runs as it is"]
+    kind: Literal["primary", "unique", "constraint", "index"]
+    bytes: Count
+    scans: Annotated[Count | None, "since stats_since; null: unknown"]
+    valid: bool
+
+
+class TableReportDocument(Shape):
+    """A table with its indexes."""
+
+    name: QualifiedName
+    kind: Literal["table", "partitioned", "partition", "materialized view", "foreign table"]
+    rows: Annotated[Amount | None, "null: never analyzed"]
+    bytes: Count
+    index_bytes: Count
+    reads_per_s: Amount | None
+    writes_per_s: Amount | None
+    analyzed_at: Annotated[datetime | None, From("analyzed")]
+    indexes: tuple[IndexReportDocument, ...]
+
+
+class DiscoverDocument(Shape):
+    """Tables and their indexes."""
+
+    stats_since: datetime | None
+    tables: tuple[TableReportDocument, ...]
+    hidden: Annotated[Count, "tables left out by filters"]
+    saved_fields: Annotated[Count | None, "columns recorded; null: not asked"]
+
 
 _COLUMNS = (
     Column("table"),
@@ -38,7 +77,7 @@ def view(result: DiscoverResult, *, verbose: bool = False) -> Document:
     blocks.append(Lines((_summary(result),)))
     if result.saved_fields is not None:
         blocks.append(Lines((f"{plural(result.saved_fields, 'column')} recorded in the genome catalog",)))
-    return Document(tuple(blocks), _payload(result))
+    return Document(tuple(blocks), result, DiscoverDocument)
 
 
 def _row(table: TableReport, result: DiscoverResult) -> tuple[str, ...]:
@@ -69,37 +108,3 @@ def _summary(result: DiscoverResult) -> str:
     hidden = f" {result.hidden:,} more left out by the filters." if result.hidden else ""
     counts = f"{plural(len(result.tables), 'table')}, {plural(indexes, 'index', 'indexes')}"
     return f"{counts}, {data} data, {index_data} indexes.{since}{hidden}"
-
-
-def _payload(result: DiscoverResult) -> Json:
-    return {
-        "stats_since": when(result.stats_since),
-        "tables": [_table_json(t) for t in result.tables],
-        "hidden": result.hidden,
-        "saved_fields": result.saved_fields,
-    }
-
-
-def _table_json(table: TableReport) -> Json:
-    return {
-        "name": name(table.name),
-        "kind": table.kind,
-        "rows": table.rows,
-        "bytes": table.bytes,
-        "index_bytes": table.index_bytes,
-        "reads_per_s": table.reads_per_s,
-        "writes_per_s": table.writes_per_s,
-        "analyzed_at": when(table.analyzed),
-        "indexes": [_index_json(i) for i in table.indexes],
-    }
-
-
-def _index_json(index: IndexReport) -> Json:
-    return {
-        "name": index.name.name,
-        "definition": index.definition,
-        "kind": index.kind,
-        "bytes": index.bytes,
-        "scans": index.scans,
-        "valid": index.valid,
-    }

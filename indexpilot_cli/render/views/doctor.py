@@ -5,10 +5,42 @@ from __future__ import annotations
 from collections import Counter
 
 from indexpilot_cli.admin.values import DoctorResult
+from indexpilot_cli.core.codec import Shape
 from indexpilot_cli.planner.values import Fidelity
-from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
+from indexpilot_cli.render.document import Block, Column, Count, Document, Lines, Table
 from indexpilot_cli.render.units import cost, one_line, percent, plural
-from indexpilot_cli.render.views.common import check_json, checks_table, facts
+from indexpilot_cli.render.views.common import CheckDocument, checks_table, facts
+
+
+class DifferenceDocument(Shape):
+    """A template the twin plans differently."""
+
+    template: str
+    server_cost: float | None
+    twin_cost: float | None
+    error: float | None
+    text: str
+
+
+class FidelityDocument(Shape):
+    """How the twin's plans compare with the server's; errors are relative differences of total cost."""
+
+    estimator: str
+    compared: Count
+    identical: Count
+    not_compared: Count
+    median_error: float | None
+    p90_error: float | None
+    max_error: float | None
+    differences: tuple[DifferenceDocument, ...]
+
+
+class DoctorDocument(Shape):
+    """Everything that was looked at."""
+
+    checks: tuple[CheckDocument, ...]
+    fidelity: FidelityDocument | None
+
 
 _DIFFERENCE_COLUMNS = (
     Column("template", "short"),
@@ -24,7 +56,7 @@ def view(result: DoctorResult, *, verbose: bool = False) -> Document:
     blocks: list[Block] = [checks_table(result.checks), Lines((_summary(result),))]
     if result.fidelity is not None:
         blocks += _fidelity(result.fidelity, verbose)
-    return Document(tuple(blocks), _payload(result))
+    return Document(tuple(blocks), result, DoctorDocument)
 
 
 def _summary(result: DoctorResult) -> str:
@@ -57,32 +89,3 @@ def _fidelity(value: Fidelity, verbose: bool) -> list[Block]:
         )
         blocks.append(Table(_DIFFERENCE_COLUMNS, rows))
     return blocks
-
-
-def _payload(result: DoctorResult) -> Json:
-    return {
-        "checks": [check_json(c) for c in result.checks],
-        "fidelity": _fidelity_json(result.fidelity) if result.fidelity else None,
-    }
-
-
-def _fidelity_json(value: Fidelity) -> Json:
-    return {
-        "estimator": value.estimator,
-        "compared": value.compared,
-        "identical": value.identical,
-        "not_compared": value.not_compared,
-        "median_error": value.median_error,
-        "p90_error": value.p90_error,
-        "max_error": value.max_error,
-        "differences": [
-            {
-                "template": d.template,
-                "server_cost": d.server_cost,
-                "twin_cost": d.twin_cost,
-                "error": d.error,
-                "text": d.text,
-            }
-            for d in value.differences
-        ],
-    }

@@ -3,18 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated, Literal
 
-from indexpilot_cli.advise.values import ExplainResult, PlanView
+from indexpilot_cli.advise.values import Alternative, ExplainResult, PlanView
+from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.units import DASH, count, size
-from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Table
+from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Table
 from indexpilot_cli.render.units import cost, fall, milliseconds, one_line, percent, saving, stamp
-from indexpilot_cli.render.views.common import facts, notes, template_json
-from indexpilot_cli.render.views.hazard import hazard_blocks, hazard_json
-from indexpilot_cli.render.views.history import mutation_json
-from indexpilot_cli.render.views.plan_json import recommendation_json, rejection_json
+from indexpilot_cli.render.views.common import LabelDocument, TemplateDocument, facts, notes
+from indexpilot_cli.render.views.hazard import hazard_blocks
+from indexpilot_cli.render.views.history import MutationDocument
+from indexpilot_cli.render.views.plan_json import RecommendationDocument, RejectionDocument
 from indexpilot_cli.workload.reports import TemplateReport
+
+
+class PlanViewDocument(Shape):
+    """One plan of a comparison."""
+
+    label: str
+    cost: float | None
+    rows: float | None
+    milliseconds: float | None
+    access: str
+    nodes: tuple[str, ...]
+    indexes_used: tuple[str, ...]
+    error: str | None
+
+
+class EvidenceDocument(Shape):
+    """A fact and where it comes from."""
+
+    source: str
+    column: str | None
+    fact: str
+
+
+class ExplainDocument(Shape):
+    """Why, why not, what if."""
+
+    subject: Literal["query", "recommendation", "rejection", "template", "mutation", "finding", "hazard", "plan"]
+    id: str | None
+    title: str
+    verdict: Annotated[
+        str | None,
+        "recommended, rejected, no_difference, empty; of a mutation the state of its operation",
+        From(lambda result: result.verdict or None),
+    ]
+    verdict_text: str
+    reason: str | None
+    minimum: float | None
+    benefit: float | None
+    estimator: str | None
+    plans: tuple[PlanViewDocument, ...]
+    evidence: tuple[EvidenceDocument, ...]
+    alternatives: tuple[Alternative, ...]
+    sql: str | None
+    recommendation: RecommendationDocument | None
+    rejection: RejectionDocument | None
+    template: TemplateDocument | None
+    templates: tuple[TemplateDocument, ...]
+    mutation: MutationDocument | None
+    facts: tuple[LabelDocument, ...]
+    notes: tuple[str, ...]
+    hazard: Hazard | None
+
 
 _TEMPLATE_COLUMNS = (
     Column("template", "short"),
@@ -35,7 +90,7 @@ _EFFECT_COLUMNS = (
 def view(result: ExplainResult, *, verbose: bool = False) -> Document:
     """The answer: what it is, plans side by side, the verdict and the evidence."""
     if result.hazard is not None:
-        return Document(hazard_blocks(result.hazard), _payload(result))
+        return Document(hazard_blocks(result.hazard), result, ExplainDocument)
     blocks: list[Block] = []
     if result.title or result.id:
         blocks.append(facts((result.id or result.subject, one_line(result.title) or result.subject)))
@@ -52,7 +107,7 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
     if verbose:
         blocks += [Code("\n".join([f"{p.label}:", *("  " + n for n in p.nodes)]), "") for p in result.plans if p.nodes]
     blocks += notes(result.notes)
-    return Document(tuple(b for b in blocks if b != Facts(())), _payload(result))
+    return Document(tuple(b for b in blocks if b != Facts(())), result, ExplainDocument)
 
 
 def _plans(plans: tuple[PlanView, ...]) -> Table:
@@ -171,42 +226,3 @@ def _mutation(mutation: Mutation) -> Iterable[tuple[str, str]]:
 
 def _template_row(template: TemplateReport) -> tuple[str, ...]:
     return (template.id, percent(template.share), count(template.calls), one_line(template.text))
-
-
-def _payload(result: ExplainResult) -> Json:
-    return {
-        "subject": result.subject,
-        "id": result.id,
-        "title": result.title,
-        "verdict": result.verdict or None,
-        "verdict_text": result.verdict_text,
-        "reason": result.reason,
-        "minimum": result.minimum,
-        "benefit": result.benefit,
-        "estimator": result.estimator,
-        "plans": [_plan_json(p) for p in result.plans],
-        "evidence": [{"source": e.source, "column": e.column, "fact": e.fact} for e in result.evidence],
-        "alternatives": [{"id": a.id, "summary": a.summary, "text": a.text} for a in result.alternatives],
-        "sql": result.sql,
-        "recommendation": recommendation_json(result.recommendation) if result.recommendation else None,
-        "rejection": rejection_json(result.rejection) if result.rejection else None,
-        "template": template_json(result.template) if result.template else None,
-        "templates": [template_json(t) for t in result.templates],
-        "mutation": mutation_json(result.mutation) if result.mutation else None,
-        "facts": [{"label": label, "text": text} for label, text in result.facts],
-        "notes": list(result.notes),
-        "hazard": hazard_json(result.hazard) if result.hazard else None,
-    }
-
-
-def _plan_json(plan: PlanView) -> Json:
-    return {
-        "label": plan.label,
-        "cost": plan.cost,
-        "rows": plan.rows,
-        "milliseconds": plan.milliseconds,
-        "access": plan.access,
-        "nodes": list(plan.nodes),
-        "indexes_used": list(plan.indexes_used),
-        "error": plan.error,
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.core.hazard import Hazard
-from indexpilot_cli.render.document import BLANK, Block, Code, Entry, Facts, Json, Lines
+from indexpilot_cli.render.document import BLANK, Block, Code, Entry, Facts, Lines
 from indexpilot_cli.render.units import one_line
 
 
@@ -31,18 +31,3 @@ def _paragraphs(text: str) -> list[Block]:
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}".rstrip() for line in text.strip("\n").split("\n"))
-
-
-def hazard_json(hazard: Hazard) -> Json:
-    """The hazard as JSON."""
-    return {
-        "id": hazard.id,
-        "name": hazard.name,
-        "severity": hazard.severity.value,
-        "title": hazard.title,
-        "explanation": hazard.explanation,
-        "instead": hazard.instead,
-        "example": hazard.example,
-        "safe_example": hazard.safe_example,
-        "url": hazard.url,
-    }

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
 from indexpilot_cli.admin.values import HistoryResult
+from indexpilot_cli.core.codec import From, Shape
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.render.document import Block, Column, Document, Json, Lines, Table
+from indexpilot_cli.render.document import Block, Column, Count, Document, Lines, MutationNumber, Table
 from indexpilot_cli.render.units import one_line, plural, stamp
-from indexpilot_cli.render.views.common import when
+from indexpilot_cli.render.views.apply import mutation_number
+
+
+class MutationDocument(Shape):
+    """A row of the mutation log."""
+
+    id: Annotated[MutationNumber, From(mutation_number)]
+    type: str
+    tenant_id: int | None
+    table: Annotated[str | None, From("table_name")]
+    field: Annotated[str | None, From("field_name")]
+    created_at: datetime | None
+    details: Mapping[str, Any]
+    schema: Annotated[str | None, From("schema_name")]
+    op_id: Annotated[str | None, "joins the events of one operation"]
+    state: Annotated[str | None, "DONE, FAILED, INTERRUPTED, or a word of the intent protocol"]
+    actor: str | None
+    index: Annotated[str | None, From("index_name")]
+    sql: Annotated[str | None, "definition or statement", From("definition_sql")]
+    undo: Annotated[str | None, "runs as it is", From("undo_sql")]
+    sqlstate: str | None
+    error: str | None
+
+
+class HistoryDocument(Shape):
+    """The mutation log, newest first."""
+
+    schema: str
+    total: Count
+    mutations: tuple[MutationDocument, ...]
+
 
 _COLUMNS = (
     Column("id", "short"),
@@ -33,7 +68,7 @@ def view(result: HistoryResult, *, verbose: bool = False) -> Document:
     more = f", the newest {shown:,} shown (--limit)" if shown < result.total else ""
     summary = f"{plural(result.total, 'mutation')}{more}" if result.total else "nothing recorded yet"
     blocks: tuple[Block, ...] = (Lines((summary,)),)
-    return Document(((Table(_COLUMNS, rows), *blocks) if rows else blocks), _payload(result))
+    return Document(((Table(_COLUMNS, rows), *blocks) if rows else blocks), result, HistoryDocument)
 
 
 def _row(mutation: Mutation, verbose: bool) -> tuple[str, ...]:
@@ -63,33 +98,3 @@ def _brief(value: object) -> object:
     if isinstance(value, list) and not all(isinstance(item, str) and len(item) < _WORD for item in value):
         return len(value)
     return value
-
-
-def _payload(result: HistoryResult) -> Json:
-    return {
-        "schema": result.schema,
-        "total": result.total,
-        "mutations": [mutation_json(m) for m in result.mutations],
-    }
-
-
-def mutation_json(mutation: Mutation) -> Json:
-    """A row of the mutation log as JSON."""
-    return {
-        "id": f"M-{mutation.id}",
-        "type": mutation.type.value,
-        "tenant_id": mutation.tenant_id,
-        "table": mutation.table_name,
-        "field": mutation.field_name,
-        "created_at": when(mutation.created_at),
-        "details": dict(mutation.details),
-        "schema": mutation.schema_name,
-        "op_id": mutation.op_id,
-        "state": mutation.state,
-        "actor": mutation.actor,
-        "index": mutation.index_name,
-        "sql": mutation.definition_sql,
-        "undo": mutation.undo_sql,
-        "sqlstate": mutation.sqlstate,
-        "error": mutation.error,
-    }

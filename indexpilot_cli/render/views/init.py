@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from indexpilot_cli.admin.values import InitResult
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.render.document import Block, Code, Document, Facts, Json, Lines, Statement
+from indexpilot_cli.core.codec import Shape
+from indexpilot_cli.render.document import Block, Code, Count, Document, Facts, Lines, Statement
 from indexpilot_cli.render.units import one_line, plural
-from indexpilot_cli.render.views.common import check_json
+from indexpilot_cli.render.views.common import CheckDocument
 
 _OTHERS = ("schema", "config", "genome")  # words of a plan that are not tables
+
+
+class InitDocument(Shape):
+    """What is there, what is missing, what was or will be made."""
+
+    schema: str
+    schema_version: Count | None
+    dry_run: bool
+    planned: tuple[str, ...]
+    created: tuple[str, ...]
+    checks: tuple[CheckDocument, ...]
+    sql: Annotated[tuple[str, ...], "runs as it is"]
+    config_path: str | None
+    tables_count: Count
+    fields_count: Count
 
 
 def view(result: InitResult, *, server: Server | None = None, verbose: bool = False, brief: bool = False) -> Document:
@@ -28,7 +46,7 @@ def view(result: InitResult, *, server: Server | None = None, verbose: bool = Fa
     if result.dry_run and result.planned:
         blocks.append(Lines(("dry run: nothing changed",)))
     statements = tuple(Statement(s) for s in result.sql)
-    return Document(tuple(blocks), _payload(result), statements)
+    return Document(tuple(blocks), result, InitDocument, statements)
 
 
 def server_line(server: Server) -> str:
@@ -73,18 +91,3 @@ def _done(result: InitResult) -> str:
     if result.fields_count:
         parts.append(f"{plural(result.fields_count, 'column')} of {plural(result.tables_count, 'table')} catalogued")
     return ", ".join(parts)
-
-
-def _payload(result: InitResult) -> Json:
-    return {
-        "schema": result.schema,
-        "schema_version": result.schema_version,
-        "dry_run": result.dry_run,
-        "planned": list(result.planned),
-        "created": list(result.created),
-        "checks": [check_json(c) for c in result.checks],
-        "sql": list(result.sql),
-        "config_path": result.config_path,
-        "tables_count": result.tables_count,
-        "fields_count": result.fields_count,
-    }

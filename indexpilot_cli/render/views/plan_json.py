@@ -1,128 +1,130 @@
-"""A plan and its recommendations as JSON."""
+"""What a plan and its recommendations look like as JSON. Costs are in ``unit``, sizes in bytes."""
 
 from __future__ import annotations
 
-from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.codec import to_json
+from datetime import datetime
+from operator import itemgetter
+from typing import Annotated, Literal
+
+from indexpilot_cli.core.candidate import Reason
+from indexpilot_cli.core.codec import From, Limits, Shape
 from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.plan import Plan, Recommendation, Risk, TemplateEffect
-from indexpilot_cli.core.workload import Skipped
-from indexpilot_cli.render.document import Json
-from indexpilot_cli.render.views.common import name, when
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Recommendation, Risk
+from indexpilot_cli.render.document import Amount, Count, Portion
 
 
-def plan_json(plan: Plan) -> Json:
-    """The result of ``recommend``. Costs are in ``unit``; sizes in bytes."""
-    return {
-        "plan": plan.id,
-        "created_at": when(plan.created_at),
-        "estimator": plan.estimator,
-        "unit": plan.unit,
-        "budget_bytes": plan.budget_bytes,
-        "cost_before": plan.cost_before,
-        "cost_after": plan.cost_after,
-        "size_bytes": plan.size_bytes,
-        "write_cost": plan.write_cost,
-        "template_count": plan.templates,
-        "statement_count": plan.statements,
-        "candidate_count": plan.candidates,
-        "planner_calls": plan.calls,
-        "cache_hits": plan.cache_hits,
-        "seconds": plan.seconds,
-        "schema_digest": plan.schema_digest,
-        "bound": {
-            "objective": plan.bound.objective,
-            "lower": plan.bound.lower,
-            "gap": plan.bound.gap,
-            "solver": plan.bound.solver,
-            "note": plan.bound.note,
-        },
-        "budget_curve": [{"budget_bytes": budget, "cost": cost} for budget, cost in plan.budget_curve],
-        "recommendations": [recommendation_json(r) for r in plan.recommendations],
-        "rejected": [rejection_json(r) for r in plan.rejections],
-        "skipped": [_skipped(s) for s in plan.skipped],
-        "skipped_share": plan.skipped_share,
-        "notes": list(plan.notes),
-    }
+def _keys(item: Recommendation) -> list[str]:
+    return [key_text(key) for key in item.definition.keys]
 
 
-def recommendation_json(item: Recommendation) -> Json:
-    """One recommended index."""
-    return {
-        "id": item.id,
-        "kind": "create",
-        "pattern": item.kind,
-        **index_json(item.definition),
-        "definition": to_json(item.definition),
-        "name": item.name,
-        "summary": item.summary,
-        "ddl": item.ddl,
-        "undo": item.undo,
-        "size_bytes": item.size_bytes,
-        "size_method": item.size_method,
-        "benefit": item.benefit,
-        "reduction": item.reduction,
-        "maintenance_cost": item.write_cost,
-        "hot_loss": item.hot_loss,
-        "templates": [_effect(e) for e in item.templates],
-        "reasons": [reason.text for reason in item.reasons],
-        "evidence": [_reason(reason) for reason in item.reasons],
-        "risks": [_risk(risk) for risk in item.risks],
-        "confidence": item.confidence,
-        "confidence_why": item.confidence_why,
-    }
+class EffectDocument(Shape):
+    """What the plan does to one template; planner costs per call."""
+
+    id: Annotated[str, From("template")]
+    before: Amount
+    after: Amount
+    share: Portion
+    holds: Annotated[Count, "parameter classes in which the index is used and the cost falls"]
+    scenarios: Count
 
 
-def index_json(definition: IndexDefinition) -> Json:
-    """The structure of an index; keys as SQL text."""
-    return {
-        "table": name(definition.table),
-        "keys": [key_text(key) for key in definition.keys],
-        "include": list(definition.include),
-        "where": definition.predicate,
-        "method": definition.method,
-        "unique": definition.unique,
-    }
+class RecommendationDocument(Shape):
+    """One index to create."""
+
+    id: Annotated[str, Limits(pattern="^R-[0-9a-f]+$")]
+    kind: Annotated[Literal["create"], From(lambda _: "create")]
+    pattern: Annotated[str, "what asked for it: equality, range, sort, join …", From("kind")]
+    table: Annotated[QualifiedName, From("definition.table")]
+    keys: Annotated[tuple[str, ...], "SQL text of each key", From(_keys)]
+    include: Annotated[tuple[str, ...], From("definition.include")]
+    where: Annotated[str | None, "predicate of a partial index", From("definition.predicate")]
+    method: Annotated[str, From("definition.method")]
+    unique: Annotated[bool, From("definition.unique")]
+    definition: Annotated[IndexDefinition, "The structure in full: what apply builds from a file."]
+    name: str
+    summary: str
+    ddl: Annotated[str, "runs as it is"]
+    undo: Annotated[str, "runs as it is"]
+    size_bytes: Count
+    size_method: str
+    benefit: Annotated[float, "share of the workload cost lost again without this index"]
+    reduction: Annotated[float, "relative fall of the cost of the templates it serves"]
+    maintenance_cost: Annotated[
+        Amount, "added cost per written row, relative to the table's write cost now", From("write_cost")
+    ]
+    hot_loss: Annotated[Amount, "share of updates that are no longer HOT"]
+    templates: tuple[EffectDocument, ...]
+    reasons: Annotated[tuple[str, ...], From(lambda item: [reason.text for reason in item.reasons])]
+    evidence: Annotated[tuple[Reason, ...], From("reasons")]
+    risks: tuple[Risk, ...]
+    confidence: Literal["high", "medium", "low"]
+    confidence_why: str
 
 
-def rejection_json(item: Rejection) -> Json:
-    """One rejected index or wish."""
-    return {
-        "id": item.id,
-        "subject": item.subject,
-        "reason": item.reason,
-        "detail": item.detail,
-        "by": item.by,
-        "benefit": item.benefit,
-        "templates": sorted(item.templates),
-    }
+class RejectionDocument(Shape):
+    """An index or wish that is not recommended."""
+
+    id: str | None
+    subject: str
+    reason: Annotated[str, "stable word"]
+    detail: str
+    by: str | None
+    benefit: float | None
+    templates: frozenset[str]
 
 
-def _effect(effect: TemplateEffect) -> Json:
-    return {
-        "id": effect.template,
-        "before": effect.before,
-        "after": effect.after,
-        "share": effect.share,
-        "holds": effect.holds,
-        "scenarios": effect.scenarios,
-    }
+class SkippedDocument(Shape):
+    """A statement that could not be used."""
+
+    reason: str
+    detail: str
+    calls: Amount
+    total_ms: Amount
+    text: str
 
 
-def _reason(reason: Reason) -> Json:
-    return {"code": reason.code, "text": reason.text, "source": reason.source}
+class BoundDocument(Shape):
+    """How far from the best the selection can be, with these candidates and planner costs."""
+
+    objective: float | None
+    lower: float | None
+    gap: Annotated[float | None, "(objective - lower) / objective; null: nothing proved"]
+    solver: str
+    note: str
 
 
-def _risk(risk: Risk) -> Json:
-    return {"code": risk.code, "text": risk.text, "settle": risk.settle, "templates": sorted(risk.templates)}
+class BudgetDocument(Shape):
+    """What the best plan within a budget would cost."""
+
+    budget_bytes: Annotated[Count, From(itemgetter(0))]
+    cost: Annotated[Amount, From(itemgetter(1))]
 
 
-def _skipped(item: Skipped) -> Json:
-    return {
-        "reason": item.reason,
-        "detail": item.detail,
-        "calls": item.calls,
-        "total_ms": item.total_ms,
-        "text": item.text,
-    }
+class PlanDocument(Shape):
+    """A plan. Costs are in unit."""
+
+    plan: Annotated[str, From("id")]
+    created_at: datetime
+    estimator: str
+    unit: str
+    budget_bytes: Count | None
+    cost_before: Amount
+    cost_after: Amount
+    size_bytes: Count
+    write_cost: float
+    template_count: Annotated[Count, From("templates")]
+    statement_count: Annotated[Count, From("statements")]
+    candidate_count: Annotated[Count, From("candidates")]
+    planner_calls: Annotated[Count, From("calls")]
+    cache_hits: Count
+    seconds: Amount
+    schema_digest: str
+    bound: BoundDocument
+    budget_curve: tuple[BudgetDocument, ...]
+    recommendations: tuple[RecommendationDocument, ...]
+    rejected: Annotated[tuple[RejectionDocument, ...], From("rejections")]
+    skipped: tuple[SkippedDocument, ...]
+    skipped_share: Portion
+    notes: tuple[str, ...]

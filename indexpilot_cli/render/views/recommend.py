@@ -12,7 +12,7 @@ from indexpilot_cli.core.units import size
 from indexpilot_cli.render.document import Block, Column, Document, Facts, Lines, Statement, Table
 from indexpilot_cli.render.units import fall, one_line, percent, plural, saving
 from indexpilot_cli.render.views.common import facts, notes
-from indexpilot_cli.render.views.plan_json import plan_json
+from indexpilot_cli.render.views.plan_json import PlanDocument
 from indexpilot_cli.render.views.recommend_sarif import sarif_text
 
 _COLUMNS = (
@@ -67,7 +67,7 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
     blocks += notes(result.notes)
     return Document(
-        tuple(blocks), plan_json(result), _statements(result), {"sarif": partial(sarif_text, result, sources)}
+        tuple(blocks), result, PlanDocument, _statements(result), {"sarif": partial(sarif_text, result, sources)}
     )
 
 

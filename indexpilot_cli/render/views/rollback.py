@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
 
+from indexpilot_cli.core.codec import From, Shape
 from indexpilot_cli.core.operation import ApplyResult, MutationReport
-from indexpilot_cli.render.document import Block, Document, Facts, Json
+from indexpilot_cli.render.document import Block, Count, Document, Facts
 from indexpilot_cli.render.units import stamp
 from indexpilot_cli.render.views import apply
-from indexpilot_cli.render.views.common import when
+
+
+class UndoneDocument(apply.ChangeDocument):
+    """One change of one index taken back."""
+
+    slower_templates: Annotated[
+        Count | None, "templates that get slower by the drop; null where that is unknown or nothing is dropped"
+    ]
+
+
+class RollbackDocument(Shape):
+    """What was taken back or would be."""
+
+    plan: str | None
+    dry_run: bool
+    skipped: Annotated[str | None, "why nothing was done"]
+    next_opening: datetime | None
+    guards: Annotated[tuple[apply.GuardDocument, ...], From("verdicts")]
+    undone: Annotated[tuple[UndoneDocument, ...], From("mutations")]
+    reconciled: tuple[UndoneDocument, ...]
+
 
 _UNDONE = "undone already"
 
@@ -19,25 +42,8 @@ def view(result: ApplyResult, *, verbose: bool = False) -> Document:
     shown = apply.view(replace(result, mutations=told), verbose=verbose)
     made = tuple((_label(m), f"made {stamp(m.started_at)}") for m in result.mutations if m.started_at)
     extra: tuple[Block, ...] = (Facts(made),) if verbose and made else ()
-    return Document((*extra, *shown.blocks), payload(result), shown.statements)
+    return Document((*extra, *shown.blocks), result, RollbackDocument, shown.statements)
 
 
 def _label(item: MutationReport) -> str:
     return f"M-{item.id}" if item.id is not None else item.index
-
-
-def payload(result: ApplyResult) -> Json:
-    """The result as JSON."""
-    return {
-        "plan": result.plan,
-        "dry_run": result.dry_run,
-        "skipped": result.skipped,
-        "next_opening": when(result.next_opening),
-        "guards": apply.payload(result)["guards"],
-        "undone": [_undone_json(m) for m in result.mutations],
-        "reconciled": [_undone_json(m) for m in result.reconciled],
-    }
-
-
-def _undone_json(item: MutationReport) -> Json:
-    return {**apply.mutation_json(item), "slower_templates": item.slower_templates}

@@ -3,21 +3,143 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal
 
+from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.evolve.change.values import (
-    Affected,
+    ChangeKind,
     ChangeResult,
     Impact,
-    QueryAffected,
     SchemaChange,
+    Span,
     StepReport,
     Undo,
     UndoResult,
+    Work,
 )
-from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Json, Lines, Statement, Table
+from indexpilot_cli.render.document import Block, Code, Column, Count, Document, Facts, Lines, Statement, Table
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural
-from indexpilot_cli.render.views.common import name
+
+
+def _number(result: ChangeResult | UndoResult) -> str | None:
+    return None if result.id is None else f"M-{result.id}"
+
+
+class StepDocument(Shape):
+    """One thing to do, in a transaction of its own."""
+
+    title: str
+    statements: tuple[str, ...]
+    lock: Annotated[str, "the strongest lock on the table"]
+    span: Span
+    outcome: Literal["planned", "done", "skipped", "failed"]
+    ms: Annotated[float | None, From("milliseconds")]
+    tries: Count
+    rows: int | None
+    blockers: tuple[str, ...]
+
+
+class QueryAffectedDocument(Shape):
+    """A recorded query that names the column."""
+
+    id: str
+    text: str
+    calls: float
+    share: float
+    effect: Literal["breaks", "look"]
+    whole_row: bool
+
+
+class AffectedDocument(Shape):
+    """One object that the change touches."""
+
+    kind: str
+    name: str
+    effect: Literal["disappears", "breaks", "blocks", "follows", "rebuilt", "look"]
+    detail: str
+    definition: str
+
+
+class ImpactDocument(Shape):
+    """What hangs on the column."""
+
+    objects: tuple[AffectedDocument, ...]
+    queries: Annotated[tuple[QueryAffectedDocument, ...] | None, "null: no recorded workload could be read"]
+    profiles: Count
+    partitions: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class UndoDocument(Shape):
+    """The way back."""
+
+    statements: Annotated[tuple[str, ...], "run in order, in one transaction"]
+    afterwards: Annotated[tuple[str, ...], From("after")]
+    loss: Annotated[str, "what does not come back; empty: all does"]
+    saved_in: Annotated[QualifiedName | None, From("saved")]
+    notes: tuple[str, ...]
+
+
+class ProblemDocument(Shape):
+    """Why the change cannot be made as asked."""
+
+    code: str
+    message: str
+    hint: str | None
+
+
+class EndedDocument(Shape):
+    """Why it ended early."""
+
+    code: Annotated[str, From(lambda result: result.error_code or "failed")]
+    message: Annotated[str, From("error")]
+
+
+_Ended = Annotated[EndedDocument | None, From(lambda result: result if result.error is not None else None)]
+
+
+class SchemaChangeDocument(Shape):
+    """A change of one column, shown or done."""
+
+    operation: Annotated[ChangeKind, From("change.kind")]
+    table: Annotated[QualifiedName, From("change.table")]
+    column: Annotated[str, From("change.column")]
+    new_name: Annotated[str | None, From("change.new_name")]
+    type: Annotated[str | None, From("change.type")]
+    outcome: Literal["planned", "refused", "done", "partial", "failed"]
+    mutation: Annotated[str | None, From(_number)]
+    atomic: Annotated[bool, From("change.atomic")]
+    resumed: bool
+    table_bytes: Annotated[Count, From("change.bytes")]
+    table_rows: Annotated[float | None, From("change.rows")]
+    work: Annotated[Work | None, From("change.classified.work")]
+    work_reason: Annotated[str | None, From("change.classified.reason")]
+    judged_by: Annotated[str | None, From("change.classified.by")]
+    steps: tuple[StepDocument, ...]
+    impact: Annotated[ImpactDocument, From("change.impact")]
+    undo: UndoDocument
+    problems: tuple[ProblemDocument, ...]
+    waiting_for: Annotated[tuple[str, ...], From("waiting")]
+    error: _Ended
+    notes: Annotated[tuple[str, ...], From("change.notes")]
+
+
+class SchemaUndoDocument(Shape):
+    """A change of one column taken back."""
+
+    reverts: Annotated[str, From(lambda result: f"M-{result.reverts}")]
+    operation: Annotated[ChangeKind, From("kind")]
+    table: QualifiedName
+    column: str
+    outcome: Literal["planned", "already_done", "done", "failed"]
+    mutation: Annotated[str | None, From(_number)]
+    steps: tuple[StepDocument, ...]
+    undo: UndoDocument
+    error: _Ended
+    notes: tuple[str, ...]
+
 
 _STEPS = (Column("#", "number"), Column("step"), Column("lock", "short"), Column("whom it blocks", "text"))
 _DONE = (*_STEPS, Column("state", "state"), Column("took", "number"), Column("tries", "number"))
@@ -42,7 +164,7 @@ def view(result: ChangeResult, *, verbose: bool = False) -> Document:
     blocks += _impact(change.impact)
     blocks += _problems(result)
     blocks += _back(result.undo, verbose=verbose or result.outcome == "planned")
-    return Document(tuple(blocks), payload(result), _statements(result.steps))
+    return Document(tuple(blocks), result, SchemaChangeDocument, _statements(result.steps))
 
 
 def question(result: ChangeResult) -> Document:
@@ -69,7 +191,7 @@ def undo_view(result: UndoResult, *, verbose: bool = False) -> Document:
         if result.notes or result.undo.loss
         else []
     )
-    return Document(tuple(blocks), undo_payload(result), _statements(result.steps))
+    return Document(tuple(blocks), result, SchemaUndoDocument, _statements(result.steps))
 
 
 def _head(result: ChangeResult) -> Facts:
@@ -142,108 +264,3 @@ def _notes(undo: Undo, notes: Iterable[str]) -> tuple[str, ...]:
 
 def _statements(steps: Sequence[StepReport]) -> tuple[Statement, ...]:
     return tuple(Statement(text, (step.title,)) for step in steps for text in step.statements)
-
-
-def payload(result: ChangeResult) -> Json:
-    """The result as JSON."""
-    change = result.change
-    return {
-        "operation": change.kind.value,
-        "table": name(change.table),
-        "column": change.column,
-        "new_name": change.new_name,
-        "type": change.type,
-        "outcome": result.outcome,
-        "mutation": None if result.id is None else f"M-{result.id}",
-        "atomic": change.atomic,
-        "resumed": result.resumed,
-        "table_bytes": change.bytes,
-        "table_rows": change.rows,
-        "work": None if change.classified is None else change.classified.work.value,
-        "work_reason": None if change.classified is None else change.classified.reason,
-        "judged_by": None if change.classified is None else change.classified.by,
-        "steps": [_step_json(s) for s in result.steps],
-        "impact": impact_json(change.impact),
-        "undo": undo_json(result.undo),
-        "problems": [{"code": p.code, "message": p.message, "hint": p.hint} for p in result.problems],
-        "waiting_for": list(result.waiting),
-        "error": _error(result.error, result.error_code),
-        "notes": list(change.notes),
-    }
-
-
-def undo_payload(result: UndoResult) -> Json:
-    """The way back as JSON."""
-    return {
-        "reverts": f"M-{result.reverts}",
-        "operation": result.kind.value,
-        "table": name(result.table),
-        "column": result.column,
-        "outcome": result.outcome,
-        "mutation": None if result.id is None else f"M-{result.id}",
-        "steps": [_step_json(s) for s in result.steps],
-        "undo": undo_json(result.undo),
-        "error": _error(result.error, result.error_code),
-        "notes": list(result.notes),
-    }
-
-
-def impact_json(impact: Impact) -> Json:
-    """What hangs on a column as JSON."""
-    return {
-        "objects": [_object_json(o) for o in impact.objects],
-        "queries": None if impact.queries is None else [_query_json(q) for q in impact.queries],
-        "profiles": impact.profiles,
-        "partitions": list(impact.partitions),
-        "notes": list(impact.notes),
-    }
-
-
-def undo_json(undo: Undo) -> Json:
-    """The way back as JSON."""
-    return {
-        "statements": list(undo.statements),
-        "afterwards": list(undo.after),
-        "loss": undo.loss,
-        "saved_in": None if undo.saved is None else name(undo.saved),
-        "notes": list(undo.notes),
-    }
-
-
-def _object_json(item: Affected) -> Json:
-    return {
-        "kind": item.kind,
-        "name": item.name,
-        "effect": item.effect,
-        "detail": item.detail,
-        "definition": item.definition,
-    }
-
-
-def _query_json(query: QueryAffected) -> Json:
-    return {
-        "id": query.id,
-        "text": query.text,
-        "calls": query.calls,
-        "share": query.share,
-        "effect": query.effect,
-        "whole_row": query.whole_row,
-    }
-
-
-def _step_json(step: StepReport) -> Json:
-    return {
-        "title": step.title,
-        "statements": list(step.statements),
-        "lock": step.lock,
-        "span": step.span,
-        "outcome": step.outcome,
-        "ms": step.milliseconds,
-        "tries": step.tries,
-        "rows": step.rows,
-        "blockers": list(step.blockers),
-    }
-
-
-def _error(message: str | None, code: str | None) -> Json | None:
-    return None if message is None else {"code": code or "failed", "message": message}

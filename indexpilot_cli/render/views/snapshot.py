@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated
+
 from indexpilot_cli.admin.values import SnapshotResult
+from indexpilot_cli.core.codec import Shape
 from indexpilot_cli.core.units import size
-from indexpilot_cli.render.document import Document, Json
+from indexpilot_cli.render.document import Count, Document
 from indexpilot_cli.render.units import plural, stamp
-from indexpilot_cli.render.views.common import facts, notes, when
+from indexpilot_cli.render.views.common import facts, notes
+
+
+class SnapshotDocument(Shape):
+    """What was written to the file."""
+
+    path: str
+    bytes: Count
+    digest: str
+    taken_at: datetime
+    tables: Count
+    indexes: Count
+    statements: Count
+    redacted: bool
+    cost: Annotated[str, "what redaction costs in accuracy"]
+    notes: tuple[str, ...]
 
 
 def view(result: SnapshotResult, *, verbose: bool = False) -> Document:
@@ -28,19 +47,4 @@ def view(result: SnapshotResult, *, verbose: bool = False) -> Document:
         ),
         *notes(result.notes),
     )
-    return Document(blocks, _payload(result))
-
-
-def _payload(result: SnapshotResult) -> Json:
-    return {
-        "path": result.path,
-        "bytes": result.bytes,
-        "digest": result.digest,
-        "taken_at": when(result.taken_at),
-        "tables": result.tables,
-        "indexes": result.indexes,
-        "statements": result.statements,
-        "redacted": result.redacted,
-        "cost": result.cost,
-        "notes": list(result.notes),
-    }
+    return Document(blocks, result, SnapshotDocument)

@@ -1,13 +1,16 @@
 """Values survive the way to JSON and back."""
 
 import json
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
 from types import MappingProxyType
+from typing import Annotated
 
 import pytest
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
-from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.codec import From, Limits, Shape, from_json, schema_of, to_document, to_json
 from indexpilot_cli.core.estimator import PlannedStatement
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
@@ -82,3 +85,74 @@ def test_wrong_data_is_a_value_error():
 
 def test_added_fields_are_ignored():
     assert from_json(QualifiedName, {"schema": "a", "name": "b", "new": 1}) == QualifiedName("a", "b")
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel."""
+
+    spokes: int
+
+
+@dataclass(frozen=True)
+class Bike:
+    wheels: tuple[Wheel, ...]
+    colour: Colour
+    made: datetime
+    tags: frozenset[str] = frozenset()
+    price: float | None = None
+
+
+class BikeDocument(Shape):
+    """A bike,
+    as it is published.
+
+    More.
+    """
+
+    paint: Annotated[Colour, From("colour"), "what it looks like"]
+    made: datetime
+    front: Annotated[Wheel | None, From(lambda bike: bike.wheels[0] if bike.wheels else None)]
+    spokes: Annotated[Annotated[int, Limits(0)] | None, From("lock.spokes")]
+    tags: frozenset[str]
+    wheels: tuple[Wheel, ...]
+
+
+@dataclass(frozen=True)
+class Locked(Bike):
+    lock: Wheel | None = None
+
+
+BIKE = Locked(
+    (Wheel(32),), Colour.RED, datetime(2026, 1, 2, 3, 4, 5, 678, timezone(timedelta(hours=1))), tags=frozenset("ba")
+)
+
+
+def test_documents_follow_their_shape():
+    assert list(to_document(BIKE, BikeDocument).items()) == [
+        ("paint", "red"),
+        ("made", "2026-01-02T02:04:05Z"),
+        ("front", {"spokes": 32}),
+        ("spokes", None),
+        ("tags", ["a", "b"]),
+        ("wheels", [{"spokes": 32}]),
+    ]
+    assert to_document(replace(BIKE, wheels=(), lock=Wheel(3)), BikeDocument)["spokes"] == 3
+
+
+def test_schemas_follow_their_shape():
+    schema = schema_of(BikeDocument)
+    assert schema["description"] == "A bike, as it is published."
+    assert schema["required"] == ["paint", "made", "front", "spokes", "tags", "wheels"]
+    assert schema["properties"]["paint"] == {"enum": ["red", "blue"], "description": "what it looks like"}
+    assert schema["properties"]["made"]["format"] == "date-time"
+    assert schema["properties"]["front"] == {"anyOf": [{"$ref": "#/$defs/Wheel"}, {"type": "null"}]}
+    assert schema["properties"]["spokes"] == {"type": ["integer", "null"], "minimum": 0}
+    assert schema["properties"]["tags"] == {"type": "array", "items": {"type": "string"}}
+    assert schema["$defs"]["Wheel"]["properties"] == {"spokes": {"type": "integer"}}
+    assert schema["additionalProperties"] is False

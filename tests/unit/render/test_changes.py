@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.admin.values import HistoryResult, InitResult
+from indexpilot_cli.core.codec import to_document
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.operation import ApplyResult, OperationKind
 from indexpilot_cli.render.text import plain, sql
@@ -93,7 +94,7 @@ def test_rollback_shows_what_it_drops():
     text = plain(rollback.view(ApplyResult(None, (), (samples.DROPPED,))))
     assert "M-121" in text
     assert text.splitlines()[-1] == "1 dropped"
-    assert rollback.payload(ApplyResult(None, (), (samples.DROPPED,)))["undone"][0]["id"] == "M-121"
+    assert rollback.view(ApplyResult(None, (), (samples.DROPPED,))).payload["undone"][0]["id"] == "M-121"
 
 
 def test_bypass_says_who_decided_and_until_when():
@@ -132,7 +133,7 @@ def test_history_shows_state_index_and_error():
         "55P03",
     ]
     assert "structure" in plain(history.view(HistoryResult((failed,), 1), verbose=True))
-    assert history.mutation_json(failed)["state"] == "FAILED_LEFTOVER"
+    assert to_document(failed, history.MutationDocument)["state"] == "FAILED_LEFTOVER"
 
 
 def test_init_joins_its_tables_in_one_line():

@@ -1,228 +1,243 @@
-"""A schema review as JSON."""
+"""What a schema review looks like as JSON."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from indexpilot_cli.core.codec import From, Limits, Shape
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import CatalogChange, Lock, SqlError, Work
-from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
-from indexpilot_cli.evolve.review.values import (
-    Blocked,
-    CheckResult,
-    Duration,
-    FileReport,
-    Finding,
-    Queue,
-    StatementReport,
-    StatementVerdict,
-    TemplateImpact,
-    Unparsed,
-)
-from indexpilot_cli.render.document import Json, JsonValue
-from indexpilot_cli.render.views.common import name
+from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, WorkKind
+from indexpilot_cli.evolve.review.values import CheckResult, Impact
+from indexpilot_cli.render.document import Amount, Count, Portion
+from indexpilot_cli.render.views.common import LabelDocument
 from indexpilot_cli.render.views.review.words import severities, unchecked
 
+_Place = Annotated[int, Limits(1)]  # a line, a column or a number of a statement
+_Basis = Literal["calibrated", "history", "default"]
+_Mode = Annotated[LockMode, "as in pg_locks.mode"]
+_Verdict = Annotated[Impact, "what it does to others, mildest first"]
 
-def check_json(result: CheckResult) -> Json:
+
+class DurationDocument(Shape):
+    """A range in seconds and what it rests on."""
+
+    low: Amount
+    high: Amount
+    basis: _Basis
+
+
+class RatesDocument(Shape):
+    """How fast the server works: bytes or rows a second."""
+
+    scan: Amount
+    rewrite: Amount
+    sort: Amount
+    join: Amount
+    write: Amount
+    basis: _Basis
+
+
+class SqlErrorDocument(Shape):
+    """An error in the server's words; position counts characters of the statement from 1."""
+
+    sqlstate: str
+    message: str
+    detail: str | None
+    hint: str | None
+    position: _Place | None
+
+
+class LockDocument(Shape):
+    """A lock held until the transaction ends. existed false: the migration made the relation itself."""
+
+    relation: Annotated[QualifiedName, From("relation.name")]
+    existed: Annotated[bool, From("relation.existed")]
+    mode: _Mode
+
+
+class BlockedDocument(Shape):
+    """A table others must wait for."""
+
+    table: QualifiedName
+    mode: _Mode
+    reads: Annotated[bool, "SELECT waits"]
+    writes: bool
+    bytes: Count
+    rows: Amount
+
+
+class QueueDocument(Shape):
+    """An open transaction in front of the lock."""
+
+    table: QualifiedName
+    pid: int
+    user: str
+    application: str
+    seconds: Amount
+    state: str
+
+
+class WorkDocument(Shape):
+    """Work that grows with the relation."""
+
+    kind: WorkKind
+    relation: Annotated[QualifiedName, From("relation.name")]
+    index: str | None
+    rebuilt: bool
+    source: str
+    online: bool
+
+
+class ProbeDocument(Shape):
+    """A read-only question to the data. found true: it will fail; null: not answered, as note says."""
+
+    kind: Annotated[str, From("probe.kind")]
+    sqlstate: Annotated[str, From("probe.sqlstate")]
+    table: Annotated[QualifiedName, From("probe.table")]
+    columns: Annotated[tuple[str, ...], From("probe.columns")]
+    constraint: Annotated[str | None, From("probe.constraint")]
+    question: Annotated[str, From("probe.question")]
+    found: bool | None
+    source: str
+    note: Annotated[str, From(lambda answer: answer.note or answer.probe.why_not)]
+
+
+class LostDocument(Shape):
+    """An object of the catalog that goes."""
+
+    kind: Annotated[str, From("object.kind")]
+    name: Annotated[tuple[str, ...], From("object.path")]
+    table: QualifiedName | None
+    change: Annotated[ChangeKind, From("kind")]
+    silent: Annotated[bool, "nothing in the statement names it"]
+    definition: Annotated[str, From(lambda change: (change.before or change.object).definition)]
+
+
+class StatementDocument(Shape):
+    """One statement: what it does to others, what the empty copy showed, what the data say."""
+
+    number: _Place
+    line: _Place
+    column: _Place
+    sql: str
+    verdict: Annotated[_Verdict, From("verdict.impact")]
+    why: Annotated[str, From("verdict.why")]
+    certain: Annotated[bool, "false: whether it fails depends on what could not be checked", From("verdict.certain")]
+    duration: Annotated[DurationDocument | None, From("verdict.duration")]
+    blocks: Annotated[tuple[BlockedDocument, ...], From("verdict.blocked")]
+    takes: Annotated[tuple[str, ...], "what takes time, in clauses", From("verdict.work")]
+    queue: Annotated[tuple[QueueDocument, ...], From("verdict.queue")]
+    error: Annotated[SqlErrorDocument | None, From("verdict.error")]
+    state: Annotated[RunState, "how it fared on the empty copy", From("observation.state")]
+    reason: Annotated[str, From("observation.reason")]
+    transaction: Annotated[int, From("observation.transaction")]
+    outside_transaction: Annotated[bool, From("observation.outside_transaction")]
+    locks: Annotated[tuple[LockDocument, ...], "taken or strengthened by it", From("observation.locks")]
+    held: Annotated[tuple[LockDocument, ...], "held by its transaction when it ends", From("observation.held")]
+    work: Annotated[tuple[WorkDocument, ...], From("observation.work")]
+    probes: tuple[ProbeDocument, ...]
+    lost: tuple[LostDocument, ...]
+
+
+class FindingDocument(Shape):
+    """One thing worth reading, at a place."""
+
+    id: str
+    name: str
+    severity: Severity
+    statement: Count
+    line: Count
+    column: Count
+    sql: str
+    message: str
+    details: tuple[LabelDocument, ...]
+    lock: _Mode | None
+    blocks: Annotated[tuple[str, ...], "commands that wait"]
+    rewrites: bool
+    table: QualifiedName | None
+    table_bytes: Count | None
+    duration: DurationDocument | None
+    templates: Annotated[tuple[str, ...], "ids of recorded queries it breaks or slows"]
+    loses: tuple[str, ...]
+    instead: Annotated[str | None, "a safer form, ready to run", From(lambda finding: finding.instead or None)]
+    ignored: Annotated[str | None, "why it does not count"]
+
+
+class UnreadDocument(Shape):
+    """A place that is not SQL."""
+
+    message: str
+    line: Count
+    column: Count
+
+
+class UnparsedDocument(UnreadDocument):
+    """Why it is not SQL; 0 where the place is not known."""
+
+    more: tuple[UnreadDocument, ...]
+    hint: str
+
+
+class FileDocument(Shape):
+    """A migration."""
+
+    path: str
+    method: Annotated[str, "clone/18.4, rules, or none when it is not SQL"]
+    verdict: _Verdict
+    duration: DurationDocument | None
+    statements: tuple[StatementDocument, ...]
+    findings: tuple[FindingDocument, ...]
+    unparsed: UnparsedDocument | None
+    fixed: Annotated[str | None, "the safer file, with --fix"]
+    fixed_verdict: _Verdict | None
+    fixed_notes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class TemplateImpactDocument(Shape):
+    """What becomes of a recorded query; before and after are planner costs."""
+
+    template: str
+    sql: str
+    status: Literal["breaks", "columns_change", "slower", "faster", "plan_changes", "unknown"]
+    share: Annotated[Portion, "part of the workload"]
+    error: SqlErrorDocument | None
+    before: float | None
+    after: float | None
+    columns_before: tuple[str, ...]
+    columns_after: tuple[str, ...]
+    indexes_lost: tuple[str, ...]
+    file: str | None
+    statement: int | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCounts:
+    """Findings by gravity; ignored ones are counted apart."""
+
+    error: Count
+    warning: Count
+    info: Count
+    ignored: Count
+
+
+def _counts(result: CheckResult) -> FindingCounts:
+    found = severities(result.findings)
+    ignored = sum(f.ignored is not None for file in result.files for f in file.findings)
+    return FindingCounts(found[Severity.ERROR], found[Severity.WARNING], found[Severity.INFO], ignored)
+
+
+class CheckResultDocument(Shape):
     """The whole review."""
-    findings = [f for file in result.files for f in file.findings]
-    return {
-        "files": [_file(f) for f in result.files],
-        "templates": [_template(t) for t in result.templates],
-        "counts": {
-            **{severity.value: n for severity, n in severities(findings).items()},
-            "ignored": sum(f.ignored is not None for f in findings),
-        },
-        "fail_on": result.fail_on.value,
-        "checked": result.checked,
-        "not_checked": list(unchecked(result)),
-        "rates": {
-            "scan": result.rates.scan,
-            "rewrite": result.rates.rewrite,
-            "sort": result.rates.sort,
-            "join": result.rates.join,
-            "write": result.rates.write,
-            "basis": result.rates.basis,
-        },
-        "seconds": result.seconds,
-    }
 
-
-def _file(value: FileReport) -> Json:
-    return {
-        "path": value.path,
-        "method": value.method,
-        "verdict": value.verdict.value,
-        "duration": _duration(value.duration),
-        "statements": [_statement(s) for s in value.statements],
-        "findings": [_finding(f) for f in value.findings],
-        "unparsed": _unparsed(value.unparsed) if value.unparsed else None,
-        "fixed": value.fixed,
-        "fixed_verdict": value.fixed_verdict.value if value.fixed_verdict else None,
-        "fixed_notes": list(value.fixed_notes),
-        "notes": list(value.notes),
-    }
-
-
-def _unparsed(value: Unparsed) -> Json:
-    more: list[JsonValue] = [{"message": u.message, "line": u.line, "column": u.column} for u in value.more]
-    return {"message": value.message, "line": value.line, "column": value.column, "more": more, "hint": value.hint}
-
-
-def _statement(value: StatementReport) -> Json:
-    seen = value.observation
-    return {
-        "number": value.number,
-        "line": value.line,
-        "column": value.column,
-        "sql": value.sql,
-        **_verdict(value.verdict),
-        "state": seen.state.value,
-        "reason": seen.reason,
-        "transaction": seen.transaction,
-        "outside_transaction": seen.outside_transaction,
-        "locks": [_lock(lock) for lock in seen.locks],
-        "held": [_lock(lock) for lock in seen.held],
-        "work": [_work(w) for w in seen.work],
-        "probes": [_probe(p) for p in value.probes],
-        "lost": [_change(c) for c in value.lost],
-    }
-
-
-def _verdict(value: StatementVerdict) -> dict[str, JsonValue]:
-    return {
-        "verdict": value.impact.value,
-        "why": value.why,
-        "certain": value.certain,
-        "duration": _duration(value.duration),
-        "blocks": [_blocked(b) for b in value.blocked],
-        "takes": list(value.work),
-        "queue": [_queue(q) for q in value.queue],
-        "error": _error(value.error),
-    }
-
-
-def _finding(value: Finding) -> Json:
-    return {
-        "id": value.id,
-        "name": value.name,
-        "severity": value.severity.value,
-        "statement": value.statement,
-        "line": value.line,
-        "column": value.column,
-        "sql": value.sql,
-        "message": value.message,
-        "details": [{"label": label, "text": text} for label, text in value.details],
-        "lock": value.lock.value if value.lock else None,
-        "blocks": list(value.blocks),
-        "rewrites": value.rewrites,
-        "table": _name(value.table),
-        "table_bytes": value.table_bytes,
-        "duration": _duration(value.duration),
-        "templates": list(value.templates),
-        "loses": list(value.loses),
-        "instead": value.instead or None,
-        "ignored": value.ignored,
-    }
-
-
-def _template(value: TemplateImpact) -> Json:
-    return {
-        "template": value.template,
-        "sql": value.sql,
-        "status": value.status,
-        "share": value.share,
-        "error": _error(value.error),
-        "before": value.before,
-        "after": value.after,
-        "columns_before": list(value.columns_before),
-        "columns_after": list(value.columns_after),
-        "indexes_lost": list(value.indexes_lost),
-        "file": value.file,
-        "statement": value.statement,
-        "note": value.note,
-    }
-
-
-def _duration(value: Duration | None) -> Json | None:
-    return None if value is None else {"low": value.low, "high": value.high, "basis": value.basis}
-
-
-def _blocked(value: Blocked) -> Json:
-    return {
-        "table": name(value.table),
-        "mode": value.mode.value,
-        "reads": value.reads,
-        "writes": value.writes,
-        "bytes": value.bytes,
-        "rows": value.rows,
-    }
-
-
-def _queue(value: Queue) -> Json:
-    return {
-        "table": name(value.table),
-        "pid": value.pid,
-        "user": value.user,
-        "application": value.application,
-        "seconds": value.seconds,
-        "state": value.state,
-    }
-
-
-def _error(value: SqlError | None) -> Json | None:
-    if value is None:
-        return None
-    return {
-        "sqlstate": value.sqlstate,
-        "message": value.message,
-        "detail": value.detail,
-        "hint": value.hint,
-        "position": value.position,
-    }
-
-
-def _lock(value: Lock) -> Json:
-    relation = value.relation
-    return {"relation": name(relation.name), "existed": relation.existed, "mode": value.mode.value}
-
-
-def _work(value: Work) -> Json:
-    return {
-        "kind": value.kind.value,
-        "relation": name(value.relation.name),
-        "index": value.index,
-        "rebuilt": value.rebuilt,
-        "source": value.source,
-        "online": value.online,
-    }
-
-
-def _probe(value: ProbeAnswer) -> Json:
-    probe = value.probe
-    return {
-        "kind": probe.kind.value,
-        "sqlstate": probe.sqlstate,
-        "table": name(probe.table),
-        "columns": list(probe.columns),
-        "constraint": probe.constraint,
-        "question": probe.question,
-        "found": value.found,
-        "source": value.source,
-        "note": value.note or probe.why_not,
-    }
-
-
-def _change(value: CatalogChange) -> Json:
-    found = value.object
-    return {
-        "kind": found.kind,
-        "name": list(found.path),
-        "table": _name(value.table),
-        "change": value.kind.value,
-        "silent": value.silent,
-        "definition": (value.before or found).definition,
-    }
-
-
-def _name(value: QualifiedName | None) -> Json | None:
-    return None if value is None else name(value)
+    files: tuple[FileDocument, ...]
+    templates: tuple[TemplateImpactDocument, ...]
+    counts: Annotated[FindingCounts, From(_counts)]
+    fail_on: Severity
+    checked: Annotated[Count, "recorded queries tried"]
+    not_checked: Annotated[tuple[str, ...], "what could not be decided, and why", From(unchecked)]
+    rates: RatesDocument
+    seconds: Amount

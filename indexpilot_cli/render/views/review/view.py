@@ -13,7 +13,7 @@ from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts
 from indexpilot_cli.render.views.review.annotations import github_text, sarif_text
-from indexpilot_cli.render.views.review.as_json import check_json
+from indexpilot_cli.render.views.review.as_json import CheckResultDocument
 from indexpilot_cli.render.views.review.entries import entries
 from indexpilot_cli.render.views.review.fix import fixes
 from indexpilot_cli.render.views.review.markdown import markdown
@@ -67,7 +67,7 @@ def view(
         "sarif": partial(sarif_text, result, hazards or {}),
         "github": partial(github_text, result),
     }
-    return Document(tuple(b for b in blocks if b != Facts(())), check_json(result), forms=forms)
+    return Document(tuple(b for b in blocks if b != Facts(())), result, CheckResultDocument, forms=forms)
 
 
 def overall(result: CheckResult) -> str:
