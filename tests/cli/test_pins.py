@@ -65,7 +65,7 @@ MASKS = (
     (re.compile(r"undone already +taken"), "undone already  taken"),  # beside a column as wide as the times in it
     (re.compile(r"state +took +tries"), "state took tries"),  # a column as wide as the times in it
     (re.compile(r"backend \d+"), "backend <pid>"),
-    (re.compile(r"/\S*indexpilot-pg-[^/\s\"]+"), "<server>"),
+    (re.compile(r"/\S*indexpilot-pg-[^/\s\":]+"), "<server>"),
     (re.compile(r"(PostgreSQL |twin/|clone/)\d\d\.\d+( \((local|given|embedded)\))?"), r"\1<version>"),
     (values_of("version", r"[\"']\d\d\.\d+[\"']"), r'\g<1>"<version>"\g<3>'),
 )
