@@ -17,7 +17,7 @@ from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workload.collect import collect, merged
 
 if TYPE_CHECKING:
-    from indexpilot_cli.snapshot.snapshot_file import Snapshot
+    from indexpilot_cli.snapshot.values import Snapshot
 
 REDACTION_COST = (
     "values are surrogates in the same order: estimates for most common values and ranges stay, "
@@ -27,7 +27,7 @@ REDACTION_COST = (
 
 def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]:
     """Write the file and say what it holds."""
-    from indexpilot_cli.snapshot.snapshot_file import save
+    from indexpilot_cli.snapshot.file import save
 
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record, snapshot=True) as note,

@@ -18,7 +18,7 @@ from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.errors import connect_error
 from indexpilot_cli.errors import UnreachableError
 
-_APPLICATION = "indexpilot rehearsal"
+_REHEARSAL = "indexpilot rehearsal"
 
 
 class Rehearsal:
@@ -30,7 +30,7 @@ class Rehearsal:
     def __init__(self, dsn: str, statement_timeout_ms: int):
         try:
             self._connection: psycopg.Connection[Any] = psycopg.connect(
-                dsn, application_name=_APPLICATION, cursor_factory=psycopg.RawCursor
+                dsn, application_name=_REHEARSAL, cursor_factory=psycopg.RawCursor
             )
             self._connection.execute(f"SET LOCAL statement_timeout = {int(statement_timeout_ms)}")
         except psycopg.Error as error:

@@ -15,7 +15,7 @@ from indexpilot_cli.snapshot.source import Source
 if TYPE_CHECKING:
     from indexpilot_cli.planner.hypopg.estimator import HypoPGEstimator
     from indexpilot_cli.planner.twin.planner import TwinEstimator
-    from indexpilot_cli.snapshot.snapshot_file import Snapshot
+    from indexpilot_cli.snapshot.values import Snapshot
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def open_planner_twin(source: Source, request: PlannerRequest, progress: Progres
 
 def take_snapshot(source: Source, progress: Progress) -> Snapshot:
     """Schema, statistics and settings of the connected database."""
-    from indexpilot_cli.snapshot.snapshot_file import capture
+    from indexpilot_cli.snapshot.capture import capture
 
     assert source.session is not None
     progress.stage("reading schema and statistics")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Foreign Scan", "Sample Scan")
-_TRAITS = ("Index Cond", "Recheck Cond", "Filter", "Hash Cond", "Merge Cond", "Join Filter", "Sort Key", "Group Key")
+_SHOWN = ("Index Cond", "Recheck Cond", "Filter", "Hash Cond", "Merge Cond", "Join Filter", "Sort Key", "Group Key")
 
 
 def nodes(tree: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -40,7 +40,7 @@ def _own_cost(node: Mapping[str, Any]) -> float:
 
 
 def _line(node: Mapping[str, Any]) -> str:
-    traits = "  ".join(f"{name}: {_text(node[name])}" for name in _TRAITS if name in node)
+    traits = "  ".join(f"{name}: {_text(node[name])}" for name in _SHOWN if name in node)
     figures = f"cost={node['Startup Cost']:.2f}..{node['Total Cost']:.2f} rows={node['Plan Rows']:.0f}"
     return f"{_title(node)}  ({figures})" + (f"  {traits}" if traits else "")
 

@@ -15,7 +15,7 @@ from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.db.session import Session
-    from indexpilot_cli.snapshot.snapshot_file import Snapshot
+    from indexpilot_cli.snapshot.values import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def open_reader(connection: Connection) -> Iterator[Session]:
 
 
 def _from_file(connection: Connection, path: str) -> Source:
-    from indexpilot_cli.snapshot.snapshot_file import load
+    from indexpilot_cli.snapshot.file import load
 
     snapshot = load(Path(path))
     return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot)

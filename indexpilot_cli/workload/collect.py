@@ -56,7 +56,8 @@ def _recorded(source: Source, request: WorkloadRequest) -> Workload:
 
 
 def _read_file(name: str, request: WorkloadRequest, source: Source) -> Workload:
-    from indexpilot_cli.workload.sources import read_log, read_sql
+    from indexpilot_cli.workload.sources.logs import read_log
+    from indexpilot_cli.workload.sources.sql import read_sql
 
     if _is_log(name, request.source):
         stream = sys.stdin if name == "-" else Path(name)

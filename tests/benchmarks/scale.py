@@ -23,7 +23,8 @@ from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.snapshot.snapshot_file import capture, save
+from indexpilot_cli.snapshot.capture import capture
+from indexpilot_cli.snapshot.file import save
 
 SCALE = 1000
 ROWS = 1000

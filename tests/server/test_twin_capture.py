@@ -13,7 +13,7 @@ from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
 from indexpilot_cli.planner.twin.planner import open_twin
-from indexpilot_cli.snapshot.snapshot_file import SchemaObject
+from indexpilot_cli.snapshot.values import SchemaObject
 from tests.server.twinning import filled_database, snapshot_of, statements
 from tests.servers import TestServer
 

@@ -7,7 +7,7 @@ from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.twin.planner import open_twin
-from indexpilot_cli.snapshot.snapshot_file import capture
+from indexpilot_cli.snapshot.capture import capture
 
 
 def test_prepared_indexes_plan_like_those_made_on_demand(database, connection, twin_cache, monkeypatch):

@@ -9,7 +9,7 @@ from psycopg import sql
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.snapshot.snapshot_file import capture
+from indexpilot_cli.snapshot.capture import capture
 
 SCHEMA = """
 CREATE SCHEMA sales;

@@ -37,7 +37,7 @@ from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
 
 if TYPE_CHECKING:
-    from indexpilot_cli.snapshot.snapshot_file import Snapshot
+    from indexpilot_cli.snapshot.values import Snapshot
 
 
 _COMMAND = "schema-evolve"

@@ -27,7 +27,7 @@ from indexpilot_cli.sql.ddl.action import Migration
 if TYPE_CHECKING:
     from indexpilot_cli.evolve.review.clone.clone import Clone
     from indexpilot_cli.evolve.review.clone.plans import FullCopy
-    from indexpilot_cli.snapshot.snapshot_file import Snapshot
+    from indexpilot_cli.snapshot.values import Snapshot
 
 
 _STATEMENT_MS = 2_000  # a recorded query on empty tables
@@ -134,7 +134,7 @@ def _ran(observation: MigrationObservation) -> bool:
 
 
 def _seen(clone: Clone, plans: FullCopy | None, database: str, queries: Sequence[Rehearsed]) -> list[Seen]:
-    from indexpilot_cli.db.rehearse import Rehearsal as Player
+    from indexpilot_cli.db.replay import Rehearsal as Player
 
     dsn = clone.sandbox.dsn(database)
     with Player(dsn, _STATEMENT_MS) as player, clone.watched(player.backend_pid, _REHEARSAL_SECONDS):

@@ -42,13 +42,13 @@ def put_extended(admin: Session, statistics: Sequence[ExtendedStatistics]) -> li
         admin.execute(f"CREATE CAST (bytea AS {kind}) WITHOUT FUNCTION")
     failures: list[NotModelled] = []
     for entry in statistics:
-        failures += _put(admin, entry)
+        failures += _put_object(admin, entry)
     for kind in _KINDS:
         admin.execute(f"DROP CAST (bytea AS {kind})")
     return failures
 
 
-def _put(admin: Session, entry: ExtendedStatistics) -> list[NotModelled]:
+def _put_object(admin: Session, entry: ExtendedStatistics) -> list[NotModelled]:
     target = admin.one("twin/extended_target", {"schema": entry.name.schema, "name": entry.name.name})
     if target is None:
         return []

@@ -56,7 +56,7 @@ class Assembler:
         self.planned.clear()
 
     def _statement(self, record: Record) -> Iterator[ObservedStatement]:
-        observed = _observed(record.message, record.detail, None)
+        observed = _logged(record.message, record.detail, None)
         if observed is not None:
             yield from self._release(record.session)
             yield from _put(self.pending, record.session, observed)
@@ -67,7 +67,7 @@ class Assembler:
             yield from self._finished(session, replace(waiting, total_ms=ms))
 
     def _complete(self, record: Record, rest: str, ms: float) -> Iterator[ObservedStatement]:
-        observed = _observed(rest, record.detail, ms)
+        observed = _logged(rest, record.detail, ms)
         if observed is not None:
             yield from self._release(record.session)
             yield from self._finished(record.session, observed)
@@ -110,7 +110,7 @@ def _remember(done: OrderedDict[str, str], session: str, text: str) -> None:
         done.popitem(last=False)
 
 
-def _observed(text: str, detail: str, ms: float | None) -> ObservedStatement | None:
+def _logged(text: str, detail: str, ms: float | None) -> ObservedStatement | None:
     match = _STATEMENT.fullmatch(text)
     if match is None or match["step"] in ("parse", "bind"):
         return None

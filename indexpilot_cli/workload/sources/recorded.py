@@ -14,7 +14,7 @@ def recorded_workload(source: Source, *, since: datetime | None = None) -> Workl
 
     Raises PrerequisiteError before ``init``.
     """
-    from indexpilot_cli.workload.sources import RecordedQueries, from_query_stats
+    from indexpilot_cli.workload.sources.query_stats import RecordedQueries, from_query_stats
     from indexpilot_cli.workload.sources.recorded_rows import figures
 
     assert source.session is not None

@@ -11,16 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
-from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.snapshot.capture import capture
-from indexpilot_cli.snapshot.redact import redact
 from indexpilot_cli.snapshot.values import (
     FORMAT,
-    ExtendedStatistics,
-    RelationSize,
-    RelationStatistics,
-    SchemaObject,
     Snapshot,
 )
 
@@ -82,17 +75,3 @@ def _damaged(path: Path, detail: str) -> UsageError:
     return UsageError(
         f"{path} is damaged", detail=detail[:200], hint="take the snapshot again", code="damaged_snapshot"
     )
-
-
-__all__ = [
-    "ExtendedStatistics",
-    "NotModelled",
-    "RelationSize",
-    "RelationStatistics",
-    "SchemaObject",
-    "Snapshot",
-    "capture",
-    "load",
-    "redact",
-    "save",
-]
