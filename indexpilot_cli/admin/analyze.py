@@ -10,9 +10,9 @@ from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
+from indexpilot_cli.db.plans import access_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.planner.plan_trees import access_of
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workload.fold.templates import fold_workload, report, shares, skipped_reports, with_scenarios
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from indexpilot_cli.admin.values import DoctorRequest
 from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.core.command import Progress, TableFilter
+from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.planner.open import open_planner_twin
-from indexpilot_cli.planner.values import Fidelity
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.fold.templates import fold_workload
 

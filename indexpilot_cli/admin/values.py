@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
+from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.planner.values import Fidelity
-from indexpilot_cli.workload.reports import SkippedReport, TemplateReport
+from indexpilot_cli.core.workload import SkippedReport, TemplateReport
 
 
 @dataclass(frozen=True, slots=True)

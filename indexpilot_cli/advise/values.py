@@ -9,8 +9,8 @@ from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Tabl
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, SafeguardSettings
-from indexpilot_cli.workload.reports import TemplateReport
 
 
 @dataclass(frozen=True, slots=True)

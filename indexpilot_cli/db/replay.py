@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 import psycopg
 
+from indexpilot_cli.core.observation import Played, SqlError
+from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.errors import connect_error, mapped
+from indexpilot_cli.errors import UnreachableError
 
 _APPLICATION = "indexpilot demo"
 
@@ -65,3 +70,90 @@ class Replay:
     def close(self) -> None:
         """End the connection; closing twice is allowed."""
         self._connection.close()
+
+
+_REHEARSAL = "indexpilot rehearsal"
+
+
+class Rehearsal:
+    """A connection to a clone. Use it in a ``with`` block; nothing it does stays.
+
+    Foreign keys are gone here: on empty tables every reference would dangle.
+    """
+
+    def __init__(self, dsn: str, statement_timeout_ms: int):
+        try:
+            self._connection: psycopg.Connection[Any] = psycopg.connect(
+                dsn, application_name=_REHEARSAL, cursor_factory=psycopg.RawCursor
+            )
+            self._connection.execute(f"SET LOCAL statement_timeout = {int(statement_timeout_ms)}")
+        except psycopg.Error as error:
+            raise connect_error(error) from None
+        self._drop_constraints("f")
+
+    def __enter__(self) -> Rehearsal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._connection.close()
+
+    @property
+    def backend_pid(self) -> int:
+        """The process that runs the statements."""
+        return self._connection.info.backend_pid
+
+    def play(self, statements: Sequence[Plannable]) -> tuple[Played, ...]:
+        """How each statement ends, every one on the same state. Raises UnreachableError when the session is lost."""
+        return tuple(self._play(statement) for statement in statements)
+
+    def put_rows(self) -> None:
+        """One made-up row into every table that takes one: then triggers and functions have something to run on.
+
+        Checks are gone from here on, and triggers do not fire for these rows.
+        """
+        self._drop_constraints("c")
+        for name, insert in self._rows("rehearse/rows"):
+            with suppress(psycopg.errors.Error), self._connection.transaction():
+                self._connection.execute(f"ALTER TABLE {name} DISABLE TRIGGER USER")
+                self._connection.execute(insert)
+                self._connection.execute(f"ALTER TABLE {name} ENABLE TRIGGER USER")
+
+    def _play(self, statement: Plannable) -> Played:
+        try:
+            with self._connection.transaction(force_rollback=True):
+                cursor = self._connection.execute(statement.sql, [None] * statement.parameters or None)
+                return Played(columns=self._columns(cursor))
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise UnreachableError("the clone ended the session", detail=str(error).strip(), code="lost") from None
+            return Played(_error(error))
+
+    def _columns(self, cursor: psycopg.Cursor[Any]) -> tuple[str, ...]:
+        described = cursor.description or ()
+        names = self._types(tuple({column.type_code for column in described}))
+        return tuple(f"{column.name} {names[column.type_code]}" for column in described)
+
+    def _types(self, oids: Sequence[int]) -> dict[int, str]:
+        question = "SELECT o, pg_catalog.format_type(o, NULL) FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS u (o)"
+        return dict(self._connection.execute(question, [list(oids)]).fetchall()) if oids else {}
+
+    def _drop_constraints(self, *types: str) -> None:
+        for (drop,) in self._rows("rehearse/loosen", {"types": list(types)}):
+            with suppress(psycopg.errors.Error), self._connection.transaction():
+                self._connection.execute(drop)
+
+    def _rows(self, name: str, parameters: dict[str, Any] | None = None) -> list[Any]:
+        with psycopg.Cursor(self._connection) as cursor:
+            cursor.execute(sql.get(name, self._connection.info.server_version), parameters or {})
+            return cursor.fetchall()
+
+
+def _error(error: psycopg.Error) -> SqlError:
+    said = error.diag
+    return SqlError(
+        error.sqlstate or "XX000",
+        said.message_primary or str(error).strip(),
+        said.message_detail,
+        said.message_hint,
+        int(said.statement_position) if said.statement_position else None,
+    )

@@ -19,8 +19,8 @@ from indexpilot_cli.host import place
 from indexpilot_cli.host.buffer import BufferStats, Pending, StatBuffer, checked
 from indexpilot_cli.host.cache import TtlCache
 from indexpilot_cli.host.validation import known_names
-from indexpilot_cli.workload.sources import recorded_rows as query_stats
-from indexpilot_cli.workload.sources.recorded_rows import QueryStat
+from indexpilot_cli.workload.sources import query_stats
+from indexpilot_cli.workload.sources.query_stats import QueryStat
 
 _WRITE_MS = 5_000
 _LOCK_MS = 1_000

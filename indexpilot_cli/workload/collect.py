@@ -50,7 +50,7 @@ def _observed(source: Source, request: WorkloadRequest) -> Workload:
 def _recorded(source: Source, request: WorkloadRequest) -> Workload:
     if source.session is None:
         raise UsageError("recorded query_stats are in the database, not in a snapshot", hint="give a connection")
-    from indexpilot_cli.workload.sources.recorded import recorded_workload
+    from indexpilot_cli.workload.sources.query_stats import recorded_workload
 
     return recorded_workload(source, since=request.since)
 

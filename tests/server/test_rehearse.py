@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from indexpilot_cli.core.workload import PlanMode, Plannable
-from indexpilot_cli.db.rehearse import Rehearsal
+from indexpilot_cli.db.replay import Rehearsal
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('fine', 'bad');

@@ -11,7 +11,7 @@ from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.sql.parser import parse
 from indexpilot_cli.workload.fold.fold import fold
 from indexpilot_cli.workload.fold.plannable import scenarios
-from indexpilot_cli.workload.predicates.read import relation_uses
+from indexpilot_cli.workload.predicates.blocks import relation_uses
 from tests.servers import SETTINGS
 
 pytestmark = pytest.mark.server

@@ -16,9 +16,9 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
+from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.planner.plan_trees import access, lines
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.fold.templates import fold_workload
 

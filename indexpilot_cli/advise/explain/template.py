@@ -11,9 +11,9 @@ from indexpilot_cli.advise.values import ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
+from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.planner.plan_trees import access, lines
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.fold.templates import fold_workload, report, shares
 

@@ -13,9 +13,9 @@ from indexpilot_cli.db.binaries import Binaries, nearest
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.planner.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
+from indexpilot_cli.planner.twin.layout import LocalStorage, Storage
 from indexpilot_cli.planner.twin.place import Entry, disk_usage, free_entries, reachable_directory, runnable, take_entry
 from indexpilot_cli.planner.twin.server import LocalServer
-from indexpilot_cli.planner.twin.storage import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import Snapshot
 
 TWIN_VERSION = 1  # part of the cache key: raise it when hydration gives another result

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from indexpilot_cli.core.estimator import PlannedStatement, WhatIf
+from indexpilot_cli.core.estimator import Fidelity, PlannedStatement, TwinDifference, WhatIf
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.plans import explain_text, failed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.planner.twin.planner import TwinEstimator
-from indexpilot_cli.planner.values import Fidelity, TwinDifference
 
 NEGLIGIBLE = 0.001  # of the cost: a plan of equal shape with less is not listed
 

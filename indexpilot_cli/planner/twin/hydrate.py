@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.pages import RelationFile
-from indexpilot_cli.planner.twin.extended import put_extended
 from indexpilot_cli.planner.twin.layout import Heap, read_layout
-from indexpilot_cli.planner.twin.schema import Builder, build
-from indexpilot_cli.planner.twin.statistics import put_sizes, put_statistics
-from indexpilot_cli.snapshot.values import Snapshot
+from indexpilot_cli.planner.twin.statistics import put_extended, put_sizes, put_statistics
+from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 
 TEMPLATE = "twin"
 PLANNER = "indexpilot_planner"  # the role that plans: owner of everything, no superuser
@@ -152,3 +152,155 @@ def _create_objects(builder: Builder, snapshot: Snapshot, progress: Progress) ->
     for _ in build(builder, snapshot.objects):
         progress.advance()
     return [*snapshot.missing, *builder.not_modelled]
+
+
+# What only a superuser may create. Everything else is made by the role that plans, so that a snapshot
+# from elsewhere cannot do more on this machine than that role may.
+_NAME = r'(?:"(?:[^"]|"")+"|\w+)'
+_SUPERUSER_FORMS = {
+    "EXTENSION": re.compile(rf"CREATE EXTENSION (?:IF NOT EXISTS )?{_NAME}(?: WITH SCHEMA {_NAME})?;?", re.IGNORECASE),
+    "OPERATOR CLASS": re.compile(r"CREATE OPERATOR CLASS\s.*", re.IGNORECASE | re.DOTALL),
+    "OPERATOR FAMILY": re.compile(r"CREATE OPERATOR FAMILY\s.*", re.IGNORECASE | re.DOTALL),
+}
+_LEFT_OUT = frozenset({"FOREIGN DATA WRAPPER", "SERVER", "POLICY", "ROW SECURITY", "PROCEDURAL LANGUAGE", "TRANSFORM"})
+_ROUTINES = frozenset({"FUNCTION", "PROCEDURE"})
+_STATEMENTS = re.compile(r";\n+(?=(?:ALTER|CREATE|SET|COMMENT|GRANT)\s)")
+_LANGUAGE = re.compile(r"\sLANGUAGE (\w+)(?=[\s;])")
+_BODY = re.compile(r"\n    AS .*\Z", re.DOTALL)
+_STAND_IN_TYPES = {"citext": "text", "ltree": "text", "isbn": "text", "uint8": "numeric", "uint4": "bigint"}
+
+
+class Builder:
+    """Creates objects in one database of the twin and keeps what it could not create."""
+
+    def __init__(self, planner: Session, superuser: Session, snapshot: Snapshot):
+        self._planner = planner
+        self._superuser = superuser
+        self._snapshot = snapshot
+        self._tables = {t.name: t for t in snapshot.catalog.tables}
+        self.not_modelled: list[NotModelled] = []
+
+    def create(self, item: SchemaObject) -> None:
+        """One object, or its stand-in; a failure is added to ``not_modelled``."""
+        if item.kind in _LEFT_OUT:
+            self._leave_out(item)
+        elif item.kind == "FOREIGN TABLE":
+            self._stand_in_table(item, "an ordinary table of its size stands in")
+        elif item.kind in _SUPERUSER_FORMS:
+            self._privileged(item)
+        else:
+            self._ordinary(item)
+
+    def _ordinary(self, item: SchemaObject) -> None:
+        error = _try(self._planner, item.sql)
+        if error is None:
+            return
+        if item.kind in _ROUTINES:
+            self._stand_in_routine(item, error)
+        elif item.kind in ("TABLE", "MATERIALIZED VIEW", "VIEW", "INDEX"):
+            self._piecewise(item)
+        else:
+            self._note(item, error)
+
+    def _privileged(self, item: SchemaObject) -> None:
+        # Exactly one statement of this form: the extended protocol refuses a second one.
+        known = _SUPERUSER_FORMS[item.kind].fullmatch(item.sql.strip())
+        error = _try_one(self._superuser, item.sql) if known else f"not a statement that makes an {item.kind.lower()}"
+        if error is not None:
+            self._note(item, error)
+
+    def _piecewise(self, item: SchemaObject) -> None:
+        """The first statement makes the object; what follows only refines it."""
+        first, *rest = _STATEMENTS.split(item.sql)
+        made = _try(self._planner, first)
+        if made is not None:
+            if item.kind == "TABLE" and QualifiedName(item.schema, item.name) in self._tables:
+                self._stand_in_table(item, made)
+            else:
+                self._note(item, made)
+            return
+        reasons = {reason for text in rest if (reason := _try(self._planner, text)) is not None}
+        for reason in sorted(reasons):
+            self._note(item, f"created without a detail: {reason}")
+
+    def _stand_in_table(self, item: SchemaObject, reason: str) -> None:
+        table = self._tables.get(QualifiedName(item.schema, item.name))
+        if table is None:
+            self._note(item, reason)
+            return
+        columns = [self._column(column) for column in table.columns]
+        error = _try(self._planner, _create_table(table, [text for text, _ in columns]))
+        if error is not None:
+            self._note(item, f"{reason}; {error}")
+            return
+        replaced = sorted({missing for _, missing in columns if missing})
+        self._note(item, reason if not replaced else f"stand-in types for {', '.join(replaced)}: {reason}")
+
+    def _column(self, column: Column) -> tuple[str, str | None]:
+        known = self._planner.value("SELECT to_regtype(%s) IS NOT NULL", [column.type])
+        kind = column.type if known else _stand_in_type(column)
+        return f"{quote_identifier(column.name)} {kind}{' NOT NULL' if column.not_null else ''}", (
+            None if known else column.type
+        )
+
+    def _stand_in_routine(self, item: SchemaObject, error: str) -> None:
+        """A routine that plans but cannot run: evaluating it fails the plan instead of giving a wrong one."""
+        language = _LANGUAGE.search(item.sql)
+        body = "\n    AS $indexpilot$BEGIN RAISE 'the function is a stand-in on the twin'; END$indexpilot$;"
+        text = _BODY.sub(lambda _: body, item.sql)
+        if language is None or text == item.sql:
+            self._note(item, error)
+            return
+        text = _LANGUAGE.sub(" LANGUAGE plpgsql", text, count=1)
+        text = re.sub(r"\n    SET [^\n]*|\sSUPPORT [\w.]+|\sLEAKPROOF", "", text)
+        failed = _try(self._planner, text)
+        self._note(item, error if failed else f"a stand-in that cannot be evaluated: {error}")
+
+    def _leave_out(self, item: SchemaObject) -> None:
+        if item.kind in ("POLICY", "ROW SECURITY"):
+            self._note(item, "the twin plans as the owner, who is not subject to row security")
+
+    def _note(self, item: SchemaObject, reason: str) -> None:
+        name = str(QualifiedName(item.schema, item.name)) if item.schema and item.name else item.name
+        found = NotModelled(name, item.kind, reason)
+        if found not in self.not_modelled:
+            self.not_modelled.append(found)
+
+
+def build(builder: Builder, objects: Iterable[SchemaObject]) -> Iterator[SchemaObject]:
+    """Create the objects one after the other, giving each after its turn."""
+    for item in objects:
+        builder.create(item)
+        yield item
+
+
+def _create_table(table: Table, columns: list[str]) -> str:
+    text = f"CREATE TABLE {table.name} ({', '.join(columns)})"
+    if table.kind == "p" and table.partition_key:
+        text += f" PARTITION BY {table.partition_key}"
+    return text
+
+
+def _stand_in_type(column: Column) -> str:
+    return _STAND_IN_TYPES.get(column.base_type, "bytea")
+
+
+def _try(session: Session, text: str) -> str | None:
+    """The server's refusal, or None."""
+    try:
+        session.rows(text)
+    except UnreachableError:
+        raise
+    except IndexPilotError as error:
+        return error.detail or error.message
+    return None
+
+
+def _try_one(session: Session, text: str) -> str | None:
+    try:
+        session.execute(text)
+    except UnreachableError:
+        raise
+    except IndexPilotError as error:
+        return error.detail or error.message
+    return None

@@ -12,7 +12,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.planner.twin.cluster import PLANNING_MS, copy_template, our_session
 from indexpilot_cli.planner.twin.hydrate import PLANNER, Hydrated, hydrate
-from indexpilot_cli.planner.twin.storage import RemoteStorage, Storage
+from indexpilot_cli.planner.twin.layout import RemoteStorage, Storage
 from indexpilot_cli.snapshot.values import Snapshot
 
 MOST_BYTES = 64 * 1024**3  # files are not sparse there

@@ -7,14 +7,17 @@ https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-STA
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.estimator import NotModelled
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.snapshot.values import RelationSize, RelationStatistics
+from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics
 
 _BATCH = 200
 
@@ -81,3 +84,236 @@ def _row(entry: RelationStatistics) -> dict[str, Any]:
         "number": entry.number,
         "inherited": entry.inherited,
     }
+
+
+_KINDS = ("pg_ndistinct", "pg_dependencies", "pg_mcv_list")
+_TEXTS = frozenset({"text", "varchar", "bpchar", "citext"})
+_REVERSED = frozenset(
+    {"bool", "int2", "int4", "int8", "oid", "float4", "float8", "date", "time", "timestamp", "timestamptz", "money"}
+)
+_AS_SENT = frozenset({"uuid", "bytea", "macaddr", "macaddr8"})
+_SCRATCH = QualifiedName("public", "indexpilot_scratch")
+
+
+class _NoForm(Exception):
+    """A value whose stored form we do not know."""
+
+
+def put_extended(admin: Session, statistics: Sequence[ExtendedStatistics]) -> list[NotModelled]:
+    """Write every statistics object that exists here; what could not be written is given back."""
+    if not statistics:
+        return []
+    for kind in _KINDS:
+        # The types have no input function; their stored form is that of bytea.
+        admin.execute(f"CREATE CAST (bytea AS {kind}) WITHOUT FUNCTION")
+    failures: list[NotModelled] = []
+    for entry in statistics:
+        failures += _put_object(admin, entry)
+    for kind in _KINDS:
+        admin.execute(f"DROP CAST (bytea AS {kind})")
+    return failures
+
+
+def _put_object(admin: Session, entry: ExtendedStatistics) -> list[NotModelled]:
+    target = admin.one("twin/extended_target", {"schema": entry.name.schema, "name": entry.name.name})
+    if target is None:
+        return []
+    failures: list[NotModelled] = []
+    try:
+        combinations = _combinations(admin, entry, target.types or [])
+    except _NoForm as missing:
+        combinations = None
+        failures.append(_missing(entry, f"most common combinations left out: {missing}"))
+    try:
+        with admin.transaction():
+            scratch = _expressions(admin, entry, target)
+            admin.execute("twin/put_extended", _values(entry, target, combinations, scratch))
+            if scratch is not None:
+                admin.execute(f"DROP TABLE {_SCRATCH}")
+    except UnreachableError:
+        raise
+    except (IndexPilotError, ValueError, KeyError) as error:
+        detail = error.detail or error.message if isinstance(error, IndexPilotError) else repr(error)
+        failures.append(_missing(entry, detail))
+    return failures
+
+
+def _missing(entry: ExtendedStatistics, reason: str) -> NotModelled:
+    return NotModelled(str(entry.name), "STATISTICS", reason)
+
+
+def _values(entry: ExtendedStatistics, target: Any, combinations: bytes | None, scratch: int | None) -> dict[str, Any]:
+    # pg_dump drops the gaps that dropped columns leave, but keeps the order.
+    numbers = dict(zip(sorted(entry.numbers), sorted(target.numbers), strict=True))
+    return {
+        "oid": target.oid,
+        "inherited": entry.inherited,
+        "distinct": distinct_bytes(entry.distinct, numbers) if entry.distinct else None,
+        "dependencies": dependencies_bytes(entry.dependencies, numbers) if entry.dependencies else None,
+        "mcv": combinations,
+        "scratch": scratch,
+    }
+
+
+def _combinations(admin: Session, entry: ExtendedStatistics, types: Sequence[int]) -> bytes | None:
+    items = entry.values[:MOST_ITEMS]
+    if not items:
+        return None
+    if len(items[0]) != len(types):
+        raise _NoForm("they cover expressions")
+    if admin.value("SELECT current_setting('server_encoding')") != "UTF8":
+        raise _NoForm("the database is not in UTF8")
+    columns = [tuple(dict.fromkeys(v for v in column if v is not None)) for column in zip(*items, strict=True)]
+    dimensions = [_dimension(admin, oid, column) for oid, column in zip(types, columns, strict=True)]
+    places = [{value: place for place, value in enumerate(column)} for column in columns]
+    return mcv_bytes(
+        dimensions,
+        [
+            ([None if v is None else places[n][v] for n, v in enumerate(item)], frequency, base)
+            for item, frequency, base in zip(items, entry.frequencies, entry.base_frequencies, strict=False)
+        ],
+    )
+
+
+def _dimension(admin: Session, oid: int, values: Sequence[str]) -> Dimension:
+    kind = admin.one("twin/type", {"oid": oid})
+    assert kind is not None
+    return Dimension(oid, kind.length, kind.by_value, tuple(_stored_forms(admin, kind, values)))
+
+
+def _stored_forms(admin: Session, kind: Any, values: Sequence[str]) -> list[bytes]:
+    if kind.short in _TEXTS:
+        return [value.encode() for value in values]
+    if kind.kind == "e":
+        labels = {row.enumlabel: row.oid for row in admin.rows("twin/enum", {"oid": kind.oid})}
+        return [int(labels[value]).to_bytes(4, "little") for value in values]
+    sent = _sent(admin, kind, values) if kind.short in _REVERSED | _AS_SENT | {"numeric"} else None
+    if sent is None:
+        raise _NoForm(f"the stored form of {kind.name} is not known")
+    if kind.short == "numeric":
+        return [numeric_bytes(value) for value in sent]
+    return [value[::-1] for value in sent] if kind.short in _REVERSED else sent
+
+
+def _sent(admin: Session, kind: Any, values: Sequence[str]) -> list[bytes]:
+    """The values in the form in which the server sends them: network byte order."""
+    query = (
+        f"SELECT array_agg({kind.send}(x.v::{kind.name}) ORDER BY x.n) "  # both names come from this server's catalog
+        "FROM unnest(%s::text[]) WITH ORDINALITY AS x (v, n)"
+    )
+    return [bytes(value) for value in admin.value(query, [list(values)]) or ()]
+
+
+def _expressions(admin: Session, entry: ExtendedStatistics, target: Any) -> int | None:
+    """A table whose columns have the types and statistics of the object's expressions; gives its oid.
+
+    Their statistics are stored as an array of rows of pg_statistic, so they are written as such rows first.
+    """
+    if not entry.expressions:
+        return None
+    texts = admin.value("SELECT pg_get_statisticsobjdef_expressions(%s)", [target.oid])
+    columns = ", ".join(f"{text} AS e{number}" for number, text in enumerate(texts, start=1))
+    admin.execute(f"CREATE TABLE {_SCRATCH} AS SELECT {columns} FROM {entry.table} WITH NO DATA")
+    rows = [
+        RelationStatistics(_SCRATCH, f"e{number}", None, False, found)
+        for number, found in enumerate(entry.expressions, start=1)
+    ]
+    put_statistics(admin, rows)
+    return int(admin.value("SELECT %s::regclass::oid::bigint", [str(_SCRATCH)]))
+
+
+_DISTINCT_MAGIC, _DEPENDENCIES_MAGIC, _MCV_MAGIC = 0xA352BFA4, 0xB4549A2C, 0xE1A651C2
+_BASIC = 1  # the only type of each
+MOST_ITEMS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One column of a list of most common combinations: its type, and each distinct value as stored bytes.
+
+    ``length`` is pg_type.typlen; bytes of variable-length values carry no header.
+    """
+
+    type_oid: int
+    length: int
+    by_value: bool
+    values: tuple[bytes, ...]
+
+
+def distinct_bytes(text: str, numbers: Mapping[int, int]) -> bytes:
+    """``pg_ndistinct`` from its text form, attribute numbers translated."""
+    items = json.loads(text)
+    body = b"".join(_distinct_item(_numbers(key, numbers), float(count)) for key, count in items.items())
+    return struct.pack("<III", _DISTINCT_MAGIC, _BASIC, len(items)) + body
+
+
+def dependencies_bytes(text: str, numbers: Mapping[int, int]) -> bytes:
+    """``pg_dependencies`` from its text form (``{"1 => 2": 0.5}``), attribute numbers translated."""
+    items = json.loads(text)
+    body = b"".join(
+        _dependency_item(_numbers(key.replace("=>", ","), numbers), float(degree)) for key, degree in items.items()
+    )
+    return struct.pack("<III", _DEPENDENCIES_MAGIC, _BASIC, len(items)) + body
+
+
+def mcv_bytes(
+    dimensions: Sequence[Dimension],
+    items: Sequence[tuple[Sequence[int | None], float, float]],
+) -> bytes:
+    """``pg_mcv_list``: each item is the places of its values in their dimensions (None: NULL) and two frequencies."""
+    head = struct.pack("<IIIh", _MCV_MAGIC, _BASIC, len(items), len(dimensions))
+    types = b"".join(struct.pack("<I", d.type_oid) for d in dimensions)
+    infos = b"".join(_dimension_info(d) for d in dimensions)
+    values = b"".join(_stored(d, value) for d in dimensions for value in d.values)
+    return head + types + infos + values + b"".join(_mcv_item(*item) for item in items)
+
+
+def numeric_bytes(sent: bytes) -> bytes:
+    """A numeric's stored form (without header) from what ``numeric_send`` gives."""
+    count, weight, sign, scale = struct.unpack(">hhHH", sent[:8])
+    digits = struct.pack(f"<{count}h", *struct.unpack(f">{count}h", sent[8 : 8 + 2 * count]))
+    if sign >= 0xC000:  # NaN and infinities: the sign alone
+        return struct.pack("<H", sign)
+    if scale <= 0x3F and -64 <= weight <= 63:
+        header = 0x8000 | (0x2000 if sign else 0) | scale << 7 | (0x40 if weight < 0 else 0) | (weight & 0x3F)
+        return struct.pack("<H", header) + digits
+    return struct.pack("<Hh", sign | scale, weight) + digits
+
+
+def _distinct_item(numbers: Sequence[int], count: float) -> bytes:
+    return struct.pack(f"<di{len(numbers)}h", count, len(numbers), *numbers)
+
+
+def _dependency_item(numbers: Sequence[int], degree: float) -> bytes:
+    return struct.pack(f"<dh{len(numbers)}h", degree, len(numbers), *numbers)
+
+
+def _numbers(key: str, numbers: Mapping[int, int]) -> list[int]:
+    """Negative numbers stand for expressions and stay."""
+    found = [int(part) for part in key.split(",")]
+    return [number if number < 0 else numbers[number] for number in found]
+
+
+def _dimension_info(dimension: Dimension) -> bytes:
+    count = len(dimension.values)
+    if dimension.by_value:
+        stored, aligned = count * dimension.length, 0
+    elif dimension.length > 0:
+        stored, aligned = count * dimension.length, count * _align(dimension.length)
+    else:
+        stored = sum(4 + len(value) for value in dimension.values)
+        aligned = sum(_align(4 + len(value)) for value in dimension.values)
+    return struct.pack("<iiii?3x", count, stored, aligned, dimension.length, dimension.by_value)
+
+
+def _stored(dimension: Dimension, value: bytes) -> bytes:
+    return value if dimension.length > 0 else struct.pack("<I", len(value)) + value
+
+
+def _mcv_item(places: Sequence[int | None], frequency: float, base: float) -> bytes:
+    nulls = bytes(place is None for place in places)
+    return nulls + struct.pack(f"<dd{len(places)}H", frequency, base, *(place or 0 for place in places))
+
+
+def _align(size: int) -> int:
+    return -(-size // 8) * 8

@@ -17,9 +17,8 @@ from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, refuse_other
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.pages import WRITTEN, RelationFile
-from indexpilot_cli.planner.twin.layout import Heap
+from indexpilot_cli.planner.twin.layout import Heap, Storage
 from indexpilot_cli.planner.twin.statistics import put_statistics
-from indexpilot_cli.planner.twin.storage import Storage
 from indexpilot_cli.snapshot.values import RelationStatistics
 
 _FIRST_NODE = 3_000_000_000  # relfilenodes of our own: far above any the server will hand out

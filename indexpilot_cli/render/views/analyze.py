@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from indexpilot_cli.admin.values import AnalyzeResult
 from indexpilot_cli.core.codec import Limits, Shape
 from indexpilot_cli.core.units import DASH, count
+from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.render.document import Amount, Block, Column, Count, Document, Lines, Table
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural, stamp
 from indexpilot_cli.render.views.common import TemplateDocument, notes, skipped_blocks
-from indexpilot_cli.workload.reports import TemplateReport
 
 _Shown = Annotated[float, Limits(0, 1.000001)]  # a sum of shares, which may be a rounding above 1
 

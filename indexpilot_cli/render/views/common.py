@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from indexpilot_cli.admin.values import Check
 from indexpilot_cli.core.codec import From, Shape
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import SkippedReport
 from indexpilot_cli.render.document import Amount, Block, Column, Facts, Lines, Portion, Table
 from indexpilot_cli.render.units import one_line, percent
-from indexpilot_cli.workload.reports import SkippedReport
 
 
 def facts(*rows: tuple[str, str] | None) -> Facts:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from indexpilot_cli.admin.values import DoctorResult
 from indexpilot_cli.core.codec import Shape
-from indexpilot_cli.planner.values import Fidelity
+from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.render.document import Block, Column, Count, Document, Lines, Table
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import CheckDocument, checks_table, facts

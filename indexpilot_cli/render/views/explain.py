@@ -11,13 +11,13 @@ from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.units import DASH, count, size
+from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Table
 from indexpilot_cli.render.units import cost, fall, milliseconds, one_line, percent, saving, stamp
 from indexpilot_cli.render.views.common import LabelDocument, TemplateDocument, facts, notes
 from indexpilot_cli.render.views.hazard import hazard_blocks
 from indexpilot_cli.render.views.history import MutationDocument
 from indexpilot_cli.render.views.plan_json import RecommendationDocument, RejectionDocument
-from indexpilot_cli.workload.reports import TemplateReport
 
 
 class PlanViewDocument(Shape):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics
 from indexpilot_cli.core.names import quote_literal
-from indexpilot_cli.core.workload import ObservedStatement, PlanMode, Plannable, QueryTemplate, Scenario
+from indexpilot_cli.core.workload import (
+    AtomKind,
+    ObservedStatement,
+    PlanMode,
+    Plannable,
+    QueryTemplate,
+    RelationUse,
+    Scenario,
+)
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, cast, deparse, parameters, parse, renumber, rewrite
-from indexpilot_cli.workload.fold.slots import Slot, slots
-from indexpilot_cli.workload.fold.valueclass import class_shares, class_value
 
 MAX_SCENARIOS = 4
 _UNTYPED = frozenset(("unknown", "text", "record", "anyarray", "anyelement", ""))
@@ -117,3 +123,158 @@ def with_scenarios(
 ) -> QueryTemplate:
     """The template with its scenarios in place."""
     return replace(template, scenarios=scenarios(template, catalog, parameter_types))
+
+
+_COMPARED = frozenset((AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.NOT_EQUAL))
+_COMPARISONS = frozenset(("=", "<>", "!=", "<", "<=", ">", ">="))
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A parameter that stands alone on one side of a comparison with a column that has statistics.
+
+    ``end`` is "" for equality, else low or high: the end of a range the parameter gives. ``array`` says that
+    it is compared by ``= ANY``; ``paired`` that the other end of the range is bounded too.
+    """
+
+    number: int
+    column: Column
+    end: str = ""
+    array: bool = False
+    paired: bool = False
+    position: int = 0
+
+
+def slots(node: Node, uses: tuple[RelationUse, ...], catalog: Catalog) -> tuple[Slot, ...]:
+    """The slots of a statement in order of their numbers, one per parameter."""
+    direct = dict(_direct(node))
+    found: dict[int, Slot] = {}
+    for use in uses:
+        table = catalog.table(use.table)
+        for atom in use.atoms:
+            column = table.column(atom.column) if table and atom.column else None
+            if column is None or column.statistics is None or atom.kind not in _COMPARED:
+                continue
+            for position, number in enumerate(n for n in atom.parameters if n in direct):
+                end = _end(atom.operator, position, atom.parameters) if atom.kind is AtomKind.RANGE else ""
+                found.setdefault(number, Slot(number, column, end, direct[number], False, position))
+    return tuple(_paired(found)[n] for n in sorted(found))
+
+
+def _end(operator: str, position: int, numbers: tuple[int, ...]) -> str:
+    if operator == "BETWEEN":
+        return "low" if position == 0 and len(numbers) > 1 else "high"
+    return "low" if operator.startswith(">") else "high"
+
+
+def _paired(found: Mapping[int, Slot]) -> dict[int, Slot]:
+    ends: dict[str, set[str]] = {}
+    for slot in found.values():
+        ends.setdefault(slot.column.name, set()).add(slot.end)
+    return {
+        n: Slot(s.number, s.column, s.end, s.array, {"low", "high"} <= ends[s.column.name], s.position)
+        for n, s in found.items()
+    }
+
+
+def _direct(node: Node) -> Iterator[tuple[int, bool]]:
+    """(number, compared by ANY) of parameters that are, casts aside, one whole side of a comparison."""
+    for here in node.walk():
+        if here.kind != "A_Expr":
+            continue
+        kind = here.enum("kind")
+        plain = kind == "AEXPR_OP" and here.names("name")[-1] in _COMPARISONS
+        if not plain and kind not in ("AEXPR_IN", "AEXPR_BETWEEN", "AEXPR_NOT_DISTINCT", "AEXPR_OP_ANY"):
+            continue
+        for side in (here.child("lexpr"), here.child("rexpr")):
+            for value in _values(side):
+                if value.kind == "ParamRef":
+                    yield value.number("number"), kind == "AEXPR_OP_ANY"
+
+
+def _values(side: Node | None) -> Iterator[Node]:
+    if side is None:
+        return
+    if side.kind in ("List", "RowExpr"):
+        for item in side.children("items" if side.kind == "List" else "args"):
+            yield from _values(item)
+    elif side.kind == "TypeCast":
+        yield from _values(side.child("arg"))
+    else:
+        yield side
+
+
+_ARRAY_ELEMENTS = 10
+# Where in the histogram (0 to 1) an end of a range lies for each class: both ends given, or only one.
+_PAIRED = {"low": {"typical": 0.45, "newest": 0.95}, "high": {"typical": 0.55, "newest": 1.0}}
+_SINGLE = {"low": {"typical": 0.5, "newest": 0.95}, "high": {"typical": 0.5, "newest": 0.05}}
+_FREQUENT = 0.01  # below this share the most common value is no class of its own
+
+
+def class_shares(found: Sequence[Slot]) -> tuple[tuple[str, float], ...]:
+    """The classes worth planning and their shares: from the frequencies of the first equality's common values.
+
+    Only ranges: typical and newest, half each. Nothing when no slot has values.
+    """
+    known = [s for s in found if _has_values(s)]
+    equal = [s for s in known if not s.end and s.column.statistics and s.column.statistics.most_common_freqs]
+    if equal and equal[0].column.statistics is not None:
+        return _by_frequency(equal[0].column.statistics)
+    if any(not s.end for s in known):
+        return (("typical", 1.0),)
+    return (("typical", 0.5), ("newest", 0.5)) if known else ()
+
+
+def _by_frequency(statistics: ColumnStatistics) -> tuple[tuple[str, float], ...]:
+    frequencies = statistics.most_common_freqs
+    rest = max(1.0 - statistics.null_frac - sum(frequencies), 0.0) if statistics.histogram_bounds else 0.0
+    first = frequencies[0]
+    others = sum(frequencies) - first
+    shares = {"common": first, "typical": rest, "rare": others}
+    if first < _FREQUENT:
+        shares = {"common": first + others, "typical": rest}
+    total = sum(shares.values()) or 1.0
+    return tuple((label, share / total) for label, share in shares.items() if share > 0)
+
+
+def _has_values(slot: Slot) -> bool:
+    statistics = slot.column.statistics
+    return statistics is not None and bool(statistics.most_common_vals or statistics.histogram_bounds)
+
+
+def class_value(slot: Slot, label: str) -> str | None:
+    """The SQL literal for a slot in a class, or None when the statistics hold no value."""
+    statistics = slot.column.statistics
+    if statistics is None or not _has_values(slot):
+        return None
+    if slot.end:
+        return _range_end(slot, statistics, label)
+    if slot.array:
+        values = _spread(statistics.most_common_vals or statistics.histogram_bounds, _ARRAY_ELEMENTS)
+        return quote_literal("{" + ",".join(map(_element, values)) + "}")
+    return quote_literal(_equal_value(statistics, label, slot.position))
+
+
+def _equal_value(statistics: ColumnStatistics, label: str, position: int) -> str:
+    common, bounds = statistics.most_common_vals, statistics.histogram_bounds
+    if label == "common" and common:
+        return common[position % len(common)]
+    if label == "rare" and common:
+        return common[-1 - position % len(common)]
+    values = bounds or common
+    return values[(len(values) // 2 + position) % len(values)]
+
+
+def _range_end(slot: Slot, statistics: ColumnStatistics, label: str) -> str:
+    values = statistics.histogram_bounds or tuple(sorted(statistics.most_common_vals))
+    places = (_PAIRED if slot.paired else _SINGLE)[slot.end]
+    return quote_literal(values[round(places.get(label, places["typical"]) * (len(values) - 1))])
+
+
+def _spread(values: Sequence[str], count: int) -> Sequence[str]:
+    step = max(len(values) // count, 1)
+    return values[::step][:count]
+
+
+def _element(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.snapshot.source import Source, wanted_tables
 from indexpilot_cli.workload.collect import collect
-from indexpilot_cli.workload.reports import SkippedReport, TemplateReport
 
 TypesOf = Callable[[str], Sequence[str] | None]
 

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.sql.parser import Node
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.workload import RelationUse
+from indexpilot_cli.sql.parser import Node, Statement
 from indexpilot_cli.workload.predicates.atoms import Collector
-from indexpilot_cli.workload.predicates.fromclause import Result, add_from
-from indexpilot_cli.workload.predicates.names import closed, output_name, star
+from indexpilot_cli.workload.predicates.fromclause import Result, add_from, delete, insert, merge, update
 from indexpilot_cli.workload.predicates.operands import is_aggregate, operands, target_operands
 from indexpilot_cli.workload.predicates.ordering import note_aggregates, note_limit, note_order, note_sets
-from indexpilot_cli.workload.predicates.scopes import Bound, Cte, Derived, Outputs, Scope, Source, Target, Use
-from indexpilot_cli.workload.predicates.writes import delete, insert, merge, update
+from indexpilot_cli.workload.predicates.scopes import (
+    Block,
+    Bound,
+    Cte,
+    Derived,
+    Opaque,
+    Outputs,
+    Scope,
+    Source,
+    Target,
+    Use,
+)
 
 _WRITES = {"InsertStmt": insert, "UpdateStmt": update, "DeleteStmt": delete, "MergeStmt": merge}
 
@@ -234,3 +245,44 @@ class Blocks:
     def collector(self, scope: Scope, only: frozenset[Use] | None = None) -> Collector:
         """A collector that analyses subquery conditions with us."""
         return Collector(scope, self.condition, only)
+
+
+def output_name(node: Node) -> str | None:
+    """The name the server gives an unnamed output column, or None (``?column?``)."""
+    if node.kind == "ColumnRef":
+        return node.names("fields")[-1]
+    if node.kind == "FuncCall":
+        return node.names("funcname")[-1]
+    if node.kind == "TypeCast":
+        inner, kind = node.child("arg"), node.child("type_name")
+        return (output_name(inner) if inner else None) or (kind.names("names")[-1] if kind else None)
+    return {"CoalesceExpr": "coalesce", "CaseExpr": "case", "A_ArrayExpr": "array"}.get(node.kind)
+
+
+def star(node: Node, scope: Scope) -> dict[str, tuple[Target, ...]]:
+    """The columns of ``*`` or ``alias.*``, first of each name."""
+    parts = node.names("fields")
+    sources = [scope.reachable_source(parts[-2])] if len(parts) > 1 else list(scope.sources)
+    found: dict[str, tuple[Target, ...]] = {}
+    for source in sources:
+        for name, targets in (source.columns or {}).items() if source else ():
+            found.setdefault(name, targets)
+    return found
+
+
+def closed(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """The same columns where conditions from outside may not move in (below LIMIT or a window)."""
+    return tuple(Opaque(t) for t in targets)
+
+
+def relation_uses(statement: Statement | Node, catalog: Catalog) -> tuple[RelationUse, ...]:
+    """How a SELECT, INSERT, UPDATE, DELETE or MERGE uses each relation, one value per relation and block.
+
+    Names are resolved as the server does it: aliases, search_path, WITH queries, views (by their definition),
+    enclosing blocks. Conditions on columns of subqueries, views and inlined WITH queries are attributed to the
+    tables below wherever the planner can move them there. Tables that the catalog does not have are left out.
+    """
+    node = statement.node if isinstance(statement, Statement) else statement
+    scope = Scope(Block(None), None, catalog, [])
+    Blocks(node).statement(node, scope)
+    return tuple(use.frozen() for use in scope.uses)

@@ -18,6 +18,7 @@ from indexpilot_cli.apply.values import ApproveResult, BypassResult
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome
+from indexpilot_cli.core.estimator import Fidelity, TwinDifference
 from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.mutation import Mutation, MutationType
@@ -25,11 +26,9 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.core.workload import Skipped
+from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.guards.values import BypassLevel
-from indexpilot_cli.planner.values import Fidelity, TwinDifference
 from indexpilot_cli.simulate.values import DemoLatency, DemoResult, DemoStep
-from indexpilot_cli.workload.reports import SkippedReport, TemplateReport
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
 SERVER = Server("16.4", 160004, "shop", "db1", 5432, "dba")

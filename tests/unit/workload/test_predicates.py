@@ -4,7 +4,7 @@ import pytest
 
 from indexpilot_cli.core.workload import AtomKind as K
 from indexpilot_cli.sql.parser import Statement, parse
-from indexpilot_cli.workload.predicates.read import relation_uses
+from indexpilot_cli.workload.predicates.blocks import relation_uses
 from tests.unit.workload.shop import CATALOG
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.workload.sources.entries import parse_parameters
-from indexpilot_cli.workload.sources.logs import read_log
+from indexpilot_cli.workload.sources.logs import parse_parameters, read_log
 from indexpilot_cli.workload.sources.query_stats import RecordedQueries, from_query_stats
 from indexpilot_cli.workload.sources.records import parse_time
 from indexpilot_cli.workload.sources.sql import read_sql

@@ -19,7 +19,7 @@ from indexpilot_cli.evolve.review.clone.faults import Surroundings, missing_role
 from indexpilot_cli.evolve.review.clone.run import Runner
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits, Sandbox, UntrustedSession, open_sandbox
 from indexpilot_cli.planner.twin.hydrate import TEMPLATE
-from indexpilot_cli.planner.twin.storage import LocalStorage, Storage
+from indexpilot_cli.planner.twin.layout import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 from indexpilot_cli.sql.ddl.action import Migration
 
