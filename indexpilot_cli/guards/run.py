@@ -13,12 +13,15 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.guards import approval, bypass, load, rate, server, space, tables, when, write_loads, writes
+from indexpilot_cli.guards import approval, bypass, rate, server, space, tables, write_loads
+from indexpilot_cli.guards import cpu as load
 from indexpilot_cli.guards import read as guard_facts
+from indexpilot_cli.guards import window as when
+from indexpilot_cli.guards import write_performance as writes
 from indexpilot_cli.guards.bypass_state import current_levels, note_emergency
+from indexpilot_cli.guards.calendar import Window
 from indexpilot_cli.guards.host import measure
 from indexpilot_cli.guards.values import ApplyRequest
-from indexpilot_cli.guards.window import Window
 from indexpilot_cli.guards.window_text import from_settings, parse_window
 from indexpilot_cli.log import approvals
 

@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Iterable
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.guards.window import MINUTES_A_DAY, Window
+from indexpilot_cli.guards.calendar import MINUTES_A_DAY, Window
 from indexpilot_cli.settings.sections import MaintenanceWindowSettings
 
 _EXAMPLE = '--window "22:00-02:30 Europe/Berlin mon-fri"'

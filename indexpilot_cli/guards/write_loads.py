@@ -10,7 +10,7 @@ from indexpilot_cli.core.facts import TableFacts
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.guards.writes import TableLoad
+from indexpilot_cli.guards.write_performance import TableLoad
 from indexpilot_cli.methods.write_rates import TableWrites, hot_share
 from indexpilot_cli.methods.writes import table_write_us, write_cost
 

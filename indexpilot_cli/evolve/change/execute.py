@@ -282,7 +282,8 @@ def _unchanged(session: Session, job: Job) -> None:
 
 def verdicts(ctx: RunContext, request: ChangeRequest) -> tuple[Verdict, ...]:
     """The guards of a schema change: switched off, the hour, a server that takes writes and is reached directly."""
-    from indexpilot_cli.guards import server, when
+    from indexpilot_cli.guards import server
+    from indexpilot_cli.guards import window as when
 
     facts = guard_facts.server_facts(ctx.log)
     asked = ApplyRequest(

@@ -10,10 +10,13 @@ import pytest
 import indexpilot_cli
 from indexpilot_cli.core.facts import LockFacts, StandbyFacts, TransactionFacts, VacuumFacts
 from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.guards import approval, bypass, load, rate, server, space, tables, when, writes
+from indexpilot_cli.guards import approval, bypass, rate, server, space, tables
+from indexpilot_cli.guards import cpu as load
 from indexpilot_cli.guards import run as guards
+from indexpilot_cli.guards import window as when
+from indexpilot_cli.guards import write_performance as writes
 from indexpilot_cli.guards.window_text import parse_window
-from indexpilot_cli.guards.writes import TableLoad
+from indexpilot_cli.guards.write_performance import TableLoad
 from indexpilot_cli.settings.sections import (
     BypassSettings,
     CpuThrottleSettings,

@@ -17,8 +17,10 @@ from indexpilot_cli.core.facts import (
     VacuumFacts,
 )
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.guards import host, load, server, space, tables, writes
-from indexpilot_cli.guards.writes import TableLoad
+from indexpilot_cli.guards import cpu as load
+from indexpilot_cli.guards import host, server, space, tables
+from indexpilot_cli.guards import write_performance as writes
+from indexpilot_cli.guards.write_performance import TableLoad
 from indexpilot_cli.settings.sections import CpuThrottleSettings, LockManagerSettings, WritePerformanceSettings
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
