@@ -10,8 +10,7 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.guards.bypass import RUNTIME, SYSTEM, levels, stopping
-from indexpilot_cli.guards.bypass_state import note_emergency, read_switches
+from indexpilot_cli.guards.bypass import RUNTIME, SYSTEM, levels, note_emergency, read_switches, stopping
 from indexpilot_cli.guards.read import server_facts
 from indexpilot_cli.guards.values import BypassLevel
 from indexpilot_cli.log import migrations, switches

@@ -13,16 +13,15 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.guards import approval, bypass, rate, server, space, tables, write_loads
+from indexpilot_cli.guards import approval, bypass, rate, server, space, tables, write_performance
 from indexpilot_cli.guards import cpu as load
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import window as when
 from indexpilot_cli.guards import write_performance as writes
-from indexpilot_cli.guards.bypass_state import current_levels, note_emergency
-from indexpilot_cli.guards.calendar import Window
+from indexpilot_cli.guards.bypass import current_levels, note_emergency
+from indexpilot_cli.guards.calendar import Window, from_settings, parse_window
 from indexpilot_cli.guards.host import measure
 from indexpilot_cli.guards.values import ApplyRequest
-from indexpilot_cli.guards.window_text import from_settings, parse_window
 from indexpilot_cli.log import approvals
 
 _WINDOW_KEY = "production_safeguards.maintenance_window"
@@ -72,7 +71,8 @@ def check(
     return (
         *_always(scene),
         *writes.judge(
-            request.safeguards.write_performance, write_loads.loads(scene.tables, _creating(operations), catalog, plan)
+            request.safeguards.write_performance,
+            write_performance.loads(scene.tables, _creating(operations), catalog, plan),
         ),
         server.direct_connection(scene.server),
         server.writable(scene.server),
@@ -95,7 +95,7 @@ def recheck(
     scene = _scene(session, (operation,), request, now, own_pids)
     scene = replace(scene, spent_bytes=spent_bytes)
     settings = request.safeguards.write_performance
-    return (*_always(scene), *writes.judge(settings, write_loads.loads(scene.tables, _creating((operation,)))))
+    return (*_always(scene), *writes.judge(settings, write_performance.loads(scene.tables, _creating((operation,)))))
 
 
 def bypass_verdict(session: Session, request: ApplyRequest, now: datetime | None = None) -> Verdict:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.facts import TableFacts
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.operation import Operation
+from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.methods.write_rates import TableWrites, hot_share
+from indexpilot_cli.methods.writes import table_write_us, write_cost
 from indexpilot_cli.settings.sections import WritePerformanceSettings
 
 _KEY = "production_safeguards.write_performance"
@@ -62,3 +71,46 @@ def _overhead(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | 
         return None
     text = f"writes to {load.table.short} will cost {load.overhead:+.0%} ({load.source})"
     return Verdict(_GUARD, True, text, f"{_KEY}.write_overhead_threshold", warning=True, table=load.table)
+
+
+_COUNTED = "pg_stat_user_tables"
+
+
+def loads(
+    tables: Sequence[TableFacts],
+    operations: Sequence[Operation],
+    catalog: Catalog | None = None,
+    plan: Plan | None = None,
+) -> tuple[TableLoad, ...]:
+    """One value per table. Where neither the plan nor the catalog tells, the overhead is None."""
+    planned = {r.definition: r.write_cost for r in plan.recommendations} if plan is not None else {}
+    return tuple(_load(table, [o for o in operations if o.relid == table.relid], catalog, planned) for table in tables)
+
+
+def _load(
+    facts: TableFacts,
+    operations: Sequence[Operation],
+    catalog: Catalog | None,
+    planned: Mapping[IndexDefinition, float],
+) -> TableLoad:
+    told = [planned.get(o.definition, math.nan) for o in operations]
+    if told and all(math.isfinite(cost) for cost in told):
+        source = "the plan's write model over its workload"
+        return TableLoad(facts.table, facts.indexes, len(operations), sum(told), source)
+    table = catalog.table(facts.table) if catalog is not None else None
+    if table is None or catalog is None:
+        return TableLoad(facts.table, facts.indexes, len(operations))
+    seen = _counted(table)
+    base = table_write_us(table, seen)
+    costs = [write_cost(o.definition, table, seen, base, catalog.major) for o in operations]
+    overhead = sum(c.relative for c in costs) if base > 0 else None
+    source = f"a model over {seen.rows:,.0f} rows written, {_COUNTED}"
+    return TableLoad(facts.table, facts.indexes, len(operations), overhead, source)
+
+
+def _counted(table: Table) -> TableWrites:
+    """Rows that are still there may have been loaded before the traffic and are not counted as inserts."""
+    activity = table.activity
+    there = table.rows if table.tuples >= 0 else activity.inserts - activity.deletes
+    inserts = max(0.0, activity.inserts - there)
+    return TableWrites(inserts, activity.updates, activity.deletes, hot_share(table))

@@ -33,7 +33,7 @@ from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, 
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.bypass_state import note_emergency
+from indexpilot_cli.guards.bypass import note_emergency
 from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import open_reader

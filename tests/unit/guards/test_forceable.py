@@ -15,7 +15,7 @@ from indexpilot_cli.guards import cpu as load
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards import window as when
 from indexpilot_cli.guards import write_performance as writes
-from indexpilot_cli.guards.window_text import parse_window
+from indexpilot_cli.guards.calendar import parse_window
 from indexpilot_cli.guards.write_performance import TableLoad
 from indexpilot_cli.settings.sections import (
     BypassSettings,

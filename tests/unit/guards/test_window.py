@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.guards.calendar import Window
+from indexpilot_cli.guards.calendar import Window, parse_window
 from indexpilot_cli.guards.window import duration, judge
-from indexpilot_cli.guards.window_text import parse_window
 
 BERLIN = "Europe/Berlin"
 YORK = "America/New_York"

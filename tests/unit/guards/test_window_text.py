@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.guards.calendar import Window
-from indexpilot_cli.guards.window_text import from_settings, parse_window
+from indexpilot_cli.guards.calendar import Window, from_settings, parse_window
 from indexpilot_cli.settings.sections import MaintenanceWindowSettings
 
 ALL = (0, 1, 2, 3, 4, 5, 6)
