@@ -11,16 +11,17 @@ from indexpilot_cli.apply.outcome import outcome, refused_outcome, skipped_outco
 from indexpilot_cli.apply.plan import Todo, plan_work
 from indexpilot_cli.apply.rows import failure_told, tell_idle
 from indexpilot_cli.apply.task import Run, build_all
+from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import STATISTICS, look_again
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.operation import ApplyResult, MutationReport
-from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.reconcile import reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.values import ApplyRequest
+from indexpilot_cli.guards.verdict import Verdict, refused
+from indexpilot_cli.guards.window import window_of
 from indexpilot_cli.log import migrations
 from indexpilot_cli.log.bookkeeping import is_writable
 from indexpilot_cli.snapshot.source import Source, open_source
@@ -56,7 +57,7 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
         todo = plan_work(source, source.session, request)
         verdicts = _verdicts(source, source.session, todo, request, ctx)
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
-    no = guards.refused(verdicts, force=request.force)
+    no = refused(verdicts, force=request.force)
     if request.dry_run:
         return outcome(replace(planned, skipped=None if todo.tasks else todo.idle), source.server)
     if not todo.tasks:
@@ -72,7 +73,7 @@ def _reconciled(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport,
     """What earlier runs left open or under observation, settled; nothing where we may not write or are switched off."""
     if ctx.log.pooled or not is_writable(ctx.log, ctx.schema):
         return ()
-    if not guards.bypass_verdict(ctx.look, request).allowed:
+    if refused(guards.ask(ctx.look, request.permit(), "bypass")):
         return ()
     with listening(ctx.stop):
         looked = look_again(ctx, request) if request.verify == STATISTICS else ()
@@ -85,8 +86,8 @@ def _verdicts(
     found: dict[Verdict, None] = {}
     own = (ctx.log.backend_pid, ctx.look.backend_pid, session.backend_pid)
     for plan, operations in todo.by_plan:
-        checked = guards.check(session, operations, request, plan=plan, catalog=source.catalog, own_pids=own)
-        found.update(dict.fromkeys(checked))
+        asked = replace(request.permit(*operations, own_pids=own), plan=plan, catalog=source.catalog)
+        found.update(dict.fromkeys(guards.check(session, asked)))
     return tuple(found)
 
 
@@ -122,7 +123,7 @@ def _window_end(ctx: RunContext, request: ApplyRequest) -> float | None:
     """The moment of time.monotonic at which a hard window closes."""
     if not request.window_hard:
         return None
-    window, _ = guards.window_of(request)
+    window, _ = window_of(request.permit())
     if window is None:
         return None
     now = ctx.look.value("SELECT clock_timestamp()")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.apply.values import ApproveRequest, ApproveResult
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.capabilities import look
@@ -13,6 +12,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.guards.approval import plan_digest
 from indexpilot_cli.log import approvals, migrations, plans
+from indexpilot_cli.log.approvals import Approval
 from indexpilot_cli.log.bookkeeping import bookkeeping, writer
 
 

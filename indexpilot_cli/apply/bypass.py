@@ -8,11 +8,9 @@ from indexpilot_cli.apply.values import BypassRequest, BypassResult
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.capabilities import look
-from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.guards.bypass import RUNTIME, SYSTEM, levels, note_emergency, read_switches, stopping
-from indexpilot_cli.guards.read import server_facts
-from indexpilot_cli.guards.values import BypassLevel
+from indexpilot_cli.guards.bypass import RUNTIME, SYSTEM, BypassLevel, current_levels, stopping
+from indexpilot_cli.guards.context import GuardContext, PermitRequest, read_server
 from indexpilot_cli.log import migrations, switches
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping, writer
 from indexpilot_cli.snapshot.source import open_reader
@@ -38,9 +36,9 @@ def run(request: BypassRequest, progress: Progress) -> Outcome[BypassResult]:
         progress.stage("reading the switches")
         changed = _turn(request, note) if request.action != STATUS else False
         with open_reader(request.connection) as session:
-            note_emergency(session, request.connection, request.bypass)
             server = look(session, metadata_schema=request.connection.metadata_schema).server
-            found = _levels(session, request)
+            asked = PermitRequest(request.connection, bypass=request.bypass, origins=request.origins)
+            found = current_levels(GuardContext(session, asked))
             note.details(running=not stopping(found))
     result = BypassResult(request.action, not stopping(found), found, changed, _notes(request, found))
     status = "ok" if request.action == STATUS or changed else "skipped"
@@ -56,11 +54,6 @@ def _check(request: BypassRequest) -> None:
         raise UsageError("the time to stay off is more than nothing and at most a year", code="bad_duration")
 
 
-def _levels(session: Session, request: BypassRequest) -> tuple[BypassLevel, ...]:
-    found = read_switches(session, request.connection.metadata_schema)
-    return levels(request.bypass, found, server_facts(session).now, request.origins)
-
-
 def _turn(request: BypassRequest, note: Note) -> bool:
     """Whether the switch stood otherwise before."""
     schema = request.connection.metadata_schema
@@ -68,7 +61,7 @@ def _turn(request: BypassRequest, note: Note) -> bool:
     note.details(reason=request.reason, for_seconds=request.for_seconds)
     with writer(request.connection) as session:
         migrations.require(session, schema)
-        now = server_facts(session).now
+        now = read_server(session).now
         before = next((s for s in switches.read(session, schema=schema) if s.name == SYSTEM), None)
         was_off = before is not None and before.off_at(now)
         changed = was_off != off or (off and before is not None and before.reason != request.reason)

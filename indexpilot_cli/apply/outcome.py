@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.core.operation import ApplyResult, MutationReport
+from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.signals import SHELL
+from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import FAILED
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from indexpilot_cli.advise.taken_back import reasons_against
 from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.targets import choose
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
@@ -17,7 +18,6 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.build import columns_fingerprint
 from indexpilot_cli.execute.report import report
-from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.snapshot.source import Source
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from indexpilot_cli.apply.plan import DID_NOT_PAY
+from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.core.operation import ApplyResult
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute.context import RunContext

@@ -12,18 +12,18 @@ from indexpilot_cli.apply.outcome import log_no
 from indexpilot_cli.apply.plan import Todo
 from indexpilot_cli.apply.preflight import Built
 from indexpilot_cli.apply.steps import Task
+from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import open_verifier
 from indexpilot_cli.apply.whole import GOOD, build_whole
-from indexpilot_cli.core.operation import ApplyResult, MutationReport, Operation
+from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.core.plan import Plan, Warn
-from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.report import report
 from indexpilot_cli.execute.watch import Watch, watched
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.values import ApplyRequest
+from indexpilot_cli.guards.verdict import refused
 
 _WELL = GOOD | {"reverted"}
 _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
@@ -69,10 +69,8 @@ def _stopped(run: Run, task: Task) -> tuple[str, str] | None:
     if run.ctx.stop.requested:
         return "stopped", "stopped by a signal"
     own = (run.ctx.log.backend_pid, run.ctx.look.backend_pid)
-    verdicts: tuple[Verdict, ...] = guards.recheck(
-        run.ctx.look, task.head, run.request, own_pids=own, spent_bytes=run.spent_bytes
-    )
-    no = [v for v in guards.refused(verdicts, force=run.request.force) if v.guard != "lock"]
+    verdicts = guards.recheck(run.ctx.look, run.request.permit(task.head, own_pids=own, spent_bytes=run.spent_bytes))
+    no = [v for v in refused(verdicts, force=run.request.force) if v.guard != "lock"]
     if not no:
         return None
     rest = ApplyResult(run.todo.plan_id, tuple(no), (report(task.head, "planned"),))

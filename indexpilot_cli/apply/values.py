@@ -1,14 +1,71 @@
-"""What ``rollback``, ``bypass`` and ``plan`` are asked, and what they give back."""
+"""What ``apply``, ``rollback``, ``bypass`` and ``plan`` are asked, and what they give back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from indexpilot_cli.core.command import Connection, Record
-from indexpilot_cli.guards.values import BypassLevel
-from indexpilot_cli.settings.sections import BypassSettings
+from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
+from indexpilot_cli.core.operation import MutationReport, Operation
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.guards.bypass import BypassLevel
+from indexpilot_cli.guards.context import PermitRequest
+from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRequest:
+    """Which plan, file or ids to build (none: the latest plan), and how careful to be.
+
+    ``window`` is the text of ``--window "22:00-02:30 Europe/Berlin mon-fri"``; None uses the configured one.
+    ``cron`` (plain ``--window``) turns a closed window into *skipped*. ``window_hard`` cancels at its end.
+    ``confirmed`` is --yes; without it the workflow asks its ``confirm`` callback. ``verify`` is None, planner,
+    statistics or replay; ``replay_conninfo`` a standby or clone, None the primary. ``auto_revert`` takes an index
+    back when verification says so. Timeouts are seconds. ``origins``: where a setting comes from, by its key.
+    """
+
+    connection: Connection = field(default_factory=Connection)
+    targets: tuple[str, ...] = ()
+    window: str | None = None
+    cron: bool = False
+    window_hard: bool = False
+    dry_run: bool = False
+    confirmed: bool = False
+    max_builds: int | None = None
+    lock_timeout: float = 2.0
+    retries: int = 5
+    build_timeout: float | None = None
+    stop_on_error: bool = False
+    analyze: bool = True
+    verify: str | None = None
+    replay_conninfo: str | None = None
+    auto_revert: bool = False
+    force: bool = False
+    budget_bytes: int | None = None
+    require_approval: bool = False
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
+    safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    record: Record = field(default_factory=Record)
+
+    def permit(self, *operations: Operation, spent_bytes: int = 0, own_pids: Iterable[int] = ()) -> PermitRequest:
+        """What the guards are asked about those operations; without any, about the request itself."""
+        return PermitRequest(
+            self.connection,
+            operations,
+            window=self.window,
+            budget_bytes=self.budget_bytes,
+            require_approval=self.require_approval,
+            safeguards=self.safeguards,
+            bypass=self.bypass,
+            origins=self.origins,
+            own_pids=frozenset(own_pids),
+            spent_bytes=spent_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +118,20 @@ class PlanRequest:
     plan: str | None = None
     connection: Connection = field(default_factory=Connection)
     record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """What ``apply`` and ``rollback`` did or would do. ``skipped`` is the reason when nothing was done."""
+
+    plan: str | None
+    verdicts: tuple[Verdict, ...]
+    mutations: tuple[MutationReport, ...]
+    dry_run: bool = False
+    skipped: str | None = None
+    next_opening: datetime | None = None
+    reconciled: tuple[MutationReport, ...] = ()
+    warnings: tuple[Warn, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

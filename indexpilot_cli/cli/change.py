@@ -12,11 +12,11 @@ from indexpilot_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from indexpilot_cli.apply.values import ApplyResult
     from indexpilot_cli.cli.fail import Interrupted
     from indexpilot_cli.cli.session import Session
     from indexpilot_cli.core.command import Outcome, Progress
-    from indexpilot_cli.core.operation import ApplyResult
-    from indexpilot_cli.core.verdict import Verdict
+    from indexpilot_cli.guards.verdict import Verdict
     from indexpilot_cli.render.document import Document
 
     Confirm = Callable[[ApplyResult], bool]

@@ -9,11 +9,11 @@ from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.advise.values import RecommendRequest
+    from indexpilot_cli.apply.values import ApplyRequest
     from indexpilot_cli.cli.flags import Flags
     from indexpilot_cli.cli.options.common import Source, WhatIf
     from indexpilot_cli.cli.session import Session
     from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
-    from indexpilot_cli.guards.values import ApplyRequest
 
 T = TypeVar("T")
 
@@ -102,8 +102,8 @@ def apply_request(session: Session, source: Source | None, files: Sequence[str] 
 
     ``files`` hold the statements to verify with.
     """
+    from indexpilot_cli.apply.values import ApplyRequest
     from indexpilot_cli.cli.change import origins
-    from indexpilot_cli.guards.values import ApplyRequest
 
     settings = session.settings
     locks = settings.production_safeguards.lock_manager

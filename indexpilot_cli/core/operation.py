@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import TemplateEffect, Warn
-from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.core.plan import TemplateEffect
 
 
 class OperationState(StrEnum):
@@ -98,17 +97,3 @@ class MutationReport:
     started_at: datetime | None = None
     notes: tuple[str, ...] = ()
     slower_templates: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyResult:
-    """What ``apply`` and ``rollback`` did or would do. ``skipped`` is the reason when nothing was done."""
-
-    plan: str | None
-    verdicts: tuple[Verdict, ...]
-    mutations: tuple[MutationReport, ...]
-    dry_run: bool = False
-    skipped: str | None = None
-    next_opening: datetime | None = None
-    reconciled: tuple[MutationReport, ...] = ()
-    warnings: tuple[Warn, ...] = field(default=())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from indexpilot_cli.core.facts import Switch
-from indexpilot_cli.core.requests import Connection
-from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.core.command import Connection
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.guards.values import BypassLevel
+from indexpilot_cli.guards.context import Guard, GuardContext
+from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.log import migrations, switches
+from indexpilot_cli.log.bookkeeping import is_writable, writer
+from indexpilot_cli.log.switches import Switch
 from indexpilot_cli.settings.sections import BypassSettings, FeatureSwitch
 
 SYSTEM = "system"
@@ -21,15 +23,29 @@ _FEATURES = ("auto_indexing", "stats_collection", "expression_checks", "mutation
 _STOPPING = frozenset({"auto_indexing", "optimization_features", SYSTEM, "startup", EMERGENCY})
 
 
+@dataclass(frozen=True, slots=True)
+class BypassLevel:
+    """One switch as it stands. ``level`` is feature, module, system, startup or emergency; ``name`` its key.
+
+    ``running`` False: this part is off. ``source`` says who decided (a place in a file, an environment variable,
+    ``runtime switch`` or ``default``); ``since`` and ``until`` (UTC) are known for the runtime switch.
+    """
+
+    level: str
+    name: str
+    running: bool
+    source: str
+    reason: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 def levels(
-    settings: BypassSettings,
-    switches: Sequence[Switch] | None,
-    now: datetime,
-    origins: Mapping[str, str],
+    settings: BypassSettings, found: Sequence[Switch] | None, now: datetime, origins: Mapping[str, str]
 ) -> tuple[BypassLevel, ...]:
     """Every level with its effective value, who decided it and why.
 
-    ``switches`` None: they could not be read, and that counts as off. ``origins`` has the place of a setting by
+    ``found`` None: they could not be read, and that counts as off. ``origins`` has the place of a setting by
     its key. A configured emergency ends ``auto_recover_after_seconds`` after it was first seen, which is the
     ``since`` of the switch that remembers it (``emergency_key``); one that nothing remembers goes on.
     """
@@ -41,7 +57,7 @@ def levels(
     return (
         *features,
         module,
-        _system(settings, switches, now, origins),
+        _system(settings, found, now, origins),
         BypassLevel(
             "startup",
             "startup",
@@ -49,7 +65,7 @@ def levels(
             _origin(origins, "startup.skip_initialization"),
             startup.reason if startup.skip_initialization else "",
         ),
-        _emergency(settings, switches or (), now, origins),
+        _emergency(settings, found or (), now, origins),
     )
 
 
@@ -83,12 +99,12 @@ def _feature(level: str, path: str, switch: FeatureSwitch, origins: Mapping[str,
 
 
 def _system(
-    settings: BypassSettings, switches: Sequence[Switch] | None, now: datetime, origins: Mapping[str, str]
+    settings: BypassSettings, found: Sequence[Switch] | None, now: datetime, origins: Mapping[str, str]
 ) -> BypassLevel:
-    if switches is None:
+    if found is None:
         reason = "the switch cannot be read, which counts as off"
         return BypassLevel(SYSTEM, SYSTEM, False, RUNTIME, reason)
-    switch = next((s for s in switches if s.name == SYSTEM), None)
+    switch = next((s for s in found if s.name == SYSTEM), None)
     if switch is not None and switch.off_at(now):
         reason = switch.reason + (f" ({switch.actor})" if switch.actor else "")
         return BypassLevel(SYSTEM, SYSTEM, False, RUNTIME, reason, switch.since, switch.until)
@@ -102,13 +118,13 @@ def _system(
 
 
 def _emergency(
-    settings: BypassSettings, switches: Sequence[Switch], now: datetime, origins: Mapping[str, str]
+    settings: BypassSettings, found: Sequence[Switch], now: datetime, origins: Mapping[str, str]
 ) -> BypassLevel:
     emergency = settings.emergency
     source = _origin(origins, "emergency.enabled")
     if not emergency.enabled:
         return BypassLevel(EMERGENCY, EMERGENCY, True, source)
-    seen = next((s.since for s in switches if s.name == emergency_key(settings)), None)
+    seen = next((s.since for s in found if s.name == emergency_key(settings)), None)
     if seen is None or emergency.auto_recover_after_seconds <= 0:
         return BypassLevel(EMERGENCY, EMERGENCY, False, source, emergency.reason, seen)
     until = seen + timedelta(seconds=emergency.auto_recover_after_seconds)
@@ -123,21 +139,6 @@ def _origin(origins: Mapping[str, str], path: str) -> str:
     return f"{key} ({place})"
 
 
-def current_levels(
-    session: Session,
-    settings: BypassSettings,
-    schema: str,
-    now: datetime | None = None,
-    origins: Mapping[str, str] | None = None,
-) -> tuple[BypassLevel, ...]:
-    """Every level with its effective value; a switch that is there and cannot be read counts as off.
-
-    Before ``init`` there is no switch. Raises UnreachableError when the connection is lost.
-    """
-    found = read_switches(session, schema)
-    return levels(settings, found, now or datetime.now(UTC), origins or {})
-
-
 def read_switches(session: Session, schema: str) -> tuple[Switch, ...] | None:
     """The switches; none before ``init``, None where they cannot be read."""
     try:
@@ -148,33 +149,45 @@ def read_switches(session: Session, schema: str) -> tuple[Switch, ...] | None:
         return None
 
 
-def note_emergency(session: Session, connection: Connection, settings: BypassSettings) -> None:
-    """Remember since when a configured emergency is on, so that it can end by itself; forget those that are over.
+def current_levels(context: GuardContext) -> tuple[BypassLevel, ...]:
+    """Every level with its effective value; a switch that is there and cannot be read counts as off.
 
-    ``session`` only reads, a short one of its own writes. Where nothing can be written nothing is remembered, and
-    the emergency goes on until it is taken back by hand.
+    Remembers since when a configured emergency is on, so that it can end by itself, and forgets those that are over.
+    Raises UnreachableError when the connection is lost.
     """
-    wanted = emergency_key(settings) if settings.emergency.enabled else ""
-    known = read_switches(session, connection.metadata_schema) or ()
+    request = context.request
+    found = read_switches(context.session, request.connection.metadata_schema)
+    if _note_emergency(request.connection, request.bypass, found or ()):
+        found = read_switches(context.session, request.connection.metadata_schema)
+    return levels(request.bypass, found, context.now, request.origins)
+
+
+def _note_emergency(connection: Connection, settings: BypassSettings, known: Sequence[Switch]) -> bool:
+    """Whether a switch was written, by a short session of its own, because that of the guards may only read.
+
+    Where nothing can be written nothing is remembered, and the emergency goes on until it is taken back by hand.
+    """
+    wanted, schema = emergency_key(settings) if settings.emergency.enabled else "", connection.metadata_schema
     seen = {s.name for s in known if s.name.startswith(f"{EMERGENCY}:")}
     if seen == ({wanted} if wanted else set()):
-        return
+        return False
     try:
-        _write_emergency(connection, wanted, settings.emergency.reason)
+        with writer(connection) as session:
+            if not is_writable(session, schema):
+                return False
+            if wanted:
+                switches.see_emergency(session, wanted, settings.emergency.reason, schema=schema)
+            else:
+                switches.forget_emergencies(session, schema=schema)
     except UnreachableError:
         raise
     except IndexPilotError:
-        return
+        return False
+    return True
 
 
-def _write_emergency(connection: Connection, wanted: str, reason: str) -> None:
-    from indexpilot_cli.log.bookkeeping import is_writable, writer
+def _ask(context: GuardContext) -> tuple[Verdict, ...]:
+    return (judge(current_levels(context)),)
 
-    schema = connection.metadata_schema
-    with writer(connection) as session:
-        if not is_writable(session, schema):
-            return
-        if wanted:
-            switches.see_emergency(session, wanted, reason, schema=schema)
-        else:
-            switches.forget_emergencies(session, schema=schema)
+
+GUARD = Guard("bypass", 1, _ask)

@@ -21,7 +21,7 @@ from indexpilot_cli.settings.sections import MaintenanceWindowSettings
 MINUTES_A_DAY = 1440
 _LOOK_AHEAD = 400  # days
 _ALL_DAYS = (0, 1, 2, 3, 4, 5, 6)
-_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +137,12 @@ def day_text(days: tuple[int, ...]) -> str:
     """``mon-fri`` for a run of three or more days, else ``sat,sun``."""
     first, last = days[0], days[-1]
     if len(days) > 2 and days == tuple(range(first, last + 1)):
-        return f"{_NAMES[first]}-{_NAMES[last]}"
-    return ",".join(_NAMES[day] for day in days)
+        return f"{_DAYS[first]}-{_DAYS[last]}"
+    return ",".join(_DAYS[day] for day in days)
 
 
 _EXAMPLE = '--window "22:00-02:30 Europe/Berlin mon-fri"'
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})(?=\s|\Z)")
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _GROUPS = {"daily": range(7), "weekdays": range(5), "weekends": range(5, 7)}
 _DAY_WORD = re.compile(r"[a-z]{3,9}(?:\s*[-,]\s*[a-z]{3,9})*\Z", re.IGNORECASE)

@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from indexpilot_cli.core.facts import Build, HostFacts, ServerFacts
-from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.guards.limits import DEFAULT, Limits
+from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts
+from indexpilot_cli.guards.host import HostFacts
+from indexpilot_cli.guards.rate import read as read_builds
+from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.settings.sections import CpuThrottleSettings
 
 _KEY = "production_safeguards.cpu_throttle"
+_REMOTE_REFUSE = 2.0  # times the threshold: what the server shows is a coarser measure than the machine's own
 
 
 def judge(
     settings: CpuThrottleSettings,
     host: HostFacts,
     server: ServerFacts,
-    builds: Sequence[Build],
+    builds: Sequence[datetime],
     now: datetime,
-    limits: Limits = DEFAULT,
 ) -> Verdict:
     """The pause between two builds first, then the load; a busy host is looked at again after the cool-down."""
     if not settings.enabled:
         return Verdict("cpu", True, "the CPU throttle is off", f"{_KEY}.enabled")
-    last = max((b.at for b in builds), default=None)
+    last = max(builds, default=None)
     pause = timedelta(seconds=settings.min_delay_seconds)
     if last is not None and now - last < pause:
         text = f"the last build began {(now - last).total_seconds():.0f} s ago, {pause.total_seconds():g} s are to pass"
@@ -32,7 +33,7 @@ def judge(
     again = now + timedelta(seconds=settings.cooldown_seconds)
     if host.local and host.cpu_percent is not None:
         return _measured(settings, host, host.cpu_percent, again)
-    return _shown(settings, server, again, limits)
+    return _shown(settings, server, again)
 
 
 def _measured(settings: CpuThrottleSettings, host: HostFacts, cpu: float, again: datetime) -> Verdict:
@@ -43,7 +44,7 @@ def _measured(settings: CpuThrottleSettings, host: HostFacts, cpu: float, again:
     return Verdict("cpu", True, text, f"this host ({host.proof})")
 
 
-def _shown(settings: CpuThrottleSettings, server: ServerFacts, again: datetime, limits: Limits) -> Verdict:
+def _shown(settings: CpuThrottleSettings, server: ServerFacts, again: datetime) -> Verdict:
     """max_parallel_workers stands for the cores, which a server does not tell: only a multiple of it refuses."""
     cores = max(server.parallel_workers, 1)
     share = server.running / cores * 100
@@ -51,6 +52,15 @@ def _shown(settings: CpuThrottleSettings, server: ServerFacts, again: datetime, 
         f"only this client's host could be measured; the server shows {server.running} backends running, "
         f"max_parallel_workers is {cores}"
     )
-    if share > settings.cpu_threshold * limits.remote_load_refuse:
+    if share > settings.cpu_threshold * _REMOTE_REFUSE:
         return Verdict("cpu", False, text, "pg_stat_activity", retry_at=again, forceable=True)
     return Verdict("cpu", True, text, "pg_stat_activity", warning=share > settings.cpu_threshold)
+
+
+def _ask(context: GuardContext) -> tuple[Verdict, ...]:
+    settings = context.request.safeguards.cpu_throttle
+    builds = read_builds(context) or () if settings.enabled and settings.min_delay_seconds else ()
+    return (judge(settings, context.host, context.server, [b.at for b in builds], context.now),)
+
+
+GUARD = Guard("cpu", 5, _ask)

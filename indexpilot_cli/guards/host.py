@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import psutil
-
-from indexpilot_cli.core.facts import HostFacts, ServerFacts
 
 SAMPLE_SECONDS = 0.3
 SECOND_LOOK_PERCENT = 60.0  # from here on a longer look tells a load from a burst
@@ -16,30 +15,42 @@ _CLOCK_SECONDS = 5.0
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
 
 
-def measure(server: ServerFacts, *, cpu: bool = True) -> HostFacts:
-    """CPU of the last moments and free space where the index goes; nothing but a reason when the server is elsewhere.
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """This machine, measured. ``local``: the server runs on it, shown by ``proof``.
+
+    ``cpu_percent`` is None when it was not measured; ``disk_free`` is bytes of the file system the
+    index goes to, None when it cannot be seen.
+    """
+
+    local: bool
+    proof: str
+    cpu_percent: float | None = None
+    cores: int | None = None
+    disk_path: str | None = None
+    disk_free: int | None = None
+
+
+def measure(host: str | None, backend: int, begun: datetime | None, path: str | None, *, cpu: bool = True) -> HostFacts:
+    """CPU of the last moments and free space at ``path``; nothing but a reason when the server is elsewhere.
 
     The server is on this machine when it is reached by socket or loopback and its process for our session is a
     PostgreSQL process here that began when the server says it did: a forwarded port or a container fails that.
     """
-    proof = _proof(server)
-    if proof is None:
+    if not _is_here(host or "", backend, begun):
         return HostFacts(False, "the server runs on another host, or in a container of its own")
-    path = server.tablespace_path or server.data_directory
+    proof = f"backend {backend} is a process here"
     return HostFacts(True, proof, _load() if cpu else None, psutil.cpu_count(), path, _free(path) if path else None)
 
 
-def _proof(server: ServerFacts) -> str | None:
-    host = server.host or ""
+def _is_here(host: str, backend: int, begun: datetime | None) -> bool:
     if not host.startswith(("/", "@")) and host not in _LOCAL_NAMES:
-        return None
+        return False
     try:
-        process = psutil.Process(server.backend_pid)
-        if not process.name().startswith(_PROGRAMS) or not _same_start(process.create_time(), server.backend_start):
-            return None
+        process = psutil.Process(backend)
+        return process.name().startswith(_PROGRAMS) and _same_start(process.create_time(), begun)
     except psutil.Error:
-        return None
-    return f"backend {server.backend_pid} is a process here"
+        return False
 
 
 def _same_start(seconds: float, begun: datetime | None) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from indexpilot_cli.core.facts import Build
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.guards.context import Guard, GuardContext
+from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.log.room import SCHEMA, question
 from indexpilot_cli.settings.sections import RateLimiterSettings
 
 HOUR = timedelta(hours=1)
@@ -16,6 +19,14 @@ DAY = timedelta(days=1)
 HISTORY = timedelta(days=14)  # of builds to replay; a bucket that was full once since then is exact
 _KEY = "production_safeguards.rate_limiter"
 _WHOLE = 1 - 1e-9  # a token that arithmetic with fractions has rounded away
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedBuild:
+    """A build that was begun at ``at``."""
+
+    table: QualifiedName | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +55,39 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class _Limit:
+class _RateLimit:
     key: str
     words: str
     bucket: Bucket
 
 
+def read(context: GuardContext) -> tuple[LoggedBuild, ...] | None:
+    """The builds of the time that counts, without the ones that are asked for; None: the log cannot be read."""
+    request = context.request
+    asked, schema = [o.op_id for o in request.operations], request.connection.metadata_schema
+    try:
+        return logged_builds(context.session, context.now - HISTORY, except_ops=asked, schema=schema)
+    except UnreachableError:
+        raise
+    except IndexPilotError:
+        return None
+
+
+def logged_builds(
+    session: Session, since: datetime, *, except_ops: Sequence[str] = (), schema: str = SCHEMA
+) -> tuple[LoggedBuild, ...]:
+    """Builds begun since then, oldest first, each once; failed ones count, those of ``except_ops`` do not."""
+    parameters = {"since": since, "except_ops": list(except_ops)}
+    rows = session.rows(question(session, "guards/builds", schema), parameters)
+    return tuple(LoggedBuild(_name(row.schema_name, row.table_name), row.at.astimezone(UTC)) for row in rows)
+
+
+def _name(schema: str | None, table: str | None) -> QualifiedName | None:
+    return None if table is None else QualifiedName(schema or "public", table)
+
+
 def judge(
-    settings: RateLimiterSettings, builds: Sequence[Build] | None, wanted: Sequence[QualifiedName], now: datetime
+    settings: RateLimiterSettings, builds: Sequence[LoggedBuild] | None, wanted: Sequence[QualifiedName], now: datetime
 ) -> tuple[Verdict, ...]:
     """One verdict for all tables together and one for each table that has a limit to tell of.
 
@@ -64,12 +100,12 @@ def judge(
         return (Verdict("rate", False, reason, "mutation_log", forceable=True),)
     times = [b.at for b in builds]
     everywhere = [
-        _Limit("max_indexes_per_hour", "an hour", Bucket(settings.max_indexes_per_hour, HOUR)),
-        _Limit("max_indexes_per_day", "a day", Bucket(settings.max_indexes_per_day, DAY)),
+        _RateLimit("max_indexes_per_hour", "an hour", Bucket(settings.max_indexes_per_hour, HOUR)),
+        _RateLimit("max_indexes_per_day", "a day", Bucket(settings.max_indexes_per_day, DAY)),
     ]
     found = [_tightest([_one(limit, times, len(wanted), now) for limit in everywhere])]
     for table in dict.fromkeys(wanted):
-        limit = _Limit(
+        limit = _RateLimit(
             "max_indexes_per_table_per_day", "a day on a table", Bucket(settings.max_indexes_per_table_per_day, DAY)
         )
         own = [b.at for b in builds if b.table == table]
@@ -79,7 +115,7 @@ def judge(
 
 
 def _one(
-    limit: _Limit, times: Sequence[datetime], wanted: int, now: datetime, table: QualifiedName | None = None
+    limit: _RateLimit, times: Sequence[datetime], wanted: int, now: datetime, table: QualifiedName | None = None
 ) -> Verdict:
     tokens = limit.bucket.tokens(times, now)
     recent = sum(1 for at in times if now - at < limit.bucket.period)
@@ -107,3 +143,11 @@ def _tightest(verdicts: Sequence[Verdict]) -> Verdict:
     if refused:
         return max(refused, key=lambda v: v.retry_at.timestamp() if v.retry_at else 0.0)
     return next((v for v in verdicts if v.warning), verdicts[0])
+
+
+def _ask(context: GuardContext) -> tuple[Verdict, ...]:
+    settings, wanted = context.request.safeguards.rate_limiter, [o.table for o in context.request.creating]
+    return judge(settings, read(context) if settings.enabled else (), wanted, context.now)
+
+
+GUARD = Guard("rate", 4, _ask)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.guards.calendar import Window, zone_of
+from indexpilot_cli.guards.calendar import Window, from_settings, parse_window, zone_of
+from indexpilot_cli.guards.context import Guard, GuardContext, PermitRequest
+from indexpilot_cli.guards.verdict import Verdict
 
+_KEY = "production_safeguards.maintenance_window"
 MARGIN = 2.0  # a build starts only if its estimated duration this many times fits
 _MERGE_BYTES = 20e6  # bytes of index per second
 _SCAN_BYTES = 100e6  # bytes of table per second; CONCURRENTLY reads the table twice
@@ -63,3 +65,24 @@ def _span(span: timedelta) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+
+
+def window_of(request: PermitRequest) -> tuple[Window | None, str]:
+    """The window that counts and where it comes from: the flag's text, else the settings', else none."""
+    configured = request.safeguards.maintenance_window
+    if request.window:
+        return parse_window(request.window, configured.timezone if configured.enabled else None), "--window"
+    if not configured.enabled:
+        return None, f"{_KEY}.enabled"
+    return from_settings(configured), _KEY
+
+
+def _ask(context: GuardContext) -> tuple[Verdict, ...]:
+    """A run may begin when its quickest build fits; each one is asked for again before it begins."""
+    window, origin = window_of(context.request)
+    sizes = {t.relid: t.bytes for t in context.tables}
+    spans = [duration(o.size_bytes, sizes.get(o.relid, 0)) for o in context.request.creating]
+    return (judge(window, origin, context.now, min(spans, default=timedelta(0))),)
+
+
+GUARD = Guard("window", 2, _ask)

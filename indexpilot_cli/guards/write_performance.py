@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.facts import TableFacts
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, TableFacts
+from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.methods.write_rates import TableWrites, hot_share
 from indexpilot_cli.methods.writes import table_write_us, write_cost
 from indexpilot_cli.settings.sections import WritePerformanceSettings
 
 _KEY = "production_safeguards.write_performance"
-_GUARD = "write_performance"
+_NAME = "write_performance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +42,27 @@ def judge(settings: WritePerformanceSettings, loads: tuple[TableLoad, ...]) -> t
     Too many indexes refuse. Too much overhead warns: the plan was chosen with its write cost in the balance.
     """
     if not settings.enabled:
-        return (Verdict(_GUARD, True, "the limit on indexes per table is off", f"{_KEY}.enabled"),)
-    found = tuple(
-        verdict for load in loads for verdict in (_count(settings, load), _overhead(settings, load)) if verdict
-    )
-    if found:
-        return found
+        return (Verdict(_NAME, True, "the limit on indexes per table is off", f"{_KEY}.enabled"),)
+    found = [(_count(settings, load), _overhead(settings, load)) for load in loads]
+    told = tuple(verdict for verdict in chain.from_iterable(found) if verdict is not None)
+    if told:
+        return told
     most = max((load.existing + load.planned for load in loads), default=0)
     text = f"at most {most} of {settings.max_indexes_per_table} indexes on a table"
-    return (Verdict(_GUARD, True, text, f"{_KEY}.max_indexes_per_table"),)
+    return (Verdict(_NAME, True, text, f"{_KEY}.max_indexes_per_table"),)
 
 
 def _count(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | None:
     most, room = settings.max_indexes_per_table, settings.max_indexes_per_table - load.existing
     if room < 1:
         text = f"{load.table.short} has {load.existing} indexes, {most} are allowed"
-        return Verdict(_GUARD, False, text, f"{_KEY}.max_indexes_per_table", table=load.table, forceable=True)
+        return Verdict(_NAME, False, text, f"{_KEY}.max_indexes_per_table", table=load.table, forceable=True)
     if room < load.planned:
         text = f"{load.table.short} has {load.existing} indexes: room for {room} of {load.planned} more"
-        return Verdict(_GUARD, True, text, f"{_KEY}.max_indexes_per_table", warning=True, table=load.table)
+        return Verdict(_NAME, True, text, f"{_KEY}.max_indexes_per_table", warning=True, table=load.table)
     if load.existing + load.planned >= settings.warn_indexes_per_table:
         text = f"{load.table.short} will have {load.existing + load.planned} indexes of {most} allowed"
-        return Verdict(_GUARD, True, text, f"{_KEY}.warn_indexes_per_table", warning=True, table=load.table)
+        return Verdict(_NAME, True, text, f"{_KEY}.warn_indexes_per_table", warning=True, table=load.table)
     return None
 
 
@@ -70,13 +70,13 @@ def _overhead(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | 
     if load.overhead is None or load.overhead <= settings.write_overhead_threshold:
         return None
     text = f"writes to {load.table.short} will cost {load.overhead:+.0%} ({load.source})"
-    return Verdict(_GUARD, True, text, f"{_KEY}.write_overhead_threshold", warning=True, table=load.table)
+    return Verdict(_NAME, True, text, f"{_KEY}.write_overhead_threshold", warning=True, table=load.table)
 
 
 _COUNTED = "pg_stat_user_tables"
 
 
-def loads(
+def table_loads(
     tables: Sequence[TableFacts],
     operations: Sequence[Operation],
     catalog: Catalog | None = None,
@@ -114,3 +114,12 @@ def _counted(table: Table) -> TableWrites:
     there = table.rows if table.tuples >= 0 else activity.inserts - activity.deletes
     inserts = max(0.0, activity.inserts - there)
     return TableWrites(inserts, activity.updates, activity.deletes, hot_share(table))
+
+
+def _ask(context: GuardContext) -> tuple[Verdict, ...]:
+    request = context.request
+    found = table_loads(context.tables, request.creating, request.catalog, request.plan)
+    return judge(request.safeguards.write_performance, found)
+
+
+GUARD = Guard(_NAME, 12, _ask)

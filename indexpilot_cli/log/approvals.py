@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.log.redact import scrub_text
 from indexpilot_cli.log.room import SCHEMA, question
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved which plan when (UTC). ``digest`` is of the plan's statements as they were then."""
+
+    plan_id: str
+    digest: str
+    approved_by: str
+    approved_at: datetime
+    reason: str = ""
 
 
 def of_plan(session: Session, plan_id: str, *, schema: str = SCHEMA) -> tuple[Approval, ...]:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from indexpilot_cli.core.facts import Switch
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.log.redact import scrub_text
 from indexpilot_cli.log.room import SCHEMA, question
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A runtime switch as the metadata schema keeps it. ``until`` (UTC): back on by itself; None: by hand."""
+
+    name: str
+    is_off: bool
+    reason: str = ""
+    actor: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def off_at(self, now: datetime) -> bool:
+        """Whether it says off at that moment."""
+        return self.is_off and (self.until is None or now < self.until)
 
 
 def read(session: Session, *, schema: str = SCHEMA) -> tuple[Switch, ...]:

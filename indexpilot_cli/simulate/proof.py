@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from indexpilot_cli.apply import apply
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core.command import Connection, Progress, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.signals import go_on
-from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings

@@ -10,7 +10,7 @@ from indexpilot_cli.apply import apply
 from indexpilot_cli.apply.build import perform
 from indexpilot_cli.apply.rollback import rollback
 from indexpilot_cli.apply.steps import task_of
-from indexpilot_cli.apply.values import RollbackRequest
+from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.core.catalog import schema_digest
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.ddl import create_index, drop_index, index_name, summary
@@ -22,7 +22,6 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.build import columns_fingerprint
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
-from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import migrations, plans
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings

@@ -3,15 +3,17 @@
 import threading
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.guards.values import ApplyRequest
+from indexpilot_cli.guards import run
 from indexpilot_cli.log import migrations
 from indexpilot_cli.settings.sections import CpuThrottleSettings, SafeguardSettings
 
@@ -31,6 +33,22 @@ def operation(connection, table="orders", column="b", size=8192):
 
 def request(dsn, safeguards=CALM, **fields):
     return ApplyRequest(Connection(dsn), safeguards=safeguards, **fields)
+
+
+def check(session, operations, asked, now=None, **facts):
+    """All guards about the operations, asked by an ApplyRequest."""
+    return run.check(session, replace(asked.permit(*operations), **facts), now)
+
+
+def recheck(session, built, asked, now=None, **facts):
+    """The guards asked before each index, about the next one."""
+    return run.recheck(session, asked.permit(built, **facts), now)
+
+
+def bypassed(session, asked, now=None):
+    """The answer of the bypass alone."""
+    (verdict,) = run.ask(session, asked.permit(), "bypass", now=now)
+    return verdict
 
 
 def said(verdicts, guard):

@@ -17,11 +17,10 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
-from indexpilot_cli.guards import run as guards
 from indexpilot_cli.log import mutations, plans
 from indexpilot_cli.settings.load import load
 from indexpilot_cli.settings.sections import BypassSettings, EmergencyBypass, SystemBypass
-from tests.server.guarding import operation, other, request, said
+from tests.server.guarding import bypassed, check, operation, other, recheck, request, said
 
 ANN = Record(actor="ann", version="1", command="bypass")
 
@@ -37,19 +36,19 @@ def level(outcome, name):
 def test_a_running_process_sees_the_switch_of_another(database, guarded, session):
     """This session is open all the while; the switch is turned by a process of its own."""
     built, asked = operation(guarded), request(database)
-    assert guards.bypass_verdict(session, asked).allowed
+    assert bypassed(session, asked).allowed
     turn = (
-        "import sys; from indexpilot_cli.core.progress import Silent;"
-        "from indexpilot_cli.settings.requests import BypassRequest, Connection;"
-        "from indexpilot_cli.workflows import bypass;"
+        "import sys; from indexpilot_cli.core.command import Silent;"
+        "from indexpilot_cli.apply.values import BypassRequest;from indexpilot_cli.core.command import Connection;"
+        "from indexpilot_cli.apply import bypass;"
         "bypass.run(BypassRequest(sys.argv[2], Connection(sys.argv[1]), 'incident 7'), Silent())"
     )
     subprocess.run([sys.executable, "-c", turn, database, "disable"], check=True)
-    (verdict,) = said(guards.recheck(session, built, asked), "bypass")
+    (verdict,) = said(recheck(session, built, asked), "bypass")
     assert not verdict.allowed
     assert "incident 7" in verdict.reason and verdict.origin == "runtime switch"
     subprocess.run([sys.executable, "-c", turn, database, "enable"], check=True)
-    assert said(guards.recheck(session, built, asked), "bypass")[0].allowed
+    assert said(recheck(session, built, asked), "bypass")[0].allowed
 
 
 def test_status_shows_value_source_and_reason_of_every_level(database, guarded):
@@ -66,7 +65,7 @@ def test_status_shows_value_source_and_reason_of_every_level(database, guarded):
 def test_settings_of_the_environment_reach_the_verdict(database, guarded, session, tmp_path):
     environment = {"INDEXPILOT_BYPASS_FEATURES_AUTO_INDEXING_ENABLED": "false"}
     settings = load(environment, tmp_path)
-    verdict = guards.bypass_verdict(session, dataclasses.replace(request(database), bypass=settings.bypass))
+    verdict = bypassed(session, dataclasses.replace(request(database), bypass=settings.bypass))
     assert not verdict.allowed and "auto indexing" in verdict.reason
 
 
@@ -103,10 +102,10 @@ def test_off_for_a_while_comes_back_by_the_server_s_clock(database, guarded, ses
     until = level(outcome, "system").until
     assert abs(until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
     asked = request(database)
-    assert not guards.bypass_verdict(session, asked, until - timedelta(seconds=1)).allowed
-    assert guards.bypass_verdict(session, asked, until).allowed
+    assert not bypassed(session, asked, until - timedelta(seconds=1)).allowed
+    assert bypassed(session, asked, until).allowed
     guarded.execute("UPDATE indexpilot.runtime_switch SET until = clock_timestamp()")
-    assert guards.bypass_verdict(session, asked).allowed
+    assert bypassed(session, asked).allowed
     assert ask(database, "status").result.running
 
 
@@ -118,7 +117,7 @@ def test_times_are_utc_in_a_server_of_another_zone(database, guarded, session):
 
 def test_an_unreadable_switch_fails_closed(database, guarded, session):
     guarded.execute("ALTER TABLE indexpilot.runtime_switch RENAME TO gone")
-    verdict = guards.bypass_verdict(session, request(database))
+    verdict = bypassed(session, request(database))
     assert not verdict.allowed and "cannot be read" in verdict.reason
     assert not ask(database, "status").result.running
 
@@ -127,14 +126,14 @@ def test_a_configured_emergency_ends_by_itself_and_begins_anew(database, guarded
     on = BypassSettings(emergency=EmergencyBypass(True, "fire", 600))
     asked = dataclasses.replace(request(database), bypass=on)
     built = operation(guarded)
-    (verdict,) = said(guards.check(session, [built], asked), "bypass")
+    (verdict,) = said(check(session, [built], asked), "bypass")
     assert not verdict.allowed
     assert verdict.retry_at is not None
     guarded.execute("UPDATE indexpilot.runtime_switch SET since = since - interval '10 minutes'")
-    assert said(guards.check(session, [built], asked), "bypass")[0].allowed
-    assert said(guards.check(session, [built], request(database)), "bypass")[0].allowed
+    assert said(check(session, [built], asked), "bypass")[0].allowed
+    assert said(check(session, [built], request(database)), "bypass")[0].allowed
     assert guarded.execute("SELECT count(*) FROM indexpilot.runtime_switch").fetchone() == (0,)
-    assert not said(guards.check(session, [built], asked), "bypass")[0].allowed
+    assert not said(check(session, [built], asked), "bypass")[0].allowed
 
 
 def test_before_init_there_is_no_switch(database, connection):
@@ -187,7 +186,7 @@ def approve_plan(dsn, plan_id, actor="ann", reason="looked at it"):
 
 def approval_verdict(session, guarded, dsn, plan):
     asked = request(dsn, require_approval=True)
-    return said(guards.check(session, [operation(guarded)], asked, plan=plan), "approval")[0]
+    return said(check(session, [operation(guarded)], asked, plan=plan), "approval")[0]
 
 
 def test_pending_approved_applied(database, guarded, session, home):
@@ -230,8 +229,8 @@ def test_a_plan_of_yesterday_s_schema_is_not_fresh(database, guarded, session):
     plan = dataclasses.replace(
         made_plan(session), recommendations=(advice,), schema_digest=schema_digest(catalog, {built.table})
     )
-    fresh = guards.check(session, [built], request(database), plan=plan, catalog=catalog)
+    fresh = check(session, [built], request(database), plan=plan, catalog=catalog)
     assert said(fresh, "plan_fresh")[0].allowed
     guarded.execute("ALTER TABLE public.orders ALTER b TYPE bigint")
-    stale = guards.check(session, [built], request(database), plan=plan, catalog=read_catalog(session))
+    stale = check(session, [built], request(database), plan=plan, catalog=read_catalog(session))
     assert not said(stale, "plan_fresh")[0].allowed

@@ -9,10 +9,10 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.guards import read as guard_facts
-from indexpilot_cli.guards import server, tables
-from indexpilot_cli.guards.limits import Limits
+from indexpilot_cli.guards import replication, transactions, writable
+from indexpilot_cli.guards.context import GuardContext, PermitRequest, read_server
 from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user
+from tests.server.guarding import operation
 from tests.servers import SETTINGS, binaries
 from tests.waiting import eventually
 
@@ -56,25 +56,27 @@ def copy(found, primary, target):
 def test_the_standby_is_not_writable(pair):
     _, standby = pair
     with open_session(standby, read_only=False) as session:
-        facts = guard_facts.server_facts(session)
-        verdict = server.writable(facts)
-        assert guard_facts.standbys(session) == ()
+        facts = read_server(session)
+        verdict = writable.judge(facts)
+        assert replication.standbys(session) == ()
     assert facts.in_recovery
     assert not verdict.allowed and "standby" in verdict.reason
 
 
-def test_its_lag_is_seen_on_the_primary(pair):
+def test_its_lag_is_seen_on_the_primary(pair, monkeypatch):
     primary, standby = pair
     with open_session(primary, read_only=False) as session, psycopg.connect(standby, autocommit=True) as replica:
-        (found,) = eventually(lambda: guard_facts.standbys(session))
+        (found,) = eventually(lambda: replication.standbys(session))
         assert found.state == "streaming"
-        eventually(lambda: (guard_facts.standbys(session)[0].bytes or 0) == 0)
-        assert server.replication(guard_facts.standbys(session)).allowed
+        eventually(lambda: (replication.standbys(session)[0].bytes or 0) == 0)
+        assert replication.judge(replication.standbys(session)).allowed
         replica.execute("SELECT pg_wal_replay_pause()")
         session.execute("CREATE TABLE filler AS SELECT g, repeat('x', 200) AS t FROM generate_series(1, 20000) g")
-        (behind,) = eventually(lambda: [s for s in guard_facts.standbys(session) if (s.bytes or 0) > 2_000_000])
-        assert server.replication([behind], Limits(lag_bytes_warn=1_000_000)).warning
-        refused = server.replication([behind], Limits(lag_bytes_refuse=1_000_000))
+        (behind,) = eventually(lambda: [s for s in replication.standbys(session) if (s.bytes or 0) > 2_000_000])
+        monkeypatch.setattr(replication, "LAG_BYTES_WARN", 1_000_000)
+        assert replication.judge([behind]).warning
+        monkeypatch.setattr(replication, "LAG_BYTES_REFUSE", 1_000_000)
+        refused = replication.judge([behind])
         assert not refused.allowed and found.name in refused.reason and "MB behind" in refused.reason
         replica.execute("SELECT pg_wal_replay_resume()")
 
@@ -84,7 +86,7 @@ def test_a_role_that_may_not_see_the_lag_is_told(pair):
     with psycopg.connect(primary, autocommit=True) as admin:
         admin.execute("CREATE ROLE outsider LOGIN")
     with open_session(primary + " user=outsider") as session:
-        verdict = server.replication(guard_facts.standbys(session))
+        verdict = replication.judge(replication.standbys(session))
     assert verdict.allowed and verdict.warning and "hidden" in verdict.reason
 
 
@@ -97,10 +99,11 @@ def test_a_prepared_transaction_on_the_table_is_named(pair):
         for statement in ("BEGIN", "INSERT INTO public.parts VALUES (1)", "PREPARE TRANSACTION 'forgotten'"):
             admin.execute(statement)
         with open_session(primary) as session:
-            (found,) = guard_facts.transactions(session, [relid])
+            asked = PermitRequest(operations=(operation(admin, "parts", "a"),))
+            (found,) = transactions.read(GuardContext(session, asked))
             assert (found.pid, found.prepared, found.relid) == (None, "forgotten", relid)
             names = {relid: QualifiedName("public", "parts")}
-            verdict = tables.transactions([found], names, datetime(2026, 11, 20, tzinfo=UTC))
+            verdict = transactions.judge([found], names, datetime(2026, 11, 20, tzinfo=UTC))
             assert not verdict.allowed and "'forgotten'" in verdict.reason
             admin.execute("ROLLBACK PREPARED 'forgotten'")
-            assert guard_facts.transactions(session, [relid]) == ()
+            assert transactions.read(GuardContext(session, asked)) == ()

@@ -4,9 +4,8 @@ import pytest
 
 from indexpilot_cli.admin.values import DoctorRequest
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
-from indexpilot_cli.apply.values import RollbackRequest
+from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
-from indexpilot_cli.guards.values import ApplyRequest
 from tests.server.requesting import (
     BY_CUSTOMER,
     BY_ID,

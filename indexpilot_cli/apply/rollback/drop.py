@@ -19,7 +19,7 @@ from indexpilot_cli.execute.decide import is_usable, tagged, worth_retrying
 from indexpilot_cli.execute.reconcile import mark_reverted
 from indexpilot_cli.execute.report import report_of_event, report_of_undo
 from indexpilot_cli.execute.watch import Ended, Watch, watched
-from indexpilot_cli.guards import read as guard_facts
+from indexpilot_cli.guards.replication import standbys
 
 
 def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str = "") -> MutationReport:
@@ -73,7 +73,7 @@ def standby_warning(ctx: RunContext) -> Warn | None:
     https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CONFLICT
     """
     try:
-        names = ", ".join(s.name for s in guard_facts.standbys(ctx.look))
+        names = ", ".join(s.name for s in standbys(ctx.look))
     except IndexPilotError:
         return None
     if not names:

@@ -10,19 +10,18 @@ from indexpilot_cli.apply.rollback.choose import Step, choose
 from indexpilot_cli.apply.rollback.drop import standby_warning, take_back
 from indexpilot_cli.apply.rollback.restore import bring_back
 from indexpilot_cli.apply.rows import failure_told, tell_idle
-from indexpilot_cli.apply.values import RollbackRequest
+from indexpilot_cli.apply.values import ApplyResult, RollbackRequest
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.operation import ApplyResult, MutationReport
+from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.reconcile import parts_of, reconcile
 from indexpilot_cli.execute.signals import Stop, listening
-from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.values import ApplyRequest
+from indexpilot_cli.guards.context import PermitRequest
+from indexpilot_cli.guards.verdict import Verdict, refused
 
 Confirm = Callable[[ApplyResult], bool]
 
@@ -43,7 +42,7 @@ def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outco
 def _run(ctx: RunContext, request: RollbackRequest, confirm: Confirm) -> Outcome[ApplyResult]:
     server = look(ctx.look, metadata_schema=ctx.schema).server
     verdicts = _verdicts(ctx, request)
-    no = guards.refused(verdicts, force=False)
+    no = refused(verdicts)
     reconciled = () if request.dry_run or no else _reconciled(ctx)
     steps = choose(ctx, request)
     warnings = _warnings(ctx, steps)
@@ -131,15 +130,8 @@ def _one(ctx: RunContext, step: Step, *, force: bool) -> MutationReport:
 
 def _verdicts(ctx: RunContext, request: RollbackRequest) -> tuple[Verdict, ...]:
     """A rollback waits for no window, but for a server that may be written to and for whoever switched us off."""
-    from indexpilot_cli.guards import server
-
-    facts = guard_facts.server_facts(ctx.log)
-    asked = ApplyRequest(connection=request.connection, bypass=request.bypass)
-    return (
-        guards.bypass_verdict(ctx.look, asked),
-        server.direct_connection(facts),
-        server.writable(facts),
-    )
+    asked = PermitRequest(request.connection, bypass=request.bypass)
+    return guards.ask(ctx.log, asked, "bypass", "direct_connection", "writable")
 
 
 def _warnings(ctx: RunContext, steps: tuple[Step, ...]) -> tuple[Warn, ...]:

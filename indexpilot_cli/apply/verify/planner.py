@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from indexpilot_cli.advise.pipeline import prepared, types_from
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.by_planner import Cost, judge_costs
 from indexpilot_cli.apply.verify.verdict import Verification
 from indexpilot_cli.apply.verify.workload import family, reads_on
@@ -13,7 +14,6 @@ from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
-from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import open_source
 

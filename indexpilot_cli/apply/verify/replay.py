@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.run_trial import Measured, TrialStatement, measure
 from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial, time_of
 from indexpilot_cli.apply.verify.verdict import Verification, Word, numbers
@@ -20,7 +21,6 @@ from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.guards.values import ApplyRequest
 
 MOST = 120  # statements of one index; lighter templates beyond are not run
 CONTROLS = 3  # statements with unchanged plans that are run again to see how the machine changed

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.apply.rollback.drop import take_back
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.replay import Trial, open_trial
 from indexpilot_cli.apply.verify.verdict import Verification, Word
@@ -27,7 +28,6 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.report import report_of_event
-from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.log import intents
 from indexpilot_cli.snapshot.source import open_source
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from indexpilot_cli.advise.pipeline import prepared
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.run_trial import TrialStatement, is_read
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Silent, TableFilter
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, QueryTemplate, StatementKind
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.guards.values import ApplyRequest
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.fold.templates import fold_workload
 

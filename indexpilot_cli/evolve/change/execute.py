@@ -12,7 +12,6 @@ from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName, split_table
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
@@ -31,10 +30,9 @@ from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
-from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.bypass import note_emergency
-from indexpilot_cli.guards.values import ApplyRequest
+from indexpilot_cli.guards.context import PermitRequest
+from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import open_reader
 
@@ -282,25 +280,14 @@ def _unchanged(session: Session, job: Job) -> None:
 
 def verdicts(ctx: RunContext, request: ChangeRequest) -> tuple[Verdict, ...]:
     """The guards of a schema change: switched off, the hour, a server that takes writes and is reached directly."""
-    from indexpilot_cli.guards import server
-    from indexpilot_cli.guards import window as when
-
-    facts = guard_facts.server_facts(ctx.log)
-    asked = ApplyRequest(
-        connection=request.connection,
+    asked = PermitRequest(
+        request.connection,
         window=request.window,
         safeguards=request.safeguards,
         bypass=request.bypass,
         origins=request.origins,
     )
-    note_emergency(ctx.look, request.connection, request.bypass)
-    window, origin = guards.window_of(asked)
-    return (
-        guards.bypass_verdict(ctx.look, asked, facts.now),
-        when.judge(window, origin, facts.now),
-        server.direct_connection(facts),
-        server.writable(facts),
-    )
+    return guards.ask(ctx.log, asked, "bypass", "window", "direct_connection", "writable")
 
 
 def permit(found: tuple[Verdict, ...]) -> None:

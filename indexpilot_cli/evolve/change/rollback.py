@@ -33,9 +33,9 @@ from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
-from indexpilot_cli.guards import read as guard_facts
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.values import ApplyRequest
+from indexpilot_cli.guards.context import PermitRequest
+from indexpilot_cli.guards.verdict import refused
 from indexpilot_cli.log import mutations
 
 Confirm = Callable[[UndoResult], bool]
@@ -226,16 +226,8 @@ def _check_add(ctx: RunContext, table: RelationFacts, column: ColumnFacts, reque
 
 
 def _permit(ctx: RunContext, request: ChangeUndoRequest) -> None:
-    from indexpilot_cli.guards import server
-
-    facts = guard_facts.server_facts(ctx.log)
-    asked = ApplyRequest(connection=request.connection, bypass=request.bypass, origins=request.origins)
-    verdicts = (
-        guards.bypass_verdict(ctx.look, asked, facts.now),
-        server.direct_connection(facts),
-        server.writable(facts),
-    )
-    no = [v for v in verdicts if not v.allowed]
+    asked = PermitRequest(request.connection, bypass=request.bypass, origins=request.origins)
+    no = refused(guards.ask(ctx.log, asked, "bypass", "direct_connection", "writable"))
     if no:
         raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
 

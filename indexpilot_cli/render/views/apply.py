@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
+from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.codec import From, Shape
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
+from indexpilot_cli.core.operation import MutationReport, OperationKind
 from indexpilot_cli.core.units import DASH, size
-from indexpilot_cli.core.verdict import Verdict
+from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.render.document import (
     Amount,
     Block,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from indexpilot_cli.apply.values import ApproveResult, BypassResult
 from indexpilot_cli.core.codec import Shape
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.guards.values import BypassLevel
+from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.render.document import Column, Count, Document, Facts, Lines, Table
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.common import notes

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
+from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.codec import From, Shape
-from indexpilot_cli.core.operation import ApplyResult, MutationReport
+from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.render.document import Block, Count, Document, Facts
 from indexpilot_cli.render.units import stamp
 from indexpilot_cli.render.views import apply

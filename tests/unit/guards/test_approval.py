@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from indexpilot_cli.core.facts import Approval
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
-from indexpilot_cli.guards.approval import approved, plan_digest, plan_fresh
+from indexpilot_cli.guards import plan_fresh
+from indexpilot_cli.guards.approval import judge, plan_digest
+from indexpilot_cli.log.approvals import Approval
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -44,25 +45,25 @@ def test_the_digest_is_of_what_would_run():
 
 
 def test_approval_only_where_it_is_asked_for():
-    assert approved(False, PLAN, ()).allowed
-    assert not approved(True, PLAN, ()).allowed
-    assert not approved(True, None, ()).allowed
-    assert not approved(True, PLAN, None).allowed
+    assert judge(False, PLAN, ()).allowed
+    assert not judge(True, PLAN, ()).allowed
+    assert not judge(True, None, ()).allowed
+    assert not judge(True, PLAN, None).allowed
 
 
 def test_an_approved_plan():
-    verdict = approved(True, PLAN, (approval(),))
+    verdict = judge(True, PLAN, (approval(),))
     assert verdict.allowed and "approved by ann on 2026-11-20 12:00 UTC" in verdict.reason
 
 
 def test_a_plan_that_changed_since_is_not_approved():
     changed = replace(PLAN, recommendations=PLAN.recommendations[:1])
-    verdict = approved(True, changed, (approval(),))
+    verdict = judge(True, changed, (approval(),))
     assert not verdict.allowed and "has changed since" in verdict.reason
-    assert not approved(True, replace(PLAN, id="P-2"), (approval(),)).allowed
+    assert not judge(True, replace(PLAN, id="P-2"), (approval(),)).allowed
 
 
 def test_fresh():
-    assert plan_fresh(PLAN, "d1").allowed
-    assert not plan_fresh(PLAN, "d2").allowed
-    assert plan_fresh(None, "d1").allowed
+    assert plan_fresh.judge(PLAN, "d1").allowed
+    assert not plan_fresh.judge(PLAN, "d2").allowed
+    assert plan_fresh.judge(None, "d1").allowed

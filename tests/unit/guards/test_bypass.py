@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.core.facts import Switch
 from indexpilot_cli.guards.bypass import emergency_key, judge, levels, stopping
+from indexpilot_cli.log.switches import Switch
 from indexpilot_cli.settings.sections import (
     BypassFeatures,
     BypassModules,

@@ -1,21 +1,39 @@
-"""What --force may overrule: only what a guard itself says may be overruled."""
+"""What --force may overrule: only what a guard itself says may be overruled; and that every guard is found."""
 
-import ast
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-import indexpilot_cli
-from indexpilot_cli.core.facts import LockFacts, StandbyFacts, TransactionFacts, VacuumFacts
-from indexpilot_cli.core.verdict import Verdict
-from indexpilot_cli.guards import approval, bypass, rate, server, space, tables
-from indexpilot_cli.guards import cpu as load
-from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards import window as when
-from indexpilot_cli.guards import write_performance as writes
+import indexpilot_cli.guards
+from indexpilot_cli.guards import (
+    approval,
+    budget,
+    bypass,
+    cpu,
+    direct_connection,
+    disk,
+    lock,
+    plan_fresh,
+    privileges,
+    rate,
+    replication,
+    transactions,
+    vacuum,
+    window,
+    wraparound,
+    writable,
+    write_performance,
+)
 from indexpilot_cli.guards.calendar import parse_window
+from indexpilot_cli.guards.lock import LockFacts
+from indexpilot_cli.guards.replication import StandbyFacts
+from indexpilot_cli.guards.run import all_guards
+from indexpilot_cli.guards.transactions import TransactionFacts
+from indexpilot_cli.guards.vacuum import VacuumFacts
+from indexpilot_cli.guards.verdict import Verdict, refused
 from indexpilot_cli.guards.write_performance import TableLoad
 from indexpilot_cli.settings.sections import (
     BypassSettings,
@@ -26,41 +44,41 @@ from indexpilot_cli.settings.sections import (
     WritePerformanceSettings,
 )
 from tests.unit.guards.test_approval import PLAN
-from tests.unit.guards.test_guards import GIB, HERE, NAMES, NOW, ORDERS, SERVER, TABLE, target
+from tests.unit.guards.test_guards import GIB, HERE, NAMES, NOW, ORDERS, SERVER, TABLE, built
 
 OFF = BypassSettings(system=SystemBypass(True, "night"))
 BUSY = replace(SERVER, running=900)
 WINDOW = parse_window("22:00-05:00 UTC", None)
 REFUSED = {
     "bypass": [bypass.judge(bypass.levels(OFF, (), NOW, {}))],
-    "direct_connection": [server.direct_connection(replace(SERVER, pooled=True))],
-    "writable": [server.writable(replace(SERVER, **{flag: True})) for flag in ("in_recovery", "read_only")],
+    "direct_connection": [direct_connection.judge(replace(SERVER, pooled=True))],
+    "writable": [writable.judge(replace(SERVER, **{flag: True})) for flag in ("in_recovery", "read_only")],
     "privileges": [
-        *tables.privileges(replace(SERVER, may_use_tablespace=False), [], [target(1)]),
-        *tables.privileges(SERVER, [replace(TABLE, kind="v", owned=False, may_create=False)], []),
+        *privileges.judge(replace(SERVER, may_use_tablespace=False), [], [built()]),
+        *privileges.judge(SERVER, [replace(TABLE, kind="v", owned=False, may_create=False)], []),
     ],
-    "lock": tables.lock(
+    "lock": lock.judge(
         LockManagerSettings(), [LockFacts(7, 1, "x", ours=True), LockFacts(7, 2, "x", building=True)], NAMES
     ),
-    "approval": [approval.approved(True, *given) for given in ((None, ()), (PLAN, None), (PLAN, ()))],
-    "plan_fresh": [approval.plan_fresh(PLAN, "another")],
-    "disk": [space.disk(replace(HERE, disk_free=0), [target(GIB)])],
-    "wraparound": [server.wraparound(replace(SERVER, xid_age=2_000_000_000), [])],
-    "window": [when.judge(WINDOW, "", NOW), when.judge(WINDOW, "", NOW.replace(hour=23), timedelta(hours=5))],
+    "approval": [approval.judge(True, *given) for given in ((None, ()), (PLAN, None), (PLAN, ()))],
+    "plan_fresh": [plan_fresh.judge(PLAN, "another")],
+    "disk": [disk.judge(replace(HERE, disk_free=0), [GIB])],
+    "wraparound": [wraparound.judge(replace(SERVER, xid_age=2_000_000_000), [])],
+    "window": [window.judge(WINDOW, "", NOW), window.judge(WINDOW, "", NOW.replace(hour=23), timedelta(hours=5))],
     "rate": [
         *rate.judge(RateLimiterSettings(), None, [ORDERS], NOW),
-        *rate.judge(RateLimiterSettings(max_indexes_per_hour=1), [rate.Build(ORDERS, NOW)] * 4, [ORDERS], NOW),
+        *rate.judge(RateLimiterSettings(max_indexes_per_hour=1), [rate.LoggedBuild(ORDERS, NOW)] * 4, [ORDERS], NOW),
     ],
     "cpu": [
-        load.judge(CpuThrottleSettings(min_delay_seconds=60), HERE, SERVER, [rate.Build(ORDERS, NOW)], NOW),
-        load.judge(CpuThrottleSettings(), replace(HERE, cpu_percent=100.0), SERVER, (), NOW),
-        load.judge(CpuThrottleSettings(), replace(HERE, local=False), BUSY, (), NOW),
+        cpu.judge(CpuThrottleSettings(min_delay_seconds=60), HERE, SERVER, [NOW], NOW),
+        cpu.judge(CpuThrottleSettings(), replace(HERE, cpu_percent=100.0), SERVER, (), NOW),
+        cpu.judge(CpuThrottleSettings(), replace(HERE, local=False), BUSY, (), NOW),
     ],
-    "write_performance": writes.judge(WritePerformanceSettings(), (TableLoad(ORDERS, 50, 1),)),
-    "budget": [space.budget(0, [target(GIB)])],
-    "replication": [server.replication([StandbyFacts("a", seconds=600.0)])],
-    "transactions": [tables.transactions([TransactionFacts(1, 9e5)], NAMES, NOW)],
-    "vacuum": tables.vacuum([replace(TABLE, vacuum=VacuumFacts(5))]),
+    "write_performance": write_performance.judge(WritePerformanceSettings(), (TableLoad(ORDERS, 50, 1),)),
+    "budget": [budget.judge(0, [GIB])],
+    "replication": [replication.judge([StandbyFacts("a", seconds=600.0)])],
+    "transactions": [transactions.judge([TransactionFacts(1, 9e5)], NAMES, NOW)],
+    "vacuum": vacuum.judge([(ORDERS, VacuumFacts(5))]),
 }  # fmt: skip
 FORCEABLE = {"window", "rate", "cpu", "write_performance", "budget", "replication", "transactions", "vacuum"}
 
@@ -69,22 +87,41 @@ FORCEABLE = {"window", "rate", "cpu", "write_performance", "budget", "replicatio
 def test_every_no_of_a_guard_can_be_overruled_or_none(guard):
     verdicts = REFUSED[guard]
     assert verdicts and all((v.guard, v.allowed) == (guard, False) for v in verdicts)
-    assert guards.refused(verdicts) == tuple(verdicts)
-    assert guards.refused(verdicts, force=True) == (() if guard in FORCEABLE else tuple(verdicts))
+    assert refused(verdicts) == tuple(verdicts)
+    assert refused(verdicts, force=True) == (() if guard in FORCEABLE else tuple(verdicts))
 
 
 def test_a_guard_that_does_not_say_so_cannot_be_overruled():
     new = Verdict("moon", False, "it is full", "the sky")
-    assert guards.refused([new], force=True) == (new,)
+    assert refused([new], force=True) == (new,)
 
 
 def test_the_table_holds_every_guard_there_is():
-    """The guards' names are the first argument of each Verdict, as a text or as the constant ``_GUARD``."""
-    found = set()
-    for path in (Path(indexpilot_cli.__file__).parent / "guards").glob("*.py"):
-        tree = ast.parse(path.read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Verdict":
-                name = node.args[0]
-                found.add(name.value if isinstance(name, ast.Constant) else writes._GUARD)
-    assert found == set(REFUSED)
+    assert {guard.name for guard in all_guards()} == set(REFUSED)
+    places = [guard.place for guard in all_guards()]
+    assert places == sorted(set(places)), "two guards of one place would change places by their names"
+
+
+@pytest.fixture
+def guards_with_moon(tmp_path, monkeypatch):
+    """Finds the guards with one file more, ``moon.py``, of the given text."""
+
+    def find(text):
+        (tmp_path / "moon.py").write_text(text)
+        monkeypatch.setattr(indexpilot_cli.guards, "__path__", [*indexpilot_cli.guards.__path__, str(tmp_path)])
+        return all_guards.__wrapped__()
+
+    yield find
+    sys.modules.pop("indexpilot_cli.guards.moon", None)
+
+
+@pytest.mark.parametrize("text", ["", "GUARD = 'moon'\n", "from indexpilot_cli.guards.lock import GUARD\n"])
+def test_a_file_that_does_not_say_its_guard_is_an_error(guards_with_moon, text):
+    """Not a guard less: a run with it does not begin."""
+    with pytest.raises(TypeError, match=r"guards/moon\.py"):
+        guards_with_moon(text)
+
+
+def test_a_new_guard_is_one_file(guards_with_moon):
+    text = Path(budget.__file__).read_text().replace('"budget", 7', '"moon", 99')
+    assert guards_with_moon(text)[-1].name == "moon"

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.core.facts import Build
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.guards.rate import DAY, HOUR, Bucket, judge
+from indexpilot_cli.guards.rate import DAY, HOUR, Bucket, LoggedBuild, judge
 from indexpilot_cli.settings.sections import RateLimiterSettings
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -42,7 +41,7 @@ def test_it_is_no_sliding_window():
 
 
 def bucket_verdict(times, now, wanted=1):
-    return judge(RateLimiterSettings(), [Build(None, t) for t in times], [ORDERS] * wanted, now)[0]
+    return judge(RateLimiterSettings(), [LoggedBuild(None, t) for t in times], [ORDERS] * wanted, now)[0]
 
 
 @given(buckets, st.lists(st.integers(-200_000, 0)), st.integers(0, 200_000))
@@ -104,7 +103,7 @@ def test_the_eleventh_in_an_hour_is_refused_with_a_time():
 
 def test_the_day_limit_is_its_own_bucket():
     settings = RateLimiterSettings(max_indexes_per_hour=100, max_indexes_per_day=5)
-    builds = [Build(ITEMS, at(-90))] * 5
+    builds = [LoggedBuild(ITEMS, at(-90))] * 5
     verdict = judge(settings, builds, [ORDERS], NOW)[0]
     assert not verdict.allowed
     assert verdict.origin.endswith("max_indexes_per_day")
@@ -112,14 +111,14 @@ def test_the_day_limit_is_its_own_bucket():
 
 
 def test_one_table_is_limited_while_others_are_free():
-    builds = [Build(ORDERS, at(-m)) for m in (1, 2, 3)]
+    builds = [LoggedBuild(ORDERS, at(-m)) for m in (1, 2, 3)]
     verdicts = judge(RateLimiterSettings(), builds, [ORDERS, ITEMS], NOW)
     assert [(v.table, v.allowed) for v in verdicts] == [(None, True), (ORDERS, False)]
     assert "on orders" in verdicts[1].reason
 
 
 def test_more_wanted_than_there_is_room_for_warns():
-    verdicts = judge(RateLimiterSettings(), [Build(ITEMS, at(-1))] * 7, [ORDERS, ITEMS] * 2, NOW)
+    verdicts = judge(RateLimiterSettings(), [LoggedBuild(ITEMS, at(-1))] * 7, [ORDERS, ITEMS] * 2, NOW)
     assert verdicts[0].allowed and verdicts[0].warning
     assert "room for 3 of 4" in verdicts[0].reason
     assert [(v.table, v.allowed) for v in verdicts[1:]] == [(ITEMS, False)]

@@ -14,7 +14,7 @@ from indexpilot_cli.admin.values import (
     TableReport,
 )
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
-from indexpilot_cli.apply.values import ApproveResult, BypassResult
+from indexpilot_cli.apply.values import ApplyResult, ApproveResult, BypassResult
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome
@@ -23,11 +23,11 @@ from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import ApplyResult, MutationReport, OperationKind
+from indexpilot_cli.core.operation import MutationReport, OperationKind
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
-from indexpilot_cli.core.verdict import Verdict
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
-from indexpilot_cli.guards.values import BypassLevel
+from indexpilot_cli.guards.bypass import BypassLevel
+from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.simulate.values import DemoLatency, DemoResult, DemoStep
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.replay import Trial
 from indexpilot_cli.apply.verify.run_trial import TrialStatement
 from indexpilot_cli.apply.verify.trial import Run, Timing
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Silent
-from indexpilot_cli.guards.values import ApplyRequest
 
 ASKED = tuple(TrialStatement(name, f"select {name}", 1.0) for name in ("suspect", "c1", "c2", "c3"))
 

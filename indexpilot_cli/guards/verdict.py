@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +13,9 @@ from indexpilot_cli.core.names import QualifiedName
 class Verdict:
     """One guard's answer. All guards answer; the first no does not silence the others.
 
-    ``guard`` is a stable word: bypass, window, lock, rate, cpu, write_performance, disk, budget, replication,
-    transactions, wraparound, vacuum, approval, plan_fresh, direct_connection, writable, privileges.
-    ``reason`` is a sentence with the numbers, ``origin`` the setting, catalog view or host fact it rests on.
-    ``warning`` marks an answer that allows and still wants to be read; ``retry_at`` (UTC) says when it may differ.
+    ``guard`` is a stable word, the name of the guard's file. ``reason`` is a sentence with the numbers, ``origin`` the
+    setting, catalog view or host fact it rests on. ``warning`` marks an answer that allows and still wants to be read;
+    ``retry_at`` (UTC) says when it may differ.
     ``forceable``: this no is a matter of judgement, not of safety, and ``--force`` overrules it; unless a guard says
     so its no stands.
     """
@@ -28,3 +28,8 @@ class Verdict:
     retry_at: datetime | None = None
     table: QualifiedName | None = None
     forceable: bool = False
+
+
+def refused(verdicts: Sequence[Verdict], *, force: bool = False) -> tuple[Verdict, ...]:
+    """The verdicts that stop the work. ``force`` overrides those whose guard says that it may be."""
+    return tuple(v for v in verdicts if not v.allowed and not (force and v.forceable))

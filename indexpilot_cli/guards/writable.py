@@ -1,0 +1,23 @@
+"""A standby and a read-only database take no index."""
+
+from __future__ import annotations
+
+from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts
+from indexpilot_cli.guards.verdict import Verdict
+
+
+def judge(server: ServerFacts) -> Verdict:
+    """Whether the server takes writes. A standby has to be asked: advisory locks and SET succeed on it all the same."""
+    if server.in_recovery:
+        return Verdict("writable", False, "the server is a standby: apply on the primary", "pg_is_in_recovery()")
+    if server.read_only:
+        text = f"database {server.database} is read-only for {server.role}"
+        return Verdict("writable", False, text, "default_transaction_read_only")
+    return Verdict("writable", True, "the server is a primary and takes writes", "pg_is_in_recovery()")
+
+
+def _ask(context: GuardContext) -> tuple[Verdict, ...]:
+    return (judge(context.server),)
+
+
+GUARD = Guard("writable", 14, _ask, each_index=False)
