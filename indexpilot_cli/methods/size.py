@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import BLOCK, Catalog, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import BRIN, BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
-from indexpilot_cli.methods.btree import Tree, btree_size
 from indexpilot_cli.methods.fields import Field, column_field, key_field
-from indexpilot_cli.methods.gin import (
+from indexpilot_cli.methods.kinds.btree import Tree, btree_size
+from indexpilot_cli.methods.kinds.gin import (
     Keys,
     element_keys,
     gin_pages,
@@ -19,7 +19,7 @@ from indexpilot_cli.methods.gin import (
     sampled_keys,
     trigrams,
 )
-from indexpilot_cli.methods.other import brin_pages, gist_pages, hash_pages
+from indexpilot_cli.methods.kinds.hash import brin_pages, gist_pages, hash_pages
 from indexpilot_cli.sql.normal import columns, conjuncts, normal, tree_of
 from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.catalog import BLOCK, ForeignKey
-from indexpilot_cli.methods.btree import posting_bytes
-from indexpilot_cli.methods.gin import item_bytes, json_keys, json_paths, trigrams
-from indexpilot_cli.methods.other import hash_pages
+from indexpilot_cli.methods.kinds.btree import posting_bytes
+from indexpilot_cli.methods.kinds.gin import item_bytes, json_keys, json_paths, trigrams
+from indexpilot_cli.methods.kinds.hash import hash_pages
 from indexpilot_cli.methods.size import estimate
 from tests.unit.advise.candidates.builders import catalog, column, definition, name, stats, table
 

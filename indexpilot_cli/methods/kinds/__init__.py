@@ -1,0 +1,1 @@
+"""One file for each index kind: what it serves, its size, what its entries cost, its first pages."""
