@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from indexpilot_cli.core.catalog import Index
-from indexpilot_cli.core.index import BTREE, GIN, HASH, IndexDefinition, IndexKey
+from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, IndexKey
+from indexpilot_cli.methods.registry import index_kind
 from indexpilot_cli.sql.normal import normal
-
-_UNORDERED = ("gin", "brin", "bloom")
 
 
 def covered_by(definition: IndexDefinition, indexes: Iterable[Index], *, free: int = 0) -> Index | None:
@@ -56,7 +55,7 @@ def covers(index: IndexDefinition, wanted: IndexDefinition, free: int = 0, parti
         return _prefix(index.keys, wanted.keys, free)
     if index.method != wanted.method:
         return wanted.method == HASH and index.method == BTREE and _prefix(index.keys, wanted.keys, 1)
-    if index.method in _UNORDERED:
+    if index_kind(index.method).any_order:
         return all(any(_serves(index, have, want) for have in index.keys) for want in wanted.keys)
     return len(index.keys) >= len(wanted.keys) and all(
         _bare(h) == _bare(w) for h, w in zip(index.keys, wanted.keys, strict=False)
@@ -87,9 +86,7 @@ def _prefix(have: Sequence[IndexKey], want: Sequence[IndexKey], free: int) -> bo
 def _serves(index: IndexDefinition, have: IndexKey, want: IndexKey) -> bool:
     if _bare(have) == _bare(want):
         return True
-    # The default class of jsonb answers everything that jsonb_path_ops does.
-    wider = index.method == GIN and want.operator_class == "jsonb_path_ops" and have.operator_class is None
-    return wider and _bare(have)[0] == _bare(want)[0]
+    return index_kind(index.method).answers(have, want) and _bare(have)[0] == _bare(want)[0]
 
 
 def _bare(key: IndexKey) -> tuple[str, str | None, str | None]:

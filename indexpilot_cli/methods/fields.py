@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.catalog import Column, ColumnStatistics, Table
+from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.sql.normal import columns, tree_of, type_name
 from indexpilot_cli.sql.selectivity import carried
@@ -69,7 +70,7 @@ def key_field(key: IndexKey, table: Table, rows: float, version: int) -> Field:
     """
     if key.column is not None:
         column = table.column(key.column)
-        return column_field(column, rows, version) if column else _unknown(rows)
+        return column_field(column, rows, version) if column else unknown_field(rows)
     return _expression_field(key.expression or "", table, rows, version)
 
 
@@ -106,7 +107,8 @@ def _with_statistics(field: Field, statistics: ColumnStatistics | None, rows: fl
     )
 
 
-def _unknown(rows: float) -> Field:
+def unknown_field(rows: float) -> Field:
+    """The field of a key that nothing is known of."""
     return Field((16,), 1, 0.0, min(200.0, rows), (), 0.0, True, False)
 
 
@@ -124,7 +126,7 @@ def _expression_field(expression: str, table: Table, rows: float, version: int) 
     if not widths and column is not None and column.statistics is not None and kind in _TEXTS:
         widths = column_field(column, rows, version).widths if column.base_type in _TEXTS else (12,)
     field = replace(
-        _unknown(rows),
+        unknown_field(rows),
         widths=widths or (16,),
         align=align,
         equal_image=_equal_image(kind or "text", "", None, version),
@@ -187,3 +189,17 @@ def _numeric(value: str) -> int:
     while digits and digits[0] == "0000":
         digits.pop(0)
     return 1 + 2 + 2 * len(digits)
+
+
+def tree_pages(rows: float, keys: Sequence[Field], fill: float) -> int:
+    """Pages of a tree without deduplication (GiST) whose pages are full to the share ``fill``."""
+    width = sum(sum(k.widths) / len(k.widths) for k in keys)
+    item = math.ceil((8 + width) / 8) * 8 + 4
+    filled = (BLOCK - 40) * fill
+    per_page = max(2, int(filled // item))
+    pages, level = 0, math.ceil(max(rows, 1.0) / per_page)
+    while True:
+        pages += level
+        if level <= 1:
+            return pages
+        level = math.ceil(level / per_page)

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.catalog import BLOCK, Catalog, Column, ColumnStatistics, Table
-from indexpilot_cli.core.index import BRIN, BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
-from indexpilot_cli.methods.fields import Field, column_field, key_field
-from indexpilot_cli.methods.kinds.btree import Tree, btree_size
-from indexpilot_cli.methods.kinds.gin import (
-    Keys,
-    element_keys,
-    gin_pages,
-    json_keys,
-    json_paths,
-    lexemes,
-    sampled_keys,
-    trigrams,
-)
-from indexpilot_cli.methods.kinds.hash import brin_pages, gist_pages, hash_pages
-from indexpilot_cli.sql.normal import columns, conjuncts, normal, tree_of
+from indexpilot_cli.core.catalog import BLOCK, Catalog, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.methods.fields import Field, key_field, unknown_field
+from indexpilot_cli.methods.kind import IndexBuild
+from indexpilot_cli.methods.kinds.btree import btree_height
+from indexpilot_cli.methods.registry import index_kind
+from indexpilot_cli.sql.normal import conjuncts, normal
 from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
-
-_SPREAD = 1.3  # pages with independent over pages with fully dependent columns, from which we are unsure
-_FILLFACTOR = {BTREE: 90, HASH: 75, GIST: 90, SPGIST: 80}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,95 +71,20 @@ def _one(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEst
         share = predicate_selectivity(definition.predicate, table) or 0.0
     rows = row_count(table) * share
     whole = [key_field(k, table, row_count(table), catalog.version) for k in definition.keys]
-    fields = [_narrowed(f, k, definition, table, share) for f, k in zip(whole, definition.keys, strict=True)]
-    confidence = _confidence(definition, fields)
-    options = dict(definition.options)
-    fillfactor = int(options.get("fillfactor", _FILLFACTOR.get(definition.method, 90)))
-    if definition.method == BTREE:
-        include = [
-            column_field(c, rows, catalog.version) for n in definition.include if (c := table.column(n)) is not None
-        ]
-
-        def built(groups: float) -> Tree:
-            return btree_size(
-                fields, include, rows, unique=definition.unique, fillfactor=fillfactor, major=catalog.major,
-                most_groups=groups,
-            )  # fmt: skip
-
-        tree = built(_most_groups(definition, table, catalog, fields))
-        if len(fields) > 1 and tree.pages > _SPREAD * built(max(f.distinct for f in fields)).pages:
-            confidence = "low"
-        return SizeEstimate(tree.pages, rows, tree.height, tree.pages * BLOCK, BTREE, confidence)
-    pages = _other(definition, table, catalog, fields, rows, fillfactor)
-    return SizeEstimate(pages, rows, None, pages * BLOCK, definition.method, confidence)
+    fields = tuple(_narrowed(f, k, definition, table, share) for f, k in zip(whole, definition.keys, strict=True))
+    kind = index_kind(definition.method)
+    built = kind.built(IndexBuild(definition, table, catalog, fields, rows))
+    confidence = _confidence(definition, fields, kind.assumed) if built.sure else "low"
+    return SizeEstimate(built.pages, rows, built.height, built.pages * BLOCK, definition.method, confidence)
 
 
-def _most_groups(definition: IndexDefinition, table: Table, catalog: Catalog, fields: list[Field]) -> float:
-    """Distinct keys at most: columns that reference a key together have no more values than that table has rows."""
-    most = math.inf
-    for foreign in catalog.foreign_keys:
-        parent = catalog.table(foreign.referenced)
-        if foreign.table == table.name and parent is not None and set(foreign.columns) <= set(definition.columns):
-            pairs = zip(definition.keys, fields, strict=True)
-            others = math.prod(f.distinct for k, f in pairs if k.column not in foreign.columns)
-            most = min(most, row_count(parent) * others)
-    return most
-
-
-def _other(
-    definition: IndexDefinition, table: Table, catalog: Catalog, fields: list[Field], rows: float, fillfactor: int
-) -> int:
-    if definition.method == HASH:
-        return hash_pages(rows, fields[0].nulls, fields[0].distinct, fillfactor)
-    if definition.method == BRIN:
-        return brin_pages(table.pages, int(dict(definition.options).get("pages_per_range", "128")), fields)
-    if definition.method == GIN:
-        return sum(gin_pages(_gin_keys(k, table, rows), table.pages) for k in definition.keys)
-    column = table.column(definition.keys[0].column or "")
-    if column is not None and column.base_type == "point":
-        fields = [replace(f, widths=(32,)) for f in fields]  # kept as a box
-    return gist_pages(rows * (1.0 - fields[0].nulls), fields, _gist_fill(column, catalog.major))
-
-
-def _gist_fill(column: Column | None, major: int) -> float:
-    """How full pages are: measured on 13 to 18, where sorted builds of points (14) and ranges (18) came."""
-    if column is not None and column.base_type == "point":
-        return 0.65 if major != 14 else 0.9
-    return 0.9 if major >= 18 and column is not None and column.category == "R" else 0.5
-
-
-def _gin_keys(key: IndexKey, table: Table, rows: float) -> Keys:
-    names = (key.column,) if key.column is not None else tuple(columns(key.expression or ""))
-    column = table.column(names[0]) if len(names) == 1 else None
-    statistics = column.statistics if column is not None else None
-    if column is None or statistics is None:
-        return _guessed(rows, 80.0)
-    found = _known_keys(key, column, statistics, rows)
-    return found or _guessed(rows * (1.0 - statistics.null_frac), float(statistics.avg_width))
-
-
-def _guessed(rows: float, width: float) -> Keys:
-    """A key for every eight bytes, and as many distinct ones as the square root of all."""
-    items = rows * max(1.0, width / 8)
-    return Keys((), items, max(1.0, math.sqrt(items)), 8, False)
-
-
-def _known_keys(key: IndexKey, column: Column, statistics: ColumnStatistics, rows: float) -> Keys | None:
-    values = (*statistics.histogram_bounds, *statistics.most_common_vals)
-    base_type, category = column.base_type, column.category
-    if key.operator_class == "gin_trgm_ops":
-        return sampled_keys(values, trigrams, rows * (1.0 - statistics.null_frac), width=4)
-    if key.expression is not None:
-        tree = tree_of(key.expression)
-        words = tree is not None and tree.value == "to_tsvector" and category == "S"
-        return sampled_keys(values, lexemes, rows * (1.0 - statistics.null_frac)) if words else None
-    if base_type == "jsonb":
-        paths = key.operator_class == "jsonb_path_ops"
-        extract = json_paths if paths else json_keys
-        return sampled_keys(values, extract, rows * (1.0 - statistics.null_frac), width=4 if paths else None)
-    if category == "A" or base_type == "tsvector":
-        return element_keys(statistics, rows, 4 if base_type in ("_int4", "_int2") else 0)
-    return None
+def height_of(definition: IndexDefinition | None, pages: int, catalog: Catalog) -> int:
+    """Level of the root of a B-tree of that many pages; without a definition, of one middling key."""
+    table = catalog.table(definition.table) if definition is not None else None
+    if definition is None or table is None:
+        return btree_height(pages, [unknown_field(1.0)])
+    rows = row_count(table)
+    return btree_height(pages, [key_field(k, table, rows, catalog.version) for k in definition.keys])
 
 
 def _narrowed(field: Field, key: IndexKey, definition: IndexDefinition, table: Table, share: float) -> Field:
@@ -193,8 +107,7 @@ def _narrowed(field: Field, key: IndexKey, definition: IndexDefinition, table: T
     return replace(field, distinct=max(1.0, min(seen, rows * share)))
 
 
-def _confidence(definition: IndexDefinition, fields: list[Field]) -> str:
+def _confidence(definition: IndexDefinition, fields: Sequence[Field], assumed: bool) -> str:
     if not all(f.known for f in fields):
         return "low" if not any(f.known for f in fields) else "medium"
-    assumed = len(fields) > 1 or definition.predicate is not None or definition.method in (GIN, GIST, SPGIST)
-    return "medium" if assumed else "high"
+    return "medium" if assumed or len(fields) > 1 or definition.predicate is not None else "high"

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import Table
-from indexpilot_cli.core.index import BRIN, BTREE, GIN, HASH, IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.methods.registry import index_kind
 from indexpilot_cli.methods.write_rates import TableWrites
 
 US_PER_UNIT = 10.0  # of planner cost, where no times are known: cached pages and plain operators on current machines
@@ -22,14 +23,6 @@ ROW_US = 3.5
 UPDATE_US = 5.0
 DELETE_US = 2.0
 SUMMARIZING_HOT_FROM = 16
-_TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext", "jsonb", "json", "bytea"})
-# Microseconds and WAL bytes per entry.
-_APPEND = (0.4, 66.0)
-_RANDOM = (3.0, 270.0)
-_UUID = (3.5, 380.0)
-_TEXT = (5.2, 700.0)
-_METHODS = {HASH: (1.8, 230.0), BRIN: (0.1, 0.0), GIN: (5.0, 1354.0)}
-_OTHER = (9.3, 1000.0)  # GiST and SP-GiST were not measured: taken as GIN without its pending list
 _PREDICATE_US = 0.1
 
 
@@ -117,9 +110,8 @@ def write_cost(
     share = _entry_share(definition, table, entries)
     per_entry = entry * share + (_PREDICATE_US if definition.predicate else 0.0)
     hot_before = seen.hot_share
-    touched = (
-        0.0 if definition.method == BRIN and major >= SUMMARIZING_HOT_FROM else touch_share(definition, table, seen)
-    )
+    stays_hot = major >= SUMMARIZING_HOT_FROM and index_kind(definition.method).summarizing
+    touched = 0.0 if stays_hot else touch_share(definition, table, seen)
     hot_after = hot_before * (1 - touched)
     moved = 1 - hot_after  # every update that is not HOT adds an entry to every index
     lost = (hot_before - hot_after) * sum(entry_cost(i.definition, table)[0] for i in table.indexes)
@@ -146,18 +138,8 @@ def table_write_us(table: Table, seen: TableWrites) -> float:
 
 def entry_cost(definition: IndexDefinition, table: Table) -> tuple[float, float]:
     """Microseconds and WAL bytes per index entry, by method, type and order of the leading key."""
-    if definition.method != BTREE:
-        return _METHODS.get(definition.method, _OTHER)
     name = definition.keys[0].column
-    column = table.column(name) if name is not None else None
-    if column is None:
-        return _TEXT
-    statistics = column.statistics
-    if statistics is not None and statistics.correlation is not None and statistics.correlation > 0.99:
-        return _APPEND
-    if column.base_type == "uuid":
-        return _UUID
-    return _TEXT if column.base_type in _TEXTS and (statistics is None or statistics.avg_width > 16) else _RANDOM
+    return index_kind(definition.method).entry_cost(table.column(name) if name is not None else None)
 
 
 def touch_share(definition: IndexDefinition, table: Table, seen: TableWrites) -> float:

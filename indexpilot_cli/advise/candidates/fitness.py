@@ -5,17 +5,12 @@ from __future__ import annotations
 from indexpilot_cli.advise.candidates.site import Demand, Site
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.index import BTREE, HASH, IndexKey
+from indexpilot_cli.core.index import BTREE, IndexKey
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.methods.registry import index_kind
 from indexpilot_cli.sql.normal import columns, type_name
 from indexpilot_cli.sql.volatility import result_type, unsafe
 
-# Types without a default B-tree operator class (pg_opclass, PostgreSQL 13 to 18).
-_NO_BTREE = {
-    *("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "xid", "cid", "aclitem", "jsonpath"),
-    *("txid_snapshot", "pg_snapshot", "gtsvector", "pg_node_tree", "geometry", "geography", "_json", "_xml", "_point"),
-}
-_NO_HASH = _NO_BTREE - {"xid", "cid", "aclitem"} | {"tsvector", "tsquery", "money", "bit", "varbit", "oidvector"}
 _INSTEAD = {
     "json": "store it as jsonb, or index an expression such as data ->> 'key'",
     "point": "GiST serves @>, <@ and <->",
@@ -81,8 +76,8 @@ def key_type(site: Site, key: IndexKey) -> str | None:
 
 def _unfit_type(site: Site, key: IndexKey, method: str, subject: str, templates: frozenset[str]) -> Rejection | None:
     kind = key_type(site, key)
-    missing = {BTREE: _NO_BTREE, HASH: _NO_HASH}.get(method, set())
-    if kind is not None and key.operator_class is None and type_name(kind) in missing:
+    without = index_kind(method).without_class
+    if kind is not None and key.operator_class is None and type_name(kind) in without:
         detail = f"{kind} has no {method} operator class"
         detail += f"; {_INSTEAD[kind]}" if kind in _INSTEAD else ""
         return Rejection(subject, "no_operator_class", detail, templates=templates)

@@ -11,12 +11,11 @@ from indexpilot_cli.advise.candidates.covering import propose_covering
 from indexpilot_cli.advise.candidates.fitness import too_small, unfit_relation
 from indexpilot_cli.advise.candidates.foreign_keys import propose_foreign_keys
 from indexpilot_cli.advise.candidates.gates import futility, notice, refusal
+from indexpilot_cli.advise.candidates.kinds import mismatches, propose_kinds
 from indexpilot_cli.advise.candidates.merge import dominated, joined, merged
 from indexpilot_cli.advise.candidates.options import CandidateOptions
 from indexpilot_cli.advise.candidates.partial import propose_partial
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, gather, make_site
-from indexpilot_cli.advise.candidates.special import mismatches, propose_special
-from indexpilot_cli.advise.candidates.strings import propose_strings
 from indexpilot_cli.advise.candidates.tenant import detect
 from indexpilot_cli.core.candidate import Candidate, Proposal, Rejection
 from indexpilot_cli.core.catalog import Catalog
@@ -97,8 +96,7 @@ def _first(site: Site, templates: Sequence[QueryTemplate]) -> Iterator[Proposed]
             continue
         yield from mismatches(site, demand)
         yield from propose_btree(site, demand)
-        yield from propose_strings(site, demand)
-        yield from propose_special(site, demand)
+        yield from propose_kinds(site, demand)
     yield from propose_foreign_keys(site, templates)
 
 

@@ -62,7 +62,8 @@ Proposed = Draft | Rejection
 class Site:
     """A table with its demands. ``rows`` and ``pages`` count all partitions; ``tenant`` is its tenant column.
 
-    ``shared`` is the weight of the demands that compare each column or expression for equality.
+    ``shared`` is the weight of the demands that compare each column or expression for equality, ``compared`` how each
+    is compared anywhere.
     """
 
     table: Table
@@ -74,6 +75,7 @@ class Site:
     visible: float
     tenant: str | None
     shared: dict[str, float]
+    compared: dict[str, set[AtomKind]]
 
     @property
     def name(self) -> QualifiedName:
@@ -150,8 +152,13 @@ def make_site(
     for demand in demands:
         for text in {label(key_of(a)) for a in demand.atoms(*EQUALITY, AtomKind.JOIN)}:
             shared[text] = shared.get(text, 0.0) + demand.weight
+    compared: dict[str, set[AtomKind]] = {}
+    for demand in demands:
+        for atom in demand.atoms(*AtomKind):
+            compared.setdefault(label(key_of(atom)), set()).add(atom.kind)
     full = _with_statistics(table, leaves, rows, pages)
-    return Site(full, catalog, options, demands, rows, pages, visible / pages if pages else 0.0, tenant, shared)
+    share = visible / pages if pages else 0.0
+    return Site(full, catalog, options, demands, rows, pages, share, tenant, shared, compared)
 
 
 def _leaves(table: Table, catalog: Catalog) -> Iterator[Table]:

@@ -1,23 +1,36 @@
-"""Sizes of GIN indexes just built, from element statistics or from the values the statistics keep."""
+"""GIN: what values contain - elements, words, JSON keys and paths, trigrams.
+
+Sizes come from element statistics, or from the values that the statistics keep.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.catalog import ColumnStatistics
+from indexpilot_cli.core.candidate import Reason
+from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
+from indexpilot_cli.core.index import GIN, IndexKey
+from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
+from indexpilot_cli.methods.pages import HEADER_SIZE, NO_BLOCK, GinPages, RelationFile, make_page
+from indexpilot_cli.sql.normal import columns, tree_of
 
-PAGE = 8192
-_ENTRY_FREE = (PAGE - 24 - 8) * 0.53  # entries come in order and pages split in the middle
-_POSTING_FREE = (PAGE - 24 - 8 - 32) * 0.92
+_META = 1 << 3
+_VERSION = 2
+_JSON = (AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
+_INSIDE = (*_JSON, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.TEXT_SEARCH)
+_ENTRY_FREE = (BLOCK - 24 - 8) * 0.53  # entries come in order and pages split in the middle
+_POSTING_FREE = (BLOCK - 24 - 8 - 32) * 0.92
 _INLINE = 2704  # longest entry tuple; longer posting lists move to trees of their own
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class GinKeys:
     """What a GIN index stores: for each distinct key how many rows have it. ``width`` is bytes of a key.
 
     ``common`` are row counts of the frequent keys; ``rest`` further items spread over ``rare`` further keys.
@@ -30,7 +43,7 @@ class Keys:
     known: bool
 
 
-def gin_pages(keys: Keys, heap_pages: int) -> int:
+def gin_pages(keys: GinKeys, heap_pages: int) -> int:
     """Pages of a GIN index: metapage and root, entry tree with short posting lists inside, and posting trees."""
     entries, trees = 0.0, 0.0
     for count in keys.common:
@@ -64,7 +77,7 @@ def item_bytes(count: float, heap_pages: int) -> float:
     return same_page + (1.0 - same_page) * (2.0 + further)
 
 
-def element_keys(statistics: ColumnStatistics, rows: float, width: float) -> Keys | None:
+def element_keys(statistics: ColumnStatistics, rows: float, width: float) -> GinKeys | None:
     """Keys of an array or tsvector column from its most common elements, or None without element statistics."""
     frequencies = statistics.most_common_elem_freqs[: len(statistics.most_common_elems)]
     if not frequencies:
@@ -79,7 +92,7 @@ def element_keys(statistics: ColumnStatistics, rows: float, width: float) -> Key
     each = 0.6 * min(common) if full else min(min(common) / 2, 6.3e-5 * average * present / 2)
     rare = rest / max(1.0, each) if rest > 0.01 * sum(common) else 0.0
     mean = sum(sizes) / len(sizes) if width <= 0 else width
-    return Keys(common, rest, rare, mean, True)
+    return GinKeys(common, rest, rare, mean, True)
 
 
 def _elements(statistics: ColumnStatistics, size: float, known: float) -> float:
@@ -91,7 +104,7 @@ def _elements(statistics: ColumnStatistics, size: float, known: float) -> float:
 
 def sampled_keys(
     values: Iterable[str], extract: Callable[[str], Iterable[str]], rows: float, width: float | None = None
-) -> Keys | None:
+) -> GinKeys | None:
     """Keys of a column from a sample of its values: frequent ones counted, unseen ones by Chao's estimate.
 
     Chao, "Nonparametric estimation of the number of classes in a population", Scand. J. Statist. 1984.
@@ -110,7 +123,7 @@ def sampled_keys(
     rare = once + once * (once - 1) / (2.0 * (twice + 1)) if once else 0.0
     rest = once * scale
     mean = width if width is not None else sum(len(k.encode()) + 1 for k in counts) / len(counts)
-    return Keys(common, rest, min(rare, rest), mean, size >= 30)
+    return GinKeys(common, rest, min(rare, rest), mean, size >= 30)
 
 
 def trigrams(text: str) -> set[str]:
@@ -154,3 +167,140 @@ def _walk(value: object, above: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
             yield from _walk(inner, above)
     else:
         yield (*above, str(value))
+
+
+def gin_metapage(pages: GinPages) -> bytes:
+    """The GIN metapage with these counts (zeros: the planner assumes its own split)."""
+    body = struct.pack(
+        "<IIIIqIIIxxxxqi",
+        *(NO_BLOCK, NO_BLOCK, 0, pages.pending, 0, pages.total, pages.entry, pages.data, pages.entries),
+        _VERSION,
+    )
+    return make_page(body, struct.pack("<IHH", NO_BLOCK, 0, _META), lower=HEADER_SIZE + len(body))
+
+
+def _gin_keys(key: IndexKey, table: Table, rows: float) -> GinKeys:
+    names = (key.column,) if key.column is not None else tuple(columns(key.expression or ""))
+    column = table.column(names[0]) if len(names) == 1 else None
+    statistics = column.statistics if column is not None else None
+    if column is None or statistics is None:
+        return _guessed(rows, 80.0)
+    found = _known_keys(key, column, statistics, rows)
+    return found or _guessed(rows * (1.0 - statistics.null_frac), float(statistics.avg_width))
+
+
+def _guessed(rows: float, width: float) -> GinKeys:
+    """A key for every eight bytes, and as many distinct ones as the square root of all."""
+    items = rows * max(1.0, width / 8)
+    return GinKeys((), items, max(1.0, math.sqrt(items)), 8, False)
+
+
+def _known_keys(key: IndexKey, column: Column, statistics: ColumnStatistics, rows: float) -> GinKeys | None:
+    values = (*statistics.histogram_bounds, *statistics.most_common_vals)
+    base_type, category = column.base_type, column.category
+    if key.operator_class == "gin_trgm_ops":
+        return sampled_keys(values, trigrams, rows * (1.0 - statistics.null_frac), width=4)
+    if key.expression is not None:
+        tree = tree_of(key.expression)
+        words = tree is not None and tree.value == "to_tsvector" and category == "S"
+        return sampled_keys(values, lexemes, rows * (1.0 - statistics.null_frac)) if words else None
+    if base_type == "jsonb":
+        paths = key.operator_class == "jsonb_path_ops"
+        extract = json_paths if paths else json_keys
+        return sampled_keys(values, extract, rows * (1.0 - statistics.null_frac), width=4 if paths else None)
+    if category == "A" or base_type == "tsvector":
+        return element_keys(statistics, rows, 4 if base_type in ("_int4", "_int2") else 0)
+    return None
+
+
+class GinKind(IndexKind):
+    """See the module."""
+
+    name = GIN
+    assumed = True
+    any_order = True
+    metapage_matters = True
+
+    def built(self, build: IndexBuild) -> BuiltSize:
+        """See IndexKind."""
+        keys = (_gin_keys(k, build.table, build.rows) for k in build.definition.keys)
+        return BuiltSize(sum(gin_pages(k, build.table.pages) for k in keys))
+
+    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+        """See IndexKind."""
+        return 5.0, 1354.0
+
+    def first_pages(self, file: RelationFile) -> bytes:
+        """See IndexKind."""
+        return gin_metapage(file.gin or GinPages(0, 0, 0, 0, 0))
+
+    def answers(self, have: IndexKey, want: IndexKey) -> bool:
+        """The default class of jsonb answers everything that jsonb_path_ops does."""
+        return want.operator_class == "jsonb_path_ops" and have.operator_class is None
+
+    def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
+        """See IndexKind."""
+        kind = condition.atom.kind
+        if kind in (AtomKind.LIKE_INFIX, AtomKind.SIMILAR):
+            yield _trigrams(condition)
+        elif kind in _INSIDE:
+            yield from _inside(condition)
+        elif kind is AtomKind.DISTANCE and condition.type == "hstore":
+            yield _json(condition, "hstore")
+
+
+def _inside(condition: KeyCondition) -> Iterator[Service | NoService]:
+    atom, kind, column, text = condition.atom, condition.type, condition.column, condition.key.text
+    if atom.operator.upper() == "= ANY":
+        detail = f"value = ANY ({text}) is not an indexable condition; {text} @> ARRAY[value] is, by a GIN index"
+        yield NoService("function_mismatch", detail)
+    elif kind == "jsonb" and atom.kind in _JSON:
+        yield _jsonb(condition)
+    elif kind == "hstore":
+        yield _json(condition, "hstore")
+    elif kind == "tsvector" or atom.kind is AtomKind.TEXT_SEARCH:
+        yield Service(condition.key, "text_search", Reason("text_search", f"text search in {text}"))
+    elif (column is not None and column.category == "A") or kind.endswith("[]") or kind.startswith("_"):
+        yield Service(condition.key, "array", Reason("array_contains", f"arrays compared with {atom.operator}"))
+    elif kind == "json":
+        yield NoService("no_operator_class", "json has no gin operator class; store it as jsonb")
+
+
+def _json(condition: KeyCondition, what: str) -> Service:
+    return Service(condition.key, "json", Reason("json_contains", f"{what} compared with {condition.atom.operator}"))
+
+
+def _jsonb(condition: KeyCondition) -> Service:
+    if AtomKind.HAS_KEY in condition.alike:
+        found = _json(condition, "jsonb")
+        return replace(found, reason=replace(found.reason, text=f"{found.reason.text}; keys are asked for too"))
+    why = "only @>, @? and @@ are used, which the smaller jsonb_path_ops serves"
+    reason = Reason("json_contains", f"jsonb compared with {condition.atom.operator}; {why}")
+    return Service(replace(condition.key, operator_class="jsonb_path_ops"), "json", reason)
+
+
+def _trigrams(condition: KeyCondition) -> Service | NoService:
+    text, atom = condition.key.text, condition.atom
+    if condition.type in ("citext", "bpchar", "name"):
+        detail = f"trigrams need text and {text} is {condition.type}; queries that cast it to text could use an index"
+        return NoService("no_operator_class", detail, "gin_trgm_ops")
+    if not condition.catalog.has_extension("pg_trgm"):
+        detail = "patterns without a fixed beginning need trigrams: CREATE EXTENSION pg_trgm; then ask again"
+        return NoService("extension_missing", detail, "gin_trgm_ops")
+    known = _trigram_length(atom)
+    if known is not None and known < 3:
+        detail = f"the pattern {atom.constant} has fewer than three letters in a row, so no trigram can find it"
+        return NoService("not_used", detail, "gin_trgm_ops")
+    reason = Reason("trigram", f"{text} {atom.operator} with a pattern that may start anywhere")
+    return Service(replace(condition.key, operator_class="gin_trgm_ops"), "trigram", reason)
+
+
+def _trigram_length(atom: Atom) -> int | None:
+    """Longest run of letters in a known LIKE pattern."""
+    if atom.constant is None or atom.operator.upper() not in ("~~", "~~*", "LIKE", "ILIKE"):
+        return None
+    runs = "".join(c if c.isalnum() else " " for c in atom.constant.split("::")[0].replace("_", " ")).split()
+    return max((len(r) for r in runs), default=0)
+
+
+KIND = GinKind()

@@ -1,15 +1,19 @@
-"""Sizes of hash, BRIN and GiST indexes just built."""
+"""Hash: one long value compared for equality; four bytes of it are kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from indexpilot_cli.methods.fields import Field
+from indexpilot_cli.core.candidate import Reason
+from indexpilot_cli.core.catalog import BLOCK, Column
+from indexpilot_cli.core.index import HASH
+from indexpilot_cli.core.workload import AtomKind
+from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
+from indexpilot_cli.methods.kinds.btree import WITHOUT_BTREE
 
-PAGE = 8192
 _HASH_ITEM = 16 + 4
-_HASH_FREE = PAGE - 24 - 16
+_HASH_FREE = BLOCK - 24 - 16
 
 
 def hash_pages(rows: float, nulls: float, distinct: float, fillfactor: int) -> int:
@@ -18,7 +22,7 @@ def hash_pages(rows: float, nulls: float, distinct: float, fillfactor: int) -> i
     hashpage.c (_hash_init, _hash_spareindex): one metapage, one bitmap page per 32,768 overflow pages.
     """
     present = rows * (1.0 - nulls)
-    per_bucket = max(10, PAGE * fillfactor // 100 // _HASH_ITEM)
+    per_bucket = max(10, BLOCK * fillfactor // 100 // _HASH_ITEM)
     buckets = _buckets(max(2.0, present / per_bucket))
     half = 1 << (buckets - 1).bit_length() - 1
     capacity = _HASH_FREE // _HASH_ITEM
@@ -50,24 +54,37 @@ def _overflow(mean: float, capacity: int, repeats: float) -> float:
     return total
 
 
-def brin_pages(heap_pages: int, pages_per_range: int, keys: Sequence[Field]) -> int:
-    """Pages of a BRIN index: a metapage, the range map (1,360 ranges a page) and two bounds per key and range."""
-    ranges = max(1, math.ceil(heap_pages / pages_per_range))
-    width = sum(2 * (sum(k.widths) / len(k.widths)) for k in keys)
-    item = math.ceil((8 + width) / 8) * 8 + 4
-    per_page = max(1, int((PAGE - 24 - 8) // item))
-    return 1 + math.ceil(ranges / 1360) + math.ceil(ranges / per_page)
+_LONG_TYPES = ("text", "varchar", "bpchar", "citext", "bytea")
 
 
-def gist_pages(rows: float, keys: Sequence[Field], fill: float) -> int:
-    """Pages of a GiST index whose pages are full to the share ``fill``."""
-    width = sum(sum(k.widths) / len(k.widths) for k in keys)
-    item = math.ceil((8 + width) / 8) * 8 + 4
-    filled = (PAGE - 40) * fill
-    per_page = max(2, int(filled // item))
-    pages, level = 0, math.ceil(max(rows, 1.0) / per_page)
-    while True:
-        pages += level
-        if level <= 1:
-            return pages
-        level = math.ceil(level / per_page)
+class HashKind(IndexKind):
+    """See the module."""
+
+    name = HASH
+    without_class = WITHOUT_BTREE - {"xid", "cid", "aclitem"} | {
+        *("tsvector", "tsquery", "money", "bit", "varbit", "oidvector")
+    }
+
+    def built(self, build: IndexBuild) -> BuiltSize:
+        """See IndexKind."""
+        key = build.fields[0]
+        return BuiltSize(hash_pages(build.rows, key.nulls, key.distinct, build.option("fillfactor", 75)))
+
+    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+        """See IndexKind."""
+        return 1.8, 230.0
+
+    def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
+        """Long values, nearly all different, that nothing wants in order."""
+        column = condition.column
+        if condition.atom.kind is not AtomKind.EQUAL or column is None or column.statistics is None:
+            return
+        width, distinct = column.statistics.avg_width, column.statistics.distinct(condition.rows)
+        if column.base_type not in _LONG_TYPES or width < condition.thresholds.hash_width:
+            return
+        if distinct >= 0.1 * condition.rows and not condition.ordered:
+            text = f"{column.name} is {width} bytes long and only compared for equality: a hash keeps 4 of them"
+            yield Service(condition.key, "hash", Reason("hash", text, "pg_stats"))
+
+
+KIND = HashKind()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any, Protocol
 
-from indexpilot_cli.core.catalog import BLOCK, Catalog, Table
+from indexpilot_cli.core.catalog import BLOCK, Catalog
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.methods.pages import SEGMENT, RelationFile, equal_image, first_pages, write_file
+from indexpilot_cli.methods.files import SEGMENT, first_pages, write_file
+from indexpilot_cli.methods.pages import RelationFile
+from indexpilot_cli.methods.registry import index_kind
+from indexpilot_cli.methods.size import height_of
 from indexpilot_cli.planner.twin.server import give_to_server
-from indexpilot_cli.planner.twin.sizes import KeyWidth, btree_height
 from indexpilot_cli.snapshot.values import RelationSize, Snapshot
-
-_REWRITTEN = frozenset({"btree", "gin", "brin"})  # for the others the length of the file is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +55,6 @@ def read_layout(session: Session, snapshot: Snapshot) -> tuple[tuple[RelationFil
     return tuple(files), heaps
 
 
-def index_widths(table: Table | None, columns: Sequence[str | None]) -> tuple[KeyWidth, ...]:
-    """Widths of index columns by name; an expression (None) or an unknown column counts as 16 bytes."""
-    return tuple(_width(table, column) for column in columns)
-
-
-def _width(table: Table | None, name: str | None) -> KeyWidth:
-    column = table.column(name) if table and name else None
-    if column is None:
-        return KeyWidth(16.0)
-    alignment = {"c": 1, "s": 2, "i": 4, "d": 8}.get(column.alignment, 4)
-    if column.length > 0:
-        return KeyWidth(column.length, alignment, _nulls(column.statistics))
-    width = column.statistics.avg_width if column.statistics else 16
-    return KeyWidth(width, 1 if width < 127 else alignment, _nulls(column.statistics))
-
-
-def _nulls(statistics: Any) -> bool:
-    return statistics is not None and statistics.null_frac > 0
-
-
 def _pages(size: RelationSize | None) -> int:
     return size.pages if size else 0
 
@@ -96,25 +75,17 @@ def _file(row: Any, size: RelationSize, heap_pages: int, catalog: Catalog) -> Re
         gin=size.gin,
         pages_per_range=row.pages_per_range or 128,
         heap_pages=heap_pages,
-        keep=row.method not in _REWRITTEN,
+        keep=row.method is None or not index_kind(row.method).metapage_matters,
     )
 
 
 def _estimated_height(size: RelationSize, catalog: Catalog) -> int:
-    found = _index_columns(catalog).get(size.name)
-    table, columns = found if found else (None, (None,))
-    return btree_height(size.pages, index_widths(table, columns))
-
-
-def _index_columns(catalog: Catalog) -> Mapping[QualifiedName, tuple[Table, tuple[str | None, ...]]]:
-    return {
-        index.name: (table, tuple(key.column for key in index.definition.keys))
-        for table in catalog.tables
-        for index in table.indexes
-    }
+    known = {index.name: index.definition for table in catalog.tables for index in table.indexes}
+    return height_of(known.get(size.name), size.pages, catalog)
 
 
 _READ_WRITE = 0x60000  # INV_READ | INV_WRITE
+_MOST_READ = 64 * 1024 * 1024
 
 
 class Storage(Protocol):
@@ -122,10 +93,6 @@ class Storage(Protocol):
 
     def write(self, file: RelationFile) -> None:
         """Make the relation's files; no backend may have pages of that relfilenode in memory."""
-        ...
-
-    def equal_image(self, node: int) -> bool:
-        """Whether the B-tree of that relfilenode may deduplicate."""
         ...
 
 
@@ -138,11 +105,6 @@ class LocalStorage:
     def write(self, file: RelationFile) -> None:
         """See Storage."""
         write_file(self._directory, file, give_to_server)
-
-    def equal_image(self, node: int) -> bool:
-        """See Storage."""
-        with (self._directory / str(node)).open("rb") as handle:
-            return equal_image(handle.read(BLOCK))
 
 
 class RemoteStorage:
@@ -167,10 +129,6 @@ class RemoteStorage:
             size = min(length - number * SEGMENT, SEGMENT) * BLOCK
             self._export(start if number == 0 else b"", size, path)
 
-    def equal_image(self, node: int) -> bool:
-        """See Storage."""
-        return equal_image(self._read(f"{self._directory}/{node}", BLOCK))
-
     def _export(self, start: bytes, size: int, path: str) -> None:
         with self._admin.transaction():
             made = self._admin.value("SELECT lo_from_bytea(0, %s)::bigint", [start])
@@ -180,7 +138,7 @@ class RemoteStorage:
             self._admin.value("SELECT lo_export(%s::oid, %s)", [made, path])
             self._admin.value("SELECT lo_unlink(%s::oid)", [made])
 
-    def _read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+    def _read(self, path: str) -> bytes:
         # Only what CREATE INDEX leaves of an empty index is read: a few pages. They may still be in memory only.
         self._admin.execute("CHECKPOINT")
-        return bytes(self._admin.value("SELECT pg_read_binary_file(%s, 0, %s, true)", [path, limit]) or b"")
+        return bytes(self._admin.value("SELECT pg_read_binary_file(%s, 0, %s, true)", [path, _MOST_READ]) or b"")

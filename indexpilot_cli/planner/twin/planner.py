@@ -20,12 +20,10 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.plans import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.methods.size import estimate, height_of
 from indexpilot_cli.planner.twin.cluster import Cluster, open_cluster
 from indexpilot_cli.planner.twin.expressions import expression_statistics
-from indexpilot_cli.planner.twin.guess import guess_size
-from indexpilot_cli.planner.twin.layout import index_widths
 from indexpilot_cli.planner.twin.scratch import ScratchHost, open_scratch
-from indexpilot_cli.planner.twin.sizes import btree_height
 from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker
 from indexpilot_cli.snapshot.values import Snapshot
 
@@ -313,7 +311,7 @@ class TwinEstimator(CostEstimator):
             statistics = [expression_statistics(self._catalog, definition, key) for key in definition.keys]
             worker.build(definition, statistics)
             if definition not in self._sizes:
-                self._sizes[definition] = self._guess(worker, definition)
+                self._sizes[definition] = self._model(definition)
             worker.resize(definition, self._sizes[definition])
         except UnreachableError:
             raise
@@ -321,20 +319,16 @@ class TwinEstimator(CostEstimator):
             return error.detail or error.message
         return None
 
-    def _guess(self, worker: Worker, definition: IndexDefinition) -> IndexSize:
-        oids = worker.members_of(definition.table)
-        heaps = [heap for heap in self._heaps.values() if heap.oid in oids and heap.kind != "p"]
-        rows, pages = sum(heap.rows for heap in heaps), sum(heap.pages for heap in heaps)
-        if definition.predicate:
-            rows = min(rows, worker.rows_of(definition.table, definition.predicate))
-        shares = definition.method == BTREE and worker.deduplicates(definition)
-        return guess_size(self._catalog, definition, rows, pages, deduplicates=shares)
+    def _model(self, definition: IndexDefinition) -> IndexSize:
+        """The size nobody gave, from the catalog's statistics."""
+        table = self._catalog.table(definition.table)
+        if table is None:
+            return IndexSize(1, 0.0)
+        size = estimate(definition, table, self._catalog)
+        return IndexSize(max(1, size.pages), size.tuples, size.height or 0)
 
     def _height(self, definition: IndexDefinition, pages: int) -> int:
-        if definition.method != BTREE:
-            return 0
-        table = self._catalog.table(definition.table)
-        return btree_height(pages, index_widths(table, [key.column for key in definition.keys]))
+        return height_of(definition, pages, self._catalog) if definition.method == BTREE else 0
 
 
 def open_twin(

@@ -16,7 +16,8 @@ from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, refuse_others
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.methods.pages import WRITTEN, RelationFile
+from indexpilot_cli.methods.pages import RelationFile
+from indexpilot_cli.methods.registry import index_kinds
 from indexpilot_cli.planner.twin.layout import Heap, Storage
 from indexpilot_cli.planner.twin.statistics import put_statistics
 from indexpilot_cli.snapshot.values import RelationStatistics
@@ -112,11 +113,6 @@ class Worker:
         """The plan with what is shown and hidden now."""
         return explain_text(self._planner, statement, verbose=verbose)
 
-    def rows_of(self, table: QualifiedName, predicate: str) -> float:
-        """Rows of the table the planner expects to satisfy the predicate."""
-        node = self._planner.explain(f"EXPLAIN (FORMAT JSON) SELECT FROM {table} WHERE {predicate}")
-        return float(node["Plan Rows"])
-
     def members_of(self, table: QualifiedName) -> frozenset[int]:
         """Oids of the table and of everything that inherits from it; empty when the twin has no such table."""
         oid = self._oids.get(table)
@@ -170,14 +166,6 @@ class Worker:
         self._built[definition] = members
         self._names.update({member.name: definition for member in members})
 
-    def deduplicates(self, definition: IndexDefinition) -> bool:
-        """Whether this server's B-tree would share equal keys, as the metapage it wrote for the index says.
-
-        Only meaningful between ``build`` and the first ``resize``.
-        """
-        stored = [member for member in self._built[definition] if member.kind == "i"]
-        return bool(stored) and self._storage.equal_image(self._node_of(stored[0]))
-
     def resize(self, definition: IndexDefinition, size: IndexSize) -> None:
         """Give a hypothetical index that is already there another size."""
         with self._admin.transaction():
@@ -222,7 +210,7 @@ class Worker:
         for member in stored:
             share = rows[member.oid] / total if total else 1 / len(stored)
             pages = max(1, round(size.pages * share))
-            ours = definition.method in WRITTEN
+            ours = definition.method in index_kinds()
             node = next(self._nodes) if ours else self._node_of(member)
             file = RelationFile(
                 node=node,

@@ -1,0 +1,126 @@
+"""What the index kinds offer for each condition of a use, and prefix patterns for B-trees.
+
+Only an index in collation C serves LIKE with the default operator class (manual, "Operator Classes and
+Operator Families"); C.UTF-8 does not qualify on the versions where it was measured, so it is not trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from indexpilot_cli.advise.candidates.fitness import key_type, unfit_key
+from indexpilot_cli.advise.candidates.site import EQUALITY, Demand, Draft, Proposed, Site, key_of, label
+from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.methods.kind import IndexKind, KeyCondition, KindThresholds, NoService
+from indexpilot_cli.methods.kinds.btree import PATTERN_CLASSES
+from indexpilot_cli.methods.registry import index_kinds
+from indexpilot_cli.sql.normal import columns, type_name
+
+# In this order refusals are printed.
+_ASKED = (
+    (AtomKind.LIKE_INFIX, AtomKind.SIMILAR),
+    (
+        *(AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH, AtomKind.CONTAINED, AtomKind.OVERLAPS),
+        AtomKind.TEXT_SEARCH,
+    ),
+    (AtomKind.DISTANCE,),
+    (AtomKind.RANGE, AtomKind.EQUAL),
+)
+
+
+def propose_kinds(site: Site, demand: Demand) -> Iterator[Proposed]:
+    """Drafts of other kinds than B-tree that serve this use, and of B-trees for prefix patterns."""
+    for atom in demand.atoms(AtomKind.LIKE_PREFIX):
+        yield from _prefix(site, demand, atom)
+    for asked in _ASKED:
+        for atom in demand.atoms(*asked):
+            condition = _condition(site, atom)
+            for kind in index_kinds().values():
+                yield from _offers(site, demand, condition, kind)
+
+
+def _condition(site: Site, atom: Atom) -> KeyCondition:
+    key = key_of(atom)
+    alike = site.compared[label(key)]
+    column = site.table.column(atom.column) if atom.column is not None else None
+    options = site.options
+    return KeyCondition(
+        atom,
+        key,
+        key_type(site, key) or "",
+        column,
+        site.catalog,
+        site.rows,
+        site.pages,
+        frozenset(alike),
+        _ordered(site, alike, atom.column),
+        KindThresholds(options.hash_width, options.brin_pages, options.brin_correlation),
+    )
+
+
+def _ordered(site: Site, alike: set[AtomKind], name: str | None) -> bool:
+    sorts = (key.column for demand in site.demands for key in demand.use.order_by)
+    return bool(alike & {AtomKind.RANGE, AtomKind.LIKE_PREFIX}) or name in sorts
+
+
+def _offers(site: Site, demand: Demand, condition: KeyCondition, kind: IndexKind) -> Iterator[Proposed]:
+    templates = frozenset({demand.template})
+    for answer in kind.serves(condition):
+        refused = unfit_key(site, condition.key, method=kind.name, demand=demand)
+        if refused is not None:
+            yield refused
+        elif isinstance(answer, NoService):
+            subject = f"{site.subject((condition.key,))} {answer.operator_class}".rstrip()
+            yield Rejection(subject, answer.reason, answer.detail, templates=templates)
+        else:
+            definition = site.definition((answer.key,), method=kind.name, options=answer.options)
+            yield Draft(definition, answer.purpose, (demand,), 1, (answer.reason,))
+
+
+def _prefix(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:
+    key = key_of(atom)
+    refused = unfit_key(site, key, demand=demand)
+    if refused is not None:
+        yield refused
+        return
+    kind = type_name(key_type(site, key) or "text")
+    plain = _bytewise(site, key) or kind == "name"
+    if not plain and kind not in PATTERN_CLASSES:
+        return
+    pattern = key if plain else IndexKey(key.column, key.expression, operator_class=PATTERN_CLASSES[kind])
+    text = f"{key.text} LIKE 'prefix%'" + (
+        "" if plain else "; collation is not C, so a pattern operator class is needed"
+    )
+    reasons = (Reason("pattern", text),)
+    yield Draft(site.definition((pattern,)), "pattern", (demand,), 1, reasons)
+    head = sorted((key_of(a) for a in demand.atoms(*EQUALITY) if a.column is not None), key=site.rank)
+    head = [k for k in head if k != key and unfit_key(site, k) is None][: site.options.max_key_columns - 1]
+    if head:
+        yield Draft(site.definition((*head, pattern)), "pattern", (demand,), len(head), reasons)
+
+
+def _bytewise(site: Site, key: IndexKey) -> bool:
+    column = site.table.column(key.column) if key.column is not None else None
+    collation = (column.collation if column else None) or site.catalog.default_collation
+    return collation.rpartition(".")[2].strip('"') in ("C", "POSIX") and not collation.lower().startswith("c.utf")
+
+
+def mismatches(site: Site, demand: Demand) -> Iterator[Rejection]:
+    """Existing indexes that look right but stand on the bare column while the queries use an expression of it."""
+    for atom in demand.use.atoms:
+        if atom.expression is None or atom.kind in (AtomKind.JOIN, AtomKind.DISTANCE):
+            continue
+        names = columns(atom.expression)
+        for index in site.table.indexes:
+            first = index.definition.keys[0]
+            if first.column is not None and names == {first.column} and index.valid:
+                detail = (
+                    f"the queries compare {atom.expression}, not {first.column}: {index.name.name} cannot serve them;"
+                    " index the expression, or compare the column itself"
+                )
+                subject = site.subject((first,))
+                templates = frozenset({demand.template})
+                yield Rejection(subject, "function_mismatch", detail, index.definition, index.name.name, templates)
+                break

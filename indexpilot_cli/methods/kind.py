@@ -1,0 +1,122 @@
+"""What every index kind says of itself. One file in ``kinds`` is one kind; nothing else names them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from indexpilot_cli.core.candidate import Reason
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.methods.fields import Field
+from indexpilot_cli.methods.pages import RelationFile
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBuild:
+    """An index about to be built, as the size models see it; ``fields`` are its keys among the ``rows`` it holds."""
+
+    definition: IndexDefinition
+    table: Table
+    catalog: Catalog
+    fields: tuple[Field, ...]
+    rows: float
+
+    def option(self, name: str, default: int) -> int:
+        """A storage parameter of the definition."""
+        return int(dict(self.definition.options).get(name, default))
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltSize:
+    """Pages of an index just built; ``height`` is the level of a B-tree's root. ``sure``: no guess decided it."""
+
+    pages: int
+    height: int | None = None
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCondition:
+    """A condition of a statement on one key, with what is known of the key and its table.
+
+    ``type`` is the key's short type name ('' when unknown); ``column`` is None for an expression. ``alike`` are the
+    kinds of all conditions of the workload on that key; ``ordered`` says that some need its order.
+    """
+
+    atom: Atom
+    key: IndexKey
+    type: str
+    column: Column | None
+    catalog: Catalog
+    rows: float
+    pages: int
+    alike: frozenset[AtomKind]
+    ordered: bool
+    thresholds: KindThresholds
+
+
+@dataclass(frozen=True, slots=True)
+class KindThresholds:
+    """From when a special kind is worth proposing: bytes of a hashed key, pages and correlation for BRIN."""
+
+    hash_width: int = 40
+    brin_pages: int = 1280
+    brin_correlation: float = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A key of this kind that serves the condition; ``purpose`` names the candidate's kind."""
+
+    key: IndexKey
+    purpose: str
+    reason: Reason
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoService:
+    """Why the kind cannot serve the condition as it stands: a rejection's word and sentence."""
+
+    reason: str
+    detail: str
+    operator_class: str = ""
+
+
+class IndexKind(ABC):
+    """An access method. ``name`` is that of pg_am.
+
+    ``assumed``: the size model rests on assumptions also with statistics. ``summarizing``: updates of its columns may
+    stay HOT from version 16 on. ``any_order``: keys serve in any order. ``metapage_matters``: the planner reads more
+    of it than its length. ``without_class`` are types that have no default operator class.
+    """
+
+    name: str
+    assumed = False
+    summarizing = False
+    any_order = False
+    metapage_matters = False
+    without_class: frozenset[str] = frozenset()
+
+    @abstractmethod
+    def built(self, build: IndexBuild) -> BuiltSize:
+        """Its size just after CREATE INDEX."""
+
+    @abstractmethod
+    def entry_cost(self, leading: Column | None) -> tuple[float, float]:
+        """Microseconds and WAL bytes per entry written; ``leading`` is None for an expression."""
+
+    def first_pages(self, _file: RelationFile) -> bytes:
+        """The pages of its file that must not be zeros; none where the planner reads only the length."""
+        return b""
+
+    def serves(self, _condition: KeyCondition) -> Iterator[Service | NoService]:
+        """Keys for the condition, or why there is none although it looks as if there should be."""
+        yield from ()
+
+    def answers(self, _have: IndexKey, _want: IndexKey) -> bool:
+        """Whether a key of another operator class, on the same column, answers all that ``want`` does."""
+        return False

@@ -1,0 +1,77 @@
+"""BRIN: the smallest and largest value of each range of pages, for tables in the order of a column."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Sequence
+
+from indexpilot_cli.core.candidate import Reason
+from indexpilot_cli.core.catalog import BLOCK, Column
+from indexpilot_cli.core.index import BRIN
+from indexpilot_cli.core.workload import AtomKind
+from indexpilot_cli.methods.fields import Field
+from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
+from indexpilot_cli.methods.pages import HEADER_SIZE, RelationFile, make_page
+
+_MAGIC, _META_PAGE = 0xA8109CFA, 0xF091
+_REVMAP_ITEMS = 1360  # ranges one revmap page addresses
+_TYPES = {"int2", "int4", "int8", "date", "timestamp", "timestamptz", "numeric", "float8", "float4", "oid", "uuid"}
+_PAGES_PER_RANGE = 32
+
+
+def brin_pages(heap_pages: int, pages_per_range: int, keys: Sequence[Field]) -> int:
+    """Pages of a BRIN index: a metapage, the range map  and two bounds per key and range."""
+    ranges = max(1, math.ceil(heap_pages / pages_per_range))
+    width = sum(2 * (sum(k.widths) / len(k.widths)) for k in keys)
+    item = math.ceil((8 + width) / 8) * 8 + 4
+    per_page = max(1, int((BLOCK - 24 - 8) // item))
+    return 1 + math.ceil(ranges / _REVMAP_ITEMS) + math.ceil(ranges / per_page)
+
+
+def brin_metapage(pages_per_range: int, heap_pages: int) -> bytes:
+    """The BRIN metapage of an index over a table of that many pages."""
+    ranges = max(1, math.ceil(heap_pages / pages_per_range))
+    body = struct.pack("<IIII", _MAGIC, 1, pages_per_range, math.ceil(ranges / _REVMAP_ITEMS))
+    return make_page(body, struct.pack("<HHHH", 0, 0, 0, _META_PAGE), lower=HEADER_SIZE + len(body))
+
+
+class BrinKind(IndexKind):
+    """See the module."""
+
+    name = BRIN
+    summarizing = True
+    any_order = True
+    metapage_matters = True
+
+    def built(self, build: IndexBuild) -> BuiltSize:
+        """See IndexKind."""
+        return BuiltSize(brin_pages(build.table.pages, build.option("pages_per_range", 128), build.fields))
+
+    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+        """See IndexKind."""
+        return 0.1, 0.0
+
+    def first_pages(self, file: RelationFile) -> bytes:
+        """See IndexKind."""
+        return brin_metapage(file.pages_per_range, file.heap_pages)
+
+    def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
+        """Ranges, and values that many rows share, of a column that follows the physical order of a large table."""
+        column, limits = condition.column, condition.thresholds
+        if condition.atom.kind not in (AtomKind.RANGE, AtomKind.EQUAL) or column is None or column.statistics is None:
+            return
+        correlation = column.statistics.correlation
+        if column.base_type not in _TYPES or condition.pages < limits.brin_pages or correlation is None:
+            return
+        single = condition.atom.kind is AtomKind.EQUAL
+        scattered = abs(correlation) < limits.brin_correlation
+        if scattered or (single and column.statistics.distinct(condition.rows) > condition.rows / 50):
+            return
+        text = f"{column.name} follows the table's physical order (correlation {correlation:.2f})"
+        reason = Reason("physical_order", text, "pg_stats")
+        pages = _PAGES_PER_RANGE if condition.pages > 8 * _PAGES_PER_RANGE else 8
+        yield Service(condition.key, "brin", reason, (("pages_per_range", str(pages)),))
+
+
+KIND = BrinKind()

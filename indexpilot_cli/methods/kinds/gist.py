@@ -1,0 +1,84 @@
+"""GiST: ranges and shapes that overlap, and what is nearest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from indexpilot_cli.core.candidate import Reason
+from indexpilot_cli.core.catalog import Column
+from indexpilot_cli.core.index import GIST
+from indexpilot_cli.core.workload import AtomKind
+from indexpilot_cli.methods.fields import tree_pages
+from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
+
+_RANGES = {"int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange"}
+_RANGES |= {r.replace("range", "multirange") for r in _RANGES}
+_SHAPES = {"point", "box", "polygon", "circle", "geometry", "geography", "cube", "ltree"}
+_VECTORS = ("vector", "halfvec", "sparsevec")
+_INSIDE = (AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
+
+
+class GistKind(IndexKind):
+    """See the module."""
+
+    name = GIST
+    assumed = True
+
+    def built(self, build: IndexBuild) -> BuiltSize:
+        """See IndexKind."""
+        column = build.table.column(build.definition.keys[0].column or "")
+        fields = build.fields
+        if column is not None and column.base_type == "point":
+            fields = tuple(replace(f, widths=(32,)) for f in fields)  # kept as a box
+        rows = build.rows * (1.0 - build.fields[0].nulls)
+        return BuiltSize(tree_pages(rows, fields, _fill(column, build.catalog.major)))
+
+    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+        """Not measured: taken as GIN without its pending list."""
+        return 9.3, 1000.0
+
+    def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
+        """See IndexKind."""
+        if condition.atom.kind is AtomKind.DISTANCE:
+            yield _nearest(condition)
+        elif condition.atom.kind in (*_INSIDE, AtomKind.TEXT_SEARCH) and condition.atom.operator.upper() != "= ANY":
+            what = _what(condition)
+            if what is not None:
+                reason = Reason("overlap", f"{what} compared with {condition.atom.operator}")
+                yield Service(condition.key, "gist", reason)
+
+
+def _what(condition: KeyCondition) -> str | None:
+    if condition.type in _RANGES or (condition.column is not None and condition.column.category == "R"):
+        return "ranges"
+    return "shapes" if condition.type in _SHAPES else None
+
+
+def _nearest(condition: KeyCondition) -> Service | NoService:
+    kind, key, operator = condition.type, condition.key, condition.atom.operator
+    if kind in _VECTORS:
+        detail = "nearest neighbours of vectors need an approximate index (hnsw, ivfflat), which may miss rows"
+        return NoService("not_modelled", detail)
+    if kind in ("text", "varchar", "bpchar"):
+        if not condition.catalog.has_extension("pg_trgm"):
+            detail = "distance of texts needs trigrams: CREATE EXTENSION pg_trgm; then ask again"
+            return NoService("extension_missing", detail)
+        trigrams = replace(key, operator_class="gist_trgm_ops")
+        return Service(trigrams, "gist", Reason("nearest", f"nearest first by {operator}"))
+    if kind in _SHAPES:
+        return Service(key, "gist", Reason("overlap", f"nearest first by {operator}: GiST gives that order"))
+    if not condition.catalog.has_extension("btree_gist"):
+        detail = f"nearest {kind} by <-> needs an operator class: CREATE EXTENSION btree_gist; then ask again"
+        return NoService("extension_missing", detail)
+    return Service(key, "gist", Reason("overlap", f"nearest first by {operator}"))
+
+
+def _fill(column: Column | None, major: int) -> float:
+    """How full pages are: measured on 13 to 18, where sorted builds of points (14) and ranges (18) came."""
+    if column is not None and column.base_type == "point":
+        return 0.65 if major != 14 else 0.9
+    return 0.9 if major >= 18 and column is not None and column.category == "R" else 0.5
+
+
+KIND = GistKind()

@@ -1,0 +1,41 @@
+"""SP-GiST: kept for indexes that exist; nothing proposes it, because GiST serves the same conditions."""
+
+from __future__ import annotations
+
+import struct
+
+from indexpilot_cli.core.catalog import Column
+from indexpilot_cli.core.index import SPGIST
+from indexpilot_cli.methods.fields import tree_pages
+from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind
+from indexpilot_cli.methods.pages import HEADER_SIZE, NO_BLOCK, RelationFile, make_page
+
+_MAGIC, _PAGE_ID, _CACHED = 0xBA0BABEE, 0xFF82, 8
+
+
+def spgist_metapage() -> bytes:
+    """The SP-GiST metapage: without its magic number the planner takes the file for damaged."""
+    body = struct.pack("<I", _MAGIC) + struct.pack("<Ii", NO_BLOCK, 0) * _CACHED
+    return make_page(body, struct.pack("<HHHH", 1, 0, 0, _PAGE_ID), lower=HEADER_SIZE + len(body))
+
+
+class SpGistKind(IndexKind):
+    """See the module."""
+
+    name = SPGIST
+    assumed = True
+
+    def built(self, build: IndexBuild) -> BuiltSize:
+        """As a tree whose pages are half full."""
+        return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5))
+
+    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+        """Not measured: taken as GIN without its pending list."""
+        return 9.3, 1000.0
+
+    def first_pages(self, _file: RelationFile) -> bytes:
+        """See IndexKind."""
+        return spgist_metapage()
+
+
+KIND = SpGistKind()
