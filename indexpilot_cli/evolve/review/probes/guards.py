@@ -9,6 +9,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL
 from indexpilot_cli.evolve.review.probes.tables import Tables
+from indexpilot_cli.evolve.review.probes.virtual import Select, any_row
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import SafeText
 
@@ -34,13 +35,11 @@ def guard_questions(actions: Sequence[Action], failed: bool, tables: Tables, num
         if action.kind in (Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW) and action.expression:
             found = tables.query(action.expression) if MAY_FAIL.search(action.expression) else None
             if found is not None:
-                words = "its query fails on the data"
-                yield _probe(ProbeKind.CAST, "22000", words, f"SELECT count(ip_q) FROM ({found.sql}) AS ip_q", number)
+                yield _failing("its query fails on the data", found, number)
     if failed and len(actions) == 1 and actions[0].kind is Act.SELECT:
         found = tables.query(actions[0].sql)
         if found is not None:
-            words = "the query fails on the data"
-            yield _probe(ProbeKind.CAST, "22000", words, f"SELECT count(ip_q) FROM ({found.sql}) AS ip_q", number)
+            yield _failing("the query fails on the data", found, number)
 
 
 def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
@@ -56,9 +55,8 @@ def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
         condition = _substituted(match["condition"], values)
         found = tables.query(f"SELECT 1 WHERE ({condition})")
         if found is not None:
-            yield _probe(
-                ProbeKind.EXISTS, "P0001", "the file itself raises an error on this data", _limited(found), number
-            )
+            words, sql = "the file itself raises an error on this data", any_row(f"({found.sql}) AS ip_q")
+            yield _probe(ProbeKind.EXISTS, "P0001", words, sql, number)
 
 
 def _strict(text: str, tables: Tables, number: int) -> Iterator[Probe]:
@@ -66,7 +64,7 @@ def _strict(text: str, tables: Tables, number: int) -> Iterator[Probe]:
     for match in _INTO.finditer(text):
         found = tables.query(f"SELECT {match['what']} {match['source']}") if match["strict"] else None
         if found is not None and not _BRANCH.search(text[: match.start()]):
-            sql = f"SELECT 1 WHERE (SELECT count(*) FROM ({found.sql}) AS ip_q) <> 1"
+            sql = f"SELECT 1 WHERE ({Select('count(*)', f'({found.sql}) AS ip_q')}) <> 1"
             yield _probe(ProbeKind.EXISTS, "P0002", "a query of the file does not find exactly one row", sql, number)
 
 
@@ -82,8 +80,9 @@ def _substituted(condition: str, values: dict[str, str]) -> str:
     return re.sub(r"\b\w+\b", lambda m: values.get(m[0].lower(), m[0]), condition)
 
 
-def _limited(found: SafeText) -> str:
-    return f"SELECT 1 FROM ({found.sql}) AS ip_q LIMIT 1"
+def _failing(words: str, found: SafeText, number: int) -> Probe:
+    """The whole query, counted: every row of it is computed and none is given away."""
+    return _probe(ProbeKind.CAST, "22000", words, Select("count(ip_q)", f"({found.sql}) AS ip_q"), number)
 
 
 def _probe(kind: ProbeKind, state: str, words: str, sql: str, number: int) -> Probe:

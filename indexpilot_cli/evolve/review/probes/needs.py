@@ -20,7 +20,7 @@ from indexpilot_cli.evolve.review.probes.question import (
 )
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, on_value, row_where, statistics
 from indexpilot_cli.evolve.review.probes.tables import Domain, Tables
-from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
+from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualColumn, VirtualTable, any_row
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Bound, Key, Rule
 
@@ -69,22 +69,22 @@ def unique(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Q
     predicate = _vetted((key.predicate,) if key.predicate else (), table, tables)
     keys = _vetted(key.keys, table, tables)
     if keys is None or predicate is None:
-        why = _why(table, key.columns)
+        why = table.why_unknown(key.columns) or FOREIGN
         return Question(ProbeKind.DUPLICATES, "23505", words, None, key.columns, name, why)
     conditions = [f"({p})" for p in predicate]
     if not key.nulls_not_distinct:
         conditions += [f"{k} IS NOT NULL" for k in keys]
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     groups = ", ".join(keys)
 
     def body(item: str) -> str:
-        return f"SELECT 1 FROM {item} AS ip_t{where} GROUP BY {groups} HAVING count(*) > 1 LIMIT 1"
+        return any_row(f"{item} AS ip_t", where, f"GROUP BY {groups} HAVING count(*) > 1")
 
     def sampled(part: str, whole: str) -> str:
         values = ", ".join(["ctid AS ip_at", *(f"{k} AS ip_k{n}" for n, k in enumerate(keys))])
         pairs = _all(["ip_o.ip_at <> ip_s.ip_at", *(f"ip_o.ip_k{n} = ip_s.ip_k{n}" for n in range(len(keys)))])
-        sides = [f"(SELECT {values} FROM {item} AS ip_t{where})" for item in (part, whole)]
-        return f"SELECT 1 FROM {sides[0]} AS ip_s JOIN {sides[1]} AS ip_o ON {pairs} LIMIT 1"
+        one, other = (f"({Select(values, f'{item} AS ip_t', where)})" for item in (part, whole))
+        return any_row(f"{one} AS ip_s JOIN {other} AS ip_o ON {pairs}")
 
     single = key.columns[0] if len(key.keys) == len(key.columns) == 1 and not key.predicate else None
     seen = statistics(table, single, tables) if single else None
@@ -99,7 +99,8 @@ def computed(table: VirtualTable, key: Key, tables: Tables, name: str | None) ->
     words = f"an expression of the index {name or ''} fails for a row of {table.name.short}".replace("  ", " ")
     texts = _vetted((*key.keys, *((key.predicate,) if key.predicate else ())), table, tables)
     if texts is None:
-        return Question(ProbeKind.CAST, "22000", words, None, key.columns, name, _why(table, key.columns))
+        why = table.why_unknown(key.columns) or FOREIGN
+        return Question(ProbeKind.CAST, "22000", words, None, key.columns, name, why)
     if not MAY_FAIL.search(texts[0]):
         return None
     value = f"CASE WHEN {texts[1]} THEN {texts[0]} END" if len(texts) > 1 else texts[0]
@@ -116,7 +117,7 @@ def exclusion(table: VirtualTable, key: Key, name: str | None) -> Question:
     other = table.item(only=True)
 
     def body(item: str) -> str:
-        return f"SELECT 1 FROM {item} AS ip_t JOIN {other} AS ip_o ON ip_t.ctid < ip_o.ctid AND {_all(pairs)} LIMIT 1"
+        return any_row(f"{item} AS ip_t JOIN {other} AS ip_o ON ip_t.ctid < ip_o.ctid AND {_all(pairs)}")
 
     return Question(ProbeKind.EXCLUSION, "23P01", words, body, columns, name, only=True)
 
@@ -127,12 +128,14 @@ def check(table: VirtualTable, text: str, tables: Tables, name: str | None) -> Q
     found = tables.expression(text, table)
     if found is None:
         return Question(ProbeKind.CHECK, "23514", words, None, (), name, FOREIGN)
-    alias = quote_identifier(table.name.name)
-
-    def body(item: str) -> str:
-        return f"SELECT 1 FROM {item} AS {alias} WHERE NOT ({found.sql}) LIMIT 1"
-
+    body = violating(found.sql, table)
     return Question(ProbeKind.CHECK, "23514", words, body, tuple(sorted(found.names)), name)
+
+
+def violating(condition: str, table: VirtualTable) -> Body:
+    """Rows for which a check of the table is false; it may name the table."""
+    alias = quote_identifier(table.name.name)
+    return lambda item: any_row(f"{item} AS {alias}", f"WHERE NOT ({condition})")
 
 
 def foreign_key(table: VirtualTable, rule: Rule, tables: Tables, name: str | None) -> Question | None:
@@ -145,7 +148,7 @@ def foreign_key(table: VirtualTable, rule: Rule, tables: Tables, name: str | Non
     referenced = rule.referenced_columns or primary_key(parent, tables)
     if len(referenced) != len(rule.columns) or any(parent.column(c) is None for c in referenced):
         return Question(ProbeKind.ORPHANS, "23503", words, None, rule.columns, name, "what it refers to is not known")
-    lost = next((c.unknown for c in map(parent.column, referenced) if c and c.unknown), "")
+    lost = parent.why_unknown(referenced)
     if lost:
         return Question(ProbeKind.ORPHANS, "23503", words, None, rule.columns, name, lost)
     body = orphans(rule, parent, referenced)
@@ -155,12 +158,17 @@ def foreign_key(table: VirtualTable, rule: Rule, tables: Tables, name: str | Non
 def orphans(rule: Rule, parent: VirtualTable, referenced: Sequence[str]) -> Body:
     """Rows with a key that is not among the referenced ones; with MATCH FULL also half-empty keys."""
     own = [f"ip_t.{quote_identifier(c)}" for c in rule.columns]
-    pairs = [f"ip_p.{quote_identifier(c)} = {mine}" for c, mine in zip(referenced, own, strict=True)]
-    missing = f"NOT EXISTS (SELECT FROM {parent.item(only=True)} AS ip_p WHERE {_all(pairs)})"
-    condition = f"{_all([f'{mine} IS NOT NULL' for mine in own])} AND {missing}"
+    condition = without_parent(own, parent, referenced)
     if rule.match_full and len(own) > 1:
         condition = f"({condition}) OR num_nulls({', '.join(own)}) BETWEEN 1 AND {len(own) - 1}"
     return row_where(condition)
+
+
+def without_parent(own: Sequence[str], parent: VirtualTable, referenced: Sequence[str]) -> str:
+    """The condition that a key is whole and no row of the parent has it."""
+    pairs = [f"ip_p.{quote_identifier(c)} = {mine}" for c, mine in zip(referenced, own, strict=True)]
+    missing = Select("", f"{parent.item(only=True)} AS ip_p", f"WHERE {_all(pairs)}")
+    return f"{_all([f'{mine} IS NOT NULL' for mine in own])} AND NOT EXISTS ({missing})"
 
 
 def primary_key(table: VirtualTable, tables: Tables) -> tuple[str, ...]:
@@ -174,11 +182,6 @@ def _vetted(texts: Sequence[str], table: VirtualTable, tables: Tables) -> tuple[
     """The expressions as they may run; None when one may not."""
     found = [tables.expression(text, table) for text in texts]
     return tuple(f.sql for f in found if f is not None) if all(f is not None for f in found) else None
-
-
-def _why(table: VirtualTable, columns: Sequence[str]) -> str:
-    unknown = (table.column(c) for c in columns)
-    return next((c.unknown for c in unknown if c is not None and c.unknown), FOREIGN)
 
 
 def _all(conditions: Sequence[str]) -> str:

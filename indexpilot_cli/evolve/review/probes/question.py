@@ -152,7 +152,7 @@ def probe(table: VirtualTable, number: int, question: Question) -> Probe:
         unsure_if_found=table.fewer or _first(other.more for other in question.others),
         unsure_if_not=table.more or _first(other.fewer for other in question.others),
     )
-    why_not = question.why_not or _unknown(table, question.columns) or (_both(made) if question.body else "")
+    why_not = question.why_not or table.why_unknown(question.columns) or (_both(made) if question.body else "")
     if question.body is None or why_not:
         return replace(made, why_not=why_not or "no question can be formed")
     sampled = table.source is not None and table.pages >= SAMPLE_FROM and table.kind in "rpm"
@@ -174,12 +174,6 @@ def _first(texts: Iterable[str]) -> str:
 
 def _both(made: Probe) -> str:
     return made.unsure_if_found if made.unsure_if_found and made.unsure_if_not else ""
-
-
-def _unknown(table: VirtualTable, columns: Sequence[str]) -> str:
-    """Why one of the columns cannot be asked about."""
-    found = (table.column(name) for name in columns)
-    return next((c.unknown for c in found if c is not None and c.unknown), "")
 
 
 def title(name: QualifiedName, columns: Sequence[str] = ()) -> str:

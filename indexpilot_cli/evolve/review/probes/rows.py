@@ -13,7 +13,7 @@ from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, probe, title
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, normal, row_where, too_long
 from indexpilot_cli.evolve.review.probes.tables import Tables
-from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets, unbounded
+from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualTable, any_row, targets, unbounded
 from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange
 
 _REFUSES = ("a", "r")
@@ -35,7 +35,8 @@ def row_questions(change: SafeChange, before: VirtualTable, tables: Tables, numb
 
 def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
     given = targets(change, before)
-    rows = f"(SELECT * FROM ({change.query}) AS ip_q({', '.join(map(quote_identifier, given))}))"
+    names = ", ".join(map(quote_identifier, given))
+    rows = f"({Select('*', f'({change.query}) AS ip_q({names})')})"
     for key in _unique_keys(before, tables):
         if set(key.columns) <= set(given):
             words = f"rows of {title(before.name, key.columns)} are there already, or come twice"
@@ -49,25 +50,20 @@ def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: 
     for column in before.columns:
         if column.not_null and column.name in given:
             words = f"{column.name} is NULL in rows inserted into {before.name.short}"
-            body = _from(rows, f"ip_t.{quote_identifier(column.name)} IS NULL")
+            body = _among(rows, row_where(f"ip_t.{quote_identifier(column.name)} IS NULL"))
             yield probe(before, number, Question(ProbeKind.NULLS, "23502", words, body))
     for check in _checks(before, tables):
         found = tables.expression(check.expression, before)
         if found is not None and found.names <= set(given):
             typed = ", ".join(f"{_cast(c, before, tables)} AS {quote_identifier(c)}" for c in given)
             words = f"rows inserted into {before.name.short} violate the check {check.name}"
-            body = _violates(f"(SELECT {typed} FROM {rows} AS ip_q)", found.sql, before)
+            body = _among(f"({Select(typed, f'{rows} AS ip_q')})", probes_needs.violating(found.sql, before))
             yield probe(before, number, Question(ProbeKind.CHECK, "23514", words, body, constraint=check.name))
 
 
-def _violates(rows: str, condition: str, table: VirtualTable) -> Body:
-    alias = quote_identifier(table.name.name)
-    return lambda _item: f"SELECT 1 FROM {rows} AS {alias} WHERE NOT ({condition}) LIMIT 1"
-
-
-def _from(rows: str, condition: str) -> Body:
-    inner = row_where(condition)
-    return lambda _item: inner(rows)
+def _among(rows: str, body: Body) -> Body:
+    """The question to the rows that come, not to those of the table."""
+    return lambda _item: body(rows)
 
 
 def _already(rows: str, key: Key, before: VirtualTable, tables: Tables) -> Body:
@@ -75,11 +71,10 @@ def _already(rows: str, key: Key, before: VirtualTable, tables: Tables) -> Body:
     own = [_cast(c, before, tables) for c in key.columns]
     pairs = " AND ".join(f"ip_t.{quote_identifier(c)} = {mine}" for c, mine in zip(key.columns, own, strict=True))
     present = " AND ".join(f"{mine} IS NOT NULL" for mine in own)
-    twice = f"SELECT 1 FROM {rows} AS ip_q WHERE {present} GROUP BY {', '.join(own)} HAVING count(*) > 1"
+    twice = any_row(f"{rows} AS ip_q", f"WHERE {present} GROUP BY {', '.join(own)} HAVING count(*) > 1")
 
     def body(item: str) -> str:
-        there = f"SELECT 1 FROM {rows} AS ip_q JOIN {item} AS ip_t ON {pairs}"
-        return f"({there} LIMIT 1) UNION ALL ({twice} LIMIT 1) LIMIT 1"
+        return f"({any_row(f'{rows} AS ip_q JOIN {item} AS ip_t ON {pairs}')}) UNION ALL ({twice}) LIMIT 1"
 
     return body
 
@@ -97,11 +92,8 @@ def _without_parent(rows: str, key: ForeignKey, before: VirtualTable, tables: Ta
         return None
     words = f"rows inserted into {title(before.name, key.columns)} refer to nothing in {target.short}"
     own = [_cast(c, before, tables, "ip_t") for c in key.columns]
-    pairs = [f"ip_p.{quote_identifier(c)} = {m}" for c, m in zip(key.referenced_columns, own, strict=True)]
-    missing = f"NOT EXISTS (SELECT FROM {parent.item(only=True)} AS ip_p WHERE {' AND '.join(pairs)})"
-    present = " AND ".join(f"{m} IS NOT NULL" for m in own)
-    lost = next((c.unknown for c in map(parent.column, key.referenced_columns) if c and c.unknown), "")
-    body = _from(rows, f"{present} AND {missing}")
+    lost = parent.why_unknown(key.referenced_columns)
+    body = _among(rows, row_where(probes_needs.without_parent(own, parent, key.referenced_columns)))
     return Question(ProbeKind.ORPHANS, "23503", words, body, (), key.name, lost, others=(parent,))
 
 
@@ -151,12 +143,12 @@ def _rechecked(
     if check.validated or not change.condition:
         yield probe(after, number, checked)
     elif not touched and not change.sources and not change.prefix:
-        alias = quote_identifier(change.alias)
-        inner = checked.body
-        chosen = replace(
-            checked, body=lambda item: inner(f"(SELECT * FROM {item} AS {alias} WHERE {change.condition})")
-        )
-        yield probe(before, number, chosen)
+        alias, inner = quote_identifier(change.alias), checked.body
+
+        def body(item: str) -> str:
+            return inner(f"({Select('*', f'{item} AS {alias}', f'WHERE {change.condition}')})")
+
+        yield probe(before, number, replace(checked, body=body))
 
 
 def _computed(change: SafeChange, after: VirtualTable, number: int) -> Iterator[Probe]:

@@ -12,7 +12,7 @@ from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.delta import Delta, NewColumn, Shape
 from indexpilot_cli.evolve.review.probes.question import Body, Probe, ProbeKind, Question, casts, empty, longer, probe
 from indexpilot_cli.evolve.review.probes.tables import Tables
-from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable, unbounded
+from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualColumn, VirtualTable, any_row, unbounded
 
 _ORDER = "row_number() OVER ()"
 Column = tuple[VirtualColumn, str | None, tuple[Question, ...]]
@@ -142,15 +142,14 @@ def _of_domain(new: NewColumn, value: str, table: VirtualTable, tables: Tables) 
     return tuple(Question(ProbeKind.CHECK, "23514", words, on_value(f.sql, value)) for f in found if f is not None)
 
 
+def _anything(item: str) -> str:
+    return any_row(f"{item} AS ip_t")
+
+
 def _not_empty(new: NewColumn, table: VirtualTable) -> tuple[Question, ...]:
     words = f"{table.name.short} has rows, and the new column {new.name} has no value for them"
     verdict, why = empty(table.rows, table.pages)
-
-    def body(item: str) -> str:
-        return f"SELECT 1 FROM {item} AS ip_t LIMIT 1"
-
-    question = Question(ProbeKind.NOT_EMPTY, "23502", words, body, verdict=verdict, verdict_why=why)
-    return (question,)
+    return (Question(ProbeKind.NOT_EMPTY, "23502", words, _anything, verdict=verdict, verdict_why=why),)
 
 
 def _generated(name: str, kind: str, text: str, table: VirtualTable, tables: Tables, *, stored: bool = True) -> Column:
@@ -309,16 +308,15 @@ def too_long(value: str, size: int) -> Body:
 
 def row_where(condition: str) -> Body:
     """Rows (of ``ip_t``) for which the condition is true."""
-    return lambda item: f"SELECT 1 FROM {item} AS ip_t WHERE {condition} LIMIT 1"
+    return lambda item: any_row(f"{item} AS ip_t", f"WHERE {condition}")
 
 
 def on_value(check: str, value: str) -> Body:
     """Rows for which a domain's check of VALUE is false."""
-    return lambda item: (
-        f"SELECT 1 FROM (SELECT {value} AS value FROM {item} AS ip_t) AS ip_d WHERE NOT ({check}) LIMIT 1"
-    )
+    of = f"{value} AS value"
+    return lambda item: any_row(f"({Select(of, f'{item} AS ip_t')}) AS ip_d", f"WHERE NOT ({check})")
 
 
 def evaluated(value: str) -> Body:
     """Evaluates the expression for every row and gives nothing of it away."""
-    return lambda item: f"SELECT count({value}) FROM {item} AS ip_t"
+    return lambda item: Select(f"count({value})", f"{item} AS ip_t")

@@ -6,7 +6,7 @@ Every earlier statement is a layer: a sub-select around the table. Nothing here 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -17,6 +17,36 @@ MAX_LAYERS = 40
 _LENGTH = re.compile(
     r"\b(?:pg_catalog\.)?(character varying|varchar|character|char|bpchar|bit varying|varbit|bit)\s*\(\s*\d+\s*\)", re.I
 )
+
+
+class Select(str):
+    """A SELECT put together from names that were quoted and expressions that the parser vetted, and from no other text.
+
+    ``clauses`` follow the FROM item; empty ones are left out.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, what: str, source: str, *clauses: str) -> Select:
+        return super().__new__(cls, " ".join(filter(None, ("SELECT", what, "FROM", source, *clauses))))
+
+
+def any_row(source: str, *clauses: str) -> Select:
+    """Whether there is a row at all: the server stops at the first."""
+    return Select("1", source, *clauses, "LIMIT 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A sub-select around a table: ``what`` it gives, behind ``prefix`` (WITH), and what follows the table in it."""
+
+    what: str
+    tail: str
+    prefix: str = ""
+
+    def around(self, item: str) -> str:
+        """The FROM item with the layer around it."""
+        return f"({self.prefix}{Select(self.what, item + self.tail)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +67,8 @@ class VirtualColumn:
 @dataclass(frozen=True, slots=True)
 class VirtualTable:
     """A table at this point of the migration. ``source`` is the real table whose rows it has, None where it has none
-    of them; ``origin`` is the real table that it is, None for one the migration made.
+    of them: ``made`` is then the sub-select in its place. ``origin`` is the real table that it is, None for one the
+    migration made.
 
     ``more`` says why there may be rows that are not seen, ``fewer`` why some that are seen may be gone.
     """
@@ -45,7 +76,8 @@ class VirtualTable:
     name: QualifiedName
     source: QualifiedName | None
     columns: tuple[VirtualColumn, ...]
-    layers: tuple[tuple[str, str], ...] = ()
+    layers: tuple[Layer, ...] = ()
+    made: str = ""
     more: str = ""
     fewer: str = ""
     rows: float = 0.0
@@ -64,6 +96,11 @@ class VirtualTable:
         """Names of the columns whose values are known."""
         return tuple(c.name for c in self.columns if not c.unknown)
 
+    def why_unknown(self, names: Iterable[str]) -> str:
+        """Why the values of one of these columns are not known, empty when all are."""
+        found = (self.column(name) for name in names)
+        return next((c.unknown for c in found if c is not None and c.unknown), "")
+
     @property
     def plain(self) -> bool:
         """Whether it is the real table as it is."""
@@ -71,18 +108,18 @@ class VirtualTable:
 
     def item(self, *, only: bool = False, sample: float | None = None) -> str:
         """A FROM item without an alias. ``sample`` reads about that percentage of the real table's pages."""
-        text = self._base(only, sample)
-        for head, tail in self.layers:
-            text = head + text + tail
+        text = self._innermost(only, sample)
+        for layer in self.layers:
+            text = layer.around(text)
         return text
 
-    def _base(self, only: bool, sample: float | None) -> str:
+    def _innermost(self, only: bool, sample: float | None) -> str:
         if self.source is None:
-            return ""
+            return self.made
         words = f"ONLY {self.source}" if only and self.kind == "r" else str(self.source)
         if sample is None:
             return words
-        return f"(SELECT ctid, * FROM {words} TABLESAMPLE SYSTEM ({sample:g}))"
+        return f"({Select('ctid, *', words, f'TABLESAMPLE SYSTEM ({sample:g})')})"
 
 
 def selected(table: VirtualTable, alias: str, values: dict[str, str] | None = None) -> str:
@@ -104,32 +141,28 @@ def updated(table: VirtualTable, change: SafeChange, cast: Callable[[str], str])
     values = {name: f"CAST(({text}) AS {types[name]})" for name, text in known}
     old = {name: f"CAST({alias}.{quote_identifier(name)} AS {types[name]})" for name in values}
     if change.sources:
-        inner = ", ".join(f"{value} AS ip_v{place}" for place, value in enumerate(values.values()))
-        join = (
-            f"LEFT JOIN LATERAL ({change.prefix}SELECT true AS ip_hit{', ' + inner if inner else ''} "
-            f"FROM {change.sources}{_where(change.condition)} LIMIT 1) AS ip_u ON true"
-        )
+        # LIMIT 1: of several rows that match, an UPDATE takes any one.
+        inner = ["true AS ip_hit", *(f"{value} AS ip_v{place}" for place, value in enumerate(values.values()))]
+        hit = Select(", ".join(inner), change.sources, _where(change.condition), "LIMIT 1")
+        join = f"LEFT JOIN LATERAL ({change.prefix}{hit}) AS ip_u ON true"
         new = {
             name: f"CASE WHEN ip_u.ip_hit THEN ip_u.ip_v{place} ELSE {old[name]} END"
             for place, name in enumerate(values)
         }
-        return _layered(table, f"(SELECT {selected(table, change.alias, new)} FROM ", f" AS {alias} {join})", change)
+        return _layered(table, Layer(selected(table, change.alias, new), f" AS {alias} {join}"), change)
     new = {name: _chosen(change.condition, value, old[name]) for name, value in values.items()}
-    return _layered(
-        table, f"({change.prefix}SELECT {selected(table, change.alias, new)} FROM ", f" AS {alias})", change
-    )
+    return _layered(table, Layer(selected(table, change.alias, new), f" AS {alias}", change.prefix), change)
 
 
 def deleted(table: VirtualTable, change: SafeChange) -> VirtualTable:
     """The table after a DELETE. OFFSET 0 keeps later expressions from seeing the rows that are gone."""
     alias = quote_identifier(change.alias)
     if change.sources:
-        gone = f"{change.prefix}SELECT FROM {change.sources}{_where(change.condition)}"
-        head, kept = f"(SELECT {selected(table, change.alias)} FROM ", f"NOT EXISTS ({gone})"
+        prefix, kept = "", f"NOT EXISTS ({change.prefix}{Select('', change.sources, _where(change.condition))})"
     else:
-        head = f"({change.prefix}SELECT {selected(table, change.alias)} FROM "
-        kept = f"({change.condition}) IS NOT TRUE" if change.condition else "false"
-    after = _layered(table, head, f" AS {alias} WHERE {kept} OFFSET 0)", change)
+        prefix, kept = change.prefix, f"({change.condition}) IS NOT TRUE" if change.condition else "false"
+    layer = Layer(selected(table, change.alias), f" AS {alias} WHERE {kept} OFFSET 0", prefix)
+    after = _layered(table, layer, change)
     return replace(after, empty=True, more="", fewer="") if kept == "false" else after
 
 
@@ -150,8 +183,8 @@ def inserted(table: VirtualTable, change: SafeChange, number: int, cast: Callabl
         kind = cast(unbounded(column.type))
         kept[name] = f"CAST(ip_t.{quote_identifier(name)} AS {kind})"
         parts.append(f"CAST(ip_q.{quote_identifier(name)} AS {kind})" if name in given else f"CAST(NULL AS {kind})")
-    added = f"SELECT {', '.join(parts)} FROM ({change.query}) AS ip_q({aliases})"
-    after = _layered(table, f"(SELECT {selected(table, 'ip_t', kept)} FROM ", f" AS ip_t UNION ALL {added})", change)
+    added = Select(", ".join(parts), f"({change.query}) AS ip_q({aliases})")
+    after = _layered(table, Layer(selected(table, "ip_t", kept), f" AS ip_t UNION ALL {added}"), change)
     return replace(after, empty=False)
 
 
@@ -166,27 +199,24 @@ def reshaped(
     """The table with other columns: each with the expression (over ``ip_t``) that gives its values."""
     shown = [(c, text) for c, text in columns if text is not None and not c.unknown]
     texts = ", ".join(["ip_t.ctid", *(f"{text} AS {quote_identifier(c.name)}" for c, text in shown)])
-    tail = " AS ip_t OFFSET 0)" if fence else " AS ip_t)"
-    return replace(
-        table, columns=tuple(c for c, _ in columns), layers=(*table.layers, (f"(SELECT {texts} FROM ", tail))
-    )
+    layer = Layer(texts, " AS ip_t OFFSET 0" if fence else " AS ip_t")
+    return replace(table, columns=tuple(c for c, _ in columns), layers=(*table.layers, layer))
 
 
 def emptied(table: VirtualTable) -> VirtualTable:
     """The table after TRUNCATE, or a new one."""
     known = tuple(replace(c, unknown="") for c in table.columns)
     texts = ", ".join(f"NULL::{c.type} AS {quote_identifier(c.name)}" for c in known)
-    body = f"(SELECT NULL::tid AS ctid{', ' + texts if texts else ''} WHERE false)"
-    return replace(
-        table, source=None, columns=known, layers=((body, ""),), more="", fewer="", rows=0.0, empty=True, growth=1.0
-    )
+    made = f"(SELECT NULL::tid AS ctid{', ' + texts if texts else ''} WHERE false)"
+    gone = replace(table, source=None, made=made, columns=known, layers=(), rows=0.0, growth=1.0)
+    return replace(gone, more="", fewer="", empty=True)
 
 
 def filled(table: VirtualTable, query: str) -> VirtualTable:
     """A new table with the rows of a query."""
     names = ", ".join(quote_identifier(c.name) for c in table.columns)
-    body = f"(SELECT NULL::tid AS ctid, ip_q.* FROM ({query}) AS ip_q({names}))"
-    return replace(table, source=None, layers=((body, ""),), empty=False)
+    made = f"({Select('NULL::tid AS ctid, ip_q.*', f'({query}) AS ip_q({names})')})"
+    return replace(table, source=None, made=made, layers=(), empty=False)
 
 
 def forgotten(
@@ -208,9 +238,8 @@ def unbounded(kind: str) -> str:
     return _LENGTH.sub(lambda m: "varbit" if "bit" in m[1].lower() else "text", kind)
 
 
-def _layered(table: VirtualTable, head: str, tail: str, change: SafeChange) -> VirtualTable:
-    grown = table.growth * change.growth
-    return replace(table, layers=(*table.layers, (head, tail)), growth=grown)
+def _layered(table: VirtualTable, layer: Layer, change: SafeChange) -> VirtualTable:
+    return replace(table, layers=(*table.layers, layer), growth=table.growth * change.growth)
 
 
 def _chosen(condition: str, value: str, old: str) -> str:
@@ -220,4 +249,4 @@ def _chosen(condition: str, value: str, old: str) -> str:
 
 
 def _where(condition: str) -> str:
-    return f" WHERE {condition}" if condition else ""
+    return f"WHERE {condition}" if condition else ""
