@@ -61,7 +61,7 @@ class Message:
 
 
 @dataclass
-class Answer:
+class SessionAnswer:
     """What came back: ``sets`` of rows (texts, None for NULL), one for each tag, where they were wanted.
 
     ``columns`` are the names and type oids of the result's columns; ``overrun`` is why it was interrupted.
@@ -83,7 +83,7 @@ class WatchedSession:
     """A connection of one role to one database of a server of ours that trusts its socket's directory."""
 
     def __init__(self, directory: Path, port: int, user: str, database: str, *, options: str = "", timeout: float = 30):
-        self._answer = Answer()
+        self._answer = SessionAnswer()
         self._last: SqlError | None = None
         conninfo = make_conninfo(
             host=str(directory),
@@ -112,24 +112,24 @@ class WatchedSession:
         """End the session; the server notices at its next wait."""
         self._connection.finish()
 
-    def ask(self, text: str, watch: Watch) -> Answer:
+    def ask(self, text: str, watch: Watch) -> SessionAnswer:
         """Several statements of ours in one message; their rows are kept. Raises Overrun and Gone."""
         return self._exchange(lambda: self._connection.send_query(_bytes(text)), watch, keep=True)
 
-    def run(self, text: str, watch: Watch) -> Answer:
+    def run(self, text: str, watch: Watch) -> SessionAnswer:
         """Exactly one statement of theirs; its rows are thrown away. Raises Overrun and Gone."""
         return self._exchange(lambda: self._connection.send_query_params(_bytes(text), None), watch, keep=False)
 
-    def settle(self, watch: Watch) -> Answer:
+    def settle(self, watch: Watch) -> SessionAnswer:
         """Read what an interrupted statement still says, until the session is ready again."""
-        self._answer = Answer()
+        self._answer = SessionAnswer()
         self._collect(watch, keep=False)
         return self._answer
 
     # -- inside
 
-    def _exchange(self, send: Callable[[], None], watch: Watch, *, keep: bool) -> Answer:
-        self._answer = answer = Answer()
+    def _exchange(self, send: Callable[[], None], watch: Watch, *, keep: bool) -> SessionAnswer:
+        self._answer = answer = SessionAnswer()
         began = time.monotonic()
         try:
             send()

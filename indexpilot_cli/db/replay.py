@@ -75,7 +75,7 @@ class Replay:
 _REHEARSAL = "indexpilot rehearsal"
 
 
-class Rehearsal:
+class QueryRehearsal:
     """A connection to a clone. Use it in a ``with`` block; nothing it does stays.
 
     Foreign keys are gone here: on empty tables every reference would dangle.
@@ -91,7 +91,7 @@ class Rehearsal:
             raise connect_error(error) from None
         self._drop_constraints("f")
 
-    def __enter__(self) -> Rehearsal:
+    def __enter__(self) -> QueryRehearsal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

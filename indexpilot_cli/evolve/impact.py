@@ -224,7 +224,7 @@ def _query(
     whole = any(u.whole_row for u in uses)
     if uses and column is not None and kind in (ChangeKind.DROP, ChangeKind.RENAME):
         inserted = _inserted(template, table, column)
-        if inserted is Place.NAMED or (inserted is Place.REACHED and kind is ChangeKind.DROP):
+        if inserted is InsertFills.NAMED or (inserted is InsertFills.REACHED and kind is ChangeKind.DROP):
             return QueryAffected(template.id, template.text, template.calls, share, "breaks")
     if not named and not (whole and kind is not ChangeKind.TYPE):
         return None
@@ -234,7 +234,7 @@ def _query(
     return QueryAffected(template.id, template.text, template.calls, share, effect, whole and not breaks)
 
 
-class Place(Enum):
+class InsertFills(Enum):
     """How an INSERT fills a column: by its name in the list, by a value at its place, or not at all."""
 
     NAMED = "named"
@@ -242,21 +242,21 @@ class Place(Enum):
     LEFT = "left"
 
 
-def _inserted(template: QueryTemplate, table: RelationFacts, column: ColumnFacts) -> Place:
+def _inserted(template: QueryTemplate, table: RelationFacts, column: ColumnFacts) -> InsertFills:
     from indexpilot_cli.sql.parser.text import Statement, parse
 
     statement = parse(template.text) if template.kind is StatementKind.INSERT else None
     if not isinstance(statement, Statement):
-        return Place.LEFT
+        return InsertFills.LEFT
     select, target = statement.node.child("select_stmt"), statement.node.child("relation")
     if target is None or target.text("relname") != table.name.name:
-        return Place.LEFT
+        return InsertFills.LEFT
     listed = statement.node.children("cols")
     if listed:
-        return Place.NAMED if column.name in {item.text("name") for item in listed} else Place.LEFT
+        return InsertFills.NAMED if column.name in {item.text("name") for item in listed} else InsertFills.LEFT
     place = [c.name for c in table.columns].index(column.name)
     rows = select.children("values_lists") if select is not None else ()
-    return Place.REACHED if any(len(row.children("items")) > place for row in rows) else Place.LEFT
+    return InsertFills.REACHED if any(len(row.children("items")) > place for row in rows) else InsertFills.LEFT
 
 
 def _explicitly(template: QueryTemplate, column: ColumnFacts | None) -> bool:

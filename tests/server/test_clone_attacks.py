@@ -12,14 +12,14 @@ from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.review.clone.clone import PRISTINE
 from indexpilot_cli.evolve.review.clone.plans import FullCopy
-from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits, UntrustedSession
+from indexpilot_cli.evolve.review.clone.sandbox import OWNER, SandboxLimits, UntrustedSession
 from indexpilot_cli.evolve.review.migration import read_migration
 from tests.server.cloning import observe, open_clone, snapshot_from
 from tests.servers import binaries
 from tests.waiting import eventually
 
 FILES = sorted((Path(__file__).parent / "attacks").glob("*.sql"))
-LIMITS = Limits(statement_seconds=0.5, run_seconds=8, memory=900 * 1024**2, disk=64 * 1024**2)
+LIMITS = SandboxLimits(statement_seconds=0.5, run_seconds=8, memory=900 * 1024**2, disk=64 * 1024**2)
 SCHEMA = """
 CREATE DOMAIN short AS varchar(20);
 CREATE TABLE c (id int PRIMARY KEY, code varchar(5), n int CHECK (n > 0), s short);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from indexpilot_cli.core.workload import PlanMode, Plannable
-from indexpilot_cli.db.replay import Rehearsal
+from indexpilot_cli.db.replay import QueryRehearsal
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('fine', 'bad');
@@ -28,7 +28,7 @@ def prepared(connection, database):
 
 
 def play(dsn, *texts, rows=False, parameters=0):
-    with Rehearsal(dsn, 5000) as rehearsal:
+    with QueryRehearsal(dsn, 5000) as rehearsal:
         if rows:
             rehearsal.put_rows()
         mode = PlanMode.GENERIC if parameters else PlanMode.LITERAL

@@ -15,12 +15,12 @@ from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, St
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.evolve.requests import CheckRequest
-from indexpilot_cli.evolve.review.evidence import Evidence, ask_database, broken_inserts
+from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_inserts
 from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
 from indexpilot_cli.evolve.review.migration import MigrationFile, read_files
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.queries import recorded_queries
-from indexpilot_cli.evolve.review.run import Fixed, Rehearsal, by_rules, rehearse
+from indexpilot_cli.evolve.review.run import Fixed, MigrationRehearsal, by_rules, rehearse
 from indexpilot_cli.evolve.review.sizes import Sizes
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
@@ -54,11 +54,11 @@ def run(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
     files = [_parsed(file, request) for file in read_files(request.files, request.git_diff)]
     migrations = tuple(m for m in files if isinstance(m, Migration))
     if not migrations:
-        return _outcome(_assembled(files, (), request, Evidence(), Rehearsal(), begun), None)
+        return _outcome(_assembled(files, (), request, DataEvidence(), MigrationRehearsal(), begun), None)
     if request.offline and request.snapshot is None:
         catalog = replace(_EMPTY, version=(request.server_version or _EMPTY.major) * 10000)
         seen = by_rules(migrations, catalog, "no database was asked: sizes and data are not known (--offline)")
-        return _outcome(_reviewed(files, migrations, catalog, request, Evidence(), seen, begun), None)
+        return _outcome(_reviewed(files, migrations, catalog, request, DataEvidence(), seen, begun), None)
     with (
         bookkeeping(
             request.connection, MutationType.EXPLAIN, request.record, offline=bool(request.snapshot or request.offline)
@@ -86,7 +86,9 @@ def _parsed(file: MigrationFile, request: CheckRequest) -> Migration | FileRepor
         return FileReport(file.path, "none", Impact.FAILS, unparsed=unparsed, text=file.text)
 
 
-def _rehearsed(source: Source, migrations: Sequence[Migration], request: CheckRequest, progress: Progress) -> Rehearsal:
+def _rehearsed(
+    source: Source, migrations: Sequence[Migration], request: CheckRequest, progress: Progress
+) -> MigrationRehearsal:
     """What the clone shows; rules where no server can be started and none of a certain version was asked for."""
     if request.offline:
         return by_rules(migrations, source.catalog, "judged by rules (--offline)")
@@ -99,7 +101,9 @@ def _rehearsed(source: Source, migrations: Sequence[Migration], request: CheckRe
         return by_rules(migrations, source.catalog, f"judged by rules: {error.message}")
 
 
-def _with_inserts(seen: Rehearsal, source: Source, migrations: Sequence[Migration], evidence: Evidence) -> Rehearsal:
+def _with_inserts(
+    seen: MigrationRehearsal, source: Source, migrations: Sequence[Migration], evidence: DataEvidence
+) -> MigrationRehearsal:
     """What only real rows tell of the recorded INSERTs, unless the files fail before anybody could run one."""
     if any(answer.found for answers in evidence.answers.values() for answer in answers):
         return seen
@@ -119,8 +123,8 @@ def _reviewed(
     migrations: Sequence[Migration],
     catalog: Catalog,
     request: CheckRequest,
-    evidence: Evidence,
-    seen: Rehearsal,
+    evidence: DataEvidence,
+    seen: MigrationRehearsal,
     begun: float,
 ) -> CheckResult:
     reviewed = tuple(
@@ -145,8 +149,8 @@ def _assembled(
     files: Sequence[Migration | FileReport],
     reviewed: Sequence[FileReport],
     request: CheckRequest,
-    evidence: Evidence,
-    seen: Rehearsal,
+    evidence: DataEvidence,
+    seen: MigrationRehearsal,
     begun: float,
 ) -> CheckResult:
     made = iter(reviewed)
@@ -177,7 +181,7 @@ class Reviewed:
     fixed: Fixed | None
 
 
-def file_report(reviewed: Reviewed, catalog: Catalog, evidence: Evidence, request: CheckRequest) -> FileReport:
+def file_report(reviewed: Reviewed, catalog: Catalog, evidence: DataEvidence, request: CheckRequest) -> FileReport:
     """Verdicts and findings of the file."""
     from indexpilot_cli.evolve.review.duration import timing
     from indexpilot_cli.evolve.review.rules.rules import findings

@@ -27,7 +27,7 @@ _SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class DataEvidence:
     """``answers`` by the file's position; ``queues`` are open transactions in front of each table's lock.
 
     ``facts`` is what probes had to know of the database, None when it was not asked.
@@ -50,12 +50,12 @@ def ask_database(
     observed: Sequence[MigrationObservation],
     request: CheckRequest,
     progress: Progress,
-) -> Evidence:
+) -> DataEvidence:
     """Everything read-only and bounded; from a snapshot only what its statistics tell."""
     from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 
     if source.session is None:
-        return Evidence(_by_position(from_statistics(form_probes(migrations, observed, source.catalog))))
+        return DataEvidence(_by_position(from_statistics(form_probes(migrations, observed, source.catalog))))
     facts = read_facts(source.session)
     asked = form_probes(migrations, observed, source.catalog, facts)
     progress.stage("asking the data", len(asked))
@@ -66,8 +66,8 @@ def ask_database(
         raise
     except IndexPilotError as error:
         missed = f"speed and open transactions: {error.message}"
-        return Evidence(_by_position(answers), not_checked=(missed,), facts=facts)
-    return Evidence(_by_position(answers), rates, queues, facts=facts)
+        return DataEvidence(_by_position(answers), not_checked=(missed,), facts=facts)
+    return DataEvidence(_by_position(answers), rates, queues, facts=facts)
 
 
 def form_probes(
@@ -145,7 +145,7 @@ def queues(session: Session, tables: Sequence[QualifiedName], *, older_than: flo
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AskedInsert:
     """A recorded INSERT with the questions that decide it."""
 
     query: Rehearsed
@@ -200,16 +200,16 @@ def _asked(
     query: Rehearsed,
     statement: MigrationStatement,
     facts: DataFacts | None,
-) -> _Asked:
+) -> _AskedInsert:
     """The questions of one INSERT behind the files; only its own, not those of the files."""
     last = Migration(query.template, "", (replace(statement, number=0),))
     seen = MigrationObservation(query.template, "rules")
     probes = form_probes((*migrations, last), (*observed, seen), source.catalog, facts)
     own = len(migrations)
-    return _Asked(query, statement, tuple(p for p in probes if p.statement == own * STRIDE))
+    return _AskedInsert(query, statement, tuple(p for p in probes if p.statement == own * STRIDE))
 
 
-def _failing(source: Source, asked: _Asked) -> ProbeAnswer | None:
+def _failing(source: Source, asked: _AskedInsert) -> ProbeAnswer | None:
     from indexpilot_cli.evolve.review.probes.ask import run_probes
 
     assert source.session is not None

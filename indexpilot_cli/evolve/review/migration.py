@@ -30,7 +30,7 @@ _BACK = (".down.sql", "_down.sql", ".rollback.sql", ".undo.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class UnreadablePlace:
     """A place the parser could not read; both numbers count from 1."""
 
     line: int
@@ -43,7 +43,7 @@ class UnreadableMigration(UsageError):
 
     default_code = "unparsed"
 
-    def __init__(self, path: str, problems: tuple[Problem, ...], hint: str | None = None):
+    def __init__(self, path: str, problems: tuple[UnreadablePlace, ...], hint: str | None = None):
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(
@@ -65,13 +65,13 @@ def read_migration(path: str, text: str, *, one_transaction: bool = False) -> Mi
     found = cut(text)
     lines = _Lines(text)
     statements: list[MigrationStatement] = []
-    problems: list[Problem] = []
+    problems: list[UnreadablePlace] = []
     for number, (start, end) in enumerate(found.statements, 1):
         line, column = lines.place(start)
         sql = text[start:end]
         actions = _actions(sql)
         if isinstance(actions, Unparsed):
-            problems.append(Problem(*lines.place(start + max(actions.position - 1, 0)), actions.message))
+            problems.append(UnreadablePlace(*lines.place(start + max(actions.position - 1, 0)), actions.message))
         else:
             statements.append(MigrationStatement(number, sql, line, column, start, end, actions))
     if problems:

@@ -35,7 +35,7 @@ _REHEARSAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class MigrationRehearsal:
     """What running the files showed. ``fixes`` are safer files by position, ``queries`` what was rehearsed."""
 
     observations: tuple[MigrationObservation, ...] = ()
@@ -50,13 +50,13 @@ class Rehearsal:
         return tuple(t for t in self.templates if t.file == path)
 
 
-def by_rules(migrations: Sequence[Migration], catalog: Catalog, why: str) -> Rehearsal:
+def by_rules(migrations: Sequence[Migration], catalog: Catalog, why: str) -> MigrationRehearsal:
     """What the manual says the files do; no recorded query can be run."""
     from indexpilot_cli.evolve.review.rules.rules import observe_by_rules
 
     version = catalog.version
     observed = tuple(observe_by_rules(m, catalog if catalog.tables else None, version) for m in migrations)
-    return Rehearsal(observed, not_checked=(why, "recorded queries: nothing was run"))
+    return MigrationRehearsal(observed, not_checked=(why, "recorded queries: nothing was run"))
 
 
 def rehearse(
@@ -65,13 +65,13 @@ def rehearse(
     folded: FoldedWorkload | str,
     request: CheckRequest,
     progress: Progress,
-) -> Rehearsal:
+) -> MigrationRehearsal:
     """Every file on a throw-away clone, one after another, with the recorded queries before the first and after
     the last. Raises PrerequisiteError when no server can be started."""
     from indexpilot_cli.evolve.review.clone.clone import open_clone
-    from indexpilot_cli.evolve.review.clone.sandbox import Limits
+    from indexpilot_cli.evolve.review.clone.sandbox import SandboxLimits
 
-    limits = Limits(run_seconds=request.run_seconds)
+    limits = SandboxLimits(run_seconds=request.run_seconds)
     progress.stage("opening an empty clone")
     with open_clone(
         snapshot, cache_dir=cache_directory() / "twins", major=request.server_version, progress=progress, limits=limits
@@ -87,7 +87,7 @@ def rehearse(
             impacts, missed = _templates(clone, plans, recorded, migrations, observed, progress)
         fixes = fixed_files(clone, migrations, observed, snapshot.catalog, request, progress) if request.fix else {}
         notes = (*clone.notes, *missed, *_unsaid(recorded))
-        return Rehearsal(tuple(observed), impacts, len(recorded.queries), notes, fixes, recorded.queries)
+        return MigrationRehearsal(tuple(observed), impacts, len(recorded.queries), notes, fixes, recorded.queries)
 
 
 def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catalog) -> MigrationObservation:
@@ -134,10 +134,10 @@ def _ran(observation: MigrationObservation) -> bool:
 
 
 def _seen(clone: Clone, plans: FullCopy | None, database: str, queries: Sequence[Rehearsed]) -> list[Seen]:
-    from indexpilot_cli.db.replay import Rehearsal as Player
+    from indexpilot_cli.db.replay import QueryRehearsal
 
     dsn = clone.sandbox.dsn(database)
-    with Player(dsn, _STATEMENT_MS) as player, clone.watched(player.backend_pid, _REHEARSAL_SECONDS):
+    with QueryRehearsal(dsn, _STATEMENT_MS) as player, clone.watched(player.backend_pid, _REHEARSAL_SECONDS):
         strict = [player.play(query.statements) for query in queries]
         player.put_rows()
         loose = [player.play(query.loose) for query in queries]

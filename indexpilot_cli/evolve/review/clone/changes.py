@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.db.observe_session import KnownObject
-from indexpilot_cli.evolve.review.clone.look import RelationState, State, look, look_at_objects
+from indexpilot_cli.evolve.review.clone.look import RelationState, SessionState, look, look_at_objects
 from indexpilot_cli.evolve.review.clone.sandbox import UntrustedSession
-from indexpilot_cli.evolve.review.clone.work import PROGRAMS, Scene, names_of
+from indexpilot_cli.evolve.review.clone.work import PROGRAMS, RelationsAtStart, names_of
 from indexpilot_cli.sql.ddl.action import Act, MigrationStatement
 
 Objects = Mapping[str, KnownObject]
@@ -111,7 +111,7 @@ class Kept:
 
 
 class Tracker:
-    """The clone as the watched session sees it. Everything here may raise Blind.
+    """The clone as the watched session sees it. Everything here may raise Unobservable.
 
     ``scene`` and ``names`` are as when the file began, ``objects`` as now.
     """
@@ -121,7 +121,7 @@ class Tracker:
         self._version = version
         self._relations: Mapping[int, RelationState] = {}
         self.objects: Mapping[str, KnownObject] = {}
-        self.scene = Scene({})
+        self.scene = RelationsAtStart({})
         self.names: Mapping[int, QualifiedName] = {}
 
     def begin(self, *, scene: bool = False) -> None:
@@ -130,7 +130,7 @@ class Tracker:
         self.read_everything()
         self._session.tell("ROLLBACK")
         if scene:
-            self.scene = Scene(state.relations)
+            self.scene = RelationsAtStart(state.relations)
             self.names = names_of(self.objects.values())
 
     def keep(self) -> Kept:
@@ -141,7 +141,7 @@ class Tracker:
         """Forget what a transaction did."""
         self.objects, self._relations = kept.objects, kept.relations
 
-    def look(self, *before: str, whole: bool = False) -> State:
+    def look(self, *before: str, whole: bool = False) -> SessionState:
         """A look at the session, after these statements of ours; ``whole`` also where it holds no lock."""
         state = look(self._session.tell, self._version, None if whole else self._relations, before=before)
         # A relation that a later look does not show has not been scanned since.
@@ -154,7 +154,9 @@ class Tracker:
         """Read the whole catalog, in the open transaction."""
         self.objects = look_at_objects(self._session.tell, self._version)
 
-    def changes(self, statement: MigrationStatement, before: State, after: State) -> tuple[CatalogChange, ...]:
+    def changes(
+        self, statement: MigrationStatement, before: SessionState, after: SessionState
+    ) -> tuple[CatalogChange, ...]:
         """What a statement changed in the catalog, in its open transaction."""
         earlier = self.objects
         written = {name for name, count in after.written.items() if count > before.written.get(name, 0)}
@@ -166,7 +168,9 @@ class Tracker:
             self._read_again(touched, free=others_to_read(written, statement))
         return changes_between(earlier, self.objects, self.names, statement)
 
-    def changes_alone(self, statement: MigrationStatement, before: State, after: State) -> tuple[CatalogChange, ...]:
+    def changes_alone(
+        self, statement: MigrationStatement, before: SessionState, after: SessionState
+    ) -> tuple[CatalogChange, ...]:
         """The same after a statement in transactions of its own: of what it names, and what came and went."""
         earlier = self.objects
         if not statement.actions or any(action.kind in PROGRAMS for action in statement.actions):
@@ -183,7 +187,7 @@ class Tracker:
             self.objects = merged(self.objects, read, relations, free=free)
 
 
-def _touched(before: State, after: State) -> set[int]:
+def _touched(before: SessionState, after: SessionState) -> set[int]:
     """Relations that the transaction locked, made or removed, and the tables of such indexes."""
     oids = set(after.locks) | (before.relations.keys() ^ after.relations.keys())
     states = {**before.relations, **after.relations}

@@ -17,7 +17,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.clone.faults import Surroundings, missing_role
 from indexpilot_cli.evolve.review.clone.run import Runner
-from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Limits, Sandbox, UntrustedSession, open_sandbox
+from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Sandbox, SandboxLimits, UntrustedSession, open_sandbox
 from indexpilot_cli.planner.twin.hydrate import TEMPLATE
 from indexpilot_cli.planner.twin.layout import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
@@ -175,13 +175,13 @@ def open_clone(
     cache_dir: Path,
     major: int | None = None,
     progress: Progress | None = None,
-    limits: Limits | None = None,
+    limits: SandboxLimits | None = None,
 ) -> Clone:
     """A clone of the snapshot's schema, on binaries of its major version or of ``major``.
 
     Raises PrerequisiteError when this machine has no binaries of that version, or the server does not start.
     """
-    sandbox = open_sandbox(snapshot, cache_dir, major, limits or Limits(), progress or Silent())
+    sandbox = open_sandbox(snapshot, cache_dir, major, limits or SandboxLimits(), progress or Silent())
     try:
         return Clone(sandbox, snapshot, prepare(sandbox, snapshot))
     except BaseException:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode
 from indexpilot_cli.db import queries as sql
-from indexpilot_cli.db.observe_session import Answer, KnownObject, known_object, questions
+from indexpilot_cli.db.observe_session import KnownObject, SessionAnswer, known_object, questions
 
 # Nothing of what the statements before left in the session may answer in the catalog's place, and no lock of
 # these questions may stay: the subtransaction takes all of it back.
@@ -27,13 +27,13 @@ _LOOK = (
 _LOOKED = ("ROLLBACK TO SAVEPOINT indexpilot_look", "RELEASE SAVEPOINT indexpilot_look")
 
 
-Ask = Callable[[str], Answer]  # sends statements in one message; never raises
+Ask = Callable[[str], SessionAnswer]  # sends statements in one message; never raises
 
 
-class Blind(Exception):
+class Unobservable(Exception):
     """The session cannot be looked into any more: it is gone, or its settings forbid it."""
 
-    def __init__(self, answer: Answer):
+    def __init__(self, answer: SessionAnswer):
         words = answer.overrun or (answer.error.message if answer.error else "no answer")
         super().__init__(f"what it does can no longer be observed: {words}")
 
@@ -51,7 +51,7 @@ class RelationState:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SessionState:
     """One look: lock modes by relation, relations by oid, rows written to each catalog.
 
     ``touched`` are the relations that the session has locked or scanned, as far as they still exist.
@@ -65,11 +65,11 @@ class State:
 
 def look(
     ask: Ask, version: int, known: Mapping[int, RelationState] | None = None, *, before: Sequence[str] = ()
-) -> State:
+) -> SessionState:
     """What the session holds and has done. It must be in a transaction, or ``before`` must begin one.
 
     With ``known``, an earlier reading, only what the transaction can have changed is read: a relation it did not
-    lock is as it was. Raises Blind.
+    lock is as it was. Raises Unobservable.
     """
     names = ("clone/locks", "clone/state" if known is None else "clone/state_narrow", "clone/written")
     texts = [*before, *_LOOK, *(sql.get(name, version) for name in names), *_LOOKED]
@@ -77,7 +77,9 @@ def look(
     locks = _modes(locked)
     found = {state.oid: state for state in map(_relation, rows)}
     kept = {oid: state for oid, state in (known or {}).items() if oid not in locks}
-    return State(locks, {**kept, **found}, {str(name): int(count or 0) for name, count in written}, frozenset(found))
+    return SessionState(
+        locks, {**kept, **found}, {str(name): int(count or 0) for name, count in written}, frozenset(found)
+    )
 
 
 def look_at_objects(
@@ -90,7 +92,7 @@ def look_at_objects(
 ) -> dict[str, KnownObject]:
     """The catalog's objects by identity: of these relations or of all, with ``free`` also what belongs to none.
 
-    Raises Blind.
+    Raises Unobservable.
     """
     asked = questions(version, relations, free=free)
     sets = _asked(ask, [*before, *_LOOK, *asked, *_LOOKED], len(asked))
@@ -101,7 +103,7 @@ def look_at_objects(
 def _asked(ask: Ask, texts: Sequence[str], wanted: int) -> list[list[tuple[str | None, ...]]]:
     answer = ask(";\n".join(texts))
     if answer.error is not None or answer.overrun is not None:
-        raise Blind(answer)
+        raise Unobservable(answer)
     sets = [rows for tag, rows in zip(answer.tags, answer.sets, strict=False) if tag.startswith("SELECT")]
     assert len(sets) == wanted
     return sets

@@ -11,18 +11,18 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
-from indexpilot_cli.evolve.review.clone.look import RelationState, State
-from indexpilot_cli.evolve.review.clone.work import Scene
+from indexpilot_cli.evolve.review.clone.look import RelationState, SessionState
+from indexpilot_cli.evolve.review.clone.work import RelationsAtStart
 from indexpilot_cli.sql.ddl.action import Act, Action, MigrationStatement
 
 _TABLES = "rpm"
 
 
 def outside_locks(
-    scene: Scene,
+    scene: RelationsAtStart,
     statement: MigrationStatement,
-    before: State,
-    after: State,
+    before: SessionState,
+    after: SessionState,
     work: Sequence[Work],
     changed: Collection[QualifiedName],
     path: Sequence[str],
@@ -41,7 +41,7 @@ def outside_locks(
 
 
 def unexecuted(
-    scene: Scene, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
+    scene: RelationsAtStart, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
 ) -> tuple[Work, ...]:
     """Changes of rows that stand in a loop or a branch which empty tables do not enter."""
     tables = {
@@ -55,7 +55,7 @@ def unexecuted(
 
 
 def vacuumed(
-    scene: Scene, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
+    scene: RelationsAtStart, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
 ) -> tuple[Work, ...]:
     """Reading by VACUUM: it counts no scans and goes on beside reads and writes."""
     plain = [a for a in statement.actions if a.kind is Act.VACUUM and not a.has("full")]
@@ -64,7 +64,12 @@ def vacuumed(
 
 
 def _all(
-    scene: Scene, statement: MigrationStatement, before: State, after: State, work: Sequence[Work], path: Sequence[str]
+    scene: RelationsAtStart,
+    statement: MigrationStatement,
+    before: SessionState,
+    after: SessionState,
+    work: Sequence[Work],
+    path: Sequence[str],
 ) -> Iterator[tuple[Relation, LockMode]]:
     online = any(action.has("concurrently") for action in statement.actions)
     kinds = {action.kind for action in statement.actions}
@@ -88,7 +93,7 @@ def _all(
 
 
 def _altered(
-    scene: Scene, statement: MigrationStatement, changed: Collection[QualifiedName]
+    scene: RelationsAtStart, statement: MigrationStatement, changed: Collection[QualifiedName]
 ) -> Iterator[tuple[Relation, LockMode]]:
     """Programs that commit on their way: nobody saw their locks, and nearly every change of a table wants this one."""
     if not {action.kind for action in statement.actions} & {Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT}:
@@ -108,14 +113,14 @@ def _mode(work: Work, online: bool) -> LockMode:
     return LockMode.SHARE if work.kind is WorkKind.BUILD_INDEX else LockMode.ACCESS_SHARE
 
 
-def _index(scene: Scene, work: Work) -> Iterator[tuple[Relation, LockMode]]:
+def _index(scene: RelationsAtStart, work: Work) -> Iterator[tuple[Relation, LockMode]]:
     for state in scene.relations.values():
         if state.kind == "i" and state.name == QualifiedName(work.relation.name.schema, work.index or ""):
             yield Relation(state.name, "i", True, work.relation.name), LockMode.ACCESS_EXCLUSIVE
 
 
 def _targets(
-    scene: Scene, action: Action, relations: Mapping[int, RelationState], path: Sequence[str]
+    scene: RelationsAtStart, action: Action, relations: Mapping[int, RelationState], path: Sequence[str]
 ) -> Iterator[Relation]:
     for oid, state in relations.items():
         if state.kind in _TABLES and _is_named(action, state.name, path):

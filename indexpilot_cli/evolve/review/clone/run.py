@@ -18,7 +18,7 @@ from indexpilot_cli.core.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.db.observe_session import Answer
+from indexpilot_cli.db.observe_session import SessionAnswer
 from indexpilot_cli.evolve.review.clone.changes import Kept, Tracker, changes_between
 from indexpilot_cli.evolve.review.clone.faults import (
     Surroundings,
@@ -27,7 +27,7 @@ from indexpilot_cli.evolve.review.clone.faults import (
     missing_role,
     refuses_transaction,
 )
-from indexpilot_cli.evolve.review.clone.look import Blind, State
+from indexpilot_cli.evolve.review.clone.look import SessionState, Unobservable
 from indexpilot_cli.evolve.review.clone.outside import outside_locks, unexecuted, vacuumed
 from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession
 from indexpilot_cli.evolve.review.clone.work import failed, locks_of, not_run, ran, work_of
@@ -52,7 +52,7 @@ class _Transaction:
 
     number: int
     kept: Kept
-    last: State | None = None
+    last: SessionState | None = None
 
 
 class Runner:
@@ -84,7 +84,7 @@ class Runner:
         try:
             self._tracker.begin(scene=True)
             self._let_in(self._sandbox.roles)
-        except Blind as blind:
+        except Unobservable as blind:
             self._stop(str(blind))
             self._session.close()
         first = self._tracker.objects
@@ -113,7 +113,7 @@ class Runner:
             )
         try:
             return self._seen_through(statement)
-        except Blind as blind:
+        except Unobservable as blind:
             self._stop(str(blind))
             self._session.close()
             return self._not_run(statement, str(blind))
@@ -243,24 +243,26 @@ class Runner:
         seen = ran(statement, answer, number, locks, locks, work)
         return replace(seen, changes=changes, outside_transaction=True)
 
-    def _with_unexecuted(self, statement: MigrationStatement, work: tuple[Work, ...], state: State) -> tuple[Work, ...]:
+    def _with_unexecuted(
+        self, statement: MigrationStatement, work: tuple[Work, ...], state: SessionState
+    ) -> tuple[Work, ...]:
         modified = {item.relation.name for item in work if item.kind is WorkKind.MODIFY}
         extra = unexecuted(self._tracker.scene, statement, state.relations, self._path)
         return work + tuple(item for item in extra if item.relation.name not in modified)
 
     # -- sending and looking
 
-    def _send(self, statement: MigrationStatement) -> Answer:
+    def _send(self, statement: MigrationStatement) -> SessionAnswer:
         left = max(1.0, self._end - time.monotonic())
         return self._session.run(statement.sql, min(left, self._limits.statement_seconds))
 
-    def _tried(self, statement: MigrationStatement) -> Answer:
+    def _tried(self, statement: MigrationStatement) -> SessionAnswer:
         self._session.tell(f"SAVEPOINT {_TRY}; SET LOCAL {_LOUD}")
         return self._send(statement)
 
     def _seen(
-        self, statement: MigrationStatement, answer: Answer, before: State, number: int
-    ) -> tuple[StatementObservation, State]:
+        self, statement: MigrationStatement, answer: SessionAnswer, before: SessionState, number: int
+    ) -> tuple[StatementObservation, SessionState]:
         """What a statement did whose transaction is still open, and the look after it."""
         after = self._tracker.look()
         locks, held = locks_of(self._tracker.scene, before, after)
@@ -306,7 +308,7 @@ class Runner:
 
     # -- results
 
-    def _made_role(self, answer: Answer) -> bool:
+    def _made_role(self, answer: SessionAnswer) -> bool:
         name = missing_role(answer.error) if answer.error else None
         if name is None or len(self._roles) >= _MOST_ROLES or self._is_nobody(name):
             return False
@@ -333,7 +335,7 @@ class Runner:
         elif self._session.tell(f"SAVEPOINT {_GRANT}; {grant}; RELEASE SAVEPOINT {_GRANT}").error:
             self._session.tell(f"ROLLBACK TO SAVEPOINT {_GRANT}; RELEASE SAVEPOINT {_GRANT}")
 
-    def _failure(self, statement: MigrationStatement, answer: Answer, number: int) -> StatementObservation:
+    def _failure(self, statement: MigrationStatement, answer: SessionAnswer, number: int) -> StatementObservation:
         reason = answer.overrun
         if reason is None and answer.error is not None:
             reason = excuse(answer.error, statement.sql, self._around) or self._excuse_of_missing(answer.error)

@@ -16,7 +16,7 @@ from indexpilot_cli.core import units
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.binaries import Binaries, installed
-from indexpilot_cli.db.observe_session import Answer, Gone, Overrun, Watch, WatchedSession
+from indexpilot_cli.db.observe_session import Gone, Overrun, SessionAnswer, Watch, WatchedSession
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
 from indexpilot_cli.planner.twin.cluster import Cluster, open_cluster, our_session
@@ -68,7 +68,7 @@ _OPTIONS = " ".join(f"-c {name}={value}" for name, value in _STARTS_WITH.items()
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SandboxLimits:
     """What an untrusted migration may use. Seconds by the wall clock; bytes."""
 
     statement_seconds: float = 20.0
@@ -81,7 +81,7 @@ class Limits:
 class Sandbox:
     """The server of one clone. ``version`` is the binaries'. Close it to stop the server and delete everything."""
 
-    def __init__(self, server: LocalServer, hydrated: Hydrated, limits: Limits):
+    def __init__(self, server: LocalServer, hydrated: Hydrated, limits: SandboxLimits):
         self._server = server
         self.hydrated = hydrated
         self.limits = limits
@@ -194,7 +194,9 @@ class Sandbox:
             self._admin = None
 
 
-def open_sandbox(snapshot: Snapshot, cache_dir: Path, major: int | None, limits: Limits, progress: Progress) -> Sandbox:
+def open_sandbox(
+    snapshot: Snapshot, cache_dir: Path, major: int | None, limits: SandboxLimits, progress: Progress
+) -> Sandbox:
     """A running copy of the snapshot's twin. The cached twin itself is only read, and released at once.
 
     Raises PrerequisiteError when no binaries of the major version (default: the snapshot's) are on this machine.
@@ -245,11 +247,11 @@ def _needed_databases(cluster: Cluster) -> frozenset[str]:
     return frozenset(str(row.oid) for row in rows)
 
 
-def _server(binaries: Binaries, home: Path, limits: Limits) -> LocalServer:
+def _server(binaries: Binaries, home: Path, limits: SandboxLimits) -> LocalServer:
     return LocalServer(binaries, home, _settings(binaries.major, limits), prefix=_limiter(limits))
 
 
-def _settings(major: int, limits: Limits) -> dict[str, str]:
+def _settings(major: int, limits: SandboxLimits) -> dict[str, str]:
     settings = _SETTINGS | {"temp_file_limit": str(limits.temporary // 1024)}
     if major >= 17:
         settings["max_notify_queue_pages"] = "4096"
@@ -269,7 +271,7 @@ def _require(major: int) -> None:
     )
 
 
-def _limiter(limits: Limits) -> tuple[str, ...]:
+def _limiter(limits: SandboxLimits) -> tuple[str, ...]:
     """A command whose child, with all that it starts, gets no more memory and no longer files, where the host can.
 
     ``ulimit`` counts files in blocks of 512 bytes and memory in KiB.
@@ -312,21 +314,21 @@ class UntrustedSession:
         """Whether no transaction block is open."""
         return not self.dead and self._wire.status == "I"
 
-    def run(self, text: str, seconds: float | None = None) -> Answer:
+    def run(self, text: str, seconds: float | None = None) -> SessionAnswer:
         """One statement of theirs. ``overrun`` and ``error`` of the answer say what went wrong; it never raises."""
         return self._watched(
             self._wire.run, text, self._sandbox.limits.statement_seconds if seconds is None else seconds
         )
 
-    def tell(self, text: str, seconds: float = _OUR_SECONDS) -> Answer:
+    def tell(self, text: str, seconds: float = _OUR_SECONDS) -> SessionAnswer:
         """Statements of ours in one message, with their rows; it never raises."""
         return self._watched(self._wire.ask, text, seconds)
 
     # -- inside
 
-    def _watched(self, send: Callable[[str, Watch], Answer], text: str, seconds: float) -> Answer:
+    def _watched(self, send: Callable[[str, Watch], SessionAnswer], text: str, seconds: float) -> SessionAnswer:
         if self.dead:
-            return Answer(overrun="the server ended the session")
+            return SessionAnswer(overrun="the server ended the session")
         try:
             return send(text, _Watch(self._sandbox, seconds))
         except Gone as gone:
@@ -334,7 +336,7 @@ class UntrustedSession:
         except Overrun as overrun:
             return self._interrupt(overrun.reason)
 
-    def _interrupt(self, reason: str) -> Answer:
+    def _interrupt(self, reason: str) -> SessionAnswer:
         """Cancel, then terminate, then kill."""
         for function in ("pg_cancel_backend", "pg_terminate_backend"):
             try:
@@ -351,10 +353,10 @@ class UntrustedSession:
         self._sandbox.kill(self._wire.pid)
         return self._lost(Gone(None), reason)
 
-    def _lost(self, gone: Gone, reason: str | None) -> Answer:
+    def _lost(self, gone: Gone, reason: str | None) -> SessionAnswer:
         self.dead = True
         self._wire.close()
-        return Answer(error=gone.error, overrun=reason or "the server ended the session")
+        return SessionAnswer(error=gone.error, overrun=reason or "the server ended the session")
 
 
 class _Watch:

@@ -17,8 +17,8 @@ from indexpilot_cli.core.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.db.observe_session import Answer, KnownObject, Message
-from indexpilot_cli.evolve.review.clone.look import RelationState, State
+from indexpilot_cli.db.observe_session import KnownObject, Message, SessionAnswer
+from indexpilot_cli.evolve.review.clone.look import RelationState, SessionState
 from indexpilot_cli.sql.ddl.action import Act, MigrationStatement
 
 _REWRITING = re.compile(r'rewriting table "(.*)"', re.DOTALL)
@@ -35,7 +35,7 @@ _HEAPS = "rpm"
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class RelationsAtStart:
     """What was there when the run began: relations by oid."""
 
     relations: Mapping[int, RelationState]
@@ -55,7 +55,9 @@ class Scene:
         return next(same, None) if state.kind in "iI" else None
 
 
-def locks_of(scene: Scene, before: State, after: State) -> tuple[tuple[Lock, ...], tuple[Lock, ...]]:
+def locks_of(
+    scene: RelationsAtStart, before: SessionState, after: SessionState
+) -> tuple[tuple[Lock, ...], tuple[Lock, ...]]:
     """The locks taken or strengthened between two looks, and all that are held at the second."""
     relations = {**before.relations, **after.relations}
     had, held = _by_relation(scene, before, relations), _by_relation(scene, after, relations)
@@ -63,7 +65,9 @@ def locks_of(scene: Scene, before: State, after: State) -> tuple[tuple[Lock, ...
     return tuple(sorted(fresh, key=_order)), tuple(sorted(held.values(), key=_order))
 
 
-def _by_relation(scene: Scene, state: State, relations: Mapping[int, RelationState]) -> dict[QualifiedName, Lock]:
+def _by_relation(
+    scene: RelationsAtStart, state: SessionState, relations: Mapping[int, RelationState]
+) -> dict[QualifiedName, Lock]:
     found: dict[QualifiedName, Lock] = {}
     for oid, modes in state.locks.items():
         relation, mode = scene.relation(oid, relations), _strongest(modes)
@@ -77,10 +81,10 @@ def _order(lock: Lock) -> tuple[int, QualifiedName]:
 
 
 def work_of(
-    scene: Scene,
+    scene: RelationsAtStart,
     statement: MigrationStatement,
-    before: State,
-    after: State,
+    before: SessionState,
+    after: SessionState,
     messages: Sequence[Message],
     objects: Iterable[KnownObject],
 ) -> tuple[Work, ...]:
@@ -107,10 +111,10 @@ class _Observer:
 
     def __init__(
         self,
-        scene: Scene,
+        scene: RelationsAtStart,
         statement: MigrationStatement,
-        before: State,
-        after: State,
+        before: SessionState,
+        after: SessionState,
         objects: Iterable[KnownObject],
     ):
         self._scene = scene
@@ -248,7 +252,7 @@ def _strongest(modes: Iterable[LockMode]) -> LockMode:
 
 def ran(
     statement: MigrationStatement,
-    answer: Answer,
+    answer: SessionAnswer,
     number: int,
     locks: tuple[Lock, ...] = (),
     held: tuple[Lock, ...] = (),
@@ -268,7 +272,7 @@ def ran(
     )
 
 
-def failed(statement: MigrationStatement, number: int, error: SqlError, answer: Answer) -> StatementObservation:
+def failed(statement: MigrationStatement, number: int, error: SqlError, answer: SessionAnswer) -> StatementObservation:
     """It fails, in production too."""
     return StatementObservation(
         statement.number,
@@ -280,7 +284,7 @@ def failed(statement: MigrationStatement, number: int, error: SqlError, answer: 
 
 
 def not_run(
-    statement: MigrationStatement, number: int, reason: str, answer: Answer | None = None
+    statement: MigrationStatement, number: int, reason: str, answer: SessionAnswer | None = None
 ) -> StatementObservation:
     """The sandbox kept it from running, or cut it off."""
     return StatementObservation(
@@ -293,7 +297,7 @@ def not_run(
     )
 
 
-def _rows(answer: Answer) -> int | None:
+def _rows(answer: SessionAnswer) -> int | None:
     words = answer.tags[-1].split() if answer.tags else []
     return int(words[-1]) if len(words) > 1 and words[-1].isdigit() else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.evolve.review.probes.delta import Delta, Need, NewColumn, Shape, computed
+from indexpilot_cli.evolve.review.probes.delta import AddedColumn, Delta, Need, Shape, computed
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, Rule
@@ -62,7 +62,7 @@ def _add_column(action: Action, delta: Delta, tables: Tables) -> None:
     real = {"serial": "integer", "serial4": "integer", "bigserial": "bigint", "serial8": "bigint"}.get(kind, kind)
     text = action.expression or ""
     _shape(action, delta, tables).added.append(
-        NewColumn(
+        AddedColumn(
             name,
             "smallint" if kind in ("smallserial", "serial2") else real,
             default="" if generated else text,

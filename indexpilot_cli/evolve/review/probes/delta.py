@@ -14,7 +14,7 @@ _TABLES = ("r", "p", "f", "")
 
 
 @dataclass(frozen=True, slots=True)
-class NewColumn:
+class AddedColumn:
     """A column a statement adds. ``generated`` is stored, virtual or empty; ``serial`` covers identity."""
 
     name: str
@@ -38,7 +38,7 @@ class Shape:
     renamed: dict[str, str] = field(default_factory=dict)
     retyped: dict[str, tuple[str, str]] = field(default_factory=dict)
     expressions: dict[str, str] = field(default_factory=dict)
-    added: list[NewColumn] = field(default_factory=list)
+    added: list[AddedColumn] = field(default_factory=list)
     not_null: dict[str, bool] = field(default_factory=dict)
     optional: dict[str, bool] = field(default_factory=dict)
 
@@ -148,9 +148,9 @@ def using(actions: Sequence[Action], table: QualifiedName, column: str) -> str:
     return (found[-1].expression or "") if found else ""
 
 
-def _new(after: CatalogObject) -> NewColumn:
+def _new(after: CatalogObject) -> AddedColumn:
     default = after.fact("default")
-    return NewColumn(
+    return AddedColumn(
         name=after.path[-1],
         type=after.fact("type"),
         default=default,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.review.probes import virtual
-from indexpilot_cli.evolve.review.probes.delta import Delta, NewColumn, Shape
+from indexpilot_cli.evolve.review.probes.delta import AddedColumn, Delta, Shape
 from indexpilot_cli.evolve.review.probes.question import Body, Probe, ProbeKind, Question, casts, empty, longer, probe
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualColumn, VirtualTable, any_row, unbounded
@@ -77,7 +77,7 @@ def _new(shape: Shape, tables: Tables) -> VirtualTable:
     return replace(virtual.emptied(VirtualTable(shape.table, None, typed)), columns=columns)
 
 
-def _optional(column: NewColumn) -> bool:
+def _optional(column: AddedColumn) -> bool:
     return bool(column.default or column.generated or column.serial)
 
 
@@ -114,7 +114,7 @@ def _kept(column: VirtualColumn, shape: Shape, table: VirtualTable, tables: Tabl
     return made, text, ()
 
 
-def _added(new: NewColumn, table: VirtualTable, tables: Tables) -> Column:
+def _added(new: AddedColumn, table: VirtualTable, tables: Tables) -> Column:
     made = VirtualColumn(new.name, new.type, not_null=new.not_null, optional=_optional(new))
     kind = virtual.unbounded(tables.type_for(new.type))
     if new.generated:
@@ -133,7 +133,7 @@ def _added(new: NewColumn, table: VirtualTable, tables: Tables) -> Column:
     return made, value, _of_domain(new, value, table, tables)
 
 
-def _of_domain(new: NewColumn, value: str, table: VirtualTable, tables: Tables) -> tuple[Question, ...]:
+def _of_domain(new: AddedColumn, value: str, table: VirtualTable, tables: Tables) -> tuple[Question, ...]:
     """Whether a domain takes the value that every row gets."""
     domain = tables.domains.get(new.type.split(".")[-1].strip('"'))
     over = VirtualTable(table.name, None, (VirtualColumn("value", "text"),))
@@ -146,7 +146,7 @@ def _anything(item: str) -> str:
     return any_row(f"{item} AS ip_t")
 
 
-def _not_empty(new: NewColumn, table: VirtualTable) -> tuple[Question, ...]:
+def _not_empty(new: AddedColumn, table: VirtualTable) -> tuple[Question, ...]:
     words = f"{table.name.short} has rows, and the new column {new.name} has no value for them"
     verdict, why = empty(table.rows, table.pages)
     return (Question(ProbeKind.NOT_EMPTY, "23502", words, _anything, verdict=verdict, verdict_why=why),)
