@@ -34,7 +34,8 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
         fidelity = measure_fidelity(source, request, progress) if request.twin else None
         note.details(checks={c.code: c.state for c in found})
     bad = any(c.state in ("error", "warning") for c in found)
-    initialised = source.capabilities is None or source.capabilities.metadata_version is not None
+    can = source.capabilities
+    initialised = can is None or can.metadata_hidden or can.metadata_version is not None
     return Outcome(
         "doctor",
         DoctorResult(found, fidelity),
@@ -48,7 +49,7 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
 def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
     now = source.catalog.taken_at or datetime.now(UTC)
     found: list[Check] = []
-    left = open_operations(source.session, request.connection.metadata_schema) if source.session else ()
+    left = open_operations(source.session, source.capabilities, request.connection.metadata_schema)
     if source.capabilities is None:
         found.append(Check("ok", "snapshot", f"{request.snapshot}, PostgreSQL {source.catalog.major}", code="snapshot"))
     else:

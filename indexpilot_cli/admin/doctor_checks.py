@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from indexpilot_cli.admin.values import Check
 from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
 from indexpilot_cli.core.ddl import drop_index
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 
 OLDEST_MAJOR = 12
 STALE_AFTER = timedelta(days=3)
@@ -64,7 +64,9 @@ def workload_checks(capabilities: Capabilities) -> Iterator[Check]:
             fix = "shared_preload_libraries = 'pg_stat_statements', restart, then " + fix
         text = "not installed: give logs or SQL files instead"
         yield Check("missing", "pg_stat_statements", text, fix, "statements")
-    elif not capabilities.statements_readable:
+    elif not (capabilities.statements_readable and capabilities.reads_all_stats):
+        # The view answers every role, and shows each one the texts of its own statements only.
+        # https://www.postgresql.org/docs/current/pgstatstatements.html
         fix = f'GRANT pg_read_all_stats TO "{capabilities.server.user}";'
         yield Check("warning", "pg_stat_statements", "other users' statements are hidden from us", fix, "statements")
     else:
@@ -85,6 +87,11 @@ def privilege_checks(capabilities: Capabilities) -> Iterator[Check]:
 
 def metadata_check(capabilities: Capabilities, schema: str) -> Check:
     """Whether IndexPilot's own tables are there."""
+    if capabilities.metadata_hidden:
+        role = quote_identifier(capabilities.server.user)
+        place = quote_identifier(schema)
+        fix = f"GRANT USAGE ON SCHEMA {place} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {place} TO {role};"
+        return Check("warning", "metadata", f'schema "{schema}" is there, and {role} may not read it', fix, "metadata")
     if capabilities.metadata_version is None:
         text = f'schema "{schema}" is not there: nothing is recorded, advice works'
         return Check("missing", "metadata", text, "indexpilot init", "metadata")

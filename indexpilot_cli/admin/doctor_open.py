@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.admin.values import Check, DoctorRequest
+from indexpilot_cli.core.catalog import Capabilities
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport
@@ -18,11 +19,11 @@ _SETTLED = {"done": "ok", "failed": "ok", "leftover": "error", "conflict": "warn
 _WORDS = {"done": "recorded as done", "failed": "recorded as failed, nothing is left", "leftover": "still there"}
 
 
-def open_operations(session: Session, schema: str) -> tuple[Pending, ...]:
-    """Operations nobody closed; none before ``init``."""
-    from indexpilot_cli.log import migrations
-
-    return pending(session, schema) if migrations.is_ready(session, schema) else ()
+def open_operations(session: Session | None, found: Capabilities | None, schema: str) -> tuple[Pending, ...]:
+    """Operations nobody closed; none before ``init``, for a snapshot, and where our role may not read the log."""
+    if session is None or found is None or found.metadata_version is None:
+        return ()
+    return pending(session, schema)
 
 
 def open_checks(found: Iterable[Pending]) -> Iterator[Check]:

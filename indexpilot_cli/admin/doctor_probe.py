@@ -25,7 +25,7 @@ def probe(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
             capabilities = look(session, metadata_schema=schema)
             found = tuple(checks.server_checks(capabilities))
             if request.probe == READY:
-                opened = tuple(open_checks(open_operations(session, schema)))
+                opened = tuple(open_checks(open_operations(session, capabilities, schema)))
                 found = (*found, _writable(capabilities), checks.metadata_check(capabilities, schema), *opened)
         note.details(probe=request.probe, checks={c.code: c.state for c in found})
     bad = request.probe == READY and any(c.state != "ok" for c in found)

@@ -260,7 +260,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What we may use: each field is a fact that was asked of the server, not guessed from a version."""
+    """What we may use: each field is a fact that was asked of the server, not guessed from a version.
+
+    ``metadata_hidden``: IndexPilot's tables are there, and our role may not read them.
+    """
 
     server: Server
     superuser: bool = False
@@ -274,4 +277,5 @@ class Capabilities:
     hypopg_available: str | None = None
     pooler_suspected: bool = False
     metadata_version: int | None = None
+    metadata_hidden: bool = False
     unreadable_tables: tuple[str, ...] = field(default=())

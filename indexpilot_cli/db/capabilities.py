@@ -23,6 +23,7 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
     scope = {"metadata_schema": metadata_schema}
     facts = session.one("server/capabilities", scope)
     assert facts is not None
+    metadata = _metadata_version(session, metadata_schema) if facts.has_metadata else None
     hidden = session.rows("server/unreadable", scope)
     return Capabilities(
         server=_server(session, facts),
@@ -36,7 +37,8 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
         hypopg_version=facts.hypopg_version,
         hypopg_available=facts.hypopg_available,
         pooler_suspected=session.pooled or facts.backend_pid != session.backend_pid,
-        metadata_version=_metadata_version(session, metadata_schema) if facts.has_metadata else None,
+        metadata_version=metadata,
+        metadata_hidden=facts.has_metadata and metadata is None,
         unreadable_tables=tuple(str(QualifiedName(row.schema, row.name)) for row in hidden),
     )
 

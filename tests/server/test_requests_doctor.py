@@ -85,6 +85,41 @@ def test_a_role_that_may_read_little_is_told_which(analyzed_shop):
     assert found.fix == 'GRANT SELECT ON … TO "requests_patient";'
 
 
+def test_a_role_without_the_metadata_schema_gets_a_line_and_not_an_error(analyzed_shop):
+    """The catalog shows everybody that the schema is there; its tables take USAGE on it."""
+    stranger = analyzed_shop.role("requests_stranger")
+    for outcome in (
+        stranger.ask(DoctorRequest, record=QUIET),
+        stranger.ask(DoctorRequest, probe="ready", record=QUIET),
+    ):
+        (found,) = checks(outcome, "metadata")
+        assert found.state == "warning" and "requests_stranger may not read it" in found.text
+        assert found.fix.startswith("GRANT USAGE ON SCHEMA indexpilot TO requests_stranger;")
+    assert "indexpilot init" not in stranger.ask(DoctorRequest, record=QUIET).next
+    for grant in filter(None, found.fix.split("; ")):
+        analyzed_shop.sql(grant)
+    (mended,) = checks(stranger.ask(DoctorRequest, record=QUIET), "metadata")
+    assert mended.state == "ok"
+
+
+def test_a_role_that_sees_only_its_own_statements_is_warned(analyzed_shop):
+    preloaded = analyzed_shop.sql("SELECT current_setting('shared_preload_libraries') ~ 'pg_stat_statements'")
+    if preloaded != [(True,)]:
+        pytest.skip("the server records no statements")
+    watcher = analyzed_shop.role("requests_watcher")
+    analyzed_shop.sql("CREATE EXTENSION pg_stat_statements SCHEMA public")
+    analyzed_shop.sql("GRANT USAGE ON SCHEMA public TO requests_watcher")
+    try:
+        (narrow,) = checks(watcher.ask(DoctorRequest, record=QUIET), "statements")
+        analyzed_shop.sql("GRANT pg_read_all_stats TO requests_watcher")
+        (wide,) = checks(watcher.ask(DoctorRequest, record=QUIET), "statements")
+    finally:
+        analyzed_shop.sql("DROP OWNED BY requests_watcher")
+        analyzed_shop.sql("DROP EXTENSION pg_stat_statements")
+    assert (narrow.state, narrow.fix) == ("warning", 'GRANT pg_read_all_stats TO "requests_watcher";')
+    assert wide.state == "ok"
+
+
 def test_recorded_statements_are_found_where_the_extension_is(analyzed_shop):
     preloaded = analyzed_shop.sql("SELECT current_setting('shared_preload_libraries') ~ 'pg_stat_statements'")
     if preloaded != [(True,)]:
