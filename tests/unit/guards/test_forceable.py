@@ -96,8 +96,9 @@ def test_a_guard_that_does_not_say_so_cannot_be_overruled():
     assert refused([new], force=True) == (new,)
 
 
-def test_the_table_holds_every_guard_there_is():
-    assert {guard.name for guard in all_guards()} == set(REFUSED)
+def test_every_guard_stands_in_the_table_or_has_tests_of_its_own():
+    own = {path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("test_*.py")}
+    assert set(REFUSED) <= {guard.name for guard in all_guards()} <= set(REFUSED) | own
     places = [guard.place for guard in all_guards()]
     assert places == sorted(set(places)), "two guards of one place would change places by their names"
 
