@@ -16,12 +16,11 @@ from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedE
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.clean import clean
 from indexpilot_cli.execute.context import RunContext, take_lock
-from indexpilot_cli.execute.decide import after_build, tag, worth_retrying
+from indexpilot_cli.execute.decide import after_build, tag
 from indexpilot_cli.execute.report import report
+from indexpilot_cli.execute.retry import SHORT, attempts, worth_retrying
 from indexpilot_cli.execute.watch import STOPPED, Ended, Watch, watched
 from indexpilot_cli.log import intents
-
-_SHORT_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +75,7 @@ def _begin(
 
 
 def _tries(work: _Work) -> Built:
-    attempt = 0
-    while True:
-        attempt += 1
+    for attempt in attempts(work.ctx.stop, work.ctx.limits.retries + 1):
         work.event = replace(work.event, attempt=attempt)
         ended = _run(work)
         found = _settled(work, ended)
@@ -89,10 +86,9 @@ def _tries(work: _Work) -> Built:
             state = _judge(work, found)
         if state is OperationState.VALID:
             return _finish(work, found, ended)
-        retry = state is OperationState.FAILED_CLEAN and attempt <= work.ctx.limits.retries
-        first_lock = ended.cancelled == "lock_timeout"
-        if not (retry and worth_retrying(ended.sqlstate, first_lock=first_lock)) or work.ctx.rest(attempt):
-            return _close(work, state, ended, found)
+        if state is not OperationState.FAILED_CLEAN or not worth_retrying(ended.sqlstate):
+            break
+    return _close(work, state, ended, found)
 
 
 def _run(work: _Work) -> Ended:
@@ -194,7 +190,7 @@ def _finish(work: _Work, found: IndexFacts | None, ended: Ended) -> Built:
 
 def _tag(work: _Work, found: IndexFacts) -> None:
     build.set_lock_timeout(work.session, work.ctx.limits.lock)
-    for attempt in range(1, _SHORT_TRIES + 1):
+    for attempt in attempts(work.ctx.stop, SHORT, obstinate=True):
         try:
             if work.manner.restore is not None:
                 work.manner.restore(work.session, found)
@@ -202,7 +198,8 @@ def _tag(work: _Work, found: IndexFacts) -> None:
                 build.comment_on(work.session, work.operation.index, tag(work.operation.op_id))
             return
         except IndexPilotError as error:
-            if attempt == _SHORT_TRIES or sqlstate(error) not in ("55P03", "40P01", "57014"):
+            # 57014: a cancel meant for the build may reach the server after it.
+            if attempt == SHORT or not (worth_retrying(sqlstate(error)) or sqlstate(error) == "57014"):
                 work.notes.append(f"the index did not get all that belongs to it: {error.detail or error.message}")
                 return
 

@@ -11,7 +11,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 
 T = TypeVar("T")
 
-_TRANSIENT = frozenset({"40001", "40P01", "55P03"})
+TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 _ONCE = frozenset({"57014"})
 _PROTOCOL = "08P01"  # our own mistake, not the network's
 
@@ -46,7 +46,7 @@ def retrying(
 
 
 def _again(error: IndexPilotError, state: str | None, *, cancelled: bool, reconnects: bool) -> bool:
-    if state in _TRANSIENT:
+    if state in TRANSIENT:
         return True
     if state in _ONCE:
         return not cancelled

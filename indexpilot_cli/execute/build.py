@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -54,35 +53,6 @@ def backend(session: Session) -> tuple[int, datetime]:
     row = session.one("execute/backend")
     assert row is not None
     return int(row.pid), row.backend_start
-
-
-class Running:
-    """One statement that runs in a thread of its own, so that the caller can watch it and stop it."""
-
-    def __init__(self, session: Session, statement: str):
-        self._session = session
-        self._statement = statement
-        self._done = threading.Event()
-        self.error: IndexPilotError | None = None
-        self._thread = threading.Thread(target=self._run, name="indexpilot-statement", daemon=True)
-        self._thread.start()
-
-    def wait(self, seconds: float) -> bool:
-        """Whether the statement has ended, after at most so long."""
-        return self._done.wait(seconds)
-
-    def cancel(self) -> None:
-        """Ask the server to stop it; the statement ends on its own when the connection is gone."""
-        with suppress(IndexPilotError, OSError):
-            self._session.cancel()
-
-    def _run(self) -> None:
-        try:
-            self._session.execute(self._statement)
-        except IndexPilotError as error:
-            self.error = error
-        finally:
-            self._done.set()
 
 
 def find_index(session: Session, name: QualifiedName) -> IndexFacts | None:

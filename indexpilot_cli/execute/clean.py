@@ -11,8 +11,7 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.decide import is_usable
-
-_PATIENCE = 3  # tries, however many the user gave the build
+from indexpilot_cli.execute.retry import SHORT, attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ def clean(ctx: RunContext, session: Session, remnant: IndexFacts) -> Cleaned:
     """
     build.set_lock_timeout(session, ctx.limits.lock)
     error: IndexPilotError | None = None
-    for attempt in range(1, _PATIENCE + 1):
+    for _ in attempts(ctx.stop, SHORT, obstinate=True):
         found = build.find_index(session, remnant.name)
         if found is None or found.oid != remnant.oid or is_usable(found) or found.builder is not None:
             return Cleaned(found, error)
@@ -41,5 +40,4 @@ def clean(ctx: RunContext, session: Session, remnant: IndexFacts) -> Cleaned:
             error = failed
             if session.closed:
                 raise
-            ctx.rest(min(attempt, 3))
     return Cleaned(build.find_index(session, remnant.name), error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,13 +14,13 @@ from indexpilot_cli.db.errors import secrets_of
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.decide import pause
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import intents, migrations
 
 _LOG_STATEMENT_MS = 10_000
 _LOG_LOCK_MS = 2_000
 _POLL = 0.1  # seconds between two looks at the advisory lock
+ORPHAN = 30.0  # seconds a server gets to notice that an earlier run of ours died, and to let its lock go
 _RETURN = 30.0  # seconds a server gets to come back
 
 
@@ -110,10 +109,6 @@ class RunContext:
             time.sleep(0.5)
         return None
 
-    def rest(self, attempt: int) -> bool:
-        """Wait before another try; whether somebody asked to stop meanwhile."""
-        return self.stop.sleep(pause(attempt, random.random()))
-
 
 @contextmanager
 def open_context(
@@ -134,9 +129,13 @@ def take_run(ctx: RunContext) -> None:
     take_lock(ctx, ctx.log, locks.RUN, "this database")
 
 
-def take_lock(ctx: RunContext, session: Session, relid: int, what: str) -> None:
-    """The table's lock, polled up to the lock timeout. Raises RefusedError that names the holder."""
-    end = time.monotonic() + ctx.limits.lock
+def take_lock(ctx: RunContext, session: Session, relid: int, what: str, patience: float = 0.0) -> None:
+    """The table's lock among all who use IndexPilot, polled up to the lock timeout or ``patience`` seconds.
+
+    Polled, because a waiting pg_advisory_lock would hold a snapshot that a concurrent build waits for. Raises
+    RefusedError that names the holder.
+    """
+    end = time.monotonic() + max(ctx.limits.lock, patience)
     while not locks.try_lock(session, relid):
         if ctx.stop.requested or time.monotonic() >= end:
             raise _locked(locks.holder(session, relid), what)

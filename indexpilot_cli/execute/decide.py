@@ -13,8 +13,6 @@ OPEN = frozenset(
 STANDING = frozenset({OperationState.VALID, OperationState.VERIFIED, OperationState.KEPT})
 TAG = "indexpilot:"
 
-_RETRY = frozenset({"55P03", "40P01"})
-
 
 class Verdict(StrEnum):
     """What to do about an open operation."""
@@ -76,16 +74,6 @@ def _open_drop(event: Event, found: IndexFacts | None, *, same: bool) -> Verdict
     if found.oid != event.details.get("oid") or not same:
         return Verdict.CONFLICT
     return Verdict.ABSENT if is_usable(found) or found.partitioned else Verdict.FINISH
-
-
-def worth_retrying(sqlstate: str | None, *, first_lock: bool) -> bool:
-    """Whether the same statement may succeed later: a lock that was not free, a deadlock."""
-    return first_lock or sqlstate in _RETRY
-
-
-def pause(attempt: int, jitter: float) -> float:
-    """Seconds before try ``attempt`` + 1: doubling from a quarter of a second to eight, spread by ``jitter`` (0–1)."""
-    return float(min(8.0, 0.25 * 2 ** (attempt - 1)) * (0.5 + jitter))
 
 
 def tag(op_id: str) -> str:

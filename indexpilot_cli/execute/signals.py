@@ -13,6 +13,10 @@ SHELL = 128  # what a shell adds to a signal's number
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Interrupted(Exception):
+    """Somebody asked to stop; everything is as the next run expects it."""
+
+
 class Stop:
     """Whether somebody asked to stop. ``signal`` is the first signal that came."""
 
@@ -24,6 +28,11 @@ class Stop:
     def requested(self) -> bool:
         """Whether to stop as soon as nothing is left half done."""
         return self._event.is_set()
+
+    def check(self) -> None:
+        """Raises Interrupted when somebody asked to stop."""
+        if self.requested:
+            raise Interrupted
 
     def request(self, number: int | None = None) -> None:
         """Ask to stop."""

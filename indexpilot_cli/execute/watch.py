@@ -1,7 +1,12 @@
-"""Running one statement under watch: real progress, who holds it up, and our own deadline instead of lock_timeout."""
+"""Running a statement, or a transaction, under watch: real progress, who holds it up, our own deadline.
+
+No lock_timeout bounds a CREATE INDEX CONCURRENTLY: it would leave an invalid index that every write maintains, so the
+watcher cancels by its own clock. https://www.postgresql.org/docs/current/progress-reporting.html
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,11 +14,10 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.mutation import Blocker, BuildProgress
 from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.locks import blocker
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.execute.build import Running
 from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.progress import look
 
 _TICK = 0.1  # seconds
 _AGAIN = 2.0  # seconds between two cancels
@@ -57,13 +61,58 @@ class Watch:
     seen: Callable[[int], None] | None = None
 
 
-def watched(ctx: RunContext, session: Session, statement: str, watch: Watch) -> Ended:
-    """Run the statement to its end, or cancel it at the deadline or when somebody asks to stop."""
-    return _Loop(ctx, session, statement, watch).run()
+def watched(ctx: RunContext, session: Session, work: str | Callable[[], object], watch: Watch) -> Ended:
+    """Run the statement, or the function that uses the session, to its end.
+
+    It is cancelled at the deadline or when somebody asks to stop.
+    """
+    return _Watcher(ctx, session, work, watch).run()
 
 
-class _Loop:
-    def __init__(self, ctx: RunContext, session: Session, statement: str, watch: Watch):
+def look(session: Session, pid: int) -> BuildProgress:
+    """The build of process ``pid`` at this moment; an empty phase when it has not begun or is over."""
+    row = session.one("execute/progress", {"pid": pid})
+    assert row is not None
+    blockers = tuple(blocker(b) for b in session.rows("execute/blockers", {"pid": pid}))
+    return BuildProgress(row.phase, row.share, row.index_oid, row.waits_for_table, blockers)
+
+
+class _Running:
+    """Work that runs in a thread of its own, so that the caller can watch it and stop it."""
+
+    def __init__(self, session: Session, work: str | Callable[[], object]):
+        self._session = session
+        self._work = work
+        self._done = threading.Event()
+        self.error: IndexPilotError | None = None
+        self.crash: BaseException | None = None
+        threading.Thread(target=self._run, name="indexpilot-statement", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the work has ended, after at most so long."""
+        return self._done.wait(seconds)
+
+    def cancel(self) -> None:
+        """Ask the server to stop it; the statement ends on its own when the connection is gone."""
+        with suppress(IndexPilotError, OSError):
+            self._session.cancel()
+
+    def _run(self) -> None:
+        try:
+            if isinstance(self._work, str):
+                self._session.execute(self._work)
+            else:
+                self._work()
+        except IndexPilotError as error:
+            self.error = error
+        except BaseException as crash:  # noqa: BLE001 - carried over to the caller's thread and raised there
+            self.crash = crash
+        finally:
+            self._done.set()
+
+
+class _Watcher:
+    def __init__(self, ctx: RunContext, session: Session, work: str | Callable[[], object], watch: Watch):
         self._ctx, self._session, self._watch = ctx, session, watch
         self._start = time.monotonic()
         self._waiting_since: float | None = None
@@ -72,7 +121,7 @@ class _Loop:
         self._blockers: tuple[Blocker, ...] = ()
         self._named: set[int] = set()
         self._phase, self._done, self._seen = "", 0.0, False
-        self._running = Running(session, statement)
+        self._running = _Running(session, work)
 
     def run(self) -> Ended:
         """Watch until the statement has ended."""
@@ -84,6 +133,8 @@ class _Loop:
             if self._cancelled and time.monotonic() - self._first_cancel > _GIVE_UP:
                 lost = True
                 break
+        if self._running.crash is not None:
+            raise self._running.crash
         error = self._running.error
         lost = lost or (isinstance(error, UnreachableError) and error.code == "connection_lost")
         return Ended(error, self._cancelled, self._blockers, time.monotonic() - self._start, lost)
@@ -103,10 +154,10 @@ class _Loop:
 
     def _tell(self, now: BuildProgress) -> None:
         self._blockers = now.blockers or self._blockers
-        for blocker in now.blockers:
-            if blocker.pid not in self._named and time.monotonic() - self._start > 1.0:
-                self._named.add(blocker.pid)
-                self._ctx.progress.say(f"{self._watch.title}: waits for {blocker}")
+        for who in now.blockers:
+            if who.pid not in self._named and time.monotonic() - self._start > 1.0:
+                self._named.add(who.pid)
+                self._ctx.progress.say(f"{self._watch.title}: waits for {who}")
         if now.phase and now.phase != self._phase:
             self._phase, self._done = now.phase, 0.0
             self._ctx.progress.stage(f"{self._watch.title}: {now.phase}", 1.0)

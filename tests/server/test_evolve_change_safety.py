@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import ClassVar
 
 import psycopg
 import pytest
@@ -15,6 +16,8 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.evolve import impact as evolve_impact
 from indexpilot_cli.evolve.change import execute as evolve_execute
+from indexpilot_cli.execute import backfill
+from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.settings.sections import BypassSettings, MaintenanceWindowSettings, SafeguardSettings, SystemBypass
 from tests.server.evolving_change import Ground, assert_same
 from tests.server.evolving_tables import PLAIN
@@ -274,10 +277,10 @@ def test_before_init_only_previews(database):
 
 WORKER = """
 import sys
-from indexpilot_cli.model.progress import Silent
-from indexpilot_cli.model.requests import Connection
-from indexpilot_cli.model.requests_evolve import ChangeRequest
-from indexpilot_cli.workflows import evolve_execute
+from indexpilot_cli.core.command import Silent
+from indexpilot_cli.core.command import Connection
+from indexpilot_cli.evolve.requests import ChangeRequest
+from indexpilot_cli.evolve.change import execute as evolve_execute
 request = ChangeRequest("add_column", "public.plain", "x", Connection(sys.argv[1]), type="int", confirmed=True,
     default="(random() * 1e9)::int", not_null=True, execute=True, small_bytes=0, batch_pages=1)
 evolve_execute.run(request, Silent(), None)
@@ -310,6 +313,57 @@ def test_killed_in_the_middle_it_goes_on(plain):
     plain.script("ALTER TABLE public.plain ENABLE TRIGGER slow")
     assert plain.rollback().result.outcome == "done"
     assert_same(plain.dump(), before)
+
+
+class Told(Silent):
+    """Keeps what is said and staged."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def test_adding_a_column_waits_for_a_standby_that_is_behind(plain, monkeypatch):
+    """Nothing is written while the standby is far behind; what is filled then is read at that very moment."""
+    plain.script("INSERT INTO public.plain SELECT i, i, repeat('x', 50) FROM generate_series(201, 2000) i")
+    behind = [512 * 1024**2, 128 * 1024**2]
+    filled = []
+
+    def lag(_session):
+        filled.append(plain.sql("SELECT count(x) FROM public.plain")[0][0])
+        return behind.pop(0) if behind else 0.0
+
+    monkeypatch.setattr(backfill, "lag_bytes", lag)
+    monkeypatch.setattr(backfill, "_LAG", 0.01)
+    progress = Told()
+    more = {"type": "int", "default": "(random() * 9)::int", "small_bytes": 0, "batch_pages": 1}
+    outcome = evolve_execute.run(plain.request("add_column", "plain", "x", **more), progress, None)
+    assert outcome.result.outcome == "done", outcome.result
+    assert filled[:3] == [0, 0, 0]
+    assert any("waits for a standby that is 512" in text for text in progress.said)
+    assert plain.sql("SELECT count(x) FROM public.plain") == [(2000,)]
+
+
+class Paced(Stop):
+    """Remembers the pauses between batches and does not wait."""
+
+    pauses: ClassVar[list] = []
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
+        return super().sleep(0)
+
+
+def test_adding_a_column_leaves_room_between_its_batches(plain, monkeypatch):
+    plain.script("INSERT INTO public.plain SELECT i, i, repeat('x', 50) FROM generate_series(201, 2000) i")
+    monkeypatch.setattr(evolve_execute, "Stop", Paced)
+    monkeypatch.setattr(Paced, "pauses", [])
+    ((pages,),) = plain.sql("SELECT pg_relation_size('public.plain') / 8192")
+    more = {"type": "int", "default": "(random() * 9)::int", "small_bytes": 0, "batch_pages": 1}
+    assert plain.change("add_column", "plain", "x", **more).result.outcome == "done"
+    assert len([p for p in Paced.pauses if p > 0]) >= pages
 
 
 def test_one_change_of_a_table_at_a_time(plain):

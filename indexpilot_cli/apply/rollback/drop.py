@@ -15,9 +15,10 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext, take_lock
-from indexpilot_cli.execute.decide import is_usable, tagged, worth_retrying
+from indexpilot_cli.execute.decide import is_usable, tagged
 from indexpilot_cli.execute.reconcile import mark_reverted
 from indexpilot_cli.execute.report import report_of_event, report_of_undo
+from indexpilot_cli.execute.retry import attempts, worth_retrying
 from indexpilot_cli.execute.watch import Ended, Watch, watched
 from indexpilot_cli.guards.replication import standbys
 
@@ -135,9 +136,7 @@ def _parts(session: Session, found: IndexFacts) -> list[dict[str, object]]:
 
 def _tries(ctx: RunContext, session: Session, event: Event, found: IndexFacts, sql: str) -> MutationReport:
     build.set_lock_timeout(session, ctx.limits.lock)
-    attempt = 0
-    while True:
-        attempt += 1
+    for attempt in attempts(ctx.stop, ctx.limits.retries + 1):
         event = replace(event, attempt=attempt)
         ended = watched(ctx, session, sql, Watch(event.backend_pid or 0, f"dropping {event.index.short}"))
         try:
@@ -146,9 +145,10 @@ def _tries(ctx: RunContext, session: Session, event: Event, found: IndexFacts, s
             raise _unknown(event, error) from error
         if left is None:
             return _done(ctx, event, found, ended)
-        retry = attempt <= ctx.limits.retries and worth_retrying(ended.sqlstate, first_lock=False)
-        if not retry or ctx.rest(attempt):
-            return _failed(ctx, event, left, ended)
+        if not worth_retrying(ended.sqlstate):
+            break
+    assert left is not None
+    return _failed(ctx, event, left, ended)
 
 
 def _done(ctx: RunContext, event: Event, found: IndexFacts, ended: Ended) -> MutationReport:

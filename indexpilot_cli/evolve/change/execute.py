@@ -21,15 +21,15 @@ from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change import plan, rows, undo
 from indexpilot_cli.evolve.change.checks import error_of
 from indexpilot_cli.evolve.change.rows import Story
-from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
+from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import Classify, by_trial
 from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.relation import RelationFacts
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.execute import build
-from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
+from indexpilot_cli.execute.context import ORPHAN, RunContext, RunLimits, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
+from indexpilot_cli.execute.steps import StepRun, lost
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import PermitRequest
 from indexpilot_cli.guards.verdict import Verdict
@@ -185,14 +185,15 @@ def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid:
 
 def _perform(ctx: RunContext, request: ChangeRequest, job: Job, shown: ChangeResult) -> ChangeResult:
     with closing(ctx.builder(job.op_id)) as session:
-        take_lock(ctx, session, job.change.relid, job.change.table.short)
-        build.set_lock_timeout(session, ctx.limits.lock)
+        patience = ORPHAN if job.standing else 0.0
+        take_lock(ctx, session, job.change.relid, job.change.table.short, patience)
         session.rows("session/unseen")  # the batches of a backfill are no workload of the application's
         session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
         _unchanged(session, job)
         if not job.standing:
             job.id = rows.planned(ctx, job.change, job.op_id, job.before, job.known)
-        error = _steps(ctx, session, request, job)
+        run = step_run(ctx, session, job.change.table, job.change.relid, request.batch_pages)
+        error = _steps(run, job)
     reports = (*job.reports, *(_report(job, n) for n in range(len(job.reports), len(job.change.steps))))
     result = replace(shown, steps=reports, undo=job.undo, id=job.id, op_id=job.op_id, outcome="done")
     if error is None:
@@ -201,30 +202,25 @@ def _perform(ctx: RunContext, request: ChangeRequest, job: Job, shown: ChangeRes
     return replace(result, outcome="partial" if stands else "failed", error=_text(error), error_code=error.code)
 
 
-def _steps(ctx: RunContext, session: Session, request: ChangeRequest, job: Job) -> IndexPilotError | None:
+def _steps(run: StepRun, job: Job) -> IndexPilotError | None:
     """Run what does not stand yet; the error that ended it, which is in the log then."""
     for number, step in enumerate(job.change.steps):
         if number in job.standing:
             job.reports.append(planned(step, "skipped"))
             continue
-        trial = Trial(step)
-        try:
-            carry_out(ctx, session, trial, _tail(ctx, job, number), request.batch_pages)
-        except IndexPilotError as error:
-            if lost(error):
-                raise OutcomeUnknownError(
-                    "the connection was lost: the server knows what stands",
-                    detail=error.detail,
-                    hint="run the same command again: it goes on where it ended",
-                ) from error
-            job.reports.append(trial.report("failed"))
-            if step.how == "analyze":
-                continue
-            blockers = [str(b) for b in trial.blockers]
-            state = rows.INTERRUPTED if ctx.stop.requested else rows.FAILED
-            job.id = rows.failed(ctx, job.change, job.op_id, error, state, step=number, blockers=blockers)
+        report, error = tried(run, step, _tail(run.ctx, job, number))
+        if error is not None and lost(error):
+            raise OutcomeUnknownError(
+                "the connection was lost: the server knows what stands",
+                detail=error.detail,
+                hint="run the same command again: it goes on where it ended",
+            ) from error
+        job.reports.append(report)
+        if error is not None and step.how != "analyze":
+            state = rows.INTERRUPTED if run.ctx.stop.requested else rows.FAILED
+            facts = {"step": number, "blockers": list(report.blockers)}
+            job.id = rows.failed(run.ctx, job.change, job.op_id, error, state, **facts)
             return error
-        job.reports.append(trial.report("done"))
     return None
 
 

@@ -8,7 +8,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change.online import log as online_log
 from indexpilot_cli.evolve.change.online import online as online_change
-from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest, Pace
+from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest
 from indexpilot_cli.evolve.change.values import (
     ChangeKind,
     ChangeResult,
@@ -21,6 +21,7 @@ from indexpilot_cli.evolve.change.values import (
 )
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.execute.steps import Pace
 
 HOW = "shadow"
 _STEPS = (

@@ -23,16 +23,16 @@ from indexpilot_cli.evolve.change.online import log as online_log
 from indexpilot_cli.evolve.change.online.values import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.rows import Story
-from indexpilot_cli.evolve.change.run_steps import Trial, carry_out, lost, planned
+from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import by_rules
 from indexpilot_cli.evolve.change.undo_objects import quietly
-from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Span, Step, StepReport, Undo, UndoResult, Work
+from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Span, Step, Undo, UndoResult, Work
 from indexpilot_cli.evolve.impact import clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
-from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
+from indexpilot_cli.execute.steps import lost
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import PermitRequest
 from indexpilot_cli.guards.verdict import refused
@@ -246,7 +246,6 @@ def _steps(way: Way, small_bytes: int) -> tuple[Step, ...]:
 
 def _go(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> UndoResult:
     first, *later = _steps(way, request.small_bytes)
-    trial = Trial(first)
     number = 0
 
     def close(session: Session) -> None:
@@ -258,17 +257,15 @@ def _go(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> UndoResult:
 
     with closing(ctx.builder(way.story.op_id)) as session:
         take_lock(ctx, session, way.change.relid, way.change.table.short)
-        build.set_lock_timeout(session, ctx.limits.lock)
         session.rows("session/unseen")
         session.execute("SET row_security = off")
-        try:
-            carry_out(ctx, session, trial, close, 1)
-        except IndexPilotError as error:
-            if lost(error):
-                raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
+        run = step_run(ctx, session, way.change.table, way.change.relid)
+        report, error = tried(run, first, close)
+        if error is not None and lost(error):
+            raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
+        if error is not None:
             number = rows.failed(ctx, way.change, way.story.op_id, error, reverts=way.number)
             text = error.message + (f": {error.detail}" if error.detail else "")
-            report = trial.report("failed")
             return replace(
                 _result(way, "failed"),
                 id=number,
@@ -277,17 +274,8 @@ def _go(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> UndoResult:
                 error_code=error.code,
                 notes=_help(way, error),
             )
-        reports = [trial.report("done"), *(_later(ctx, session, step) for step in later)]
-    return replace(_result(way, "done"), id=number, steps=tuple(reports))
-
-
-def _later(ctx: RunContext, session: Session, step: Step) -> StepReport:
-    trial = Trial(step)
-    try:
-        carry_out(ctx, session, trial, lambda _session: None, 1)
-    except IndexPilotError:
-        return trial.report("failed")
-    return trial.report("done")
+        reports = (report, *(tried(run, step)[0] for step in later))
+    return replace(_result(way, "done"), id=number, steps=reports)
 
 
 def _help(way: Way, error: IndexPilotError) -> tuple[str, ...]:

@@ -1,54 +1,27 @@
-"""One step of a change: tried until the lock is free, watched while it waits, recorded when it stands."""
+"""One step of a change of a column, handed to the engine in its manner, and how it went."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
 
-from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.db.errors import StatementError, sqlstate
+from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.values import Step, StepReport
-from indexpilot_cli.execute import build, ddl_run
+from indexpilot_cli.execute.backfill import BackfillWork, fill_all
 from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.execute.signals import Interrupted
+from indexpilot_cli.execute.steps import DatabaseStep, Pace, StepManner, StepRun, perform
 
-T = TypeVar("T")
-
-_CANCELLED = "57014"
-_AGAIN = frozenset({"55P03", "40P01", "40001"})
 _PAGES = "SELECT pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::int + 1"
-_PASSES = 5  # how often a backfill starts over for rows that moved while it ran
 
 
-@dataclass(slots=True)
-class Trial:
-    """What is known of a step that is being tried."""
-
-    step: Step
-    tries: int = 0
-    rows: int | None = None
-    blockers: tuple[Blocker, ...] = ()
-    began: float = field(default_factory=time.monotonic)
-
-    def report(self, outcome: str) -> StepReport:
-        """The step as it stands."""
-        step = self.step
-        milliseconds = (time.monotonic() - self.began) * 1000
-        return StepReport(
-            step.title,
-            outcome,
-            step.statements,
-            step.span.value,
-            step.lock,
-            milliseconds,
-            self.tries,
-            self.rows,
-            tuple(str(b) for b in self.blockers),
-        )
+def step_run(ctx: RunContext, session: Session, table: QualifiedName, relid: int, pages: int = 1) -> StepRun:
+    """Steps on the table, as patient as the user said; batches have at most so many pages."""
+    pace = Pace(lock_ms=round(ctx.limits.lock * 1000), tries=ctx.limits.retries + 1, pages=pages)
+    return StepRun(ctx, session, table, relid, pace)
 
 
 def planned(step: Step, outcome: str = "planned") -> StepReport:
@@ -56,74 +29,48 @@ def planned(step: Step, outcome: str = "planned") -> StepReport:
     return StepReport(step.title, outcome, step.statements, step.span.value, step.lock)
 
 
-def carry_out(ctx: RunContext, session: Session, trial: Trial, tail: Callable[[Session], None], pages: int) -> None:
-    """Run the step; ``tail`` runs in its transaction, or after it where it has none of its own.
-
-    Raises RefusedError (lock_timeout) when the lock was never free, StatementError and others as the server says.
-    """
-    ctx.progress.stage(trial.step.title)
-    match trial.step.how:
-        case "transaction":
-            _tried(
-                ctx,
-                session,
-                trial,
-                lambda: ddl_run.in_transaction(session, trial.step.statements, lambda: tail(session)),
-            )
-        case "fill":
-            trial.rows = _fill(ctx, session, trial, pages)
-            tail(ctx.log)
-        case _:
-            _alone(ctx, session, trial)
-            tail(ctx.log)
-
-
-def _tried(ctx: RunContext, session: Session, trial: Trial, work: Callable[[], T]) -> T:
-    """Wait briefly for the lock, let everybody pass, try again: readers never queue for long behind us."""
-    tries = 0
-    while True:
-        tries += 1
-        trial.tries = max(trial.tries, tries)
-        ended = ddl_run.watched(session, ctx.look, work, lambda: ctx.stop.requested)
-        trial.blockers = ended.blockers or trial.blockers
-        error = ended.error
-        if error is None:
-            return ended.value  # type: ignore[return-value]
-        if sqlstate(error) not in _AGAIN or tries > ctx.limits.retries or ctx.stop.requested:
-            raise error
-        ctx.progress.say(f"the table is busy, try {tries} of {ctx.limits.retries + 1}{_whom(trial)}")
-        if ctx.rest(tries):
-            raise error
+def tried(
+    run: StepRun, step: Step, record: Callable[[Session], None] = lambda _session: None
+) -> tuple[StepReport, IndexPilotError | None]:
+    """How the step went, with the error when it failed. ``record`` writes in its transaction, or after it."""
+    run.tries, run.rows, run.blockers = 0, 0, ()
+    began, failed = time.monotonic(), None
+    try:
+        _carry_out(run, step, record)
+    except IndexPilotError as error:
+        failed = error
+    except Interrupted as stopped:
+        what = "backfill" if step.how == "fill" else "change"
+        text = f"the {what} was stopped; run the same command again to go on"
+        cause = stopped.__cause__
+        failed = cause if isinstance(cause, IndexPilotError) else StatementError(text, code="interrupted")
+    report = StepReport(
+        step.title,
+        "done" if failed is None else "failed",
+        step.statements,
+        step.span.value,
+        step.lock,
+        (time.monotonic() - began) * 1000,
+        run.tries,
+        run.rows if step.how == "fill" else None,
+        tuple(map(str, run.blockers)),
+    )
+    return report, failed
 
 
-def lost(error: IndexPilotError) -> bool:
-    """Whether the connection is gone, so that nobody knows what stands; a cancelled statement is simply undone."""
-    return isinstance(error, UnreachableError) and sqlstate(error) != _CANCELLED
-
-
-def _whom(trial: Trial) -> str:
-    return f": waiting for {trial.blockers[0]}" if trial.blockers else ""
-
-
-def _alone(ctx: RunContext, session: Session, trial: Trial) -> None:
-    """Statements that refuse a transaction block, one by one. An index that a broken build left goes first."""
-    for text in trial.step.statements:
-        index = _index_of(trial.step)
-        if index is not None:
-            found = build.find_index(session, index)
-            if found is not None and found.valid:
-                continue
-            _clear(session, index)
-            build.set_lock_timeout(session, 0)  # waiting for it blocks nobody, and a timeout would leave a ruin
-        try:
-            _tried(ctx, session, trial, lambda text=text: session.execute(text))  # type: ignore[misc]
-        except IndexPilotError as error:
-            if index is not None and not lost(error):
-                _clear(session, index)
-            raise
-        finally:
-            if index is not None and not session.closed:
-                build.set_lock_timeout(session, ctx.limits.lock)
+def _carry_out(run: StepRun, step: Step, record: Callable[[Session], None]) -> None:
+    if step.how == "transaction":
+        strong = (run.table,) if step.lock == "ACCESS EXCLUSIVE" else ()
+        perform(run, DatabaseStep(step.title, step.statements, waits_for=strong, record=record))
+        return
+    index = _index_of(step)
+    if step.how == "fill":
+        _fill(run, step)
+    elif index is not None:
+        perform(run, DatabaseStep(step.title, step.statements, StepManner.ALONE, index=index))
+    else:
+        perform(run, DatabaseStep(step.title, step.statements, StepManner.PATIENT))
+    record(run.ctx.log)
 
 
 def _index_of(step: Step) -> QualifiedName | None:
@@ -131,34 +78,14 @@ def _index_of(step: Step) -> QualifiedName | None:
     return QualifiedName(step.table.schema, name) if word == "index" and step.table is not None else None
 
 
-def _clear(session: Session, index: QualifiedName) -> None:
-    """Drop the index when it is there and not valid."""
-    found = build.find_index(session, index)
-    if found is not None and not found.valid:
-        session.execute(f"DROP INDEX CONCURRENTLY {index}")
-
-
-def _fill(ctx: RunContext, session: Session, trial: Trial, pages: int) -> int:
-    """Every row gets its value, so many pages at a time, each batch a transaction of its own; gives the rows."""
-    table = trial.step.table
+def _fill(run: StepRun, step: Step) -> None:
+    """Every row gets its value: a row that has none yet is found by that, so it does not matter where a run ended."""
+    table = step.table
     assert table is not None
-    column = trial.step.makes.partition(":")[2]
-    missing = f"SELECT EXISTS (SELECT FROM {table} WHERE {quote_identifier(column)} IS NULL)"
-    total = 0
-    for _ in range(_PASSES):
-        total += _pass(ctx, session, trial, table, pages)
-        if not session.value(missing):
-            break
-    return total
+    column = quote_identifier(step.makes.partition(":")[2])
+    work = BackfillWork(table, column, "DEFAULT", f"{column} IS NULL", settles=True, title=step.title)
 
+    def told(_page: int) -> None:
+        run.ctx.progress.say(f"{step.title}: {run.rows:,} rows")
 
-def _pass(ctx: RunContext, session: Session, trial: Trial, table: QualifiedName, pages: int) -> int:
-    count = session.value(_PAGES, (str(table),))
-    template, total = trial.step.statements[0], 0
-    for low in range(0, int(count), pages):
-        if ctx.stop.requested:
-            raise StatementError("the backfill was stopped; run the same command again to go on", code="interrupted")
-        text = template.replace("{low}", str(low)).replace("{high}", str(low + pages))
-        total += max(0, _tried(ctx, session, trial, lambda text=text: session.execute(text)))  # type: ignore[misc]
-        ctx.progress.say(f"{trial.step.title}: {total:,} rows")
-    return total
+    fill_all(run, work, 0, lambda: int(run.session.value(_PAGES, (str(table),))), told)

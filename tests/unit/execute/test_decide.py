@@ -86,26 +86,6 @@ def test_nothing_is_removed_that_is_not_ours_or_still_works(found, same, busy, k
         assert not decide.is_usable(found) and found.builder is None and not found.partitioned
 
 
-@given(st.integers(1, 40), st.floats(0, 1))
-def test_pauses_grow_and_stay_bounded(attempt, jitter):
-    assert 0.1 < decide.pause(attempt, jitter) <= 12.0
-    assert decide.pause(attempt + 1, jitter) >= decide.pause(attempt, jitter)
-
-
-@pytest.mark.parametrize(
-    ("sqlstate", "first_lock", "again"),
-    [
-        ("55P03", False, True),
-        ("40P01", False, True),
-        ("23505", False, False),
-        (None, False, False),
-        ("57014", True, True),
-    ],
-)
-def test_only_locks_and_deadlocks_are_tried_again(sqlstate, first_lock, again):
-    assert decide.worth_retrying(sqlstate, first_lock=first_lock) is again
-
-
 def test_the_tag_names_its_operation():
     assert decide.tagged(decide.tag("abc")) == "abc"
     assert decide.tagged("indexpilot: by hand") == "by"

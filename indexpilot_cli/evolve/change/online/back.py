@@ -5,11 +5,11 @@ from __future__ import annotations
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change.online import ddl, log, texts
-from indexpilot_cli.evolve.change.online.fill import left
-from indexpilot_cli.evolve.change.online.locks import Run, brief
 from indexpilot_cli.evolve.change.online.texts import column_name
 from indexpilot_cli.evolve.change.online.values import Side, Stage
 from indexpilot_cli.evolve.change.online.work import (
+    OnlineRun,
+    brief,
     bring_up,
     drop_indexes,
     harmless,
@@ -19,9 +19,10 @@ from indexpilot_cli.evolve.change.online.work import (
     work_of,
 )
 from indexpilot_cli.execute import backfill
+from indexpilot_cli.execute.backfill import BackfillWork, left
 
 
-def take_away(run: Run) -> None:
+def take_away(run: OnlineRun) -> None:
     """Trigger, function, indexes, constraints and the new column go; the old column must be the one in use."""
     plan = run.plan
     found = whereabouts(run)
@@ -43,7 +44,7 @@ def take_away(run: Run) -> None:
     brief(run, statements, f"removing {name}", exclusive=ddl.locked_tables(plan))
 
 
-def let_go(run: Run, side: Side) -> None:
+def let_go(run: OnlineRun, side: Side) -> None:
     """Other tables' foreign keys to the side's column go first: they hold its index."""
     plan = run.plan
     there = whereabouts(run).inbound
@@ -52,7 +53,7 @@ def let_go(run: Run, side: Side) -> None:
         brief(run, statements, "removing foreign keys", exclusive=ddl.locked_tables(plan))
 
 
-def drop_old(run: Run) -> None:
+def drop_old(run: OnlineRun) -> None:
     """The old column goes, with what is left on it; the new one must be in use."""
     plan = run.plan
     name = column_name(plan, Side.OLD)
@@ -67,7 +68,7 @@ def drop_old(run: Run) -> None:
     brief(run, statements, f"removing {name}", exclusive=(plan.table,))
 
 
-def back_in_use(run: Run, page: int) -> None:
+def back_in_use(run: OnlineRun, page: int) -> None:
     """The kept old column brought up to date and swapped in again.
 
     Raises RefusedError when a row holds what the old type cannot: then the new column stays in use.
@@ -88,7 +89,7 @@ def back_in_use(run: Run, page: int) -> None:
         raise
 
 
-def _possible(run: Run) -> None:
+def _possible(run: OnlineRun) -> None:
     """Every row's old value is worked out once before a trigger does it for everybody."""
     plan = run.plan
     backfill.prepare(run.session, plan.pins)
@@ -111,10 +112,10 @@ def _possible(run: Run) -> None:
         )
 
 
-def _loses_nothing(run: Run) -> None:
+def _loses_nothing(run: OnlineRun) -> None:
     work = work_of(run, Side.OLD)
     condition = texts.lost(run.plan)
-    lossy = left(run, backfill.Work(work.table, work.target, work.value, condition), whereabouts(run).blocks)
+    lossy = left(run, BackfillWork(work.table, work.target, work.value, condition), whereabouts(run).blocks)
     if lossy:
         raise RefusedError(
             f"{lossy} rows would not be the same as {run.plan.old_type}",
@@ -123,7 +124,7 @@ def _loses_nothing(run: Run) -> None:
         )
 
 
-def _stand_down(run: Run) -> tuple[str, ...]:
+def _stand_down(run: OnlineRun) -> tuple[str, ...]:
     return (
         *ddl.unfollow(run.plan, run.ctx.schema),
         *ddl.retired_constraints(run.plan, Side.OLD),

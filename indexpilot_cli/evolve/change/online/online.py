@@ -20,12 +20,22 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 from indexpilot_cli.evolve.change.online import ddl, log, state, texts
 from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
-from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, own_table, through
 from indexpilot_cli.evolve.change.online.plan import make_plan
-from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest, Pace, Side, Stage
-from indexpilot_cli.evolve.change.online.work import bring_up, drop_indexes, harmless, stage_of, swap_in, whereabouts
+from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest, Side, Stage
+from indexpilot_cli.evolve.change.online.work import (
+    OnlineRun,
+    brief,
+    bring_up,
+    drop_indexes,
+    harmless,
+    stage_of,
+    swap_in,
+    whereabouts,
+)
 from indexpilot_cli.execute import backfill
-from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.execute.context import ORPHAN, RunContext, take_lock
+from indexpilot_cli.execute.signals import Interrupted
+from indexpilot_cli.execute.steps import Pace, through
 from indexpilot_cli.log.room import question
 
 _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve rollback takes the change back"
@@ -49,7 +59,7 @@ def run_online(ctx: RunContext, wanted: OnlineRequest) -> OnlineReport:
             _same_change(story, wanted)
         elif (plan.old_type, plan.old_collation) == (plan.new_type, plan.new_collation) and wanted.using is None:
             return _report(plan, "already_done", began, summary=f"{wanted.column} is {plan.new_type} already")
-        run = Run(ctx, session, plan, wanted.pace, notes=list(plan.notes))
+        run = OnlineRun.of(ctx, session, plan, wanted.pace)
         return _guarded(run, began, lambda: _forward(run, wanted, began), resumed=story is not None)
 
 
@@ -73,7 +83,7 @@ def rollback_online(ctx: RunContext, table: QualifiedName, column: str, pace: Pa
         return _guarded(run, began, lambda: _back(run, began))
 
 
-def _opened(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None) -> tuple[Run, Session]:
+def _opened(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None) -> tuple[OnlineRun, Session]:
     story = log.newest_open(ctx, table, column)
     if story is None:
         raise RefusedError(
@@ -82,7 +92,7 @@ def _opened(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | Non
             code="nothing_open",
         )
     session = ctx.builder(story.plan.op_id)
-    return Run(ctx, session, story.plan, pace or Pace()), session
+    return OnlineRun.of(ctx, session, story.plan, pace or Pace()), session
 
 
 def _same_change(story: log.Story, wanted: OnlineRequest) -> None:
@@ -99,25 +109,33 @@ def _same_change(story: log.Story, wanted: OnlineRequest) -> None:
     )
 
 
-def _guarded(run: Run, began: float, work: Callable[[], OnlineReport], *, resumed: bool = False) -> OnlineReport:
+def _guarded(run: OnlineRun, began: float, work: Callable[[], OnlineReport], *, resumed: bool = False) -> OnlineReport:
     """The work under the table's lock; being asked to stop is an outcome."""
     try:
         if run.session.pooled:
             raise RefusedError(
                 "a pooler lends out connections here", hint="connect to the server itself", code="pooler_suspected"
             )
-        own_table(run.ctx, run.session, run.plan.relid, run.plan.table.short)
+        _take_table(run)
         run.early = backfill.look_early(run.session)
         return replace(work(), resumed=resumed)
     except Interrupted:
         return _report(run.plan, "interrupted", began, run, summary=_AGAIN)
 
 
-def _forward(run: Run, wanted: OnlineRequest, began: float) -> OnlineReport:
+def _take_table(run: OnlineRun) -> None:
+    try:
+        take_lock(run.ctx, run.session, run.relid, run.table.short, ORPHAN)
+    except RefusedError:
+        run.check()
+        raise
+
+
+def _forward(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineReport:
     story = log.newest_open(run.ctx, wanted.table, wanted.column)  # again, now that nobody else works on it
     if story is not None and story.plan.op_id != run.plan.op_id:
         _same_change(story, wanted)
-        run.plan = story.plan
+        run.adopt(story.plan)
     if story is None:
         _still_bare(run)
         _tried_on_all_rows(run)
@@ -136,7 +154,7 @@ def _forward(run: Run, wanted: OnlineRequest, began: float) -> OnlineReport:
     return _after_swap(run, wanted, began)
 
 
-def _still_bare(run: Run) -> None:
+def _still_bare(run: OnlineRun) -> None:
     """Raises RefusedError when the column is not as planned any more, or the names we need are taken."""
     found = whereabouts(run)
     taken = {texts.column_name(run.plan, side) for side in Side} & found.columns
@@ -153,7 +171,7 @@ def _still_bare(run: Run) -> None:
         )
 
 
-def _again(run: Run, wanted: OnlineRequest) -> None:
+def _again(run: OnlineRun, wanted: OnlineRequest) -> None:
     """The plan as the table is now: indexes, defaults and privileges may have come and gone since the change began."""
     fresh = replace(make_plan(run.session, wanted, run.plan.op_id), columns=run.plan.columns)
     if fresh.relid != run.plan.relid:
@@ -164,11 +182,11 @@ def _again(run: Run, wanted: OnlineRequest) -> None:
             code="stale_plan",
         )
     if replace(fresh, bytes=run.plan.bytes, rows=run.plan.rows, notes=run.plan.notes, pins=run.plan.pins) != run.plan:
-        run.plan = replace(fresh, pins=run.plan.pins)
+        run.adopt(replace(fresh, pins=run.plan.pins))
         log.intend(run.ctx, run.plan, wanted.type, wanted.using)
 
 
-def _tried_on_all_rows(run: Run) -> None:
+def _tried_on_all_rows(run: OnlineRun) -> None:
     """Every value is converted once before anything changes. Raises RefusedError with the server's words."""
     limit = run.pace.check_ms
     if not limit:
@@ -191,7 +209,7 @@ def _tried_on_all_rows(run: Run) -> None:
         ) from error
 
 
-def _failed(run: Run, error: IndexPilotError, began: float) -> OnlineReport:
+def _failed(run: OnlineRun, error: IndexPilotError, began: float) -> OnlineReport:
     """What can be tried again is left as it is; anything else is taken back."""
     if run.session.closed or (isinstance(error, UnreachableError) and error.code != "timeout"):
         raise error
@@ -208,7 +226,7 @@ def _failed(run: Run, error: IndexPilotError, began: float) -> OnlineReport:
     return _report(run.plan, "failed", began, run, summary="nothing is left of the change", error=error, row=row)
 
 
-def _after_swap(run: Run, wanted: OnlineRequest, began: float) -> OnlineReport:
+def _after_swap(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineReport:
     """The new column is in use: its row is closed, the old one's indexes go, and the column too unless it is kept."""
     plan = run.plan
     story = log.newest_open(run.ctx, plan.table, plan.column)
@@ -229,11 +247,11 @@ def _after_swap(run: Run, wanted: OnlineRequest, began: float) -> OnlineReport:
     return _report(plan, outcome, began, run, summary=f"the old values are kept as {old} until it is finished", row=row)
 
 
-def _unfollow(run: Run) -> tuple[str, ...]:
+def _unfollow(run: OnlineRun) -> tuple[str, ...]:
     return ddl.unfollow(run.plan, run.ctx.schema)
 
 
-def _finish(run: Run, began: float) -> OnlineReport:
+def _finish(run: OnlineRun, began: float) -> OnlineReport:
     stage = stage_of(run)
     if stage not in (Stage.SWAPPED, Stage.FINISHED):
         raise RefusedError("the change is not carried out yet", hint=_AGAIN, code="not_swapped")
@@ -244,7 +262,7 @@ def _finish(run: Run, began: float) -> OnlineReport:
     return _report(run.plan, "finished", began, run, summary="the old column is gone", row=row)
 
 
-def _back(run: Run, began: float) -> OnlineReport:
+def _back(run: OnlineRun, began: float) -> OnlineReport:
     stage = stage_of(run)
     if stage is Stage.FINISHED:
         raise RefusedError(
@@ -263,7 +281,7 @@ def _back(run: Run, began: float) -> OnlineReport:
     return _report(run.plan, "reverted", began, run, summary="the column is as it was", row=row)
 
 
-def _strange(run: Run) -> RefusedError:
+def _strange(run: OnlineRun) -> RefusedError:
     return RefusedError(
         f"the columns of {run.plan.table.short} are not what the operation left",
         detail="somebody renamed or dropped one of them",
@@ -272,7 +290,7 @@ def _strange(run: Run) -> RefusedError:
     )
 
 
-def _follow_genome(run: Run) -> None:
+def _follow_genome(run: OnlineRun) -> None:
     """The genome knows fields by number: the name stands for another number now."""
     plan = run.plan
     names = {"schema_name": plan.table.schema, "table_name": plan.table.name, "field_name": plan.column}
@@ -283,7 +301,7 @@ def _report(
     plan: OnlinePlan,
     outcome: str,
     began: float,
-    run: Run | None = None,
+    run: OnlineRun | None = None,
     *,
     summary: str = "",
     error: IndexPilotError | None = None,

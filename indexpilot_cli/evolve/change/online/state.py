@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.locks import blocker
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.evolve.change.online.values import Grant
 
@@ -67,11 +65,6 @@ def sequences(session: Session, relid: int, attnum: int) -> tuple[QualifiedName,
     return tuple(QualifiedName(row.schema, row.name) for row in rows)
 
 
-def may_lock(session: Session, table: QualifiedName) -> bool:
-    """Whether the role may lock the table against everybody."""
-    return bool(session.value("SELECT pg_catalog.has_table_privilege(%s, 'UPDATE, DELETE, TRUNCATE')", (str(table),)))
-
-
 def identity(session: Session, relid: int, attnum: int) -> Row | None:
     """The sequence behind an identity column, with its options, privileges and comment."""
     return session.one("online/identity", {"relid": relid, "attnum": attnum})
@@ -114,23 +107,6 @@ def indexes(session: Session, relid: int) -> list[Row]:
 def statistics(session: Session, relid: int) -> list[Row]:
     """The table's extended statistics objects."""
     return session.rows("online/statistics", {"relid": relid})
-
-
-def vacuuming(session: Session, relids: tuple[int, ...], pid: int) -> bool:
-    """Whether autovacuum works on one of the tables."""
-    rows = session.rows("online/lockers", {"relids": list(relids), "pid": pid, "older": 0.0})
-    return any(row.automatic for row in rows)
-
-
-def long_lockers(session: Session, relids: tuple[int, ...], pid: int, older: float) -> tuple[Blocker, ...]:
-    """Who has held a lock on the tables for more than so many seconds; autovacuum is left out."""
-    rows = session.rows("online/lockers", {"relids": list(relids), "pid": pid, "older": older})
-    return tuple(blocker(row) for row in rows if not row.automatic)
-
-
-def lag_bytes(session: Session) -> float:
-    """How far the furthest standby is behind, as far as we may see."""
-    return float(session.value("online/lag") or 0.0)
 
 
 def not_null_name(session: Session, relid: int, column: str) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.execute.steps import Pace
 
 PLACE = "ip_column_9d41c7"  # in templates: where the changing column stands
 
@@ -13,23 +14,6 @@ PLACE = "ip_column_9d41c7"  # in templates: where the changing column stands
 def place(number: int) -> str:
     """In templates: where the column of that number stands."""
     return f"{PLACE}_{number}"
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How hard the work may press. ``batch_ms`` is the aim for one batch, ``rest`` the pause after it as a share.
-
-    ``lock_ms`` bounds each wait for a lock, during which others queue behind us; ``tries`` how often a lock is asked
-    for. While a standby is more than ``max_lag_bytes`` behind, nothing is written. ``check_ms`` bounds the reading
-    of all rows before anything is changed; 0 leaves it out.
-    """
-
-    batch_ms: float = 120.0
-    rest: float = 0.5
-    max_lag_bytes: int = 64 * 1024 * 1024
-    lock_ms: int = 300
-    tries: int = 30
-    check_ms: int = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +34,7 @@ class OnlineRequest:
     keep_old: bool = True
     fire_triggers: bool = False
     allow_published: bool = False
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
 
 
 class Side(StrEnum):

@@ -1,28 +1,72 @@
-"""The long part of an online type change: every step looks whether it is done already, so it can be repeated."""
+"""The long part of an online type change, a plan of steps that each look whether they are done already."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.session import Row
-from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change.online import ddl, log, state, texts
-from indexpilot_cli.evolve.change.online.fill import fill_all, left
-from indexpilot_cli.evolve.change.online.locks import Interrupted, Run, brief, patient
 from indexpilot_cli.evolve.change.online.probe import index_body
 from indexpilot_cli.evolve.change.online.state import Where
 from indexpilot_cli.evolve.change.online.texts import aside, column_name
 from indexpilot_cli.evolve.change.online.values import OnlineIndex, OnlinePlan, Side, Stage
-from indexpilot_cli.execute import backfill, build
-from indexpilot_cli.execute.backfill import Work
-from indexpilot_cli.execute.clean import clean
-from indexpilot_cli.execute.watch import STOPPED, Watch, watched
+from indexpilot_cli.execute import backfill
+from indexpilot_cli.execute.backfill import BackfillWork, fill_all, left
+from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.execute.retry import is_busy
+from indexpilot_cli.execute.steps import DatabaseStep, Pace, StepManner, StepRun, long_lockers, perform
 
-_BUILDS = 8
+
+@dataclass(slots=True)
+class OnlineRun(StepRun):
+    """An online change under way."""
+
+    plan: OnlinePlan = field(kw_only=True)
+    notes: list[str] = field(default_factory=list)
+
+    @staticmethod
+    def of(ctx: RunContext, session: Session, plan: OnlinePlan, pace: Pace) -> OnlineRun:
+        """The run of that plan."""
+        return OnlineRun(ctx, session, plan.table, plan.relid, pace, plan=plan, notes=list(plan.notes))
+
+    def adopt(self, plan: OnlinePlan) -> None:
+        """Go on by another plan of the same change."""
+        self.plan, self.table, self.relid = plan, plan.table, plan.relid
 
 
-def whereabouts(run: Run) -> Where:
+def brief(
+    run: OnlineRun,
+    statements: Sequence[str],
+    what: str,
+    *,
+    exclusive: Sequence[QualifiedName] = (),
+    before: Callable[[], None] | None = None,
+) -> None:
+    """The statements in one short transaction. Raises RefusedError when the locks were never free."""
+    try:
+        perform(run, DatabaseStep(what, tuple(statements), exclusive=tuple(exclusive), check=before))
+    except IndexPilotError as error:
+        if not is_busy(error):
+            raise
+        raise RefusedError(
+            f"{what}: the table's lock was not free in {run.pace.tries} tries",
+            detail="; ".join(map(str, long_lockers(run, exclusive))) or None,
+            hint="end the transaction in the way and run the same command again: it goes on where it stopped",
+            code="lock_timeout",
+        ) from error
+
+
+def patient(run: OnlineRun, statement: str, what: str) -> None:
+    """A statement that may work for long once it has its lock, which does not keep anybody from reading or writing."""
+    perform(run, DatabaseStep(what, (statement,), StepManner.PATIENT, waits_for=(run.plan.table,)))
+
+
+def whereabouts(run: OnlineRun) -> Where:
     """The change's footprints now. Raises RefusedError when the table is gone."""
     plan = run.plan
     found = state.where(run.session, plan.relid, plan.attnum, texts.trigger_name(plan), texts.tag(plan))
@@ -31,13 +75,13 @@ def whereabouts(run: Run) -> Where:
     return found
 
 
-def stage_of(run: Run) -> Stage:
+def stage_of(run: OnlineRun) -> Stage:
     """Where the columns stand."""
     found = whereabouts(run)
     return texts.stage(run.plan, found.original, found.columns)
 
 
-def bring_up(run: Run, side: Side, page: int) -> None:
+def bring_up(run: OnlineRun, side: Side, page: int) -> None:
     """The side's column filled, in step, and with all that belongs to it: ready to be swapped in."""
     page = _following(run, side, page)
     _filled(run, side, page)
@@ -51,7 +95,7 @@ def bring_up(run: Run, side: Side, page: int) -> None:
     patient(run, f"ANALYZE {run.plan.table}", f"ANALYZE {run.plan.table.short}")
 
 
-def swap_in(run: Run, side: Side) -> None:
+def swap_in(run: OnlineRun, side: Side) -> None:
     """The side's column takes the place of the one in use, if a last look finds it in step."""
     plan = run.plan
     run.ctx.progress.stage(f"checking every row of {plan.table.short}")
@@ -66,7 +110,7 @@ def swap_in(run: Run, side: Side) -> None:
     brief(run, statements, "swapping the columns", exclusive=tables, before=lambda: _as_planned(run, side))
 
 
-def _as_planned(run: Run, side: Side) -> None:
+def _as_planned(run: OnlineRun, side: Side) -> None:
     """Under the swap's lock: nothing has come to hang on the column that the plan does not know."""
     plan = run.plan
     known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
@@ -95,15 +139,15 @@ def _changed_meanwhile(plan: OnlinePlan, side: Side, what: str) -> RefusedError:
     )
 
 
-def work_of(run: Run, side: Side) -> Work:
+def work_of(run: OnlineRun, side: Side) -> BackfillWork:
     """What a batch does."""
     plan = run.plan
     target = quote_identifier(column_name(plan, side))
     value, condition = texts.assigned_value(plan, side), texts.out_of_step(plan, side)
-    return Work(plan.table, target, value, condition, plan.quiet)
+    return BackfillWork(plan.table, target, value, condition, plan.quiet)
 
 
-def _following(run: Run, side: Side, page: int) -> int:
+def _following(run: OnlineRun, side: Side, page: int) -> int:
     """Column and trigger are there; the page to begin with."""
     plan, found = run.plan, whereabouts(run)
     name = column_name(plan, side)
@@ -121,7 +165,7 @@ def _following(run: Run, side: Side, page: int) -> int:
     return 0
 
 
-def _filled(run: Run, side: Side, page: int) -> None:
+def _filled(run: OnlineRun, side: Side, page: int) -> None:
     plan = run.plan
     if ddl.dress(plan, side):
         brief(run, ddl.dress(plan, side), "settings of the column")
@@ -133,68 +177,42 @@ def _filled(run: Run, side: Side, page: int) -> None:
     fill_all(run, work_of(run, side), page, lambda: whereabouts(run).blocks, told)
 
 
-def index_row(run: Run, name: str) -> Row | None:
+def index_row(run: OnlineRun, name: str) -> Row | None:
     """The index of that name on our table, or None."""
     rows = state.indexes(run.session, run.plan.relid)
     return next((row for row in rows if row.name == name), None)
 
 
-def _indexed(run: Run, index: OnlineIndex, side: Side) -> None:
+def _indexed(run: OnlineRun, index: OnlineIndex, side: Side) -> None:
     """The side's index is there and usable; an invalid one that is ours is removed and built again."""
     plan, name = run.plan, aside(index.name, side)
     qualified = QualifiedName(plan.table.schema, name)
     statement = ddl.create_index(plan, index, side)
-    for attempt in range(1, _BUILDS + 1):
-        run.check()
-        found = index_row(run, name)
-        if found is not None and not _is_ours(run, found, index, side):
-            raise RefusedError(f"the name {qualified} belongs to something else", code="name_taken")
-        if found is not None and found.usable:
-            break
-        if found is not None:
-            _cleaned(run, qualified)
-            continue
+    found = index_row(run, name)
+    if found is None or not found.usable:
         log.tell(run.ctx, plan, OperationState.STARTED, "index", side=side.value, index=name, sql=statement)
-        _built(run, statement, index, name, attempt)
-    else:
-        raise RefusedError(f"index {qualified} could not be built", hint="run the same command again", code="busy")
+    step = DatabaseStep(
+        f"building {name}",
+        (statement,),
+        StepManner.ALONE,
+        index=qualified,
+        ours=lambda: _is_ours(run, name, index, side),
+        tablespace=index.tablespace or "",
+    )
+    perform(run, step)
     for number, target in index.targets:
         patient(run, f"ALTER INDEX {qualified} ALTER COLUMN {number} SET STATISTICS {target}", f"index {name}")
 
 
-def _is_ours(run: Run, found: Row, index: OnlineIndex, side: Side) -> bool:
-    """Whether the index is what we would build; ``found`` is printed with or without schema by the search path."""
+def _is_ours(run: OnlineRun, name: str, index: OnlineIndex, side: Side) -> bool:
+    """Whether the index is what we would build; a definition has schemas in it or not by the search path."""
     with run.session.transaction():
         run.session.value("SELECT pg_catalog.set_config('search_path', '', true)")
-        again = index_row(run, found.name)
+        again = index_row(run, name)
     return again is not None and index_body(again) == ddl.body_of(run.plan, index, side)
 
 
-def _cleaned(run: Run, name: QualifiedName) -> None:
-    remnant = build.find_index(run.session, name)
-    if remnant is not None:
-        clean(run.ctx, run.session, remnant)
-        build.set_lock_timeout(run.session, 0)
-
-
-def _built(run: Run, statement: str, index: OnlineIndex, name: str, attempt: int) -> None:
-    """One try. A duplicate or another refusal of the data is raised; a lock or a deadlock only means once more."""
-    build.set_tablespace(run.session, index.tablespace or "")
-    watch = Watch(run.session.backend_pid, f"building {name}", first_lock=run.pace.lock_ms / 1000)
-    ended = watched(run.ctx, run.session, statement, watch)
-    if ended.cancelled == STOPPED:
-        _cleaned(run, QualifiedName(run.plan.table.schema, name))
-        raise Interrupted
-    if ended.lost:
-        raise OutcomeUnknownError("the connection was lost while an index was built", code="connection_lost")
-    if ended.error is not None and ended.sqlstate not in ("55P03", "40P01"):
-        _cleaned(run, QualifiedName(run.plan.table.schema, name))
-        raise ended.error
-    if ended.error is not None:
-        run.ctx.rest(attempt)
-
-
-def _statistics(run: Run, side: Side) -> None:
+def _statistics(run: OnlineRun, side: Side) -> None:
     there = whereabouts(run).statistics
     for one, (schema, name, statement) in zip(run.plan.statistics, ddl.add_statistics(run.plan, side), strict=True):
         if f"{schema}.{name}" in there:
@@ -205,7 +223,7 @@ def _statistics(run: Run, side: Side) -> None:
         brief(run, (statement, *more), f"statistics {name}")
 
 
-def _constrained(run: Run, side: Side) -> None:
+def _constrained(run: OnlineRun, side: Side) -> None:
     """CHECKs and foreign keys: for new rows first, then all rows are looked at while everybody works on."""
     plan = run.plan
     for number, one in enumerate(plan.constraints):
@@ -218,7 +236,7 @@ def _constrained(run: Run, side: Side) -> None:
             patient(run, ddl.validate(plan, name), f"validating {name}")
 
 
-def _not_null(run: Run, side: Side) -> None:
+def _not_null(run: OnlineRun, side: Side) -> None:
     plan, name = run.plan, column_name(run.plan, side)
     check = texts.check_name(plan)
     found = whereabouts(run)
@@ -233,7 +251,7 @@ def _not_null(run: Run, side: Side) -> None:
     brief(run, ddl.set_not_null(plan, side), f"NOT NULL of {name}", exclusive=(plan.table,))
 
 
-def _referred_to(run: Run, side: Side) -> None:
+def _referred_to(run: OnlineRun, side: Side) -> None:
     """Other tables' foreign keys, on the side's column as well."""
     for key in run.plan.inbound:
         mark = ddl.inbound_mark(key, side)
@@ -245,12 +263,12 @@ def _referred_to(run: Run, side: Side) -> None:
             patient(run, ddl.validate_inbound(key, side), f"validating {key.name} of {key.table.short}")
 
 
-def drop_indexes(run: Run, side: Side) -> None:
+def drop_indexes(run: OnlineRun, side: Side) -> None:
     """The indexes on the side's column, which is not in use, away without keeping anybody waiting."""
     for index in run.plan.indexes:
         name = QualifiedName(run.plan.table.schema, aside(index.name, side))
         found = index_row(run, name.name)
-        if found is None or found.constraint_kind or not _is_ours(run, found, index, side):
+        if found is None or found.constraint_kind or not _is_ours(run, name.name, index, side):
             continue
         patient(run, f"DROP INDEX CONCURRENTLY IF EXISTS {name}", f"removing index {name.name}")
 
@@ -258,6 +276,10 @@ def drop_indexes(run: Run, side: Side) -> None:
 def harmless(error: IndexPilotError) -> bool:
     """Whether trying again later may succeed, so that nothing has to be taken back."""
     return (
-        isinstance(error, RefusedError)
-        and error.code in ("lock_timeout", "rows_locked", "busy", "not_in_step", "stale_plan")
-    ) or sqlstate(error) in ("55P03", "40P01", "57014")
+        (
+            isinstance(error, RefusedError)
+            and error.code in ("lock_timeout", "rows_locked", "busy", "not_in_step", "stale_plan")
+        )
+        or is_busy(error)
+        or sqlstate(error) == "57014"
+    )
