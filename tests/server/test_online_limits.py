@@ -9,7 +9,7 @@ import pytest
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import RefusedError, UsageError
-from indexpilot_cli.evolve.change.online import log
+from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import online as online_change
 from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import OnlineRequest

@@ -17,10 +17,10 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
 from indexpilot_cli.evolve.change import follow as metadata
+from indexpilot_cli.evolve.change import log, plan, undo
 from indexpilot_cli.evolve.change import online_operation as online
-from indexpilot_cli.evolve.change import plan, rows, undo
 from indexpilot_cli.evolve.change.checks import error_of
-from indexpilot_cli.evolve.change.rows import Story
+from indexpilot_cli.evolve.change.log import ChangeLog
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import Classify, by_trial
 from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
@@ -114,7 +114,7 @@ def _execute(
             with suppress(IndexPilotError):  # on a standby there is no log to write to
                 schema, table = split_table(request.table)
                 kind = ChangeKind(request.kind)
-                rows.refused(ctx, kind, table, request.column, error, schema)
+                log.refused(ctx, kind, table, request.column, error, schema)
             raise
 
 
@@ -175,12 +175,12 @@ def named(ctx: RunContext, session: Session, request: ChangeRequest) -> tuple[Qu
     return (QualifiedName(rows[0].schema, rows[0].name), rows[0].relid) if rows else None
 
 
-def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid: int) -> Story | None:
+def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid: int) -> ChangeLog | None:
     """The same change, some of whose steps stand."""
     kind = ChangeKind(request.kind).mutation
     asked = plan.asked_of(request)
-    story = rows.open_story(ctx, kind, table, request.column, asked)
-    return story if story is not None and story.before.relid == relid else None
+    found = log.begun(ctx, kind, table, request.column, asked)
+    return found if found is not None and found.before.relid == relid else None
 
 
 def _perform(ctx: RunContext, request: ChangeRequest, job: Job, shown: ChangeResult) -> ChangeResult:
@@ -191,7 +191,7 @@ def _perform(ctx: RunContext, request: ChangeRequest, job: Job, shown: ChangeRes
         session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
         _unchanged(session, job)
         if not job.standing:
-            job.id = rows.planned(ctx, job.change, job.op_id, job.before, job.known)
+            job.id = log.planned(ctx, job.change, job.op_id, job.before, job.known)
         run = step_run(ctx, session, job.change.table, job.change.relid, request.batch_pages)
         error = _steps(run, job)
     reports = (*job.reports, *(_report(job, n) for n in range(len(job.reports), len(job.change.steps))))
@@ -217,9 +217,9 @@ def _steps(run: StepRun, job: Job) -> IndexPilotError | None:
             ) from error
         job.reports.append(report)
         if error is not None and step.how != "analyze":
-            state = rows.INTERRUPTED if run.ctx.stop.requested else rows.FAILED
+            state = log.INTERRUPTED if run.ctx.stop.requested else log.FAILED
             facts = {"step": number, "blockers": list(report.blockers)}
-            job.id = rows.failed(run.ctx, job.change, job.op_id, error, state, **facts)
+            job.id = log.failed(run.ctx, job.change, job.op_id, error, state, **facts)
             return error
     return None
 
@@ -235,20 +235,20 @@ def _tail(ctx: RunContext, job: Job, number: int) -> Callable[[Session], None]:
             metadata.follow(session, job.change, ctx.schema)
         details: dict[str, object] = {"step": number, "of": len(steps), "title": steps[number].title, "done": True}
         if number == last:
-            details |= {"undo": rows.packed(job.undo), "loss": job.undo.loss}
-            row = rows.mutation(
+            details |= {"undo": log.packed(job.undo), "loss": job.undo.loss}
+            row = log.row(
                 ctx,
                 job.change,
                 job.op_id,
-                rows.DONE,
+                log.DONE,
                 details,
                 definition_sql=";\n".join(job.change.statements),
                 undo_sql=job.undo.script,
             )
-            job.id = rows.write(ctx, row, session)
+            job.id = log.write(ctx, row, session)
         elif number < last:
-            row = rows.mutation(ctx, job.change, job.op_id, rows.STEP, details)
-            job.id = rows.write(ctx, row, session)
+            row = log.row(ctx, job.change, job.op_id, log.STEP, details)
+            job.id = log.write(ctx, row, session)
 
     return write
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.evolve.change.online import log as online_log
+from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import online as online_change
 from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest
 from indexpilot_cli.evolve.change.values import (
@@ -57,8 +57,8 @@ def is_online(change: SchemaChange) -> bool:
 
 def open_change(ctx: RunContext, table: QualifiedName, column: str) -> SchemaChange | None:
     """The online change of the column that is under way, so that nothing is checked that it has changed itself."""
-    story = online_log.newest_open(ctx, table, column)
-    return None if story is None else _as_change(story.plan)
+    known = log.newest_open(ctx, table, column)
+    return None if known is None else _as_change(known.plan)
 
 
 def perform(ctx: RunContext, request: ChangeRequest, shown: ChangeResult) -> ChangeResult:

@@ -16,13 +16,12 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change import follow as metadata
+from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change import online_operation as online
-from indexpilot_cli.evolve.change import rows
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
-from indexpilot_cli.evolve.change.online import log as online_log
+from indexpilot_cli.evolve.change.log import ChangeLog
 from indexpilot_cli.evolve.change.online.values import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
-from indexpilot_cli.evolve.change.rows import Story
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import by_rules
 from indexpilot_cli.evolve.change.undo_objects import quietly
@@ -44,10 +43,10 @@ _TARGET = re.compile(r"[Mm]-(\d{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One change to take back: its story, what was planned, the statements that will run."""
+class ColumnUndo:
+    """One change to take back: its log, what was planned, the statements that will run."""
 
-    story: Story
+    log: ChangeLog
     change: SchemaChange
     before: RelationFacts
     undo: Undo
@@ -55,7 +54,7 @@ class Way:
     @property
     def number(self) -> int:
         """The number behind M- of the change."""
-        return int(self.story.last.id or 0)
+        return self.log.id
 
 
 def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Outcome[UndoResult]:
@@ -71,8 +70,8 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
         open_online = _open_online(ctx, request)
         if open_online is not None:
             return _online(ctx, request, confirm, server, *open_online)
-        way = _way(ctx, request)
-        if way.story.state == rows.REVERTED:
+        way = _undo_of(ctx, request)
+        if way.log.state == log.REVERTED:
             return _outcome(_result(way, "already_done"), server)
         check(ctx, way, request)
         if not request.execute:
@@ -90,17 +89,17 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
 
 def _open_online(ctx: RunContext, request: ChangeUndoRequest) -> tuple[OnlinePlan, int] | None:
     """The online type change that is meant, with its newest row; None when it is another kind of change."""
-    known = online_log.stories(ctx)
+    known = log.online_changes(ctx)
     if request.target is not None:
         number = _number(request.target)
         row = mutations.find(ctx.look, number, schema=ctx.schema) if number else None
         meant = [s for s in known if row is not None and s.plan.op_id == row.op_id]
     else:
         meant = [s for s in known if s.open]
-        others = [s for s in rows.stories(ctx.look, ctx.schema) if s.state != rows.REVERTED]
-        newest = max((int(s.last.id or 0) for s in others), default=0)
-        meant = [s for s in meant if s.rows[-1].id > newest]
-    return (meant[-1].plan, meant[-1].rows[-1].id) if meant else None
+        others = [s for s in log.changes(ctx.look, ctx.schema) if s.state != log.REVERTED]
+        newest = max((s.id for s in others), default=0)
+        meant = [s for s in meant if s.id > newest]
+    return (meant[0].plan, meant[0].id) if meant else None
 
 
 def _online(
@@ -125,30 +124,30 @@ def _online(
         clear_impact_cache()
 
 
-def _way(ctx: RunContext, request: ChangeUndoRequest) -> Way:
-    story = _story(ctx, request.target)
-    undo = story.undo
+def _undo_of(ctx: RunContext, request: ChangeUndoRequest) -> ColumnUndo:
+    found = _change_log(ctx, request.target)
+    undo = found.undo
     if request.fill is not None:
-        undo = _filled(story.change, story.before, undo, request.fill)
-    return Way(story, story.change, story.before, undo)
+        undo = _filled(found.change, found.before, undo, request.fill)
+    return ColumnUndo(found, found.change, found.before, undo)
 
 
-def _story(ctx: RunContext, target: str | None) -> Story:
-    found = rows.stories(ctx.look, ctx.schema)
+def _change_log(ctx: RunContext, target: str | None) -> ChangeLog:
+    found = log.changes(ctx.look, ctx.schema)
     if target is None:
-        standing = [s for s in found if s.state == rows.DONE or (s.state != rows.REVERTED and s.done_steps)]
+        standing = [s for s in found if s.state == log.DONE or (s.state != log.REVERTED and s.done_steps)]
         if not standing:
             raise UsageError("there is no schema change to take back", hint="indexpilot history", code="nothing_named")
         return standing[0]
     number = _number(target)
     row = mutations.find(ctx.look, number, schema=ctx.schema) if number else None
-    story = next((s for s in found if row is not None and s.op_id == row.op_id), None)
-    if story is None:
+    meant = next((s for s in found if row is not None and s.op_id == row.op_id), None)
+    if meant is None:
         hint = "indexpilot history lists them; indexes are taken back by  indexpilot rollback"
         raise UsageError(f"no schema change {target} in the log", hint=hint, code="unknown_id")
-    if story.state not in (rows.DONE, rows.REVERTED) and not story.done_steps:
+    if meant.state not in (log.DONE, log.REVERTED) and not meant.done_steps:
         raise UsageError(f"{target} failed at the time: there is nothing to take back", code="nothing_to_undo")
-    return story
+    return meant
 
 
 def _number(target: str) -> int | None:
@@ -169,7 +168,7 @@ def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) 
     return replace(undo, statements=(first, *filled, *rest))
 
 
-def check(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> None:
+def check(ctx: RunContext, way: ColumnUndo, request: ChangeUndoRequest) -> None:
     """Raises RefusedError when the table is another, the column not as we left it, or something came to need it."""
     session, change = ctx.look, way.change
     found = relation_facts.find_relations(session, change.table.schema, change.table.name, own=ctx.schema)
@@ -191,7 +190,7 @@ def check(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> None:
         _check_type(session, way, table, column)
 
 
-def _check_type(session: Session, way: Way, table: RelationFacts, column: ColumnFacts) -> None:
+def _check_type(session: Session, way: ColumnUndo, table: RelationFacts, column: ColumnFacts) -> None:
     """A change that wrote nothing may have a way back that writes everything: not under a lock, unasked."""
     old = way.before.column(column.name)
     if old is None:
@@ -207,7 +206,7 @@ def _check_type(session: Session, way: Way, table: RelationFacts, column: Column
         )
 
 
-def _check_drop(way: Way, column: ColumnFacts | None) -> None:
+def _check_drop(way: ColumnUndo, column: ColumnFacts | None) -> None:
     if column is not None:
         raise RefusedError(f"there is a new column {way.change.column} by now", code="stale")
 
@@ -232,7 +231,7 @@ def _permit(ctx: RunContext, request: ChangeUndoRequest) -> None:
         raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
 
 
-def _steps(way: Way, small_bytes: int) -> tuple[Step, ...]:
+def _steps(way: ColumnUndo, small_bytes: int) -> tuple[Step, ...]:
     gone = () if way.undo.saved is None else (f"DROP TABLE {way.undo.saved}",)
     title = f"take back {way.change.kind.command} {way.change.column}"
     later = tuple(
@@ -244,18 +243,18 @@ def _steps(way: Way, small_bytes: int) -> tuple[Step, ...]:
     return (Step(title, (*way.undo.statements, *gone), span=span), *later)
 
 
-def _go(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> UndoResult:
+def _go(ctx: RunContext, way: ColumnUndo, request: ChangeUndoRequest) -> UndoResult:
     first, *later = _steps(way, request.small_bytes)
     number = 0
 
     def close(session: Session) -> None:
         nonlocal number
-        metadata.unfollow(session, way.change, way.story.metadata, ctx.schema)
+        metadata.unfollow(session, way.change, way.log.metadata, ctx.schema)
         details = {"reverts": way.number, "loss": way.undo.loss, "forced": request.force}
-        row = rows.mutation(ctx, way.change, way.story.op_id, rows.REVERTED, details, definition_sql=way.undo.script)
-        number = rows.write(ctx, row, session)
+        row = log.row(ctx, way.change, way.log.op_id, log.REVERTED, details, definition_sql=way.undo.script)
+        number = log.write(ctx, row, session)
 
-    with closing(ctx.builder(way.story.op_id)) as session:
+    with closing(ctx.builder(way.log.op_id)) as session:
         take_lock(ctx, session, way.change.relid, way.change.table.short)
         session.rows("session/unseen")
         session.execute("SET row_security = off")
@@ -264,7 +263,7 @@ def _go(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> UndoResult:
         if error is not None and lost(error):
             raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
         if error is not None:
-            number = rows.failed(ctx, way.change, way.story.op_id, error, reverts=way.number)
+            number = log.failed(ctx, way.change, way.log.op_id, error, reverts=way.number)
             text = error.message + (f": {error.detail}" if error.detail else "")
             return replace(
                 _result(way, "failed"),
@@ -278,7 +277,7 @@ def _go(ctx: RunContext, way: Way, request: ChangeUndoRequest) -> UndoResult:
     return replace(_result(way, "done"), id=number, steps=reports)
 
 
-def _help(way: Way, error: IndexPilotError) -> tuple[str, ...]:
+def _help(way: ColumnUndo, error: IndexPilotError) -> tuple[str, ...]:
     from indexpilot_cli.db.errors import sqlstate
 
     if sqlstate(error) == "23502" and way.change.kind is ChangeKind.DROP:
@@ -286,7 +285,7 @@ def _help(way: Way, error: IndexPilotError) -> tuple[str, ...]:
     return ()
 
 
-def _result(way: Way, outcome: str, small_bytes: int = SMALL_BYTES) -> UndoResult:
+def _result(way: ColumnUndo, outcome: str, small_bytes: int = SMALL_BYTES) -> UndoResult:
     steps = tuple(planned(step, "planned" if outcome == "planned" else "skipped") for step in _steps(way, small_bytes))
     return UndoResult(
         way.number,

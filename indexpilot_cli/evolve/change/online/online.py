@@ -18,7 +18,8 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
-from indexpilot_cli.evolve.change.online import ddl, log, state, texts
+from indexpilot_cli.evolve.change import log
+from indexpilot_cli.evolve.change.online import ddl, state, texts
 from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
 from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest, Side, Stage
@@ -51,16 +52,16 @@ def run_online(ctx: RunContext, wanted: OnlineRequest) -> OnlineReport:
     before anything is changed, UnreachableError, OutcomeUnknownError.
     """
     began = time.monotonic()
-    story = log.newest_open(ctx, wanted.table, wanted.column)
-    op_id = story.plan.op_id if story is not None else str(uuid.uuid4())
+    known = log.newest_open(ctx, wanted.table, wanted.column)
+    op_id = known.plan.op_id if known is not None else str(uuid.uuid4())
     with closing(ctx.builder(op_id)) as session:
-        plan = story.plan if story is not None else make_plan(session, wanted, op_id)
-        if story is not None:
-            _same_change(story, wanted)
+        plan = known.plan if known is not None else make_plan(session, wanted, op_id)
+        if known is not None:
+            _same_change(known, wanted)
         elif (plan.old_type, plan.old_collation) == (plan.new_type, plan.new_collation) and wanted.using is None:
             return _report(plan, "already_done", began, summary=f"{wanted.column} is {plan.new_type} already")
         run = OnlineRun.of(ctx, session, plan, wanted.pace)
-        return _guarded(run, began, lambda: _forward(run, wanted, began), resumed=story is not None)
+        return _guarded(run, began, lambda: _forward(run, wanted, began), resumed=known is not None)
 
 
 def finish_online(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> OnlineReport:
@@ -84,26 +85,26 @@ def rollback_online(ctx: RunContext, table: QualifiedName, column: str, pace: Pa
 
 
 def _opened(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None) -> tuple[OnlineRun, Session]:
-    story = log.newest_open(ctx, table, column)
-    if story is None:
+    known = log.newest_open(ctx, table, column)
+    if known is None:
         raise RefusedError(
             f"no online change of {table.short}.{quote_identifier(column)} is open",
             hint="indexpilot history --type ALTER_COLUMN",
             code="nothing_open",
         )
-    session = ctx.builder(story.plan.op_id)
-    return OnlineRun.of(ctx, session, story.plan, pace or Pace()), session
+    session = ctx.builder(known.plan.op_id)
+    return OnlineRun.of(ctx, session, known.plan, pace or Pace()), session
 
 
-def _same_change(story: log.Story, wanted: OnlineRequest) -> None:
+def _same_change(known: log.OnlineLog, wanted: OnlineRequest) -> None:
     """Raises RefusedError when the open change is another one."""
-    first = story.rows[0].details
+    first = known.rows[0].details
     asked = (first.get("type"), first.get("using"))
-    if asked == (wanted.type, wanted.using) or (story.plan.new_type, first.get("using")) == (wanted.type, wanted.using):
+    if asked == (wanted.type, wanted.using) or (known.plan.new_type, first.get("using")) == (wanted.type, wanted.using):
         return
     raise RefusedError(
         f"another change of {wanted.table.short}.{quote_identifier(wanted.column)} is open",
-        detail=f"to {story.plan.new_type}, operation {story.plan.op_id}",
+        detail=f"to {known.plan.new_type}, operation {known.plan.op_id}",
         hint="schema-evolve rollback takes it back; the same command as before goes on with it",
         code="other_change_open",
     )
@@ -132,11 +133,11 @@ def _take_table(run: OnlineRun) -> None:
 
 
 def _forward(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineReport:
-    story = log.newest_open(run.ctx, wanted.table, wanted.column)  # again, now that nobody else works on it
-    if story is not None and story.plan.op_id != run.plan.op_id:
-        _same_change(story, wanted)
-        run.adopt(story.plan)
-    if story is None:
+    known = log.newest_open(run.ctx, wanted.table, wanted.column)  # again, now that nobody else works on it
+    if known is not None and known.plan.op_id != run.plan.op_id:
+        _same_change(known, wanted)
+        run.adopt(known.plan)
+    if known is None:
         _still_bare(run)
         _tried_on_all_rows(run)
         log.intend(run.ctx, run.plan, wanted.type, wanted.using)
@@ -147,7 +148,7 @@ def _forward(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRepor
         raise _strange(run)
     if now in (Stage.BARE, Stage.FILLING):
         try:
-            bring_up(run, Side.NEW, 0 if story is None else story.page(Side.NEW))
+            bring_up(run, Side.NEW, 0 if known is None else known.page(Side.NEW))
             swap_in(run, Side.NEW)
         except IndexPilotError as error:
             return _failed(run, error, began)
@@ -229,8 +230,8 @@ def _failed(run: OnlineRun, error: IndexPilotError, began: float) -> OnlineRepor
 def _after_swap(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineReport:
     """The new column is in use: its row is closed, the old one's indexes go, and the column too unless it is kept."""
     plan = run.plan
-    story = log.newest_open(run.ctx, plan.table, plan.column)
-    swapped_before = story is not None and story.rows[-1].state is OperationState.VALID
+    known = log.newest_open(run.ctx, plan.table, plan.column)
+    swapped_before = known is not None and known.last.state == OperationState.VALID
     if stage_of(run) is Stage.FINISHED:
         row = log.tell(run.ctx, plan, OperationState.KEPT, "finish")
         return _report(plan, "already_done", began, run, summary="the old column is gone", row=row)
@@ -273,8 +274,8 @@ def _back(run: OnlineRun, began: float) -> OnlineReport:
     if stage is Stage.STRANGE:
         raise _strange(run)
     if stage is Stage.SWAPPED:
-        story = log.newest_open(run.ctx, run.plan.table, run.plan.column)
-        back_in_use(run, 0 if story is None else story.page(Side.OLD))
+        known = log.newest_open(run.ctx, run.plan.table, run.plan.column)
+        back_in_use(run, 0 if known is None else known.page(Side.OLD))
     take_away(run)
     _follow_genome(run)
     row = log.tell(run.ctx, run.plan, OperationState.REVERTED, "undone")

@@ -10,7 +10,8 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
-from indexpilot_cli.evolve.change.online import ddl, log, state, texts
+from indexpilot_cli.evolve.change import log
+from indexpilot_cli.evolve.change.online import ddl, state, texts
 from indexpilot_cli.evolve.change.online.probe import index_body
 from indexpilot_cli.evolve.change.online.state import Where
 from indexpilot_cli.evolve.change.online.texts import aside, column_name
