@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import common as opt
 from indexpilot_cli.cli.requests import table_filter, workload, workload_flags
@@ -38,10 +36,8 @@ def analyze(
     since: opt.Since = None,
     min_calls: opt.MinCalls = None,
     min_time: opt.MinTime = None,
-    top: Annotated[
-        int, typer.Option("--top", metavar="N", min=0, help="Show so many; 0 shows all.", rich_help_panel=opt.WHAT)
-    ] = 20,
-    by: Annotated[By, typer.Option("--by", help="What comes first.", rich_help_panel=opt.WHAT)] = By.TOTAL,
+    top: Annotated[int, opt.option("--top N", "Show so many; 0 shows all.", min=0)] = 20,
+    by: Annotated[By, opt.option("--by", "What comes first.", metavar=None)] = By.TOTAL,
     schema: opt.Schemas = None,
     table: opt.Tables = None,
     exclude_table: opt.ExcludeTables = None,

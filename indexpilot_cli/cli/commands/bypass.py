@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import WHAT
+from indexpilot_cli.cli.options.common import option
 from indexpilot_cli.cli.session import Session
 
 EXAMPLES = """Examples:
@@ -18,7 +16,7 @@ EXAMPLES = """Examples:
 
   indexpilot bypass enable --reason "release is out"
 """
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.", rich_help_panel=WHAT)]
+Reason = Annotated[str, option("--reason TEXT", "Why, for the log.")]
 
 
 @command("bypass status", *SERVER)
@@ -38,9 +36,7 @@ def disable(
     session: Session,
     *,
     reason: Reason = "",
-    for_: Annotated[
-        str | None, typer.Option("--for", metavar="TIME", help="Back on by itself after: 4h.", rich_help_panel=WHAT)
-    ] = None,
+    for_: Annotated[str | None, option("--for TIME", "Back on by itself after: 4h.")] = None,
 ) -> int:
     """Switch IndexPilot off, for every process that uses this database; a reason is needed."""
     return _run(session, "disable", reason, for_)

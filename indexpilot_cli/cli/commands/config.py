@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from indexpilot_cli.cli.command import LOCAL, command
-from indexpilot_cli.cli.options.common import WHAT
+from indexpilot_cli.cli.options.common import option
 from indexpilot_cli.cli.session import Session
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ def show(
     key: Annotated[
         str | None, typer.Argument(metavar="KEY", help="Only this key or section, such as advisor.budget.")
     ] = None,
-    origin: Annotated[
-        bool, typer.Option("--origin", metavar="", help="Say where each value comes from.", rich_help_panel=WHAT)
-    ] = False,
+    origin: Annotated[bool, option("--origin", "Say where each value comes from.")] = False,
 ) -> int:
     """Show the effective settings."""
     session.load()

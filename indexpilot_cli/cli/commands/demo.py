@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import LOCAL, command
-from indexpilot_cli.cli.options.common import WHAT, Workers
+from indexpilot_cli.cli.options.common import Workers, option
 from indexpilot_cli.cli.requests import planner, planner_flags
 from indexpilot_cli.cli.session import Session
 
@@ -35,17 +35,9 @@ def demo(
     action: Annotated[
         Action | None, typer.Argument(metavar="stop", help="End a server that --keep left running.")
     ] = None,
-    keep: Annotated[
-        bool,
-        typer.Option("--keep", metavar="", help="Leave the server running, to try commands on.", rich_help_panel=WHAT),
-    ] = False,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Same seed, same data and statements.", rich_help_panel=WHAT)
-    ] = 1,
-    rows: Annotated[
-        int | None,
-        typer.Option("--rows", metavar="N", min=100, help="Rows of the largest table.", rich_help_panel=WHAT),
-    ] = None,
+    keep: Annotated[bool, option("--keep", "Leave the server running, to try commands on.")] = False,
+    seed: Annotated[int, option("--seed N", "Same seed, same data and statements.")] = 1,
+    rows: Annotated[int | None, option("--rows N", "Rows of the largest table.", min=100)] = None,
     workers: Workers = None,
 ) -> int:
     """Build a private server with data and a workload, advise on it, and show what the advice changes."""

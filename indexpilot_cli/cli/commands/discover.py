@@ -5,10 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import WHAT, ExcludeTables, Schemas, Snapshot, Tables
+from indexpilot_cli.cli.options.common import ExcludeTables, Schemas, Snapshot, Tables, option
 from indexpilot_cli.cli.requests import size_of, table_filter
 from indexpilot_cli.cli.session import Session
 
@@ -36,13 +34,9 @@ def discover(
     schema: Schemas = None,
     table: Tables = None,
     exclude_table: ExcludeTables = None,
-    min_size: Annotated[
-        str | None, typer.Option("--min-size", metavar="SIZE", help="Leave out smaller tables.", rich_help_panel=WHAT)
-    ] = None,
-    sort: Annotated[Sort, typer.Option("--sort", help="Order of the tables.", rich_help_panel=WHAT)] = Sort.SIZE,
-    save: Annotated[
-        bool, typer.Option("--save", metavar="", help="Record the columns in the genome catalog.", rich_help_panel=WHAT)
-    ] = False,
+    min_size: Annotated[str | None, option("--min-size SIZE", "Leave out smaller tables.")] = None,
+    sort: Annotated[Sort, option("--sort", "Order of the tables.", metavar=None)] = Sort.SIZE,
+    save: Annotated[bool, option("--save", "Record the columns in the genome catalog.")] = False,
     snapshot: Snapshot = None,
 ) -> int:
     """Show tables, indexes, sizes and activity."""

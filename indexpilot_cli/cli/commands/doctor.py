@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import WHAT, ExitCode, Files, Snapshot, SourceOption, WhatIfOption, Workers
+from indexpilot_cli.cli.options.common import (
+    ExitCode,
+    Files,
+    Snapshot,
+    SourceOption,
+    WhatIfOption,
+    Workers,
+    option,
+)
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import UsageError
@@ -27,20 +33,10 @@ def doctor(
     session: Session,
     *,
     files: Files = None,
-    twin: Annotated[
-        bool, typer.Option("--twin", metavar="", help="Measure how faithfully the twin plans.", rich_help_panel=WHAT)
-    ] = False,
-    reconcile: Annotated[
-        bool,
-        typer.Option("--reconcile", metavar="", help="Settle what earlier runs left open.", rich_help_panel=WHAT),
-    ] = False,
-    live: Annotated[
-        bool, typer.Option("--live", metavar="", help="Only: does it answer? 0 or 4.", rich_help_panel=WHAT)
-    ] = False,
-    ready: Annotated[
-        bool,
-        typer.Option("--ready", metavar="", help="Only: can indexes be changed? 0, 4 or 5.", rich_help_panel=WHAT),
-    ] = False,
+    twin: Annotated[bool, option("--twin", "Measure how faithfully the twin plans.")] = False,
+    reconcile: Annotated[bool, option("--reconcile", "Settle what earlier runs left open.")] = False,
+    live: Annotated[bool, option("--live", "Only: does it answer? 0 or 4.")] = False,
+    ready: Annotated[bool, option("--ready", "Only: can indexes be changed? 0, 4 or 5.")] = False,
     source: SourceOption = None,
     what_if: WhatIfOption = None,
     workers: Workers = None,

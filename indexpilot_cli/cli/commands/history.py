@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import WHAT, Since
+from indexpilot_cli.cli.options.common import Since, option
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import UsageError
 
@@ -24,19 +22,10 @@ def history(
     session: Session,
     *,
     since: Since = None,
-    type_: Annotated[
-        list[str] | None,
-        typer.Option("--type", metavar="TYPE", help="Only this mutation type (repeatable).", rich_help_panel=WHAT),
-    ] = None,
-    table: Annotated[
-        str | None, typer.Option("--table", metavar="T", help="Only this table.", rich_help_panel=WHAT)
-    ] = None,
-    tenant: Annotated[
-        int | None, typer.Option("--tenant", metavar="ID", help="Only this tenant.", rich_help_panel=WHAT)
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, help="Show at most so many.", rich_help_panel=WHAT)
-    ] = 100,
+    type_: Annotated[list[str] | None, option("--type TYPE", "Only this mutation type (repeatable).")] = None,
+    table: Annotated[str | None, option("--table T", "Only this table.")] = None,
+    tenant: Annotated[int | None, option("--tenant ID", "Only this tenant.")] = None,
+    limit: Annotated[int, option("--limit N", "Show at most so many.", min=1)] = 100,
 ) -> int:
     """Show the mutation log, newest first."""
     session.load()

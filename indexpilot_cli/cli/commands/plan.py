@@ -9,7 +9,7 @@ import typer
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.complete import targets
 from indexpilot_cli.cli.options import advice
-from indexpilot_cli.cli.options.common import WHAT
+from indexpilot_cli.cli.options.common import option
 from indexpilot_cli.cli.session import Session
 
 EXAMPLES = """Examples:
@@ -27,8 +27,7 @@ def show(
     session: Session,
     *,
     plan: Annotated[
-        str | None,
-        typer.Argument(metavar="P-ID", help="The plan; without it the latest.", autocompletion=targets),
+        str | None, typer.Argument(metavar="P-ID", help="The plan; without it the latest.", autocompletion=targets)
     ] = None,
     show_rejected: advice.ShowRejected = False,
 ) -> int:
@@ -48,9 +47,7 @@ def approve(
     session: Session,
     *,
     plan: Annotated[str, typer.Argument(metavar="P-ID", help="The plan.", show_default=False, autocompletion=targets)],
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.", rich_help_panel=WHAT)
-    ] = "",
+    reason: Annotated[str, option("--reason TEXT", "Why, for the log.")] = "",
 ) -> int:
     """Approve a plan for apply --require-approval; a plan that changes afterwards needs it again."""
     session.load()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import WHAT, MinCalls, MinTime, Since, SourceOption
+from indexpilot_cli.cli.options.common import MinCalls, MinTime, Since, SourceOption, option
 from indexpilot_cli.cli.requests import workload, workload_flags
 from indexpilot_cli.cli.session import Session
 
@@ -24,16 +24,8 @@ def save(
     session: Session,
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)],
-    redact: Annotated[
-        bool,
-        typer.Option(
-            "--redact", metavar="", help="Replace values by surrogates that sort alike.", rich_help_panel=WHAT
-        ),
-    ] = False,
-    with_files: Annotated[
-        list[str] | None,
-        typer.Option("--file", metavar="FILE", help="Take statements from there (repeatable).", rich_help_panel=WHAT),
-    ] = None,
+    redact: Annotated[bool, option("--redact", "Replace values by surrogates that sort alike.")] = False,
+    with_files: Annotated[list[str] | None, option("--file FILE", "Take statements from there (repeatable).")] = None,
     source: SourceOption = None,
     since: Since = None,
     min_calls: MinCalls = None,

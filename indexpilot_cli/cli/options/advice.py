@@ -4,43 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from indexpilot_cli.cli.options.common import WHAT
+from indexpilot_cli.cli.options.common import option
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.flags import Flags
 
-Budget = Annotated[
-    str | None,
-    typer.Option("--budget", metavar="SIZE", help="Storage for new indexes: 5GB.", rich_help_panel=WHAT),
-]
-MaxIndexes = Annotated[
-    int | None,
-    typer.Option("--max-indexes", metavar="N", help="At most so many indexes.", rich_help_panel=WHAT),
-]
-MaxPerTable = Annotated[
-    int | None,
-    typer.Option("--max-per-table", metavar="N", help="At most so many on one table.", rich_help_panel=WHAT),
-]
-Queries = Annotated[
-    list[str] | None,
-    typer.Option("--query", metavar="SQL", help="Advise on this statement (repeatable).", rich_help_panel=WHAT),
-]
-CrossCheck = Annotated[
-    bool, typer.Option("--cross-check", metavar="", help="Ask HypoPG and the twin, compare.", rich_help_panel=WHAT)
-]
-MaxCalls = Annotated[
-    int | None,
-    typer.Option("--max-calls", metavar="N", help="Most planner calls.", rich_help_panel=WHAT),
-]
-MaxSeconds = Annotated[
-    str | None,
-    typer.Option("--max-seconds", metavar="TIME", help="Longest search.", rich_help_panel=WHAT),
-]
-ShowRejected = Annotated[
-    bool, typer.Option("--show-rejected", metavar="", help="List what was rejected and why.", rich_help_panel=WHAT)
-]
+Budget = Annotated[str | None, option("--budget SIZE", "Storage for new indexes: 5GB.")]
+MaxIndexes = Annotated[int | None, option("--max-indexes N", "At most so many indexes.")]
+MaxPerTable = Annotated[int | None, option("--max-per-table N", "At most so many on one table.")]
+Queries = Annotated[list[str] | None, option("--query SQL", "Advise on this statement (repeatable).")]
+CrossCheck = Annotated[bool, option("--cross-check", "Ask HypoPG and the twin, compare.")]
+MaxCalls = Annotated[int | None, option("--max-calls N", "Most planner calls.")]
+MaxSeconds = Annotated[str | None, option("--max-seconds TIME", "Longest search.")]
+ShowRejected = Annotated[bool, option("--show-rejected", "List what was rejected and why.")]
 
 
 def limit_flags(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from indexpilot_cli.cli.complete import targets
-from indexpilot_cli.cli.options.common import RUN, WHAT
+from indexpilot_cli.cli.options.common import RUN, option
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,80 +35,33 @@ Targets = Annotated[
 ]
 Window = Annotated[
     str | None,
-    typer.Option(
-        "--window",
-        metavar="[SPEC]",
-        help='Only in the window, else do nothing and exit with 0: "22:00-05:00 Europe/Berlin mon-fri"; '
+    option(
+        "--window [SPEC]",
+        'Only in the window, else do nothing and exit with 0: "22:00-05:00 Europe/Berlin mon-fri"; '
         "alone: the configured one.",
-        rich_help_panel=WHAT,
     ),
 ]
-WindowHard = Annotated[
-    bool,
-    typer.Option("--window-hard", metavar="", help="Cancel a build when the window ends.", rich_help_panel=WHAT),
-]
-Max = Annotated[
-    int | None,
-    typer.Option("--max", metavar="N", min=1, help="Build at most so many.", rich_help_panel=WHAT),
-]
-Budget = Annotated[
-    str | None, typer.Option("--budget", metavar="SIZE", help="Storage for new indexes: 5GB.", rich_help_panel=WHAT)
-]
-Retries = Annotated[
-    int,
-    typer.Option("--retries", metavar="N", min=0, max=100, help="Tries after a lock timeout.", rich_help_panel=WHAT),
-]
-LockTimeout = Annotated[
-    str | None,
-    typer.Option("--lock-timeout", metavar="TIME", help="Longest wait for a table lock: 2s.", rich_help_panel=WHAT),
-]
-BuildTimeout = Annotated[
-    str | None,
-    typer.Option("--build-timeout", metavar="TIME", help="Longest build: 2h; 0 is no limit.", rich_help_panel=WHAT),
-]
-StopOnError = Annotated[
-    bool, typer.Option("--stop-on-error", metavar="", help="End at the first failure.", rich_help_panel=WHAT)
-]
-VerifyOption = Annotated[
-    Verify | None, typer.Option("--verify", help="Find out afterwards whether it paid.", rich_help_panel=WHAT)
-]
+WindowHard = Annotated[bool, option("--window-hard", "Cancel a build when the window ends.")]
+Max = Annotated[int | None, option("--max N", "Build at most so many.", min=1)]
+Budget = Annotated[str | None, option("--budget SIZE", "Storage for new indexes: 5GB.")]
+Retries = Annotated[int, option("--retries N", "Tries after a lock timeout.", min=0, max=100)]
+LockTimeout = Annotated[str | None, option("--lock-timeout TIME", "Longest wait for a table lock: 2s.")]
+BuildTimeout = Annotated[str | None, option("--build-timeout TIME", "Longest build: 2h; 0 is no limit.")]
+StopOnError = Annotated[bool, option("--stop-on-error", "End at the first failure.")]
+VerifyOption = Annotated[Verify | None, option("--verify", "Find out afterwards whether it paid.", metavar=None)]
 Workload = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--workload",
-        metavar="FILE",
-        help="Verify with these statements: SQL or server logs (repeatable).",
-        rich_help_panel=WHAT,
-    ),
+    list[str] | None, option("--workload FILE", "Verify with these statements: SQL or server logs (repeatable).")
 ]
-ReplayOn = Annotated[
-    str | None,
-    typer.Option("--replay-on", metavar="DSN", help="Replay on this standby or clone, not here.", rich_help_panel=WHAT),
-]
-AutoRevert = Annotated[
-    bool,
-    typer.Option("--auto-revert", metavar="", help="Take an index back that does not pay.", rich_help_panel=WHAT),
-]
-NoAnalyze = Annotated[
-    bool, typer.Option("--no-analyze", metavar="", help="No ANALYZE after the build.", rich_help_panel=WHAT)
-]
-RequireApproval = Annotated[
-    bool,
-    typer.Option("--require-approval", metavar="", help="Only a plan somebody approved.", rich_help_panel=WHAT),
-]
-ApplyForce = Annotated[
-    bool,
-    typer.Option("--force", metavar="", help="Go ahead where a guard may be overruled.", rich_help_panel=RUN),
-]
+ReplayOn = Annotated[str | None, option("--replay-on DSN", "Replay on this standby or clone, not here.")]
+AutoRevert = Annotated[bool, option("--auto-revert", "Take an index back that does not pay.")]
+NoAnalyze = Annotated[bool, option("--no-analyze", "No ANALYZE after the build.")]
+RequireApproval = Annotated[bool, option("--require-approval", "Only a plan somebody approved.")]
+ApplyForce = Annotated[bool, option("--force", "Go ahead where a guard may be overruled.", panel=RUN)]
 Undo = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="M-ID|P-ID", help="Mutations, or all of a plan.", show_default=False),
+    list[str] | None, typer.Argument(metavar="M-ID|P-ID", help="Mutations, or all of a plan.", show_default=False)
 ]
-Last = Annotated[bool, typer.Option("--last", metavar="", help="The newest change.", rich_help_panel=WHAT)]
-UndoForce = Annotated[
-    bool,
-    typer.Option("--force", metavar="", help="Also when the index was changed since.", rich_help_panel=RUN),
-]
+Last = Annotated[bool, option("--last", "The newest change.")]
+UndoForce = Annotated[bool, option("--force", "Also when the index was changed since.", panel=RUN)]
 
 
 def lock_flags(lock_timeout: str | None, build_timeout: str | None = None) -> Flags:

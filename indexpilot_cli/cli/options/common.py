@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,14 @@ WHAT = "What"
 OUTPUT = "Output"
 CONNECTION = "Connection"
 RUN = "Run"
+
+
+def option(spec: str, help: str, *, panel: str = WHAT, **more: Any) -> Any:
+    """An option as ``--name`` or ``-n --name METAVAR``, under a panel of the help. Without a METAVAR it is a switch."""
+    words = spec.split()
+    names = [word for word in words if word.startswith("-")]
+    metavar = " ".join(words[len(names) :])
+    return typer.Option(*names, **{"metavar": metavar, "help": help, "rich_help_panel": panel, **more})
 
 
 class Format(StrEnum):
@@ -59,75 +67,33 @@ class OutputOptions:
     """Form and place of the result, and how much is said around it."""
 
     format: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            metavar="FORM",
-            help="table, json, yaml, markdown, sql, sarif or github.",
-            rich_help_panel=OUTPUT,
-        ),
+        Format | None, option("--format FORM", "table, json, yaml, markdown, sql, sarif or github.", panel=OUTPUT)
     ] = None
-    json: Annotated[bool, typer.Option("--json", metavar="", help="Same as --format json.", rich_help_panel=OUTPUT)] = (
-        False
-    )
-    output: Annotated[
-        str | None,
-        typer.Option("--output", metavar="FILE", help="Write the result there; - is stdout.", rich_help_panel=OUTPUT),
-    ] = None
-    quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", metavar="", help="No progress, status or next step.", rich_help_panel=OUTPUT),
-    ] = False
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", metavar="", help="Show more of everything.", rich_help_panel=OUTPUT)
-    ] = False
-    color: Annotated[Color | None, typer.Option("--color", help="Use colours.", rich_help_panel=OUTPUT)] = None
-    no_pager: Annotated[
-        bool, typer.Option("--no-pager", metavar="", help="Never page long output.", rich_help_panel=OUTPUT)
-    ] = False
+    json: Annotated[bool, option("--json", "Same as --format json.", panel=OUTPUT)] = False
+    output: Annotated[str | None, option("--output FILE", "Write the result there; - is stdout.", panel=OUTPUT)] = None
+    quiet: Annotated[bool, option("--quiet -q", "No progress, status or next step.", panel=OUTPUT)] = False
+    verbose: Annotated[bool, option("--verbose -v", "Show more of everything.", panel=OUTPUT)] = False
+    color: Annotated[Color | None, option("--color", "Use colours.", metavar=None, panel=OUTPUT)] = None
+    no_pager: Annotated[bool, option("--no-pager", "Never page long output.", panel=OUTPUT)] = False
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
     """The same options as psql. What is not given is left to libpq (PGHOST, PGSERVICE, ~/.pgpass, …)."""
 
-    host: Annotated[
-        str | None,
-        typer.Option("-h", "--host", metavar="HOST", help="Host or socket directory.", rich_help_panel=CONNECTION),
-    ] = None
-    port: Annotated[
-        int | None,
-        typer.Option("-p", "--port", metavar="PORT", help="Port.", rich_help_panel=CONNECTION),
-    ] = None
-    username: Annotated[
-        str | None, typer.Option("-U", "--username", metavar="ROLE", help="Role.", rich_help_panel=CONNECTION)
-    ] = None
+    host: Annotated[str | None, option("-h --host HOST", "Host or socket directory.", panel=CONNECTION)] = None
+    port: Annotated[int | None, option("-p --port PORT", "Port.", panel=CONNECTION)] = None
+    username: Annotated[str | None, option("-U --username ROLE", "Role.", panel=CONNECTION)] = None
     dbname: Annotated[
         str | None,
-        typer.Option(
-            "-d",
-            "--dbname",
-            metavar="DBNAME",
-            help="Database name, URI or conninfo string.",
-            autocompletion=services,
-            rich_help_panel=CONNECTION,
+        option(
+            "-d --dbname DBNAME", "Database name, URI or conninfo string.", panel=CONNECTION, autocompletion=services
         ),
     ] = None
-    no_password: Annotated[
-        bool,
-        typer.Option("-w", "--no-password", metavar="", help="Never ask for a password.", rich_help_panel=CONNECTION),
-    ] = False
-    password: Annotated[
-        bool, typer.Option("-W", "--password", metavar="", help="Ask for a password first.", rich_help_panel=CONNECTION)
-    ] = False
+    no_password: Annotated[bool, option("-w --no-password", "Never ask for a password.", panel=CONNECTION)] = False
+    password: Annotated[bool, option("-W --password", "Ask for a password first.", panel=CONNECTION)] = False
     connect_timeout: Annotated[
-        int | None,
-        typer.Option(
-            "--connect-timeout",
-            metavar="SECONDS",
-            help="Longest wait for the server.",
-            rich_help_panel=CONNECTION,
-        ),
+        int | None, option("--connect-timeout SECONDS", "Longest wait for the server.", panel=CONNECTION)
     ] = None
 
 
@@ -135,74 +101,27 @@ class ConnectionOptions:
 class RunOptions:
     """How the run itself behaves."""
 
-    config: Annotated[
-        str | None,
-        typer.Option("--config", metavar="FILE", help="Read only this configuration file.", rich_help_panel=RUN),
-    ] = None
-    no_input: Annotated[
-        bool, typer.Option("--no-input", metavar="", help="Never ask anything.", rich_help_panel=RUN)
-    ] = False
-    debug: Annotated[
-        bool, typer.Option("--debug", metavar="", help="Show a traceback with errors.", rich_help_panel=RUN)
-    ] = False
+    config: Annotated[str | None, option("--config FILE", "Read only this configuration file.", panel=RUN)] = None
+    no_input: Annotated[bool, option("--no-input", "Never ask anything.", panel=RUN)] = False
+    debug: Annotated[bool, option("--debug", "Show a traceback with errors.", panel=RUN)] = False
 
 
-Snapshot = Annotated[
-    str | None,
-    typer.Option("--snapshot", metavar="FILE", help="Read a snapshot file, no server.", rich_help_panel=WHAT),
-]
+Snapshot = Annotated[str | None, option("--snapshot FILE", "Read a snapshot file, no server.")]
 Files = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="FILE", help="Server logs or SQL files; - is stdin.", show_default=False),
+    list[str] | None, typer.Argument(metavar="FILE", help="Server logs or SQL files; - is stdin.", show_default=False)
 ]
 SourceOption = Annotated[
-    Source | None,
-    typer.Option(
-        "--source",
-        metavar="KIND",
-        help="statements (pg_stat_statements), log, sql, query_stats or snapshot.",
-        rich_help_panel=WHAT,
-    ),
+    Source | None, option("--source KIND", "statements (pg_stat_statements), log, sql, query_stats or snapshot.")
 ]
-Since = Annotated[
-    str | None,
-    typer.Option("--since", metavar="TIME", help="Only since then: 7d, 2h, 2026-11-20.", rich_help_panel=WHAT),
-]
-MinCalls = Annotated[
-    float | None,
-    typer.Option("--min-calls", metavar="N", help="Leave out rarer statements.", rich_help_panel=WHAT),
-]
-MinTime = Annotated[
-    str | None,
-    typer.Option("--min-time", metavar="TIME", help="Leave out less total time: 1s.", rich_help_panel=WHAT),
-]
-Tables = Annotated[
-    list[str] | None,
-    typer.Option("--table", metavar="T", help="Only this table (repeatable).", rich_help_panel=WHAT),
-]
-ExcludeTables = Annotated[
-    list[str] | None,
-    typer.Option("--exclude-table", metavar="T", help="Not this table (repeatable).", rich_help_panel=WHAT),
-]
-Schemas = Annotated[
-    list[str] | None,
-    typer.Option("--schema", metavar="S", help="Only this schema (repeatable).", rich_help_panel=WHAT),
-]
-WhatIfOption = Annotated[WhatIf | None, typer.Option("--what-if", help="Planner that pretends.", rich_help_panel=WHAT)]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", metavar="N", help="Planner sessions.", rich_help_panel=WHAT),
-]
-MinBenefit = Annotated[
-    str | None,
-    typer.Option("--min-benefit", metavar="SHARE", help="Least saving of the workload: 5%.", rich_help_panel=WHAT),
-]
-ExitCode = Annotated[
-    bool,
-    typer.Option("--exit-code", metavar="", help="Exit with 3 when there is something to act on.", rich_help_panel=RUN),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", "-n", metavar="", help="Do all but the writing; print the SQL.", rich_help_panel=RUN),
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask, go ahead.", rich_help_panel=RUN)]
+Since = Annotated[str | None, option("--since TIME", "Only since then: 7d, 2h, 2026-11-20.")]
+MinCalls = Annotated[float | None, option("--min-calls N", "Leave out rarer statements.")]
+MinTime = Annotated[str | None, option("--min-time TIME", "Leave out less total time: 1s.")]
+Tables = Annotated[list[str] | None, option("--table T", "Only this table (repeatable).")]
+ExcludeTables = Annotated[list[str] | None, option("--exclude-table T", "Not this table (repeatable).")]
+Schemas = Annotated[list[str] | None, option("--schema S", "Only this schema (repeatable).")]
+WhatIfOption = Annotated[WhatIf | None, option("--what-if", "Planner that pretends.", metavar=None)]
+Workers = Annotated[int | None, option("--workers N", "Planner sessions.")]
+MinBenefit = Annotated[str | None, option("--min-benefit SHARE", "Least saving of the workload: 5%.")]
+ExitCode = Annotated[bool, option("--exit-code", "Exit with 3 when there is something to act on.", panel=RUN)]
+DryRun = Annotated[bool, option("--dry-run -n", "Do all but the writing; print the SQL.", panel=RUN)]
+Yes = Annotated[bool, option("--yes -y", "Do not ask, go ahead.", panel=RUN)]

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from indexpilot_cli.cli.complete import hazards
-from indexpilot_cli.cli.options.common import RUN, WHAT
+from indexpilot_cli.cli.options.common import RUN, option
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.flags import Flags
@@ -36,45 +36,22 @@ Migrations = Annotated[
     list[str] | None,
     typer.Argument(metavar="FILE", help="Migrations: files, directories of *.sql; - is stdin.", show_default=False),
 ]
-GitDiff = Annotated[
-    str | None,
-    typer.Option("--git-diff", metavar="BASE", help="The *.sql files that differ from BASE.", rich_help_panel=WHAT),
-]
-Offline = Annotated[
-    bool, typer.Option("--offline", metavar="", help="Ask no server, run nothing: rules only.", rich_help_panel=WHAT)
-]
-ServerVersion = Annotated[
-    int | None,
-    typer.Option("--server-version", metavar="N", help="Review for this major version: 16.", rich_help_panel=WHAT),
-]
+GitDiff = Annotated[str | None, option("--git-diff BASE", "The *.sql files that differ from BASE.")]
+Offline = Annotated[bool, option("--offline", "Ask no server, run nothing: rules only.")]
+ServerVersion = Annotated[int | None, option("--server-version N", "Review for this major version: 16.")]
 TransactionOption = Annotated[
-    Transaction | None,
-    typer.Option("--transaction", help="single: your runner wraps each file.", rich_help_panel=WHAT),
+    Transaction | None, option("--transaction", "single: your runner wraps each file.", metavar=None)
 ]
 Ignore = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ignore",
-        metavar="ID",
-        help="Not this kind of hazard: L01 (repeatable).",
-        autocompletion=hazards,
-        rich_help_panel=WHAT,
-    ),
+    list[str] | None, option("--ignore ID", "Not this kind of hazard: L01 (repeatable).", autocompletion=hazards)
 ]
-QueryFiles = Annotated[
-    list[str] | None,
-    typer.Option("--file", metavar="FILE", help="Recorded queries: logs or SQL (repeatable).", rich_help_panel=WHAT),
-]
-Fix = Annotated[bool, typer.Option("--fix", metavar="", help="Show a safer form of each file.", rich_help_panel=WHAT)]
-Write = Annotated[
-    bool, typer.Option("--write", metavar="", help="With --fix: write it into the file.", rich_help_panel=WHAT)
-]
+QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
+Fix = Annotated[bool, option("--fix", "Show a safer form of each file.")]
+Write = Annotated[bool, option("--write", "With --fix: write it into the file.")]
 FailOnOption = Annotated[
-    FailOn | None, typer.Option("--fail-on", help="Exit with 3 from this gravity on.", rich_help_panel=RUN)
+    FailOn | None, option("--fail-on", "Exit with 3 from this gravity on.", metavar=None, panel=RUN)
 ]
-ExitZero = Annotated[
-    bool, typer.Option("--exit-zero", metavar="", help="Findings do not change the exit code.", rich_help_panel=RUN)
-]
+ExitZero = Annotated[bool, option("--exit-zero", "Findings do not change the exit code.", panel=RUN)]
 
 
 class PathsGroup(TyperGroup):
