@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.hazards import explained_hazard
+from indexpilot_cli.cli.complete import explainable
 from indexpilot_cli.cli.options import common as opt
-from indexpilot_cli.cli.options import explain as own
+from indexpilot_cli.cli.options.common import option
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from indexpilot_cli.cli.session import Session
+
+Subject = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", help="An id the tool printed: R-…, q-…, M-…, L01.", autocompletion=explainable),
+]
+Query = Annotated[str | None, option("--query SQL", "Plan this statement.")]
+With = Annotated[list[str] | None, option("--with DDL", "With this index (repeatable).")]
+Without = Annotated[list[str] | None, option("--without INDEX", "Without this index (repeatable).")]
+Analyze = Annotated[bool, option("--analyze", "Run the SELECT for real, read-only.")]
+
+
+def explained_hazard(session: Session, subject: str) -> bool:
+    """Print what a kind of hazard is; False when the subject is something else. Raises UsageError."""
+    from indexpilot_cli.evolve.review.explain_hazard import explain_hazard, is_hazard
+
+    if not is_hazard(subject):
+        return False
+    from indexpilot_cli.cli.show import show
+    from indexpilot_cli.render.views.explain import view
+
+    outcome = explain_hazard(subject)
+    show(session, outcome, view(outcome.result), 0)
+    return True
+
 
 EXAMPLES = """Examples:
 
@@ -26,11 +57,11 @@ EXAMPLES = """Examples:
 def explain(
     session: Session,
     *,
-    subject: own.Subject = None,
-    query: own.Query = None,
-    with_: own.With = None,
-    without: own.Without = None,
-    analyze: own.Analyze = False,
+    subject: Subject = None,
+    query: Query = None,
+    with_: With = None,
+    without: Without = None,
+    analyze: Analyze = False,
     source: opt.SourceOption = None,
     min_benefit: opt.MinBenefit = None,
     what_if: opt.WhatIfOption = None,

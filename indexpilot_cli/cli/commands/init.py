@@ -1,14 +1,69 @@
-"""``indexpilot init``."""
+"""``indexpilot init``: show what will be done and ask, then do it."""
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import init as opt
-from indexpilot_cli.cli.options.common import DryRun, Yes
+from indexpilot_cli.cli.options.common import DryRun, Yes, option
 from indexpilot_cli.cli.session import Session
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from indexpilot_cli.admin.values import InitRequest
+    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.render.document import Document
+
+
+class Profile(StrEnum):
+    """Configurations to begin with."""
+
+    SMALL = "small"
+    OLTP = "oltp"
+    ANALYTICS = "analytics"
+
+
+MetadataSchema = Annotated[str | None, option("--schema S", "Schema of our tables.")]
+Check = Annotated[bool, option("--check", "Only look; exit with 3 when something is missing.")]
+Upgrade = Annotated[bool, option("--upgrade", "Bring older tables up.")]
+ConfigOnly = Annotated[bool, option("--config-only", "Write the file, ask no server.")]
+DbOnly = Annotated[bool, option("--db-only", "Write no file.")]
+ProfileOption = Annotated[Profile, option("--profile", "What the file holds.", metavar=None)]
+FromSchema = Annotated[str | None, option("--from-schema FILE", "Fill the genome catalog from it.")]
+DiscoverFields = Annotated[bool, option("--discover", "Fill the genome catalog from the database.")]
+
+
+def prepare(session: Session, request: InitRequest, *, ask: bool) -> int:
+    """Run ``init``, with ``ask`` only after a yes. Raises RefusedError when the answer is no."""
+    from indexpilot_cli.admin.init import run
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.render.views.init import view
+
+    shown = False
+    if ask:
+        preview = session.call(run, dataclasses.replace(request, dry_run=True))
+        if preview.result.planned:
+            _preview(session, view(dataclasses.replace(preview.result, sql=(), dry_run=False), server=preview.server))
+            shown = not session.machine
+            if not session.confirm("Proceed?"):
+                raise RefusedError("nothing was done", code="declined")
+    outcome = session.call(run, request)
+    document = view(outcome.result, server=outcome.server, verbose=session.verbose, brief=shown)
+    return finish(session, outcome, document)
+
+
+def _preview(session: Session, document: Document) -> None:
+    """What will be done, on stderr: it belongs to the question, not to the result."""
+    from indexpilot_cli.render.terminal import rich
+
+    if not session.machine and session.may_ask:
+        sys.stderr.write(rich(document, session.terminal.width, color=session.terminal.stderr_color))
+        sys.stderr.flush()
+
 
 EXAMPLES = """Examples:
 
@@ -22,14 +77,14 @@ EXAMPLES = """Examples:
 def init(
     session: Session,
     *,
-    schema: opt.MetadataSchema = None,
-    check: opt.Check = False,
-    upgrade: opt.Upgrade = False,
-    config_only: opt.ConfigOnly = False,
-    db_only: opt.DbOnly = False,
-    profile: opt.ProfileOption = opt.Profile.OLTP,
-    from_schema: opt.FromSchema = None,
-    discover: opt.DiscoverFields = False,
+    schema: MetadataSchema = None,
+    check: Check = False,
+    upgrade: Upgrade = False,
+    config_only: ConfigOnly = False,
+    db_only: DbOnly = False,
+    profile: ProfileOption = Profile.OLTP,
+    from_schema: FromSchema = None,
+    discover: DiscoverFields = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> int:
@@ -38,7 +93,6 @@ def init(
         raise UsageError("--config-only asks no server: leave out --db-only, --from-schema and --discover")
     session.load({"metadata.schema": ("--schema", schema)}, config=Path(session.run.config or "").is_file())
     from indexpilot_cli.admin.values import InitRequest
-    from indexpilot_cli.cli.prepare import prepare
     from indexpilot_cli.settings.load import profile_text
 
     request = InitRequest(

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.commands.recommend import ShowRejected
 from indexpilot_cli.cli.complete import targets
-from indexpilot_cli.cli.options import advice
 from indexpilot_cli.cli.options.common import option
 from indexpilot_cli.cli.session import Session
 
@@ -29,7 +29,7 @@ def show(
     plan: Annotated[
         str | None, typer.Argument(metavar="P-ID", help="The plan; without it the latest.", autocompletion=targets)
     ] = None,
-    show_rejected: advice.ShowRejected = False,
+    show_rejected: ShowRejected = False,
 ) -> int:
     """Show a plan that recommend kept, in any form; its JSON is what recommend printed."""
     session.load()

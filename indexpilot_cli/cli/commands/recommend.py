@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import advice
 from indexpilot_cli.cli.options import common as opt
+from indexpilot_cli.cli.options.common import option
 from indexpilot_cli.cli.requests import planner_flags, recommend_request, table_filter, workload, workload_flags
 from indexpilot_cli.cli.session import Session
+
+if TYPE_CHECKING:
+    from indexpilot_cli.cli.flags import Flags
+
+Budget = Annotated[str | None, option("--budget SIZE", "Storage for new indexes: 5GB.")]
+MaxIndexes = Annotated[int | None, option("--max-indexes N", "At most so many indexes.")]
+MaxPerTable = Annotated[int | None, option("--max-per-table N", "At most so many on one table.")]
+Queries = Annotated[list[str] | None, option("--query SQL", "Advise on this statement (repeatable).")]
+CrossCheck = Annotated[bool, option("--cross-check", "Ask HypoPG and the twin, compare.")]
+MaxCalls = Annotated[int | None, option("--max-calls N", "Most planner calls.")]
+MaxSeconds = Annotated[str | None, option("--max-seconds TIME", "Longest search.")]
+ShowRejected = Annotated[bool, option("--show-rejected", "List what was rejected and why.")]
+
+
+def limit_flags(
+    budget: str | None,
+    max_indexes: int | None,
+    max_per_table: int | None,
+    min_benefit: str | None,
+    max_calls: int | None,
+    max_seconds: str | None,
+) -> Flags:
+    """The limits, as flags of their settings."""
+    return {
+        "advisor.budget": ("--budget", budget),
+        "advisor.max_indexes": ("--max-indexes", max_indexes),
+        "advisor.max_per_table": ("--max-per-table", max_per_table),
+        "advisor.min_benefit": ("--min-benefit", min_benefit),
+        "advisor.max_calls": ("--max-calls", max_calls),
+        "advisor.max_seconds": ("--max-seconds", max_seconds),
+    }
+
 
 EXAMPLES = """Examples:
 
@@ -23,29 +57,29 @@ def recommend(
     session: Session,
     *,
     files: opt.Files = None,
-    budget: advice.Budget = None,
-    max_indexes: advice.MaxIndexes = None,
-    max_per_table: advice.MaxPerTable = None,
+    budget: Budget = None,
+    max_indexes: MaxIndexes = None,
+    max_per_table: MaxPerTable = None,
     min_benefit: opt.MinBenefit = None,
     schema: opt.Schemas = None,
     table: opt.Tables = None,
     exclude_table: opt.ExcludeTables = None,
-    query: advice.Queries = None,
+    query: Queries = None,
     source: opt.SourceOption = None,
     since: opt.Since = None,
     min_calls: opt.MinCalls = None,
     min_time: opt.MinTime = None,
     what_if: opt.WhatIfOption = None,
-    cross_check: advice.CrossCheck = False,
+    cross_check: CrossCheck = False,
     workers: opt.Workers = None,
-    max_calls: advice.MaxCalls = None,
-    max_seconds: advice.MaxSeconds = None,
-    show_rejected: advice.ShowRejected = False,
+    max_calls: MaxCalls = None,
+    max_seconds: MaxSeconds = None,
+    show_rejected: ShowRejected = False,
     snapshot: opt.Snapshot = None,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Find the few indexes that pay, each proved by the planner. Nothing is created."""
-    limits = advice.limit_flags(budget, max_indexes, max_per_table, min_benefit, max_calls, max_seconds)
+    limits = limit_flags(budget, max_indexes, max_per_table, min_benefit, max_calls, max_seconds)
     session.load({**limits, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
     from indexpilot_cli.advise.recommend import run
     from indexpilot_cli.cli.show import finish

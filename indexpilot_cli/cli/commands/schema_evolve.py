@@ -1,15 +1,189 @@
-"""``indexpilot schema-evolve``: ``check`` here, the operations beside it."""
+"""``indexpilot schema-evolve``: ``check`` here, the operations beside it; and how a path stands for ``check``."""
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.commands import schema_evolve_operations
+from indexpilot_cli.cli.complete import hazards
 from indexpilot_cli.cli.options import common as opt
-from indexpilot_cli.cli.options import evolve as own
+from indexpilot_cli.cli.options.common import RUN, option
 from indexpilot_cli.cli.requests import planner_flags, workload, workload_flags
 from indexpilot_cli.cli.session import Session
+from indexpilot_cli.errors import RefusedError, UsageError
 
-GROUP = own.PathsGroup
+if TYPE_CHECKING:
+    from indexpilot_cli.cli.flags import Flags
+    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.core.command import Outcome, WorkloadRequest
+    from indexpilot_cli.evolve.requests import CheckRequest
+    from indexpilot_cli.evolve.review.values import CheckResult
+
+
+class FailOn(StrEnum):
+    """Gravity from which findings end with 3."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    NEVER = "never"
+
+
+class Transaction(StrEnum):
+    """Who says where transactions begin and end."""
+
+    AS_WRITTEN = "as-written"
+    SINGLE = "single"
+
+
+Migrations = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="FILE", help="Migrations: files, directories of *.sql; - is stdin.", show_default=False),
+]
+GitDiff = Annotated[str | None, option("--git-diff BASE", "The *.sql files that differ from BASE.")]
+Offline = Annotated[bool, option("--offline", "Ask no server, run nothing: rules only.")]
+ServerVersion = Annotated[int | None, option("--server-version N", "Review for this major version: 16.")]
+TransactionOption = Annotated[
+    Transaction | None, option("--transaction", "single: your runner wraps each file.", metavar=None)
+]
+Ignore = Annotated[
+    list[str] | None, option("--ignore ID", "Not this kind of hazard: L01 (repeatable).", autocompletion=hazards)
+]
+QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
+Fix = Annotated[bool, option("--fix", "Show a safer form of each file.")]
+Write = Annotated[bool, option("--write", "With --fix: write it into the file.")]
+FailOnOption = Annotated[
+    FailOn | None, option("--fail-on", "Exit with 3 from this gravity on.", metavar=None, panel=RUN)
+]
+ExitZero = Annotated[bool, option("--exit-zero", "Findings do not change the exit code.", panel=RUN)]
+
+
+class PathsGroup(TyperGroup):
+    """``schema-evolve migrations/`` is ``schema-evolve check migrations/``: a path or an option names no command."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """The arguments, with the command put in front where it was left out."""
+        rest: list[Any] = super().parse_args(ctx, ["check", *args] if args and self._implied(args[0]) else args)
+        return rest
+
+    def _implied(self, word: str) -> bool:
+        if word in self.commands or word == "--help":
+            return False
+        return word.startswith("-") or "/" in word or "." in word or Path(word).exists()
+
+
+def check_flags(fail_on: FailOn | None, transaction: Transaction | None, ignore: list[str] | None) -> Flags:
+    """The flags of ``check`` that are settings too."""
+    section = "operational.schema_evolution"
+    return {
+        f"{section}.fail_on": ("--fail-on", fail_on.value if fail_on else None),
+        f"{section}.transaction": ("--transaction", transaction.value if transaction else None),
+        f"{section}.ignore": ("--ignore", tuple(ignore) if ignore else None),
+    }
+
+
+_OLDEST = 13
+
+
+def check_request(session: Session, recorded: WorkloadRequest, **asked: Any) -> CheckRequest:
+    """The request; limits come from the settings, where flags have gone already. Raises UsageError, RefusedError."""
+    from indexpilot_cli.cli.requests import planner
+    from indexpilot_cli.evolve.requests import CheckRequest
+
+    settings = session.settings.operational.schema_evolution
+    if not settings.enabled:
+        place = session.settings.origin("operational.schema_evolution.enabled")
+        raise RefusedError("schema evolution is switched off", detail=f"by {place}", code="disabled")
+    request = CheckRequest(
+        connection=session.connection(),
+        workload=recorded,
+        planner=planner(session),
+        ignore=settings.ignore,
+        fail_on="error" if settings.fail_on == "never" else settings.fail_on,
+        one_transaction=settings.transaction == "single",
+        probe_seconds=settings.probe_seconds,
+        run_seconds=settings.run_seconds,
+        long_rows=settings.long_rows,
+        record=session.record(),
+        **asked,
+    )
+    _possible(request)
+    return dataclasses.replace(request, exit_zero=request.exit_zero or settings.fail_on == "never")
+
+
+def _possible(request: CheckRequest) -> None:
+    if not request.files and request.git_diff is None:
+        raise UsageError(
+            "give files or directories to review, or --git-diff BASE", hint="indexpilot schema-evolve --help"
+        )
+    if request.write_fix and "-" in request.files:
+        raise UsageError("--write needs a file: standard input cannot be written to")
+    if request.server_version is not None and request.server_version < _OLDEST:
+        raise UsageError(f"--server-version: PostgreSQL {_OLDEST} or newer, such as 16")
+
+
+def review(session: Session, request: CheckRequest) -> int:
+    """Run the review, print it, write what ``--write`` asked for; the exit code."""
+    from indexpilot_cli.cli.show import show
+    from indexpilot_cli.evolve.review.check import run
+    from indexpilot_cli.evolve.review.explain_hazard import hazards
+    from indexpilot_cli.render.views.review.view import view
+
+    outcome = finished(session.call(run, request), exit_zero=request.exit_zero)
+    document = view(outcome.result, hazards=hazards(), verbose=session.verbose, fix=request.fix)
+    show(session, outcome, document, outcome.exit_code, news=outcome.status != "ok" or request.fix)
+    if request.write_fix:
+        write_fixes(session, outcome.result)
+    return outcome.exit_code
+
+
+def finished(outcome: Outcome[CheckResult], *, exit_zero: bool) -> Outcome[CheckResult]:
+    """The outcome with its status, exit code and next steps.
+
+    2: a file is not SQL; 3: findings at or above ``fail_on`` that are not ignored; 0 otherwise.
+    """
+    result = outcome.result
+    grave = any(f.severity.rank >= result.fail_on.rank for f in result.findings)
+    unread = any(file.unparsed is not None for file in result.files)
+    code = 2 if unread else 3 if grave and not exit_zero else 0
+    status = "failed" if unread else "findings" if result.findings else "ok"
+    return dataclasses.replace(outcome, status=status, exit_code=code, next=outcome.next or following(result))
+
+
+def following(result: CheckResult) -> tuple[str, ...]:
+    """What to type next: the explanation of the gravest finding, and the safer form of its file."""
+    worst = max(result.findings, key=lambda f: f.severity.rank, default=None)
+    if worst is None:
+        return ()
+    safer = next((f.path for f in result.findings if f.instead and f.path != "-"), None)
+    done = any(file.fixed is not None for file in result.files)
+    more = () if safer is None or done else (f"indexpilot schema-evolve check {shlex.quote(safer)} --fix",)
+    return (f"indexpilot explain {worst.id}", *more)
+
+
+def write_fixes(session: Session, result: CheckResult) -> None:
+    """Write the safer forms that were found to be no worse than the file. Raises UsageError."""
+    from indexpilot_cli.cli.output import write_file
+    from indexpilot_cli.render.units import visible
+    from indexpilot_cli.render.views.review.fix import better
+
+    for file in result.files:
+        if better(file):
+            write_file(file.path, file.fixed or "")
+            if not session.output.quiet:
+                sys.stderr.write(f"written to {visible(file.path)}\n")
+
+
+GROUP = PathsGroup
 EXAMPLES = """Examples:
 
   indexpilot schema-evolve check migrations/0042_orders.sql -d shop
@@ -28,28 +202,27 @@ EXAMPLES = """Examples:
 def check(
     session: Session,
     *,
-    files: own.Migrations = None,
-    git_diff: own.GitDiff = None,
+    files: Migrations = None,
+    git_diff: GitDiff = None,
     snapshot: opt.Snapshot = None,
-    offline: own.Offline = False,
-    server_version: own.ServerVersion = None,
-    transaction: own.TransactionOption = None,
-    ignore: own.Ignore = None,
-    with_files: own.QueryFiles = None,
+    offline: Offline = False,
+    server_version: ServerVersion = None,
+    transaction: TransactionOption = None,
+    ignore: Ignore = None,
+    with_files: QueryFiles = None,
     source: opt.SourceOption = None,
     since: opt.Since = None,
     min_calls: opt.MinCalls = None,
     min_time: opt.MinTime = None,
     workers: opt.Workers = None,
-    fix: own.Fix = False,
-    write: own.Write = False,
-    fail_on: own.FailOnOption = None,
-    exit_zero: own.ExitZero = False,
+    fix: Fix = False,
+    write: Write = False,
+    fail_on: FailOnOption = None,
+    exit_zero: ExitZero = False,
 ) -> int:
     """Say of each migration whom it blocks, for how long, what it breaks and whether it fails. Changes nothing."""
     flags = {**workload_flags(min_calls, min_time), **planner_flags(workers=workers)}
-    session.load({**flags, **own.check_flags(fail_on, transaction, ignore)})
-    from indexpilot_cli.cli.review import check_request, review
+    session.load({**flags, **check_flags(fail_on, transaction, ignore)})
 
     recorded = workload(session, source, with_files, since=since)
     request = check_request(

@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import apply
-from indexpilot_cli.cli.options import change as own
 from indexpilot_cli.cli.options import common as opt
+from indexpilot_cli.cli.options.common import RUN, option
 from indexpilot_cli.cli.session import Session
+
+Table = Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as orders or sales.orders.")]
+TheColumn = Annotated[str, typer.Argument(metavar="COLUMN", help="The column's name, exactly as it is.")]
+NewColumn = Annotated[str, typer.Argument(metavar="COLUMN", help="The new column's name, exactly as it will be.")]
+NewName = Annotated[str, typer.Argument(metavar="NEW", help="The new name, exactly as it will be.")]
+Type = Annotated[str, option("--type TYPE", "Its type: bigint, varchar(20).")]
+Default = Annotated[str | None, option("--default SQL", "Its default: 0, \"'new'\", now().")]
+NotNull = Annotated[bool, option("--not-null", "It may not be NULL.")]
+Comment = Annotated[str | None, option("--comment TEXT", "What it is for.")]
+Unique = Annotated[bool, option("--unique", "No value twice.")]
+References = Annotated[str | None, option("--references T(C)", "It points there: customers(id).")]
+Using = Annotated[str | None, option("--using SQL", "How new values are computed: code::int.")]
+Online = Annotated[bool, option("--online", "Use a shadow column whatever the table's size.")]
+Save = Annotated[bool, option("--save", "Keep the values, so that rollback can restore.")]
+SaveTo = Annotated[str | None, option("--save-to TABLE", "Keep them in this new table.")]
+QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: a log or SQL file.")]
+ForceDrop = Annotated[bool, option("--force", "Indexes and constraints may go too.", panel=RUN)]
+ForceName = Annotated[bool, option("--force", "Also a name that is a reserved word.", panel=RUN)]
+ForceUndo = Annotated[bool, option("--force", "Also what was built on it since.", panel=RUN)]
+Execute = Annotated[bool, option("--execute", "Do it; without this it is only shown.", panel=RUN)]
+Retries = Annotated[int | None, option("--retries N", "Tries after a lock timeout: 5.", min=0, max=100)]
+Target = Annotated[str | None, typer.Argument(metavar="M-ID", help="The change; or --last.", show_default=False)]
+Fill = Annotated[str | None, option("--fill SQL", "Value for rows whose own was not saved.")]
 
 
 @command("schema-evolve add-column", *SERVER, sql=True)
 def add_column(
     session: Session,
     *,
-    table: own.Table,
-    column: own.NewColumn,
-    type: own.Type,
-    default: own.Default = None,
-    not_null: own.NotNull = False,
-    comment: own.Comment = None,
-    unique: own.Unique = False,
-    references: own.References = None,
-    file: own.QueryFiles = None,
+    table: Table,
+    column: NewColumn,
+    type: Type,
+    default: Default = None,
+    not_null: NotNull = False,
+    comment: Comment = None,
+    unique: Unique = False,
+    references: References = None,
+    file: QueryFiles = None,
     lock_timeout: apply.LockTimeout = None,
-    retries: own.Retries = None,
-    execute: own.Execute = False,
+    retries: Retries = None,
+    execute: Execute = False,
     yes: opt.Yes = False,
-    force: own.ForceName = False,
+    force: ForceName = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Add a column without a long lock, whatever its default and constraints. Shown first; --execute does it."""
@@ -52,16 +79,16 @@ def add_column(
 def drop_column(
     session: Session,
     *,
-    table: own.Table,
-    column: own.TheColumn,
-    save: own.Save = False,
-    save_to: own.SaveTo = None,
-    file: own.QueryFiles = None,
+    table: Table,
+    column: TheColumn,
+    save: Save = False,
+    save_to: SaveTo = None,
+    file: QueryFiles = None,
     lock_timeout: apply.LockTimeout = None,
-    retries: own.Retries = None,
-    execute: own.Execute = False,
+    retries: Retries = None,
+    execute: Execute = False,
     yes: opt.Yes = False,
-    force: own.ForceDrop = False,
+    force: ForceDrop = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Drop a column and say what goes with it; its values can be kept. Shown first; --execute does it."""
@@ -75,15 +102,15 @@ def drop_column(
 def alter_type(
     session: Session,
     *,
-    table: own.Table,
-    column: own.TheColumn,
-    type: own.Type,
-    using: own.Using = None,
-    online: own.Online = False,
-    file: own.QueryFiles = None,
+    table: Table,
+    column: TheColumn,
+    type: Type,
+    using: Using = None,
+    online: Online = False,
+    file: QueryFiles = None,
     lock_timeout: apply.LockTimeout = None,
-    retries: own.Retries = None,
-    execute: own.Execute = False,
+    retries: Retries = None,
+    execute: Execute = False,
     yes: opt.Yes = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
@@ -98,15 +125,15 @@ def alter_type(
 def rename_column(
     session: Session,
     *,
-    table: own.Table,
-    column: own.TheColumn,
-    new_name: own.NewName,
-    file: own.QueryFiles = None,
+    table: Table,
+    column: TheColumn,
+    new_name: NewName,
+    file: QueryFiles = None,
     lock_timeout: apply.LockTimeout = None,
-    retries: own.Retries = None,
-    execute: own.Execute = False,
+    retries: Retries = None,
+    execute: Execute = False,
     yes: opt.Yes = False,
-    force: own.ForceName = False,
+    force: ForceName = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Rename a column and say what breaks; the genome catalog follows. Shown first; --execute does it."""
@@ -120,14 +147,14 @@ def rename_column(
 def rollback(
     session: Session,
     *,
-    target: own.Target = None,
+    target: Target = None,
     last: apply.Last = False,
-    fill: own.Fill = None,
+    fill: Fill = None,
     lock_timeout: apply.LockTimeout = None,
-    retries: own.Retries = None,
-    execute: own.Execute = False,
+    retries: Retries = None,
+    execute: Execute = False,
     yes: opt.Yes = False,
-    force: own.ForceUndo = False,
+    force: ForceUndo = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Take a schema change back by the plan that the log keeps. Shown first; --execute does it."""
@@ -141,11 +168,11 @@ def rollback(
 def finish(
     session: Session,
     *,
-    table: own.Table,
-    column: own.TheColumn,
+    table: Table,
+    column: TheColumn,
     lock_timeout: apply.LockTimeout = None,
-    retries: own.Retries = None,
-    execute: own.Execute = False,
+    retries: Retries = None,
+    execute: Execute = False,
     yes: opt.Yes = False,
     exit_code: opt.ExitCode = False,
 ) -> int:

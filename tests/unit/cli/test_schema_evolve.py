@@ -9,7 +9,7 @@ import typer
 from indexpilot_cli.cli import review
 from indexpilot_cli.cli.app import build
 from indexpilot_cli.cli.fail import report, wanted_form
-from indexpilot_cli.cli.options.evolve import FailOn, Transaction, check_flags
+from indexpilot_cli.cli.commands.schema_evolve import FailOn, Transaction, check_flags
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.cli.terminal import look
 from indexpilot_cli.core.command import Outcome
