@@ -5,9 +5,9 @@ def main() -> None:
     """Run the command line and exit with its code."""
     import sys
 
-    from indexpilot_cli.cli import sign
+    from indexpilot_cli.cli.progress import show_first_line
 
-    sign.show(sys.argv[1:])
+    show_first_line(sys.argv[1:])
     from indexpilot_cli.cli.app import run
 
     run()

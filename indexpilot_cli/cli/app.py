@@ -124,7 +124,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 def _guarded(given: list[str]) -> int:
     """The exit code; every exception ends here."""
     from indexpilot_cli.cli.fail import Interrupted, bug
-    from indexpilot_cli.cli.output import close_quietly
+    from indexpilot_cli.cli.terminal import close_quietly
 
     trace = "--debug" in given
     try:

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from indexpilot_cli.cli.options.common import RUN, ConnectionOptions, OutputOptions, RunOptions
+from indexpilot_cli.cli.options import RUN, ConnectionOptions, OutputOptions, RunOptions
 from indexpilot_cli.cli.session import Session
 
 Group = type[OutputOptions] | type[ConnectionOptions] | type[RunOptions]

@@ -11,9 +11,8 @@ from itertools import pairwise
 from urllib.parse import unquote
 
 from indexpilot_cli import __version__
-from indexpilot_cli.cli import sign
-from indexpilot_cli.cli.output import write_stdout
-from indexpilot_cli.cli.terminal import Terminal
+from indexpilot_cli.cli.progress import clear_first_line
+from indexpilot_cli.cli.terminal import Terminal, write_stdout
 from indexpilot_cli.errors import IndexPilotError
 
 _MACHINE = ("json", "yaml", "sarif", "github")
@@ -48,7 +47,7 @@ def bug(error: BaseException) -> Bug:
 
 def report(error: IndexPilotError, code: int, arguments: Sequence[str], terminal: Terminal, *, trace: bool) -> None:
     """The error on stderr, and its document on stdout when a program reads it."""
-    sign.clear()
+    clear_first_line()
     secrets = tuple(secrets_in(arguments, os.environ))
     if trace:
         sys.stderr.write(mask("".join(traceback.format_exception(error.__cause__ or error)), secrets))

@@ -5,22 +5,40 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from indexpilot_cli import __version__
-from indexpilot_cli.cli import sign
-from indexpilot_cli.cli.flags import Flags, checked
+from indexpilot_cli.cli.progress import clear_first_line
 from indexpilot_cli.cli.terminal import Terminal, look
 from indexpilot_cli.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.options.common import ConnectionOptions, OutputOptions, RunOptions
+    from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
     from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+    from indexpilot_cli.settings.load import Flag
     from indexpilot_cli.settings.sections import Settings
+
+Flags = Mapping[str, tuple[str, object]]
+
+
+def checked(flags: Flags) -> dict[str, Flag]:
+    """The flags that were given, by key, in their types. Raises UsageError that names the flag."""
+    from indexpilot_cli.settings.load import Flag, flag_value
+
+    given: dict[str, Flag] = {}
+    for path, (name, value) in flags.items():
+        if value is None:
+            continue
+        try:
+            given[path] = Flag(name, flag_value(path, list(value) if isinstance(value, tuple) else value))
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from None
+    return given
+
 
 _SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql", ".sarif": "sarif"}
 _COMMON = ("table", "json", "yaml", "markdown")
@@ -208,7 +226,7 @@ class Session:
     def _ask_password(self) -> str:
         import getpass
 
-        sign.clear()
+        clear_first_line()
         if not self.may_ask:
             raise UsageError("cannot ask for a password here", hint="put it into ~/.pgpass or PGPASSWORD")
         return getpass.getpass("Password: ", sys.stderr)
@@ -216,9 +234,9 @@ class Session:
     @contextmanager
     def progress(self) -> Iterator[Progress]:
         """Progress on stderr, as far as anybody is looking."""
-        from indexpilot_cli.cli.console_progress import Spinner, Spoken
+        from indexpilot_cli.cli.progress import Spinner, Spoken
 
-        sign.clear()
+        clear_first_line()
         quiet = self.output.quiet
         if self.terminal.stderr_tty and not quiet and os.environ.get("TERM") != "dumb":
             with Spinner(color=self.terminal.stderr_color, first=self.command) as spinner:
@@ -228,7 +246,7 @@ class Session:
 
     def confirm(self, question: str) -> bool:
         """Ask yes or no on the terminal; no is the default. Raises UsageError where nobody can answer."""
-        sign.clear()
+        clear_first_line()
         if not self.may_ask:
             raise UsageError("cannot ask for confirmation here", hint="add --yes, or --dry-run", code="no_input")
         sys.stderr.write(f"{question} [y/N] ")

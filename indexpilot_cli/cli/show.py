@@ -7,8 +7,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from indexpilot_cli.cli import sign
-from indexpilot_cli.cli.output import page, write_file, write_stdout
+from indexpilot_cli.cli.progress import clear_first_line
+from indexpilot_cli.cli.terminal import page, write_file, write_stdout
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render import envelope, text
 
@@ -27,7 +27,7 @@ def finish(session: Session, outcome: Outcome[Any], document: Document, *, exit_
 
 def show(session: Session, outcome: Outcome[Any], document: Document, exit_code: int, *, news: bool = True) -> None:
     """Print the result in the session's form, then warnings and the next step. No ``news``: quiet says nothing."""
-    sign.clear()
+    clear_first_line()
     if not session.machine:
         for message in session.settings.warnings:
             diagnostic(session, "warning", message)

@@ -1,13 +1,22 @@
-"""What stdin, stdout and stderr are, and whether to colour them."""
+"""What stdin, stdout and stderr are, whether to colour them, and where results go.
+
+That is stdout, a pager, or a file that appears whole or not at all.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
+
+from indexpilot_cli.errors import UsageError
 
 _CODES = {"error": "1;31", "warning": "33", "hint": "36", "detail": "2", "next": "1"}
 
@@ -60,3 +69,70 @@ def is_tty(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except ValueError:
         return False
+
+
+def write_stdout(text: str) -> None:
+    """Write and flush, so that a closed pipe shows here and not at exit."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def write_file(name: str, text: str) -> None:
+    """Write beside the file and rename: a reader sees the old or the new content. Raises UsageError."""
+    path = Path(name)
+    target = path.resolve() if path.is_symlink() else path
+    if target.exists() and not target.is_file():
+        _write_special(target, text, name)
+        return
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
+        Path(temporary).replace(target)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise UsageError(f"cannot write {name}", detail=error.strerror, code="output") from error
+
+
+def _write_special(path: Path, text: str, name: str) -> None:
+    """Devices and pipes, such as /dev/stdout, are written to directly."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {name}", detail=error.strerror, code="output") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def page(text: str, environment: Mapping[str, str]) -> bool:
+    """Show the text in the user's pager; False when there is none."""
+    command = environment.get("INDEXPILOT_PAGER", environment.get("PAGER", "less"))
+    words = shlex.split(command)
+    if not words or words == ["cat"] or shutil.which(words[0]) is None:
+        return False
+    process = subprocess.Popen(
+        words, stdin=subprocess.PIPE, text=True, encoding="utf-8", env={"LESS": "FRX", **environment}
+    )
+    try:
+        process.communicate(text)
+    except BrokenPipeError:
+        process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+    return True
+
+
+def close_quietly() -> None:
+    """After a closed pipe: nothing more to stdout, so that the interpreter's own flush at exit stays silent."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

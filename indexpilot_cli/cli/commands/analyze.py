@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
+from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import common as opt
 from indexpilot_cli.cli.requests import table_filter, workload, workload_flags
 from indexpilot_cli.cli.session import Session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import option
+from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import Session
 
 EXAMPLES = """Examples:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from indexpilot_cli.cli.command import LOCAL, command
-from indexpilot_cli.cli.options.common import option
+from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import Session
 
 if TYPE_CHECKING:

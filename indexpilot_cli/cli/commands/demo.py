@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import LOCAL, command
-from indexpilot_cli.cli.options.common import Workers, option
+from indexpilot_cli.cli.options import Workers, option
 from indexpilot_cli.cli.requests import planner, planner_flags
 from indexpilot_cli.cli.session import Session
 

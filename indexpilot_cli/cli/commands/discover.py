@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import ExcludeTables, Schemas, Snapshot, Tables, option
+from indexpilot_cli.cli.options import ExcludeTables, Schemas, Snapshot, Tables, option
 from indexpilot_cli.cli.requests import size_of, table_filter
 from indexpilot_cli.cli.session import Session
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.complete import explainable
-from indexpilot_cli.cli.options import common as opt
-from indexpilot_cli.cli.options.common import option
+from indexpilot_cli.cli.options import explainable, option
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError

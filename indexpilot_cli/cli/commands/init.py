@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import DryRun, Yes, option
+from indexpilot_cli.cli.options import DryRun, Yes, option
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
 

@@ -8,8 +8,7 @@ import typer
 
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.commands.recommend import ShowRejected
-from indexpilot_cli.cli.complete import targets
-from indexpilot_cli.cli.options.common import option
+from indexpilot_cli.cli.options import option, targets
 from indexpilot_cli.cli.session import Session
 
 EXAMPLES = """Examples:

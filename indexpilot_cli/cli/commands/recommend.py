@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import common as opt
-from indexpilot_cli.cli.options.common import option
+from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.requests import planner_flags, recommend_request, table_filter, workload, workload_flags
 from indexpilot_cli.cli.session import Session
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.flags import Flags
+    from indexpilot_cli.cli.session import Flags
 
 Budget = Annotated[str | None, option("--budget SIZE", "Storage for new indexes: 5GB.")]
 MaxIndexes = Annotated[int | None, option("--max-indexes N", "At most so many indexes.")]

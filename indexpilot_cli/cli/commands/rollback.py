@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
+from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import apply as own
-from indexpilot_cli.cli.options import common as opt
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import UsageError
 
+Undo = Annotated[
+    list[str] | None, typer.Argument(metavar="M-ID|P-ID", help="Mutations, or all of a plan.", show_default=False)
+]
+UndoForce = Annotated[bool, opt.option("--force", "Also when the index was changed since.", panel=opt.RUN)]
 EXAMPLES = """Examples:
 
   indexpilot rollback M-118 -d shop --dry-run
@@ -22,18 +29,18 @@ EXAMPLES = """Examples:
 def rollback(
     session: Session,
     *,
-    targets: own.Undo = None,
-    last: own.Last = False,
+    targets: Undo = None,
+    last: opt.Last = False,
     since: opt.Since = None,
-    lock_timeout: own.LockTimeout = None,
-    retries: own.Retries = 5,
+    lock_timeout: opt.LockTimeout = None,
+    retries: opt.Retries = 5,
     dry_run: opt.DryRun = False,
     yes: opt.Yes = False,
-    force: own.UndoForce = False,
+    force: UndoForce = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Take back what we built, or rebuild what we dropped; never an index that is not ours."""
-    session.load(own.lock_flags(lock_timeout))
+    session.load(opt.lock_flags(lock_timeout))
     if not (targets or last or since):
         raise UsageError("say what to take back: M-…, P-…, --last or --since", hint="indexpilot history")
     if sum((bool(targets), last, bool(since))) > 1:

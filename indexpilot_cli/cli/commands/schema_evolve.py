@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.commands import schema_evolve_operations
-from indexpilot_cli.cli.complete import hazards
-from indexpilot_cli.cli.options import common as opt
-from indexpilot_cli.cli.options.common import RUN, option
+from indexpilot_cli.cli.options import RUN, hazards, option
 from indexpilot_cli.cli.requests import planner_flags, workload, workload_flags
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.flags import Flags
-    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.cli.session import Flags, Session
     from indexpilot_cli.core.command import Outcome, WorkloadRequest
     from indexpilot_cli.evolve.requests import CheckRequest
     from indexpilot_cli.evolve.review.values import CheckResult
@@ -172,7 +170,7 @@ def following(result: CheckResult) -> tuple[str, ...]:
 
 def write_fixes(session: Session, result: CheckResult) -> None:
     """Write the safer forms that were found to be no worse than the file. Raises UsageError."""
-    from indexpilot_cli.cli.output import write_file
+    from indexpilot_cli.cli.terminal import write_file
     from indexpilot_cli.render.units import visible
     from indexpilot_cli.render.views.review.fix import better
 

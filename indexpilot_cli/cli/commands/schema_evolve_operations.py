@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
+from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import apply
-from indexpilot_cli.cli.options import common as opt
-from indexpilot_cli.cli.options.common import RUN, option
+from indexpilot_cli.cli.options import RUN, option
 from indexpilot_cli.cli.session import Session
 
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as orders or sales.orders.")]
@@ -49,7 +48,7 @@ def add_column(
     unique: Unique = False,
     references: References = None,
     file: QueryFiles = None,
-    lock_timeout: apply.LockTimeout = None,
+    lock_timeout: opt.LockTimeout = None,
     retries: Retries = None,
     execute: Execute = False,
     yes: opt.Yes = False,
@@ -57,9 +56,9 @@ def add_column(
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Add a column without a long lock, whatever its default and constraints. Shown first; --execute does it."""
-    from indexpilot_cli.cli.schema_change import Run, change
+    from indexpilot_cli.cli.change import SchemaChangeRun, change
 
-    run = Run(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
+    run = SchemaChangeRun(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
     return change(
         run,
         "add_column",
@@ -84,7 +83,7 @@ def drop_column(
     save: Save = False,
     save_to: SaveTo = None,
     file: QueryFiles = None,
-    lock_timeout: apply.LockTimeout = None,
+    lock_timeout: opt.LockTimeout = None,
     retries: Retries = None,
     execute: Execute = False,
     yes: opt.Yes = False,
@@ -92,9 +91,9 @@ def drop_column(
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Drop a column and say what goes with it; its values can be kept. Shown first; --execute does it."""
-    from indexpilot_cli.cli.schema_change import Run, change
+    from indexpilot_cli.cli.change import SchemaChangeRun, change
 
-    run = Run(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
+    run = SchemaChangeRun(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
     return change(run, "drop_column", table, column, save=save or save_to is not None, save_to=save_to, force=force)
 
 
@@ -108,16 +107,16 @@ def alter_type(
     using: Using = None,
     online: Online = False,
     file: QueryFiles = None,
-    lock_timeout: apply.LockTimeout = None,
+    lock_timeout: opt.LockTimeout = None,
     retries: Retries = None,
     execute: Execute = False,
     yes: opt.Yes = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Give a column another type: at once where that is instant, else beside the writers. --execute does it."""
-    from indexpilot_cli.cli.schema_change import Run, change
+    from indexpilot_cli.cli.change import SchemaChangeRun, change
 
-    run = Run(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
+    run = SchemaChangeRun(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
     return change(run, "alter_type", table, column, type=type, using=using, online=online)
 
 
@@ -129,7 +128,7 @@ def rename_column(
     column: TheColumn,
     new_name: NewName,
     file: QueryFiles = None,
-    lock_timeout: apply.LockTimeout = None,
+    lock_timeout: opt.LockTimeout = None,
     retries: Retries = None,
     execute: Execute = False,
     yes: opt.Yes = False,
@@ -137,9 +136,9 @@ def rename_column(
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Rename a column and say what breaks; the genome catalog follows. Shown first; --execute does it."""
-    from indexpilot_cli.cli.schema_change import Run, change
+    from indexpilot_cli.cli.change import SchemaChangeRun, change
 
-    run = Run(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
+    run = SchemaChangeRun(session, lock_timeout, retries, execute, yes, exit_code, tuple(file or ()))
     return change(run, "rename_column", table, column, new_name=new_name, force=force)
 
 
@@ -148,9 +147,9 @@ def rollback(
     session: Session,
     *,
     target: Target = None,
-    last: apply.Last = False,
+    last: opt.Last = False,
     fill: Fill = None,
-    lock_timeout: apply.LockTimeout = None,
+    lock_timeout: opt.LockTimeout = None,
     retries: Retries = None,
     execute: Execute = False,
     yes: opt.Yes = False,
@@ -158,9 +157,9 @@ def rollback(
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Take a schema change back by the plan that the log keeps. Shown first; --execute does it."""
-    from indexpilot_cli.cli.schema_change import Run, take_back
+    from indexpilot_cli.cli.change import SchemaChangeRun, take_back
 
-    run = Run(session, lock_timeout, retries, execute, yes, exit_code)
+    run = SchemaChangeRun(session, lock_timeout, retries, execute, yes, exit_code)
     return take_back(run, target, last=last, fill=fill, force=force)
 
 
@@ -170,16 +169,16 @@ def finish(
     *,
     table: Table,
     column: TheColumn,
-    lock_timeout: apply.LockTimeout = None,
+    lock_timeout: opt.LockTimeout = None,
     retries: Retries = None,
     execute: Execute = False,
     yes: opt.Yes = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Drop the old column that an online type change kept; after that there is no way back."""
-    from indexpilot_cli.cli.schema_change import Run, change
+    from indexpilot_cli.cli.change import SchemaChangeRun, change
 
-    run = Run(session, lock_timeout, retries, execute, yes, exit_code)
+    run = SchemaChangeRun(session, lock_timeout, retries, execute, yes, exit_code)
     return change(run, "alter_type", table, column, finish=True)
 
 

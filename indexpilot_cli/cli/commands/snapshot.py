@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options.common import MinCalls, MinTime, Since, SourceOption, option
+from indexpilot_cli.cli.options import MinCalls, MinTime, Since, SourceOption, option
 from indexpilot_cli.cli.requests import workload, workload_flags
 from indexpilot_cli.cli.session import Session
 

@@ -8,8 +8,8 @@ import typer
 
 from indexpilot_cli.cli import review
 from indexpilot_cli.cli.app import build
-from indexpilot_cli.cli.fail import report, wanted_form
 from indexpilot_cli.cli.commands.schema_evolve import FailOn, Transaction, check_flags
+from indexpilot_cli.cli.fail import report, wanted_form
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.cli.terminal import look
 from indexpilot_cli.core.command import Outcome
@@ -185,7 +185,7 @@ def test_only_better_files_are_written(tmp_path, monkeypatch, capsys):
 
 
 def build_session():
-    from indexpilot_cli.cli.options.common import ConnectionOptions, OutputOptions, RunOptions
+    from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
 
     return Session.open(
         "schema-evolve", output=OutputOptions(), connection=ConnectionOptions(), run=RunOptions(), forms=()

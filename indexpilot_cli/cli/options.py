@@ -1,14 +1,80 @@
-"""Options that many commands share, declared once. Every field of a group becomes an option of the command."""
+"""Options that many commands share, declared once, and their values for the Tab key.
+
+Those come from local files only: a Tab never connects to a database.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from indexpilot_cli.cli.complete import services
+if TYPE_CHECKING:
+    from indexpilot_cli.cli.session import Flags
+
+
+def services(incomplete: str) -> list[str]:
+    """``service=NAME`` for every service of the service files libpq would read."""
+    names = sorted({name for path in _service_files() for name in _section_names(path)})
+    return [f"service={name}" for name in names if f"service={name}".startswith(incomplete)]
+
+
+def _service_files() -> Iterator[Path]:
+    given = os.environ.get("PGSERVICEFILE")
+    yield Path(given) if given else Path.home() / ".pg_service.conf"
+    if os.environ.get("PGSYSCONFDIR"):
+        yield Path(os.environ["PGSYSCONFDIR"]) / "pg_service.conf"
+
+
+def _section_names(path: Path) -> list[str]:
+    try:
+        return re.findall(r"^\[([^\]]+)\]", path.read_text(encoding="utf-8"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def targets(incomplete: str) -> list[tuple[str, str]]:
+    """Plans this user kept, and the recommendations in them."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    plans = sorted(path.stem for path in (Path(base) / "indexpilot" / "plans").glob("P-*.json"))
+    return [(name, "plan") for name in plans if name.startswith(incomplete)] + ids(incomplete)
+
+
+def ids(incomplete: str) -> list[tuple[str, str]]:
+    """Recommendation ids of the plans this user kept, with how they read."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    found: dict[str, str] = {}
+    for path in sorted((Path(base) / "indexpilot" / "plans").glob("*.json")):
+        found.update(_advice(path))
+    return [(name, text) for name, text in sorted(found.items()) if name.startswith(incomplete)]
+
+
+def explainable(incomplete: str) -> list[tuple[str, str]]:
+    """What ``explain`` knows without a server: recommendations of kept plans, and kinds of hazard."""
+    return [*ids(incomplete), *hazards(incomplete)]
+
+
+def hazards(incomplete: str) -> list[tuple[str, str]]:
+    """Kinds of hazard, with what each is."""
+    from indexpilot_cli.evolve.review.explain_hazard import hazards
+
+    return [(key, kind.title) for key, kind in sorted(hazards().items()) if key.startswith(incomplete)]
+
+
+def _advice(path: Path) -> dict[str, str]:
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        return {str(r["id"]): str(r["summary"]) for r in plan["recommendations"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
 
 WHAT = "What"
 OUTPUT = "Output"
@@ -125,3 +191,14 @@ MinBenefit = Annotated[str | None, option("--min-benefit SHARE", "Least saving o
 ExitCode = Annotated[bool, option("--exit-code", "Exit with 3 when there is something to act on.", panel=RUN)]
 DryRun = Annotated[bool, option("--dry-run -n", "Do all but the writing; print the SQL.", panel=RUN)]
 Yes = Annotated[bool, option("--yes -y", "Do not ask, go ahead.", panel=RUN)]
+LockTimeout = Annotated[str | None, option("--lock-timeout TIME", "Longest wait for a table lock: 2s.")]
+Last = Annotated[bool, option("--last", "The newest change.")]
+Retries = Annotated[int, option("--retries N", "Tries after a lock timeout.", min=0, max=100)]
+
+
+def lock_flags(lock_timeout: str | None, build_timeout: str | None = None) -> Flags:
+    """The deadlines, as flags of their settings."""
+    return {
+        "production_safeguards.lock_manager.lock_timeout_seconds": ("--lock-timeout", lock_timeout),
+        "production_safeguards.lock_manager.build_timeout_seconds": ("--build-timeout", build_timeout),
+    }

@@ -1,14 +1,44 @@
-"""Progress on stderr: a spinner with the stage, how far it is and how long it takes."""
+"""Progress on stderr: a line before anything is imported, then a spinner with the stage and how far it is."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+_SLOW = (
+    *("init", "discover", "analyze", "recommend", "explain", "apply", "rollback"),
+    *("snapshot", "doctor", "history", "demo", "schema-evolve"),
+)
+_SILENT = ("-q", "--quiet", "--help")
+_shown = False
+
+
+def show_first_line(arguments: Sequence[str]) -> None:
+    """Write the line when a slow command is about to run and somebody looks at stderr."""
+    global _shown
+    if not arguments or arguments[0] not in _SLOW or any(a in _SILENT for a in arguments):
+        return
+    if os.environ.get("TERM", "dumb") != "dumb" and sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write(f"\rindexpilot {arguments[0]} …")
+        sys.stderr.flush()
+        _shown = True
+
+
+def clear_first_line() -> None:
+    """Take the line away, if it is there."""
+    global _shown
+    if _shown:
+        sys.stderr.write(_CLEAR)
+        sys.stderr.flush()
+        _shown = False
+
 
 _CLEAR = "\r\x1b[2K"
 

@@ -1,1 +1,0 @@
-"""Options, declared once. Every field of a group becomes an option of the command."""
