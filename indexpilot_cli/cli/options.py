@@ -196,9 +196,10 @@ Last = Annotated[bool, option("--last", "The newest change.")]
 Retries = Annotated[int, option("--retries N", "Tries after a lock timeout.", min=0, max=100)]
 
 
-def lock_flags(lock_timeout: str | None, build_timeout: str | None = None) -> Flags:
-    """The deadlines, as flags of their settings."""
+def build_flags(lock_timeout: str | None, build_timeout: str | None = None, budget: str | None = None) -> Flags:
+    """Deadlines and room of a build, as flags of their settings."""
     return {
         "production_safeguards.lock_manager.lock_timeout_seconds": ("--lock-timeout", lock_timeout),
         "production_safeguards.lock_manager.build_timeout_seconds": ("--build-timeout", build_timeout),
+        "advisor.budget": ("--budget", budget),
     }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.advise.values import RecommendRequest
-    from indexpilot_cli.apply.values import ApplyRequest
     from indexpilot_cli.cli.options import Source, WhatIf
     from indexpilot_cli.cli.session import Flags, Session
     from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
@@ -93,31 +92,6 @@ def recommend_request(
         settings.production_safeguards,
         settings.bypass,
         session.record(),
-    )
-
-
-def apply_request(session: Session, source: Source | None, files: Sequence[str] | None, **asked: Any) -> ApplyRequest:
-    """The request of ``apply``; deadlines, budget and safeguards come from the settings, where flags have gone.
-
-    ``files`` hold the statements to verify with.
-    """
-    from indexpilot_cli.apply.values import ApplyRequest
-    from indexpilot_cli.cli.change import origins
-
-    settings = session.settings
-    locks = settings.production_safeguards.lock_manager
-    return ApplyRequest(
-        connection=session.connection(),
-        lock_timeout=locks.lock_timeout_seconds,
-        build_timeout=locks.build_timeout_seconds or None,
-        budget_bytes=settings.advisor.budget,
-        workload=workload(session, source, files),
-        planner=planner(session),
-        safeguards=settings.production_safeguards,
-        bypass=settings.bypass,
-        origins=origins(session),
-        record=session.record(),
-        **asked,
     )
 
 

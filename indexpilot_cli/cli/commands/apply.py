@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from indexpilot_cli.cli import change
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import RUN, option, targets
+from indexpilot_cli.cli.requests import planner, planner_flags
+from indexpilot_cli.cli.requests import workload as workload_request
 from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    pass
+    from indexpilot_cli.apply.values import ApplyRequest
 
 
 class Verify(StrEnum):
@@ -59,16 +63,50 @@ RequireApproval = Annotated[bool, option("--require-approval", "Only a plan some
 ApplyForce = Annotated[bool, option("--force", "Go ahead where a guard may be overruled.", panel=RUN)]
 
 
-def check_verification(
-    verify: Verify | None, replay_on: str | None, workload: Sequence[str] | None, *, auto_revert: bool
-) -> None:
-    """Raises UsageError for options that need another."""
-    if workload and verify not in (Verify.PLANNER, Verify.REPLAY):
-        raise UsageError("--workload needs --verify planner or --verify replay", hint="indexpilot apply --help")
-    if replay_on is not None and verify is not Verify.REPLAY:
-        raise UsageError("--replay-on needs --verify replay", hint="indexpilot apply --help")
-    if auto_revert and verify is None:
-        raise UsageError("--auto-revert needs --verify", hint="--verify planner, statistics or replay")
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is asked of the time after the build. Raises UsageError for options that need another."""
+
+    method: Verify | None
+    workload: Sequence[str] | None
+    replay_on: str | None
+    auto_revert: bool
+
+    def __post_init__(self) -> None:
+        if self.workload and self.method not in (Verify.PLANNER, Verify.REPLAY):
+            raise UsageError("--workload needs --verify planner or --verify replay", hint="indexpilot apply --help")
+        if self.replay_on is not None and self.method is not Verify.REPLAY:
+            raise UsageError("--replay-on needs --verify replay", hint="indexpilot apply --help")
+        if self.auto_revert and self.method is None:
+            raise UsageError("--auto-revert needs --verify", hint="--verify planner, statistics or replay")
+
+
+def _request(
+    session: Session, source: opt.Source | None, after: Verification, window: str | None, **asked: Any
+) -> ApplyRequest:
+    """The request; deadlines, budget and safeguards come from the settings, where flags have gone."""
+    from indexpilot_cli.apply.values import ApplyRequest
+
+    settings = session.settings
+    locks = settings.production_safeguards.lock_manager
+    return ApplyRequest(
+        connection=session.connection(),
+        lock_timeout=locks.lock_timeout_seconds,
+        build_timeout=locks.build_timeout_seconds or None,
+        budget_bytes=settings.advisor.budget,
+        window=window or None,
+        cron=window is not None,
+        verify=after.method.value if after.method else None,
+        replay_conninfo=after.replay_on,
+        auto_revert=after.auto_revert,
+        workload=workload_request(session, source, after.workload),
+        planner=planner(session),
+        safeguards=settings.production_safeguards,
+        bypass=settings.bypass,
+        origins=change.origins(session),
+        record=session.record(),
+        **asked,
+    )
 
 
 EXAMPLES = """Examples:
@@ -109,23 +147,18 @@ def apply(
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Build the indexes of a plan: one at a time, without blocking writes, each recorded before it begins."""
-    from indexpilot_cli.cli import change
-    from indexpilot_cli.cli.requests import apply_request, planner_flags
-
-    limits = opt.lock_flags(lock_timeout, build_timeout)
-    session.load({**limits, **planner_flags(what_if, workers), "advisor.budget": ("--budget", budget)})
-    check_verification(verify, replay_on, workload, auto_revert=auto_revert)
+    session.load({**opt.build_flags(lock_timeout, build_timeout, budget), **planner_flags(what_if, workers)})
+    after = Verification(verify, workload, replay_on, auto_revert)
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.apply import run
     from indexpilot_cli.render.views.apply import view
 
-    request = apply_request(
+    request = _request(
         session,
         source,
-        workload,
+        after,
         targets=tuple(targets or ()),
-        window=window or None,
-        cron=window is not None,
+        window=window,
         window_hard=window_hard,
         dry_run=dry_run,
         confirmed=yes,
@@ -133,9 +166,6 @@ def apply(
         retries=retries,
         stop_on_error=stop_on_error,
         analyze=not no_analyze,
-        verify=verify.value if verify else None,
-        replay_conninfo=replay_on,
-        auto_revert=auto_revert,
         force=force,
         require_approval=require_approval,
     )

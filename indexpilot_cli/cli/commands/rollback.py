@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from indexpilot_cli.cli import change
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.session import Session
@@ -40,13 +41,11 @@ def rollback(
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Take back what we built, or rebuild what we dropped; never an index that is not ours."""
-    session.load(opt.lock_flags(lock_timeout))
+    session.load(opt.build_flags(lock_timeout))
     if not (targets or last or since):
         raise UsageError("say what to take back: M-…, P-…, --last or --since", hint="indexpilot history")
     if sum((bool(targets), last, bool(since))) > 1:
         raise UsageError("give ids, --last or --since, not two of them", hint="indexpilot rollback --help")
-    from indexpilot_cli.cli import change
-
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.rollback.rollback import run
     from indexpilot_cli.apply.values import RollbackRequest
