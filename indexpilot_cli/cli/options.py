@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from indexpilot_cli.cli.session import Flags
+Flags = Mapping[str, tuple[str, object]]  # settings that are options too: key -> option and what was given
 
 
 def services(incomplete: str) -> list[str]:

@@ -9,8 +9,8 @@ from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.advise.values import RecommendRequest
-    from indexpilot_cli.cli.options import Source, WhatIf
-    from indexpilot_cli.cli.session import Flags, Session
+    from indexpilot_cli.cli.options import Flags, Source, WhatIf
+    from indexpilot_cli.cli.session import Session
     from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +17,10 @@ from indexpilot_cli.cli.terminal import Terminal, look
 from indexpilot_cli.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
+    from indexpilot_cli.cli.options import ConnectionOptions, Flags, OutputOptions, RunOptions
     from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
     from indexpilot_cli.settings.load import Flag
     from indexpilot_cli.settings.sections import Settings
-
-Flags = Mapping[str, tuple[str, object]]
 
 
 def checked(flags: Flags) -> dict[str, Flag]:

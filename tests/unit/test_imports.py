@@ -45,7 +45,7 @@ THIRD_PARTY = {
     "postgast": ("sql/parser",),
     "typer": ("cli",),
     "click": ("cli",),
-    "rich": ("render", "cli/console"),
+    "rich": ("render", "cli/progress"),
     "tabulate": ("render",),
     "yaml": ("settings", "genome/schema", "render"),
     "psutil": ("guards/host", "planner/twin/cluster"),

@@ -11,7 +11,7 @@ from indexpilot_cli.cli.requests import planner_flags, recommend_request, table_
 from indexpilot_cli.cli.session import Session
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.session import Flags
+    from indexpilot_cli.cli.options import Flags
 
 Budget = Annotated[str | None, option("--budget SIZE", "Storage for new indexes: 5GB.")]
 MaxIndexes = Annotated[int | None, option("--max-indexes N", "At most so many indexes.")]

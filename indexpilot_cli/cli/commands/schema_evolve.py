@@ -21,7 +21,8 @@ from indexpilot_cli.cli.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.session import Flags, Session
+    from indexpilot_cli.cli.options import Flags
+    from indexpilot_cli.cli.session import Session
     from indexpilot_cli.core.command import Outcome, WorkloadRequest
     from indexpilot_cli.evolve.requests import CheckRequest
     from indexpilot_cli.evolve.review.values import CheckResult

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from indexpilot_cli.cli import review
 from indexpilot_cli.cli.app import build
+from indexpilot_cli.cli.commands import schema_evolve as review
 from indexpilot_cli.cli.commands.schema_evolve import FailOn, Transaction, check_flags
 from indexpilot_cli.cli.fail import report, wanted_form
 from indexpilot_cli.cli.session import Session
