@@ -64,14 +64,13 @@ class Message:
 class SessionAnswer:
     """What came back: ``sets`` of rows (texts, None for NULL), one for each tag, where they were wanted.
 
-    ``columns`` are the names and type oids of the result's columns; ``overrun`` is why it was interrupted.
+    ``overrun`` is why it was interrupted.
     """
 
     sets: list[list[tuple[str | None, ...]]] = field(default_factory=lambda: [[]])
     tags: list[str] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     error: SqlError | None = None
-    columns: tuple[tuple[str, int], ...] = ()
     overrun: str | None = None
     milliseconds: float = 0.0
 
@@ -176,7 +175,6 @@ class WatchedSession:
             self._last = _error(result)
             answer.error = answer.error or self._last
         elif status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-            answer.columns = _columns(result)
             answer.sets[-1].extend(_rows(result) if keep else ())
             answer.tags.append((result.command_status or b"").decode("utf-8", "replace"))
             answer.sets.append([])
@@ -234,10 +232,6 @@ def _rows(result: PGresult) -> list[tuple[str | None, ...]]:
 
 def _value(data: bytes | None) -> str | None:
     return None if data is None else data.decode("utf-8", "replace")
-
-
-def _columns(result: PGresult) -> tuple[tuple[str, int], ...]:
-    return tuple(((result.fname(n) or b"").decode("utf-8", "replace"), result.ftype(n)) for n in range(result.nfields))
 
 
 def _field(result: PGresult, name: DiagnosticField) -> str | None:

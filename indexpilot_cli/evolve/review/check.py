@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
 
 from indexpilot_cli.core.catalog import Catalog, Server
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, StatementObservation
+from indexpilot_cli.core.observation import ChangeKind, MigrationObservation
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_inserts
 from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
-from indexpilot_cli.evolve.review.migration import MigrationFile, read_files
+from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigration, read_files, read_migration
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.queries import recorded_queries
-from indexpilot_cli.evolve.review.run import Fixed, MigrationRehearsal, by_rules, rehearse
+from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
 from indexpilot_cli.evolve.review.sizes import Sizes
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
@@ -28,17 +28,12 @@ from indexpilot_cli.evolve.review.values import (
     Impact,
     StatementReport,
     StatementVerdict,
-    TemplateImpact,
     Unparsed,
 )
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
-
-if TYPE_CHECKING:
-    from indexpilot_cli.snapshot.values import Snapshot
-
+from indexpilot_cli.sql.ddl.action import Migration
 
 _COMMAND = "schema-evolve"
 _EMPTY = Catalog(180000, "", ())  # nothing is known of any database: rules alone speak
@@ -54,11 +49,11 @@ def run(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
     files = [_parsed(file, request) for file in read_files(request.files, request.git_diff)]
     migrations = tuple(m for m in files if isinstance(m, Migration))
     if not migrations:
-        return _outcome(_assembled(files, (), request, DataEvidence(), MigrationRehearsal(), begun), None)
+        return _outcome(_reviewed(files, _EMPTY, request, DataEvidence(), MigrationRehearsal()), begun)
     if request.offline and request.snapshot is None:
         catalog = replace(_EMPTY, version=(request.server_version or _EMPTY.major) * 10000)
         seen = by_rules(migrations, catalog, "no database was asked: sizes and data are not known (--offline)")
-        return _outcome(_reviewed(files, migrations, catalog, request, DataEvidence(), seen, begun), None)
+        return _outcome(_reviewed(files, catalog, request, DataEvidence(), seen), begun)
     with (
         bookkeeping(
             request.connection, MutationType.EXPLAIN, request.record, offline=bool(request.snapshot or request.offline)
@@ -69,14 +64,12 @@ def run(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
         seen = _rehearsed(source, migrations, request, progress)
         evidence = ask_database(source, migrations, seen.observations, request, progress)
         seen = _with_inserts(seen, source, migrations, evidence)
-        result = _reviewed(files, migrations, source.catalog, request, evidence, seen, begun)
+        result = _reviewed(files, source.catalog, request, evidence, seen)
         note.details(verdicts={file.path: file.verdict.value for file in result.files})
-    return _outcome(result, source.server, note.warnings)
+    return _outcome(result, begun, source.server, note.warnings)
 
 
 def _parsed(file: MigrationFile, request: CheckRequest) -> Migration | FileReport:
-    from indexpilot_cli.evolve.review.migration import UnreadableMigration, read_migration
-
     try:
         return read_migration(file.path, file.text, one_transaction=request.one_transaction)
     except UnreadableMigration as error:
@@ -94,7 +87,7 @@ def _rehearsed(
         return by_rules(migrations, source.catalog, "judged by rules (--offline)")
     folded = recorded_queries(source, request.workload, progress)
     try:
-        return rehearse(_snapshot(source, progress), migrations, folded, request, progress)
+        return rehearse(source.snapshot or take_snapshot(source, progress), migrations, folded, request, progress)
     except PrerequisiteError as error:
         if request.server_version is not None or error.code != "no_binaries":
             raise
@@ -105,7 +98,7 @@ def _with_inserts(
     seen: MigrationRehearsal, source: Source, migrations: Sequence[Migration], evidence: DataEvidence
 ) -> MigrationRehearsal:
     """What only real rows tell of the recorded INSERTs, unless the files fail before anybody could run one."""
-    if any(answer.found for answers in evidence.answers.values() for answer in answers):
+    if evidence.fails:
         return seen
     found = broken_inserts(source, migrations, seen.observations, seen.queries, evidence.facts)
     known = {t.template for t in seen.templates if t.status == "breaks"}
@@ -114,96 +107,56 @@ def _with_inserts(
     return replace(seen, templates=(*fresh, *(t for t in seen.templates if t.template not in names)))
 
 
-def _snapshot(source: Source, progress: Progress) -> Snapshot:
-    return source.snapshot or take_snapshot(source, progress)
-
-
 def _reviewed(
     files: Sequence[Migration | FileReport],
-    migrations: Sequence[Migration],
     catalog: Catalog,
     request: CheckRequest,
     evidence: DataEvidence,
     seen: MigrationRehearsal,
-    begun: float,
 ) -> CheckResult:
-    reviewed = tuple(
-        file_report(
-            Reviewed(
-                migration,
-                observation,
-                evidence.answers_of(position),
-                seen.templates_of(migration.path),
-                seen.fixes.get(position),
-            ),
-            catalog,
-            evidence,
-            request,
-        )
-        for position, (migration, observation) in enumerate(zip(migrations, seen.observations, strict=True))
-    )
-    return _assembled(files, reviewed, request, evidence, seen, begun)
-
-
-def _assembled(
-    files: Sequence[Migration | FileReport],
-    reviewed: Sequence[FileReport],
-    request: CheckRequest,
-    evidence: DataEvidence,
-    seen: MigrationRehearsal,
-    begun: float,
-) -> CheckResult:
-    made = iter(reviewed)
+    """Everything put together; ``evidence`` and ``seen`` count the files that are SQL, in their order."""
+    reports = []
+    positions = count()
+    for file in files:
+        if isinstance(file, Migration):
+            reports.append(_file_report(file, next(positions), catalog, request, evidence, seen))
+        else:
+            reports.append(file)
     return CheckResult(
-        tuple(file if isinstance(file, FileReport) else next(made) for file in files),
+        tuple(reports),
         seen.templates,
         seen.checked,
         Severity(request.fail_on),
         evidence.rates,
         (*seen.not_checked, *evidence.not_checked),
-        (),
-        time.monotonic() - begun,
     )
 
 
-def _outcome(result: CheckResult, server: Server | None, warnings: tuple[Warn, ...] = ()) -> Outcome[CheckResult]:
-    return Outcome(_COMMAND, result, "ok", 0, server, (*result.warnings, *warnings))
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """Everything known of one file."""
-
-    migration: Migration
-    observation: MigrationObservation
-    answers: tuple[ProbeAnswer, ...]
-    templates: tuple[TemplateImpact, ...]
-    fixed: Fixed | None
-
-
-def file_report(reviewed: Reviewed, catalog: Catalog, evidence: DataEvidence, request: CheckRequest) -> FileReport:
-    """Verdicts and findings of the file."""
+def _file_report(
+    migration: Migration,
+    position: int,
+    catalog: Catalog,
+    request: CheckRequest,
+    evidence: DataEvidence,
+    seen: MigrationRehearsal,
+) -> FileReport:
+    """Verdicts and findings of one file."""
     from indexpilot_cli.evolve.review.duration import timing
     from indexpilot_cli.evolve.review.rules.rules import findings
 
-    migration, observation, fixed = reviewed.migration, reviewed.observation, reviewed.fixed
+    observation, answers = seen.observations[position], evidence.answers_of(position)
     sizes = Sizes(catalog)
     bench = Bench(sizes, timing(evidence.rates, sizes), request.long_rows, evidence.queues)
-    verdicts = judge(observation, bench, reviewed.answers)
-    found = findings(
-        migration,
-        observation,
-        verdicts,
-        reviewed.answers,
-        reviewed.templates,
-        catalog if catalog.tables else None,
-        ignore=request.ignore,
-    )
+    verdicts = judge(observation, bench, answers)
+    known = catalog if catalog.tables else None
+    templates = seen.templates_of(migration.path)
+    found = findings(migration, observation, verdicts, answers, templates, known, ignore=request.ignore)
+    fixed = seen.fixes.get(position)
     return FileReport(
         migration.path,
         observation.method,
         worst(verdicts),
-        _statements(reviewed, verdicts),
+        tuple(_statement_reports(migration, observation, verdicts, answers)),
         found,
         total(verdicts),
         fixed.text if fixed else None,
@@ -214,27 +167,29 @@ def file_report(reviewed: Reviewed, catalog: Catalog, evidence: DataEvidence, re
     )
 
 
-def _statements(reviewed: Reviewed, verdicts: tuple[StatementVerdict, ...]) -> tuple[StatementReport, ...]:
-    written = {s.number: s for s in reviewed.migration.statements}
-    return tuple(
-        _statement(written[seen.number], seen, verdict, reviewed.answers)
-        for seen, verdict in zip(reviewed.observation.statements, verdicts, strict=True)
-    )
+def _statement_reports(
+    migration: Migration,
+    observation: MigrationObservation,
+    verdicts: Sequence[StatementVerdict],
+    answers: Sequence[ProbeAnswer],
+) -> Iterator[StatementReport]:
+    written = {s.number: s for s in migration.statements}
+    for seen, verdict in zip(observation.statements, verdicts, strict=True):
+        statement = written[seen.number]
+        yield StatementReport(
+            statement.number,
+            statement.sql,
+            statement.line,
+            statement.column,
+            verdict,
+            seen,
+            tuple(a for a in answers if a.probe.statement == statement.number),
+            tuple(c for c in seen.changes if c.silent and c.kind is ChangeKind.DROPPED),
+        )
 
 
-def _statement(
-    written: MigrationStatement,
-    seen: StatementObservation,
-    verdict: StatementVerdict,
-    answers: tuple[ProbeAnswer, ...],
-) -> StatementReport:
-    return StatementReport(
-        written.number,
-        written.sql,
-        written.line,
-        written.column,
-        verdict,
-        seen,
-        tuple(a for a in answers if a.probe.statement == written.number),
-        tuple(c for c in seen.changes if c.silent and c.kind is ChangeKind.DROPPED),
-    )
+def _outcome(
+    result: CheckResult, begun: float, server: Server | None = None, warnings: tuple[Warn, ...] = ()
+) -> Outcome[CheckResult]:
+    timed = replace(result, seconds=time.monotonic() - begun)
+    return Outcome(_COMMAND, timed, "ok", 0, server, (*result.warnings, *warnings))

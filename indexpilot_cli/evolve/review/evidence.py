@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
@@ -12,13 +13,18 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation, Rehearsed, RunState, SqlError
 from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.blame import blamed
+from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
+from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
+from indexpilot_cli.evolve.review.rates import calibrate
 from indexpilot_cli.evolve.review.values import Queue, Rates, TemplateImpact
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
+from indexpilot_cli.sql.safe.reader import SafeReader
 
 STRIDE = 1_000_000  # statements of several files become one run of numbers
 PATIENCE = 5.0  # seconds from which an open transaction counts
@@ -43,6 +49,11 @@ class DataEvidence:
         """What the data said to one file's statements."""
         return self.answers.get(position, ())
 
+    @property
+    def fails(self) -> bool:
+        """Whether the data makes any of the files fail."""
+        return any(answer.found for answer in chain.from_iterable(self.answers.values()))
+
 
 def ask_database(
     source: Source,
@@ -52,8 +63,6 @@ def ask_database(
     progress: Progress,
 ) -> DataEvidence:
     """Everything read-only and bounded; from a snapshot only what its statistics tell."""
-    from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
-
     if source.session is None:
         return DataEvidence(_by_position(from_statistics(form_probes(migrations, observed, source.catalog))))
     facts = read_facts(source.session)
@@ -61,7 +70,7 @@ def ask_database(
     progress.stage("asking the data", len(asked))
     answers = run_probes(source.session, asked, budget_seconds=request.probe_seconds)
     try:
-        rates, queues = _speed(source), _queues(source, observed)
+        rates, queues = calibrate(source.session), _queues_by_table(source.session, observed)
     except UnreachableError:
         raise
     except IndexPilotError as error:
@@ -77,9 +86,6 @@ def form_probes(
     facts: DataFacts | None = None,
 ) -> tuple[Probe, ...]:
     """The questions of all files together, since a file finds what the one before it left."""
-    from indexpilot_cli.evolve.review.probes.probes import probes
-    from indexpilot_cli.sql.safe.reader import SafeReader
-
     return probes(*_joined(migrations, observed), catalog, SafeReader(), facts=facts)
 
 
@@ -103,25 +109,16 @@ def _by_position(answers: Sequence[ProbeAnswer]) -> dict[int, tuple[ProbeAnswer,
     return found
 
 
-def _speed(source: Source) -> Rates:
-    from indexpilot_cli.evolve.review.rates import calibrate
-
-    assert source.session is not None
-    return calibrate(source.session)
-
-
-def _queues(source: Source, observed: Sequence[MigrationObservation]) -> Mapping[QualifiedName, tuple[Queue, ...]]:
-
-    assert source.session is not None
-    tables = {
-        lock.relation.table or lock.relation.name
-        for observation in observed
-        for statement in observation.statements
-        for lock in statement.held
-        if lock.relation.existed and lock.mode.blocks_writes
-    }
+def _queues_by_table(
+    session: Session, observed: Sequence[MigrationObservation]
+) -> Mapping[QualifiedName, tuple[Queue, ...]]:
+    """Open transactions in front of every lock that keeps writers away: nobody passes one that waits for them."""
+    tables = set[QualifiedName]()
+    for statement in chain.from_iterable(observation.statements for observation in observed):
+        blocking = (lock.relation for lock in statement.held if lock.mode.blocks_writes)
+        tables.update(relation.table or relation.name for relation in blocking if relation.existed)
     found: dict[QualifiedName, tuple[Queue, ...]] = defaultdict(tuple)
-    for queue in queues(source.session, tuple(sorted(tables, key=str))):
+    for queue in queues(session, tuple(sorted(tables, key=str))):
         found[queue.table] += (queue,)
     return found
 
@@ -144,15 +141,6 @@ def queues(session: Session, tables: Sequence[QualifiedName], *, older_than: flo
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _AskedInsert:
-    """A recorded INSERT with the questions that decide it."""
-
-    query: Rehearsed
-    statement: MigrationStatement
-    probes: tuple[Probe, ...]
-
-
 def broken_inserts(
     source: Source,
     migrations: Sequence[Migration],
@@ -161,24 +149,22 @@ def broken_inserts(
     facts: DataFacts | None,
 ) -> tuple[TemplateImpact, ...]:
     """The INSERTs that fail on the real rows after the migrations and not before them."""
-    if source.session is None or any(s.state is RunState.FAILED for o in observed for s in o.statements):
+    ran = chain.from_iterable(observation.statements for observation in observed)
+    if source.session is None or any(statement.state is RunState.FAILED for statement in ran):
         return ()
-    after = [_asked(source, migrations, observed, q, s, facts) for q, s in _inserts(queries)]
-    failing = [(asked, answer) for asked in after if (answer := _failing(source, asked)) is not None]
     impacts = []
-    for asked, answer in failing:
-        if _failing(source, _asked(source, (), (), asked.query, asked.statement, facts)) is None:
+    for query, insert in _inserts(queries):
+        asked = _probes_of_insert(insert, migrations, observed, source.catalog, facts)
+        answer = _failing(source.session, asked)
+        # One that fails on today's rows as well is none of the migrations' doing.
+        if answer and not _failing(source.session, _probes_of_insert(insert, (), (), source.catalog, facts)):
             error = SqlError(answer.probe.sqlstate, f"the data: {answer.probe.question}")
-            query = asked.query
             impact = TemplateImpact(query.template, query.sql, "breaks", query.share, error)
             impacts.append(blamed(impact, migrations, observed))
     return tuple(impacts)
 
 
 def _inserts(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, MigrationStatement]]:
-    from indexpilot_cli.errors import UsageError
-    from indexpilot_cli.evolve.review.migration import read_migration
-
     found = 0
     for query in queries:
         for plannable in query.statements[:1]:
@@ -193,25 +179,19 @@ def _inserts(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, Migratio
                 yield query, statements[0]
 
 
-def _asked(
-    source: Source,
+def _probes_of_insert(
+    insert: MigrationStatement,
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
-    query: Rehearsed,
-    statement: MigrationStatement,
+    catalog: Catalog,
     facts: DataFacts | None,
-) -> _AskedInsert:
+) -> tuple[Probe, ...]:
     """The questions of one INSERT behind the files; only its own, not those of the files."""
-    last = Migration(query.template, "", (replace(statement, number=0),))
-    seen = MigrationObservation(query.template, "rules")
-    probes = form_probes((*migrations, last), (*observed, seen), source.catalog, facts)
-    own = len(migrations)
-    return _AskedInsert(query, statement, tuple(p for p in probes if p.statement == own * STRIDE))
+    last, seen = Migration("", "", (replace(insert, number=0),)), MigrationObservation("", "rules")
+    asked = form_probes((*migrations, last), (*observed, seen), catalog, facts)
+    return tuple(probe for probe in asked if probe.statement == len(migrations) * STRIDE)
 
 
-def _failing(source: Source, asked: _AskedInsert) -> ProbeAnswer | None:
-    from indexpilot_cli.evolve.review.probes.ask import run_probes
-
-    assert source.session is not None
-    answers = run_probes(source.session, asked.probes, budget_seconds=_SECONDS)
+def _failing(session: Session, asked: Sequence[Probe]) -> ProbeAnswer | None:
+    answers = run_probes(session, asked, budget_seconds=_SECONDS)
     return next((answer for answer in answers if answer.found), None)

@@ -176,7 +176,7 @@ class Tracker:
         if not statement.actions or any(action.kind in PROGRAMS for action in statement.actions):
             self.read_everything()
         else:
-            named = {name for action in statement.actions for name in (action.table, action.object)}
+            named = {action.table for action in statement.actions} | {action.object for action in statement.actions}
             oids = {oid for oid, state in after.relations.items() if state.name.name in named}
             self._read_again(_touched(before, after) | oids, free=True)
         return changes_between(earlier, self.objects, self.names, statement)

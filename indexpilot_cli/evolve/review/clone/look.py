@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode
@@ -88,15 +90,14 @@ def look_at_objects(
     relations: Iterable[int] | None = None,
     *,
     free: bool = True,
-    before: Sequence[str] = (),
 ) -> dict[str, KnownObject]:
     """The catalog's objects by identity: of these relations or of all, with ``free`` also what belongs to none.
 
     Raises Unobservable.
     """
     asked = questions(version, relations, free=free)
-    sets = _asked(ask, [*before, *_LOOK, *asked, *_LOOKED], len(asked))
-    known = (known_object(row) for rows in sets for row in rows)
+    sets = _asked(ask, [*_LOOK, *asked, *_LOOKED], len(asked))
+    known = map(known_object, chain.from_iterable(sets))
     return {item.object.identity: item for item in known}
 
 
@@ -110,11 +111,10 @@ def _asked(ask: Ask, texts: Sequence[str], wanted: int) -> list[list[tuple[str |
 
 
 def _modes(rows: Iterable[Sequence[str | None]]) -> dict[int, frozenset[LockMode]]:
-    locks: dict[int, frozenset[LockMode]] = {}
+    locks: dict[int, frozenset[LockMode]] = defaultdict(frozenset)
     for relation, mode in rows:
-        oid = int(relation or 0)
-        locks[oid] = locks.get(oid, frozenset()) | {LockMode(mode or "")}
-    return locks
+        locks[int(relation or 0)] |= {LockMode(mode or "")}
+    return dict(locks)
 
 
 def _relation(row: Sequence[str | None]) -> RelationState:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
@@ -44,14 +45,10 @@ def unexecuted(
     scene: RelationsAtStart, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
 ) -> tuple[Work, ...]:
     """Changes of rows that stand in a loop or a branch which empty tables do not enter."""
-    tables = {
-        relation.name: relation
-        for action in statement.actions
-        if action.nested and action.table and action.kind in (Act.UPDATE, Act.DELETE, Act.MERGE)
-        for relation in _targets(scene, action, relations, path)
-        if relation.existed
-    }
-    return tuple(Work(WorkKind.MODIFY, relation, source="rule") for relation in tables.values())
+    changing = (Act.UPDATE, Act.DELETE, Act.MERGE)
+    actions = [a for a in statement.actions if a.nested and a.table and a.kind in changing]
+    tables = _named_by(scene, actions, relations, path)
+    return tuple(Work(WorkKind.MODIFY, relation, source="rule") for relation in tables if relation.existed)
 
 
 def vacuumed(
@@ -59,8 +56,16 @@ def vacuumed(
 ) -> tuple[Work, ...]:
     """Reading by VACUUM: it counts no scans and goes on beside reads and writes."""
     plain = [a for a in statement.actions if a.kind is Act.VACUUM and not a.has("full")]
-    tables = {r.name: r for action in plain for r in _targets(scene, action, relations, path)}
-    return tuple(Work(WorkKind.SCAN, relation, source="rule", online=True) for relation in tables.values())
+    tables = _named_by(scene, plain, relations, path)
+    return tuple(Work(WorkKind.SCAN, relation, source="rule", online=True) for relation in tables)
+
+
+def _named_by(
+    scene: RelationsAtStart, actions: Sequence[Action], relations: Mapping[int, RelationState], path: Sequence[str]
+) -> tuple[Relation, ...]:
+    """The relations that the actions name, each once."""
+    found = chain.from_iterable(_targets(scene, action, relations, path) for action in actions)
+    return tuple({relation.name: relation for relation in found}.values())
 
 
 def _all(

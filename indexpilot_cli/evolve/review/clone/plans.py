@@ -167,13 +167,12 @@ def _rows(size: RelationSize) -> float:
 def _lost(
     snapshot: Snapshot, before: Mapping[int, Named], after: Mapping[int, Named]
 ) -> tuple[RelationStatistics, ...]:
-    places = {
-        (b.name, column): (after[oid].name, after[oid].columns[number])
-        for oid, b in before.items()
-        if oid in after
-        for number, column in b.columns.items()
-        if number in after[oid].bare
-    }
+    places: dict[tuple[QualifiedName, str], tuple[QualifiedName, str]] = {}
+    for oid in before.keys() & after.keys():
+        was, now = before[oid], after[oid]
+        places |= {
+            (was.name, was.columns[number]): (now.name, now.columns[number]) for number in now.bare & was.columns.keys()
+        }
     return tuple(
         replace(entry, relation=found[0], column=found[1])
         for entry in snapshot.statistics

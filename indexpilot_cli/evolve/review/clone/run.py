@@ -159,11 +159,9 @@ class Runner:
         number = self._open.number if self._open else self._next()
         within = self._open is not None and not _FIRST.match(statement.sql)
         answer = self._tried(statement) if within else self._send(statement)
-        while self._made_role(answer):
-            if within:
-                self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}")
+        while not within and self._made_role(answer):
             self._let_in(self._roles[-1:])
-            answer = self._tried(statement) if within else self._send(statement)
+            answer = self._send(statement)
         if answer.error or answer.overrun:
             failure = self._failure(statement, answer, number)
             return self._gone_on(failure) if within else failure
@@ -173,13 +171,13 @@ class Runner:
 
     def _alone(self, statement: MigrationStatement) -> StatementObservation:
         number = self._next()
-        before = self._tracker.look("BEGIN", f"SET LOCAL {_LOUD}")
-        answer = self._send(statement)
-        while self._made_role(answer):
-            self._session.tell("ROLLBACK")
-            self._let_in(self._roles[-1:])
+        while True:
             before = self._tracker.look("BEGIN", f"SET LOCAL {_LOUD}")
             answer = self._send(statement)
+            if not self._made_role(answer):
+                break
+            self._session.tell("ROLLBACK")
+            self._let_in(self._roles[-1:])
         if answer.error and refuses_transaction(answer.error):
             self._session.tell("ROLLBACK")
             return self._outside(statement, number)
@@ -200,10 +198,6 @@ class Runner:
         before = transaction.last or self._tracker.look()
         transaction.last = before
         answer = self._tried(statement)
-        while self._made_role(answer):
-            self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}")
-            self._let_in(self._roles[-1:])
-            answer = self._tried(statement)
         if not (answer.error or answer.overrun) and self._session.in_transaction:
             self._session.tell(f"RELEASE SAVEPOINT {_TRY}")
             seen, transaction.last = self._seen(statement, answer, before, transaction.number)
@@ -257,8 +251,15 @@ class Runner:
         return self._session.run(statement.sql, min(left, self._limits.statement_seconds))
 
     def _tried(self, statement: MigrationStatement) -> SessionAnswer:
-        self._session.tell(f"SAVEPOINT {_TRY}; SET LOCAL {_LOUD}")
-        return self._send(statement)
+        """Behind a savepoint, which is left open; again for every role it names that can be made."""
+        while True:
+            self._session.tell(f"SAVEPOINT {_TRY}; SET LOCAL {_LOUD}")
+            answer = self._send(statement)
+            if not self._made_role(answer):
+                return answer
+            # ROLLBACK TO keeps the savepoint, and the next of that name hides it: both end with the transaction.
+            self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}")
+            self._let_in(self._roles[-1:])
 
     def _seen(
         self, statement: MigrationStatement, answer: SessionAnswer, before: SessionState, number: int

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -171,13 +172,13 @@ class Tables:
 
     @staticmethod
     def _sure(names: frozenset[str], subquery: bool, seen: Sequence[VirtualTable], own: Sequence[VirtualTable]) -> bool:
-        unknown = {c.name for table in seen for c in table.columns if c.unknown}
+        unknown = {c.name for c in chain.from_iterable(table.columns for table in seen) if c.unknown}
         known = _SYSTEM.union(*(table.known for table in own))
         return not names & unknown and (subquery or names <= known)
 
     @cached_property
     def _types(self) -> frozenset[str]:
-        columns = (c for t in self.catalog.tables for c in t.columns)
+        columns = chain.from_iterable(table.columns for table in self.catalog.tables)
         return self.facts.types | frozenset(
             c.base_type for c in columns if c.category == "E" or _last(c.type) == c.base_type
         )
