@@ -62,9 +62,9 @@ def explainable(incomplete: str) -> list[tuple[str, str]]:
 
 def hazards(incomplete: str) -> list[tuple[str, str]]:
     """Kinds of hazard, with what each is."""
-    from indexpilot_cli.evolve.review.explain_hazard import hazards
+    from indexpilot_cli.evolve.review.registry import HAZARDS
 
-    return [(key, kind.title) for key, kind in sorted(hazards().items()) if key.startswith(incomplete)]
+    return [(key, kind.title) for key, kind in sorted(HAZARDS.items()) if key.startswith(incomplete)]
 
 
 def _advice(path: Path) -> dict[str, str]:

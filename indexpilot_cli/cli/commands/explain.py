@@ -28,7 +28,7 @@ Analyze = Annotated[bool, option("--analyze", "Run the SELECT for real, read-onl
 
 def explained_hazard(session: Session, subject: str) -> bool:
     """Print what a kind of hazard is; False when the subject is something else. Raises UsageError."""
-    from indexpilot_cli.evolve.review.explain_hazard import explain_hazard, is_hazard
+    from indexpilot_cli.evolve.review.registry import explain_hazard, is_hazard
 
     if not is_hazard(subject):
         return False

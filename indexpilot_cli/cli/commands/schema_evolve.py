@@ -134,11 +134,11 @@ def review(session: Session, request: CheckRequest) -> int:
     """Run the review, print it, write what ``--write`` asked for; the exit code."""
     from indexpilot_cli.cli.show import show
     from indexpilot_cli.evolve.review.check import run
-    from indexpilot_cli.evolve.review.explain_hazard import hazards
+    from indexpilot_cli.evolve.review.registry import HAZARDS
     from indexpilot_cli.render.views.review.view import view
 
     outcome = finished(session.call(run, request), exit_zero=request.exit_zero)
-    document = view(outcome.result, hazards=hazards(), verbose=session.verbose, fix=request.fix)
+    document = view(outcome.result, hazards=HAZARDS, verbose=session.verbose, fix=request.fix)
     show(session, outcome, document, outcome.exit_code, news=outcome.status != "ok" or request.fix)
     if request.write_fix:
         write_fixes(session, outcome.result)

@@ -142,7 +142,7 @@ def _file_report(
 ) -> FileReport:
     """Verdicts and findings of one file."""
     from indexpilot_cli.evolve.review.duration import timing
-    from indexpilot_cli.evolve.review.rules.rules import findings
+    from indexpilot_cli.evolve.review.findings import findings
 
     observation, answers = seen.observations[position], evidence.answers_of(position)
     sizes = Sizes(catalog)

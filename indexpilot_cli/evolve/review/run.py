@@ -52,7 +52,7 @@ class MigrationRehearsal:
 
 def by_rules(migrations: Sequence[Migration], catalog: Catalog, why: str) -> MigrationRehearsal:
     """What the manual says the files do; no recorded query can be run."""
-    from indexpilot_cli.evolve.review.rules.rules import observe_by_rules
+    from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
 
     version = catalog.version
     observed = tuple(observe_by_rules(m, catalog if catalog.tables else None, version) for m in migrations)
@@ -92,7 +92,7 @@ def rehearse(
 
 def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catalog) -> MigrationObservation:
     """Statements that the sandbox refused, judged by the manual's rules."""
-    from indexpilot_cli.evolve.review.rules.rules import judge_by_rules
+    from indexpilot_cli.evolve.review.offline.observe import judge_by_rules
 
     if not any(s.state is RunState.NOT_RUN for s in seen.statements):
         return seen

@@ -7,11 +7,12 @@ from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Index, Tabl
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.evolve.review.findings import findings
 from indexpilot_cli.evolve.review.fix.fix import FixedMigration, fix
 from indexpilot_cli.evolve.review.judge import Bench, judge
 from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
-from indexpilot_cli.evolve.review.rules.rules import findings, observe_by_rules
 from indexpilot_cli.evolve.review.sizes import Sizes
 from indexpilot_cli.evolve.review.values import Finding, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from indexpilot_cli.core.hazard import Severity
-from indexpilot_cli.evolve.review.hazards import HAZARDS
 from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.registry import HAZARDS
 
 
 def test_ids_and_names_are_unique():

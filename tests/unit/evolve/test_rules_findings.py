@@ -13,11 +13,10 @@ from indexpilot_cli.core.observation import (
     SqlError,
     StatementObservation,
 )
-from indexpilot_cli.evolve.review.hazards import HAZARDS
+from indexpilot_cli.evolve.review.findings import failing_rule, findings
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeAnswer, ProbeKind
-from indexpilot_cli.evolve.review.rules.failures import hazard_of
-from indexpilot_cli.evolve.review.rules.rules import findings
+from indexpilot_cli.evolve.review.registry import HAZARDS
 from indexpilot_cli.evolve.review.values import Impact, Queue, StatementVerdict, TemplateImpact
 from tests.unit.evolve.rules_shop import CATALOG, found, ids, name
 
@@ -231,7 +230,7 @@ def test_every_probe_has_its_hazard(kind):
     ],
 )
 def test_errors_have_hazards(sqlstate, message, hazard):
-    assert hazard_of(SqlError(sqlstate, message)) == hazard
+    assert failing_rule(SqlError(sqlstate, message)).id == hazard
 
 
 def test_recorded_queries():

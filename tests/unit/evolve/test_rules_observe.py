@@ -6,7 +6,7 @@ import pytest
 
 from indexpilot_cli.core.observation import LockMode, RunState, StatementObservation, WorkKind
 from indexpilot_cli.evolve.review.migration import read_migration
-from indexpilot_cli.evolve.review.rules.rules import judge_by_rules
+from indexpilot_cli.evolve.review.offline.observe import judge_by_rules
 from indexpilot_cli.evolve.review.values import Impact
 from tests.unit.evolve.rules_shop import CATALOG, name, seen
 

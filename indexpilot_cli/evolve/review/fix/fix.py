@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.observation import MigrationObservation, RunState
-from indexpilot_cli.evolve.review.fix.parts import Ground
+from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.fix.plan import Replacement, replacement
 from indexpilot_cli.evolve.review.fix.text import Arrangement, begins_untimed, render
 from indexpilot_cli.evolve.review.judge import Bench, judge
 from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
-from indexpilot_cli.evolve.review.rules.review import Review
 from indexpilot_cli.evolve.review.sizes import Sizes
 from indexpilot_cli.evolve.review.values import Impact, StatementVerdict
 from indexpilot_cli.sql.ddl.action import Act, Migration
@@ -47,9 +46,8 @@ def fix(
     Statements behind a failure were not seen: they are judged by rules. ``version`` is ``server_version_num``.
     """
     catalog = catalog if catalog is not None and catalog.tables else None
-    review = _complete(Review(migration, observation, tuple(verdicts), catalog=catalog), version)
-    ground = Ground(catalog, version)
-    wanted = tuple(replacement(case, ground) for case in review.cases)
+    review = _complete(Review(migration, observation, tuple(verdicts), catalog=catalog, server=version))
+    wanted = tuple(replacement(case) for case in review.cases)
     held = _held(review)
     wanted = tuple(_whole(r) if r.case.seen.transaction in held else r for r in wanted)
     outside = any(step.alone or step.apart for r in wanted for step in r.steps or ())
@@ -69,11 +67,11 @@ def fix(
     return FixedMigration(text, tuple(dict.fromkeys(notes)), changed)
 
 
-def _complete(review: Review, version: int) -> Review:
+def _complete(review: Review) -> Review:
     """What no one saw because an earlier statement failed, filled in by rules."""
     if not any(s.state is RunState.SKIPPED for s in review.observation.statements):
         return review
-    ruled = observe_by_rules(review.migration, review.catalog, version, go_on=True)
+    ruled = observe_by_rules(review.migration, review.catalog, review.server, go_on=True)
     bench = Bench(Sizes(review.catalog), lambda _: None) if review.catalog else None
     judged = judge(ruled, bench) if bench else review.verdicts
     seen, verdicts = list(review.observation.statements), list(review.verdicts)
@@ -86,7 +84,7 @@ def _complete(review: Review, version: int) -> Review:
 
 def _held(review: Review) -> frozenset[int]:
     """Transactions that mean something by being whole."""
-    numbers = {c.seen.transaction for c in review.cases for a in c.actions if a.kind in _HOLDS and not a.nested}
+    numbers = {c.seen.transaction for c, a in review.actions if a.kind in _HOLDS and not a.nested}
     return frozenset(numbers if review.migration.one_transaction else numbers & review.blocks)
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.evolve.review.fix.parts import Step
 from indexpilot_cli.evolve.review.fix.plan import Replacement
+from indexpilot_cli.evolve.review.rule import SafeStep
 from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
 
 TIMEOUT = "SET lock_timeout = '2s'"
@@ -83,7 +83,7 @@ class Arrangement:
     def _body(self, here: Placed, item: Replacement) -> None:
         own = here.written.sql
         texts: list[str] = []
-        for step in item.steps if item.steps is not None else (Step(own),):
+        for step in item.steps if item.steps is not None else (SafeStep(own),):
             texts += self._around(step)
         if texts != [own]:
             here.texts = texts
@@ -92,7 +92,7 @@ class Arrangement:
         else:
             here.after += item.later
 
-    def _around(self, step: Step) -> Iterator[str]:
+    def _around(self, step: SafeStep) -> Iterator[str]:
         outside = step.alone or step.apart
         if self._inside and outside:
             self.split = True

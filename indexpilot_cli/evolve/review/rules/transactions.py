@@ -1,120 +1,105 @@
-"""T and N: transactions, timeouts, and what could not be seen by running it."""
+"""Transactions left open or nested, strong locks that pile up in one, statements that refuse one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import RunState
-from indexpilot_cli.evolve.review.rules.review import Case, Review
-from indexpilot_cli.evolve.review.rules.words import listed
-from indexpilot_cli.evolve.review.values import Finding, Impact
+from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
+from indexpilot_cli.evolve.review.rule import Rule, error
+from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
-_NONE = ("0", "0s", "0ms", "")
+
+def _outside(_action: Action, case: StatementCase) -> str:
+    wrapped = case.review.migration.one_transaction
+    lead = "-- in a file that the migration tool does not wrap in a transaction:" if wrapped else "COMMIT;"
+    return f"{lead}\n{case.written.sql};"
 
 
-def transactions(review: Review) -> Iterator[Finding]:
-    """Advice about BEGIN, COMMIT and timeouts."""
-    yield from _timeouts(review)
-    yield from _nesting(review)
-    yield from _piles(review)
+def _left_open(review: Review) -> Iterator[Finding]:
     failed = any(c.seen.state is RunState.FAILED for c in review.cases)
     if review.observation.open_transaction and review.cases and not review.migration.one_transaction and not failed:
-        yield review.cases[-1].finding("T03", "the file ends without COMMIT: nothing of its last transaction stays")
+        text = "the file ends without COMMIT: nothing of its last transaction stays"
+        yield TRANSACTION_OPEN.finding(review.cases[-1], text)
 
 
-def _timeouts(review: Review) -> Iterator[Finding]:
-    timed: set[str] = set()
-    for case in review.cases:
-        for action in case.actions:
-            _note(action, timed)
-        waits = case.verdict.impact is not Impact.FAILS and any(
-            lock.relation.existed and lock.mode.blocks_writes for lock in case.seen.locks
-        )
-        if waits and case.verdict.blocked and "lock_timeout" not in timed:
-            yield _untimed(case, "T01", "lock_timeout")
-        if waits and case.long and "statement_timeout" not in timed:
-            yield _untimed(case, "T02", "statement_timeout")
-
-
-def _note(action: Action, timed: set[str]) -> None:
-    for name, value in action.parameters if action.kind is Act.SET else ():
-        if name.lower() in ("lock_timeout", "statement_timeout"):
-            off = action.has("reset") or value.strip("' ").lower() in _NONE
-            (timed.discard if off else timed.add)(name.lower())
-
-
-def _untimed(case: Case, hazard: str, name: str) -> Finding:
-    table = case.verdict.blocked[0].table.short
-    if hazard == "T01":
-        text = f"waits for its lock on {table} as long as it takes, and everybody behind it waits too"
-    else:
-        text = f"nothing ends the statement if it takes longer than you think while {table} is locked"
-    value = "2s" if hazard == "T01" else "30s"
-    return replace(case.finding(hazard, text), instead=f"SET {name} = '{value}';\n{case.written.sql};")
-
-
-def _nesting(review: Review) -> Iterator[Finding]:
+def _nested(review: Review) -> Iterator[Finding]:
     inside = wrapped = review.migration.one_transaction
-    for case in review.cases:
-        for action in case.actions:
-            if action.kind is Act.BEGIN:
-                if inside:
-                    yield case.finding("T04", "BEGIN inside a transaction does nothing")
-                inside = True
-            elif action.kind in (Act.COMMIT, Act.ROLLBACK) and not action.nested:
-                if wrapped:
-                    yield case.finding("T04", "ends the transaction of the migration tool, not one of the file")
-                elif not inside:
-                    yield case.finding("T04", "there is no transaction to end")
-                inside = action.has("chain")
-                wrapped = False
+    for case, action in review.actions:
+        if action.kind is Act.BEGIN:
+            if inside:
+                yield TRANSACTION_NESTED.finding(case, "BEGIN inside a transaction does nothing")
+            inside = True
+        elif action.kind in (Act.COMMIT, Act.ROLLBACK) and not action.nested:
+            if wrapped:
+                text = "ends the transaction of the migration tool, not one of the file"
+                yield TRANSACTION_NESTED.finding(case, text)
+            elif not inside:
+                yield TRANSACTION_NESTED.finding(case, "there is no transaction to end")
+            inside = action.has("chain")
+            wrapped = False
 
 
-def _piles(review: Review) -> Iterator[Finding]:
-    held: dict[int, dict[str, int]] = {}
-    told: set[int] = set()
-    for case in review.cases:
-        mine = held.setdefault(case.seen.transaction, {})
-        for lock in case.seen.locks:
-            if lock.mode.blocks_reads and lock.relation.existed and lock.relation.kind in ("r", "p"):
-                mine.setdefault(str(lock.relation.name), case.written.number)
-        if len(set(mine.values())) > 1 and len(mine) > 1 and case.seen.transaction not in told:
-            told.add(case.seen.transaction)
-            yield case.finding(
-                "T05", f"the transaction holds ACCESS EXCLUSIVE on {listed(sorted(mine))} at the same time"
-            )
+def _piled_up(review: Review) -> Iterator[Finding]:
+    for cases in review.together.values():
+        mine: dict[str, int] = {}
+        for case in cases:
+            for lock in case.seen.locks:
+                if lock.mode.blocks_reads and lock.relation.existed and lock.relation.kind in ("r", "p"):
+                    mine.setdefault(str(lock.relation.name), case.written.number)
+            if len(set(mine.values())) > 1:
+                text = f"the transaction holds ACCESS EXCLUSIVE on {listed(sorted(mine))} at the same time"
+                yield LOCKS_PILE_UP.finding(case, text)
+                break
 
 
-def unknowns(review: Review) -> Iterator[Finding]:
-    """What nobody could see."""
-    for case in review.cases:
-        if case.seen.state is RunState.NOT_RUN:
-            yield case.finding("N01", f"not run: {case.seen.reason or 'the sandbox refuses it'}")
-        if any(a.kind is Act.DYNAMIC for a in case.actions):
-            yield case.finding(
-                "N02", "runs SQL that is put together at run time: only what the empty copy led to was seen"
-            )
-    yield from _version(review)
+NOT_IN_TRANSACTION = Rule(
+    "F21 not-in-transaction",
+    "a statement that refuses a transaction block stands in one",
+    "CONCURRENTLY, VACUUM, CREATE DATABASE and ALTER SYSTEM fail inside BEGIN … COMMIT, or when the migration tool "
+    "wraps the file (25001).",
+    "Move it behind COMMIT, or tell the migration tool to run the file without a transaction.",
+    "BEGIN;\nCREATE INDEX CONCURRENTLY orders_ref_idx ON orders (ref);\nCOMMIT;",
+    "CREATE INDEX CONCURRENTLY orders_ref_idx ON orders (ref);",
+    "sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
+    fails=error("25001"),
+    safer=_outside,
+)
 
+TRANSACTION_OPEN = Rule(
+    "T03 transaction-open",
+    "the file ends inside a transaction",
+    "Without COMMIT nothing of it stays, or the locks stay as long as the session.",
+    "COMMIT at the end.",
+    "BEGIN;\nALTER TABLE orders ADD COLUMN note text;",
+    "BEGIN;\nALTER TABLE orders ADD COLUMN note text;\nCOMMIT;",
+    "sql-commit.html",
+    severity=Severity.WARNING,
+    find=_left_open,
+)
 
-def _version(review: Review) -> Iterator[Finding]:
-    method = review.observation.method.partition("/")
-    major = method[2].partition(".")[0]
-    if review.catalog is None or not major.isdigit() or not review.cases or int(major) == review.catalog.major:
-        return
-    text = f"was run on PostgreSQL {method[2]}, the database is {review.catalog.major}: locks and rewrites may differ"
-    yield review.cases[0].finding("N03", text)
+TRANSACTION_NESTED = Rule(
+    "T04 transaction-nested",
+    "BEGIN inside a transaction, or COMMIT outside one",
+    "The server only warns: an inner BEGIN does nothing, the first COMMIT ends everything, and what comes after "
+    "runs on its own. A COMMIT in a file that the migration tool wraps ends the tool's transaction.",
+    "One BEGIN, one COMMIT; SAVEPOINT for parts.",
+    "BEGIN;\nBEGIN;\nSELECT 1;\nCOMMIT;\nCOMMIT;",
+    "BEGIN;\nSAVEPOINT part;\nSELECT 1;\nCOMMIT;",
+    "sql-begin.html",
+    severity=Severity.WARNING,
+    find=_nested,
+)
 
-
-def quiet(findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Each hazard once, at its first place, with the number of further places."""
-    found: dict[tuple[str, str | None], list[Finding]] = {}
-    for finding in findings:
-        found.setdefault((finding.id, finding.ignored), []).append(finding)
-    for group in found.values():
-        lines = sorted({f.line for f in group[1:]} - {group[0].line})
-        more = f" (and {len(lines)} more: line {listed([str(n) for n in lines], 5)})" if lines else ""
-        worst = max(group, key=lambda f: f.severity.rank).severity
-        yield replace(group[0], message=group[0].message + more, severity=worst)
+LOCKS_PILE_UP = Rule(
+    "T05 locks-pile-up",
+    "one transaction takes strong locks on several tables",
+    "All of them are held until COMMIT, and two such transactions in different order deadlock.",
+    "One transaction for each table, where the changes do not depend on each other.",
+    "BEGIN;\nALTER TABLE orders ADD COLUMN a int;\nALTER TABLE people ADD COLUMN b int;\nCOMMIT;",
+    "ALTER TABLE orders ADD COLUMN a int;\nALTER TABLE people ADD COLUMN b int;",
+    "explicit-locking.html#LOCKING-DEADLOCKS",
+    find=_piled_up,
+)

@@ -1,18 +1,18 @@
-"""All that is known of a file when its findings are written down."""
+"""All that is known of a file when its findings are written down, and the words of their sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.hazard import Severity
+from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, StatementObservation
-from indexpilot_cli.evolve.review.hazards import HAZARDS
+from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, RunState, StatementObservation
+from indexpilot_cli.core.units import count, seconds, size
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
-from indexpilot_cli.evolve.review.values import Finding, Impact, StatementVerdict, TemplateImpact
+from indexpilot_cli.evolve.review.values import Blocked, Duration, Finding, Impact, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 MAKES_TABLE = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_PARTITION, Act.CREATE_MATVIEW})
@@ -23,7 +23,10 @@ _WRITE = ("INSERT", "UPDATE", "DELETE")
 
 @dataclass(frozen=True)
 class Review:
-    """A file with everything seen of it. ``catalog`` is None when no database is known."""
+    """A file with everything seen of it. ``catalog`` is None when no database is known.
+
+    ``server`` is ``server_version_num`` where another version than the catalog's is meant.
+    """
 
     migration: Migration
     observation: MigrationObservation
@@ -31,18 +34,45 @@ class Review:
     probes: tuple[ProbeAnswer, ...] = ()
     templates: tuple[TemplateImpact, ...] = ()
     catalog: Catalog | None = None
+    server: int = 0
 
     @cached_property
-    def cases(self) -> tuple[Case, ...]:
-        """One Case for each statement, in order."""
+    def cases(self) -> tuple[StatementCase, ...]:
+        """One StatementCase for each statement, in order."""
         written = {s.number: s for s in self.migration.statements}
         pairs = zip(self.observation.statements, self.verdicts, strict=True)
-        return tuple(Case(self, written[seen.number], seen, verdict) for seen, verdict in pairs)
+        return tuple(StatementCase(self, written[seen.number], seen, verdict) for seen, verdict in pairs)
+
+    @property
+    def effective(self) -> Iterator[StatementCase]:
+        """The statements that take effect; one that never ran or fails takes nothing away."""
+        for case in self.cases:
+            if case.seen.state not in (RunState.FAILED, RunState.SKIPPED) and case.verdict.impact is not Impact.FAILS:
+                yield case
+
+    @property
+    def actions(self) -> Iterator[tuple[StatementCase, Action]]:
+        """Every action with its statement, in order."""
+        for case in self.cases:
+            for action in case.actions:
+                yield case, action
+
+    @property
+    def effective_actions(self) -> Iterator[tuple[StatementCase, Action]]:
+        """Every action of the statements that take effect."""
+        for case in self.effective:
+            for action in case.actions:
+                yield case, action
+
+    @property
+    def version(self) -> int:
+        """``server_version_num``, 0 when nobody knows."""
+        return self.server or (self.catalog.version if self.catalog else 0)
 
     @cached_property
     def new_tables(self) -> dict[str, int]:
         """Names of tables the file makes, with the number of the statement that does."""
-        made = ((a.object or a.table, c.written.number) for c in self.cases for a in c.actions if a.kind in MAKES_TABLE)
+        made = ((a.object or a.table, c.written.number) for c, a in self.actions if a.kind in MAKES_TABLE)
         return {name: number for name, number in made if name}
 
     @cached_property
@@ -58,18 +88,21 @@ class Review:
     @cached_property
     def made(self) -> frozenset[str]:
         """Identities of the objects that the file makes."""
-        changes = (c for s in self.observation.statements for c in s.changes if c.kind is ChangeKind.CREATED)
-        return frozenset(c.after.identity for c in changes if c.after is not None)
+        found: set[str] = set()
+        for statement in self.observation.statements:
+            created = (c.after for c in statement.changes if c.kind is ChangeKind.CREATED)
+            found |= {after.identity for after in created if after is not None}
+        return frozenset(found)
 
     @cached_property
     def blocks(self) -> frozenset[int]:
         """Numbers of the transactions that a BEGIN of the file opens."""
-        return frozenset(c.seen.transaction for c in self.cases for a in c.actions if a.kind is Act.BEGIN)
+        return frozenset(c.seen.transaction for c, a in self.actions if a.kind is Act.BEGIN)
 
     @cached_property
-    def together(self) -> dict[int, tuple[Case, ...]]:
+    def together(self) -> dict[int, tuple[StatementCase, ...]]:
         """The statements of each transaction."""
-        found: dict[int, list[Case]] = {}
+        found: dict[int, list[StatementCase]] = {}
         for case in self.cases:
             found.setdefault(case.seen.transaction, []).append(case)
         return {number: tuple(cases) for number, cases in found.items()}
@@ -78,10 +111,9 @@ class Review:
     def keys(self) -> dict[str, tuple[Action, ...]]:
         """Indexes and constraints that the file makes, by the name of their table."""
         found: dict[str, list[Action]] = {}
-        for case in self.cases:
-            for action in case.actions:
-                if action.table and action.kind in (Act.CREATE_INDEX, Act.ADD_CONSTRAINT):
-                    found.setdefault(action.table, []).append(action)
+        for _, action in self.actions:
+            if action.table and action.kind in (Act.CREATE_INDEX, Act.ADD_CONSTRAINT):
+                found.setdefault(action.table, []).append(action)
         return {table: tuple(actions) for table, actions in found.items()}
 
     def is_new(self, action: Action) -> bool:
@@ -94,13 +126,31 @@ class Review:
             return None
         return self.catalog.resolve(action.table, action.schema)
 
+    def partitioned(self, action: Action) -> bool:
+        """Whether the action's table is a partitioned one."""
+        table = self.table(action)
+        return table is not None and table.kind == "p"
+
+    def nullable(self, action: Action, column: str) -> bool:
+        """Whether a column of the action's table may hold NULL, as far as is known."""
+        table = self.table(action)
+        found = table.column(column) if table else None
+        return found is not None and not found.not_null
+
+    def table_name(self, action: Action) -> QualifiedName | None:
+        """The action's table with its schema, None where the schema is not known."""
+        table = self.table(action)
+        if table is not None:
+            return table.name
+        return QualifiedName(action.schema, action.table) if action.schema and action.table else None
+
     def after(self, number: int) -> Iterator[Action]:
         """What the statements behind a number do."""
-        return (a for c in self.cases if c.written.number > number for a in c.actions)
+        return (a for c, a in self.actions if c.written.number > number)
 
 
 @dataclass(frozen=True)
-class Case:
+class StatementCase:
     """One statement: as written, as seen, as judged."""
 
     review: Review = field(repr=False)
@@ -113,13 +163,21 @@ class Case:
         """What the statement itself does: a function's body does nothing until it is called."""
         defines = any(a.kind is Act.CREATE_FUNCTION for a in self.written.actions)
         own = tuple(a for a in self.written.actions if not (defines and a.nested))
-        called = (self.review.bodies.get(a.object or "", ()) for a in own if a.has("call"))
-        return own + tuple(a for body in called for a in body)
+        called: list[Action] = []
+        for action in own:
+            called += self.review.bodies.get(action.object or "", ()) if action.has("call") else ()
+        return (*own, *called)
 
     @property
     def probes(self) -> tuple[ProbeAnswer, ...]:
         """Answers of the data about this statement."""
         return tuple(a for a in self.review.probes if a.probe.statement == self.written.number)
+
+    @property
+    def templates(self) -> tuple[TemplateImpact, ...]:
+        """The recorded queries that suffer by this statement; what no statement is blamed for falls on the last."""
+        last = self.review.cases[-1].written.number
+        return tuple(t for t in self.review.templates if (t.statement or last) == self.written.number)
 
     @property
     def long(self) -> bool:
@@ -130,19 +188,23 @@ class Case:
         return self.review.catalog is None and self.verdict.impact is Impact.BRIEF_LOCK and busy
 
     @property
+    def begun(self) -> bool:
+        """Whether the statement stands in a transaction that the file or the migration tool opens."""
+        return self.review.migration.one_transaction or self.seen.transaction in self.review.blocks
+
+    @property
     def hidden(self) -> str:
         """Where the work hides, for a sentence: ``inside a DO block, `` or nothing."""
         first = self.written.actions[0] if self.written.actions else None
         called = any(a.has("call") and a.object in self.review.bodies for a in self.written.actions)
         return "a DO block " if first is not None and first.kind is Act.DO else "the function " if called else ""
 
-    def finding(self, hazard: str, message: str, *, severity: Severity | None = None) -> Finding:
+    def finding(self, hazard: Hazard, message: str, severity: Severity | None) -> Finding:
         """A finding about this statement, without locks."""
-        known = HAZARDS[hazard]
         return Finding(
-            known.id,
-            known.name,
-            severity or known.severity,
+            hazard.id,
+            hazard.name,
+            severity or hazard.severity,
             self.review.migration.path,
             self.written.number,
             self.written.line,
@@ -170,8 +232,27 @@ def name_of(action: Action) -> str:
     """The action's table as SQL text, with its schema when that was written."""
     if action.table is None:
         return "a table"
-    return (
-        str(QualifiedName(action.schema, action.table))
-        if action.schema
-        else QualifiedName("public", action.table).short
-    )
+    name = QualifiedName(action.schema or "public", action.table)
+    return str(name) if action.schema else name.short
+
+
+def span(duration: Duration | None) -> str:
+    """``for 4 min to 9 min``; empty when nothing is known."""
+    if duration is None:
+        return ""
+    low, high = seconds(duration.low), seconds(duration.high)
+    return f"for {high}" if low == high else f"for {low} to {high}"
+
+
+def table_size(blocked: Blocked) -> str:
+    """``public.orders (11.4 GB, 48.2 M rows)``."""
+    if not blocked.bytes:
+        return str(blocked.table)
+    return f"{blocked.table} ({size(blocked.bytes)}, {count(blocked.rows)} rows)"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """``a, b, c and 3 more``."""
+    unique = list(dict.fromkeys(names))
+    more = f" and {len(unique) - most} more" if len(unique) > most else ""
+    return ", ".join(unique[:most]) + more

@@ -1,57 +1,16 @@
-"""Small pieces of safer statements: names, column lists, steps."""
+"""Small pieces of safer statements: names and column lists."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.sql.ddl.action import Action
+from indexpilot_cli.sql.ddl.action import Act, Action
 
-NAME_BYTES = 63
-NOT_NULL_NOT_VALID = 180000
-DETACH_CONCURRENTLY = 140000
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _ON = re.compile(rf'"(?:[^"]|"")*"|\bON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\s*\.\s*{_NAME})?)', re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One statement of a safer form. ``alone``: it refuses a transaction block.
-
-    ``apart``: a transaction must end before it, or the lock of the step before would be held meanwhile.
-    """
-
-    sql: str
-    alone: bool = False
-    apart: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What is known where a safer form is made. ``version`` is ``server_version_num``, 0 when nobody knows."""
-
-    catalog: Catalog | None = None
-    version: int = 0
-
-    def table(self, action: Action) -> Table | None:
-        """The action's table in the database."""
-        if self.catalog is None or action.table is None:
-            return None
-        return self.catalog.resolve(action.table, action.schema)
-
-    def nullable(self, action: Action, column: str) -> bool:
-        """Whether a column may hold NULL, as far as is known."""
-        table = self.table(action)
-        found = table.column(column) if table else None
-        return found is not None and not found.not_null
-
-    def partitioned(self, action: Action) -> bool:
-        """Whether the action's table is a partitioned one."""
-        table = self.table(action)
-        return table is not None and table.kind == "p"
 
 
 def table_sql(action: Action) -> str:
@@ -68,20 +27,30 @@ def dotted(schema: str | None, name: str) -> str:
 def alter(action: Action) -> str:
     """``ALTER TABLE t``, with the words that were written."""
     words = ["ALTER TABLE"]
-    words += ["IF EXISTS"] if action.has("if_exists") and action.kind.value != "drop_column" else []
+    words += ["IF EXISTS"] if action.has("if_exists") and action.kind is not Act.DROP_COLUMN else []
     words += ["ONLY"] if action.has("only") else []
     return " ".join((*words, table_sql(action)))
 
 
+def column_list(columns: Iterable[str]) -> str:
+    """``a, b``."""
+    return ", ".join(map(quote_identifier, columns))
+
+
 def columns_sql(columns: Iterable[str]) -> str:
     """``(a, b)``."""
-    return "(" + ", ".join(quote_identifier(c) for c in columns) + ")"
+    return f"({column_list(columns)})"
+
+
+def concurrently(words: re.Pattern[str], sql: str) -> str:
+    """The statement with CONCURRENTLY behind its first words."""
+    return words.sub(lambda m: m.group() + " CONCURRENTLY", sql, count=1)
 
 
 def made_name(*parts: str) -> str:
     """A name out of parts, as the server would make it, cut to 63 bytes, the last part kept."""
     head, tail = "_".join(parts[:-1]), "_" + parts[-1]
-    while len((head + tail).encode()) > NAME_BYTES:
+    while len((head + tail).encode()) > NAME_LIMIT:
         head = head[:-1]
     return head + tail
 

@@ -1,0 +1,134 @@
+"""Advice about the types of columns, and tables that cannot name one row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
+from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.values import Finding
+from indexpilot_cli.sql.ddl.action import Act, Action
+
+_NARROW = re.compile(r"\A(?:int|integer|int4|smallint|int2|serial|serial4|smallserial|serial2)\Z")
+_PADDED = re.compile(r"(?:char|character|bpchar)\s*\((?!1\))")
+_ZONELESS = re.compile(r"timestamp(?:\s*\(\d\))?(?:\s+without time zone)?\Z")
+
+
+def _typed(review: Review) -> Iterator[tuple[StatementCase, Action, str, str]]:
+    """Each column that gets a type: its statement, its action, its name with the table, the type in small letters."""
+    for case, action in review.actions:
+        if action.kind in (Act.ADD_COLUMN, Act.ALTER_TYPE) and action.type is not None and action.column is not None:
+            yield case, action, f"{name_of(action)}.{action.column}", action.type.lower()
+
+
+def _json(review: Review) -> Iterator[Finding]:
+    for case, _, where, kind in _typed(review):
+        if kind in ("json", "json[]"):
+            yield JSON.finding(case, f"{where} is json: no equality, no DISTINCT, no index; jsonb has them")
+
+
+def _narrow_keys(review: Review) -> Iterator[Finding]:
+    for case, action, where, kind in _typed(review):
+        if action.options & {"primary_key", "identity", "serial"} and _NARROW.match(kind):
+            text = f"{where} is {action.type}: its numbers end at 2 147 483 647 or before"
+            yield NARROW_KEY.finding(case, text)
+
+
+def _padded(review: Review) -> Iterator[Finding]:
+    for case, action, where, kind in _typed(review):
+        if _PADDED.match(kind):
+            yield PADDED_TEXT.finding(case, f"{where} is {action.type}: values are padded with blanks")
+
+
+def _zoneless(review: Review) -> Iterator[Finding]:
+    for case, _, where, kind in _typed(review):
+        if _ZONELESS.match(kind):
+            text = f"{where} is timestamp without a zone: it does not say which instant it means"
+            yield TIMESTAMP_WITHOUT_ZONE.finding(case, text)
+
+
+def _serial(review: Review) -> Iterator[Finding]:
+    for case, action, where, _ in _typed(review):
+        if action.has("serial"):
+            yield SERIAL.finding(case, f"{where} is {action.type}: identity is the standard's form of it")
+
+
+def _without_key(review: Review) -> Iterator[Finding]:
+    for case, action in review.actions:
+        plain = action.kind is Act.CREATE_TABLE and not action.options & {"temporary", "unlogged"}
+        if plain and action.references is None and not _keyed(review, action):
+            yield NO_PRIMARY_KEY.finding(case, f"{action.object} has no primary key")
+
+
+def _keyed(review: Review, action: Action) -> bool:
+    if any(name == "like" for name, _ in action.parameters):
+        return True
+    return any(a.constraint == "primary_key" for a in review.keys.get(action.table or "", ()))
+
+
+JSON = Rule(
+    "D02 json",
+    "json has no equality and no index",
+    "DISTINCT, GROUP BY and UNION over the table fail with json, and it is parsed anew at each use.",
+    "jsonb, unless the exact text must be kept.",
+    "CREATE TABLE notes (body json);",
+    "CREATE TABLE notes (body jsonb);",
+    "datatype-json.html",
+    find=_json,
+)
+
+NARROW_KEY = Rule(
+    "D03 narrow-key",
+    "a key of type integer ends at 2 147 483 647",
+    "A failed INSERT uses numbers up as well; widening the key later rewrites the table and all that refer to it.",
+    "bigint, best GENERATED ALWAYS AS IDENTITY.",
+    "CREATE TABLE notes (id serial PRIMARY KEY);",
+    "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);",
+    "datatype-numeric.html#DATATYPE-INT",
+    find=_narrow_keys,
+)
+
+PADDED_TEXT = Rule(
+    "D04 padded-text",
+    "char(n) pads with blanks",
+    "It is not faster, compares oddly, and every later change of its length rewrites the table.",
+    "text, with a CHECK where the length matters.",
+    "CREATE TABLE notes (code char(8));",
+    "CREATE TABLE notes (code text CHECK (length(code) = 8));",
+    "datatype-character.html",
+    find=_padded,
+)
+
+TIMESTAMP_WITHOUT_ZONE = Rule(
+    "D05 timestamp-without-zone",
+    "timestamp does not say which instant it means",
+    "It keeps what the clock showed, not when; servers and sessions in other zones disagree about it.",
+    "timestamptz.",
+    "CREATE TABLE notes (at timestamp);",
+    "CREATE TABLE notes (at timestamptz);",
+    "datatype-datetime.html",
+    find=_zoneless,
+)
+
+SERIAL = Rule(
+    "D09 serial",
+    "serial is identity's older form",
+    "Its sequence has privileges and an owner of its own, and its default can be overwritten by any INSERT.",
+    "GENERATED ALWAYS AS IDENTITY.",
+    "CREATE TABLE notes (id bigserial);",
+    "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY);",
+    "ddl-identity-columns.html",
+    find=_serial,
+)
+
+NO_PRIMARY_KEY = Rule(
+    "D11 no-primary-key",
+    "a table without a primary key",
+    "Logical replication cannot send its updates, and no tool can name one row.",
+    "A primary key.",
+    "CREATE TABLE notes (body text);",
+    "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text);",
+    "logical-replication-publication.html",
+    find=_without_key,
+)

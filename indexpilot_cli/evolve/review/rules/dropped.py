@@ -1,0 +1,122 @@
+"""What a statement drops by name, and rows that it empties a table of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from indexpilot_cli.core.observation import ChangeKind, RunState
+from indexpilot_cli.core.units import count
+from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
+from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.values import Finding
+from indexpilot_cli.sql.ddl.action import Act, Action
+
+_DROPS = {
+    Act.DROP_TABLE: "table",
+    Act.DROP_SCHEMA: "schema",
+    Act.DROP_CONSTRAINT: "constraint",
+    Act.DROP_VIEW: "view",
+    Act.DROP_FUNCTION: "function",
+    Act.DROP_TRIGGER: "trigger",
+    Act.DROP_TYPE: "type",
+    Act.DROP_SEQUENCE: "sequence",
+    Act.DROP_POLICY: "policy",
+    Act.DROP_EXTENSION: "extension",
+}
+_MAKERS = frozenset(
+    {
+        Act.CREATE_VIEW,
+        Act.CREATE_FUNCTION,
+        Act.CREATE_TRIGGER,
+        Act.ADD_CONSTRAINT,
+        Act.CREATE_POLICY,
+        Act.CREATE_MATVIEW,
+        Act.CREATE_TYPE,
+    }
+)
+
+
+def _columns(review: Review) -> Iterator[Finding]:
+    for case in review.effective:
+        found = [a for a in case.actions if a.kind is Act.DROP_COLUMN and not review.is_new(a)]
+        if found:
+            names = tuple(f"{name_of(a)}.{a.column}" for a in found if a.column)
+            text = f"{listed(names)} and every value in it cannot be brought back from the database"
+            yield replace(COLUMN_DROPPED.finding(case, text), loses=names, table=review.table_name(found[0]))
+
+
+def _objects(review: Review) -> Iterator[Finding]:
+    for case, action in review.effective_actions:
+        word = _DROPS.get(action.kind)
+        if word is None or review.is_new(action) or not _really(case):
+            continue
+        name = action.object if action.kind is not Act.DROP_TABLE else action.table
+        if name is None or name in review.new_tables or _comes_back(case, action):
+            continue
+        table = review.table(action)
+        many = f" with its {count(table.rows)} rows" if action.kind is Act.DROP_TABLE and table and table.rows else ""
+        text = f"{word} {name} goes{many}" + (", and all that needs it" * action.has("cascade"))
+        yield replace(DROPPED.finding(case, text), loses=(f"{word} {name}",), table=review.table_name(action))
+
+
+def _really(case: StatementCase) -> bool:
+    """Whether anything was dropped: IF EXISTS may have found nothing."""
+    seen = case.seen
+    ran_here = seen.state is RunState.RAN and case.review.observation.method.startswith("clone")
+    return not ran_here or any(c.kind is not ChangeKind.CREATED for c in seen.changes)
+
+
+def _comes_back(case: StatementCase, action: Action) -> bool:
+    """Whether a later statement makes an object of that name again (a view, a function, a trigger, a constraint)."""
+    return any(a.kind in _MAKERS and a.object == action.object for a in case.review.after(case.written.number))
+
+
+def _rows(review: Review) -> Iterator[Finding]:
+    for case, action in review.effective_actions:
+        all_rows = action.kind is Act.DELETE and action.condition is None and not action.has("from")
+        if review.is_new(action) or not (action.kind is Act.TRUNCATE or all_rows):
+            continue
+        table = review.table(action)
+        if review.catalog is not None and not (table and table.rows):
+            continue
+        many = f" ({count(table.rows)} rows)" if table else ""
+        more = " and of all tables that refer to it" if action.has("cascade") else ""
+        made = ROWS_LOST.finding(case, f"every row of {name_of(action)}{many}{more} goes")
+        yield replace(made, table=review.table_name(action))
+
+
+COLUMN_DROPPED = Rule(
+    "W01 column-dropped",
+    "a column and its data go",
+    "DROP COLUMN is brief, but the values cannot be brought back except from a backup; programs that name the "
+    "column, or insert without a column list, fail from that moment.",
+    "Stop using the column everywhere first. indexpilot schema-evolve drop-column --save keeps its values.",
+    "ALTER TABLE orders DROP COLUMN note;",
+    "CREATE TABLE orders_note AS SELECT id, note FROM orders;\nALTER TABLE orders DROP COLUMN note;",
+    "ddl-alter.html#DDL-ALTER-REMOVING-A-COLUMN",
+    find=_columns,
+)
+
+DROPPED = Rule(
+    "W10 dropped",
+    "an object and what it holds goes",
+    "A dropped table, schema, sequence or database takes its data along; a dropped constraint, trigger, policy or "
+    "function takes its protection or behaviour along.",
+    "Rename it out of the way first and drop it when nothing has missed it.",
+    "DROP TABLE orders;",
+    "ALTER TABLE orders RENAME TO orders_unused;",
+    "sql-droptable.html",
+    find=_objects,
+)
+
+ROWS_LOST = Rule(
+    "W11 rows-lost",
+    "rows go",
+    "TRUNCATE, or DELETE without WHERE, empties the table; CASCADE empties the tables that refer to it too.",
+    "Keep a copy, or delete by a condition.",
+    "TRUNCATE orders;",
+    "DELETE FROM orders WHERE day < '2020-01-01';",
+    "sql-truncate.html",
+    find=_rows,
+)

@@ -1,0 +1,81 @@
+"""Indexes dropped and rebuilt, materialized views refreshed: each has a CONCURRENTLY that spares the others."""
+
+from __future__ import annotations
+
+import re
+
+from indexpilot_cli.core.observation import WorkKind
+from indexpilot_cli.evolve.review.case import StatementCase
+from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, Rule, SafeStep, does
+from indexpilot_cli.evolve.review.sql_parts import concurrently, dotted
+from indexpilot_cli.sql.ddl.action import Act, Action
+
+_REINDEX = re.compile(
+    r"\A\s*REINDEX\s*(?:\([^)]*\))?\s*(?:INDEX|TABLE|SCHEMA|DATABASE)\b(?!\s+CONCURRENTLY)", re.IGNORECASE
+)
+_REFRESH = re.compile(r"\A\s*REFRESH\s+MATERIALIZED\s+VIEW\b(?!\s+CONCURRENTLY)", re.IGNORECASE)
+_REFRESHES = frozenset({WorkKind.REFRESH, WorkKind.BUILD_INDEX, WorkKind.REWRITE})
+
+
+def _drop_index(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
+    if action.object is None or action.has("cascade") or action.has("concurrently"):
+        return ()
+    missing = "IF EXISTS " if action.has("if_exists") else ""
+    return (SafeStep(f"DROP INDEX CONCURRENTLY {missing}{dotted(action.object_schema, action.object)}", alone=True),)
+
+
+def _reindex(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
+    if action.type == "system" or not _REINDEX.match(action.sql):
+        return ()
+    return (SafeStep(concurrently(_REINDEX, action.sql), alone=True),)
+
+
+def _refresh(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
+    table = case.review.table(action)
+    usable = table is not None and any(
+        i.definition.unique and i.valid and not i.definition.predicate and all(k.column for k in i.definition.keys)
+        for i in table.indexes
+    )
+    if not usable or action.has("no_data") or not _REFRESH.match(action.sql):
+        return ()
+    return (SafeStep(concurrently(_REFRESH, action.sql)),)
+
+
+DROP_INDEX_NOT_CONCURRENT = Rule(
+    "L02 drop-index-not-concurrent",
+    "an index is dropped under a lock that is held for long",
+    "DROP INDEX takes ACCESS EXCLUSIVE on the table: it queues behind every running query and all later ones queue "
+    "behind it. In a transaction the lock stays until COMMIT.",
+    "DROP INDEX CONCURRENTLY, outside a transaction block. It cannot drop an index that backs a constraint.",
+    "DROP INDEX orders_ref_idx;",
+    "DROP INDEX CONCURRENTLY orders_ref_idx;",
+    "sql-dropindex.html",
+    causes=does(ANY_WORK, Act.DROP_INDEX),
+    steps=_drop_index,
+)
+
+REINDEX_NOT_CONCURRENT = Rule(
+    "L03 reindex-not-concurrent",
+    "an index is rebuilt while readers and writers wait",
+    "REINDEX blocks writers and holds ACCESS EXCLUSIVE on the index. A query cannot even be planned on the table "
+    "then, whether it would use that index or not.",
+    "REINDEX … CONCURRENTLY, outside a transaction block.",
+    "REINDEX INDEX orders_ref_idx;",
+    "REINDEX INDEX CONCURRENTLY orders_ref_idx;",
+    "sql-reindex.html#SQL-REINDEX-CONCURRENTLY",
+    causes=does(BUILDS, Act.REINDEX),
+    steps=_reindex,
+)
+
+REFRESH_BLOCKS = Rule(
+    "L34 refresh-blocks",
+    "a materialized view is refreshed while its readers wait",
+    "REFRESH MATERIALIZED VIEW holds ACCESS EXCLUSIVE on the view while its query runs.",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY: it needs a unique index on the view without a predicate.",
+    "REFRESH MATERIALIZED VIEW totals;",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY totals;",
+    "sql-refreshmaterializedview.html",
+    causes=does(_REFRESHES, Act.REFRESH),
+    steps=_refresh,
+    left="REFRESH … CONCURRENTLY needs a unique index over columns without a predicate",
+)

@@ -1,0 +1,91 @@
+"""Recorded queries that fail, give other columns or get slower by the migration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from indexpilot_cli.core.hazard import Severity
+from indexpilot_cli.evolve.review.case import Review
+from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.values import Finding, TemplateImpact
+
+Harm = Callable[[list[TemplateImpact]], str]
+
+
+def _breaks(review: Review) -> Iterator[Finding]:
+    return _suffering(review, "breaks", QUERY_BREAKS, _fail)
+
+
+def _other_columns(review: Review) -> Iterator[Finding]:
+    return _suffering(review, "columns_change", QUERY_COLUMNS_CHANGE, _give_other_columns)
+
+
+def _slower(review: Review) -> Iterator[Finding]:
+    return _suffering(review, "slower", QUERY_SLOWER, _get_slower)
+
+
+def _suffering(review: Review, status: str, rule: Rule, harm: Harm) -> Iterator[Finding]:
+    """One finding for each statement, the templates of the greatest share first."""
+    for case in review.cases:
+        found = sorted((t for t in case.templates if t.status == status), key=lambda t: -t.share)
+        if not found:
+            continue
+        share = sum(t.share for t in found)
+        who = f"{len(found)} recorded queries" if len(found) > 1 else f"recorded query {found[0].template}"
+        of = f" ({share:.0%} of the workload)" if share >= 0.005 else ""
+        lost: dict[str, None] = {}
+        for template in found:
+            lost |= dict.fromkeys(template.indexes_lost)
+        made = rule.finding(case, f"{who}{of} {harm(found)}")
+        yield replace(made, templates=tuple(t.template for t in found), loses=tuple(lost))
+
+
+def _fail(found: list[TemplateImpact]) -> str:
+    why = f": {found[0].error.message}" if found[0].error else ""
+    return f"{'fail' if len(found) > 1 else 'fails'} afterwards{why}"
+
+
+def _give_other_columns(found: list[TemplateImpact]) -> str:
+    return f"{'give' if len(found) > 1 else 'gives'} other columns afterwards"
+
+
+def _get_slower(found: list[TemplateImpact]) -> str:
+    first = found[0]
+    times = f" (cost {first.before:,.0f} to {first.after:,.0f})" if first.before and first.after else ""
+    return f"{'get' if len(found) > 1 else 'gets'} slower{times}"
+
+
+QUERY_BREAKS = Rule(
+    "W05 query-breaks",
+    "a recorded query fails afterwards",
+    "A statement that your programs run today was run on the migrated copy and failed.",
+    "Change the programs first, so that they work before and after.",
+    "ALTER TABLE orders RENAME COLUMN ref TO reference;",
+    "ALTER TABLE orders ADD COLUMN reference text;",
+    "sql-altertable.html",
+    severity=Severity.ERROR,
+    find=_breaks,
+)
+
+QUERY_COLUMNS_CHANGE = Rule(
+    "W06 query-columns-change",
+    "a recorded query gives other columns",
+    "SELECT * and RETURNING * follow the table: programs that count on the number, order or type of columns break.",
+    "Name the columns in the query.",
+    "ALTER TABLE orders ADD COLUMN note text;",
+    "SELECT id, ref FROM orders;",
+    "sql-select.html#SQL-SELECT-LIST",
+    find=_other_columns,
+)
+
+QUERY_SLOWER = Rule(
+    "W07 query-slower",
+    "a recorded query gets slower",
+    "The planner, with the real table's statistics, has only a dearer plan after the migration.",
+    "Give it the index it lost, or another one: indexpilot recommend.",
+    "DROP INDEX CONCURRENTLY orders_ref_idx;",
+    "CREATE INDEX CONCURRENTLY orders_ref_day_idx ON orders (ref, day);",
+    "using-explain.html",
+    find=_slower,
+)
