@@ -5,16 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from indexpilot_cli.admin import doctor_checks as checks
-from indexpilot_cli.admin.doctor_observed import observation_checks
-from indexpilot_cli.admin.doctor_open import names, open_checks, open_operations, settle
-from indexpilot_cli.admin.doctor_probe import probe
-from indexpilot_cli.admin.fidelity import measure_fidelity
+from indexpilot_cli.admin.doctor_open import names, observation_checks, open_checks, open_operations, settle
 from indexpilot_cli.admin.values import Check, DoctorRequest, DoctorResult
-from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.advise.pipeline import prepared, types_from
+from indexpilot_cli.core.catalog import Capabilities
+from indexpilot_cli.core.command import Outcome, Progress, TableFilter
+from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.planner.open import open_planner_twin
+from indexpilot_cli.snapshot.source import Source, open_reader, open_source
+from indexpilot_cli.workload.fold.templates import fold_workload
 
+LIVE, READY = "live", "ready"
+_NOT_READY = 5
 _NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}
 
 
@@ -63,3 +69,54 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
     found += checks.statistics_checks(source.catalog, now)
     found += checks.index_checks(source.catalog, names(left))
     return tuple(found)
+
+
+def probe(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
+    """The checks of the probe; exit code 5 when it is not ready. Raises UnreachableError when nobody answers."""
+    schema = request.connection.metadata_schema
+    with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
+        progress.stage("asking the server")
+        with open_reader(request.connection) as session:
+            capabilities = look(session, metadata_schema=schema)
+            found = tuple(checks.server_checks(capabilities))
+            if request.probe == READY:
+                opened = tuple(open_checks(open_operations(session, capabilities, schema)))
+                found = (*found, _writable(capabilities), checks.metadata_check(capabilities, schema), *opened)
+        note.details(probe=request.probe, checks={c.code: c.state for c in found})
+    bad = request.probe == READY and any(c.state != "ok" for c in found)
+    return Outcome(
+        "doctor",
+        DoctorResult(found if request.probe == READY else found[:1]),
+        "failed" if bad else "ok",
+        _NOT_READY if bad else 0,
+        capabilities.server,
+        note.warnings,
+        ("indexpilot doctor",) if bad else (),
+    )
+
+
+def _writable(capabilities: Capabilities) -> Check:
+    server = capabilities.server
+    if server.in_recovery:
+        return Check("error", "writable", "a standby: indexes are built on the primary", code="writable")
+    if server.read_only:
+        text, fix = "transactions are read-only by default", "ALTER ROLE … SET default_transaction_read_only = off;"
+        return Check("error", "writable", text, fix, "writable")
+    return Check("ok", "writable", "indexes can be changed here", code="writable")
+
+
+def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress) -> Fidelity:
+    """Share of identical plans and the distribution of cost errors over the workload's templates.
+
+    Raises PrerequisiteError for a snapshot: there is no server to compare with.
+    """
+    from indexpilot_cli.planner.twin.fidelity import measure
+
+    if source.session is None:
+        raise PrerequisiteError("doctor --twin compares with a server, not with a snapshot", code="no_connection")
+    folded = fold_workload(source, request.workload, TableFilter(), progress)
+    with open_planner_twin(source, request.planner, progress) as twin:
+        folded = prepared(folded, source.catalog, types_from(twin))
+        statements = [(t.id, s.statement) for t in folded.templates for s in t.scenarios[:1]]
+        progress.stage("comparing plans", len(statements))
+        return measure(twin, source.session, statements)

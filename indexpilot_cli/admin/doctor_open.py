@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.admin.values import Check, DoctorRequest
+from indexpilot_cli.apply.verify import statistics
+from indexpilot_cli.apply.verify.verdict import Word
 from indexpilot_cli.core.catalog import Capabilities
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.execute.context import open_context
 from indexpilot_cli.execute.decide import Verdict
 from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
 from indexpilot_cli.execute.signals import listening
+from indexpilot_cli.snapshot.source import Source
 
+_LOOK = "indexpilot apply --verify statistics --auto-revert"
 _SETTLED = {"done": "ok", "failed": "ok", "leftover": "error", "conflict": "warning", "skipped": "warning"}
 _WORDS = {"done": "recorded as done", "failed": "recorded as failed, nothing is left", "leftover": "still there"}
 
@@ -68,3 +73,28 @@ def _settled(report: MutationReport) -> Check:
     state = _SETTLED.get(report.outcome, "warning")
     fix = f"indexpilot explain M-{report.id}" if state != "ok" else None
     return Check(state, "settled", f"M-{report.id} {report.index}: {told}", fix, "settled")
+
+
+def observation_checks(source: Source) -> Iterator[Check]:
+    """One line for each index whose verdict is still open; nothing is decided here, and nothing written."""
+    initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
+    if source.session is None or not initialised:
+        return
+    try:
+        found = statistics.look(source.session, source.catalog, source.connection.metadata_schema)
+    except PrerequisiteError as error:
+        yield Check("warning", "verification", f"observed indexes cannot be judged: {error.message}", error.hint)
+        return
+    for one in found:
+        yield _observed(one)
+
+
+def _observed(one: statistics.Observed) -> Check:
+    found = one.verification
+    text = f"{one.operation.name}: {found.text}" + (f"; {one.size}" if one.size else "")
+    if one.crashed:
+        return Check("warning", "verification", text, _LOOK, "observed_index")
+    if found.verdict is Word.NOT_ENOUGH:
+        remedy = f"DROP INDEX CONCURRENTLY {one.operation.index}; if you do not want it" if one.expired else None
+        return Check("warning" if one.expired else "ok", "verification", text, remedy, "observed_index")
+    return Check("warning" if found.harmful else "ok", "verification", text, _LOOK, "observed_index")

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.apply.outcome import outcome, refused_outcome, skipped_outcome
+from indexpilot_cli.apply.outcome import failure_told, outcome, refused_outcome, skipped_outcome, tell_idle
 from indexpilot_cli.apply.plan import Todo, plan_work
-from indexpilot_cli.apply.rows import failure_told, tell_idle
 from indexpilot_cli.apply.task import Run, build_all
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import STATISTICS, look_again

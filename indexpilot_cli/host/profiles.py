@@ -13,7 +13,7 @@ from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.host import place
-from indexpilot_cli.host.cache import TtlCache
+from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.log import migrations, mutations
 
 _Key = tuple[int, str | None]

@@ -17,7 +17,7 @@ from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome.profiles import TenantRegistry
 from indexpilot_cli.host import place
 from indexpilot_cli.host.buffer import BufferStats, Pending, StatBuffer, checked
-from indexpilot_cli.host.cache import TtlCache
+from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.host.validation import known_names
 from indexpilot_cli.workload.sources import query_stats
 from indexpilot_cli.workload.sources.query_stats import QueryStat

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.host import place
-from indexpilot_cli.host.cache import TtlCache
+from indexpilot_cli.host.place import TtlCache
 
 _PLAIN = re.compile(r"[^\W\d][\w$ -]*")
 _NAME_BYTES = 63

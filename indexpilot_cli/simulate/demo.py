@@ -18,12 +18,11 @@ from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.planner.twin.server import LocalServer
-from indexpilot_cli.simulate import data, parameters, server, traffic
+from indexpilot_cli.simulate import data, server, traffic
 from indexpilot_cli.simulate.data import DEFAULT_ROWS, Sizes
-from indexpilot_cli.simulate.diary import Diary
 from indexpilot_cli.simulate.proof import Proof, prove
-from indexpilot_cli.simulate.state import DemoState, Slot
-from indexpilot_cli.simulate.values import DemoRequest, DemoResult
+from indexpilot_cli.simulate.server import DemoState, Slot
+from indexpilot_cli.simulate.values import DemoRequest, DemoResult, Diary
 
 _REPLAY_SECONDS = 15.0
 _CHOICE_SECONDS = 20.0  # unless the caller says otherwise
@@ -139,7 +138,7 @@ def _build(running: LocalServer, sizes: Sizes, request: DemoRequest, progress: P
 
 def _calls(running: LocalServer, request: DemoRequest, share: float) -> tuple[traffic.Call, ...]:
     with Replay(server.dsn(running)) as admin:
-        return traffic.deck(traffic.templates(), parameters.sample(admin), request.seed, share)
+        return traffic.deck(traffic.templates(), traffic.sample(admin), request.seed, share)
 
 
 def _replay(running: LocalServer, calls: tuple[traffic.Call, ...], progress: Progress, diary: Diary) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.command import PlannerRequest, Record
@@ -59,3 +60,22 @@ class DemoResult:
     after_ms: float | None = None
     notes: tuple[str, ...] = field(default=())
     latencies: tuple[DemoLatency, ...] = field(default=())
+
+
+@dataclass(slots=True)
+class Diary:
+    """The steps so far; each lasted from the one before."""
+
+    steps: list[DemoStep] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
+
+    def step(self, label: str, text: str) -> None:
+        """Write a step down."""
+        now = time.monotonic()
+        self.steps.append(DemoStep(label, text, (now - self._began) * 1000))
+        self._began = now
+
+    def remark(self, text: str) -> None:
+        """Write down something worth knowing."""
+        self.notes.append(text)

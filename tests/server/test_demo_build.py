@@ -9,7 +9,7 @@ from psycopg import sql
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.replay import Replay
-from indexpilot_cli.simulate import parameters, traffic
+from indexpilot_cli.simulate import traffic
 from indexpilot_cli.simulate.data import LEAST_ROWS, Sizes, build
 
 pytestmark = pytest.mark.server
@@ -92,7 +92,7 @@ def test_foreign_keys_have_no_index_of_their_own(built):
 
 def test_every_template_runs(built):
     with Replay(built["other"]) as member:
-        calls = traffic.deck(traffic.templates(), parameters.sample(member), 1, 0.001)
+        calls = traffic.deck(traffic.templates(), traffic.sample(member), 1, 0.001)
         assert {call.template for call in calls} == {template.name for template in traffic.templates()}
         for call in calls:
             member.run(call.sql, call.values)

@@ -8,8 +8,8 @@ import pytest
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.simulate import data, parameters, server, traffic
-from indexpilot_cli.simulate.state import DemoState
+from indexpilot_cli.simulate import data, server, traffic
+from indexpilot_cli.simulate.server import DemoState
 from indexpilot_cli.workload.sources.logs import read_log
 
 pytestmark = pytest.mark.server
@@ -33,7 +33,7 @@ def running(tmp_path_factory):
 @pytest.fixture(scope="module")
 def calls(running):
     with Replay(server.dsn(running)) as admin:
-        return traffic.deck(traffic.templates(), parameters.sample(admin), 1, 0.02)
+        return traffic.deck(traffic.templates(), traffic.sample(admin), 1, 0.02)
 
 
 @pytest.fixture(scope="module")

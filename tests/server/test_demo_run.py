@@ -8,7 +8,7 @@ import pytest
 from indexpilot_cli.core.command import PlannerRequest, Silent
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.simulate import demo, server
-from indexpilot_cli.simulate.state import Slot
+from indexpilot_cli.simulate.server import Slot
 from indexpilot_cli.simulate.values import DemoRequest
 
 pytestmark = pytest.mark.server

@@ -9,7 +9,7 @@ import pytest
 
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.simulate import demo
-from indexpilot_cli.simulate.state import Slot
+from indexpilot_cli.simulate.server import Slot
 from indexpilot_cli.simulate.values import DemoRequest
 from tests.waiting import eventually
 

@@ -10,7 +10,7 @@ from indexpilot_cli.apply.build import Manner, perform
 from indexpilot_cli.apply.plan import fingerprints
 from indexpilot_cli.apply.preflight import Built
 from indexpilot_cli.apply.steps import Task, task_of
-from indexpilot_cli.apply.whole import GOOD, build_whole
+from indexpilot_cli.apply.task import GOOD, build_whole
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType

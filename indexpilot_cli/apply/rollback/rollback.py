@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from indexpilot_cli.apply.outcome import outcome, refused_outcome, skipped_outcome
+from indexpilot_cli.apply.outcome import failure_told, outcome, refused_outcome, skipped_outcome, tell_idle
 from indexpilot_cli.apply.rollback.choose import Step, choose
 from indexpilot_cli.apply.rollback.drop import standby_warning, take_back
 from indexpilot_cli.apply.rollback.restore import bring_back
-from indexpilot_cli.apply.rows import failure_told, tell_idle
 from indexpilot_cli.apply.values import ApplyResult, RollbackRequest
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.operation import MutationReport

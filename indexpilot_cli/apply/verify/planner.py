@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.apply.values import ApplyRequest
-from indexpilot_cli.apply.verify.by_planner import Cost, judge_costs
-from indexpilot_cli.apply.verify.verdict import Verification
-from indexpilot_cli.apply.verify.workload import family, reads_on
+from indexpilot_cli.apply.verify.run_trial import family, reads_on
+from indexpilot_cli.apply.verify.verdict import (
+    COSTLIER,
+    Effect,
+    TemplateVerdict,
+    Verification,
+    Word,
+    numbers,
+    worst_first,
+)
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.names import QualifiedName
@@ -16,6 +26,8 @@ from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import open_source
+
+_CHEAPER = 0.999  # costs of one planner do not scatter
 
 
 def check(operation: Operation, request: ApplyRequest, folded: FoldedWorkload, progress: Progress) -> Verification:
@@ -44,3 +56,45 @@ def check(operation: Operation, request: ApplyRequest, folded: FoldedWorkload, p
 
 def _costs(affected: tuple[QueryTemplate, ...], before: dict[str, float], after: dict[str, float]) -> tuple[Cost, ...]:
     return tuple(Cost(t.id, before[t.id], after[t.id], t.calls) for t in affected)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Planner costs of one call of a template; NaN where there is no plan. ``calls`` weighs them against others."""
+
+    template: str
+    before: float
+    after: float
+    calls: float = 1.0
+
+
+def judge_costs(costs: Sequence[Cost], *, costlier: float = COSTLIER) -> Verification:
+    """Revert when a template's cost rises by more than five per cent, no gain when none falls."""
+    found = worst_first(tuple(_effect(cost, costlier) for cost in costs))
+    planned = [t for t in found if t.effect is not Effect.UNKNOWN]
+    slower = [t for t in planned if t.effect is Effect.SLOWER]
+    faster = [t for t in planned if t.effect is Effect.FASTER]
+    if slower:
+        return Verification(Word.REVERT, f"the planner finds it dearer: {numbers(slower[0])}", found)
+    if not planned:
+        return Verification(Word.NOT_ENOUGH, "not enough evidence yet: no affected template could be planned", found)
+    if not faster:
+        return Verification(Word.NO_GAIN, "the planner finds no template cheaper with the index", found)
+    return Verification(Word.KEPT, f"the planner finds {_all(costs):.0%} less cost: {numbers(faster[-1])}", found)
+
+
+def _effect(cost: Cost, costlier: float) -> TemplateVerdict:
+    if math.isnan(cost.before) or math.isnan(cost.after):
+        return TemplateVerdict(cost.template, Effect.UNKNOWN, cost.before, cost.after, "cost", why="no plan")
+    effect = Effect.SAME
+    if cost.after > costlier * cost.before:
+        effect = Effect.SLOWER
+    elif cost.after < _CHEAPER * cost.before:
+        effect = Effect.FASTER
+    return TemplateVerdict(cost.template, effect, cost.before, cost.after, "cost")
+
+
+def _all(costs: Sequence[Cost]) -> float:
+    known = [c for c in costs if not math.isnan(c.before + c.after)]
+    before = sum(c.calls * c.before for c in known)
+    return 1 - sum(c.calls * c.after for c in known) / before if before > 0 else 0.0

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from indexpilot_cli.apply.values import ApplyRequest
-from indexpilot_cli.apply.verify.run_trial import Measured, TrialStatement, measure
+from indexpilot_cli.apply.verify.run_trial import Measured, TrialStatement, family, measure, reads_on, runnable
 from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial, time_of
 from indexpilot_cli.apply.verify.verdict import Verification, Word, numbers
-from indexpilot_cli.apply.verify.workload import family, reads_on, runnable
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.operation import Operation

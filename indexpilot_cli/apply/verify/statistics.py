@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from indexpilot_cli.apply.verify.run_trial import family
 from indexpilot_cli.apply.verify.verdict import Verification, Word
 from indexpilot_cli.apply.verify.windows import WATCH_HOURS, Pair, Window, judge
-from indexpilot_cli.apply.verify.workload import family
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.names import QualifiedName

@@ -18,8 +18,8 @@ from indexpilot_cli.apply.rollback.drop import take_back
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.replay import Trial, open_trial
+from indexpilot_cli.apply.verify.run_trial import templates_of, with_classes
 from indexpilot_cli.apply.verify.verdict import Verification, Word
-from indexpilot_cli.apply.verify.workload import templates_of, with_classes
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationState

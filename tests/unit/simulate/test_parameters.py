@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.simulate.parameters import TODAY, Values
+from indexpilot_cli.simulate.traffic import TODAY, Values
 
 POOLS = {"pair": [{"a": str(n), "b": str(-n)} for n in range(1, 50)]}
 

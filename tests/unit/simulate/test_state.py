@@ -2,7 +2,7 @@ import pytest
 
 from indexpilot_cli.errors import PrerequisiteError, RefusedError
 from indexpilot_cli.simulate import server
-from indexpilot_cli.simulate.state import DemoState, Slot
+from indexpilot_cli.simulate.server import DemoState, Slot
 
 STATE = DemoState("/nowhere/indexpilot-demo-x", "/nowhere/bin", "18.4", seed=3, rows=6000, kept=True)
 

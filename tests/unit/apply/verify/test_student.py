@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from indexpilot_cli.apply.verify.student import Part, chance_above, holm, incomplete_beta, student_tails
+from indexpilot_cli.apply.verify.windows import Part, chance_above, holm, incomplete_beta, student_tails
 
 
 @given(st.floats(-60, 60), st.floats(1, 1e7))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from indexpilot_cli.apply.verify.by_planner import Cost, judge_costs
+from indexpilot_cli.apply.verify.planner import Cost, judge_costs
 from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial, time_of
 from indexpilot_cli.apply.verify.verdict import Effect, Word
 
