@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.evolve.review.probes.delta import AddedColumn, Delta, Need, Shape, computed
+from indexpilot_cli.evolve.review.probes.delta import AddedColumn, Delta, Need, computed
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, Rule
 
-_KEYS = {"unique": "unique", "primary_key": "unique", "exclude": "exclude"}
+_SERIAL = {"serial": "integer", "serial4": "integer", "bigserial": "bigint", "serial8": "bigint"}
+_SERIAL |= {"smallserial": "smallint", "serial2": "smallint"}
 
 
 def from_actions(actions: Sequence[Action], tables: Tables) -> Delta:
@@ -27,10 +28,6 @@ def _name(action: Action, tables: Tables) -> QualifiedName:
     return tables.place(action.schema, action.table or "")
 
 
-def _shape(action: Action, delta: Delta, tables: Tables) -> Shape:
-    return delta.shape(_name(action, tables))
-
-
 def _create(action: Action, delta: Delta, tables: Tables) -> None:
     name = tables.place(action.object_schema, action.object or action.table or "")
     if tables.get(name) is None:
@@ -42,14 +39,10 @@ def _drop(action: Action, delta: Delta, tables: Tables) -> None:
 
 
 def _rename(action: Action, delta: Delta, tables: Tables) -> None:
-    old = _name(action, tables)
-    delta.shape(old).new_name = QualifiedName(old.schema, action.new_name or old.name)
-
-
-def _set_schema(action: Action, delta: Delta, tables: Tables) -> None:
     if action.table and action.new_name:
-        old = _name(action, tables)
-        delta.shape(old).new_name = QualifiedName(action.new_name, old.name)
+        old, new = _name(action, tables), action.new_name
+        moved = action.kind is Act.SET_SCHEMA
+        delta.shape(old).new_name = QualifiedName(new, old.name) if moved else QualifiedName(old.schema, new)
 
 
 def _add_column(action: Action, delta: Delta, tables: Tables) -> None:
@@ -59,12 +52,11 @@ def _add_column(action: Action, delta: Delta, tables: Tables) -> None:
     generated = "stored" if action.has("generated_stored") else "virtual" if action.has("generated_virtual") else ""
     kind = action.type or "text"
     serial = action.has("serial") or action.has("identity")
-    real = {"serial": "integer", "serial4": "integer", "bigserial": "bigint", "serial8": "bigint"}.get(kind, kind)
     text = action.expression or ""
-    _shape(action, delta, tables).added.append(
+    delta.shape(_name(action, tables)).added.append(
         AddedColumn(
             name,
-            "smallint" if kind in ("smallserial", "serial2") else real,
+            _SERIAL.get(kind, kind),
             default="" if generated else text,
             not_null=action.has("not_null") or action.has("primary_key") or serial,
             generated=generated,
@@ -74,47 +66,36 @@ def _add_column(action: Action, delta: Delta, tables: Tables) -> None:
     )
 
 
-def _drop_column(action: Action, delta: Delta, tables: Tables) -> None:
-    _shape(action, delta, tables).dropped.update(action.columns)
-
-
-def _rename_column(action: Action, delta: Delta, tables: Tables) -> None:
-    if action.column and action.new_name:
-        _shape(action, delta, tables).renamed[action.column] = action.new_name
-
-
-def _retype(action: Action, delta: Delta, tables: Tables) -> None:
-    if action.column:
-        _shape(action, delta, tables).retyped[action.column] = (action.type or "", action.expression or "")
-
-
-def _expression(action: Action, delta: Delta, tables: Tables) -> None:
-    if action.column and action.expression:
-        _shape(action, delta, tables).expressions[action.column] = action.expression
+def _alter_column(action: Action, delta: Delta, tables: Tables) -> None:
+    shape, column = delta.shape(_name(action, tables)), action.column or ""
+    match action.kind:
+        case Act.DROP_COLUMN:
+            shape.dropped.update(action.columns)
+        case Act.RENAME_COLUMN if action.new_name:
+            shape.renamed[column] = action.new_name
+        case Act.ALTER_TYPE:
+            shape.retyped[column] = (action.type or "", action.expression or "")
+        case Act.SET_EXPRESSION if action.expression:
+            shape.expressions[column] = action.expression
+        case Act.DROP_NOT_NULL:
+            shape.not_null[column] = False
+        case Act.SET_DEFAULT | Act.DROP_DEFAULT | Act.ADD_IDENTITY:
+            shape.optional[column] = action.kind is not Act.DROP_DEFAULT
 
 
 def _not_null(action: Action, delta: Delta, tables: Tables) -> None:
-    table = tables.get(_name(action, tables))
-    column = table.column(action.column or "") if table else None
-    if column is None or not column.not_null:
-        delta.needs.append(Need("not_null", _name(action, tables), action.column or ""))
-        _shape(action, delta, tables).not_null[action.column or ""] = True
+    name, column = _name(action, tables), action.column or ""
+    table = tables.get(name)
+    known = table.column(column) if table else None
+    if known is None or not known.not_null:
+        delta.needs.append(Need("not_null", name, column))
+        delta.shape(name).not_null[column] = True
 
 
-def _nullable(action: Action, delta: Delta, tables: Tables) -> None:
-    _shape(action, delta, tables).not_null[action.column or ""] = False
-
-
-def _default(action: Action, delta: Delta, tables: Tables) -> None:
-    _shape(action, delta, tables).optional[action.column or ""] = action.kind is not Act.DROP_DEFAULT
-
-
-def _drop_constraint(action: Action, delta: Delta, tables: Tables) -> None:
-    delta.dropped.append((_name(action, tables), action.object or ""))
-
-
-def _drop_index(action: Action, delta: Delta, _tables: Tables) -> None:
-    delta.dropped.append((None, action.object or ""))
+def _drop_rule(action: Action, delta: Delta, tables: Tables) -> None:
+    # The text of DROP INDEX names no table: an index of that name is gone wherever it was.
+    owner = None if action.kind is Act.DROP_INDEX else _name(action, tables)
+    delta.dropped.append((owner, action.object or ""))
 
 
 def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
@@ -129,7 +110,9 @@ def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
     if kind in ("primary_key", "not_null"):
         delta.needs += [Need("not_null", table, column) for column in action.columns]
     if kind in ("unique", "primary_key") and not action.has("using_index"):
-        delta.needs.append(_unique(table, action.columns, action, kind))
+        columns = tuple(map(quote_identifier, action.columns))
+        key = Key(columns, action.columns, nulls_not_distinct=action.has("nulls_not_distinct"))
+        delta.needs.append(Need("unique", table, key=key, name=action.object))
     elif kind in ("check", "foreign_key", "exclude"):
         written = None if action.has("inline") else tables.safe.rule(action.sql)
         rule = written if written is not None and written.kind == kind else _rule(action)
@@ -137,15 +120,13 @@ def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
 
 
 def _rule(action: Action) -> Rule:
-    text = action.expression or ""
-    deferrable = action.has("deferrable")
     return Rule(
         action.constraint or "",
         action.columns,
-        text,
+        action.expression or "",
         action.references,
         action.referenced_columns,
-        deferrable=deferrable,
+        deferrable=action.has("deferrable"),
     )
 
 
@@ -165,16 +146,8 @@ def _known(table: QualifiedName, name: str, tables: Tables) -> Rule | None:
             return Rule("check", expression=check.expression)
     for key in tables.catalog.foreign_keys:
         if tables.now(key.table) == table and key.name == name and not key.validated:
-            target = tables.now(key.referenced)
-            references = (target.schema, target.name)
-            return Rule("foreign_key", key.columns, references=references, referenced_columns=key.referenced_columns)
+            return tables.rule_of(key)
     return None
-
-
-def _unique(table: QualifiedName, columns: tuple[str, ...], action: Action, kind: str) -> Need:
-    quoted = tuple(quote_identifier(c) for c in columns)
-    key = Key(quoted, columns, nulls_not_distinct=action.has("nulls_not_distinct"))
-    return Need(_KEYS[kind], table, key=key, name=action.object)
 
 
 def _index(action: Action, delta: Delta, tables: Tables) -> None:
@@ -198,19 +171,19 @@ _STEPS = {
     Act.CREATE_PARTITION: _create,
     Act.DROP_TABLE: _drop,
     Act.RENAME_TABLE: _rename,
-    Act.SET_SCHEMA: _set_schema,
+    Act.SET_SCHEMA: _rename,
     Act.ADD_COLUMN: _add_column,
-    Act.DROP_COLUMN: _drop_column,
-    Act.RENAME_COLUMN: _rename_column,
-    Act.ALTER_TYPE: _retype,
-    Act.SET_EXPRESSION: _expression,
+    Act.DROP_COLUMN: _alter_column,
+    Act.RENAME_COLUMN: _alter_column,
+    Act.ALTER_TYPE: _alter_column,
+    Act.SET_EXPRESSION: _alter_column,
     Act.SET_NOT_NULL: _not_null,
-    Act.DROP_NOT_NULL: _nullable,
-    Act.SET_DEFAULT: _default,
-    Act.DROP_DEFAULT: _default,
-    Act.ADD_IDENTITY: _default,
-    Act.DROP_CONSTRAINT: _drop_constraint,
-    Act.DROP_INDEX: _drop_index,
+    Act.DROP_NOT_NULL: _alter_column,
+    Act.SET_DEFAULT: _alter_column,
+    Act.DROP_DEFAULT: _alter_column,
+    Act.ADD_IDENTITY: _alter_column,
+    Act.DROP_CONSTRAINT: _drop_rule,
+    Act.DROP_INDEX: _drop_rule,
     Act.ADD_CONSTRAINT: _constraint,
     Act.VALIDATE_CONSTRAINT: _validate,
     Act.CREATE_INDEX: _index,

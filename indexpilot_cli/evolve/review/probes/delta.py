@@ -127,7 +127,7 @@ def _changed(shape: Shape, before: CatalogObject, after: CatalogObject, actions:
     if old != new:
         shape.renamed[old] = new
     if before.fact("type") != after.fact("type") and not _type_renamed(actions, before.fact("type")):
-        shape.retyped[old] = (after.fact("type"), using(actions, shape.table, old))
+        shape.retyped[old] = (after.fact("type"), _using(actions, shape.table, old))
     if before.fact("not_null") != after.fact("not_null"):
         shape.not_null[old] = after.fact("not_null") == "true"
     if before.fact("default") != after.fact("default") or before.fact("identity") != after.fact("identity"):
@@ -142,7 +142,7 @@ def _type_renamed(actions: Sequence[Action], kind: str) -> bool:
     return any(a.kind is Act.RENAME and a.has("type") and a.object == last for a in actions)
 
 
-def using(actions: Sequence[Action], table: QualifiedName, column: str) -> str:
+def _using(actions: Sequence[Action], table: QualifiedName, column: str) -> str:
     """The USING expression of the last type change of a column, empty without one."""
     found = [a for a in actions if a.kind is Act.ALTER_TYPE and a.column == column and a.table == table.name]
     return (found[-1].expression or "") if found else ""
@@ -164,12 +164,13 @@ def _new(after: CatalogObject) -> AddedColumn:
 
 def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
     indexes = {c.object.path for c in changes if c.object.kind == "index" and c.kind is ChangeKind.CREATED}
-    parents = _not_null_now(changes, inherited=False)
+    columns = (c.object for c in changes if c.object.kind == "column" and _became_not_null(c))
+    parents = {column.path[-1] for column in columns if column.fact("inherited") != "true"}
     for change in changes:
         after, table = change.after, change.after.table if change.after else None
         if after is None or table is None:
             continue
-        if after.kind == "column" and change.before is not None and _became_not_null(change):
+        if after.kind == "column" and _became_not_null(change):
             if after.fact("inherited") != "true" or after.path[-1] not in parents:
                 yield Need("not_null", table, after.path[-1])
         elif after.kind == "constraint":
@@ -181,11 +182,6 @@ def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[N
 def _became_not_null(change: CatalogChange) -> bool:
     before, after = change.before, change.after
     return bool(before and after and before.fact("not_null") != "true" and after.fact("not_null") == "true")
-
-
-def _not_null_now(changes: Sequence[CatalogChange], *, inherited: bool) -> set[str]:
-    columns = (c.object for c in changes if c.object.kind == "column" and c.before and _became_not_null(c))
-    return {o.path[-1] for o in columns if (o.fact("inherited") == "true") is inherited}
 
 
 def _has_parent(index: CatalogObject, created: set[tuple[str, ...]]) -> bool:
@@ -208,21 +204,21 @@ def _constraint(
 
 def _pending(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
     for change in changes:
-        after = change.after if change.before is None else None
-        if (
-            after is None
-            or after.kind != "constraint"
-            or after.fact("contype") not in ("c", "f")
-            or after.table is None
-        ):
+        made = change.after if change.before is None and change.object.kind == "constraint" else None
+        if made is None or made.table is None or made.fact("contype") not in ("c", "f"):
             continue
-        rule = safe.rule(after.fact("definition") or after.definition)
-        if rule is not None and not _binding(after) and after.fact("enforced") in ("true", "t", ""):
-            yield Need(rule.kind, after.table, rule=rule, name=after.path[-1])
+        rule = safe.rule(made.fact("definition") or made.definition)
+        if rule is not None and not _holds(made, "validated") and _holds(made, "enforced"):
+            yield Need(rule.kind, made.table, rule=rule, name=made.path[-1])
 
 
 def _binding(constraint: CatalogObject) -> bool:
-    return constraint.fact("validated") in ("true", "t", "") and constraint.fact("enforced") in ("true", "t", "")
+    return _holds(constraint, "validated") and _holds(constraint, "enforced")
+
+
+def _holds(constraint: CatalogObject, fact: str) -> bool:
+    """A fact that is not given holds: only from 18 on a constraint can be NOT ENFORCED."""
+    return constraint.fact(fact) in ("true", "t", "")
 
 
 def _index(index: CatalogObject, table: QualifiedName, safe: SafeExpression) -> Iterator[Need]:

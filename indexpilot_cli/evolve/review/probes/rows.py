@@ -14,7 +14,7 @@ from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, normal, row_where, too_long
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualTable, any_row, targets, unbounded
-from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange
+from indexpilot_cli.sql.safe.values import Key, SafeChange
 
 _REFUSES = ("a", "r")
 _CONSTANT = re.compile(r"(?:'([^'\\]*)'|-?\d+)(?:::[a-z ]+)?")
@@ -120,7 +120,7 @@ def _updated(
             yield probe(after, number, Question(ProbeKind.TOO_LONG, "22001", words, body, (column.name,)))
     for foreign in _foreign_keys(before, tables):
         if names & set(foreign.columns) and foreign.validated:
-            question = probes_needs.foreign_key(after, _rule(foreign, tables), tables, foreign.name)
+            question = probes_needs.foreign_key(after, tables.rule_of(foreign), tables, foreign.name)
             if question is not None:
                 yield probe(after, number, question)
 
@@ -168,7 +168,7 @@ def _deleted(after: VirtualTable, tables: Tables, number: int) -> Iterator[Probe
         if child is None or not held or any(child.column(c) is None for c in key.columns):
             continue
         words = f"rows of {title(child.name, key.columns)} still refer to rows deleted from {after.name.short}"
-        body = probes_needs.orphans(_rule(key, tables), after, key.referenced_columns)
+        body = probes_needs.orphans(tables.rule_of(key), after, key.referenced_columns)
         asked = Question(ProbeKind.REFERENCED, "23503", words, body, key.columns, key.name, others=(after,))
         yield probe(child, number, asked)
 
@@ -188,16 +188,10 @@ def late(tables: Tables, number: int) -> Iterator[Probe]:
     for key in tables.late.values():
         child = tables.get(tables.now(key.table))
         if child is not None and key.validated and tables.has(child, key.name):
-            question = probes_needs.foreign_key(child, _rule(key, tables), tables, key.name)
+            question = probes_needs.foreign_key(child, tables.rule_of(key), tables, key.name)
             if question is not None:
                 yield probe(child, number, question)
     tables.late.clear()
-
-
-def _rule(key: ForeignKey, tables: Tables) -> Rule:
-    target = tables.now(key.referenced)
-    references = (target.schema, target.name)
-    return Rule("foreign_key", key.columns, references=references, referenced_columns=key.referenced_columns)
 
 
 def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:

@@ -115,6 +115,12 @@ class Tables:
         """The present name of a table by the name it had when the file began."""
         return self._now.get(name, name)
 
+    def rule_of(self, key: ForeignKey) -> Rule:
+        """A foreign key as a rule, with the present name of the table it refers to."""
+        target = self.now(key.referenced)
+        references = (target.schema, target.name)
+        return Rule("foreign_key", key.columns, references=references, referenced_columns=key.referenced_columns)
+
     def resolve(self, schema: str | None, name: str) -> QualifiedName | None:
         """The table that a name as written means now."""
         for candidate in (schema,) if schema else self.search_path:
