@@ -123,23 +123,23 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _guarded(given: list[str]) -> int:
     """The exit code; every exception ends here."""
-    from indexpilot_cli.cli.fail import Interrupted, bug
+    from indexpilot_cli.cli.fail import CommandInterrupted, bug
     from indexpilot_cli.cli.terminal import close_quietly
 
     trace = "--debug" in given
     try:
         try:
             return _dispatch(given)
-        except Interrupted as error:
+        except CommandInterrupted as error:
             return _fail(error, error.code_number, given, trace=trace)
         except IndexPilotError as error:
             return _fail(error, error.exit_code, given, trace=trace)
         except KeyboardInterrupt as error:
-            stop = Interrupted("interrupted", hint=_left(given))
+            stop = CommandInterrupted("interrupted", hint=_left(given))
             stop.__cause__ = error
             return _fail(stop, 130, given, trace=trace)
         except Terminated as error:
-            return _fail(Interrupted("terminated", hint=_left(given)), error.exit_code, given, trace=trace)
+            return _fail(CommandInterrupted("terminated", hint=_left(given)), error.exit_code, given, trace=trace)
         except BrokenPipeError:
             raise
         except Exception as error:  # noqa: BLE001 - the rim: what nobody foresaw is told, not thrown at the user

@@ -12,8 +12,8 @@ from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.apply.values import ApplyResult
-    from indexpilot_cli.cli.fail import Interrupted
-    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.cli.fail import CommandInterrupted
+    from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.core.command import Outcome, Progress
     from indexpilot_cli.guards.verdict import Verdict
     from indexpilot_cli.render.document import Document
@@ -29,7 +29,7 @@ _SHELL = 128  # what a shell adds to a signal's number
 class Asking:
     """The ``confirm`` callback of a workflow; remembers that the guards were shown."""
 
-    session: Session
+    session: CommandSession
     progress: Progress
     shown: bool = False
 
@@ -49,13 +49,13 @@ class Asking:
         return self.session.confirm("Proceed?")
 
 
-def answerable(session: Session, *, yes: bool, dry_run: bool) -> None:
+def answerable(session: CommandSession, *, yes: bool, dry_run: bool) -> None:
     """Raises UsageError when a question will come up that nobody can answer."""
     if not yes and not dry_run and not session.may_ask:
         raise UsageError("cannot ask for confirmation here", hint="add --yes, or --dry-run", code="no_input")
 
 
-def carry_out(session: Session, workflow: Workflow, request: Any, view: View, *, exit_code: bool = False) -> int:
+def carry_out(session: CommandSession, workflow: Workflow, request: Any, view: View, *, exit_code: bool = False) -> int:
     """Run the workflow and print what came of it; the exit code."""
     from indexpilot_cli.cli.show import finish
 
@@ -80,15 +80,17 @@ def carry_out(session: Session, workflow: Workflow, request: Any, view: View, *,
     return finish(session, outcome, document, exit_code=exit_code)
 
 
-def _stopped(session: Session, outcome: Outcome[ApplyResult], document: Document) -> Interrupted:
+def _stopped(session: CommandSession, outcome: Outcome[ApplyResult], document: Document) -> CommandInterrupted:
     """The end after a signal, with what was done until then printed before."""
-    from indexpilot_cli.cli.fail import Interrupted
+    from indexpilot_cli.cli.fail import CommandInterrupted
     from indexpilot_cli.cli.show import finish
 
     bare = outcome if session.machine else dataclasses.replace(outcome, warnings=(), next=())  # the error says it
     finish(session, bare, document)
     by_hand = outcome.exit_code == _SHELL + signal.SIGINT
-    stop = Interrupted("interrupted" if by_hand else "terminated", hint=next(iter(outcome.next), "indexpilot doctor"))
+    stop = CommandInterrupted(
+        "interrupted" if by_hand else "terminated", hint=next(iter(outcome.next), "indexpilot doctor")
+    )
     stop.code_number, stop.told = outcome.exit_code, True
     return stop
 
@@ -97,7 +99,7 @@ def _did_something(result: ApplyResult) -> bool:
     return any(m.outcome not in ("planned", "skipped", "already_done") for m in result.mutations)
 
 
-def refuse(session: Session, outcome: Outcome[ApplyResult]) -> int:
+def refuse(session: CommandSession, outcome: Outcome[ApplyResult]) -> int:
     """Nothing was done: the reason as an error, and no payload; the exit code."""
     from indexpilot_cli.cli.show import diagnostic
     from indexpilot_cli.render.views.apply import reason
@@ -130,7 +132,7 @@ def settled(outcome: Outcome[ApplyResult]) -> Outcome[ApplyResult]:
     return dataclasses.replace(outcome, status="skipped") if idle and not result.reconciled else outcome
 
 
-def show_guards(session: Session, verdicts: tuple[Verdict, ...], *, quiet: bool = False) -> None:
+def show_guards(session: CommandSession, verdicts: tuple[Verdict, ...], *, quiet: bool = False) -> None:
     """The guards' answers on stderr: all for a person; to a quiet run only those that refuse."""
     from indexpilot_cli.render.views.apply import guards
 
@@ -141,7 +143,7 @@ def show_guards(session: Session, verdicts: tuple[Verdict, ...], *, quiet: bool 
         aside(session, guards(told, verbose=session.verbose))
 
 
-def aside(session: Session, document: Document) -> None:
+def aside(session: CommandSession, document: Document) -> None:
     """A document on stderr: it belongs to the run, not to its result."""
     if session.machine:
         return
@@ -157,7 +159,7 @@ def aside(session: Session, document: Document) -> None:
     sys.stderr.flush()
 
 
-def origins(session: Session) -> Mapping[str, str]:
+def origins(session: CommandSession) -> Mapping[str, str]:
     """Where every setting that is not a default comes from, by its key."""
     return {key: str(origin) for key, origin in session.settings.origins.items()}
 
@@ -166,7 +168,7 @@ def origins(session: Session) -> Mapping[str, str]:
 class SchemaChangeRun:
     """The options that every operation has. The settings are read when this is made."""
 
-    session: Session
+    session: CommandSession
     lock_timeout: str | None
     retries: int | None
     execute: bool

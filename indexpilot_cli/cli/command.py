@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from indexpilot_cli.cli.options import RUN, ConnectionOptions, OutputOptions, RunOptions
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 Group = type[OutputOptions] | type[ConnectionOptions] | type[RunOptions]
 LOCAL: tuple[Group, ...] = (OutputOptions, RunOptions)
@@ -31,7 +31,7 @@ def command(
 
         def run(**given: Any) -> int:
             options = {g: g(**{f.name: given.pop(f.name) for f in dataclasses.fields(g)}) for g in groups}
-            session = Session.open(
+            session = CommandSession.open(
                 name,
                 output=typing.cast(OutputOptions, options[OutputOptions]),
                 connection=typing.cast(ConnectionOptions | None, options.get(ConnectionOptions)),

@@ -26,7 +26,7 @@ class Bug(IndexPilotError):
     default_code = "bug"
 
 
-class Interrupted(IndexPilotError):
+class CommandInterrupted(IndexPilotError):
     """Ctrl-C or a signal, after clean-up. ``code_number`` is the exit code; ``told``: the document is printed."""
 
     exit_code = 130
@@ -53,7 +53,7 @@ def report(error: IndexPilotError, code: int, arguments: Sequence[str], terminal
         sys.stderr.write(mask("".join(traceback.format_exception(error.__cause__ or error)), secrets))
     sys.stderr.write("".join(f"{line}\n" for line in lines(error, terminal, secrets)))
     form = wanted_form(arguments, os.environ)
-    if form is not None and not (isinstance(error, Interrupted) and error.told):
+    if form is not None and not (isinstance(error, CommandInterrupted) and error.told):
         write_stdout(_document(error, code, form, secrets))
 
 

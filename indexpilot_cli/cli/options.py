@@ -109,7 +109,7 @@ class Color(StrEnum):
     NEVER = "never"
 
 
-class WhatIf(StrEnum):
+class WhatIfChoice(StrEnum):
     """Planners that can pretend."""
 
     AUTO = "auto"
@@ -117,7 +117,7 @@ class WhatIf(StrEnum):
     HYPOPG = "hypopg"
 
 
-class Source(StrEnum):
+class SourceChoice(StrEnum):
     """Where statements come from."""
 
     STATEMENTS = "statements"
@@ -176,7 +176,7 @@ Files = Annotated[
     list[str] | None, typer.Argument(metavar="FILE", help="Server logs or SQL files; - is stdin.", show_default=False)
 ]
 SourceOption = Annotated[
-    Source | None, option("--source KIND", "statements (pg_stat_statements), log, sql, query_stats or snapshot.")
+    SourceChoice | None, option("--source KIND", "statements (pg_stat_statements), log, sql, query_stats or snapshot.")
 ]
 Since = Annotated[str | None, option("--since TIME", "Only since then: 7d, 2h, 2026-11-20.")]
 MinCalls = Annotated[float | None, option("--min-calls N", "Leave out rarer statements.")]
@@ -184,7 +184,7 @@ MinTime = Annotated[str | None, option("--min-time TIME", "Leave out less total 
 Tables = Annotated[list[str] | None, option("--table T", "Only this table (repeatable).")]
 ExcludeTables = Annotated[list[str] | None, option("--exclude-table T", "Not this table (repeatable).")]
 Schemas = Annotated[list[str] | None, option("--schema S", "Only this schema (repeatable).")]
-WhatIfOption = Annotated[WhatIf | None, option("--what-if", "Planner that pretends.", metavar=None)]
+WhatIfOption = Annotated[WhatIfChoice | None, option("--what-if", "Planner that pretends.", metavar=None)]
 Workers = Annotated[int | None, option("--workers N", "Planner sessions.")]
 MinBenefit = Annotated[str | None, option("--min-benefit SHARE", "Least saving of the workload: 5%.")]
 ExitCode = Annotated[bool, option("--exit-code", "Exit with 3 when there is something to act on.", panel=RUN)]

@@ -9,15 +9,15 @@ from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.advise.values import RecommendRequest
-    from indexpilot_cli.cli.options import Flags, Source, WhatIf
-    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.cli.options import Flags, SourceChoice, WhatIfChoice
+    from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
 
 T = TypeVar("T")
 
 
 def table_filter(
-    session: Session,
+    session: CommandSession,
     schemas: Sequence[str] | None,
     tables: Sequence[str] | None,
     exclude: Sequence[str] | None,
@@ -30,8 +30,8 @@ def table_filter(
 
 
 def workload(
-    session: Session,
-    source: Source | None,
+    session: CommandSession,
+    source: SourceChoice | None,
     files: Sequence[str] | None,
     queries: Sequence[str] | None = None,
     since: str | None = None,
@@ -55,7 +55,7 @@ def workload_flags(min_calls: float | None = None, min_time: str | None = None) 
     return {"advisor.min_calls": ("--min-calls", min_calls), "advisor.min_time": ("--min-time", min_time)}
 
 
-def planner(session: Session, *, cross_check: bool = False) -> PlannerRequest:
+def planner(session: CommandSession, *, cross_check: bool = False) -> PlannerRequest:
     """The planner to ask, from the settings."""
     from indexpilot_cli.core.command import PlannerRequest
 
@@ -63,7 +63,7 @@ def planner(session: Session, *, cross_check: bool = False) -> PlannerRequest:
     return PlannerRequest(advisor.what_if, cross_check, advisor.workers, advisor.max_calls, advisor.max_seconds)
 
 
-def planner_flags(what_if: WhatIf | None = None, workers: int | None = None) -> Flags:
+def planner_flags(what_if: WhatIfChoice | None = None, workers: int | None = None) -> Flags:
     """The flags of ``planner`` that are settings too."""
     return {
         "advisor.what_if": ("--what-if", what_if.value if what_if else None),
@@ -72,7 +72,12 @@ def planner_flags(what_if: WhatIf | None = None, workers: int | None = None) -> 
 
 
 def recommend_request(
-    session: Session, snapshot: str | None, statements: WorkloadRequest, tables: TableFilter, *, cross_check: bool
+    session: CommandSession,
+    snapshot: str | None,
+    statements: WorkloadRequest,
+    tables: TableFilter,
+    *,
+    cross_check: bool,
 ) -> RecommendRequest:
     """The request of ``recommend``; limits and features come from the settings, where flags have gone already."""
     from indexpilot_cli.advise.values import RecommendRequest

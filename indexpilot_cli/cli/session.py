@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 @dataclasses.dataclass(slots=True)
-class Session:
+class CommandSession:
     """What a command has in hand. ``password`` is filled when the user typed one."""
 
     command: str
@@ -76,14 +76,14 @@ class Session:
         connection: ConnectionOptions | None,
         run: RunOptions,
         forms: tuple[str, ...],
-    ) -> Session:
+    ) -> CommandSession:
         """A session with nothing read yet but what the streams are. Settings come with ``load``."""
         from indexpilot_cli.settings.sections import Settings
 
         terminal = look(output.color.value if output.color else "auto")
         return cls(command, output, connection, run, forms, Settings(), terminal)
 
-    def load(self, flags: Flags | None = None, *, config: bool = True) -> Session:
+    def load(self, flags: Flags | None = None, *, config: bool = True) -> CommandSession:
         """Read the settings; ``flags`` are those of the command by key. Raises UsageError. Returns self.
 
         ``config`` False leaves the file of ``--config`` out, because the command is about to write it.

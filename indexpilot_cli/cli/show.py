@@ -13,19 +13,21 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render import envelope, text
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.core.command import Outcome
     from indexpilot_cli.render.document import Document
 
 
-def finish(session: Session, outcome: Outcome[Any], document: Document, *, exit_code: bool = False) -> int:
+def finish(session: CommandSession, outcome: Outcome[Any], document: Document, *, exit_code: bool = False) -> int:
     """Print the result and what belongs around it; the exit code. ``exit_code``: findings count as 3."""
     code = 3 if exit_code and outcome.status == "findings" else outcome.exit_code
     show(session, outcome, document, code)
     return code
 
 
-def show(session: Session, outcome: Outcome[Any], document: Document, exit_code: int, *, news: bool = True) -> None:
+def show(
+    session: CommandSession, outcome: Outcome[Any], document: Document, exit_code: int, *, news: bool = True
+) -> None:
     """Print the result in the session's form, then warnings and the next step. No ``news``: quiet says nothing."""
     clear_first_line()
     if not session.machine:
@@ -36,7 +38,7 @@ def show(session: Session, outcome: Outcome[Any], document: Document, exit_code:
         _around(session, outcome)
 
 
-def render(session: Session, outcome: Outcome[Any], document: Document, exit_code: int) -> str:
+def render(session: CommandSession, outcome: Outcome[Any], document: Document, exit_code: int) -> str:
     """The result as text in the session's form."""
     if session.format in document.forms:
         return document.forms[session.format]()
@@ -62,11 +64,11 @@ def render(session: Session, outcome: Outcome[Any], document: Document, exit_cod
     return text.plain(document)
 
 
-def _to_file(session: Session) -> bool:
+def _to_file(session: CommandSession) -> bool:
     return session.output.output not in (None, "-")
 
 
-def _to_terminal(session: Session) -> bool:
+def _to_terminal(session: CommandSession) -> bool:
     return session.terminal.stdout_tty and not _to_file(session)
 
 
@@ -75,7 +77,7 @@ def _heading(outcome: Outcome[Any]) -> tuple[str, ...]:
     return (f"indexpilot {outcome.command}{server}, {datetime.now(UTC):%Y-%m-%d %H:%MZ}",)
 
 
-def payload(session: Session, content: str, *, quiet: bool = False) -> None:
+def payload(session: CommandSession, content: str, *, quiet: bool = False) -> None:
     """The result to its place. ``quiet``: nothing was done, which ``--quiet`` does not mention."""
     if _to_file(session):
         write_file(str(session.output.output), content)
@@ -89,12 +91,12 @@ def payload(session: Session, content: str, *, quiet: bool = False) -> None:
         write_stdout(content)
 
 
-def _long(session: Session, content: str) -> bool:
+def _long(session: CommandSession, content: str) -> bool:
     wanted = session.settings.output.pager and session.terminal.stdin_tty and session.format == "table"
     return wanted and _to_terminal(session) and content.count("\n") >= session.terminal.height - 1
 
 
-def _around(session: Session, outcome: Outcome[Any]) -> None:
+def _around(session: CommandSession, outcome: Outcome[Any]) -> None:
     for warning in outcome.warnings:
         about = f"{warning.object}: " if warning.object and warning.object not in warning.message else ""
         diagnostic(session, "warning", about + warning.message)
@@ -103,7 +105,7 @@ def _around(session: Session, outcome: Outcome[Any]) -> None:
         sys.stderr.write(label + "  |  ".join(outcome.next) + "\n")
 
 
-def diagnostic(session: Session, label: str, message: str) -> None:
+def diagnostic(session: CommandSession, label: str, message: str) -> None:
     """One labelled line on stderr."""
     from indexpilot_cli.render.units import visible
 

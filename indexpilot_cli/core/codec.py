@@ -4,9 +4,9 @@ Dataclasses become objects, tuples and sets arrays (sets sorted, so files are st
 UTC, mappings with keys that are not text arrays of pairs. NaN and infinities become the texts "NaN",
 "Infinity" and "-Infinity", because JSON has no such numbers.
 
-``to_document`` and ``schema_of`` do the same for what is published: they follow a ``Shape`` or a dataclass, whose
-annotations are the keys in their order; ``Annotated`` adds where a value comes from (``From``), bounds (``Limits``)
-and a description (a text). Times there are UTC with Z, to the second.
+``to_document`` and ``schema_of`` do the same for what is published: they follow a ``DocumentShape`` or a dataclass,
+whose annotations are the keys in their order; ``Annotated`` adds where a value comes from (``From``), bounds
+(``Facets``) and a description (a text). Times there are UTC with Z, to the second.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _decode_generic(origin: Any, arguments: tuple[Any, ...], data: Any) -> Any:
     return _decode(origin, data)
 
 
-class Shape:
+class DocumentShape:
     """Base of what a document looks like where a value has other names, another order or more than is published.
 
     Nothing is ever made of a shape: the annotations of a subclass are read, its bases' first.
@@ -150,7 +150,7 @@ class From:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Limits:
+class Facets:
     """What a number or a text of a document keeps to."""
 
     minimum: float | None = None
@@ -187,11 +187,11 @@ def _source(hint: Any) -> From | None:
 
 
 def _is_object(hint: Any) -> bool:
-    return isinstance(hint, type) and (issubclass(hint, Shape) or dataclasses.is_dataclass(hint))
+    return isinstance(hint, type) and (issubclass(hint, DocumentShape) or dataclasses.is_dataclass(hint))
 
 
 def to_document(value: Any, hint: Any) -> Any:
-    """The value as JSON in the shape of ``hint``: a subclass of ``Shape``, a dataclass, or any type made of them."""
+    """The value as JSON in the shape of ``hint``: a ``DocumentShape``, a dataclass, or any type made of them."""
     origin, arguments = get_origin(hint), get_args(hint)
     if value is None:
         return None
@@ -238,7 +238,7 @@ def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if origin is Annotated:
         schema = _schema(arguments[0], definitions)
         for note in arguments[1:]:
-            schema |= note.keywords() if isinstance(note, Limits) else {}
+            schema |= note.keywords() if isinstance(note, Facets) else {}
             schema |= {"description": note} if isinstance(note, str) else {}
         return schema
     if origin in (Union, types.UnionType):

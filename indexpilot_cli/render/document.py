@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from indexpilot_cli.core.codec import Limits, Shape, to_document
+from indexpilot_cli.core.codec import DocumentShape, Facets, to_document
 
 Json = Mapping[str, Any]
-Count = Annotated[int, Limits(0)]
-Amount = Annotated[float, Limits(0)]
-Portion = Annotated[float, Limits(0, 1)]
-MutationNumber = Annotated[str, Limits(pattern="^M-[0-9]+$")]
+Count = Annotated[int, Facets(0)]
+Amount = Annotated[float, Facets(0)]
+Portion = Annotated[float, Facets(0, 1)]
+MutationNumber = Annotated[str, Facets(pattern="^M-[0-9]+$")]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A column of a table. ``role`` decides what a narrow terminal may do with it.
 
     number: right-aligned, never touched. short: an id, a date or a word, never touched. name: an identifier or DDL,
@@ -30,10 +30,10 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableBlock:
     """Rows of texts under columns. ``header`` False prints no titles (except in Markdown)."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[tuple[str, ...], ...]
     header: bool = True
     title: str = ""
@@ -65,7 +65,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SqlStatement:
     """One SQL statement without the semicolon, and the reasons that go above it as comments."""
 
     sql: str
@@ -73,7 +73,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EntryBlock:
     """Something at a place, with facts indented below: ``a.sql:3  error[L01 name]  CREATE INDEX …``.
 
     ``state`` (error, warning, info, ok …) colours ``word``. A fact is a label and a text; ``Code`` is printed as it is.
@@ -88,7 +88,7 @@ class Entry:
     sql: bool = False
 
 
-Block = Table | Facts | Lines | Code | Entry
+Block = TableBlock | Facts | Lines | Code | EntryBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class Document:
 
     blocks: tuple[Block, ...]
     value: object = None
-    kind: type = Shape
-    statements: tuple[Statement, ...] | None = None
+    kind: type = DocumentShape
+    statements: tuple[SqlStatement, ...] | None = None
     forms: Mapping[str, Callable[[], str]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from indexpilot_cli import __version__
-from indexpilot_cli.core.codec import From, Limits, Shape, to_document
+from indexpilot_cli.core.codec import DocumentShape, Facets, From, to_document
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import IndexPilotError
@@ -23,7 +23,7 @@ def _version(_: object) -> str:
     return __version__
 
 
-class ServerDocument(Shape):
+class ServerDocument(DocumentShape):
     """The server that was asked."""
 
     version: str
@@ -34,7 +34,7 @@ class ServerDocument(Shape):
     in_recovery: bool
 
 
-class ErrorDocument(Shape):
+class ErrorDocument(DocumentShape):
     """What went wrong; code is a stable word."""
 
     code: str
@@ -43,7 +43,7 @@ class ErrorDocument(Shape):
     hint: str | None
 
 
-class EnvelopeDocument(Shape):
+class EnvelopeDocument(DocumentShape):
     """What stands around every result."""
 
     schema: str
@@ -51,13 +51,13 @@ class EnvelopeDocument(Shape):
     generated_at: datetime
     server: Annotated[ServerDocument | None, From("outcome.server")]
     status: Annotated[Literal["ok", "findings", "skipped", "refused", "partial", "failed"], From("outcome.status")]
-    exit_code: Annotated[int, Limits(0, 255)]
+    exit_code: Annotated[int, Facets(0, 255)]
     result: Any
     warnings: Annotated[tuple[Warn, ...], From("outcome.warnings")]
     next: Annotated[tuple[str, ...], "command lines to go on with", From("outcome.next")]
 
 
-class FailureDocument(Shape):
+class FailureDocument(DocumentShape):
     """What stands around an error."""
 
     schema: str
@@ -65,7 +65,7 @@ class FailureDocument(Shape):
     generated_at: datetime
     server: Annotated[None, From(lambda _: None)]
     status: Literal["failed", "refused", "partial"]
-    exit_code: Annotated[int, Limits(1, 255)]
+    exit_code: Annotated[int, Facets(1, 255)]
     error: ErrorDocument
     warnings: Annotated[tuple[Warn, ...], From(lambda _: ())]
     next: Annotated[tuple[str, ...], From(lambda _: ())]

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.render.document import Column, Table
+from indexpilot_cli.render.document import TableBlock, TableColumn
 
 GAP = 2
 INDENT = "       "
@@ -25,7 +25,7 @@ Line = tuple[Cell, ...]
 Measure = Callable[[str], int]
 
 
-def fit(table: Table, width: int, measure: Measure = len) -> Iterator[Line]:
+def fit(table: TableBlock, width: int, measure: Measure = len) -> Iterator[Line]:
     """The lines of the table in at most ``width`` cells, as far as names and numbers allow.
 
     Query text is shortened first, then prose is wrapped, then name columns are narrowed: a name that is wider than
@@ -45,7 +45,7 @@ def fit(table: Table, width: int, measure: Measure = len) -> Iterator[Line]:
             yield from _row(texts, roles, table.columns, widths, measure, gap)
 
 
-def _widths(table: Table, width: int, measure: Measure) -> list[int]:
+def _widths(table: TableBlock, width: int, measure: Measure) -> list[int]:
     titles = [measure(c.title) if table.header else 0 for c in table.columns]
     widths = [max([title, *(measure(row[i]) for row in table.rows)]) for i, title in enumerate(titles)]
     excess = sum(widths) + GAP * (len(widths) - 1) - width
@@ -71,7 +71,7 @@ def _wrap(text: str, role: str, width: int, measure: Measure) -> list[str]:
 def _row(
     texts: Sequence[str],
     roles: Sequence[str],
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     widths: Sequence[int],
     measure: Measure,
     gap: int,

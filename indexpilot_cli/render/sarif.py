@@ -23,7 +23,7 @@ _STDIN = "stdin"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SarifRule:
     """A kind of result. ``level`` is error, warning or note; ``url`` a page to read on, or empty."""
 
     id: str
@@ -36,7 +36,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SarifPlace:
     """Where a result stands: a file, and lines and columns from 1 (``end_column`` is the first one after it)."""
 
     path: str
@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SarifResult:
     """One result. ``identity`` is what makes it the same result in the next run; ``objects`` are (kind, name).
 
     ``suppressed`` is why it does not count; ``external``: the source does not say so, a flag or the settings do.
@@ -57,7 +57,7 @@ class Result:
     rule: str
     level: str
     message: str
-    place: Place | None = None
+    place: SarifPlace | None = None
     identity: str = ""
     suppressed: str | None = None
     external: bool = False
@@ -65,7 +65,9 @@ class Result:
     properties: tuple[tuple[str, Any], ...] = ()
 
 
-def log(rules: Sequence[Rule], results: Iterable[Result], notes: Iterable[str] = (), *, complete: bool = True) -> str:
+def log(
+    rules: Sequence[SarifRule], results: Iterable[SarifResult], notes: Iterable[str] = (), *, complete: bool = True
+) -> str:
     """The document. ``notes`` tell what was not analysed; ``complete`` False: some input could not be analysed."""
     index = {rule.id: n for n, rule in enumerate(rules)}
     seen: dict[str, int] = {}
@@ -101,7 +103,7 @@ def _tool(rules: list[dict[str, Any]]) -> dict[str, Any]:
     return {"tool": {"driver": {"name": "IndexPilot", "version": __version__, "rules": rules}}}
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: SarifRule) -> dict[str, Any]:
     described: dict[str, Any] = {
         "id": rule.id,
         "name": rule.name,
@@ -117,7 +119,7 @@ def _notification(text: str, level: str) -> dict[str, Any]:
     return {"level": level, "message": {"text": text}}
 
 
-def _result(result: Result, index: dict[str, int], seen: dict[str, int]) -> dict[str, Any]:
+def _result(result: SarifResult, index: dict[str, int], seen: dict[str, int]) -> dict[str, Any]:
     told: dict[str, Any] = {
         "ruleId": result.rule,
         "level": result.level,
@@ -135,7 +137,7 @@ def _result(result: Result, index: dict[str, int], seen: dict[str, int]) -> dict
     return told
 
 
-def _fingerprint(result: Result, seen: dict[str, int]) -> str:
+def _fingerprint(result: SarifResult, seen: dict[str, int]) -> str:
     """The same for the same finding when lines move; twins in one file are told apart by their order."""
     path = result.place.path if result.place else ""
     text = "\0".join((result.rule, path, " ".join(result.identity.split())))
@@ -143,14 +145,14 @@ def _fingerprint(result: Result, seen: dict[str, int]) -> str:
     return sha256(f"{text}\0{seen[text]}".encode()).hexdigest()[:32]
 
 
-def _locations(result: Result) -> list[dict[str, Any]]:
+def _locations(result: SarifResult) -> list[dict[str, Any]]:
     place: dict[str, Any] = {"physicalLocation": _physical(result.place)} if result.place else {}
     if result.objects:
         place["logicalLocations"] = [{"kind": kind, "fullyQualifiedName": name} for kind, name in result.objects]
     return [place] if place else []
 
 
-def _physical(place: Place) -> dict[str, Any]:
+def _physical(place: SarifPlace) -> dict[str, Any]:
     region: dict[str, Any] = {"startLine": max(place.line, 1)}
     if place.column:
         region["startColumn"] = place.column

@@ -6,7 +6,7 @@ import difflib
 import json
 from typing import Any
 
-from indexpilot_cli.core.codec import Shape, schema_of
+from indexpilot_cli.core.codec import DocumentShape, schema_of
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
 from indexpilot_cli.render.views.analyze import AnalyzeDocument
@@ -25,7 +25,7 @@ from indexpilot_cli.render.views.rollback import RollbackDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
 from indexpilot_cli.render.views.snapshot import SnapshotDocument
 
-_KINDS: dict[str, tuple[type[Shape], str]] = {
+_KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),
     "apply": (ApplyDocument, "Result of indexpilot apply"),
     "bypass": (BypassDocument, "Result of indexpilot bypass"),

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.render.document import Block, Code, Document, Entry, Facts, Lines, Table
+from indexpilot_cli.render.document import Block, Code, Document, EntryBlock, Facts, Lines, TableBlock
 from indexpilot_cli.render.layout import Cell, fit
 from indexpilot_cli.render.text import INDENT, LABEL, entry_head, entry_label
 from indexpilot_cli.render.units import visible
@@ -71,7 +71,7 @@ def rich(document: Document, width: int, *, color: bool) -> str:
 
 def _block(block: Block, width: int) -> Iterator[Text]:
     match block:
-        case Table():
+        case TableBlock():
             yield from _table(block, width)
         case Facts():
             for label, text in block.rows:
@@ -81,11 +81,11 @@ def _block(block: Block, width: int) -> Iterator[Text]:
                 yield from _wrapped(line, width)
         case Code():
             yield from _code(block)
-        case Entry():
+        case EntryBlock():
             yield from _entry(block, width)
 
 
-def _table(table: Table, width: int) -> Iterator[Text]:
+def _table(table: TableBlock, width: int) -> Iterator[Text]:
     from rich.cells import cell_len
 
     if table.title:
@@ -108,7 +108,7 @@ def _code(code: Code) -> Iterator[Text]:
         yield _text(Cell(line, changed.get(line[:1], "code")))
 
 
-def _entry(entry: Entry, width: int) -> Iterator[Text]:
+def _entry(entry: EntryBlock, width: int) -> Iterator[Text]:
     from rich.cells import cell_len
 
     whole = cell_len(entry_head(entry)) <= width

@@ -6,7 +6,17 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from indexpilot_cli.render.document import BLANK, Block, Code, Document, Entry, Facts, Lines, Statement, Table
+from indexpilot_cli.render.document import (
+    BLANK,
+    Block,
+    Code,
+    Document,
+    EntryBlock,
+    Facts,
+    Lines,
+    SqlStatement,
+    TableBlock,
+)
 from indexpilot_cli.render.units import visible
 
 LABEL = 12
@@ -33,7 +43,7 @@ def tame(text: str) -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Table():
+        case TableBlock():
             return _table(block)
         case Facts():
             return "\n".join(label_text(label, text) for label, text in block.rows)
@@ -41,16 +51,16 @@ def _block(block: Block) -> str:
             return "\n".join(block.lines)
         case Code():
             return block.text.rstrip("\n")
-        case Entry():
+        case EntryBlock():
             return "\n".join((entry_head(block), *entry_facts(block)))
 
 
-def entry_head(entry: Entry) -> str:
+def entry_head(entry: EntryBlock) -> str:
     """``a.sql:3  error[L01 name]  CREATE INDEX …``."""
     return "  ".join(part for part in (entry.place, entry.word, entry.text) if part)
 
 
-def entry_facts(entry: Entry) -> Iterator[str]:
+def entry_facts(entry: EntryBlock) -> Iterator[str]:
     """The facts of an entry, each label before its first line."""
     for label, fact in entry.rows:
         lines = fact.text.rstrip("\n").split("\n") if isinstance(fact, Code) else [fact]
@@ -68,7 +78,7 @@ def label_text(label: str, text: str) -> str:
     return (f"{label:<{LABEL}}" if len(label) < LABEL - 1 else f"{label}   ") + text
 
 
-def _table(table: Table) -> str:
+def _table(table: TableBlock) -> str:
     from tabulate import tabulate
 
     title = f"{table.title}\n" if table.title else ""
@@ -93,7 +103,7 @@ def markdown(document: Document) -> str:
 
 def _markdown_block(block: Block) -> str:
     match block:
-        case Table():
+        case TableBlock():
             return _markdown_table(block)
         case Facts():
             return "\n".join(f"- **{_escape(label)}**: {_escape(text)}" for label, text in block.rows)
@@ -101,7 +111,7 @@ def _markdown_block(block: Block) -> str:
             return "\n\n".join(_escape(line) for line in block.lines)
         case Code():
             return fenced(block)
-        case Entry():
+        case EntryBlock():
             rows = [
                 f"- **{_escape(n)}**: {_escape(v) if isinstance(v, str) else _cell(v.text, 'name')}"
                 for n, v in block.rows
@@ -117,7 +127,7 @@ def fenced(code: Code) -> str:
     return f"{fence}{code.language}\n{code.text.rstrip()}\n{fence}"
 
 
-def _markdown_table(table: Table) -> str:
+def _markdown_table(table: TableBlock) -> str:
     title = f"**{_escape(table.title)}**\n\n" if table.title else ""
     if not table.rows:
         return title.strip()
@@ -148,7 +158,7 @@ def _escape(text: str) -> str:
     return text
 
 
-def sql(statements: tuple[Statement, ...], heading: tuple[str, ...] = ()) -> str:
+def sql(statements: tuple[SqlStatement, ...], heading: tuple[str, ...] = ()) -> str:
     """Pure SQL: each statement with its reasons as comments above. Runs in psql as it is."""
     parts = ["\n".join(comment(line) for line in heading)] if heading else []
     parts += ["\n".join([*map(comment, s.comments), s.sql.rstrip().rstrip(";") + ";"]) for s in statements]

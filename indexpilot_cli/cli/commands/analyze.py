@@ -8,7 +8,7 @@ from typing import Annotated
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.requests import table_filter, workload, workload_flags
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
 
@@ -29,7 +29,7 @@ class By(StrEnum):
 
 @command("analyze", *SERVER)
 def analyze(
-    session: Session,
+    session: CommandSession,
     *,
     files: opt.Files = None,
     source: opt.SourceOption = None,

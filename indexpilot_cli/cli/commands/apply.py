@@ -15,7 +15,7 @@ from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import RUN, option, targets
 from indexpilot_cli.cli.requests import planner, planner_flags
 from indexpilot_cli.cli.requests import workload as workload_request
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ ApplyForce = Annotated[bool, option("--force", "Go ahead where a guard may be ov
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class VerifyOptions:
     """What is asked of the time after the build. Raises UsageError for options that need another."""
 
     method: Verify | None
@@ -82,7 +82,7 @@ class Verification:
 
 
 def _request(
-    session: Session, source: opt.Source | None, after: Verification, window: str | None, **asked: Any
+    session: CommandSession, source: opt.SourceChoice | None, after: VerifyOptions, window: str | None, **asked: Any
 ) -> ApplyRequest:
     """The request; deadlines, budget and safeguards come from the settings, where flags have gone."""
     from indexpilot_cli.apply.values import ApplyRequest
@@ -121,7 +121,7 @@ EXAMPLES = """Examples:
 
 @command("apply", *SERVER, sql=True)
 def apply(
-    session: Session,
+    session: CommandSession,
     *,
     targets: Targets = None,
     window: Window = None,
@@ -148,7 +148,7 @@ def apply(
 ) -> int:
     """Build the indexes of a plan: one at a time, without blocking writes, each recorded before it begins."""
     session.load({**opt.build_flags(lock_timeout, build_timeout, budget), **planner_flags(what_if, workers)})
-    after = Verification(verify, workload, replay_on, auto_revert)
+    after = VerifyOptions(verify, workload, replay_on, auto_revert)
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.apply import run
     from indexpilot_cli.render.views.apply import view

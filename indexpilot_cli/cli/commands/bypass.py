@@ -6,7 +6,7 @@ from typing import Annotated
 
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import option
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
 
@@ -20,20 +20,20 @@ Reason = Annotated[str, option("--reason TEXT", "Why, for the log.")]
 
 
 @command("bypass status", *SERVER)
-def status(session: Session) -> int:
+def status(session: CommandSession) -> int:
     """Show what is switched off, by whom and why."""
     return _run(session, "status")
 
 
 @command("bypass enable", *SERVER)
-def enable(session: Session, *, reason: Reason = "") -> int:
+def enable(session: CommandSession, *, reason: Reason = "") -> int:
     """Switch IndexPilot on again, for every process that uses this database."""
     return _run(session, "enable", reason)
 
 
 @command("bypass disable", *SERVER)
 def disable(
-    session: Session,
+    session: CommandSession,
     *,
     reason: Reason = "",
     for_: Annotated[str | None, option("--for TIME", "Back on by itself after: 4h.")] = None,
@@ -42,7 +42,7 @@ def disable(
     return _run(session, "disable", reason, for_)
 
 
-def _run(session: Session, action: str, reason: str = "", length: str | None = None) -> int:
+def _run(session: CommandSession, action: str, reason: str = "", length: str | None = None) -> int:
     session.load()
     from indexpilot_cli.apply.bypass import run
     from indexpilot_cli.apply.values import BypassRequest

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import LOCAL, command
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
 
@@ -30,7 +30,7 @@ class Shell(StrEnum):
 
 @command("completion", *LOCAL)
 def completion(
-    session: Session,
+    session: CommandSession,
     *,
     shell: Annotated[Shell, typer.Argument(help="The shell.", show_default=False)],
 ) -> int:

@@ -9,7 +9,7 @@ import typer
 
 from indexpilot_cli.cli.command import LOCAL, command
 from indexpilot_cli.cli.options import option
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 if TYPE_CHECKING:
     from indexpilot_cli.render.views.config import Setting
@@ -24,7 +24,7 @@ EXAMPLES = """Examples:
 
 @command("config show", *LOCAL)
 def show(
-    session: Session,
+    session: CommandSession,
     *,
     key: Annotated[
         str | None, typer.Argument(metavar="KEY", help="Only this key or section, such as advisor.budget.")
@@ -46,7 +46,7 @@ def show(
 
 @command("config check", *LOCAL)
 def check(
-    session: Session,
+    session: CommandSession,
     *,
     file: Annotated[
         str | None, typer.Argument(metavar="FILE", help="The file; without it those that count here.")
@@ -64,7 +64,7 @@ def check(
     return finish(session, Outcome("config_check", settings), document)
 
 
-def _setting(session: Session, path: str) -> Setting:
+def _setting(session: CommandSession, path: str) -> Setting:
     from indexpilot_cli.render.views.config import Setting
     from indexpilot_cli.settings.keys import keys, value_of
 

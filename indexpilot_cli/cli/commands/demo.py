@@ -10,7 +10,7 @@ import typer
 from indexpilot_cli.cli.command import LOCAL, command
 from indexpilot_cli.cli.options import Workers, option
 from indexpilot_cli.cli.requests import planner, planner_flags
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
 
@@ -22,7 +22,7 @@ EXAMPLES = """Examples:
 """
 
 
-class Action(StrEnum):
+class DemoAction(StrEnum):
     """What else the demo can do."""
 
     STOP = "stop"
@@ -30,10 +30,10 @@ class Action(StrEnum):
 
 @command("demo", *LOCAL)
 def demo(
-    session: Session,
+    session: CommandSession,
     *,
     action: Annotated[
-        Action | None, typer.Argument(metavar="stop", help="End a server that --keep left running.")
+        DemoAction | None, typer.Argument(metavar="stop", help="End a server that --keep left running.")
     ] = None,
     keep: Annotated[bool, option("--keep", "Leave the server running, to try commands on.")] = False,
     seed: Annotated[int, option("--seed N", "Same seed, same data and statements.")] = 1,
@@ -47,7 +47,7 @@ def demo(
     from indexpilot_cli.simulate.demo import run
     from indexpilot_cli.simulate.values import DemoRequest
 
-    stop = action is Action.STOP
+    stop = action is DemoAction.STOP
     request = DemoRequest(keep=keep, stop=stop, seed=seed, rows=rows, planner=planner(session), record=session.record())
     with session.progress() as progress:
         outcome = run(request, progress)

@@ -8,7 +8,7 @@ from typing import Annotated
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import ExcludeTables, Schemas, Snapshot, Tables, option
 from indexpilot_cli.cli.requests import size_of, table_filter
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
 
@@ -29,7 +29,7 @@ class Sort(StrEnum):
 
 @command("discover", *SERVER)
 def discover(
-    session: Session,
+    session: CommandSession,
     *,
     schema: Schemas = None,
     table: Tables = None,

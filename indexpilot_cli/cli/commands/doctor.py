@@ -15,7 +15,7 @@ from indexpilot_cli.cli.options import (
     option,
 )
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
 EXAMPLES = """Examples:
@@ -30,7 +30,7 @@ EXAMPLES = """Examples:
 
 @command("doctor", *SERVER)
 def doctor(
-    session: Session,
+    session: CommandSession,
     *,
     files: Files = None,
     twin: Annotated[bool, option("--twin", "Measure how faithfully the twin plans.")] = False,

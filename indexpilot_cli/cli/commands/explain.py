@@ -10,11 +10,11 @@ from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import explainable, option
 from indexpilot_cli.cli.requests import planner, planner_flags, workload
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.cli.session import CommandSession
 
 Subject = Annotated[
     str | None,
@@ -26,7 +26,7 @@ Without = Annotated[list[str] | None, option("--without INDEX", "Without this in
 Analyze = Annotated[bool, option("--analyze", "Run the SELECT for real, read-only.")]
 
 
-def explained_hazard(session: Session, subject: str) -> bool:
+def explained_hazard(session: CommandSession, subject: str) -> bool:
     """Print what a kind of hazard is; False when the subject is something else. Raises UsageError."""
     from indexpilot_cli.evolve.review.registry import explain_hazard, is_hazard
 
@@ -54,7 +54,7 @@ EXAMPLES = """Examples:
 
 @command("explain", *SERVER)
 def explain(
-    session: Session,
+    session: CommandSession,
     *,
     subject: Subject = None,
     query: Query = None,

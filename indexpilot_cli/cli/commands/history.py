@@ -6,7 +6,7 @@ from typing import Annotated
 
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import Since, option
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
 EXAMPLES = """Examples:
@@ -19,7 +19,7 @@ EXAMPLES = """Examples:
 
 @command("history", *SERVER)
 def history(
-    session: Session,
+    session: CommandSession,
     *,
     since: Since = None,
     type_: Annotated[list[str] | None, option("--type TYPE", "Only this mutation type (repeatable).")] = None,

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import DryRun, Yes, option
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.admin.values import InitRequest
-    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.render.document import Document
 
 
@@ -37,7 +37,7 @@ FromSchema = Annotated[str | None, option("--from-schema FILE", "Fill the genome
 DiscoverFields = Annotated[bool, option("--discover", "Fill the genome catalog from the database.")]
 
 
-def prepare(session: Session, request: InitRequest, *, ask: bool) -> int:
+def prepare(session: CommandSession, request: InitRequest, *, ask: bool) -> int:
     """Run ``init``, with ``ask`` only after a yes. Raises RefusedError when the answer is no."""
     from indexpilot_cli.admin.init import run
     from indexpilot_cli.cli.show import finish
@@ -56,7 +56,7 @@ def prepare(session: Session, request: InitRequest, *, ask: bool) -> int:
     return finish(session, outcome, document)
 
 
-def _preview(session: Session, document: Document) -> None:
+def _preview(session: CommandSession, document: Document) -> None:
     """What will be done, on stderr: it belongs to the question, not to the result."""
     from indexpilot_cli.render.terminal import rich
 
@@ -75,7 +75,7 @@ EXAMPLES = """Examples:
 
 @command("init", *SERVER, sql=True)
 def init(
-    session: Session,
+    session: CommandSession,
     *,
     schema: MetadataSchema = None,
     check: Check = False,

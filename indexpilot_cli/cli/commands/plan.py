@@ -9,7 +9,7 @@ import typer
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.commands.recommend import ShowRejected
 from indexpilot_cli.cli.options import option, targets
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
 
@@ -23,7 +23,7 @@ EXAMPLES = """Examples:
 
 @command("plan show", *SERVER, sql=True)
 def show(
-    session: Session,
+    session: CommandSession,
     *,
     plan: Annotated[
         str | None, typer.Argument(metavar="P-ID", help="The plan; without it the latest.", autocompletion=targets)
@@ -43,7 +43,7 @@ def show(
 
 @command("plan approve", *SERVER)
 def approve(
-    session: Session,
+    session: CommandSession,
     *,
     plan: Annotated[str, typer.Argument(metavar="P-ID", help="The plan.", show_default=False, autocompletion=targets)],
     reason: Annotated[str, option("--reason TEXT", "Why, for the log.")] = "",

@@ -8,7 +8,7 @@ from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.requests import planner_flags, recommend_request, table_filter, workload, workload_flags
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.options import Flags
@@ -54,7 +54,7 @@ EXAMPLES = """Examples:
 
 @command("recommend", *SERVER, sql=True, also=("sarif",))
 def recommend(
-    session: Session,
+    session: CommandSession,
     *,
     files: opt.Files = None,
     budget: Budget = None,

@@ -9,7 +9,7 @@ import typer
 from indexpilot_cli.cli import change
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
 Undo = Annotated[
@@ -28,7 +28,7 @@ EXAMPLES = """Examples:
 
 @command("rollback", *SERVER, sql=True)
 def rollback(
-    session: Session,
+    session: CommandSession,
     *,
     targets: Undo = None,
     last: opt.Last = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import LOCAL, command
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
 
@@ -19,7 +19,7 @@ EXAMPLES = """Examples:
 
 @command("schema", *LOCAL)
 def schema(
-    session: Session,
+    session: CommandSession,
     *,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A command, or error; without it all names are listed.")

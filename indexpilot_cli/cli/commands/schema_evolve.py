@@ -17,12 +17,12 @@ from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.commands import schema_evolve_operations
 from indexpilot_cli.cli.options import RUN, hazards, option
 from indexpilot_cli.cli.requests import planner_flags, workload, workload_flags
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.options import Flags
-    from indexpilot_cli.cli.session import Session
+    from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.core.command import Outcome, WorkloadRequest
     from indexpilot_cli.evolve.requests import CheckRequest
     from indexpilot_cli.evolve.review.values import CheckResult
@@ -93,7 +93,7 @@ def check_flags(fail_on: FailOn | None, transaction: Transaction | None, ignore:
 _OLDEST = 13
 
 
-def check_request(session: Session, recorded: WorkloadRequest, **asked: Any) -> CheckRequest:
+def check_request(session: CommandSession, recorded: WorkloadRequest, **asked: Any) -> CheckRequest:
     """The request; limits come from the settings, where flags have gone already. Raises UsageError, RefusedError."""
     from indexpilot_cli.cli.requests import planner
     from indexpilot_cli.evolve.requests import CheckRequest
@@ -130,7 +130,7 @@ def _possible(request: CheckRequest) -> None:
         raise UsageError(f"--server-version: PostgreSQL {_OLDEST} or newer, such as 16")
 
 
-def review(session: Session, request: CheckRequest) -> int:
+def review(session: CommandSession, request: CheckRequest) -> int:
     """Run the review, print it, write what ``--write`` asked for; the exit code."""
     from indexpilot_cli.cli.show import show
     from indexpilot_cli.evolve.review.check import run
@@ -169,7 +169,7 @@ def following(result: CheckResult) -> tuple[str, ...]:
     return (f"indexpilot explain {worst.id}", *more)
 
 
-def write_fixes(session: Session, result: CheckResult) -> None:
+def write_fixes(session: CommandSession, result: CheckResult) -> None:
     """Write the safer forms that were found to be no worse than the file. Raises UsageError."""
     from indexpilot_cli.cli.terminal import write_file
     from indexpilot_cli.render.units import visible
@@ -199,7 +199,7 @@ EXAMPLES = """Examples:
 
 @command("schema-evolve", *SERVER, also=("sarif", "github"))
 def check(
-    session: Session,
+    session: CommandSession,
     *,
     files: Migrations = None,
     git_diff: GitDiff = None,

@@ -9,7 +9,7 @@ import typer
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import RUN, option
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as orders or sales.orders.")]
 TheColumn = Annotated[str, typer.Argument(metavar="COLUMN", help="The column's name, exactly as it is.")]
@@ -37,7 +37,7 @@ Fill = Annotated[str | None, option("--fill SQL", "Value for rows whose own was 
 
 @command("schema-evolve add-column", *SERVER, sql=True)
 def add_column(
-    session: Session,
+    session: CommandSession,
     *,
     table: Table,
     column: NewColumn,
@@ -76,7 +76,7 @@ def add_column(
 
 @command("schema-evolve drop-column", *SERVER, sql=True)
 def drop_column(
-    session: Session,
+    session: CommandSession,
     *,
     table: Table,
     column: TheColumn,
@@ -99,7 +99,7 @@ def drop_column(
 
 @command("schema-evolve alter-type", *SERVER, sql=True)
 def alter_type(
-    session: Session,
+    session: CommandSession,
     *,
     table: Table,
     column: TheColumn,
@@ -122,7 +122,7 @@ def alter_type(
 
 @command("schema-evolve rename-column", *SERVER, sql=True)
 def rename_column(
-    session: Session,
+    session: CommandSession,
     *,
     table: Table,
     column: TheColumn,
@@ -144,7 +144,7 @@ def rename_column(
 
 @command("schema-evolve rollback", *SERVER, sql=True)
 def rollback(
-    session: Session,
+    session: CommandSession,
     *,
     target: Target = None,
     last: opt.Last = False,
@@ -165,7 +165,7 @@ def rollback(
 
 @command("schema-evolve finish", *SERVER, sql=True)
 def finish(
-    session: Session,
+    session: CommandSession,
     *,
     table: Table,
     column: TheColumn,

@@ -9,7 +9,7 @@ import typer
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import MinCalls, MinTime, Since, SourceOption, option
 from indexpilot_cli.cli.requests import workload, workload_flags
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
 
@@ -21,7 +21,7 @@ EXAMPLES = """Examples:
 
 @command("snapshot", *SERVER)
 def save(
-    session: Session,
+    session: CommandSession,
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)],
     redact: Annotated[bool, option("--redact", "Replace values by surrogates that sort alike.")] = False,

@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from indexpilot_cli.admin.values import AnalyzeResult
-from indexpilot_cli.core.codec import Limits, Shape
+from indexpilot_cli.core.codec import DocumentShape, Facets
 from indexpilot_cli.core.units import DASH, count
 from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.render.document import Amount, Block, Column, Count, Document, Lines, Table
+from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, TableColumn
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural, stamp
 from indexpilot_cli.render.views.common import TemplateDocument, notes, skipped_blocks
 
-_Shown = Annotated[float, Limits(0, 1.000001)]  # a sum of shares, which may be a rounding above 1
+_Shown = Annotated[float, Facets(0, 1.000001)]  # a sum of shares, which may be a rounding above 1
 
 
-class SkippedReportDocument(Shape):
+class SkippedReportDocument(DocumentShape):
     """Statements left out for one reason."""
 
     reason: str
@@ -26,7 +26,7 @@ class SkippedReportDocument(Shape):
     example: str
 
 
-class AnalyzeDocument(Shape):
+class AnalyzeDocument(DocumentShape):
     """What the workload does."""
 
     source: Literal["statements", "log", "sql", "query_stats", "snapshot"]
@@ -43,21 +43,21 @@ class AnalyzeDocument(Shape):
 
 
 _COLUMNS = (
-    Column("#", "number"),
-    Column("template", "short"),
-    Column("share", "number"),
-    Column("calls", "number"),
-    Column("mean", "number"),
-    Column("reads", "short"),
-    Column("writes", "short"),
-    Column("query", "query"),
+    TableColumn("#", "number"),
+    TableColumn("template", "short"),
+    TableColumn("share", "number"),
+    TableColumn("calls", "number"),
+    TableColumn("mean", "number"),
+    TableColumn("reads", "short"),
+    TableColumn("writes", "short"),
+    TableColumn("query", "query"),
 )
 
 
 def view(result: AnalyzeResult, *, verbose: bool = False) -> Document:
     """Templates in the order of the result; with ``verbose`` also what was left out and why."""
     rows = tuple(_row(n, t) for n, t in enumerate(result.templates, 1))
-    blocks: list[Block] = [Table(_COLUMNS, rows)] if rows else []
+    blocks: list[Block] = [TableBlock(_COLUMNS, rows)] if rows else []
     blocks.append(Lines((_summary(result),)))
     blocks += skipped_blocks(result.skipped, verbose=verbose)
     blocks += notes(result.notes)

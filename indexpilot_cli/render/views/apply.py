@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from indexpilot_cli.apply.values import ApplyResult
-from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind
@@ -18,19 +18,19 @@ from indexpilot_cli.render.document import (
     Amount,
     Block,
     Code,
-    Column,
     Count,
     Document,
     Facts,
     Lines,
     MutationNumber,
-    Statement,
-    Table,
+    SqlStatement,
+    TableBlock,
+    TableColumn,
 )
 from indexpilot_cli.render.units import milliseconds, one_line, plural, stamp
 
 
-class GuardDocument(Shape):
+class GuardDocument(DocumentShape):
     """One guard's answer."""
 
     name: Annotated[str, "stable word: window, bypass, disk …", From("guard")]
@@ -42,7 +42,7 @@ class GuardDocument(Shape):
     table: QualifiedName | None
 
 
-class ChangeErrorDocument(Shape):
+class ChangeErrorDocument(DocumentShape):
     """Why a change failed."""
 
     code: Annotated[str, From(lambda item: item.error_code or "failed")]
@@ -50,7 +50,7 @@ class ChangeErrorDocument(Shape):
     tries: Count
 
 
-class VerificationDocument(Shape):
+class VerificationDocument(DocumentShape):
     """What the measurements after the change say."""
 
     verdict: Annotated[str, "kept, verified, reverted, not_enough_evidence", From("verification")]
@@ -70,7 +70,7 @@ def mutation_number(item: MutationReport | Mutation) -> str | None:
     return None if item.id is None else f"M-{item.id}"
 
 
-class ChangeDocument(Shape):
+class ChangeDocument(DocumentShape):
     """One change of one index."""
 
     id: Annotated[MutationNumber | None, From(mutation_number)]
@@ -93,7 +93,7 @@ class ChangeDocument(Shape):
     notes: tuple[str, ...]
 
 
-class ApplyDocument(Shape):
+class ApplyDocument(DocumentShape):
     """What was done or would be done."""
 
     plan: str | None
@@ -106,15 +106,20 @@ class ApplyDocument(Shape):
 
 
 _COLUMNS = (
-    Column("id", "short"),
-    Column("advice", "short"),
-    Column("index"),
-    Column("outcome", "state"),
-    Column("time", "number"),
-    Column("size", "number"),
-    Column("details", "text"),
+    TableColumn("id", "short"),
+    TableColumn("advice", "short"),
+    TableColumn("index"),
+    TableColumn("outcome", "state"),
+    TableColumn("time", "number"),
+    TableColumn("size", "number"),
+    TableColumn("details", "text"),
 )
-_GUARD_COLUMNS = (Column("guard", "state"), Column("name", "label"), Column("reason", "text"), Column("from", "text"))
+_GUARD_COLUMNS = (
+    TableColumn("guard", "state"),
+    TableColumn("name", "label"),
+    TableColumn("reason", "text"),
+    TableColumn("from", "text"),
+)
 _WORDS = {
     "already_done": "there already",
     "leftover": "left over",
@@ -148,7 +153,7 @@ def view(result: ApplyResult, *, verbose: bool = False) -> Document:
         blocks.append(Facts(tuple(("Repaired", _repaired(m)) for m in result.reconciled)))
     shown = _shown(result)
     if shown:
-        blocks.append(Table(_COLUMNS, tuple(_row(m) for m in shown), header=False))
+        blocks.append(TableBlock(_COLUMNS, tuple(_row(m) for m in shown), header=False))
     blocks += _verified(result)
     if result.dry_run or verbose:
         blocks += _sql(shown, verbose=verbose)
@@ -171,9 +176,9 @@ def guards(verdicts: Sequence[Verdict], *, verbose: bool = False) -> Document:
     return Document((Facts(tuple((label if n == 0 else "", text) for n, (label, text) in enumerate(rows))),))
 
 
-def guards_table(verdicts: Sequence[Verdict]) -> Table:
+def guards_table(verdicts: Sequence[Verdict]) -> TableBlock:
     """Every guard with its reason and where that comes from."""
-    return Table(
+    return TableBlock(
         _GUARD_COLUMNS,
         tuple((_state(v), v.guard.replace("_", " "), one_line(v.reason), one_line(v.origin)) for v in verdicts),
     )
@@ -298,10 +303,10 @@ def _counts(mutations: Sequence[MutationReport]) -> str:
     return ", ".join(f"{number} {word}" for (_, word), number in sorted(counts.items()))
 
 
-def statements(result: ApplyResult) -> tuple[Statement, ...]:
+def statements(result: ApplyResult) -> tuple[SqlStatement, ...]:
     """What is still to run, for psql."""
     return tuple(
-        Statement(
+        SqlStatement(
             _bare(m.sql), tuple(c for c in (_comment(m), f"undo: {_bare(m.undo_sql)};" if m.undo_sql else "") if c)
         )
         for m in result.mutations

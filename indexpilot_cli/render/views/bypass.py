@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from indexpilot_cli.apply.values import ApproveResult, BypassResult
-from indexpilot_cli.core.codec import Shape
+from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.guards.bypass import BypassLevel
-from indexpilot_cli.render.document import Column, Count, Document, Facts, Lines, Table
+from indexpilot_cli.render.document import Count, Document, Facts, Lines, TableBlock, TableColumn
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.common import notes
 
 
-class LevelDocument(Shape):
+class LevelDocument(DocumentShape):
     """One switch as it stands."""
 
     level: Literal["feature", "module", "system", "startup", "emergency"]
@@ -26,7 +26,7 @@ class LevelDocument(Shape):
     until: datetime | None
 
 
-class BypassDocument(Shape):
+class BypassDocument(DocumentShape):
     """The switches as they stand."""
 
     action: Literal["status", "enable", "disable"]
@@ -36,7 +36,7 @@ class BypassDocument(Shape):
     notes: tuple[str, ...]
 
 
-class ApproveDocument(Shape):
+class ApproveDocument(DocumentShape):
     """Who said yes to a plan."""
 
     plan: str
@@ -49,12 +49,12 @@ class ApproveDocument(Shape):
 
 
 _COLUMNS = (
-    Column("level", "short"),
-    Column("name"),
-    Column("state", "short"),
-    Column("until", "short"),
-    Column("decided by", "text"),
-    Column("reason", "text"),
+    TableColumn("level", "short"),
+    TableColumn("name"),
+    TableColumn("state", "short"),
+    TableColumn("until", "short"),
+    TableColumn("decided by", "text"),
+    TableColumn("reason", "text"),
 )
 
 
@@ -64,7 +64,7 @@ def view(result: BypassResult) -> Document:
     sentence = "IndexPilot may change indexes" if result.running else "IndexPilot is switched off: no index is changed"
     if result.action != "status":
         sentence += "" if result.changed else " (it was so already)"
-    table = (Table(_COLUMNS, rows),) if rows else ()
+    table = (TableBlock(_COLUMNS, rows),) if rows else ()
     return Document((*table, Lines((sentence,)), *notes(result.notes)), result, BypassDocument)
 
 

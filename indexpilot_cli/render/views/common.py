@@ -7,10 +7,10 @@ from operator import itemgetter
 from typing import Annotated, Literal
 
 from indexpilot_cli.admin.values import Check
-from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import SkippedReport
-from indexpilot_cli.render.document import Amount, Block, Column, Facts, Lines, Portion, Table
+from indexpilot_cli.render.document import Amount, Block, Facts, Lines, Portion, TableBlock, TableColumn
 from indexpilot_cli.render.units import one_line, percent
 
 
@@ -25,7 +25,7 @@ def notes(texts: Iterable[str]) -> tuple[Block, ...]:
     return (Facts(rows),) if rows else ()
 
 
-class TemplateDocument(Shape):
+class TemplateDocument(DocumentShape):
     """Statements that differ only in constants."""
 
     id: str
@@ -41,7 +41,7 @@ class TemplateDocument(Shape):
     text: str
 
 
-class CheckDocument(Shape):
+class CheckDocument(DocumentShape):
     """One thing that was looked at."""
 
     code: Annotated[str, From(lambda check: check.code or check.name.replace(" ", "_"))]
@@ -51,19 +51,24 @@ class CheckDocument(Shape):
     hint: Annotated[str | None, "SQL or a command line that settles it", From("fix")]
 
 
-class LabelDocument(Shape):
+class LabelDocument(DocumentShape):
     """A label and its text."""
 
     label: Annotated[str, From(itemgetter(0))]
     text: Annotated[str, From(itemgetter(1))]
 
 
-def checks_table(checks: tuple[Check, ...]) -> Table:
+def checks_table(checks: tuple[Check, ...]) -> TableBlock:
     """One line per check: state, what, the finding and its fix."""
-    columns = (Column("state", "state"), Column("check", "label"), Column("finding", "text"), Column("fix", "name"))
+    columns = (
+        TableColumn("state", "state"),
+        TableColumn("check", "label"),
+        TableColumn("finding", "text"),
+        TableColumn("fix", "name"),
+    )
     width = 4 if any(c.fix for c in checks) else 3
     rows = ((c.state, c.name, one_line(c.text), f"->  {c.fix}" if c.fix else "") for c in checks)
-    return Table(columns[:width], tuple(row[:width] for row in rows), header=False)
+    return TableBlock(columns[:width], tuple(row[:width] for row in rows), header=False)
 
 
 def skipped_blocks(skipped: tuple[SkippedReport, ...], *, verbose: bool) -> tuple[Block, ...]:
@@ -78,11 +83,11 @@ def skipped_blocks(skipped: tuple[SkippedReport, ...], *, verbose: bool) -> tupl
     if not verbose:
         return (line,)
     columns = (
-        Column("skipped", "short"),
-        Column("count", "number"),
-        Column("share", "number"),
-        Column("why", "text"),
-        Column("example", "query"),
+        TableColumn("skipped", "short"),
+        TableColumn("count", "number"),
+        TableColumn("share", "number"),
+        TableColumn("why", "text"),
+        TableColumn("example", "query"),
     )
     rows = tuple((s.reason, f"{s.count:,}", percent(s.share), s.detail, one_line(s.example)) for s in skipped)
-    return (line, Table(columns, rows))
+    return (line, TableBlock(columns, rows))

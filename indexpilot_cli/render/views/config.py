@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from indexpilot_cli.core.codec import From, Shape
-from indexpilot_cli.render.document import Code, Column, Count, Document, Lines, Table
+from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.render.document import Code, Count, Document, Lines, TableBlock, TableColumn
 from indexpilot_cli.render.units import plural
 
 
@@ -31,7 +31,7 @@ def _published(setting: Setting) -> object:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-class SettingDocument(Shape):
+class SettingDocument(DocumentShape):
     """One effective setting."""
 
     key: str
@@ -41,14 +41,14 @@ class SettingDocument(Shape):
     secret: bool
 
 
-class ConfigDocument(Shape):
+class ConfigDocument(DocumentShape):
     """Settings, and the files they come from."""
 
     files: tuple[str, ...]
     settings: tuple[SettingDocument, ...]
 
 
-class ConfigCheckDocument(Shape):
+class ConfigCheckDocument(DocumentShape):
     """The configuration files have no mistakes."""
 
     files: tuple[str, ...]
@@ -74,7 +74,7 @@ def view(
     shown = [s for s in settings if verbose or not s.secret or s.value is not None]
     if origins:
         rows = tuple((s.key, text(s), s.origin) for s in shown)
-        blocks = (Table((Column("key"), Column("value"), Column("from")), rows),)
+        blocks = (TableBlock((TableColumn("key"), TableColumn("value"), TableColumn("from")), rows),)
         return Document(blocks, told, ConfigDocument)
     return Document((Code(yaml_text(shown), "yaml"),), told, ConfigDocument)
 

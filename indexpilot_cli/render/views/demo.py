@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import Limits, Shape
-from indexpilot_cli.render.document import Amount, Block, Column, Document, Facts, Table
+from indexpilot_cli.core.codec import DocumentShape, Facets
+from indexpilot_cli.render.document import Amount, Block, Document, Facts, TableBlock, TableColumn
 from indexpilot_cli.render.units import milliseconds, one_line, saving
 from indexpilot_cli.render.views.common import facts, notes
 from indexpilot_cli.render.views.plan_json import PlanDocument
@@ -13,7 +13,7 @@ from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.simulate.values import DemoResult
 
 
-class DemoStepDocument(Shape):
+class DemoStepDocument(DocumentShape):
     """One thing the demo did."""
 
     label: str
@@ -21,16 +21,16 @@ class DemoStepDocument(Shape):
     milliseconds: Amount | None
 
 
-class LatencyDocument(Shape):
+class LatencyDocument(DocumentShape):
     """Milliseconds per call of one kind of read."""
 
     template: str
-    calls: Annotated[int, Limits(1)]
+    calls: Annotated[int, Facets(1)]
     before_ms: Amount
     after_ms: Amount
 
 
-class DemoDocument(Shape):
+class DemoDocument(DocumentShape):
     """The advice for a made-up shop, and what it changed."""
 
     state: Literal["finished", "running", "stopped"]
@@ -50,9 +50,9 @@ def view(result: DemoResult, *, verbose: bool = False) -> Document:
     """The steps, the plan as ``recommend`` shows it, and times before and after."""
     blocks: list[Block] = []
     if result.steps:
-        columns = (Column("step", "label"), Column("what", "text"), Column("took", "number"))
+        columns = (TableColumn("step", "label"), TableColumn("what", "text"), TableColumn("took", "number"))
         rows = tuple((s.label, one_line(s.text), milliseconds(s.milliseconds)) for s in result.steps)
-        blocks.append(Table(columns, rows, header=False))
+        blocks.append(TableBlock(columns, rows, header=False))
     if result.plan is not None:
         blocks += plan_view(result.plan, verbose=verbose).blocks
     if result.latencies:
@@ -66,10 +66,10 @@ def view(result: DemoResult, *, verbose: bool = False) -> Document:
     return Document(tuple(blocks), result, DemoDocument)
 
 
-def _latencies(result: DemoResult) -> Table:
+def _latencies(result: DemoResult) -> TableBlock:
     """Milliseconds per call of each kind of read, really measured on both sides."""
     names = ("measured statement", "calls", "before", "after", "change")
-    columns = tuple(Column(name, "name" if name == names[0] else "number") for name in names)
+    columns = tuple(TableColumn(name, "name" if name == names[0] else "number") for name in names)
     rows = tuple(
         (
             one.template,
@@ -80,7 +80,7 @@ def _latencies(result: DemoResult) -> Table:
         )
         for one in result.latencies
     )
-    return Table(columns, rows)
+    return TableBlock(columns, rows)
 
 
 def _state(result: DemoResult) -> str:

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from indexpilot_cli.admin.values import DiscoverResult, IndexReport, TableReport
-from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
-from indexpilot_cli.render.document import Amount, Block, Column, Count, Document, Lines, Table
+from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, TableColumn
 from indexpilot_cli.render.units import ago, plural, stamp
 
 
-class IndexReportDocument(Shape):
+class IndexReportDocument(DocumentShape):
     """An index."""
 
     name: Annotated[str, From("name.name")]
@@ -24,7 +24,7 @@ class IndexReportDocument(Shape):
     valid: bool
 
 
-class TableReportDocument(Shape):
+class TableReportDocument(DocumentShape):
     """A table with its indexes."""
 
     name: QualifiedName
@@ -38,7 +38,7 @@ class TableReportDocument(Shape):
     indexes: tuple[IndexReportDocument, ...]
 
 
-class DiscoverDocument(Shape):
+class DiscoverDocument(DocumentShape):
     """Tables and their indexes."""
 
     stats_since: datetime | None
@@ -48,32 +48,32 @@ class DiscoverDocument(Shape):
 
 
 _COLUMNS = (
-    Column("table"),
-    Column("rows", "number"),
-    Column("size", "number"),
-    Column("indexes", "number"),
-    Column("index size", "number"),
-    Column("reads/s", "number"),
-    Column("writes/s", "number"),
-    Column("analyzed", "short"),
+    TableColumn("table"),
+    TableColumn("rows", "number"),
+    TableColumn("size", "number"),
+    TableColumn("indexes", "number"),
+    TableColumn("index size", "number"),
+    TableColumn("reads/s", "number"),
+    TableColumn("writes/s", "number"),
+    TableColumn("analyzed", "short"),
 )
 _INDEX_COLUMNS = (
-    Column("index"),
-    Column("table"),
-    Column("size", "number"),
-    Column("scans", "number"),
-    Column("state", "state"),
-    Column("definition"),
+    TableColumn("index"),
+    TableColumn("table"),
+    TableColumn("size", "number"),
+    TableColumn("scans", "number"),
+    TableColumn("state", "state"),
+    TableColumn("definition"),
 )
 
 
 def view(result: DiscoverResult, *, verbose: bool = False) -> Document:
     """Tables in the order of the result; with ``verbose`` also every index."""
     rows = tuple(_row(t, result) for t in result.tables)
-    blocks: list[Block] = [Table(_COLUMNS, rows)] if rows else []
+    blocks: list[Block] = [TableBlock(_COLUMNS, rows)] if rows else []
     indexes = [(t, i) for t in result.tables for i in t.indexes]
     if verbose and indexes:
-        blocks.append(Table(_INDEX_COLUMNS, tuple(_index_row(t, i) for t, i in indexes)))
+        blocks.append(TableBlock(_INDEX_COLUMNS, tuple(_index_row(t, i) for t, i in indexes)))
     blocks.append(Lines((_summary(result),)))
     if result.saved_fields is not None:
         blocks.append(Lines((f"{plural(result.saved_fields, 'column')} recorded in the genome catalog",)))

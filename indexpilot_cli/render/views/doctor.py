@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from indexpilot_cli.admin.values import DoctorResult
-from indexpilot_cli.core.codec import Shape
+from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.estimator import Fidelity
-from indexpilot_cli.render.document import Block, Column, Count, Document, Lines, Table
+from indexpilot_cli.render.document import Block, Count, Document, Lines, TableBlock, TableColumn
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import CheckDocument, checks_table, facts
 
 
-class DifferenceDocument(Shape):
+class DifferenceDocument(DocumentShape):
     """A template the twin plans differently."""
 
     template: str
@@ -22,7 +22,7 @@ class DifferenceDocument(Shape):
     text: str
 
 
-class FidelityDocument(Shape):
+class FidelityDocument(DocumentShape):
     """How the twin's plans compare with the server's; errors are relative differences of total cost."""
 
     estimator: str
@@ -35,7 +35,7 @@ class FidelityDocument(Shape):
     differences: tuple[DifferenceDocument, ...]
 
 
-class DoctorDocument(Shape):
+class DoctorDocument(DocumentShape):
     """Everything that was looked at."""
 
     checks: tuple[CheckDocument, ...]
@@ -43,11 +43,11 @@ class DoctorDocument(Shape):
 
 
 _DIFFERENCE_COLUMNS = (
-    Column("template", "short"),
-    Column("server cost", "number"),
-    Column("twin cost", "number"),
-    Column("difference", "number"),
-    Column("query", "query"),
+    TableColumn("template", "short"),
+    TableColumn("server cost", "number"),
+    TableColumn("twin cost", "number"),
+    TableColumn("difference", "number"),
+    TableColumn("query", "query"),
 )
 
 
@@ -87,5 +87,5 @@ def _fidelity(value: Fidelity, verbose: bool) -> list[Block]:
         rows = tuple(
             (d.template, cost(d.server_cost), cost(d.twin_cost), percent(d.error), one_line(d.text)) for d in shown
         )
-        blocks.append(Table(_DIFFERENCE_COLUMNS, rows))
+        blocks.append(TableBlock(_DIFFERENCE_COLUMNS, rows))
     return blocks

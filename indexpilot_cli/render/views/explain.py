@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from indexpilot_cli.advise.values import Alternative, ExplainResult, PlanView
-from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.render.document import Block, Code, Column, Document, Facts, Table
+from indexpilot_cli.render.document import Block, Code, Document, Facts, TableBlock, TableColumn
 from indexpilot_cli.render.units import cost, fall, milliseconds, one_line, percent, saving, stamp
 from indexpilot_cli.render.views.common import LabelDocument, TemplateDocument, facts, notes
 from indexpilot_cli.render.views.hazard import hazard_blocks
@@ -20,7 +20,7 @@ from indexpilot_cli.render.views.history import MutationDocument
 from indexpilot_cli.render.views.plan_json import RecommendationDocument, RejectionDocument
 
 
-class PlanViewDocument(Shape):
+class PlanViewDocument(DocumentShape):
     """One plan of a comparison."""
 
     label: str
@@ -33,7 +33,7 @@ class PlanViewDocument(Shape):
     error: str | None
 
 
-class EvidenceDocument(Shape):
+class EvidenceDocument(DocumentShape):
     """A fact and where it comes from."""
 
     source: str
@@ -41,7 +41,7 @@ class EvidenceDocument(Shape):
     fact: str
 
 
-class ExplainDocument(Shape):
+class ExplainDocument(DocumentShape):
     """Why, why not, what if."""
 
     subject: Literal["query", "recommendation", "rejection", "template", "mutation", "finding", "hazard", "plan"]
@@ -72,18 +72,18 @@ class ExplainDocument(Shape):
 
 
 _TEMPLATE_COLUMNS = (
-    Column("template", "short"),
-    Column("share", "number"),
-    Column("calls", "number"),
-    Column("query", "query"),
+    TableColumn("template", "short"),
+    TableColumn("share", "number"),
+    TableColumn("calls", "number"),
+    TableColumn("query", "query"),
 )
 _EFFECT_COLUMNS = (
-    Column("template", "short"),
-    Column("share", "number"),
-    Column("before", "number"),
-    Column("after", "number"),
-    Column("change", "number"),
-    Column("holds", "number"),
+    TableColumn("template", "short"),
+    TableColumn("share", "number"),
+    TableColumn("before", "number"),
+    TableColumn("after", "number"),
+    TableColumn("change", "number"),
+    TableColumn("holds", "number"),
 )
 
 
@@ -101,7 +101,7 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
     blocks.append(Facts(tuple(_facts(result))))
     if result.templates:
         rows = tuple(_template_row(t) for t in result.templates)
-        blocks.append(Table(_TEMPLATE_COLUMNS, rows))
+        blocks.append(TableBlock(_TEMPLATE_COLUMNS, rows))
     if result.sql is not None and result.recommendation is None:
         blocks.append(Code(result.sql))
     if verbose:
@@ -110,20 +110,20 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
     return Document(tuple(b for b in blocks if b != Facts(())), result, ExplainDocument)
 
 
-def _plans(plans: tuple[PlanView, ...]) -> Table:
+def _plans(plans: tuple[PlanView, ...]) -> TableBlock:
     measured = any(p.milliseconds is not None for p in plans)
     columns = (
-        Column("plan", "short"),
-        Column("cost", "number"),
-        Column("change", "number"),
-        *((Column("time", "number"),) if measured else ()),
-        Column("rows", "number"),
-        Column("how", "name"),
-        Column("indexes"),
+        TableColumn("plan", "short"),
+        TableColumn("cost", "number"),
+        TableColumn("change", "number"),
+        *((TableColumn("time", "number"),) if measured else ()),
+        TableColumn("rows", "number"),
+        TableColumn("how", "name"),
+        TableColumn("indexes"),
     )
     base = plans[0].cost
     rows = tuple(_plan_row(p, base if n else None, measured) for n, p in enumerate(plans))
-    return Table(columns, rows)
+    return TableBlock(columns, rows)
 
 
 def _plan_row(plan: PlanView, base: float | None, measured: bool) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ def _recommendation(item: Recommendation, result: ExplainResult) -> list[Block]:
             )
             for e in item.templates
         )
-        blocks.append(Table(_EFFECT_COLUMNS, rows))
+        blocks.append(TableBlock(_EFFECT_COLUMNS, rows))
     return blocks
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from indexpilot_cli.core.hazard import Hazard
-from indexpilot_cli.render.document import BLANK, Block, Code, Entry, Facts, Lines
+from indexpilot_cli.render.document import BLANK, Block, Code, EntryBlock, Facts, Lines
 from indexpilot_cli.render.units import one_line
 
 
 def hazard_blocks(hazard: Hazard) -> tuple[Block, ...]:
     """What it is, why it hurts, what to write instead, and where the manual says so."""
     blocks: list[Block] = [
-        Entry(hazard.id, f"{hazard.severity.value}[{hazard.name}]", hazard.severity.value, one_line(hazard.title)),
+        EntryBlock(hazard.id, f"{hazard.severity.value}[{hazard.name}]", hazard.severity.value, one_line(hazard.title)),
         BLANK,
         *_paragraphs(hazard.explanation),
     ]

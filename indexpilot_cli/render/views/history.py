@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from indexpilot_cli.admin.values import HistoryResult
-from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.render.document import Block, Column, Count, Document, Lines, MutationNumber, Table
+from indexpilot_cli.render.document import Block, Count, Document, Lines, MutationNumber, TableBlock, TableColumn
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.apply import mutation_number
 
 
-class MutationDocument(Shape):
+class MutationDocument(DocumentShape):
     """A row of the mutation log."""
 
     id: Annotated[MutationNumber, From(mutation_number)]
@@ -36,7 +36,7 @@ class MutationDocument(Shape):
     error: str | None
 
 
-class HistoryDocument(Shape):
+class HistoryDocument(DocumentShape):
     """The mutation log, newest first."""
 
     schema: str
@@ -45,13 +45,13 @@ class HistoryDocument(Shape):
 
 
 _COLUMNS = (
-    Column("id", "short"),
-    Column("when", "short"),
-    Column("what"),
-    Column("state", "state"),
-    Column("table"),
-    Column("who", "short"),
-    Column("details", "query"),
+    TableColumn("id", "short"),
+    TableColumn("when", "short"),
+    TableColumn("what"),
+    TableColumn("state", "state"),
+    TableColumn("table"),
+    TableColumn("who", "short"),
+    TableColumn("details", "query"),
 )
 _QUIET = ("actor", "version", "password", "command", "structure", "sql", "rollback_sql")
 
@@ -68,7 +68,7 @@ def view(result: HistoryResult, *, verbose: bool = False) -> Document:
     more = f", the newest {shown:,} shown (--limit)" if shown < result.total else ""
     summary = f"{plural(result.total, 'mutation')}{more}" if result.total else "nothing recorded yet"
     blocks: tuple[Block, ...] = (Lines((summary,)),)
-    return Document(((Table(_COLUMNS, rows), *blocks) if rows else blocks), result, HistoryDocument)
+    return Document(((TableBlock(_COLUMNS, rows), *blocks) if rows else blocks), result, HistoryDocument)
 
 
 def _row(mutation: Mutation, verbose: bool) -> tuple[str, ...]:

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from indexpilot_cli.admin.values import InitResult
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.core.codec import Shape
-from indexpilot_cli.render.document import Block, Code, Count, Document, Facts, Lines, Statement
+from indexpilot_cli.core.codec import DocumentShape
+from indexpilot_cli.render.document import Block, Code, Count, Document, Facts, Lines, SqlStatement
 from indexpilot_cli.render.units import one_line, plural
 from indexpilot_cli.render.views.common import CheckDocument
 
 _OTHERS = ("schema", "config", "genome")  # words of a plan that are not tables
 
 
-class InitDocument(Shape):
+class InitDocument(DocumentShape):
     """What is there, what is missing, what was or will be made."""
 
     schema: str
@@ -45,7 +45,7 @@ def view(result: InitResult, *, server: Server | None = None, verbose: bool = Fa
         blocks.append(Code("".join(f"{s.rstrip().rstrip(';')};\n" for s in result.sql)))
     if result.dry_run and result.planned:
         blocks.append(Lines(("dry run: nothing changed",)))
-    statements = tuple(Statement(s) for s in result.sql)
+    statements = tuple(SqlStatement(s) for s in result.sql)
     return Document(tuple(blocks), result, InitDocument, statements)
 
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Annotated, Literal
 
 from indexpilot_cli.core.candidate import Reason
-from indexpilot_cli.core.codec import From, Limits, Shape
+from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
@@ -19,7 +19,7 @@ def _keys(item: Recommendation) -> list[str]:
     return [key_text(key) for key in item.definition.keys]
 
 
-class EffectDocument(Shape):
+class EffectDocument(DocumentShape):
     """What the plan does to one template; planner costs per call."""
 
     id: Annotated[str, From("template")]
@@ -30,10 +30,10 @@ class EffectDocument(Shape):
     scenarios: Count
 
 
-class RecommendationDocument(Shape):
+class RecommendationDocument(DocumentShape):
     """One index to create."""
 
-    id: Annotated[str, Limits(pattern="^R-[0-9a-f]+$")]
+    id: Annotated[str, Facets(pattern="^R-[0-9a-f]+$")]
     kind: Annotated[Literal["create"], From(lambda _: "create")]
     pattern: Annotated[str, "what asked for it: equality, range, sort, join …", From("kind")]
     table: Annotated[QualifiedName, From("definition.table")]
@@ -63,7 +63,7 @@ class RecommendationDocument(Shape):
     confidence_why: str
 
 
-class RejectionDocument(Shape):
+class RejectionDocument(DocumentShape):
     """An index or wish that is not recommended."""
 
     id: str | None
@@ -75,7 +75,7 @@ class RejectionDocument(Shape):
     templates: frozenset[str]
 
 
-class SkippedDocument(Shape):
+class SkippedDocument(DocumentShape):
     """A statement that could not be used."""
 
     reason: str
@@ -85,7 +85,7 @@ class SkippedDocument(Shape):
     text: str
 
 
-class BoundDocument(Shape):
+class BoundDocument(DocumentShape):
     """How far from the best the selection can be, with these candidates and planner costs."""
 
     objective: float | None
@@ -95,14 +95,14 @@ class BoundDocument(Shape):
     note: str
 
 
-class BudgetDocument(Shape):
+class BudgetDocument(DocumentShape):
     """What the best plan within a budget would cost."""
 
     budget_bytes: Annotated[Count, From(itemgetter(0))]
     cost: Annotated[Amount, From(itemgetter(1))]
 
 
-class PlanDocument(Shape):
+class PlanDocument(DocumentShape):
     """A plan. Costs are in unit."""
 
     plan: Annotated[str, From("id")]

@@ -9,23 +9,28 @@ from functools import partial
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.units import size
-from indexpilot_cli.render.document import Block, Column, Document, Facts, Lines, Statement, Table
+from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, TableColumn
 from indexpilot_cli.render.units import fall, one_line, percent, plural, saving
 from indexpilot_cli.render.views.common import facts, notes
 from indexpilot_cli.render.views.plan_json import PlanDocument
 from indexpilot_cli.render.views.recommend_sarif import sarif_text
 
 _COLUMNS = (
-    Column("#", "number"),
-    Column("id", "short"),
-    Column("index"),
-    Column("benefit", "number"),
-    Column("of workload", "number"),
-    Column("size", "number"),
-    Column("write cost", "number"),
+    TableColumn("#", "number"),
+    TableColumn("id", "short"),
+    TableColumn("index"),
+    TableColumn("benefit", "number"),
+    TableColumn("of workload", "number"),
+    TableColumn("size", "number"),
+    TableColumn("write cost", "number"),
 )
-_REJECTED_COLUMNS = (Column("id", "short"), Column("rejected"), Column("reason", "short"), Column("why", "text"))
-_SKIPPED_COLUMNS = (Column("skipped", "short"), Column("why", "text"), Column("statement", "query"))
+_REJECTED_COLUMNS = (
+    TableColumn("id", "short"),
+    TableColumn("rejected"),
+    TableColumn("reason", "short"),
+    TableColumn("why", "text"),
+)
+_SKIPPED_COLUMNS = (TableColumn("skipped", "short"), TableColumn("why", "text"), TableColumn("statement", "query"))
 _RISKS = 5  # shown without --verbose
 REASONS = {
     "exists": "already there",
@@ -59,7 +64,7 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
     blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
     if result.recommendations:
         rows = tuple(_row(n, r) for n, r in enumerate(result.recommendations, 1))
-        blocks += [Table(_COLUMNS, rows), facts(("Together", _together(result)))]
+        blocks += [TableBlock(_COLUMNS, rows), facts(("Together", _together(result)))]
     else:
         blocks.append(Lines(("No new index is worth its cost for this workload.",)))
     bound = ("Bound", bound_sentence(result)) if result.recommendations or result.bound.gap is not None else None
@@ -86,9 +91,9 @@ def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
         blocks += [Facts(rows)] if rows else []
     if show_rejected and plan.rejections:
         rejected = tuple((r.id or "-", r.subject, r.reason, _why(r.detail, r.by)) for r in plan.rejections)
-        blocks.append(Table(_REJECTED_COLUMNS, rejected))
+        blocks.append(TableBlock(_REJECTED_COLUMNS, rejected))
     if verbose and plan.skipped:
-        blocks.append(Table(_SKIPPED_COLUMNS, tuple((s.reason, s.detail, one_line(s.text)) for s in plan.skipped)))
+        blocks.append(TableBlock(_SKIPPED_COLUMNS, tuple((s.reason, s.detail, one_line(s.text)) for s in plan.skipped)))
     return blocks
 
 
@@ -162,8 +167,8 @@ def _skipped(plan: Plan, verbose: bool) -> tuple[str, str] | None:
     return "Skipped", f"{plural(len(plan.skipped), 'statement')}{share}: {words}" + ("" if verbose else "  (--verbose)")
 
 
-def _statements(plan: Plan) -> tuple[Statement, ...]:
-    return tuple(Statement(r.ddl, _comments(r)) for r in plan.recommendations)
+def _statements(plan: Plan) -> tuple[SqlStatement, ...]:
+    return tuple(SqlStatement(r.ddl, _comments(r)) for r in plan.recommendations)
 
 
 def _comments(item: Recommendation) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from indexpilot_cli.core.units import size
 from indexpilot_cli.render import sarif
 from indexpilot_cli.render.units import percent, saving, visible
 
-RULE = sarif.Rule(
+RULE = sarif.SarifRule(
     "missing-index",
     "missing-index",
     "warning",
@@ -22,12 +22,12 @@ RULE = sarif.Rule(
 
 def sarif_text(plan: Plan, sources: Sequence[str] = ()) -> str:
     """The plan as a SARIF log. A result points at the first of ``sources``, the files the workload came from."""
-    place = next((sarif.Place(name, 1) for name in sources if name != "-"), None)
+    place = next((sarif.SarifPlace(name, 1) for name in sources if name != "-"), None)
     notes = (visible(f"not considered: {s.detail}: {s.text}") for s in plan.skipped)
     return sarif.log((RULE,), (_result(r, place) for r in plan.recommendations), notes)
 
 
-def _result(item: Recommendation, place: sarif.Place | None) -> sarif.Result:
+def _result(item: Recommendation, place: sarif.SarifPlace | None) -> sarif.SarifResult:
     lines = [
         f"{item.summary}: {saving(item.benefit)} of the workload cost, about {size(item.size_bytes)}, "
         f"write cost {percent(item.write_cost, signed=True)}",
@@ -36,7 +36,7 @@ def _result(item: Recommendation, place: sarif.Place | None) -> sarif.Result:
         f"{item.ddl};",
     ]
     table = str(item.definition.table)
-    return sarif.Result(
+    return sarif.SarifResult(
         RULE.id,
         "warning",
         visible("\n".join(lines)),

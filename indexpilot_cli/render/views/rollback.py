@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from indexpilot_cli.apply.values import ApplyResult
-from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.render.document import Block, Count, Document, Facts
 from indexpilot_cli.render.units import stamp
@@ -22,7 +22,7 @@ class UndoneDocument(apply.ChangeDocument):
     ]
 
 
-class RollbackDocument(Shape):
+class RollbackDocument(DocumentShape):
     """What was taken back or would be."""
 
     plan: str | None

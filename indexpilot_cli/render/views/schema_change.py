@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import From, Shape
+from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.evolve.change.values import (
@@ -19,7 +19,17 @@ from indexpilot_cli.evolve.change.values import (
     UndoResult,
     Work,
 )
-from indexpilot_cli.render.document import Block, Code, Column, Count, Document, Facts, Lines, Statement, Table
+from indexpilot_cli.render.document import (
+    Block,
+    Code,
+    Count,
+    Document,
+    Facts,
+    Lines,
+    SqlStatement,
+    TableBlock,
+    TableColumn,
+)
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural
 
 
@@ -27,7 +37,7 @@ def _number(result: ChangeResult | UndoResult) -> str | None:
     return None if result.id is None else f"M-{result.id}"
 
 
-class StepDocument(Shape):
+class StepDocument(DocumentShape):
     """One thing to do, in a transaction of its own."""
 
     title: str
@@ -41,7 +51,7 @@ class StepDocument(Shape):
     blockers: tuple[str, ...]
 
 
-class QueryAffectedDocument(Shape):
+class QueryAffectedDocument(DocumentShape):
     """A recorded query that names the column."""
 
     id: str
@@ -52,7 +62,7 @@ class QueryAffectedDocument(Shape):
     whole_row: bool
 
 
-class AffectedDocument(Shape):
+class AffectedDocument(DocumentShape):
     """One object that the change touches."""
 
     kind: str
@@ -62,7 +72,7 @@ class AffectedDocument(Shape):
     definition: str
 
 
-class ImpactDocument(Shape):
+class ImpactDocument(DocumentShape):
     """What hangs on the column."""
 
     objects: tuple[AffectedDocument, ...]
@@ -72,7 +82,7 @@ class ImpactDocument(Shape):
     notes: tuple[str, ...]
 
 
-class UndoDocument(Shape):
+class UndoDocument(DocumentShape):
     """The way back."""
 
     statements: Annotated[tuple[str, ...], "run in order, in one transaction"]
@@ -82,7 +92,7 @@ class UndoDocument(Shape):
     notes: tuple[str, ...]
 
 
-class ProblemDocument(Shape):
+class ProblemDocument(DocumentShape):
     """Why the change cannot be made as asked."""
 
     code: str
@@ -90,7 +100,7 @@ class ProblemDocument(Shape):
     hint: str | None
 
 
-class EndedDocument(Shape):
+class EndedDocument(DocumentShape):
     """Why it ended early."""
 
     code: Annotated[str, From(lambda result: result.error_code or "failed")]
@@ -100,7 +110,7 @@ class EndedDocument(Shape):
 _Ended = Annotated[EndedDocument | None, From(lambda result: result if result.error is not None else None)]
 
 
-class SchemaChangeDocument(Shape):
+class SchemaChangeDocument(DocumentShape):
     """A change of one column, shown or done."""
 
     operation: Annotated[ChangeKind, From("change.kind")]
@@ -126,7 +136,7 @@ class SchemaChangeDocument(Shape):
     notes: Annotated[tuple[str, ...], From("change.notes")]
 
 
-class SchemaUndoDocument(Shape):
+class SchemaUndoDocument(DocumentShape):
     """A change of one column taken back."""
 
     reverts: Annotated[str, From(lambda result: f"M-{result.reverts}")]
@@ -141,10 +151,25 @@ class SchemaUndoDocument(Shape):
     notes: tuple[str, ...]
 
 
-_STEPS = (Column("#", "number"), Column("step"), Column("lock", "short"), Column("whom it blocks", "text"))
-_DONE = (*_STEPS, Column("state", "state"), Column("took", "number"), Column("tries", "number"))
-_OBJECTS = (Column("what", "short"), Column("name"), Column("becomes of it", "short"), Column("why", "text"))
-_QUERIES = (Column("query", "short"), Column("share", "number"), Column("calls", "number"), Column("effect", "short"))
+_STEPS = (
+    TableColumn("#", "number"),
+    TableColumn("step"),
+    TableColumn("lock", "short"),
+    TableColumn("whom it blocks", "text"),
+)
+_DONE = (*_STEPS, TableColumn("state", "state"), TableColumn("took", "number"), TableColumn("tries", "number"))
+_OBJECTS = (
+    TableColumn("what", "short"),
+    TableColumn("name"),
+    TableColumn("becomes of it", "short"),
+    TableColumn("why", "text"),
+)
+_QUERIES = (
+    TableColumn("query", "short"),
+    TableColumn("share", "number"),
+    TableColumn("calls", "number"),
+    TableColumn("effect", "short"),
+)
 _TITLES = {
     "planned": "would be changed",
     "done": "changed",
@@ -217,24 +242,26 @@ def _target(change: SchemaChange) -> str:
     return f" -> {change.new_name or change.type}" if change.new_name or change.type else ""
 
 
-def _steps(steps: Sequence[StepReport]) -> Table:
+def _steps(steps: Sequence[StepReport]) -> TableBlock:
     if all(s.outcome == "planned" for s in steps):
         rows = tuple((str(n), s.title, s.lock, s.span) for n, s in enumerate(steps, 1))
-        return Table(_STEPS, rows)
+        return TableBlock(_STEPS, rows)
     done = tuple(
         (str(n), s.title, s.lock, s.span, s.outcome, milliseconds(s.milliseconds), str(s.tries or DASH))
         for n, s in enumerate(steps, 1)
     )
-    return Table(_DONE, done)
+    return TableBlock(_DONE, done)
 
 
 def _impact(impact: Impact) -> list[Block]:
     blocks: list[Block] = []
     if impact.objects:
-        blocks.append(Table(_OBJECTS, tuple((o.kind, o.name, o.effect, one_line(o.detail)) for o in impact.objects)))
+        blocks.append(
+            TableBlock(_OBJECTS, tuple((o.kind, o.name, o.effect, one_line(o.detail)) for o in impact.objects))
+        )
     if impact.queries:
         rows = tuple((q.id, percent(q.share), count(q.calls), q.effect, one_line(q.text)) for q in impact.queries[:10])
-        blocks.append(Table((*_QUERIES, Column("text", "query")), rows))
+        blocks.append(TableBlock((*_QUERIES, TableColumn("text", "query")), rows))
     if impact.profiles:
         blocks.append(Facts((("Profiles", f"{plural(impact.profiles, 'expression profile')} name the column"),)))
     return blocks
@@ -262,5 +289,5 @@ def _notes(undo: Undo, notes: Iterable[str]) -> tuple[str, ...]:
     return (*loss, *saved, *notes)
 
 
-def _statements(steps: Sequence[StepReport]) -> tuple[Statement, ...]:
-    return tuple(Statement(text, (step.title,)) for step in steps for text in step.statements)
+def _statements(steps: Sequence[StepReport]) -> tuple[SqlStatement, ...]:
+    return tuple(SqlStatement(text, (step.title,)) for step in steps for text in step.statements)

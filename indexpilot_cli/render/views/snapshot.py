@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Annotated
 
 from indexpilot_cli.admin.values import SnapshotResult
-from indexpilot_cli.core.codec import Shape
+from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.units import size
 from indexpilot_cli.render.document import Count, Document
 from indexpilot_cli.render.units import plural, stamp
 from indexpilot_cli.render.views.common import facts, notes
 
 
-class SnapshotDocument(Shape):
+class SnapshotDocument(DocumentShape):
     """What was written to the file."""
 
     path: str

@@ -10,7 +10,7 @@ from indexpilot_cli.cli.app import build
 from indexpilot_cli.cli.commands import schema_evolve as review
 from indexpilot_cli.cli.commands.schema_evolve import FailOn, Transaction, check_flags
 from indexpilot_cli.cli.fail import report, wanted_form
-from indexpilot_cli.cli.session import Session
+from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.cli.terminal import look
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.hazard import Severity
@@ -187,7 +187,7 @@ def test_only_better_files_are_written(tmp_path, monkeypatch, capsys):
 def build_session():
     from indexpilot_cli.cli.options import ConnectionOptions, OutputOptions, RunOptions
 
-    return Session.open(
+    return CommandSession.open(
         "schema-evolve", output=OutputOptions(), connection=ConnectionOptions(), run=RunOptions(), forms=()
     )
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import pytest
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
-from indexpilot_cli.core.codec import From, Limits, Shape, from_json, schema_of, to_document, to_json
+from indexpilot_cli.core.codec import DocumentShape, Facets, From, from_json, schema_of, to_document, to_json
 from indexpilot_cli.core.estimator import PlannedStatement
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
@@ -108,7 +108,7 @@ class Bike:
     price: float | None = None
 
 
-class BikeDocument(Shape):
+class BikeDocument(DocumentShape):
     """A bike,
     as it is published.
 
@@ -118,7 +118,7 @@ class BikeDocument(Shape):
     paint: Annotated[Colour, From("colour"), "what it looks like"]
     made: datetime
     front: Annotated[Wheel | None, From(lambda bike: bike.wheels[0] if bike.wheels else None)]
-    spokes: Annotated[Annotated[int, Limits(0)] | None, From("lock.spokes")]
+    spokes: Annotated[Annotated[int, Facets(0)] | None, From("lock.spokes")]
     tags: frozenset[str]
     wheels: tuple[Wheel, ...]
 

@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.render import units
-from indexpilot_cli.render.document import Code, Column, Document, Facts, Lines, Statement, Table
+from indexpilot_cli.render.document import Code, Document, Facts, Lines, SqlStatement, TableBlock, TableColumn
 from indexpilot_cli.render.text import comment, label_text, markdown, plain, sql
 from indexpilot_cli.render.views import recommend
 from tests.unit.render.samples import PLAN, outcomes
 
 
 def test_plain_tables_keep_numbers_as_they_are():
-    table = Table((Column("a", "number"), Column("b")), (("1e5", "007"), ("0x10", "1_000")))
+    table = TableBlock((TableColumn("a", "number"), TableColumn("b")), (("1e5", "007"), ("0x10", "1_000")))
     assert plain(Document((table,))) == "   a  b\n 1e5  007\n0x10  1_000\n"
 
 
 def test_markdown_escapes_bars_in_cells_and_stars_in_prose():
-    table = Table((Column("name"), Column("why", "text")), (('"select|group"', "a * b | c"),))
+    table = TableBlock((TableColumn("name"), TableColumn("why", "text")), (('"select|group"', "a * b | c"),))
     text = markdown(Document((table, Lines(("x_y * z",)), Facts((("Bound", "2 < 3"),)))))
     assert '| `"select\\|group"` | a \\* b \\| c |' in text
     assert "x\\_y \\* z" in text
@@ -31,7 +31,7 @@ def test_markdown_code_survives_backticks():
 
 @given(st.text(max_size=80))
 def test_markdown_rows_have_as_many_bars_as_columns(value):
-    table = Table((Column("a", "query"), Column("b", "text")), ((value, value),))
+    table = TableBlock((TableColumn("a", "query"), TableColumn("b", "text")), ((value, value),))
     row = markdown(Document((table,))).splitlines()[2]
     assert len(re.findall(r"(?<!\\)\|", row)) == 3
 
@@ -51,7 +51,7 @@ def test_nothing_escapes_from_a_comment(text):
 
 
 def test_statements_get_exactly_one_semicolon():
-    assert sql((Statement("SELECT 1;"), Statement("SELECT 2"))) == "SELECT 1;\n\nSELECT 2;\n"
+    assert sql((SqlStatement("SELECT 1;"), SqlStatement("SELECT 2"))) == "SELECT 1;\n\nSELECT 2;\n"
     assert sql(()) == ""
 
 

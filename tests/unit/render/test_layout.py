@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from indexpilot_cli.render.document import Column, Document, Table
+from indexpilot_cli.render.document import Document, TableBlock, TableColumn
 from indexpilot_cli.render.layout import fit, shorten
 from indexpilot_cli.render.terminal import rich
 from indexpilot_cli.render.text import plain
 from tests.unit.render.samples import ORDERS, outcomes
 
 COLUMNS = (
-    Column("#", "number"),
-    Column("id"),
-    Column("state", "state"),
-    Column("why", "text"),
-    Column("query", "query"),
+    TableColumn("#", "number"),
+    TableColumn("id"),
+    TableColumn("state", "state"),
+    TableColumn("why", "text"),
+    TableColumn("query", "query"),
 )
 KEPT_WHOLE = ("name", "number", "state", "short", "label")
 names = st.text("abcdefghij_", min_size=1, max_size=40)
@@ -30,7 +30,7 @@ def lines(table, width):
 
 @given(rows, st.integers(20, 200))
 def test_every_name_and_number_is_whole_and_nothing_is_wider_than_it_must_be(data, width):
-    table = Table(COLUMNS, tuple(data))
+    table = TableBlock(COLUMNS, tuple(data))
     shown = lines(table, width)
     text = "\n".join(shown)
     for number, name, *_ in data:
@@ -41,7 +41,7 @@ def test_every_name_and_number_is_whole_and_nothing_is_wider_than_it_must_be(dat
 
 @given(rows)
 def test_a_wide_terminal_shows_everything_on_one_line_each(data):
-    table = Table(COLUMNS, tuple(data))
+    table = TableBlock(COLUMNS, tuple(data))
     shown = lines(table, 10_000)
     assert len(shown) == 1 + len(data)
     for row, line in zip(data, shown[1:], strict=True):
@@ -60,7 +60,7 @@ def test_shortening_keeps_the_width(text, width):
 def test_views_fit_and_keep_identifiers(name, outcome, document, width):
     text = rich(document, width, color=False)
     assert "\x1b" not in text
-    for table in (b for b in document.blocks if isinstance(b, Table)):
+    for table in (b for b in document.blocks if isinstance(b, TableBlock)):
         for row in table.rows:
             whole = [cell for cell, column in zip(row, table.columns, strict=True) if column.role in KEPT_WHOLE]
             assert all(cell in text for cell in whole)
@@ -71,7 +71,7 @@ def test_views_fit_and_keep_identifiers(name, outcome, document, width):
 def test_plain_text_cuts_nothing():
     for _, _, document in outcomes():
         text = plain(document)
-        for table in (b for b in document.blocks if isinstance(b, Table)):
+        for table in (b for b in document.blocks if isinstance(b, TableBlock)):
             assert all(cell in text for row in table.rows for cell in row)
 
 
@@ -84,15 +84,16 @@ def test_colour_is_only_added_never_the_meaning():
 
 
 def test_control_characters_of_the_data_do_not_reach_the_terminal():
-    table = Table((Column("q", "query"), Column("n")), (("SELECT '\x1b[2J\x07'", f"{ORDERS}\x9b31m"),))
+    table = TableBlock((TableColumn("q", "query"), TableColumn("n")), (("SELECT '\x1b[2J\x07'", f"{ORDERS}\x9b31m"),))
     for text in (rich(Document((table,)), 80, color=False), plain(Document((table,)))):
         assert not any(c in text for c in "\x1b\x07\x9b")
 
 
 def test_a_name_as_wide_as_its_column_and_the_gap_does_not_touch_what_follows():
     for length in range(20, 60):
-        table = Table(
-            (Column("id", "short"), Column("index"), Column("state", "state")), (("M-1", "x" * length, "built"),)
+        table = TableBlock(
+            (TableColumn("id", "short"), TableColumn("index"), TableColumn("state", "state")),
+            (("M-1", "x" * length, "built"),),
         )
         for width in range(20, 70):
             lines = ["".join(cell.text for cell in line) for line in fit(table, width)]

@@ -19,7 +19,7 @@ from indexpilot_cli.core.units import seconds
 from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.evolve.review.values import Blocked, CheckResult, Duration, Impact, StatementVerdict, Unparsed
 from indexpilot_cli.render import github, sarif
-from indexpilot_cli.render.document import Code, Entry
+from indexpilot_cli.render.document import Code, EntryBlock
 from indexpilot_cli.render.schema import text as schema_text
 from indexpilot_cli.render.terminal import rich
 from indexpilot_cli.render.text import plain
@@ -79,7 +79,7 @@ def test_a_terminal_shows_the_verdict_first_and_cuts_no_name(name, width):
         code = [
             line
             for b in document(name).blocks
-            if isinstance(b, Entry)
+            if isinstance(b, EntryBlock)
             for _, c in b.rows
             if isinstance(c, Code)
             for line in c.text.split("\n")

@@ -33,9 +33,9 @@ def _unknown(finding: Finding | None) -> Hazard:
     return Hazard(finding.id, finding.name, finding.severity, finding.name.replace("-", " "), "", "")
 
 
-def _rule(hazard: Hazard) -> sarif.Rule:
+def _rule(hazard: Hazard) -> sarif.SarifRule:
     parts = (hazard.explanation, hazard.instead, hazard.safe_example)
-    return sarif.Rule(
+    return sarif.SarifRule(
         hazard.id,
         hazard.name,
         sarif.LEVELS[hazard.severity.value],
@@ -46,13 +46,15 @@ def _rule(hazard: Hazard) -> sarif.Rule:
     )
 
 
-def _results(file: FileReport, result: CheckResult) -> Iterator[sarif.Result]:
+def _results(file: FileReport, result: CheckResult) -> Iterator[sarif.SarifResult]:
     for bad in _unread(file):
-        yield sarif.Result("syntax", "error", visible(bad.message), sarif.Place(file.path, bad.line, bad.column))
+        yield sarif.SarifResult(
+            "syntax", "error", visible(bad.message), sarif.SarifPlace(file.path, bad.line, bad.column)
+        )
     statements = {s.number: s for s in file.statements}
     for finding in file.findings:
         statement = statements.get(finding.statement)
-        yield sarif.Result(
+        yield sarif.SarifResult(
             finding.id,
             sarif.LEVELS[finding.severity.value],
             visible(_message(finding, statement, result)),
@@ -65,14 +67,14 @@ def _results(file: FileReport, result: CheckResult) -> Iterator[sarif.Result]:
         )
 
 
-def _place(file: FileReport, finding: Finding) -> sarif.Place:
+def _place(file: FileReport, finding: Finding) -> sarif.SarifPlace:
     lines = finding.sql.rstrip().split("\n")
     if not finding.line or not finding.sql:
-        return sarif.Place(file.path, finding.line, finding.column)
+        return sarif.SarifPlace(file.path, finding.line, finding.column)
     snippet = visible(finding.sql) if len(finding.sql) <= _MOST else ""
     column = len(lines[-1]) + (max(finding.column, 1) if len(lines) == 1 else 1)
     end = finding.line + len(lines) - 1
-    return sarif.Place(file.path, finding.line, finding.column, end, column, snippet)
+    return sarif.SarifPlace(file.path, finding.line, finding.column, end, column, snippet)
 
 
 def _message(finding: Finding, statement: StatementReport | None, result: CheckResult) -> str:

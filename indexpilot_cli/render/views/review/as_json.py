@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import From, Limits, Shape
+from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, WorkKind
@@ -14,13 +14,13 @@ from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.views.common import LabelDocument
 from indexpilot_cli.render.views.review.words import severities, unchecked
 
-_Place = Annotated[int, Limits(1)]  # a line, a column or a number of a statement
+_Place = Annotated[int, Facets(1)]  # a line, a column or a number of a statement
 _Basis = Literal["calibrated", "history", "default"]
 _Mode = Annotated[LockMode, "as in pg_locks.mode"]
 _Verdict = Annotated[Impact, "what it does to others, mildest first"]
 
 
-class DurationDocument(Shape):
+class DurationDocument(DocumentShape):
     """A range in seconds and what it rests on."""
 
     low: Amount
@@ -28,7 +28,7 @@ class DurationDocument(Shape):
     basis: _Basis
 
 
-class RatesDocument(Shape):
+class RatesDocument(DocumentShape):
     """How fast the server works: bytes or rows a second."""
 
     scan: Amount
@@ -39,7 +39,7 @@ class RatesDocument(Shape):
     basis: _Basis
 
 
-class SqlErrorDocument(Shape):
+class SqlErrorDocument(DocumentShape):
     """An error in the server's words; position counts characters of the statement from 1."""
 
     sqlstate: str
@@ -49,7 +49,7 @@ class SqlErrorDocument(Shape):
     position: _Place | None
 
 
-class LockDocument(Shape):
+class LockDocument(DocumentShape):
     """A lock held until the transaction ends. existed false: the migration made the relation itself."""
 
     relation: Annotated[QualifiedName, From("relation.name")]
@@ -57,7 +57,7 @@ class LockDocument(Shape):
     mode: _Mode
 
 
-class BlockedDocument(Shape):
+class BlockedDocument(DocumentShape):
     """A table others must wait for."""
 
     table: QualifiedName
@@ -68,7 +68,7 @@ class BlockedDocument(Shape):
     rows: Amount
 
 
-class QueueDocument(Shape):
+class QueueDocument(DocumentShape):
     """An open transaction in front of the lock."""
 
     table: QualifiedName
@@ -79,7 +79,7 @@ class QueueDocument(Shape):
     state: str
 
 
-class WorkDocument(Shape):
+class WorkDocument(DocumentShape):
     """Work that grows with the relation."""
 
     kind: WorkKind
@@ -90,7 +90,7 @@ class WorkDocument(Shape):
     online: bool
 
 
-class ProbeDocument(Shape):
+class ProbeDocument(DocumentShape):
     """A read-only question to the data. found true: it will fail; null: not answered, as note says."""
 
     kind: Annotated[str, From("probe.kind")]
@@ -104,7 +104,7 @@ class ProbeDocument(Shape):
     note: Annotated[str, From(lambda answer: answer.note or answer.probe.why_not)]
 
 
-class LostDocument(Shape):
+class LostDocument(DocumentShape):
     """An object of the catalog that goes."""
 
     kind: Annotated[str, From("object.kind")]
@@ -115,7 +115,7 @@ class LostDocument(Shape):
     definition: Annotated[str, From(lambda change: (change.before or change.object).definition)]
 
 
-class StatementDocument(Shape):
+class StatementDocument(DocumentShape):
     """One statement: what it does to others, what the empty copy showed, what the data say."""
 
     number: _Place
@@ -141,7 +141,7 @@ class StatementDocument(Shape):
     lost: tuple[LostDocument, ...]
 
 
-class FindingDocument(Shape):
+class FindingDocument(DocumentShape):
     """One thing worth reading, at a place."""
 
     id: str
@@ -165,7 +165,7 @@ class FindingDocument(Shape):
     ignored: Annotated[str | None, "why it does not count"]
 
 
-class UnreadDocument(Shape):
+class UnreadDocument(DocumentShape):
     """A place that is not SQL."""
 
     message: str
@@ -180,7 +180,7 @@ class UnparsedDocument(UnreadDocument):
     hint: str
 
 
-class FileDocument(Shape):
+class FileDocument(DocumentShape):
     """A migration."""
 
     path: str
@@ -196,7 +196,7 @@ class FileDocument(Shape):
     notes: tuple[str, ...]
 
 
-class TemplateImpactDocument(Shape):
+class TemplateImpactDocument(DocumentShape):
     """What becomes of a recorded query; before and after are planner costs."""
 
     template: str
@@ -230,7 +230,7 @@ def _counts(result: CheckResult) -> FindingCounts:
     return FindingCounts(found[Severity.ERROR], found[Severity.WARNING], found[Severity.INFO], ignored)
 
 
-class CheckResultDocument(Shape):
+class CheckResultDocument(DocumentShape):
     """The whole review."""
 
     files: tuple[FileDocument, ...]

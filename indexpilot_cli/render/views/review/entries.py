@@ -17,7 +17,7 @@ from indexpilot_cli.evolve.review.values import (
     TemplateImpact,
     Unparsed,
 )
-from indexpilot_cli.render.document import Code, Entry
+from indexpilot_cli.render.document import Code, EntryBlock
 from indexpilot_cli.render.units import one_line, plural
 from indexpilot_cli.render.views.review.words import (
     STATES,
@@ -37,22 +37,22 @@ _TEMPLATES = 3  # shown with a finding without --verbose
 _WINDOW = 72  # letters of a line that is shown with a caret
 
 
-def entries(file: FileReport, result: CheckResult, *, verbose: bool = False) -> tuple[Entry, ...]:
+def entries(file: FileReport, result: CheckResult, *, verbose: bool = False) -> tuple[EntryBlock, ...]:
     """The entries of a file in the order of its lines; what is ignored only with ``verbose``."""
     if file.unparsed is not None:
         return tuple(_syntax(file, bad) for bad in (file.unparsed, *file.unparsed.more))
-    told: list[Entry] = []
+    told: list[EntryBlock] = []
     for statement in file.statements:
         found = [f for f in file.findings if f.statement == statement.number and (verbose or f.ignored is None)]
         told += _statement(file, statement, found, result, verbose=verbose)
     known = {s.number for s in file.statements}
     rest = [f for f in file.findings if f.statement not in known and (verbose or f.ignored is None)]
-    return (*told, *(Entry(_place(file, f.line), _word(f), _state(f), one_line(f.message), _own(f)) for f in rest))
+    return (*told, *(EntryBlock(_place(file, f.line), _word(f), _state(f), one_line(f.message), _own(f)) for f in rest))
 
 
 def _statement(
     file: FileReport, statement: StatementReport, found: Sequence[Finding], result: CheckResult, *, verbose: bool
-) -> Iterator[Entry]:
+) -> Iterator[EntryBlock]:
     """The gravest finding quotes the statement and has what is known of it; the others have what is their own."""
     if not found:
         yield from _unnamed(file, statement, verbose=verbose)
@@ -68,16 +68,16 @@ def _statement(
             rows = () if brief else tuple(r for r in rows if r[0] not in (_SHARED if lead else _SHARED[:1]))
         text = _text(finding) if finding is lead else one_line(finding.message)
         place = _place(file, finding.line or statement.line)
-        yield Entry(place, _word(finding), _state(finding), text, rows, finding is lead)
+        yield EntryBlock(place, _word(finding), _state(finding), text, rows, finding is lead)
 
 
-def _unnamed(file: FileReport, statement: StatementReport, *, verbose: bool) -> Iterator[Entry]:
+def _unnamed(file: FileReport, statement: StatementReport, *, verbose: bool) -> Iterator[EntryBlock]:
     """A grave statement that no finding speaks of."""
     ignored = any(f.statement == statement.number and f.ignored is not None for f in file.findings)
     if statement.verdict.impact.rank >= Impact.LONG_BLOCKS_WRITES.rank and not ignored:
         word, state = statement_verdict(statement.verdict), STATES[statement.verdict.impact]
         rows = tuple(statement_facts(statement, brief=not verbose))
-        yield Entry(_place(file, statement.line), word, state, statement_text(statement.sql), rows, sql=True)
+        yield EntryBlock(_place(file, statement.line), word, state, statement_text(statement.sql), rows, sql=True)
 
 
 def _full(finding: Finding, verbose: bool) -> bool:
@@ -209,12 +209,12 @@ def _error(sql: str, error: SqlError, *, certain: bool) -> Iterator[Fact]:
         yield "hint", one_line(error.hint)
 
 
-def _syntax(file: FileReport, bad: Unparsed) -> Entry:
+def _syntax(file: FileReport, bad: Unparsed) -> EntryBlock:
     place = _place(file, bad.line) + (f":{bad.column}" if bad.line and bad.column else "")
     shown = caret(file.text, bad.line, bad.column)
     rows: tuple[Fact, ...] = (("at", Code(shown, "")),) if shown else ()
     rows += (("hint", one_line(bad.hint)),) if bad.hint else ()
-    return Entry(place, "error[syntax]", "error", one_line(bad.message), rows)
+    return EntryBlock(place, "error[syntax]", "error", one_line(bad.message), rows)
 
 
 def caret(text: str, line: int, column: int) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact
-from indexpilot_cli.render.document import Code, Entry
+from indexpilot_cli.render.document import Code, EntryBlock
 from indexpilot_cli.render.text import fenced, tame
 from indexpilot_cli.render.units import one_line, percent, visible
 from indexpilot_cli.render.views.review.entries import entries
@@ -81,7 +81,7 @@ def _details(file: FileReport, result: CheckResult) -> str:
     return "\n\n".join((summary, *parts, "</details>"))
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: EntryBlock) -> str:
     rows = []
     for label, fact in entry.rows:
         if isinstance(fact, Code):

@@ -9,7 +9,7 @@ from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.observation import Lock, RunState
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact, StatementReport, TemplateImpact
-from indexpilot_cli.render.document import BLANK, Block, Column, Document, Entry, Facts, Lines, Table
+from indexpilot_cli.render.document import BLANK, Block, Document, EntryBlock, Facts, Lines, TableBlock, TableColumn
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts
 from indexpilot_cli.render.views.review.annotations import github_text, sarif_text
@@ -33,20 +33,20 @@ from indexpilot_cli.render.views.review.words import (
 
 _SHOWN = 6  # of what was not checked and of recorded queries, without --verbose
 _STATEMENTS = (
-    Column("line", "number"),
-    Column("verdict", "short"),
-    Column("time", "number"),
-    Column("locks", "text"),
-    Column("statement", "query"),
+    TableColumn("line", "number"),
+    TableColumn("verdict", "short"),
+    TableColumn("time", "number"),
+    TableColumn("locks", "text"),
+    TableColumn("statement", "query"),
 )
 _RUN = {RunState.NOT_RUN: "not run", RunState.SKIPPED: "not reached"}
 _TEMPLATES = (
-    Column("template", "short"),
-    Column("share", "number"),
-    Column("status", "short"),
-    Column("cost before", "number"),
-    Column("after", "number"),
-    Column("query", "query"),
+    TableColumn("template", "short"),
+    TableColumn("share", "number"),
+    TableColumn("status", "short"),
+    TableColumn("cost before", "number"),
+    TableColumn("after", "number"),
+    TableColumn("query", "query"),
 )
 
 
@@ -84,7 +84,7 @@ def overall(result: CheckResult) -> str:
 def _file(file: FileReport, result: CheckResult, *, verbose: bool) -> Iterator[Block]:
     yield headline(file)
     if verbose and file.statements:
-        yield Table(_STATEMENTS, tuple(_statement(s) for s in file.statements))
+        yield TableBlock(_STATEMENTS, tuple(_statement(s) for s in file.statements))
     told = entries(file, result, verbose=verbose)
     loose = True  # a blank line stands around everything that has facts below it
     for entry in told:
@@ -96,9 +96,9 @@ def _file(file: FileReport, result: CheckResult, *, verbose: bool) -> Iterator[B
         yield BLANK
 
 
-def headline(file: FileReport) -> Entry:
+def headline(file: FileReport) -> EntryBlock:
     """The file, its verdict and what stands behind it."""
-    return Entry(one_line(file.path), file_verdict(file), state(file), sentence(file))
+    return EntryBlock(one_line(file.path), file_verdict(file), state(file), sentence(file))
 
 
 def _statement(report: StatementReport) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:
     changed = [t for t in result.templates if verbose or (t.status in _WORSE and t.template not in named)]
     if changed:
         shown = changed if verbose else changed[:_SHOWN]
-        yield Table(_TEMPLATES, tuple(_template(t) for t in shown), title="Recorded queries")
+        yield TableBlock(_TEMPLATES, tuple(_template(t) for t in shown), title="Recorded queries")
     yield facts(*(("Verdict", _summary(f)) for f in result.files if f.findings or len(result.files) > 1))
     yield facts(_findings(result), _queries(result), _method(result), _times(result))
     yield from _open(unchecked(result), verbose=verbose)
