@@ -29,6 +29,12 @@ class TableColumn:
     role: str = "name"
 
 
+def columns(*titles: str) -> tuple[TableColumn, ...]:
+    """Columns from ``title|role``; a title alone is that of a name."""
+    parted = (title.partition("|") for title in titles)
+    return tuple(TableColumn(title, role or "name") for title, _, role in parted)
+
+
 @dataclass(frozen=True, slots=True)
 class TableBlock:
     """Rows of texts under columns. ``header`` False prints no titles (except in Markdown)."""

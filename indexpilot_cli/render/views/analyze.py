@@ -9,7 +9,7 @@ from indexpilot_cli.admin.values import AnalyzeResult
 from indexpilot_cli.core.codec import DocumentShape, Facets
 from indexpilot_cli.core.units import DASH, count
 from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, TableColumn
+from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural, stamp
 from indexpilot_cli.render.views.common import TemplateDocument, notes, skipped_blocks
 
@@ -42,15 +42,15 @@ class AnalyzeDocument(DocumentShape):
     notes: tuple[str, ...]
 
 
-_COLUMNS = (
-    TableColumn("#", "number"),
-    TableColumn("template", "short"),
-    TableColumn("share", "number"),
-    TableColumn("calls", "number"),
-    TableColumn("mean", "number"),
-    TableColumn("reads", "short"),
-    TableColumn("writes", "short"),
-    TableColumn("query", "query"),
+_COLUMNS = columns(
+    "#|number",
+    "template|short",
+    "share|number",
+    "calls|number",
+    "mean|number",
+    "reads|short",
+    "writes|short",
+    "query|query",
 )
 
 

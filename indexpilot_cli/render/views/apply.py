@@ -25,7 +25,7 @@ from indexpilot_cli.render.document import (
     MutationNumber,
     SqlStatement,
     TableBlock,
-    TableColumn,
+    columns,
 )
 from indexpilot_cli.render.units import milliseconds, one_line, plural, stamp
 
@@ -105,21 +105,8 @@ class ApplyDocument(DocumentShape):
     reconciled: tuple[ChangeDocument, ...]
 
 
-_COLUMNS = (
-    TableColumn("id", "short"),
-    TableColumn("advice", "short"),
-    TableColumn("index"),
-    TableColumn("outcome", "state"),
-    TableColumn("time", "number"),
-    TableColumn("size", "number"),
-    TableColumn("details", "text"),
-)
-_GUARD_COLUMNS = (
-    TableColumn("guard", "state"),
-    TableColumn("name", "label"),
-    TableColumn("reason", "text"),
-    TableColumn("from", "text"),
-)
+_COLUMNS = columns("id|short", "advice|short", "index", "outcome|state", "time|number", "size|number", "details|text")
+_GUARD_COLUMNS = columns("guard|state", "name|label", "reason|text", "from|text")
 _WORDS = {
     "already_done": "there already",
     "leftover": "left over",

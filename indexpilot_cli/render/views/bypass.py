@@ -9,7 +9,7 @@ from indexpilot_cli.apply.values import ApproveResult, BypassResult
 from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.guards.bypass import BypassLevel
-from indexpilot_cli.render.document import Count, Document, Facts, Lines, TableBlock, TableColumn
+from indexpilot_cli.render.document import Count, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.common import notes
 
@@ -48,14 +48,7 @@ class ApproveDocument(DocumentShape):
     already: bool
 
 
-_COLUMNS = (
-    TableColumn("level", "short"),
-    TableColumn("name"),
-    TableColumn("state", "short"),
-    TableColumn("until", "short"),
-    TableColumn("decided by", "text"),
-    TableColumn("reason", "text"),
-)
+_COLUMNS = columns("level|short", "name", "state|short", "until|short", "decided by|text", "reason|text")
 
 
 def view(result: BypassResult) -> Document:

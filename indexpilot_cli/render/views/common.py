@@ -10,7 +10,7 @@ from indexpilot_cli.admin.values import Check
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import SkippedReport
-from indexpilot_cli.render.document import Amount, Block, Facts, Lines, Portion, TableBlock, TableColumn
+from indexpilot_cli.render.document import Amount, Block, Facts, Lines, Portion, TableBlock, columns
 from indexpilot_cli.render.units import one_line, percent
 
 
@@ -60,15 +60,10 @@ class LabelDocument(DocumentShape):
 
 def checks_table(checks: tuple[Check, ...]) -> TableBlock:
     """One line per check: state, what, the finding and its fix."""
-    columns = (
-        TableColumn("state", "state"),
-        TableColumn("check", "label"),
-        TableColumn("finding", "text"),
-        TableColumn("fix", "name"),
-    )
+    head = columns("state|state", "check|label", "finding|text", "fix")
     width = 4 if any(c.fix for c in checks) else 3
     rows = ((c.state, c.name, one_line(c.text), f"->  {c.fix}" if c.fix else "") for c in checks)
-    return TableBlock(columns[:width], tuple(row[:width] for row in rows), header=False)
+    return TableBlock(head[:width], tuple(row[:width] for row in rows), header=False)
 
 
 def skipped_blocks(skipped: tuple[SkippedReport, ...], *, verbose: bool) -> tuple[Block, ...]:
@@ -82,12 +77,6 @@ def skipped_blocks(skipped: tuple[SkippedReport, ...], *, verbose: bool) -> tupl
     line = Lines((f"{total:,} skipped ({words}){carried}" + ("" if verbose else ": --verbose"),))
     if not verbose:
         return (line,)
-    columns = (
-        TableColumn("skipped", "short"),
-        TableColumn("count", "number"),
-        TableColumn("share", "number"),
-        TableColumn("why", "text"),
-        TableColumn("example", "query"),
-    )
+    head = columns("skipped|short", "count|number", "share|number", "why|text", "example|query")
     rows = tuple((s.reason, f"{s.count:,}", percent(s.share), s.detail, one_line(s.example)) for s in skipped)
-    return (line, TableBlock(columns, rows))
+    return (line, TableBlock(head, rows))

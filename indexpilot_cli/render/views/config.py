@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from indexpilot_cli.core.codec import DocumentShape, From
-from indexpilot_cli.render.document import Code, Count, Document, Lines, TableBlock, TableColumn
+from indexpilot_cli.render.document import Code, Count, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import plural
 
 
@@ -74,7 +74,7 @@ def view(
     shown = [s for s in settings if verbose or not s.secret or s.value is not None]
     if origins:
         rows = tuple((s.key, text(s), s.origin) for s in shown)
-        blocks = (TableBlock((TableColumn("key"), TableColumn("value"), TableColumn("from")), rows),)
+        blocks = (TableBlock(columns("key", "value", "from"), rows),)
         return Document(blocks, told, ConfigDocument)
     return Document((Code(yaml_text(shown), "yaml"),), told, ConfigDocument)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from indexpilot_cli.core.codec import DocumentShape, Facets
-from indexpilot_cli.render.document import Amount, Block, Document, Facts, TableBlock, TableColumn
+from indexpilot_cli.render.document import Amount, Block, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import milliseconds, one_line, saving
 from indexpilot_cli.render.views.common import facts, notes
 from indexpilot_cli.render.views.plan_json import PlanDocument
@@ -50,9 +50,9 @@ def view(result: DemoResult, *, verbose: bool = False) -> Document:
     """The steps, the plan as ``recommend`` shows it, and times before and after."""
     blocks: list[Block] = []
     if result.steps:
-        columns = (TableColumn("step", "label"), TableColumn("what", "text"), TableColumn("took", "number"))
+        head = columns("step|label", "what|text", "took|number")
         rows = tuple((s.label, one_line(s.text), milliseconds(s.milliseconds)) for s in result.steps)
-        blocks.append(TableBlock(columns, rows, header=False))
+        blocks.append(TableBlock(head, rows, header=False))
     if result.plan is not None:
         blocks += plan_view(result.plan, verbose=verbose).blocks
     if result.latencies:
@@ -68,8 +68,7 @@ def view(result: DemoResult, *, verbose: bool = False) -> Document:
 
 def _latencies(result: DemoResult) -> TableBlock:
     """Milliseconds per call of each kind of read, really measured on both sides."""
-    names = ("measured statement", "calls", "before", "after", "change")
-    columns = tuple(TableColumn(name, "name" if name == names[0] else "number") for name in names)
+    head = columns("measured statement", "calls|number", "before|number", "after|number", "change|number")
     rows = tuple(
         (
             one.template,
@@ -80,7 +79,7 @@ def _latencies(result: DemoResult) -> TableBlock:
         )
         for one in result.latencies
     )
-    return TableBlock(columns, rows)
+    return TableBlock(head, rows)
 
 
 def _state(result: DemoResult) -> str:

@@ -9,7 +9,7 @@ from indexpilot_cli.admin.values import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, TableColumn
+from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import ago, plural, stamp
 
 
@@ -47,24 +47,17 @@ class DiscoverDocument(DocumentShape):
     saved_fields: Annotated[Count | None, "columns recorded; null: not asked"]
 
 
-_COLUMNS = (
-    TableColumn("table"),
-    TableColumn("rows", "number"),
-    TableColumn("size", "number"),
-    TableColumn("indexes", "number"),
-    TableColumn("index size", "number"),
-    TableColumn("reads/s", "number"),
-    TableColumn("writes/s", "number"),
-    TableColumn("analyzed", "short"),
+_COLUMNS = columns(
+    "table",
+    "rows|number",
+    "size|number",
+    "indexes|number",
+    "index size|number",
+    "reads/s|number",
+    "writes/s|number",
+    "analyzed|short",
 )
-_INDEX_COLUMNS = (
-    TableColumn("index"),
-    TableColumn("table"),
-    TableColumn("size", "number"),
-    TableColumn("scans", "number"),
-    TableColumn("state", "state"),
-    TableColumn("definition"),
-)
+_INDEX_COLUMNS = columns("index", "table", "size|number", "scans|number", "state|state", "definition")
 
 
 def view(result: DiscoverResult, *, verbose: bool = False) -> Document:

@@ -7,7 +7,7 @@ from collections import Counter
 from indexpilot_cli.admin.values import DoctorResult
 from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.estimator import Fidelity
-from indexpilot_cli.render.document import Block, Count, Document, Lines, TableBlock, TableColumn
+from indexpilot_cli.render.document import Block, Count, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import CheckDocument, checks_table, facts
 
@@ -42,12 +42,8 @@ class DoctorDocument(DocumentShape):
     fidelity: FidelityDocument | None
 
 
-_DIFFERENCE_COLUMNS = (
-    TableColumn("template", "short"),
-    TableColumn("server cost", "number"),
-    TableColumn("twin cost", "number"),
-    TableColumn("difference", "number"),
-    TableColumn("query", "query"),
+_DIFFERENCE_COLUMNS = columns(
+    "template|short", "server cost|number", "twin cost|number", "difference|number", "query|query"
 )
 
 

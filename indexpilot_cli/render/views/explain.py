@@ -12,7 +12,7 @@ from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.render.document import Block, Code, Document, Facts, TableBlock, TableColumn
+from indexpilot_cli.render.document import Block, Code, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import cost, fall, milliseconds, one_line, percent, saving, stamp
 from indexpilot_cli.render.views.common import LabelDocument, TemplateDocument, facts, notes
 from indexpilot_cli.render.views.hazard import hazard_blocks
@@ -71,19 +71,9 @@ class ExplainDocument(DocumentShape):
     hazard: Hazard | None
 
 
-_TEMPLATE_COLUMNS = (
-    TableColumn("template", "short"),
-    TableColumn("share", "number"),
-    TableColumn("calls", "number"),
-    TableColumn("query", "query"),
-)
-_EFFECT_COLUMNS = (
-    TableColumn("template", "short"),
-    TableColumn("share", "number"),
-    TableColumn("before", "number"),
-    TableColumn("after", "number"),
-    TableColumn("change", "number"),
-    TableColumn("holds", "number"),
+_TEMPLATE_COLUMNS = columns("template|short", "share|number", "calls|number", "query|query")
+_EFFECT_COLUMNS = columns(
+    "template|short", "share|number", "before|number", "after|number", "change|number", "holds|number"
 )
 
 
@@ -112,18 +102,14 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
 
 def _plans(plans: tuple[PlanView, ...]) -> TableBlock:
     measured = any(p.milliseconds is not None for p in plans)
-    columns = (
-        TableColumn("plan", "short"),
-        TableColumn("cost", "number"),
-        TableColumn("change", "number"),
-        *((TableColumn("time", "number"),) if measured else ()),
-        TableColumn("rows", "number"),
-        TableColumn("how", "name"),
-        TableColumn("indexes"),
+    head = (
+        *columns("plan|short", "cost|number", "change|number"),
+        *(columns("time|number") if measured else ()),
+        *columns("rows|number", "how", "indexes"),
     )
     base = plans[0].cost
     rows = tuple(_plan_row(p, base if n else None, measured) for n, p in enumerate(plans))
-    return TableBlock(columns, rows)
+    return TableBlock(head, rows)
 
 
 def _plan_row(plan: PlanView, base: float | None, measured: bool) -> tuple[str, ...]:

@@ -10,7 +10,15 @@ from indexpilot_cli.admin.values import HistoryResult
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.render.document import Block, Count, Document, Lines, MutationNumber, TableBlock, TableColumn
+from indexpilot_cli.render.document import (
+    Block,
+    Count,
+    Document,
+    Lines,
+    MutationNumber,
+    TableBlock,
+    columns,
+)
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.apply import mutation_number
 
@@ -44,15 +52,7 @@ class HistoryDocument(DocumentShape):
     mutations: tuple[MutationDocument, ...]
 
 
-_COLUMNS = (
-    TableColumn("id", "short"),
-    TableColumn("when", "short"),
-    TableColumn("what"),
-    TableColumn("state", "state"),
-    TableColumn("table"),
-    TableColumn("who", "short"),
-    TableColumn("details", "query"),
-)
+_COLUMNS = columns("id|short", "when|short", "what", "state|state", "table", "who|short", "details|query")
 _QUIET = ("actor", "version", "password", "command", "structure", "sql", "rollback_sql")
 
 _UNREADABLE = ("packed",)  # a plan that only the program reads

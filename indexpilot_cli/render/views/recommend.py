@@ -9,28 +9,17 @@ from functools import partial
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.units import size
-from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, TableColumn
+from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import fall, one_line, percent, plural, saving
 from indexpilot_cli.render.views.common import facts, notes
 from indexpilot_cli.render.views.plan_json import PlanDocument
 from indexpilot_cli.render.views.recommend_sarif import sarif_text
 
-_COLUMNS = (
-    TableColumn("#", "number"),
-    TableColumn("id", "short"),
-    TableColumn("index"),
-    TableColumn("benefit", "number"),
-    TableColumn("of workload", "number"),
-    TableColumn("size", "number"),
-    TableColumn("write cost", "number"),
+_COLUMNS = columns(
+    "#|number", "id|short", "index", "benefit|number", "of workload|number", "size|number", "write cost|number"
 )
-_REJECTED_COLUMNS = (
-    TableColumn("id", "short"),
-    TableColumn("rejected"),
-    TableColumn("reason", "short"),
-    TableColumn("why", "text"),
-)
-_SKIPPED_COLUMNS = (TableColumn("skipped", "short"), TableColumn("why", "text"), TableColumn("statement", "query"))
+_REJECTED_COLUMNS = columns("id|short", "rejected", "reason|short", "why|text")
+_SKIPPED_COLUMNS = columns("skipped|short", "why|text", "statement|query")
 _RISKS = 5  # shown without --verbose
 REASONS = {
     "exists": "already there",

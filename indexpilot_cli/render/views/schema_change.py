@@ -28,7 +28,7 @@ from indexpilot_cli.render.document import (
     Lines,
     SqlStatement,
     TableBlock,
-    TableColumn,
+    columns,
 )
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural
 
@@ -151,25 +151,10 @@ class SchemaUndoDocument(DocumentShape):
     notes: tuple[str, ...]
 
 
-_STEPS = (
-    TableColumn("#", "number"),
-    TableColumn("step"),
-    TableColumn("lock", "short"),
-    TableColumn("whom it blocks", "text"),
-)
-_DONE = (*_STEPS, TableColumn("state", "state"), TableColumn("took", "number"), TableColumn("tries", "number"))
-_OBJECTS = (
-    TableColumn("what", "short"),
-    TableColumn("name"),
-    TableColumn("becomes of it", "short"),
-    TableColumn("why", "text"),
-)
-_QUERIES = (
-    TableColumn("query", "short"),
-    TableColumn("share", "number"),
-    TableColumn("calls", "number"),
-    TableColumn("effect", "short"),
-)
+_STEPS = columns("#|number", "step", "lock|short", "whom it blocks|text")
+_DONE = (*_STEPS, *columns("state|state", "took|number", "tries|number"))
+_OBJECTS = columns("what|short", "name", "becomes of it|short", "why|text")
+_QUERIES = columns("query|short", "share|number", "calls|number", "effect|short")
 _TITLES = {
     "planned": "would be changed",
     "done": "changed",
@@ -261,7 +246,7 @@ def _impact(impact: Impact) -> list[Block]:
         )
     if impact.queries:
         rows = tuple((q.id, percent(q.share), count(q.calls), q.effect, one_line(q.text)) for q in impact.queries[:10])
-        blocks.append(TableBlock((*_QUERIES, TableColumn("text", "query")), rows))
+        blocks.append(TableBlock((*_QUERIES, *columns("text|query")), rows))
     if impact.profiles:
         blocks.append(Facts((("Profiles", f"{plural(impact.profiles, 'expression profile')} name the column"),)))
     return blocks

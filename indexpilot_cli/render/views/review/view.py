@@ -9,7 +9,16 @@ from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.observation import Lock, RunState
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact, StatementReport, TemplateImpact
-from indexpilot_cli.render.document import BLANK, Block, Document, EntryBlock, Facts, Lines, TableBlock, TableColumn
+from indexpilot_cli.render.document import (
+    BLANK,
+    Block,
+    Document,
+    EntryBlock,
+    Facts,
+    Lines,
+    TableBlock,
+    columns,
+)
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts
 from indexpilot_cli.render.views.review.annotations import github_text, sarif_text
@@ -32,21 +41,10 @@ from indexpilot_cli.render.views.review.words import (
 )
 
 _SHOWN = 6  # of what was not checked and of recorded queries, without --verbose
-_STATEMENTS = (
-    TableColumn("line", "number"),
-    TableColumn("verdict", "short"),
-    TableColumn("time", "number"),
-    TableColumn("locks", "text"),
-    TableColumn("statement", "query"),
-)
+_STATEMENTS = columns("line|number", "verdict|short", "time|number", "locks|text", "statement|query")
 _RUN = {RunState.NOT_RUN: "not run", RunState.SKIPPED: "not reached"}
-_TEMPLATES = (
-    TableColumn("template", "short"),
-    TableColumn("share", "number"),
-    TableColumn("status", "short"),
-    TableColumn("cost before", "number"),
-    TableColumn("after", "number"),
-    TableColumn("query", "query"),
+_TEMPLATES = columns(
+    "template|short", "share|number", "status|short", "cost before|number", "after|number", "query|query"
 )
 
 
