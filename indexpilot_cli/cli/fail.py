@@ -69,7 +69,7 @@ def lines(error: IndexPilotError, terminal: Terminal, secrets: Sequence[str] = (
 
 
 def _document(error: IndexPilotError, code: int, form: str, secrets: Sequence[str]) -> str:
-    from indexpilot_cli.render import envelope, github, sarif
+    from indexpilot_cli.render import code_scanning, envelope
 
     clean = type(error)(
         mask(error.message, secrets),
@@ -78,7 +78,7 @@ def _document(error: IndexPilotError, code: int, form: str, secrets: Sequence[st
         code=error.code,
     )
     if form in ("sarif", "github"):
-        return sarif.failure(clean) if form == "sarif" else github.failure(clean)
+        return code_scanning.failure(clean) if form == "sarif" else code_scanning.failure_annotation(clean)
     document = envelope.failure(clean, code, datetime.now(UTC))
     return envelope.as_json(document) if form == "json" else envelope.as_yaml(document)
 

@@ -19,8 +19,8 @@ from indexpilot_cli.render.views.doctor import DoctorDocument
 from indexpilot_cli.render.views.explain import ExplainDocument
 from indexpilot_cli.render.views.history import HistoryDocument
 from indexpilot_cli.render.views.init import InitDocument
-from indexpilot_cli.render.views.plan_json import PlanDocument
-from indexpilot_cli.render.views.review.as_json import CheckResultDocument
+from indexpilot_cli.render.views.plan import PlanDocument
+from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.rollback import RollbackDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
 from indexpilot_cli.render.views.snapshot import SnapshotDocument

@@ -12,7 +12,7 @@ from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.render.envelope import as_json, as_yaml, envelope
-from indexpilot_cli.render.views.plan_json import PlanDocument
+from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.settings.sections import MaintenanceWindowSettings, RateLimiterSettings, SafeguardSettings
 from tests.server import applying
 from tests.server.applying import CALM, definition, keep_plan, look, outcomes, run_apply

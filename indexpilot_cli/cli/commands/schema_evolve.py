@@ -173,7 +173,7 @@ def write_fixes(session: CommandSession, result: CheckResult) -> None:
     """Write the safer forms that were found to be no worse than the file. Raises UsageError."""
     from indexpilot_cli.cli.terminal import write_file
     from indexpilot_cli.render.units import visible
-    from indexpilot_cli.render.views.review.fix import better
+    from indexpilot_cli.render.views.review.entries import better
 
     for file in result.files:
         if better(file):

@@ -8,7 +8,7 @@ from indexpilot_cli.core.codec import DocumentShape, Facets
 from indexpilot_cli.render.document import Amount, Block, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import milliseconds, one_line, saving
 from indexpilot_cli.render.views.common import facts, notes
-from indexpilot_cli.render.views.plan_json import PlanDocument
+from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.simulate.values import DemoResult
 

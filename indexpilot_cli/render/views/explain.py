@@ -1,4 +1,4 @@
-"""``explain``: why, why not, what if."""
+"""``explain``: why, why not, what if; and what a kind of danger in a schema change is."""
 
 from __future__ import annotations
 
@@ -12,12 +12,37 @@ from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.render.document import Block, Code, Document, Facts, TableBlock, columns
+from indexpilot_cli.render.document import BLANK, Block, Code, Document, EntryBlock, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.units import cost, fall, milliseconds, one_line, percent, saving, stamp
 from indexpilot_cli.render.views.common import LabelDocument, TemplateDocument, facts, notes
-from indexpilot_cli.render.views.hazard import hazard_blocks
 from indexpilot_cli.render.views.history import MutationDocument
-from indexpilot_cli.render.views.plan_json import RecommendationDocument, RejectionDocument
+from indexpilot_cli.render.views.plan import RecommendationDocument, RejectionDocument
+
+
+def hazard_blocks(hazard: Hazard) -> tuple[Block, ...]:
+    """What it is, why it hurts, what to write instead, and where the manual says so."""
+    blocks: list[Block] = [
+        EntryBlock(hazard.id, f"{hazard.severity.value}[{hazard.name}]", hazard.severity.value, one_line(hazard.title)),
+        BLANK,
+        *_paragraphs(hazard.explanation),
+    ]
+    if hazard.example:
+        blocks += [Code(_indented(hazard.example)), BLANK]
+    if hazard.instead or hazard.safe_example:
+        blocks += [Lines(("Instead:",)), *_paragraphs(hazard.instead)]
+    if hazard.safe_example:
+        blocks += [Code(_indented(hazard.safe_example)), BLANK]
+    rows = (("Ignore", f"-- indexpilot: ignore {hazard.id} -- your reason"), ("Manual", hazard.url))
+    return (*blocks, Facts(tuple(row for row in rows if row[1])))
+
+
+def _paragraphs(text: str) -> list[Block]:
+    parts = [one_line(part) for part in text.strip().split("\n\n") if part.strip()]
+    return [block for part in parts for block in (Lines((part,)), BLANK)]
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.strip("\n").split("\n"))
 
 
 class PlanViewDocument(DocumentShape):

@@ -1,4 +1,4 @@
-"""``recommend``: the plan, how good it provably is, and what was rejected."""
+"""``recommend``: the plan, how good it provably is, and what was rejected; for code scanning each index is a result."""
 
 from __future__ import annotations
 
@@ -9,11 +9,49 @@ from functools import partial
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.units import size
+from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
-from indexpilot_cli.render.units import fall, one_line, percent, plural, saving
+from indexpilot_cli.render.units import fall, one_line, percent, plural, saving, visible
 from indexpilot_cli.render.views.common import facts, notes
-from indexpilot_cli.render.views.plan_json import PlanDocument
-from indexpilot_cli.render.views.recommend_sarif import sarif_text
+from indexpilot_cli.render.views.plan import PlanDocument
+
+RULE = code_scanning.SarifRule(
+    "missing-index",
+    "missing-index",
+    "warning",
+    "An index that pays is missing",
+    "The planner finds this workload cheaper with the index than without, its size and its cost to writes considered.",
+    "Read  indexpilot explain ID  for the reasons, then build it with  indexpilot apply  or the statement given.",
+    "https://www.postgresql.org/docs/current/indexes.html",
+)
+
+
+def sarif_text(plan: Plan, sources: Sequence[str] = ()) -> str:
+    """The plan as a SARIF log. A result points at the first of ``sources``, the files the workload came from."""
+    place = next((code_scanning.SarifPlace(name, 1) for name in sources if name != "-"), None)
+    notes = (visible(f"not considered: {s.detail}: {s.text}") for s in plan.skipped)
+    return code_scanning.log((RULE,), (_result(r, place) for r in plan.recommendations), notes)
+
+
+def _result(item: Recommendation, place: code_scanning.SarifPlace | None) -> code_scanning.SarifResult:
+    lines = [
+        f"{item.summary}: {saving(item.benefit)} of the workload cost, about {size(item.size_bytes)}, "
+        f"write cost {percent(item.write_cost, signed=True)}",
+        *(f"because: {reason.text}" for reason in item.reasons),
+        *(f"risk: {risk.text}" for risk in item.risks),
+        f"{item.ddl};",
+    ]
+    table = str(item.definition.table)
+    return code_scanning.SarifResult(
+        RULE.id,
+        "warning",
+        visible("\n".join(lines)),
+        place,
+        item.id,
+        objects=(("table", table),),
+        properties=(("id", item.id), ("benefit", item.benefit), ("size_bytes", item.size_bytes)),
+    )
+
 
 _COLUMNS = columns(
     "#|number", "id|short", "index", "benefit|number", "of workload|number", "size|number", "write cost|number"

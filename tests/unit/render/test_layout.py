@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from indexpilot_cli.render.document import Document, TableBlock, TableColumn
-from indexpilot_cli.render.layout import fit, shorten
-from indexpilot_cli.render.terminal import rich
+from indexpilot_cli.render.terminal import fit, rich, shorten
 from indexpilot_cli.render.text import plain
 from tests.unit.render.samples import ORDERS, outcomes
 

@@ -18,14 +18,13 @@ from indexpilot_cli.core.observation import Lock, LockMode, Relation
 from indexpilot_cli.core.units import seconds
 from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.evolve.review.values import Blocked, CheckResult, Duration, Impact, StatementVerdict, Unparsed
-from indexpilot_cli.render import github, sarif
+from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Code, EntryBlock
 from indexpilot_cli.render.schema import text as schema_text
 from indexpilot_cli.render.terminal import rich
 from indexpilot_cli.render.text import plain
 from indexpilot_cli.render.views import recommend
-from indexpilot_cli.render.views.review.entries import caret
-from indexpilot_cli.render.views.review.fix import better, difference
+from indexpilot_cli.render.views.review.entries import better, caret, difference
 from indexpilot_cli.render.views.review.view import view
 from indexpilot_cli.render.views.review.words import span, statement_text
 from tests.unit.render import schema_evolve_samples as samples
@@ -154,7 +153,7 @@ def test_sarif_of_an_index_proposal_and_of_a_failure():
     place = results[0]["locations"][0]
     assert place["physicalLocation"]["artifactLocation"]["uri"] == "dir/work%20load.sql"
     assert place["logicalLocations"] == [{"kind": "table", "fullyQualifiedName": "public.orders"}]
-    failed = json.loads(sarif.failure(UnreachableError("no server", detail="d", hint="indexpilot doctor")))
+    failed = json.loads(code_scanning.failure(UnreachableError("no server", detail="d", hint="indexpilot doctor")))
     assert problems(failed) == []
     assert failed["runs"][0]["invocations"][0]["executionSuccessful"] is False
 
@@ -162,7 +161,7 @@ def test_sarif_of_an_index_proposal_and_of_a_failure():
 def test_sarif_fingerprints_survive_moved_lines_and_tell_twins_apart():
     def prints(result):
         log = json.loads(view(result).forms["sarif"]())
-        return [r["partialFingerprints"][sarif.FINGERPRINT] for r in log["runs"][0]["results"]]
+        return [r["partialFingerprints"][code_scanning.FINGERPRINT] for r in log["runs"][0]["results"]]
 
     moved = replace(samples.FINDINGS[0], line=99, message="other words")
     file = replace(samples.SIMPLE_FILE, findings=(moved, samples.FINDINGS[1]))
@@ -188,7 +187,7 @@ def test_a_region_covers_the_whole_statement():
 
 @given(st.text(), st.text(), st.text())
 def test_nothing_breaks_out_of_an_annotation(message, title, path):
-    line = github.annotation("error", message, title=title, path=path or "x", line=3, column=1)
+    line = code_scanning.annotation("error", message, title=title, path=path or "x", line=3, column=1)
     assert "\n" not in line
     assert "\r" not in line
     head, _, data = line.removeprefix("::error ").partition("::")

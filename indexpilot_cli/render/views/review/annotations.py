@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Finding, StatementReport, Unparsed
-from indexpilot_cli.render import github, sarif
+from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Code
 from indexpilot_cli.render.units import one_line, visible
 from indexpilot_cli.render.views.review.entries import finding_facts, statement_facts
@@ -24,7 +24,7 @@ def sarif_text(result: CheckResult, hazards: Mapping[str, Hazard]) -> str:
     named = {f.id: f for file in result.files for f in file.findings}
     rules = [_rule(hazards[i] if i in hazards else _unknown(named.get(i))) for i in used]
     complete = all(file.unparsed is None for file in result.files)
-    return sarif.log(rules, results, map(visible, unchecked(result)), complete=complete)
+    return code_scanning.log(rules, results, map(visible, unchecked(result)), complete=complete)
 
 
 def _unknown(finding: Finding | None) -> Hazard:
@@ -33,12 +33,12 @@ def _unknown(finding: Finding | None) -> Hazard:
     return Hazard(finding.id, finding.name, finding.severity, finding.name.replace("-", " "), "", "")
 
 
-def _rule(hazard: Hazard) -> sarif.SarifRule:
+def _rule(hazard: Hazard) -> code_scanning.SarifRule:
     parts = (hazard.explanation, hazard.instead, hazard.safe_example)
-    return sarif.SarifRule(
+    return code_scanning.SarifRule(
         hazard.id,
         hazard.name,
-        sarif.LEVELS[hazard.severity.value],
+        code_scanning.LEVELS[hazard.severity.value],
         hazard.title,
         hazard.explanation,
         "\n\n".join(part for part in parts if part),
@@ -46,17 +46,17 @@ def _rule(hazard: Hazard) -> sarif.SarifRule:
     )
 
 
-def _results(file: FileReport, result: CheckResult) -> Iterator[sarif.SarifResult]:
+def _results(file: FileReport, result: CheckResult) -> Iterator[code_scanning.SarifResult]:
     for bad in _unread(file):
-        yield sarif.SarifResult(
-            "syntax", "error", visible(bad.message), sarif.SarifPlace(file.path, bad.line, bad.column)
+        yield code_scanning.SarifResult(
+            "syntax", "error", visible(bad.message), code_scanning.SarifPlace(file.path, bad.line, bad.column)
         )
     statements = {s.number: s for s in file.statements}
     for finding in file.findings:
         statement = statements.get(finding.statement)
-        yield sarif.SarifResult(
+        yield code_scanning.SarifResult(
             finding.id,
-            sarif.LEVELS[finding.severity.value],
+            code_scanning.LEVELS[finding.severity.value],
             visible(_message(finding, statement, result)),
             _place(file, finding),
             finding.sql,
@@ -67,14 +67,14 @@ def _results(file: FileReport, result: CheckResult) -> Iterator[sarif.SarifResul
         )
 
 
-def _place(file: FileReport, finding: Finding) -> sarif.SarifPlace:
+def _place(file: FileReport, finding: Finding) -> code_scanning.SarifPlace:
     lines = finding.sql.rstrip().split("\n")
     if not finding.line or not finding.sql:
-        return sarif.SarifPlace(file.path, finding.line, finding.column)
+        return code_scanning.SarifPlace(file.path, finding.line, finding.column)
     snippet = visible(finding.sql) if len(finding.sql) <= _MOST else ""
     column = len(lines[-1]) + (max(finding.column, 1) if len(lines) == 1 else 1)
     end = finding.line + len(lines) - 1
-    return sarif.SarifPlace(file.path, finding.line, finding.column, end, column, snippet)
+    return code_scanning.SarifPlace(file.path, finding.line, finding.column, end, column, snippet)
 
 
 def _message(finding: Finding, statement: StatementReport | None, result: CheckResult) -> str:
@@ -96,7 +96,7 @@ def github_text(result: CheckResult) -> str:
         lines += [_annotation(file, f, result) for file in result.files for f in _counted(file, severity)]
     verdicts = (f"{file.path}: {file_verdict(file)}, {sentence(file)}" for file in result.files)
     words = counted(result.findings) or "no findings"
-    lines.append(github.annotation("notice", "\n".join((words, *map(_safe, verdicts))), title="indexpilot"))
+    lines.append(code_scanning.annotation("notice", "\n".join((words, *map(_safe, verdicts))), title="indexpilot"))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -111,13 +111,15 @@ def _unread(file: FileReport) -> tuple[Unparsed, ...]:
 def _syntax(file: FileReport) -> Iterator[str]:
     for bad in _unread(file):
         message = _safe(bad.message)
-        yield github.annotation("error", message, title="not SQL", path=_path(file), line=bad.line, column=bad.column)
+        yield code_scanning.annotation(
+            "error", message, title="not SQL", path=_path(file), line=bad.line, column=bad.column
+        )
 
 
 def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
     statement = next((s for s in file.statements if s.number == finding.statement), None)
-    return github.annotation(
-        github.LEVELS[finding.severity.value],
+    return code_scanning.annotation(
+        code_scanning.GITHUB_LEVELS[finding.severity.value],
         _safe(_message(finding, statement, result)),
         title=_safe(f"{finding.id} {finding.name}"),
         path=_path(file),

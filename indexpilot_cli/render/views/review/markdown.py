@@ -10,8 +10,7 @@ from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Impact
 from indexpilot_cli.render.document import Code, EntryBlock
 from indexpilot_cli.render.text import fenced, tame
 from indexpilot_cli.render.units import one_line, percent, visible
-from indexpilot_cli.render.views.review.entries import entries
-from indexpilot_cli.render.views.review.fix import better
+from indexpilot_cli.render.views.review.entries import better, entries
 from indexpilot_cli.render.views.review.words import BASES, counted, file_verdict, sentence, template_change, unchecked
 
 _ROOM = 60_000  # letters a comment may have on GitHub, with something to spare

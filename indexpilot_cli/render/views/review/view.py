@@ -22,9 +22,8 @@ from indexpilot_cli.render.document import (
 from indexpilot_cli.render.units import cost, one_line, percent, plural
 from indexpilot_cli.render.views.common import facts
 from indexpilot_cli.render.views.review.annotations import github_text, sarif_text
-from indexpilot_cli.render.views.review.as_json import CheckResultDocument
-from indexpilot_cli.render.views.review.entries import entries
-from indexpilot_cli.render.views.review.fix import fixes
+from indexpilot_cli.render.views.review.document import CheckResultDocument
+from indexpilot_cli.render.views.review.entries import entries, fixes
 from indexpilot_cli.render.views.review.markdown import markdown
 from indexpilot_cli.render.views.review.words import (
     BASES,
