@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from indexpilot_cli.cli.options import RUN, ConnectionOptions, OutputOptions, RunOptions
@@ -27,7 +28,7 @@ def command(
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         own, last = [p for p in own if _panel(p) != RUN], [p for p in own if _panel(p) == RUN]
-        shared = [parameter for group in groups for parameter in _parameters(group)]
+        shared = list(chain.from_iterable(map(_parameters, groups)))
 
         def run(**given: Any) -> int:
             options = {g: g(**{f.name: given.pop(f.name) for f in dataclasses.fields(g)}) for g in groups}

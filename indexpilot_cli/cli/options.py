@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ Flags = Mapping[str, tuple[str, object]]  # settings that are options too: key -
 
 def services(incomplete: str) -> list[str]:
     """``service=NAME`` for every service of the service files libpq would read."""
-    names = sorted({name for path in _service_files() for name in _section_names(path)})
+    names = sorted(set(chain.from_iterable(map(_section_names, _service_files()))))
     return [f"service={name}" for name in names if f"service={name}".startswith(incomplete)]
 
 

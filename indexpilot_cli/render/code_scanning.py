@@ -1,4 +1,8 @@
-"""Findings for code scanning: SARIF logs, and annotations of GitHub Actions."""
+"""Findings for code scanning: SARIF 2.1.0 logs, and annotations of GitHub Actions in the files of a pull request.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+"""
 
 from __future__ import annotations
 

@@ -167,5 +167,7 @@ def sql(statements: tuple[SqlStatement, ...], heading: tuple[str, ...] = ()) -> 
 
 def comment(text: str) -> str:
     """The text as SQL comment lines; a line feed inside cannot end the comment."""
-    lines = [line for part in text.splitlines() for line in (textwrap.wrap(part, 116, break_long_words=False) or [""])]
+    lines: list[str] = []
+    for part in text.splitlines():
+        lines += textwrap.wrap(part, 116, break_long_words=False) or [""]
     return "\n".join(f"-- {line}".rstrip() for line in lines or [""])

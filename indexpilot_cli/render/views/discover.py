@@ -64,9 +64,11 @@ def view(result: DiscoverResult, *, verbose: bool = False) -> Document:
     """Tables in the order of the result; with ``verbose`` also every index."""
     rows = tuple(_row(t, result) for t in result.tables)
     blocks: list[Block] = [TableBlock(_COLUMNS, rows)] if rows else []
-    indexes = [(t, i) for t in result.tables for i in t.indexes]
+    indexes: list[tuple[str, ...]] = []
+    for table in result.tables:
+        indexes += (_index_row(table, index) for index in table.indexes)
     if verbose and indexes:
-        blocks.append(TableBlock(_INDEX_COLUMNS, tuple(_index_row(t, i) for t, i in indexes)))
+        blocks.append(TableBlock(_INDEX_COLUMNS, tuple(indexes)))
     blocks.append(Lines((_summary(result),)))
     if result.saved_fields is not None:
         blocks.append(Lines((f"{plural(result.saved_fields, 'column')} recorded in the genome catalog",)))

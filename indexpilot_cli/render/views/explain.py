@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Annotated, Literal
 
 from indexpilot_cli.advise.values import Alternative, ExplainResult, PlanView
@@ -38,7 +39,7 @@ def hazard_blocks(hazard: Hazard) -> tuple[Block, ...]:
 
 def _paragraphs(text: str) -> list[Block]:
     parts = [one_line(part) for part in text.strip().split("\n\n") if part.strip()]
-    return [block for part in parts for block in (Lines((part,)), BLANK)]
+    return list(chain.from_iterable((Lines((part,)), BLANK) for part in parts))
 
 
 def _indented(text: str) -> str:

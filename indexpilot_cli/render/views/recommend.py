@@ -105,17 +105,19 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
 
 def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
     blocks: list[Block] = []
-    risks = tuple(
-        ("Risk", f"{r.id}: {_risk(text, settle)}") for r in plan.recommendations for text, settle in _risks(r)
-    )
+    risks: list[tuple[str, str]] = []
+    for r in plan.recommendations:
+        risks += (("Risk", f"{r.id}: {_risk(text, settle)}") for text, settle in _risks(r))
     if risks:
         shown = risks if verbose else risks[:_RISKS]
         more = (("Risk", f"{len(risks) - len(shown)} more  (--verbose)"),) if len(risks) > len(shown) else ()
         blocks.append(Facts((*shown, *more)))
     if verbose:
-        rows = tuple(("Because", f"{r.id}: {x.text} ({x.source})") for r in plan.recommendations for x in r.reasons)
-        rows += tuple(("DDL", f"{r.ddl};") for r in plan.recommendations)
-        blocks += [Facts(rows)] if rows else []
+        rows: list[tuple[str, str]] = []
+        for r in plan.recommendations:
+            rows += (("Because", f"{r.id}: {x.text} ({x.source})") for x in r.reasons)
+        rows += (("DDL", f"{r.ddl};") for r in plan.recommendations)
+        blocks += [Facts(tuple(rows))] if rows else []
     if show_rejected and plan.rejections:
         rejected = tuple((r.id or "-", r.subject, r.reason, _why(r.detail, r.by)) for r in plan.rejections)
         blocks.append(TableBlock(_REJECTED_COLUMNS, rejected))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Annotated, Literal
 
 from indexpilot_cli.core.codec import DocumentShape, From
@@ -169,7 +170,7 @@ def view(result: ChangeResult, *, verbose: bool = False) -> Document:
     change = result.change
     blocks: list[Block] = [_head(result), _steps(result.steps)]
     if result.outcome in ("planned", "refused") or verbose:
-        texts = [f"{text};" for step in result.steps for text in step.statements]
+        texts = [f"{text};" for text in chain.from_iterable(step.statements for step in result.steps)]
         blocks += [Code("\n".join(texts))] if texts else []
     blocks += _impact(change.impact)
     blocks += _problems(result)
@@ -275,4 +276,7 @@ def _notes(undo: Undo, notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _statements(steps: Sequence[StepReport]) -> tuple[SqlStatement, ...]:
-    return tuple(SqlStatement(text, (step.title,)) for step in steps for text in step.statements)
+    told: list[SqlStatement] = []
+    for step in steps:
+        told += (SqlStatement(text, (step.title,)) for text in step.statements)
+    return tuple(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Finding, StatementReport, Unparsed
@@ -10,7 +11,7 @@ from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Code
 from indexpilot_cli.render.units import one_line, visible
 from indexpilot_cli.render.views.review.entries import finding_facts, statement_facts
-from indexpilot_cli.render.views.review.words import counted, file_verdict, sentence, unchecked
+from indexpilot_cli.render.views.review.words import all_findings, counted, file_verdict, sentence, unchecked
 
 SYNTAX = Hazard("syntax", "syntax-error", Severity.ERROR, "The file is not SQL", "PostgreSQL's grammar refuses it.", "")
 _FLAG = "--ignore"
@@ -19,9 +20,9 @@ _MOST = 4_000  # letters of a statement or a fact: uploads and annotations have 
 
 def sarif_text(result: CheckResult, hazards: Mapping[str, Hazard]) -> str:
     """The review as a SARIF log. Rules are those of the findings."""
-    results = [r for file in result.files for r in _results(file, result)]
+    results = list(chain.from_iterable(_results(file, result) for file in result.files))
     used = sorted({r.rule for r in results})
-    named = {f.id: f for file in result.files for f in file.findings}
+    named = {f.id: f for f in all_findings(result)}
     rules = [_rule(hazards[i] if i in hazards else _unknown(named.get(i))) for i in used]
     complete = all(file.unparsed is None for file in result.files)
     return code_scanning.log(rules, results, map(visible, unchecked(result)), complete=complete)
@@ -91,9 +92,10 @@ def _short(text: str) -> str:
 
 def github_text(result: CheckResult) -> str:
     """The review as workflow commands: gravest first, because only the first ten of a kind are shown."""
-    lines = [line for file in result.files for line in _syntax(file)]
+    lines = list(chain.from_iterable(map(_syntax, result.files)))
     for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO):
-        lines += [_annotation(file, f, result) for file in result.files for f in _counted(file, severity)]
+        for file in result.files:
+            lines += (_annotation(file, f, result) for f in _counted(file, severity))
     verdicts = (f"{file.path}: {file_verdict(file)}, {sentence(file)}" for file in result.files)
     words = counted(result.findings) or "no findings"
     lines.append(code_scanning.annotation("notice", "\n".join((words, *map(_safe, verdicts))), title="indexpilot"))

@@ -12,7 +12,7 @@ from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, Work
 from indexpilot_cli.evolve.review.values import CheckResult, Impact
 from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.views.common import LabelDocument
-from indexpilot_cli.render.views.review.words import severities, unchecked
+from indexpilot_cli.render.views.review.words import all_findings, severities, unchecked
 
 _Place = Annotated[int, Facets(1)]  # a line, a column or a number of a statement
 _Basis = Literal["calibrated", "history", "default"]
@@ -226,7 +226,7 @@ class FindingCounts:
 
 def _counts(result: CheckResult) -> FindingCounts:
     found = severities(result.findings)
-    ignored = sum(f.ignored is not None for file in result.files for f in file.findings)
+    ignored = sum(f.ignored is not None for f in all_findings(result))
     return FindingCounts(found[Severity.ERROR], found[Severity.WARNING], found[Severity.INFO], ignored)
 
 

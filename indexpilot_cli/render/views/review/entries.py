@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import SqlError
@@ -264,7 +265,7 @@ def _checked(file: FileReport) -> str:
     if file.fixed_verdict is None:
         return "not checked again"
     worse = "" if _fits(file.fixed_verdict, file.verdict) else " (no better: not written)"
-    refused = any(answer.found for statement in file.statements for answer in statement.probes)
+    refused = any(answer.found for answer in chain.from_iterable(s.probes for s in file.statements))
     still = "; the data refuse what they refused" if refused else ""
     return f"run again on the empty copy: {verdict(file.fixed_verdict)}{worse}{still}"
 

@@ -11,7 +11,15 @@ from indexpilot_cli.render.document import Code, EntryBlock
 from indexpilot_cli.render.text import fenced, tame
 from indexpilot_cli.render.units import one_line, percent, visible
 from indexpilot_cli.render.views.review.entries import better, entries
-from indexpilot_cli.render.views.review.words import BASES, counted, file_verdict, sentence, template_change, unchecked
+from indexpilot_cli.render.views.review.words import (
+    BASES,
+    all_statements,
+    counted,
+    file_verdict,
+    sentence,
+    template_change,
+    unchecked,
+)
 
 _ROOM = 60_000  # letters a comment may have on GitHub, with something to spare
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#!|<>~@&])")
@@ -58,7 +66,7 @@ def _summary(result: CheckResult) -> Iterator[str]:
         shown = [f"- {_prose(text)}" for text in open_[:20]]
         more = [f"- {len(open_) - 20} more"] if len(open_) > 20 else []
         yield "\n".join(["<details><summary>Not checked</summary>\n", *shown, *more, "\n</details>"])
-    if any(s.verdict.duration for file in result.files for s in file.statements):
+    if any(s.verdict.duration for s in all_statements(result)):
         yield f"_Times: {BASES.get(result.rates.basis, result.rates.basis)}._"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.observation import Lock, RunState
@@ -27,6 +28,8 @@ from indexpilot_cli.render.views.review.entries import entries, fixes
 from indexpilot_cli.render.views.review.markdown import markdown
 from indexpilot_cli.render.views.review.words import (
     BASES,
+    all_findings,
+    all_statements,
     counted,
     file_verdict,
     mode,
@@ -116,7 +119,7 @@ def _locks(taken: Sequence[Lock]) -> str:
 
 
 def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:
-    named = {t for file in result.files for f in file.findings for t in f.templates if f.ignored is None}
+    named = set(chain.from_iterable(finding.templates for finding in result.findings))
     changed = [t for t in result.templates if verbose or (t.status in _WORSE and t.template not in named)]
     if changed:
         shown = changed if verbose else changed[:_SHOWN]
@@ -124,7 +127,10 @@ def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:
     yield facts(*(("Verdict", _summary(f)) for f in result.files if f.findings or len(result.files) > 1))
     yield facts(_findings(result), _queries(result), _method(result), _times(result))
     yield from _open(unchecked(result), verbose=verbose)
-    yield facts(*(("Note", f"{file.path}: {one_line(n)}") for file in result.files for n in file.notes))
+    notes: list[tuple[str, str]] = []
+    for file in result.files:
+        notes += (("Note", f"{file.path}: {one_line(note)}") for note in file.notes)
+    yield facts(*notes)
 
 
 _WORSE = ("breaks", "columns_change", "slower")
@@ -149,7 +155,7 @@ def _findings(result: CheckResult) -> tuple[str, str] | None:
     if not total:
         return None
     hit = len({(f.path, f.statement) for f in result.findings})
-    ignored = sum(f.ignored is not None for file in result.files for f in file.findings)
+    ignored = sum(f.ignored is not None for f in all_findings(result))
     words = counted(result.findings)
     text = f"{words} in {hit:,} of {plural(total, 'statement')}" if words else f"none in {plural(total, 'statement')}"
     return "Findings", text + (f"; {ignored:,} ignored" if ignored else "")
@@ -183,7 +189,7 @@ def _method(result: CheckResult) -> tuple[str, str] | None:
 
 
 def _times(result: CheckResult) -> tuple[str, str] | None:
-    timed = any(s.verdict.duration is not None for file in result.files for s in file.statements)
+    timed = any(s.verdict.duration is not None for s in all_statements(result))
     return ("Times", BASES.get(result.rates.basis, result.rates.basis)) if timed else None
 
 

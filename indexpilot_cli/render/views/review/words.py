@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import LockMode, RunState
@@ -184,9 +185,19 @@ def template_change(value: TemplateImpact) -> str:
     return "; ".join(parts)
 
 
+def all_findings(result: CheckResult) -> tuple[Finding, ...]:
+    """The findings of all files, ignored ones too."""
+    return tuple(chain.from_iterable(file.findings for file in result.files))
+
+
+def all_statements(result: CheckResult) -> tuple[StatementReport, ...]:
+    """The statements of all files."""
+    return tuple(chain.from_iterable(file.statements for file in result.files))
+
+
 def unchecked(result: CheckResult) -> tuple[str, ...]:
     """Everything that was not decided, as sentences: statements not run, probes without an answer, and the rest."""
-    told = [sentence for file in result.files for sentence in _unchecked(file)]
+    told = chain.from_iterable(map(_unchecked, result.files))
     return (*told, *(one_line(text) for text in result.not_checked))
 
 
