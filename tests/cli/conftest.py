@@ -5,7 +5,7 @@ import functools
 import psycopg
 import pytest
 
-from tests.cli.process import run
+from tests.cli.process import run, start
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL, city text);
@@ -45,6 +45,12 @@ def home(tmp_path):
 def cli(home, cache):
     """Run the program in the home directory."""
     return functools.partial(run, home, XDG_CACHE_HOME=cache)
+
+
+@pytest.fixture
+def started(home, cache):
+    """The same as a new process."""
+    return functools.partial(start, home, XDG_CACHE_HOME=cache)
 
 
 @pytest.fixture(scope="session")

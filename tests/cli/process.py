@@ -1,15 +1,19 @@
-"""The program as its users run it: a real process with a clean environment."""
+"""The program with a clean environment: in a fork of a warm interpreter, or started as its users start it."""
 
+import functools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
 from indexpilot_cli.render.schema import text as schema_text
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "indexpilot_cli"]
 
 
@@ -36,8 +40,41 @@ def environment(home, **extra):
     return {**kept, "HOME": str(home), "TERM": "xterm-256color", "PGCONNECT_TIMEOUT": "60", **extra}
 
 
+class Warm:
+    """An interpreter that has loaded every module and forks for each command; it ends when this process does."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="indexpilot-test-")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.cli.warm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(self.folder.name),
+            cwd=ROOT,
+        )
+
+    def run(self, home, arguments, stdin, variables):
+        """One command, with files for its streams."""
+        streams = [Path(self.folder.name, name) for name in ("in", "out", "err")]
+        streams[0].write_text(stdin)
+        job = {"arguments": arguments, "home": str(home), "environment": variables, "streams": list(map(str, streams))}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        return Ran(code, *(path.read_text() for path in streams[1:]))
+
+
+warm = functools.cache(Warm)
+
+
 def run(home, *arguments, stdin="", **extra):
-    """Run ``indexpilot ARGUMENTS`` in ``home`` without a terminal."""
+    """Run ``indexpilot ARGUMENTS`` in ``home`` without a terminal, sparing the start of an interpreter."""
+    return warm().run(home, arguments, stdin, environment(home, **extra))
+
+
+def start(home, *arguments, stdin="", **extra):
+    """The same in a new process, which imports what the command itself imports."""
     done = subprocess.run(
         [*PROGRAM, *arguments],
         input=stdin,

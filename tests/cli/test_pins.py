@@ -7,13 +7,10 @@ machine or the PostgreSQL at hand decide is masked by the smallest mask that doe
 """
 
 import difflib
-import json
 import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
@@ -23,7 +20,7 @@ from indexpilot_cli.db.binaries import installed
 from tests.cli.changes import CALM
 from tests.cli.conftest import SHOP, WORKLOAD
 from tests.cli.pinned import SCENARIOS
-from tests.cli.process import environment
+from tests.cli.process import run
 
 FOLDER = Path(__file__).parent / "pins"
 CORPUS = Path(__file__).parents[1] / "corpus" / "migrations"
@@ -89,39 +86,6 @@ def masked(text, masks, *places):
     return text
 
 
-class Warm:
-    """The program in an interpreter that stays: a short command takes a tenth of a second, not one."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cli.warm"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(folder),
-            cwd=Path(__file__).parents[2],
-        )
-
-    def run(self, home, arguments, **extra):
-        """Exit code, stdout and stderr of one command."""
-        out, err = (str(self.folder / name) for name in ("out", "err"))
-        job = {"arguments": arguments, "home": str(home), "out": out, "err": err}
-        self.process.stdin.write(json.dumps({**job, "environment": environment(home, **extra)}) + "\n")
-        self.process.stdin.flush()
-        code = int(self.process.stdout.readline())
-        return code, Path(out).read_text(), Path(err).read_text()
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory):
-    """One warm program for all scenarios."""
-    program = Warm(tmp_path_factory.mktemp("warm"))
-    yield program
-    program.process.stdin.close()
-    program.process.wait(30)
-
-
 @pytest.fixture(scope="module")
 def shop_dsn(pg):
     """The DSN of a database that is made anew whenever this is called."""
@@ -154,7 +118,7 @@ def files(home, scenario):
         (home / name).write_text(text)
 
 
-def transcript(scenario, dsn, home, program, cache):
+def transcript(scenario, dsn, home, cache):
     """What the scenario's command lines print, one after the other."""
     plan = "P-none"
     fixed = {"XDG_CACHE_HOME": cache, "LOGNAME": "somebody", **CALM}
@@ -162,9 +126,13 @@ def transcript(scenario, dsn, home, program, cache):
         variables, line = scenario.variables(line)
         words = shlex.split(line.replace("{plan}", plan))
         where = [] if dsn is None or "-h" in words else ["-d", dsn]
-        code, out, err = program.run(home, [*words, *where], **{**fixed, **variables})
-        plan = next(iter(re.findall(r"\bP-[0-9a-f]{6}\b", out)), plan)
-        yield f"$ indexpilot {line}\n{out}" + (f"--- stderr\n{err}" if err else "") + f"--- exit {code}\n\n"
+        ran = run(home, *words, *where, **{**fixed, **variables})
+        plan = next(iter(re.findall(r"\bP-[0-9a-f]{6}\b", ran.out)), plan)
+        yield (
+            f"$ indexpilot {line}\n{ran.out}"
+            + (f"--- stderr\n{ran.err}" if ran.err else "")
+            + f"--- exit {ran.code}\n\n"
+        )
 
 
 def skip_elsewhere(scenario, request):
@@ -180,7 +148,7 @@ def skip_elsewhere(scenario, request):
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_transcript(name, request, warm, home, cache):
+def test_transcript(name, request, home, cache):
     scenario = SCENARIOS[name]
     if scenario.planner:
         skip_elsewhere(scenario, request)
@@ -193,7 +161,7 @@ def test_transcript(name, request, warm, home, cache):
     places = [(str(home), "<home>"), (cache, "<cache>")]
     if dsn:
         places.insert(0, (psycopg.conninfo.conninfo_to_dict(dsn)["host"], "<server>"))
-    told = masked("".join(transcript(scenario, dsn, home, warm, cache)), masks, *places)
+    told = masked("".join(transcript(scenario, dsn, home, cache)), masks, *places)
     path = FOLDER / f"{name}.txt"
     if os.environ.get(WRITE):
         path.write_text(told)

@@ -16,19 +16,19 @@ NAMES = [*COMMANDS, "config show", "config check", "snapshot save", "plan show",
 NAMES += ["bypass status", "bypass enable", "bypass disable", "schema-evolve check"]
 
 
-def test_version_and_help_go_to_stdout(cli):
-    version = cli("--version")
+def test_version_and_help_go_to_stdout(started):
+    version = started("--version")
     assert (version.code, version.err) == (0, "")
     assert version.out.startswith("indexpilot 0.")
-    bare = cli()
+    bare = started()
     assert bare.code == 0
     assert all(name in bare.out for name in COMMANDS)
-    assert bare.out.split() == cli("--help").out.split()
+    assert bare.out.split() == started("--help").out.split()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_fits_100_columns_and_shows_an_example(cli, name):
-    shown = cli(*name.split(), "--help", COLUMNS="100")
+def test_help_fits_100_columns_and_shows_an_example(started, name):
+    shown = started(*name.split(), "--help", COLUMNS="100")
     assert (shown.code, shown.err) == (0, "")
     assert max(map(len, shown.out.splitlines())) <= 100
     assert f"indexpilot {name.split()[0]}" in shown.out.partition("Example")[2]
@@ -37,22 +37,22 @@ def test_help_fits_100_columns_and_shows_an_example(cli, name):
 
 
 @pytest.mark.parametrize("extra", [{"GITHUB_ACTIONS": "true"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, {"TERM": "dumb"}])
-def test_no_escape_byte_where_none_is_wanted(cli, extra):
+def test_no_escape_byte_where_none_is_wanted(started, extra):
     for arguments in (
         ("--help",),
         ("recommend", "--help"),
         ("config", "show", "--origin"),
         ("recommend", "--budget", "x"),
     ):
-        ran = cli(*arguments, **extra)
+        ran = started(*arguments, **extra)
         assert "\x1b" not in ran.out + ran.err
 
 
-def test_colour_when_forced(cli):
-    assert "\x1b[" in cli("doctor", "-h", "/nowhere", "--color", "always").err
-    assert "\x1b[" in cli("doctor", "-h", "/nowhere", FORCE_COLOR="1").err
-    assert "\x1b" not in cli("doctor", "-h", "/nowhere", "--color", "never", FORCE_COLOR="1").err
-    assert "\x1b[" in cli("config", "show", "--origin", "--color", "always").out
+def test_colour_when_forced(started):
+    assert "\x1b[" in started("doctor", "-h", "/nowhere", "--color", "always").err
+    assert "\x1b[" in started("doctor", "-h", "/nowhere", FORCE_COLOR="1").err
+    assert "\x1b" not in started("doctor", "-h", "/nowhere", "--color", "never", FORCE_COLOR="1").err
+    assert "\x1b[" in started("config", "show", "--origin", "--color", "always").out
 
 
 def test_help_does_not_import_the_heavy_rooms(home):

@@ -1,6 +1,7 @@
 """Many command lines in one warm interpreter: each runs in a fork that has every module loaded already.
 
-One JSON object a line is read: ``arguments``, ``home``, ``environment``, ``out`` and ``err``; the exit code is printed.
+One JSON object a line is read: ``arguments``, ``home``, ``environment`` and ``streams``, the files for stdin, stdout
+and stderr; the exit code is printed.
 """
 
 import contextlib
@@ -10,17 +11,33 @@ import json
 import os
 import pkgutil
 import runpy
+import signal
 import sys
 
 import indexpilot_cli
 
+LIMIT = 300  # seconds for a command; the code is then the negative number of the signal
+# What a command imports only when it comes to it, and typer when it reads the first option.
+LATE = (
+    "psutil",
+    "rich.markdown",
+    "rich.progress",
+    "scipy.optimize",
+    "scipy.sparse",
+    "tabulate",
+    "typer._adapters",
+    "yaml",
+)
+MODES = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
 
 def load():
     """Import what commands import while they run: nine tenths of the time of a short one."""
-    for module in pkgutil.walk_packages(indexpilot_cli.__path__, "indexpilot_cli."):
-        if not module.name.endswith("__main__"):
+    ours = (module.name for module in pkgutil.walk_packages(indexpilot_cli.__path__, "indexpilot_cli."))
+    for name in (*LATE, *ours):
+        if not name.endswith("__main__"):
             with contextlib.suppress(ImportError):  # an extra that is not installed
-                importlib.import_module(module.name)
+                importlib.import_module(name)
 
 
 def become(job):
@@ -28,25 +45,32 @@ def become(job):
     os.chdir(job["home"])
     os.environ.clear()
     os.environ.update(job["environment"])
-    for number, path, mode in (
-        (0, os.devnull, os.O_RDONLY),
-        (1, job["out"], os.O_WRONLY),
-        (2, job["err"], os.O_WRONLY),
-    ):
-        os.dup2(os.open(path, mode | os.O_CREAT | os.O_TRUNC if number else mode), number)
+    for number, (path, mode) in enumerate(zip(job["streams"], MODES, strict=True)):
+        os.dup2(os.open(path, mode), number)
     sys.argv = ["indexpilot_cli", *job["arguments"]]
+
+
+def command():
+    """Run it; the code it ends with. What it left to the end of an interpreter takes longer than it and is skipped."""
+    try:
+        runpy.run_module("indexpilot_cli", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return end.code
+    return 0
 
 
 def main():
     """Serve until the input ends."""
     load()
     gc.freeze()  # a collection in a fork would copy every page
-    for line in sys.stdin:
+    while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:
+            signal.alarm(LIMIT)
             become(json.loads(line))
-            runpy.run_module("indexpilot_cli", run_name="__main__", alter_sys=True)
-            sys.exit()
+            os._exit(command())
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
