@@ -6,9 +6,11 @@ a local installation, the embedded wheel. ``INDEXPILOT_TEST_MAJOR`` asks for one
 
 import os
 import shutil
+import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -77,6 +79,21 @@ def has_contrib(found: Binaries) -> bool:
     return any(found.directory.parent.glob("lib/**/pg_stat_statements.so")) or any(
         found.directory.parent.glob("lib/pg_stat_statements.so")
     )
+
+
+@contextmanager
+def reachable_directory():
+    """A new directory that the server's account can enter; pytest closes its own to others again and again."""
+    with tempfile.TemporaryDirectory(prefix="indexpilot-test-", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def twin_place():
+    """One cache of twins for all tests of this process; that of the user grows, and every opening walks through it."""
+    with reachable_directory() as path:
+        yield path
 
 
 @contextmanager

@@ -29,9 +29,9 @@ VACUUM orders;
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
+def cache(twin_place):
     """One cache of twins for all tests."""
-    return str(tmp_path_factory.mktemp("cache"))
+    return str(twin_place)
 
 
 @pytest.fixture

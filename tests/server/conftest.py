@@ -1,9 +1,5 @@
 """Fixtures of the server tests: the databases several files use, and one snapshot with its twin for all of them."""
 
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
-
 import psycopg
 import pytest
 
@@ -19,7 +15,7 @@ from tests.server.requesting import (  # noqa: F401 - fixtures
     shop_snapshot,
 )
 from tests.server.twinning import filled_database, snapshot_of
-from tests.servers import new_database
+from tests.servers import new_database, reachable_directory
 
 
 @pytest.fixture
@@ -73,20 +69,6 @@ def session(database, guarded):
 def twin_source(pg):
     with filled_database(pg) as dsn:
         yield dsn
-
-
-@contextmanager
-def reachable_directory():
-    """A new directory that the server's account can enter; pytest closes its own to others again and again."""
-    with tempfile.TemporaryDirectory(prefix="indexpilot-test-", dir="/tmp") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-@pytest.fixture(scope="session")
-def twin_place():
-    with reachable_directory() as path:
-        yield path
 
 
 @pytest.fixture
