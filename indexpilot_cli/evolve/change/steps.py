@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.change.values import Classified, Span, Step, Work
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeChange
 
@@ -86,7 +87,6 @@ def analyze(table: RelationFacts, column: str) -> Step:
 
 _SUE = "SHARE UPDATE EXCLUSIVE"
 _SRE = "SHARE ROW EXCLUSIVE"
-NOT_NULL_NOT_VALID = 180000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,9 @@ def _whole(new: NewColumn) -> Iterator[str]:
 
 def _gradual(new: NewColumn) -> Iterator[Step]:
     instant = not new.each_row or new.default is None
-    first = (_add(new, not_null=new.not_null),) if instant else (_add(new, default=False), _default(new))
+    first = [_add(new, not_null=new.not_null and instant, default=instant)]
+    if new.default is not None and not instant:
+        first.append(safe.set_default(_alter(new), new.column, new.default))
     yield Step(f"add {new.name}", (*first, *_comment(new)))
     if not instant:
         yield from _backfill(new)
@@ -155,18 +157,11 @@ def _gradual(new: NewColumn) -> Iterator[Step]:
 
 
 def _add(new: NewColumn, *, not_null: bool = False, default: bool = True) -> str:
-    words = [f"{_alter(new)} ADD COLUMN {new.column} {new.type}"]
-    words += [f"DEFAULT {new.default}"] if default and new.default is not None else []
-    words += ["NOT NULL"] if not_null else []
-    return " ".join(words)
+    return safe.add_column(_alter(new), new.column, new.type, new.default if default else None, not_null=not_null)
 
 
 def _alter(new: NewColumn) -> str:
     return f"ALTER TABLE {new.table.name}"
-
-
-def _default(new: NewColumn) -> str:
-    return f"{_alter(new)} ALTER COLUMN {new.column} SET DEFAULT {new.default}"
 
 
 def _comment(new: NewColumn) -> tuple[str, ...]:
@@ -197,21 +192,15 @@ def not_null_steps(table: RelationFacts, column: str, name: str) -> Iterator[Ste
     From 18 on a NOT NULL constraint itself can be promised; before, a CHECK stands in for it.
     """
     alter, quoted, key = f"ALTER TABLE {table.name}", quote_identifier(column), quote_identifier(name)
-    native = table.version >= NOT_NULL_NOT_VALID
-    promise = f"NOT NULL {quoted}" if native else f"CHECK ({quoted} IS NOT NULL)"
-    yield Step(
-        f"promise that {column} is never NULL",
-        (f"{alter} ADD CONSTRAINT {key} {promise} NOT VALID",),
-    )
-    yield Step(
-        f"prove that {column} is never NULL",
-        (f"{alter} VALIDATE CONSTRAINT {key}",),
-        span=Span.ONLINE,
-        lock=_SUE,
-    )
-    if not native:
-        texts = (f"{alter} ALTER COLUMN {quoted} SET NOT NULL", f"{alter} DROP CONSTRAINT {key}")
-        yield Step(f"set {column} NOT NULL", texts)
+    yield Step(f"promise that {column} is never NULL", (safe.promise_not_null(alter, quoted, key, table.version),))
+    yield _proof(f"prove that {column} is never NULL", safe.prove(alter, key))
+    taken = safe.take_over_not_null(alter, quoted, key, table.version)
+    if taken:
+        yield Step(f"set {column} NOT NULL", taken)
+
+
+def _proof(title: str, text: str) -> Step:
+    return Step(title, (text,), span=Span.ONLINE, lock=_SUE)
 
 
 def _unique(new: NewColumn) -> Iterator[Step]:
@@ -219,14 +208,14 @@ def _unique(new: NewColumn) -> Iterator[Step]:
     quoted = quote_identifier(name)
     yield Step(
         f"build {name} beside the writers",
-        (f"CREATE UNIQUE INDEX CONCURRENTLY {quoted} ON {new.table.name} ({new.column})",),
+        (safe.build_unique(quoted, str(new.table.name), new.column),),
         how="alone",
         span=Span.ONLINE,
         lock=_SUE,
         makes=f"index:{name}",
         table=new.table.name,
     )
-    yield Step(f"make {name} a constraint", (f"{_alter(new)} ADD CONSTRAINT {quoted} UNIQUE USING INDEX {quoted}",))
+    yield Step(f"make {name} a constraint", (safe.attach_unique(_alter(new), quoted),))
 
 
 def _reference(new: NewColumn) -> Iterator[Step]:
@@ -235,12 +224,7 @@ def _reference(new: NewColumn) -> Iterator[Step]:
         return
     name = new.constraint("fkey")
     yield Step("promise the foreign key", (f"{_foreign_key(new)} NOT VALID",), lock=_SRE)
-    yield Step(
-        "prove the foreign key",
-        (f"{_alter(new)} VALIDATE CONSTRAINT {quote_identifier(name)}",),
-        span=Span.ONLINE,
-        lock=_SUE,
-    )
+    yield _proof("prove the foreign key", safe.prove(_alter(new), quote_identifier(name)))
 
 
 def _foreign_key(new: NewColumn) -> str:
