@@ -98,6 +98,7 @@ class WatchedSession:
             self._connection = _connected(conninfo, lambda: _until(end))
         except (OperationalError, Overrun) as error:
             raise UnreachableError("the clone's server refused a session", detail=str(error).strip()) from None
+        # A send must not block either: the server may have stopped reading.
         self._connection.nonblocking = 1
         self._connection.notice_handler = self._notice
         self.pid = self._connection.backend_pid
@@ -117,6 +118,7 @@ class WatchedSession:
 
     def run(self, text: str, watch: Watch) -> SessionAnswer:
         """Exactly one statement of theirs; its rows are thrown away. Raises Overrun and Gone."""
+        # The extended protocol takes one statement: a second one behind a semicolon is refused by the server.
         return self._exchange(lambda: self._connection.send_query_params(_bytes(text), None), watch, keep=False)
 
     def settle(self, watch: Watch) -> SessionAnswer:
@@ -133,6 +135,7 @@ class WatchedSession:
         try:
             send()
             if not keep:
+                # Else libpq would collect the whole result before giving the first row.
                 self._connection.set_single_row_mode()
         except OperationalError:
             raise Gone(self._last) from None
@@ -179,6 +182,7 @@ class WatchedSession:
             answer.tags.append((result.command_status or b"").decode("utf-8", "replace"))
             answer.sets.append([])
         elif status == ExecStatus.COPY_IN:
+            # COPY FROM STDIN waits for data that nobody has: none, and it goes on.
             self._connection.put_copy_end()
         elif status == ExecStatus.COPY_OUT:
             self._skip_copy(watch)

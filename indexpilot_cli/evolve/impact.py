@@ -41,6 +41,7 @@ class _Cache:
         """Keep the answer; the oldest goes when there are too many."""
         with self._lock:
             self._kept[key] = (time.monotonic(), impact)
+            # A dict keeps the order of insertion: the first is the oldest.
             while len(self._kept) > _MOST:
                 self._kept.pop(next(iter(self._kept)))
 
@@ -114,6 +115,7 @@ def _new_column(session: Session, table: RelationFacts) -> Iterator[Affected]:
 def _old(session: Session, kind: ChangeKind, table: RelationFacts, column: ColumnFacts, own: str) -> Iterator[Affected]:
     yield from (_attached(kind, a) for a in table.mentioning(column.name))
     for child in relation_facts.read_below(session, table.relid) if table.children else ():
+        # What a child has from its parent is listed there.
         theirs = [a for a in child.mentioning(column.name) if a.parent is None and (a.local or a.kind == "index")]
         yield from (_attached(kind, a, child) for a in theirs if a.type != "n")
     if column.sequence is not None:
@@ -159,6 +161,7 @@ def _tracked(session: Session, kind: ChangeKind, table: RelationFacts, column: C
 
 
 def _profiles(session: Session, connection: Connection, table: RelationFacts, column: ColumnFacts) -> int:
+    # Profiles exist only where our schema does.
     if not migrations.is_ready(session, connection.metadata_schema):
         return 0
     from indexpilot_cli.genome import profiles
@@ -254,6 +257,7 @@ def _inserted(template: QueryTemplate, table: RelationFacts, column: ColumnFacts
     listed = statement.node.children("cols")
     if listed:
         return InsertFills.NAMED if column.name in {item.text("name") for item in listed} else InsertFills.LEFT
+    # Without a list the values go to the columns in their order.
     place = [c.name for c in table.columns].index(column.name)
     rows = select.children("values_lists") if select is not None else ()
     return InsertFills.REACHED if any(len(row.children("items")) > place for row in rows) else InsertFills.LEFT

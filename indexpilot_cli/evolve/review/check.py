@@ -89,6 +89,7 @@ def _rehearsed(
     try:
         return rehearse(source.snapshot or take_snapshot(source, progress), migrations, folded, request, progress)
     except PrerequisiteError as error:
+        # Whoever names a version wants that one and no guess.
         if request.server_version is not None or error.code != "no_binaries":
             raise
         return by_rules(migrations, source.catalog, f"judged by rules: {error.message}")

@@ -112,6 +112,7 @@ def _templates(
     progress: Progress,
 ) -> tuple[tuple[TemplateImpact, ...], tuple[str, ...]]:
     """What becomes of the recorded queries; what could not be said of them."""
+    # Files that change nothing in the catalog break no query.
     if not recorded.queries or not any(_ran(o) for o in observed):
         return (), ()
     progress.stage("running the recorded queries before and after", 2)
@@ -139,6 +140,7 @@ def _seen(clone: Clone, plans: FullCopy | None, database: str, queries: Sequence
     dsn = clone.sandbox.dsn(database)
     with QueryRehearsal(dsn, _STATEMENT_MS) as player, clone.watched(player.backend_pid, _REHEARSAL_SECONDS):
         strict = [player.play(query.statements) for query in queries]
+        # Row triggers fire only where there are rows: once without any, once with one in each table.
         player.put_rows()
         loose = [player.play(query.loose) for query in queries]
     prices: Sequence[Priced | None] = [None] * len(queries)

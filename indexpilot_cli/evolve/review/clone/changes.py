@@ -44,6 +44,7 @@ def changes_between(
 
 def _pairs(before: Objects, after: Objects) -> Iterator[tuple[KnownObject | None, KnownObject | None]]:
     """What differs, old beside new; an object made again under its name is the same object."""
+    # A change of type drops an index and makes it again: same name, same table, another oid.
     gone = {_address(item): item for identity, item in before.items() if identity not in after}
     for identity, new in after.items():
         old = before.get(identity)
@@ -73,6 +74,7 @@ def relations_to_read(written: Collection[str]) -> str:
 def others_to_read(written: Collection[str], statement: MigrationStatement) -> bool:
     """Whether functions, types, schemas or extensions can have changed when these catalogs were written."""
     kinds = {action.kind for action in statement.actions}
+    # ALTER DOMAIN writes pg_constraint for something that is no relation; programs may do it unnamed.
     domains = not kinds or bool(kinds & {Act.ALTER_DOMAIN, Act.DO, Act.CALL, Act.SELECT, Act.DYNAMIC, Act.OTHER})
     return bool(_FREE & set(written)) or ("pg_constraint" in written and domains)
 

@@ -201,7 +201,9 @@ def prepare(sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
         _disarm(inside)
     with sandbox.planner(PRISTINE, timeout_ms=10_000) as owner:
         missing += _add(owner, sandbox, snapshot)
+    # Whoever owns a database may drop it, and every reset copies this one.
     admin.execute(f"ALTER DATABASE {PRISTINE} OWNER TO CURRENT_USER")
+    # The superuser works there: nothing of a stranger may come near it.
     admin.execute("REVOKE ALL ON DATABASE postgres FROM PUBLIC")
     return tuple(missing)
 

@@ -25,6 +25,7 @@ _NOT_HERE = {
 # What only empty tables cause: no parent row, no row found, an assertion of the author's own.
 _EMPTY = {"23503", "P0001", "P0002", "P0004"}
 _SUBSELECT = re.compile(r"\b(?:select|table|do|call)\b", re.IGNORECASE)
+# Undefined function, object (type, role, tablespace), table, column, schema.
 _MISSING = {"42883", "42704", "42P01", "42703", "3F000"}
 
 
@@ -50,6 +51,7 @@ def missing_role(error: SqlError) -> str | None:
 
 def refuses_transaction(error: SqlError) -> bool:
     """Whether the statement does not run inside a transaction block (or ends one itself)."""
+    # 25001: VACUUM and everything CONCURRENTLY; 2D000: a procedure or block that commits.
     return error.sqlstate in ("25001", "2D000")
 
 
@@ -67,6 +69,7 @@ def excuse(error: SqlError, text: str, around: Surroundings) -> str | None:
         return _NOT_HERE[state].format(message=message)
     if state in _EMPTY or (state in ("23502", "22012") and _SUBSELECT.search(text)):
         return f"it fails on empty tables ({state}: {message}); the real rows decide"
+    # Resources, system errors, internal errors, configuration files, the operator: limits of the sandbox show so.
     if state[:2] in ("53", "58", "XX", "F0", "57"):
         return f"the sandbox ended it ({state}: {message})"
     if state == "0A000" and _EXTENSION.search(message):

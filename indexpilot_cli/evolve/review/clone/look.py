@@ -78,6 +78,7 @@ def look(
     locked, rows, written = _asked(ask, texts, 3)
     locks = _modes(locked)
     found = {state.oid: state for state in map(_relation, rows)}
+    # Its own locks show what a transaction touched: what it did not lock, it cannot have changed.
     kept = {oid: state for oid, state in (known or {}).items() if oid not in locks}
     return SessionState(
         locks, {**kept, **found}, {str(name): int(count or 0) for name, count in written}, frozenset(found)

@@ -80,6 +80,7 @@ def _all(
     kinds = {action.kind for action in statement.actions}
     for item in work:
         if item.kind is WorkKind.BUILD_INDEX and not online and item.rebuilt and Act.REINDEX in kinds:
+            # REINDEX: writers of the table wait; its index is locked so that no query of the table can even be planned.
             yield item.relation, LockMode.SHARE
             yield from _index(scene, item)
         else:
@@ -91,6 +92,7 @@ def _all(
     for action in statement.actions:
         if action.kind is Act.DETACH_PARTITION and action.has("concurrently"):
             for relation in _targets(scene, action, before.relations, path):
+                # DETACH CONCURRENTLY (14 and later) waits for readers of the parent without keeping others out.
                 yield relation, LockMode.SHARE_UPDATE_EXCLUSIVE
             part = replace(action, table=action.object, schema=action.object_schema)
             for relation in _targets(scene, part, before.relations, path):
@@ -109,12 +111,14 @@ def _altered(
 
 
 def _mode(work: Work, online: bool) -> LockMode:
+    # CONCURRENTLY, VACUUM and VALIDATE go on beside reads and writes.
     if online or work.online:
         return LockMode.SHARE_UPDATE_EXCLUSIVE
     if work.kind is WorkKind.REWRITE:
         return LockMode.ACCESS_EXCLUSIVE
     if work.kind is WorkKind.MODIFY:
         return LockMode.ROW_EXCLUSIVE
+    # A plain CREATE INDEX lets everybody read and nobody write.
     return LockMode.SHARE if work.kind is WorkKind.BUILD_INDEX else LockMode.ACCESS_SHARE
 
 

@@ -102,6 +102,7 @@ class FullCopy:
 
 
 def _rows_of_node(node: Node, most: float) -> float:
+    # A LIMIT or a filter above a sequential scan does not bound the rows it passes.
     return _WHOLE if node["Node Type"] == "Seq Scan" else most
 
 

@@ -42,6 +42,7 @@ _FIRST = re.compile(r"\s*(set\s+(local\s+|session\s+)?(transaction|characteristi
 _MAKES = re.compile(r"\s*(create|alter|do|call|select|import)\b", re.I)
 _TRY = "indexpilot_try"
 _GRANT = "indexpilot_grant"
+# At this level the server says which tables it rewrites and verifies, and which indexes it builds.
 _LOUD = "client_min_messages TO debug1"
 _MOST_ROLES = 50
 
@@ -178,6 +179,7 @@ class Runner:
                 break
             self._session.tell("ROLLBACK")
             self._let_in(self._roles[-1:])
+        # Only the server knows which statements refuse a block: they are found by trying.
         if answer.error and refuses_transaction(answer.error):
             self._session.tell("ROLLBACK")
             return self._outside(statement, number)
@@ -228,6 +230,7 @@ class Runner:
         changes = self._tracker.changes_alone(statement, before, after)
         self._session.tell("ROLLBACK")
         scene = self._tracker.scene
+        # It has committed: what it locked is free again, and is named by rule.
         before, after = replace(before, locks={}), replace(after, locks={})
         work = work_of(scene, statement, before, after, answer.messages, self._tracker.objects.values())
         work += vacuumed(scene, statement, before.relations, self._path)

@@ -30,6 +30,7 @@ OWNER = PLANNER  # the role that owns the schema, and the only one that runs wha
 _CATALOG_FIRST = "options='-c search_path=pg_catalog,pg_temp'"
 _SETTINGS = {
     "autovacuum": "off",
+    # Nothing here has to survive a crash: the server is thrown away.
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
@@ -38,7 +39,9 @@ _SETTINGS = {
     "max_wal_size": "64MB",
     "min_wal_size": "32MB",
     "max_connections": "20",
+    # A prepared transaction would outlive its file and keep its locks.
     "max_prepared_transactions": "0",
+    # No worker beside the session that is watched: its locks and scans would not be seen.
     "max_worker_processes": "0",
     "max_parallel_workers": "0",
     "max_locks_per_transaction": "1024",
@@ -46,10 +49,14 @@ _SETTINGS = {
     "huge_pages": "off",
     "jit": "off",
     "logging_collector": "off",
+    # What strangers raise must neither fill the disk nor be kept.
     "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
+    # The server says what it rewrites, verifies and builds in words, and they are read in English.
     "lc_messages": "C",
+    # Counted scans show reads of which no message speaks.
     "track_counts": "on",
+    # After the end of a backend by force our own restart finds the server down, not half up.
     "restart_after_crash": "off",
     "allow_system_table_mods": "off",
 }
@@ -137,6 +144,7 @@ class Sandbox:
         """End a server process that does not listen; the whole server goes down with it."""
         self._killed = True
         with contextlib.suppress(ProcessLookupError):
+            # A backend that dies by a signal may have left shared memory broken: the postmaster ends all of them.
             os.kill(backend, signal.SIGKILL)
 
     def revive(self) -> None:
@@ -254,6 +262,7 @@ def _server(binaries: Binaries, home: Path, limits: SandboxLimits) -> LocalServe
 def _settings(major: int, limits: SandboxLimits) -> dict[str, str]:
     settings = _SETTINGS | {"temp_file_limit": str(limits.temporary // 1024)}
     if major >= 17:
+        # NOTIFY that nobody reads stays in a queue on the disk.
         settings["max_notify_queue_pages"] = "4096"
         settings["event_triggers"] = "off"
     return settings

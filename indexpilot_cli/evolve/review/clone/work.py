@@ -25,6 +25,7 @@ _REWRITING = re.compile(r'rewriting table "(.*)"', re.DOTALL)
 _VERIFYING = re.compile(r'verifying table "(.*)"', re.DOTALL)
 _VALIDATING = re.compile(r'validating foreign key constraint "(.*)"', re.DOTALL)
 _BUILDING = re.compile(r'building index "(.*)" on table "(.*)" (?:serially|with request for .*)', re.DOTALL)
+# REINDEX CONCURRENTLY builds under a name of its own and changes names at the end.
 _ONLINE_NAME = re.compile(r"_ccnew\d*\Z")
 _SUFFICIENT = re.compile(r"existing constraints on|is implied by existing constraints")
 PROGRAMS = frozenset({Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT})
@@ -143,6 +144,7 @@ class _Observer:
 
     def files(self) -> Iterator[Work]:
         """Work that only a new file under an old name shows: CLUSTER, VACUUM FULL, REFRESH, REINDEX."""
+        # TRUNCATE gives the table another file too, and nothing is rewritten.
         if Act.TRUNCATE in self._kinds:
             return
         for oid in self._after.touched & self._before.relations.keys():
@@ -221,6 +223,7 @@ class _Observer:
 
     def _on(self, table: str, kind: WorkKind, index: str | None = None) -> Iterator[Work]:
         for oid in self._named(table):
+            # CONCURRENTLY reads the table twice: once to build, once to find what came meanwhile.
             self._explained[oid] = self._explained.get(oid, 0) + 1 + (self._online and index is not None)
             if kind is WorkKind.REWRITE:
                 self._rewritten.add(oid)

@@ -83,6 +83,7 @@ def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], sa
     for change in changes:
         if change.object.kind == "table" and change.object.fact("relkind") in _TABLES:
             _table(delta, change)
+    # Columns of a renamed table are listed under its new name; shapes go by the old one.
     back = {s.new_name: name for name, s in delta.shapes.items() if s.new_name}
     for change in changes:
         if change.object.kind == "column":
@@ -165,6 +166,7 @@ def _new(after: CatalogObject) -> AddedColumn:
 def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
     indexes = {c.object.path for c in changes if c.object.kind == "index" and c.kind is ChangeKind.CREATED}
     columns = (c.object for c in changes if c.object.kind == "column" and _became_not_null(c))
+    # A NOT NULL that partitions inherit is asked of their parent, which is read with all of them.
     parents = {column.path[-1] for column in columns if column.fact("inherited") != "true"}
     for change in changes:
         after, table = change.after, change.after.table if change.after else None
@@ -175,6 +177,7 @@ def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[N
                 yield Need("not_null", table, after.path[-1])
         elif after.kind == "constraint":
             yield from _constraint(change, after, table, safe)
+        # The index of a partition follows from its parent's, which is asked about as a whole.
         elif after.kind == "index" and change.before is None and not _has_parent(after, indexes):
             yield from _index(after, table, safe)
 

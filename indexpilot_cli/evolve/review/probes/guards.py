@@ -49,6 +49,7 @@ def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
     yield from _strict(text, tables, number)
     place = 0
     for match in _GUARD.finditer(text):
+        # Behind a branch nobody knows whether the guard is reached.
         if _BRANCH.search(text[place : match.start()]) or re.search(r"\bELSE?I?F?\b", match["rest"], re.I):
             return
         place = match.end()
@@ -72,6 +73,7 @@ def _variables(text: str) -> dict[str, str]:
     """What variables hold that are assigned once, from one query or expression."""
     found = [(m["name"].lower(), f"(SELECT {m['what']} {m['source']})") for m in _INTO.finditer(text)]
     found += [(m["name"].lower(), f"({m['value']})") for m in _ASSIGNED.finditer(text)]
+    # A variable that is assigned twice has no one value.
     names = [name for name, _ in found]
     return {name: value for name, value in found if names.count(name) == 1}
 

@@ -72,6 +72,7 @@ def unique(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Q
         why = table.why_unknown(key.columns) or FOREIGN
         return Question(ProbeKind.DUPLICATES, "23505", words, None, key.columns, name, why)
     conditions = [f"({p})" for p in predicate]
+    # NULLs are distinct from each other unless the index says otherwise (15 and later).
     if not key.nulls_not_distinct:
         conditions += [f"{k} IS NOT NULL" for k in keys]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -89,7 +90,9 @@ def unique(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Q
     single = key.columns[0] if len(key.keys) == len(key.columns) == 1 and not key.predicate else None
     seen = statistics(table, single, tables) if single else None
     verdict, why = duplicates(seen, table.rows)
+    # An index covers its own table, not those that inherit from it.
     question = Question(ProbeKind.DUPLICATES, "23505", words, body, key.columns, name, only=True)
+    # Two equal rows are rarely both in a sample: its rows are looked up in the whole table.
     pairs = None if key.nulls_not_distinct else sampled
     return replace(question, sampled=pairs, verdict=verdict, verdict_why=why)
 
@@ -117,6 +120,7 @@ def exclusion(table: VirtualTable, key: Key, name: str | None) -> Question:
     other = table.item(only=True)
 
     def body(item: str) -> str:
+        # Each pair once and no row with itself.
         return any_row(f"{item} AS ip_t JOIN {other} AS ip_o ON ip_t.ctid < ip_o.ctid AND {_all(pairs)}")
 
     return Question(ProbeKind.EXCLUSION, "23P01", words, body, columns, name, only=True)
@@ -159,6 +163,7 @@ def orphans(rule: Rule, parent: VirtualTable, referenced: Sequence[str]) -> Body
     """Rows with a key that is not among the referenced ones; with MATCH FULL also half-empty keys."""
     own = [f"ip_t.{quote_identifier(c)}" for c in rule.columns]
     condition = without_parent(own, parent, referenced)
+    # MATCH SIMPLE, the default, lets a key with any NULL pass.
     if rule.match_full and len(own) > 1:
         condition = f"({condition}) OR num_nulls({', '.join(own)}) BETWEEN 1 AND {len(own) - 1}"
     return row_where(condition)
@@ -231,6 +236,7 @@ def _inside(bound: Bound, parent: VirtualTable, tables: Tables) -> str | None:
 
 def _range(keys: Sequence[str], bound: Bound) -> str | None:
     """Row comparison up to the first MINVALUE or MAXVALUE, which closes or opens what follows."""
+    # A row with a NULL in the key of a range partition belongs to the default partition only.
     conditions = [f"{key} IS NOT NULL" for key in keys]
     for limits, operator in ((bound.lower, ">="), (bound.upper, "<")):
         fixed = [limit for limit in limits if limit is not None]

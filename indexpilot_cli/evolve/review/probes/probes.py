@@ -95,6 +95,7 @@ class _Review:
             needs.remember_type(action, self.tables)
         yield from probes_guards.guard_questions(self.actions, self.failed, self.tables, self.number)
         delta = self._delta()
+        # In a block the catalog shows only where everything ended: order comes from the text.
         for action in self.actions:
             if action.nested and action.kind in (Act.ADD_COLUMN, Act.ALTER_TYPE, Act.RENAME_COLUMN):
                 yield from self._early(delta, action)
@@ -108,6 +109,7 @@ class _Review:
         yield from self._structure(delta)
 
     def _delta(self) -> Delta:
+        # What the server did beats what the words seem to say.
         if self.seen is None:
             return from_actions(self.actions, self.tables)
         delta = from_changes(self.seen.changes, self.actions, self.tables.safe)

@@ -156,6 +156,7 @@ def probe(table: VirtualTable, number: int, question: Question) -> Probe:
     if question.body is None or why_not:
         return replace(made, why_not=why_not or "no question can be formed")
     sampled = table.source is not None and table.pages >= SAMPLE_FROM and table.kind in "rpm"
+    # A violation in the sample is proof already; only when there is none the whole table is read.
     rate = 100.0 * SAMPLED_PAGES / table.pages if sampled else None
     whole = table.item(only=question.only)
     part = table.item(only=question.only, sample=rate) if rate else ""

@@ -16,6 +16,7 @@ from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualTable, any_row, targets, unbounded
 from indexpilot_cli.sql.safe.values import Key, SafeChange
 
+# confdeltype: NO ACTION and RESTRICT. The others change the referring rows instead.
 _REFUSES = ("a", "r")
 _CONSTANT = re.compile(r"(?:'([^'\\]*)'|-?\d+)(?:::[a-z ]+)?")
 
@@ -23,6 +24,7 @@ _CONSTANT = re.compile(r"(?:'([^'\\]*)'|-?\d+)(?:::[a-z ]+)?")
 def row_questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
     """What a change of rows asks; ``before`` is the table as it was, ``tables`` hold it as it is afterwards."""
     after = tables.get(before.name)
+    # A trigger may change or swallow the rows: nobody knows what arrives.
     if after is None or before.name in tables.triggered:
         return
     if change.kind == "insert" and change.conflict is None:
@@ -201,6 +203,7 @@ def _unique_keys(table: VirtualTable, tables: Tables) -> Iterator[Key]:
         shape, columns = index.definition, index.definition.columns
         whole = not shape.predicate and len(columns) == len(shape.keys)
         there = tables.has(table, index.name.name) and all(table.column(c) is not None for c in columns)
+        # A deferrable key is looked after at COMMIT, when later statements may have put it right.
         deferred = table.origin is not None and (table.origin, index.name.name) in tables.deferrable
         if shape.unique and index.valid and whole and there and not deferred:
             yield Key(tuple(map(quote_identifier, columns)), columns, None, shape.nulls_not_distinct)

@@ -26,6 +26,7 @@ _BITS = {"bit": "bit", "bit varying": "varbit", "varbit": "varbit"}
 _NAMES = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "decimal": "numeric"}
 _NAMES |= {"float8": "double precision", "float4": "real", "bool": "boolean"}
 _NAMES |= {"timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone"}
+# Casts that are taken to refuse no value: the range of the second type holds that of the first.
 _HARMLESS = {
     ("smallint", "integer"), ("smallint", "bigint"), ("integer", "bigint"), ("smallint", "numeric"),
     ("integer", "numeric"), ("bigint", "numeric"), ("integer", "double precision"), ("real", "double precision"),
@@ -120,6 +121,7 @@ def _added(new: AddedColumn, table: VirtualTable, tables: Tables) -> Column:
     if new.generated:
         found = _generated(new.name, new.type, new.expression, table, tables, stored=new.generated == "stored")
         return replace(made, unknown=found[0].unknown, generated=True), found[1], found[2]
+    # Numbers as distinct as those of the sequence, which is not advanced by a question.
     if new.serial:
         return made, f"CAST({_ORDER} AS {kind})", ()
     if not new.default:
@@ -214,6 +216,7 @@ def retype(
         why = old.unknown or "its USING expression calls what must not run on this database, or cannot be foreseen"
         question = Question(ProbeKind.CAST, "22P02", f"a value in {where} does not fit {kind}", None, why_not=why)
         return Retyping(None, (question,), new)
+    # Nothing to ask, and the cast must not cut: the length is left out.
     if not using and fits(old.type, kind):
         return Retyping(f"CAST({_over(found.sql)} AS {unbounded(kind)})", type=new)
     return _asked(_over(found.sql), where, new, column, tables, seen if not using else None)
@@ -228,10 +231,12 @@ def _asked(value: str, where: str, kind: str, column: str, tables: Tables, seen:
         verdict, why = longer(seen, size)
         return Retyping(f"({value})::text", (_judged(question, verdict, why),), kind)
     if name in ("bit", "varbit") and size > 0:
+        # bit(n) takes exactly n bits, bit varying(n) at most n.
         test = f"length(({value})::varbit) {'<>' if name == 'bit' else '>'} {size}"
         state = "22026" if name == "bit" else "22001"
         return Retyping(value, (Question(ProbeKind.TOO_LONG, state, words, row_where(test), (column,)),), kind)
     if last in tables.labels:
+        # Production does not have the new enumeration: its labels are compared as text.
         allowed = ", ".join(quote_literal(label) for label in tables.labels[last]) or "NULL"
         body = row_where(f"({value})::text NOT IN ({allowed})")
         return Retyping(f"({value})::text", (Question(ProbeKind.CHECK, "22P02", words, body, (column,)),), kind)

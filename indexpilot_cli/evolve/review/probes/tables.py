@@ -17,6 +17,7 @@ from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange, SafeExpression, SafeText, Scope
 
 _ROWS = {Act.INSERT: (True, False), Act.DELETE: (False, True), Act.UPDATE: (False, False), Act.COPY: (True, False)}
+# Every layer hands it on: samples and pairs that exclude each other tell rows apart by it.
 _SYSTEM = frozenset(("ctid",))
 
 
@@ -255,6 +256,7 @@ class Tables:
         why = f"statement {number} changes {table.name.short}"
         for relative in self.relatives(table.name):
             self.put(virtual.forgotten(relative, why, more=True, fewer=True))
+        # confdeltype: cascade (c), set null (n), set default (d).
         for key in self.foreign_keys if action.kind in (Act.DELETE, Act.UPDATE, Act.MERGE) else ():
             rule = key.on_update if action.kind is Act.UPDATE else key.on_delete
             child = self.get(self.now(key.table))

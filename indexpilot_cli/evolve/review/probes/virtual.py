@@ -116,6 +116,7 @@ class VirtualTable:
     def _innermost(self, only: bool, sample: float | None) -> str:
         if self.source is None:
             return self.made
+        # A partitioned table has no rows of its own; the heirs of a plain one are bound by their own rules.
         words = f"ONLY {self.source}" if only and self.kind == "r" else str(self.source)
         if sample is None:
             return words
