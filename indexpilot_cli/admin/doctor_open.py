@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from indexpilot_cli.admin.values import Check, DoctorRequest
 from indexpilot_cli.apply.verify import statistics
-from indexpilot_cli.apply.verify.verdict import Word
+from indexpilot_cli.apply.verify.verdict import IndexVerdict
 from indexpilot_cli.core.catalog import Capabilities
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import QualifiedName
@@ -94,7 +94,7 @@ def _observed(one: statistics.Observed) -> Check:
     text = f"{one.operation.name}: {found.text}" + (f"; {one.size}" if one.size else "")
     if one.crashed:
         return Check("warning", "verification", text, _LOOK, "observed_index")
-    if found.verdict is Word.NOT_ENOUGH:
+    if found.verdict is IndexVerdict.NOT_ENOUGH:
         remedy = f"DROP INDEX CONCURRENTLY {one.operation.index}; if you do not want it" if one.expired else None
         return Check("warning" if one.expired else "ok", "verification", text, remedy, "observed_index")
     return Check("warning" if found.harmful else "ok", "verification", text, _LOOK, "observed_index")

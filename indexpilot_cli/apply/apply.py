@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.apply.outcome import failure_told, outcome, refused_outcome, skipped_outcome, tell_idle
 from indexpilot_cli.apply.plan import Todo, plan_work
-from indexpilot_cli.apply.task import Run, build_all
+from indexpilot_cli.apply.task import ApplyRun, build_all
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import STATISTICS, look_again
 from indexpilot_cli.core.command import Outcome, Progress
@@ -105,7 +105,7 @@ def _build(
     ctx: RunContext, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source
 ) -> Outcome[ApplyResult]:
     bounded = replace(ctx, limits=replace(ctx.limits, end=_window_end(ctx, request)))
-    run = Run(bounded, request, todo)
+    run = ApplyRun(bounded, request, todo)
     try:
         with listening(ctx.stop, ends=False):
             take_run(ctx)

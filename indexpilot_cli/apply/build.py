@@ -24,7 +24,7 @@ from indexpilot_cli.log import intents
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class BuildManner:
     """How an operation is done: the type of its rows, where the index goes, what it gets when it is there.
 
     ``restore`` None: the index gets our tag.
@@ -43,11 +43,13 @@ class _Work:
     operation: Operation
     event: Event
     session: Session
-    manner: Manner
+    manner: BuildManner
     notes: list[str] = field(default_factory=list)
 
 
-def perform(ctx: RunContext, operation: Operation, context: Mapping[str, Any], manner: Manner | None = None) -> Built:
+def perform(
+    ctx: RunContext, operation: Operation, context: Mapping[str, Any], manner: BuildManner | None = None
+) -> Built:
     """Build (or attach) the index and close its row; a failure that left nothing behind is a result, not an error.
 
     Raises RefusedError when another run holds the table, the table is not the planned one any more, or the name is
@@ -55,11 +57,11 @@ def perform(ctx: RunContext, operation: Operation, context: Mapping[str, Any], m
     """
     with closing(ctx.builder(operation.op_id)) as session:  # its end gives the lock back
         take_lock(ctx, session, operation.relid, operation.table.short)
-        return already(session, operation) or _begin(ctx, session, operation, context, manner or Manner())
+        return already(session, operation) or _begin(ctx, session, operation, context, manner or BuildManner())
 
 
 def _begin(
-    ctx: RunContext, session: Session, operation: Operation, context: Mapping[str, Any], manner: Manner
+    ctx: RunContext, session: Session, operation: Operation, context: Mapping[str, Any], manner: BuildManner
 ) -> Built:
     pid, started = build.backend(session)
     first = events.intent(operation, ctx.record, context)

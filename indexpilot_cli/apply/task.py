@@ -33,7 +33,7 @@ _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
 
 
 @dataclass(slots=True)
-class Run:
+class ApplyRun:
     """A run under way: what was reported so far."""
 
     ctx: RunContext
@@ -44,7 +44,7 @@ class Run:
     spent_bytes: int = 0
 
 
-def build_all(run: Run) -> tuple[MutationReport, ...]:
+def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
     """The reports, in order, verified where asked for. Stops early at a guard's no, at a signal, and at a failure when
     asked to.
 
@@ -67,7 +67,7 @@ def build_all(run: Run) -> tuple[MutationReport, ...]:
         return verifier.final(run.reports)
 
 
-def _stopped(run: Run, task: Task) -> tuple[str, str] | None:
+def _stopped(run: ApplyRun, task: Task) -> tuple[str, str] | None:
     """Why nothing more is built, as a stable word and a clause; a guard's no is logged."""
     if run.ctx.stop.requested:
         return "stopped", "stopped by a signal"
@@ -81,13 +81,13 @@ def _stopped(run: Run, task: Task) -> tuple[str, str] | None:
     return no[0].guard, f"{no[0].guard}: {no[0].reason}"
 
 
-def _task(run: Run, plan: Plan, task: Task) -> MutationReport:
+def _task(run: ApplyRun, plan: Plan, task: Task) -> MutationReport:
     context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
     done = build_whole(run.ctx, task, lambda operation: _operation(run, operation, context))
     return _analyzed(run, task, done)
 
 
-def _operation(run: Run, operation: Operation, context: Mapping[str, Any]) -> Built:
+def _operation(run: ApplyRun, operation: Operation, context: Mapping[str, Any]) -> Built:
     try:
         return perform(run.ctx, operation, context)
     except RefusedError as error:
@@ -106,7 +106,7 @@ def _refusal(operation: Operation, error: RefusedError) -> MutationReport:
     return report(operation, outcome, error_code=error.code, error=error.message, notes=notes)
 
 
-def _analyzed(run: Run, task: Task, done: MutationReport) -> MutationReport:
+def _analyzed(run: ApplyRun, task: Task, done: MutationReport) -> MutationReport:
     """Statistics of expressions and of predicates exist only after an ANALYZE of the table."""
     definition = task.head.definition
     wants = definition.predicate is not None or any(key.expression is not None for key in definition.keys)
@@ -119,7 +119,7 @@ def _analyzed(run: Run, task: Task, done: MutationReport) -> MutationReport:
     return replace(done, notes=(*done.notes, f"the table could not be analyzed: {why}"))
 
 
-def _analyze(run: Run, task: Task) -> str | None:
+def _analyze(run: ApplyRun, task: Task) -> str | None:
     ctx, head = run.ctx, task.head
     try:
         with closing(ctx.builder(head.op_id)) as session:

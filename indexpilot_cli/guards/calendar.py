@@ -42,7 +42,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class MaintenanceWindow:
     """``start`` and ``end`` are minutes after midnight (end up to 1440); an end not after the start is next day's.
 
     ``days`` are the days an opening starts on, 0 is Monday; ``zone`` is an IANA name that exists.
@@ -148,7 +148,7 @@ _GROUPS = {"daily": range(7), "weekdays": range(5), "weekends": range(5, 7)}
 _DAY_WORD = re.compile(r"[a-z]{3,9}(?:\s*[-,]\s*[a-z]{3,9})*\Z", re.IGNORECASE)
 
 
-def parse_window(text: str, zone: str | None = None) -> Window:
+def parse_window(text: str, zone: str | None = None) -> MaintenanceWindow:
     """The window of a text: two clock times, a zone, days; zone and days in any order, days may be left out.
 
     ``zone`` serves where the text names none. Raises UsageError (code bad_window) with what was probably meant.
@@ -164,7 +164,7 @@ def parse_window(text: str, zone: str | None = None) -> Window:
     return _checked(start, end, checked_zone(name), days)
 
 
-def from_settings(settings: MaintenanceWindowSettings) -> Window:
+def from_settings(settings: MaintenanceWindowSettings) -> MaintenanceWindow:
     """The configured window. Raises UsageError for an unknown zone and for hours that are never open."""
     end = settings.end_hour * 60
     days = tuple(sorted(set(settings.days_of_week)))
@@ -242,12 +242,12 @@ def _minute(hour: str, minute: str, *, last: bool) -> int:
     return value
 
 
-def _checked(start: int, end: int, zone: str, days: tuple[int, ...]) -> Window:
+def _checked(start: int, end: int, zone: str, days: tuple[int, ...]) -> MaintenanceWindow:
     if start == end:
         raise _bad("the window starts and ends at the same time: it is never open", "write 00:00-24:00 for all day")
     if not days:
         raise _bad("the window has no day on which it opens", "name at least one day")
-    return Window(start, end, zone, days)
+    return MaintenanceWindow(start, end, zone, days)
 
 
 def _bad(message: str, hint: str) -> UsageError:

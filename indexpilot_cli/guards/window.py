@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from indexpilot_cli.guards.calendar import Window, from_settings, parse_window, zone_of
+from indexpilot_cli.guards.calendar import MaintenanceWindow, from_settings, parse_window, zone_of
 from indexpilot_cli.guards.context import Guard, GuardContext, PermitRequest
 from indexpilot_cli.guards.verdict import Verdict
 
@@ -22,7 +22,7 @@ def duration(index_bytes: int, table_bytes: int) -> timedelta:
     return timedelta(seconds=1 + index_bytes / _MERGE_BYTES + 2 * table_bytes / _SCAN_BYTES)
 
 
-def judge(window: Window | None, origin: str, now: datetime, needed: timedelta = timedelta(0)) -> Verdict:
+def judge(window: MaintenanceWindow | None, origin: str, now: datetime, needed: timedelta = timedelta(0)) -> Verdict:
     """Inside the window, with room for a build that takes ``needed``? No window: always."""
     if window is None:
         return Verdict("window", True, "no maintenance window is set", origin)
@@ -34,14 +34,14 @@ def judge(window: Window | None, origin: str, now: datetime, needed: timedelta =
     return _inside(window, origin, now, needed)
 
 
-def _closed(window: Window, origin: str, now: datetime, opens: datetime) -> Verdict:
+def _closed(window: MaintenanceWindow, origin: str, now: datetime, opens: datetime) -> Verdict:
     day = window.skipped(now)
     why = f"has no minute on {day}, the clocks go forward over it" if day else f"is closed (now {_local(now, window)})"
     text = f"the window {window} {why}; it opens {_local(opens, window, date=True)}"
     return Verdict("window", False, text, origin, retry_at=opens, forceable=True)
 
 
-def _inside(window: Window, origin: str, now: datetime, needed: timedelta) -> Verdict:
+def _inside(window: MaintenanceWindow, origin: str, now: datetime, needed: timedelta) -> Verdict:
     end = window.closes(now)
     left = window.time_left(now)
     if end is not None and needed * MARGIN > left:
@@ -54,7 +54,7 @@ def _inside(window: Window, origin: str, now: datetime, needed: timedelta) -> Ve
     return Verdict("window", True, f"window {window} (now {_local(now, window)}, open for {_span(left)})", origin)
 
 
-def _local(moment: datetime, window: Window, *, date: bool = False) -> str:
+def _local(moment: datetime, window: MaintenanceWindow, *, date: bool = False) -> str:
     local = moment.astimezone(zone_of(window.zone))
     return f"{local:%Y-%m-%d %H:%M %Z}" if date else f"{local:%H:%M}"
 
@@ -67,7 +67,7 @@ def _span(span: timedelta) -> str:
     return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
 
 
-def window_of(request: PermitRequest) -> tuple[Window | None, str]:
+def window_of(request: PermitRequest) -> tuple[MaintenanceWindow | None, str]:
     """The window that counts and where it comes from: the flag's text, else the settings', else none."""
     configured = request.safeguards.maintenance_window
     if request.window:

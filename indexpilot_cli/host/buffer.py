@@ -20,7 +20,7 @@ _INT4 = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingStats:
     """A row that waits; ``check`` says that its names are compared with the catalog before it is written."""
 
     stat: QueryStat
@@ -43,7 +43,7 @@ class BufferStats:
     last_error: str | None = None
 
 
-Write = Callable[[Sequence[Pending]], int]
+Write = Callable[[Sequence[PendingStats]], int]
 
 
 class StatBuffer:
@@ -72,7 +72,7 @@ class StatBuffer:
         self._write = write
         self._batch, self._interval, self._bound, self._clock = batch, interval, bound, clock
         self._change = threading.Condition()
-        self._rows: list[Pending] = []
+        self._rows: list[PendingStats] = []
         self._since = 0.0
         self._flushes = 0
         self._writing = 0
@@ -83,7 +83,7 @@ class StatBuffer:
         self._count = dict.fromkeys(("logged", "written", "rejected", "dropped", "failures"), 0)
         self._last_error: str | None = None
 
-    def add(self, row: Pending) -> bool:
+    def add(self, row: PendingStats) -> bool:
         """Take the row; False when the buffer is full and it is dropped."""
         with self._change:
             if self._is_full():
@@ -200,7 +200,7 @@ class StatBuffer:
                 if self._closed:
                     return
 
-    def _write_out(self, rows: list[Pending]) -> None:
+    def _write_out(self, rows: list[PendingStats]) -> None:
         """Write and account. An error that is not ours ends the thread; its rows stay, and another begins."""
         written, error = 0, "the writing thread stopped"
         try:
@@ -210,7 +210,7 @@ class StatBuffer:
         finally:
             self._account(rows, written, error)
 
-    def _account(self, rows: list[Pending], written: int, error: str) -> None:
+    def _account(self, rows: list[PendingStats], written: int, error: str) -> None:
         with self._change:
             if error:
                 self._take_back(rows, error)
@@ -223,7 +223,7 @@ class StatBuffer:
             self._flushes += 1
             self._change.notify_all()
 
-    def _take_back(self, rows: list[Pending], error: str) -> None:
+    def _take_back(self, rows: list[PendingStats], error: str) -> None:
         self._count["failures"] += 1
         self._last_error = error
         kept = (rows + self._rows)[: self._bound]

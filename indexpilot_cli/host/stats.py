@@ -16,7 +16,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome.profiles import TenantRegistry
 from indexpilot_cli.host import place
-from indexpilot_cli.host.buffer import BufferStats, Pending, StatBuffer, checked
+from indexpilot_cli.host.buffer import BufferStats, PendingStats, StatBuffer, checked
 from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.host.validation import known_names
 from indexpilot_cli.workload.sources import query_stats
@@ -45,7 +45,7 @@ def log_query_stat(
     if stat is None:
         _buffer.reject()
         return False
-    return _buffer.add(Pending(stat, not skip_validation))
+    return _buffer.add(PendingStats(stat, not skip_validation))
 
 
 def set_query_stat_wait(seconds: float) -> None:
@@ -113,7 +113,7 @@ def prune_query_stats(keep_days: float) -> int:
         return query_stats.prune(session, keep_days, schema=place.metadata_schema())
 
 
-def _write(rows: Sequence[Pending]) -> int:
+def _write(rows: Sequence[PendingStats]) -> int:
     """Write the good rows of a batch; gives how many. Raises IndexPilotError when the batch must be tried again."""
     schema = place.metadata_schema()
     with place.session(statement_timeout_ms=_WRITE_MS, lock_timeout_ms=_LOCK_MS) as session:
@@ -141,7 +141,7 @@ def _write_one(session: Session, stat: QueryStat, schema: str) -> int:
         return 0
 
 
-def _known(session: Session, rows: Sequence[Pending], schema: str) -> list[QueryStat]:
+def _known(session: Session, rows: Sequence[PendingStats], schema: str) -> list[QueryStat]:
     if not any(row.check for row in rows):
         return [row.stat for row in rows]
     names = known_names(session)

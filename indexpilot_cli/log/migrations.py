@@ -23,7 +23,7 @@ _LOCK_WAIT = "10s"
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
+class MetadataMigration:
     """One step of the schema: its number and its statements, with ``{schema}`` still open."""
 
     version: int
@@ -51,10 +51,10 @@ class MetadataStatus:
 
 
 @cache
-def migrations() -> tuple[Migration, ...]:
+def migrations() -> tuple[MetadataMigration, ...]:
     """All steps in order."""
     found = [(m, e) for e in files(_PACKAGE).joinpath("migrations").iterdir() if (m := _FILE.fullmatch(e.name))]
-    steps = (Migration(int(m["version"]), _statements(e.read_text(encoding="utf-8"))) for m, e in found)
+    steps = (MetadataMigration(int(m["version"]), _statements(e.read_text(encoding="utf-8"))) for m, e in found)
     return tuple(sorted(steps, key=lambda step: step.version))
 
 
@@ -85,7 +85,7 @@ def require(session: Session, schema: str = SCHEMA) -> None:
         )
 
 
-def pending(found: MetadataStatus) -> tuple[Migration, ...]:
+def pending(found: MetadataStatus) -> tuple[MetadataMigration, ...]:
     """The steps still to do."""
     return tuple(step for step in migrations() if step.version > (found.version or 0))
 

@@ -20,7 +20,7 @@ _IDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class KeptAdvice:
     """What an id stands for: the plan it is from, and the recommendation or the rejection."""
 
     plan: Plan
@@ -56,22 +56,22 @@ def plan_ids(session: Session, *, schema: str = SCHEMA) -> tuple[str, ...]:
     return tuple(row.id for row in session.rows(question(session, "log/plan_ids", schema), {"limit": _IDS}))
 
 
-def find_recommendation(session: Session, advice_id: str, *, schema: str = SCHEMA) -> Advice:
+def find_recommendation(session: Session, advice_id: str, *, schema: str = SCHEMA) -> KeptAdvice:
     """The newest advice with that id (or unambiguous beginning) among the latest plans.
 
     Raises UsageError with the nearest ids when no plan has it.
     """
-    found: dict[str, Advice] = {}
+    found: dict[str, KeptAdvice] = {}
     for plan in latest(session, _LOOK_BACK, schema=schema):
         for advice_key, advice in advice_of(plan).items():
             found.setdefault(advice_key, advice)
     return found[resolve(advice_id, found, "recommendation")]
 
 
-def advice_of(plan: Plan) -> dict[str, Advice]:
+def advice_of(plan: Plan) -> dict[str, KeptAdvice]:
     """Everything in the plan that has an id; a recommendation goes before a rejection of the same id."""
-    rejected = {r.id: Advice(plan, rejection=r) for r in plan.rejections if r.id is not None}
-    return rejected | {r.id: Advice(plan, recommendation=r) for r in plan.recommendations}
+    rejected = {r.id: KeptAdvice(plan, rejection=r) for r in plan.rejections if r.id is not None}
+    return rejected | {r.id: KeptAdvice(plan, recommendation=r) for r in plan.recommendations}
 
 
 def resolve(typed: str, known: Iterable[str], what: str) -> str:

@@ -18,7 +18,7 @@ _HOURS = 72
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class IndexWatch:
     """One observation: ``facts`` as they were given, ``baseline`` the counters (without texts) when it began.
 
     ``expired`` says that the longest time of observation is over.
@@ -44,11 +44,11 @@ def begin(session: Session, facts: Mapping[str, Any], baseline: StatementsSnapsh
     return int(session.value(question(session, "log/watch_add", schema), values))
 
 
-def open_watches(session: Session, *, hours: float = _HOURS, schema: str = SCHEMA) -> tuple[Watch, ...]:
+def open_watches(session: Session, *, hours: float = _HOURS, schema: str = SCHEMA) -> tuple[IndexWatch, ...]:
     """All observations without a verdict, oldest first."""
     rows = session.rows(question(session, "log/watches", schema), {"hours": hours})
     return tuple(
-        Watch(r.id, r.taken_at, r.counters["facts"], _unpacked(r.counters, r.taken_at, r.stats_since), r.expired)
+        IndexWatch(r.id, r.taken_at, r.counters["facts"], _unpacked(r.counters, r.taken_at, r.stats_since), r.expired)
         for r in rows
     )
 

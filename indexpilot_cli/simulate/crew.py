@@ -17,7 +17,7 @@ T = TypeVar("T")
 Work = Callable[[Replay, str], None]
 
 
-class Crew:
+class ReplayConnections:
     """``size`` connections to ``dsn``, each prepared by ``greeting`` statements. Use it in a ``with`` block.
 
     Leaving the block by an exception cancels what the connections are doing.
@@ -34,7 +34,7 @@ class Crew:
                 member.run(statement)
             self._idle.put(member)
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ReplayConnections:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

@@ -16,8 +16,8 @@ from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.simulate import steps
-from indexpilot_cli.simulate.crew import Crew
-from indexpilot_cli.simulate.steps import Step
+from indexpilot_cli.simulate.crew import ReplayConnections
+from indexpilot_cli.simulate.steps import SqlStep
 
 DEFAULT_ROWS = 1_200_000  # of events, the biggest table
 LEAST_ROWS = 6_000
@@ -44,7 +44,7 @@ _EVENTS_PER_ROW = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class DemoSizes:
     """Rows per table, derived from the number of events. Users are approximate (Zipf's shares are rounded)."""
 
     events: int = DEFAULT_ROWS
@@ -75,23 +75,23 @@ class Sizes:
         return 400_000_000 + self.events * _BYTES_PER_EVENT
 
 
-def build(dsn: str, sizes: Sizes, seed: int, connections: int, progress: Progress) -> None:
+def build(dsn: str, sizes: DemoSizes, seed: int, connections: int, progress: Progress) -> None:
     """Create and fill all tables in the (empty) database, then its foreign keys and statistics.
 
     Raises IndexPilotError when the server refuses or goes away.
     """
     greeting = _greeting(sizes, seed)
-    with Crew(dsn, connections, greeting) as crew:
+    with ReplayConnections(dsn, connections, greeting) as crew:
         _alone(crew, _prepare)
         progress.stage("building the tables", sizes.total)
         crew.run(_order(), _fill, lambda table: progress.advance(sizes.of(table)))
         _alone(crew, lambda member: member.script(steps.named("helpers")["clean"].statements))
     # New connections: the counters of those that inserted would arrive after ANALYZE and make its statistics look old.
-    with Crew(dsn, connections, greeting) as crew:
+    with ReplayConnections(dsn, connections, greeting) as crew:
         _finish(crew, progress)
 
 
-def _finish(crew: Crew, progress: Progress) -> None:
+def _finish(crew: ReplayConnections, progress: Progress) -> None:
     references = steps.named("references")
     vacuums = steps.named("vacuum")
     progress.stage("checking foreign keys and gathering statistics", len(references) + len(vacuums))
@@ -99,7 +99,7 @@ def _finish(crew: Crew, progress: Progress) -> None:
         crew.run(_free(group), partial(_each, group), lambda _: progress.advance())
 
 
-def _alone(crew: Crew, task: Callable[[Replay], None]) -> None:
+def _alone(crew: ReplayConnections, task: Callable[[Replay], None]) -> None:
     crew.submit(task).result()
 
 
@@ -108,7 +108,7 @@ def _prepare(member: Replay) -> None:
     member.script(helpers["dice"].statements + helpers["people"].statements + helpers["schemas"].statements)
 
 
-def _greeting(sizes: Sizes, seed: int) -> tuple[str, ...]:
+def _greeting(sizes: DemoSizes, seed: int) -> tuple[str, ...]:
     counts = {"seed": seed, **sizes.tables()}
     own = tuple(f"SET demo.{name} = {int(value)}" for name, value in counts.items())
     return ("SET work_mem = '128MB'", "SET maintenance_work_mem = '256MB'", *own)
@@ -126,6 +126,6 @@ def _free(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys(names, ())
 
 
-def _each(group: Mapping[str, Step], member: Replay, name: str) -> None:
+def _each(group: Mapping[str, SqlStep], member: Replay, name: str) -> None:
     for statement in group[name].statements:
         member.run(statement)

@@ -19,10 +19,10 @@ from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.simulate import data, server, traffic
-from indexpilot_cli.simulate.data import DEFAULT_ROWS, Sizes
+from indexpilot_cli.simulate.data import DEFAULT_ROWS, DemoSizes
 from indexpilot_cli.simulate.proof import Proof, prove
-from indexpilot_cli.simulate.server import DemoState, Slot
-from indexpilot_cli.simulate.values import DemoRequest, DemoResult, Diary
+from indexpilot_cli.simulate.server import DemoSlot, DemoState
+from indexpilot_cli.simulate.values import DemoRequest, DemoResult, StepLog
 
 _REPLAY_SECONDS = 15.0
 _CHOICE_SECONDS = 20.0  # unless the caller says otherwise
@@ -37,29 +37,29 @@ def run(request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
     """
     if request.stop:
         return stop(request, progress)
-    with Slot(_place(request)).held() as slot:
+    with DemoSlot(_place(request)).held() as slot:
         kept = _settle(slot, request, progress)
         return _again(kept, request, progress) if kept else _fresh(slot, request, progress)
 
 
 def stop(request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
     """End the kept server and delete it. Nothing there is not an error: the status is ``skipped``."""
-    with Slot(_place(request)).held() as slot:
+    with DemoSlot(_place(request)).held() as slot:
         state = slot.read()
         if state is None:
             slot.clear()
             return Outcome("demo", DemoResult("stopped", notes=("no demo server was kept",)), status="skipped")
         progress.stage("stopping the demo server")
-        diary = Diary()
+        log = StepLog()
         kept = server.of(state)
         was = "stopped and deleted" if server.answers(kept) else "was dead already; what it left is deleted"
         server.remove(kept)
         slot.clear()
-        diary.step("server", f"PostgreSQL {state.version} in {state.home} {was}")
-        return Outcome("demo", DemoResult("stopped", tuple(diary.steps)))
+        log.step("server", f"PostgreSQL {state.version} in {state.home} {was}")
+        return Outcome("demo", DemoResult("stopped", tuple(log.steps)))
 
 
-def _settle(slot: Slot, request: DemoRequest, progress: Progress) -> DemoState | None:
+def _settle(slot: DemoSlot, request: DemoRequest, progress: Progress) -> DemoState | None:
     """The kept server if it can be used again, after deleting what a dead or killed one left."""
     state = slot.read()
     if state is None:
@@ -79,33 +79,33 @@ def _settle(slot: Slot, request: DemoRequest, progress: Progress) -> DemoState |
 
 
 def _again(state: DemoState, request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
-    diary = Diary()
+    log = StepLog()
     kept = server.of(state)
-    diary.step("server", f"the kept PostgreSQL {state.version} in {state.home}, with the traffic it logged")
-    plan = _advise(kept, request, progress, diary)
-    return _outcome(kept, diary, plan, None, kept=True)
+    log.step("server", f"the kept PostgreSQL {state.version} in {state.home}, with the traffic it logged")
+    plan = _advise(kept, request, progress, log)
+    return _outcome(kept, log, plan, None, kept=True)
 
 
-def _fresh(slot: Slot, request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
-    sizes = Sizes(request.rows or DEFAULT_ROWS)
+def _fresh(slot: DemoSlot, request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
+    sizes = DemoSizes(request.rows or DEFAULT_ROWS)
     server.require_space(server.room(), sizes.disk_bytes)
-    diary = Diary()
+    log = StepLog()
     with _running(slot, request, sizes, progress) as (state, running):
-        diary.step("server", f"PostgreSQL {state.version}, private socket in {state.home}, no TCP port")
-        _build(running, sizes, request, progress, diary)
+        log.step("server", f"PostgreSQL {state.version}, private socket in {state.home}, no TCP port")
+        _build(running, sizes, request, progress, log)
         share = min(1.0, sizes.events / DEFAULT_ROWS)
-        _replay(running, _calls(running, request, share), progress, diary)
-        plan = _advise(running, request, progress, diary)
-        proof = _prove(running, plan, _calls(running, request, share * _PROOF_SHARE), progress, diary)
+        _replay(running, _calls(running, request, share), progress, log)
+        plan = _advise(running, request, progress, log)
+        proof = _prove(running, plan, _calls(running, request, share * _PROOF_SHARE), progress, log)
         if request.keep:
             server.let_go(running)
             slot.write(replace(state, kept=True))
-        return _outcome(running, diary, plan, proof, kept=request.keep)
+        return _outcome(running, log, plan, proof, kept=request.keep)
 
 
 @contextmanager
 def _running(
-    slot: Slot, request: DemoRequest, sizes: Sizes, progress: Progress
+    slot: DemoSlot, request: DemoRequest, sizes: DemoSizes, progress: Progress
 ) -> Iterator[tuple[DemoState, LocalServer]]:
     """A new server with its state on record; both are gone afterwards unless the state then says kept."""
     progress.stage("starting PostgreSQL")
@@ -125,11 +125,11 @@ def _running(
             slot.clear()
 
 
-def _build(running: LocalServer, sizes: Sizes, request: DemoRequest, progress: Progress, diary: Diary) -> None:
+def _build(running: LocalServer, sizes: DemoSizes, request: DemoRequest, progress: Progress, log: StepLog) -> None:
     data.build(server.dsn(running), sizes, request.seed, _connections(), progress)
     with Replay(server.dsn(running)) as admin:
         size = admin.rows("SELECT pg_database_size(current_database()) AS bytes")[0]["bytes"]
-    diary.step(
+    log.step(
         "data",
         f"{len(sizes.tables())} tables of a CRM with billing, {sizes.total:,} rows ({sizes.events:,} in events), "
         f"{sizes.of('accounts'):,} tenants, {units.size(size)}",
@@ -141,24 +141,24 @@ def _calls(running: LocalServer, request: DemoRequest, share: float) -> tuple[tr
         return traffic.deck(traffic.templates(), traffic.sample(admin), request.seed, share)
 
 
-def _replay(running: LocalServer, calls: tuple[traffic.Call, ...], progress: Progress, diary: Diary) -> None:
+def _replay(running: LocalServer, calls: tuple[traffic.Call, ...], progress: Progress, log: StepLog) -> None:
     server.start_logging(running)
     dsn = server.dsn(running, server.APPLICATION)
     tally = traffic.replay(dsn, calls, _connections(), _REPLAY_SECONDS, progress)
     size = server.stop_logging(running)
-    diary.step(
+    log.step(
         "traffic",
         f"{tally.done:,} statements of {len({c.template for c in calls})} kinds on {_connections()} connections in "
         f"{tally.seconds:.1f} s, logged by the server ({units.size(size)} of JSON)",
     )
     if tally.done < tally.planned:
-        diary.remark(f"the replay was cut at {_REPLAY_SECONDS:.0f} s: {tally.done:,} of {tally.planned:,} statements")
+        log.remark(f"the replay was cut at {_REPLAY_SECONDS:.0f} s: {tally.done:,} of {tally.planned:,} statements")
     if tally.failed:
         example, _ = tally.failed.most_common(1)[0]
-        diary.remark(f"the server refused {tally.failed.total():,} of the statements, most often {example}")
+        log.remark(f"the server refused {tally.failed.total():,} of the statements, most often {example}")
 
 
-def _advise(running: LocalServer, request: DemoRequest, progress: Progress, diary: Diary) -> Plan:
+def _advise(running: LocalServer, request: DemoRequest, progress: Progress, log: StepLog) -> Plan:
     question = RecommendRequest(
         connection=Connection(server.dsn(running)),
         workload=WorkloadRequest(SourceKind.LOG, files=(str(server.log_file(running)),)),
@@ -166,7 +166,7 @@ def _advise(running: LocalServer, request: DemoRequest, progress: Progress, diar
         record=replace(request.record, enabled=request.record.enabled and request.keep),
     )
     plan = recommend.run(question, progress).result
-    diary.step(
+    log.step(
         "advice",
         f"{len(plan.recommendations)} of {plan.candidates} possible indexes chosen for {plan.templates} templates "
         f"with {plan.calls:,} EXPLAINs by {plan.estimator}",
@@ -175,32 +175,32 @@ def _advise(running: LocalServer, request: DemoRequest, progress: Progress, diar
 
 
 def _prove(
-    running: LocalServer, plan: Plan, calls: tuple[traffic.Call, ...], progress: Progress, diary: Diary
+    running: LocalServer, plan: Plan, calls: tuple[traffic.Call, ...], progress: Progress, log: StepLog
 ) -> Proof | None:
     if not plan.recommendations:
         return None
     proof = prove(running, plan, calls, progress)
-    diary.step(
+    log.step(
         "proof",
         f"applied to a copy: {proof.indexes} indexes built in {proof.build_seconds:.1f} s, {units.size(proof.bytes)} "
         f"({units.size(plan.size_bytes)} predicted); {proof.calls:,} reads timed without and with them",
     )
     for problem in proof.failed:
-        diary.remark(f"not built: {problem}")
+        log.remark(f"not built: {problem}")
     if proof.slower:
-        diary.remark(f"slower with the advice: {', '.join(proof.slower)}")
+        log.remark(f"slower with the advice: {', '.join(proof.slower)}")
     return proof
 
 
-def _outcome(running: LocalServer, diary: Diary, plan: Plan, proof: Proof | None, *, kept: bool) -> Outcome[DemoResult]:
+def _outcome(running: LocalServer, log: StepLog, plan: Plan, proof: Proof | None, *, kept: bool) -> Outcome[DemoResult]:
     result = DemoResult(
         "running" if kept else "finished",
-        tuple(diary.steps),
+        tuple(log.steps),
         server.dsn(running) if kept else None,
         plan,
         proof.before_ms if proof else None,
         proof.after_ms if proof else None,
-        tuple(diary.notes),
+        tuple(log.notes),
         proof.latencies if proof else (),
     )
     commands = _next(running, plan) if kept else ("indexpilot demo --keep",)

@@ -199,14 +199,14 @@ class DemoState:
     kept: bool = False
 
 
-class Slot:
+class DemoSlot:
     """The user's one place for a demo, in ``directory``."""
 
     def __init__(self, directory: Path):
         self._directory = directory
 
     @contextmanager
-    def held(self) -> Iterator[Slot]:
+    def held(self) -> Iterator[DemoSlot]:
         """The lock on the place, given back at the end of the block or when the process dies.
 
         Raises RefusedError when another demo holds it, PrerequisiteError when the directory cannot be used.

@@ -20,7 +20,7 @@ from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.simulate import steps
-from indexpilot_cli.simulate.crew import Crew
+from indexpilot_cli.simulate.crew import ReplayConnections
 
 TODAY = datetime(2026, 6, 30, 18, tzinfo=UTC)  # the data's last moment; nothing here reads the clock
 Row = Mapping[str, str | None]
@@ -54,7 +54,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Tally:
+class ReplayTally:
     """What a replay did: statements run, statements the server refused (by message), seconds it took."""
 
     done: int = 0
@@ -81,27 +81,27 @@ def deck(mix: Sequence[Template], pools: Pools, seed: int, share: float = 1.0) -
     return tuple(Call(t.name, t.sql, values.draw(t.sources)) for t in order)
 
 
-def replay(dsn: str, calls: Sequence[Call], connections: int, seconds: float, progress: Progress) -> Tally:
+def replay(dsn: str, calls: Sequence[Call], connections: int, seconds: float, progress: Progress) -> ReplayTally:
     """Run the calls over some connections until they are done or the time is up.
 
     A statement the server refuses is counted and the replay goes on; a lost connection ends it with
     UnreachableError.
     """
-    with Crew(dsn, connections) as crew:
+    with ReplayConnections(dsn, connections) as crew:
         progress.stage("replaying the application's traffic", len(calls))
         return _Player(crew, connections, seconds).play(calls, progress)
 
 
 class _Player:
-    def __init__(self, crew: Crew, connections: int, seconds: float):
+    def __init__(self, crew: ReplayConnections, connections: int, seconds: float):
         self._crew = crew
         self._connections = connections
         self._end = time.monotonic() + seconds
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._tally = Tally()
+        self._tally = ReplayTally()
 
-    def play(self, calls: Sequence[Call], progress: Progress) -> Tally:
+    def play(self, calls: Sequence[Call], progress: Progress) -> ReplayTally:
         began = time.monotonic()
         self._tally.planned = len(calls)
         hands = [calls[start :: self._connections] for start in range(self._connections)]

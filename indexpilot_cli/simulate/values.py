@@ -63,7 +63,7 @@ class DemoResult:
 
 
 @dataclass(slots=True)
-class Diary:
+class StepLog:
     """The steps so far; each lasted from the one before."""
 
     steps: list[DemoStep] = field(default_factory=list)

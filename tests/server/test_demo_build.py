@@ -10,14 +10,14 @@ from indexpilot_cli.core.command import Silent
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.simulate import traffic
-from indexpilot_cli.simulate.data import LEAST_ROWS, Sizes, build
+from indexpilot_cli.simulate.data import LEAST_ROWS, DemoSizes, build
 
 pytestmark = pytest.mark.server
 TABLES = """
     SELECT oid::regclass::text FROM pg_class
     WHERE relkind = 'r' AND relnamespace::regnamespace::text IN ('public', 'billing')"""
 ROWS = "SELECT count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM {} AS t"
-SIZES = Sizes(LEAST_ROWS)
+SIZES = DemoSizes(LEAST_ROWS)
 
 
 def digest(dsn):

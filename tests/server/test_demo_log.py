@@ -24,7 +24,7 @@ def running(tmp_path_factory):
     try:
         started.start()
         server.create_database(started)
-        data.build(server.dsn(started), data.Sizes(data.LEAST_ROWS), 1, 2, Silent())
+        data.build(server.dsn(started), data.DemoSizes(data.LEAST_ROWS), 1, 2, Silent())
         yield started
     finally:
         server.remove(started)

@@ -8,7 +8,7 @@ import pytest
 from indexpilot_cli.core.command import PlannerRequest, Silent
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.simulate import demo, server
-from indexpilot_cli.simulate.server import Slot
+from indexpilot_cli.simulate.server import DemoSlot
 from indexpilot_cli.simulate.values import DemoRequest
 
 pytestmark = pytest.mark.server
@@ -63,13 +63,13 @@ def test_a_demo_gives_advice_and_leaves_nothing(tmp_path):
     assert result.notes == ()
     home = result.steps[0].text.split("private socket in ")[1].split(",")[0]
     assert not Path(home).exists()
-    assert Slot(tmp_path).read() is None
+    assert DemoSlot(tmp_path).read() is None
 
 
 def test_a_kept_demo_is_used_again_and_stopped(tmp_path):
     kept = demo.run(request(tmp_path, keep=True), Silent())
     dsn = kept.result.conninfo
-    home = Path(Slot(tmp_path).read().home)
+    home = Path(DemoSlot(tmp_path).read().home)
     try:
         assert kept.result.state == "running"
         assert kept.next[-1] == "indexpilot demo stop"
@@ -99,12 +99,12 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path, word, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         demo.run(request(tmp_path), Interrupting(word))
     assert len(homes) == (word != "starting") and not any(home.exists() for home in homes)
-    assert Slot(tmp_path).read() is None
+    assert DemoSlot(tmp_path).read() is None
 
 
 def test_a_dead_kept_server_is_noticed(tmp_path):
     with (
-        Slot(tmp_path).held() as slot,
+        DemoSlot(tmp_path).held() as slot,
         demo._running(slot, request(tmp_path), demo.Sizes(ROWS), Silent()) as (state, running),
     ):
         slot.write(demo.replace(state, kept=True))

@@ -9,7 +9,7 @@ import pytest
 
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.simulate import demo
-from indexpilot_cli.simulate.server import Slot
+from indexpilot_cli.simulate.server import DemoSlot
 from indexpilot_cli.simulate.values import DemoRequest
 from tests.waiting import eventually
 
@@ -36,7 +36,7 @@ def test_nothing_is_left(tmp_path, stage, sign):
         [sys.executable, "-c", PROGRAM, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         next(line for line in process.stdout if line.startswith(stage))
-        state = Slot(tmp_path).read()
+        state = DemoSlot(tmp_path).read()
         assert Path(state.home).is_dir()
         assert not state.kept
         process.send_signal(sign)
@@ -44,5 +44,5 @@ def test_nothing_is_left(tmp_path, stage, sign):
         assert process.wait(60) != 0
     eventually(lambda: not Path(state.home).exists())
     if sign == signal.SIGKILL:
-        assert demo._settle(Slot(tmp_path), DemoRequest(), Silent()) is None
-    assert Slot(tmp_path).read() is None
+        assert demo._settle(DemoSlot(tmp_path), DemoRequest(), Silent()) is None
+    assert DemoSlot(tmp_path).read() is None

@@ -11,7 +11,7 @@ import pytest
 
 from indexpilot_cli import host
 from indexpilot_cli.host import stats as host_stats
-from indexpilot_cli.host.buffer import Pending, StatBuffer, checked
+from indexpilot_cli.host.buffer import PendingStats, StatBuffer, checked
 from tests.waiting import eventually
 
 COUNT = "SELECT count(*) FROM indexpilot.query_stats"
@@ -210,7 +210,7 @@ def test_a_lost_connection_is_overcome(ready):
 
 def test_a_call_is_cheap_on_average(ready):
     buffer = StatBuffer(host_stats._write, bound=20_000)  # no call finds it full, however slow the server is
-    row = Pending(checked(1, "orders", "status", "READ", 1.0, time.time()), True)
+    row = PendingStats(checked(1, "orders", "status", "READ", 1.0, time.time()), True)
     for _ in range(20_000):
         buffer.add(row)
     assert buffer.close(60)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from indexpilot_cli.apply.values import RollbackRequest
-from indexpilot_cli.apply.verify.verdict import Effect
+from indexpilot_cli.apply.verify.verdict import MeasuredEffect
 from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
@@ -25,7 +25,7 @@ _PLAN = re.compile(r"[Pp]-[0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class UndoStep:
     """One operation to undo. ``report`` is planned, or says why there is nothing to undo. ``drops``: by a drop."""
 
     event: Event
@@ -33,7 +33,7 @@ class Step:
     drops: bool = True
 
 
-def choose(ctx: RunContext, request: RollbackRequest) -> tuple[Step, ...]:
+def choose(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep, ...]:
     """The steps, newest operation first. Raises UsageError when an id is unknown or nothing was named."""
     found: dict[str, Event] = {}
     named: set[str] = set()
@@ -54,7 +54,7 @@ def choose(ctx: RunContext, request: RollbackRequest) -> tuple[Step, ...]:
     return tuple(_without_old_news(steps, named))
 
 
-def _without_old_news(steps: list[Step], named: set[str]) -> Iterator[Step]:
+def _without_old_news(steps: list[UndoStep], named: set[str]) -> Iterator[UndoStep]:
     """Of operations with nothing to undo, only the newest of each index, unless they were named themselves."""
     told: set[QualifiedName] = set()
     for step in steps:
@@ -72,23 +72,23 @@ def _as_reported(ctx: RunContext, found: list[Event]) -> Iterator[Event]:
         yield replace(event, id=done[-1]) if done else event
 
 
-def step_of(event: Event) -> Step:
+def step_of(event: Event) -> UndoStep:
     """What undoing the operation would be, by its newest row."""
     dropped = event.details.get("kind") == OperationKind.DROP.value
     if event.state is OperationState.REVERTED:
-        return Step(event, report_of_undo(event, "already_done", notes=("taken back before",)))
+        return UndoStep(event, report_of_undo(event, "already_done", notes=("taken back before",)))
     if event.details.get("part_of"):
         text = "belongs to the index of its partitioned table: roll that back"
-        return Step(event, report_of_undo(event, "skipped", error_code="attached", error=text))
+        return UndoStep(event, report_of_undo(event, "skipped", error_code="attached", error=text))
     unfinished = event.state in OPEN and not dropped
     if event.state not in STANDING and not unfinished:
-        return Step(event, report_of_undo(event, "already_done", notes=("failed at the time, nothing to undo",)))
+        return UndoStep(event, report_of_undo(event, "already_done", notes=("failed at the time, nothing to undo",)))
     whole = dropped and event.details.get("partitioned")
     notes = ("and one on each partition, attached one by one",) if whole else ()
-    return Step(event, report_of_undo(event, "planned", notes=notes), drops=not dropped)
+    return UndoStep(event, report_of_undo(event, "planned", notes=notes), drops=not dropped)
 
 
-def _with_price(ctx: RunContext, step: Step) -> Step:
+def _with_price(ctx: RunContext, step: UndoStep) -> UndoStep:
     """The step, and where it is a drop what that frees and which templates lose by it."""
     if step.report.outcome != "planned" or not step.drops:
         return step
@@ -164,7 +164,7 @@ def _measured(details: Mapping[str, Any]) -> int:
     told = details.get("verification")
     found = told.get("templates") if isinstance(told, Mapping) else None
     rows = found if isinstance(found, list) else []
-    return sum(isinstance(row, Mapping) and row.get("effect") == Effect.FASTER.value for row in rows)
+    return sum(isinstance(row, Mapping) and row.get("effect") == MeasuredEffect.FASTER.value for row in rows)
 
 
 def _told(number: int, source: str) -> Loss:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from indexpilot_cli.apply.build import Manner, perform
+from indexpilot_cli.apply.build import BuildManner, perform
 from indexpilot_cli.apply.plan import fingerprints
 from indexpilot_cli.apply.preflight import Built
 from indexpilot_cli.apply.steps import Task, task_of
@@ -132,14 +132,14 @@ def _context(event: Event, operation: Operation, facts: Facts | None) -> dict[st
     return context if operation.part_of else {**context, "reverts": event.op_id}
 
 
-def _manner(operation: Operation, facts: Facts | None) -> Manner:
+def _manner(operation: Operation, facts: Facts | None) -> BuildManner:
     """``facts`` None: an attachment, or a partition that is new; its index gets our tag."""
     if facts is None:
-        return Manner(MutationType.ROLLBACK_INDEX)
+        return BuildManner(MutationType.ROLLBACK_INDEX)
     kept = facts
 
     def restore(session: Session, found: IndexFacts) -> None:
         build.restore(session, found.name, operation.table, kept)
 
     tablespace = kept.get("tablespace")
-    return Manner(MutationType.ROLLBACK_INDEX, tablespace if isinstance(tablespace, str) else "", restore)
+    return BuildManner(MutationType.ROLLBACK_INDEX, tablespace if isinstance(tablespace, str) else "", restore)

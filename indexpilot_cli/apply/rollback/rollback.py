@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from indexpilot_cli.apply.outcome import failure_told, outcome, refused_outcome, skipped_outcome, tell_idle
-from indexpilot_cli.apply.rollback.choose import Step, choose
+from indexpilot_cli.apply.rollback.choose import UndoStep, choose
 from indexpilot_cli.apply.rollback.drop import standby_warning, take_back
 from indexpilot_cli.apply.rollback.restore import bring_back
 from indexpilot_cli.apply.values import ApplyResult, RollbackRequest
@@ -81,7 +81,7 @@ def _reconciled(ctx: RunContext) -> tuple[MutationReport, ...]:
 
 
 def _undo(
-    ctx: RunContext, request: RollbackRequest, steps: tuple[Step, ...], reports: list[MutationReport]
+    ctx: RunContext, request: RollbackRequest, steps: tuple[UndoStep, ...], reports: list[MutationReport]
 ) -> IndexPilotError | None:
     """Fill the reports; the error that ended the run early, or None."""
     try:
@@ -113,7 +113,7 @@ def _undo(
     return None
 
 
-def _one(ctx: RunContext, step: Step, *, force: bool) -> MutationReport:
+def _one(ctx: RunContext, step: UndoStep, *, force: bool) -> MutationReport:
     """Undo one operation, and with the index of a partitioned table everything that was made for it."""
     if not step.drops:
         return bring_back(ctx, step.event)
@@ -133,7 +133,7 @@ def _verdicts(ctx: RunContext, request: RollbackRequest) -> tuple[Verdict, ...]:
     return guards.ask(ctx.log, asked, "bypass", "direct_connection", "writable")
 
 
-def _warnings(ctx: RunContext, steps: tuple[Step, ...]) -> tuple[Warn, ...]:
+def _warnings(ctx: RunContext, steps: tuple[UndoStep, ...]) -> tuple[Warn, ...]:
     """What to know before the question is answered."""
     drops = any(step.drops and step.report.outcome == "planned" for step in steps)
     warning = standby_warning(ctx) if drops else None

@@ -12,10 +12,10 @@ from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.run_trial import family, reads_on
 from indexpilot_cli.apply.verify.verdict import (
     COSTLIER,
-    Effect,
+    IndexVerdict,
+    MeasuredEffect,
     TemplateVerdict,
     Verification,
-    Word,
     numbers,
     worst_first,
 )
@@ -71,26 +71,30 @@ class Cost:
 def judge_costs(costs: Sequence[Cost], *, costlier: float = COSTLIER) -> Verification:
     """Revert when a template's cost rises by more than five per cent, no gain when none falls."""
     found = worst_first(tuple(_effect(cost, costlier) for cost in costs))
-    planned = [t for t in found if t.effect is not Effect.UNKNOWN]
-    slower = [t for t in planned if t.effect is Effect.SLOWER]
-    faster = [t for t in planned if t.effect is Effect.FASTER]
+    planned = [t for t in found if t.effect is not MeasuredEffect.UNKNOWN]
+    slower = [t for t in planned if t.effect is MeasuredEffect.SLOWER]
+    faster = [t for t in planned if t.effect is MeasuredEffect.FASTER]
     if slower:
-        return Verification(Word.REVERT, f"the planner finds it dearer: {numbers(slower[0])}", found)
+        return Verification(IndexVerdict.REVERT, f"the planner finds it dearer: {numbers(slower[0])}", found)
     if not planned:
-        return Verification(Word.NOT_ENOUGH, "not enough evidence yet: no affected template could be planned", found)
+        return Verification(
+            IndexVerdict.NOT_ENOUGH, "not enough evidence yet: no affected template could be planned", found
+        )
     if not faster:
-        return Verification(Word.NO_GAIN, "the planner finds no template cheaper with the index", found)
-    return Verification(Word.KEPT, f"the planner finds {_all(costs):.0%} less cost: {numbers(faster[-1])}", found)
+        return Verification(IndexVerdict.NO_GAIN, "the planner finds no template cheaper with the index", found)
+    return Verification(
+        IndexVerdict.KEPT, f"the planner finds {_all(costs):.0%} less cost: {numbers(faster[-1])}", found
+    )
 
 
 def _effect(cost: Cost, costlier: float) -> TemplateVerdict:
     if math.isnan(cost.before) or math.isnan(cost.after):
-        return TemplateVerdict(cost.template, Effect.UNKNOWN, cost.before, cost.after, "cost", why="no plan")
-    effect = Effect.SAME
+        return TemplateVerdict(cost.template, MeasuredEffect.UNKNOWN, cost.before, cost.after, "cost", why="no plan")
+    effect = MeasuredEffect.SAME
     if cost.after > costlier * cost.before:
-        effect = Effect.SLOWER
+        effect = MeasuredEffect.SLOWER
     elif cost.after < _CHEAPER * cost.before:
-        effect = Effect.FASTER
+        effect = MeasuredEffect.FASTER
     return TemplateVerdict(cost.template, effect, cost.before, cost.after, "cost")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.run_trial import Measured, TrialStatement, family, measure, reads_on, runnable
 from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial, time_of
-from indexpilot_cli.apply.verify.verdict import Verification, Word, numbers
+from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification, numbers
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.operation import Operation
@@ -29,7 +29,7 @@ _TRAITS = ("Node Type", "Index Name", "Relation Name", "Join Type", "Scan Direct
 
 
 @dataclass(slots=True)
-class Trial:
+class ReplayTrial:
     """A trial under way. ``now`` holds the latest timing and plan of every statement, ``states`` all of them
     before the first build and after each one.
     """
@@ -56,7 +56,7 @@ class Trial:
         """Run again what is planned otherwise now, and judge; unchanged plans keep their times."""
         late = self._arrive(operation)
         if late is not None:
-            return Verification(Word.NOT_ENOUGH, late)
+            return Verification(IndexVerdict.NOT_ENOUGH, late)
         old = dict(self.now)
         asked = self._affected(operation)
         plans = {s.sql: self._plan(s) for s in asked}
@@ -72,7 +72,7 @@ class Trial:
             self._again([s for s in changed if s.template in {t.template for t in found.slower}])
             found = self._judge(old, changed, steady)
         self._remember(old, operation)
-        if found.verdict is Word.NO_GAIN:
+        if found.verdict is IndexVerdict.NO_GAIN:
             self.idle.add(operation.name)
         return found
 
@@ -133,9 +133,9 @@ class Trial:
     def _unused(self, operation: Operation, asked: Sequence[TrialStatement]) -> Verification:
         if not any(self.now[s.sql].runs for s in asked):
             text = "not enough evidence yet: no statement with values in it could be run"
-            return Verification(Word.NOT_ENOUGH, text)
+            return Verification(IndexVerdict.NOT_ENOUGH, text)
         self.idle.add(operation.name)
-        return Verification(Word.NO_GAIN, f"no plan of {len(asked)} statements changed")
+        return Verification(IndexVerdict.NO_GAIN, f"no plan of {len(asked)} statements changed")
 
     def _remember(self, old: Mapping[str, Timing], operation: Operation) -> None:
         if not self.states:
@@ -151,7 +151,7 @@ class Trial:
             step = culprit([tuple(state.values()) for state in self.states], template.template)
             if step is not None:
                 text = f"slower after all builds, most by this one: {numbers(template)}"
-                guilty.setdefault(step, Verification(Word.REVERT, text, (template,)))
+                guilty.setdefault(step, Verification(IndexVerdict.REVERT, text, (template,)))
         return tuple((self.built[step], found) for step, found in guilty.items())
 
     def _whole(self) -> Verification:
@@ -175,8 +175,8 @@ class Trial:
     def _used(self, operation: Operation) -> Verification:
         used = {name for plan in self.plans.values() if plan for name in json.loads(plan)[1]}
         if used.intersection(self._names(operation)):
-            return Verification(Word.KEPT, "a plan of the workload uses it, and no statement became slower")
-        return Verification(Word.NO_GAIN, "no plan of the workload uses it")
+            return Verification(IndexVerdict.KEPT, "a plan of the workload uses it, and no statement became slower")
+        return Verification(IndexVerdict.NO_GAIN, "no plan of the workload uses it")
 
     def _names(self, operation: Operation) -> frozenset[str]:
         """The index's name and those of its parts on partitions."""
@@ -225,7 +225,7 @@ def open_trial(
     catalog: Catalog,
     templates: Iterable[QueryTemplate],
     stopped: Callable[[], bool],
-) -> Iterator[Trial]:
+) -> Iterator[ReplayTrial]:
     """A trial with its read-only session on the server, or where ``replay_conninfo`` says."""
     elsewhere = request.replay_conninfo
     with open_session(
@@ -237,7 +237,7 @@ def open_trial(
         application_name="indexpilot/trial",
         connect_timeout=request.connection.connect_timeout,
     ) as session:
-        yield Trial(request, progress, session, catalog, tuple(templates), stopped)
+        yield ReplayTrial(request, progress, session, catalog, tuple(templates), stopped)
 
 
 def _timing(found: Measured) -> Timing:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from indexpilot_cli.apply.verify.run_trial import family
-from indexpilot_cli.apply.verify.verdict import Verification, Word
-from indexpilot_cli.apply.verify.windows import WATCH_HOURS, Pair, Window, judge
+from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification
+from indexpilot_cli.apply.verify.windows import WATCH_HOURS, Pair, StatWindow, judge
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.names import QualifiedName
@@ -54,7 +54,7 @@ def begin(
         f"not enough evidence yet: observed for up to {WATCH_HOURS} hours; "
         "indexpilot apply --verify statistics and doctor look again"
     )
-    return Verification(Word.NOT_ENOUGH, text)
+    return Verification(IndexVerdict.NOT_ENOUGH, text)
 
 
 def look(session: Session, catalog: Catalog, schema: str) -> tuple[Observed, ...]:
@@ -84,11 +84,11 @@ def begin_again(session: Session, writer: Session, observed: Observed, schema: s
 
 
 def _observed(
-    session: Session, watch: watches.Watch, now: StatementsSnapshot, catalog: Catalog, schema: str
+    session: Session, watch: watches.IndexWatch, now: StatementsSnapshot, catalog: Catalog, schema: str
 ) -> Observed | None:
     try:
         operation = from_json(Operation, watch.facts["operation"])
-        before = {w.template: w for w in (from_json(Window, w) for w in watch.facts["before"])}
+        before = {w.template: w for w in (from_json(StatWindow, w) for w in watch.facts["before"])}
     except (KeyError, TypeError, ValueError):
         return None
     crash = crash_between(watch.baseline, now)
@@ -99,7 +99,7 @@ def _observed(
     verification = judged(operation, before, folded, catalog, idle=_is_idle(operation, index, watch.begun))
     grown = growth(operation.size_bytes, watch.facts.get("bytes"), int(index.bytes))
     verification = replace(verification, notes=(*verification.notes, *((grown,) if grown else ())))
-    if verification.verdict is Word.NOT_ENOUGH and watch.expired:
+    if verification.verdict is IndexVerdict.NOT_ENOUGH and watch.expired:
         text = f"{verification.text}; {WATCH_HOURS} hours are over: keep it, or indexpilot rollback"
         verification = replace(verification, text=text)
     return Observed(watch.id, operation, verification, watch.expired, watch.facts, size=grown)
@@ -108,7 +108,7 @@ def _observed(
 def _crashed(when: datetime) -> Verification:
     moment = when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     text = f"not enough evidence yet: the server crashed and began to count anew at {moment}, after the build"
-    return Verification(Word.NOT_ENOUGH, text)
+    return Verification(IndexVerdict.NOT_ENOUGH, text)
 
 
 def _now(session: Session, operation: Operation) -> Row:
@@ -142,7 +142,7 @@ def growth(predicted: int, built: object, now: int) -> str:
 
 def judged(
     operation: Operation,
-    before: Mapping[str, Window],
+    before: Mapping[str, StatWindow],
     folded: FoldedWorkload,
     catalog: Catalog,
     *,
@@ -162,14 +162,16 @@ def judged(
     return Verification(found.verdict, found.text, found.templates, notes)
 
 
-def _pairs(names: Iterable[str], before: Mapping[str, Window], now: Mapping[str, QueryTemplate]) -> tuple[Pair, ...]:
+def _pairs(
+    names: Iterable[str], before: Mapping[str, StatWindow], now: Mapping[str, QueryTemplate]
+) -> tuple[Pair, ...]:
     return tuple(
-        (before.get(n, Window(n, 0, 0, 0)), _window(now[n]) if n in now else Window(n, 0, 0, 0)) for n in names
+        (before.get(n, StatWindow(n, 0, 0, 0)), _window(now[n]) if n in now else StatWindow(n, 0, 0, 0)) for n in names
     )
 
 
 def _writes(
-    tables: frozenset[QualifiedName], before: Mapping[str, Window], now: Mapping[str, QueryTemplate]
+    tables: frozenset[QualifiedName], before: Mapping[str, StatWindow], now: Mapping[str, QueryTemplate]
 ) -> tuple[str, ...]:
     """What writing the table costs now, which an index always raises."""
     writes = [t for t in now.values() if t.is_write and t.id in before and tables.intersection(t.relations)]
@@ -181,7 +183,7 @@ def _writes(
     return (f"writing the table: {old:,.3g} -> {new:,.3g} ms per statement",)
 
 
-def _windows(workload: Workload, catalog: Catalog) -> dict[str, Window]:
+def _windows(workload: Workload, catalog: Catalog) -> dict[str, StatWindow]:
     return {t.id: _window(t) for t in _folded(workload, catalog).templates}
 
 
@@ -191,5 +193,5 @@ def _folded(workload: Workload, catalog: Catalog) -> FoldedWorkload:
     return fold((workload,), catalog)
 
 
-def _window(template: QueryTemplate) -> Window:
-    return Window(template.id, template.calls, template.total_ms or 0.0, template.variance or 0.0, template.blocks)
+def _window(template: QueryTemplate) -> StatWindow:
+    return StatWindow(template.id, template.calls, template.total_ms or 0.0, template.variance or 0.0, template.blocks)

@@ -9,10 +9,10 @@ from statistics import median
 
 from indexpilot_cli.apply.verify.verdict import (
     SLOWER,
-    Effect,
+    IndexVerdict,
+    MeasuredEffect,
     TemplateVerdict,
     Verification,
-    Word,
     numbers,
     worst_first,
 )
@@ -99,16 +99,16 @@ def _template(name: str, pairs: Sequence[tuple[Timing, Timing]], load: float) ->
     compared = [c for pair in pairs if (c := _compared(*pair))]
     if not compared:
         why = next((t.failed for pair in pairs for t in pair if t.failed), "not run")
-        return TemplateVerdict(name, Effect.UNKNOWN, 0.0, 0.0, why=why or "")
+        return TemplateVerdict(name, MeasuredEffect.UNKNOWN, 0.0, 0.0, why=why or "")
     weight = sum(c.share for c in compared) or 1.0
     sums = [sum(getattr(c, f) * c.share for c in compared) / weight for f in ("before", "after")]
     blocks = [sum(getattr(c, f) * c.share for c in compared) / weight for f in ("blocks_before", "blocks_after")]
     before, after = sums[0] * load, sums[1]
-    effect = Effect.SAME
+    effect = MeasuredEffect.SAME
     if any(_is_slower(c, load) for c in compared) and after > _margin(*blocks) * before:
-        effect = Effect.SLOWER
+        effect = MeasuredEffect.SLOWER
     elif after < before / SLOWER:
-        effect = Effect.FASTER
+        effect = MeasuredEffect.FASTER
     runs = min(len(t.runs) for pair in pairs for t in pair)
     return TemplateVerdict(name, effect, before, after, "ms", blocks[0], blocks[1], calls=(runs, runs))
 
@@ -145,19 +145,19 @@ def _times(timing: Timing, by_cpu: bool) -> list[float]:
 
 
 def _answer(found: tuple[TemplateVerdict, ...], load: float) -> Verification:
-    known = [t for t in found if t.effect is not Effect.UNKNOWN]
+    known = [t for t in found if t.effect is not MeasuredEffect.UNKNOWN]
     notes = (f"times scaled by {load:.2f}, the change of statements on untouched tables",) if load != 1 else ()
-    slower = [t for t in known if t.effect is Effect.SLOWER]
-    faster = [t for t in known if t.effect is Effect.FASTER]
+    slower = [t for t in known if t.effect is MeasuredEffect.SLOWER]
+    faster = [t for t in known if t.effect is MeasuredEffect.FASTER]
     if slower:
-        return Verification(Word.REVERT, f"slower when really run: {numbers(slower[0])}", found, notes)
+        return Verification(IndexVerdict.REVERT, f"slower when really run: {numbers(slower[0])}", found, notes)
     if not known:
         text = "not enough evidence yet: none of the affected statements could be run"
-        return Verification(Word.NOT_ENOUGH, text, found, notes)
+        return Verification(IndexVerdict.NOT_ENOUGH, text, found, notes)
     if not faster:
-        return Verification(Word.NO_GAIN, f"none of {len(known)} templates really ran faster", found, notes)
+        return Verification(IndexVerdict.NO_GAIN, f"none of {len(known)} templates really ran faster", found, notes)
     text = f"{len(faster)} of {len(known)} templates really ran faster: {numbers(faster[-1])}"
-    return Verification(Word.KEPT, text, found, notes)
+    return Verification(IndexVerdict.KEPT, text, found, notes)
 
 
 def culprit(states: Sequence[Sequence[Timing]], template: str) -> int | None:

@@ -9,7 +9,7 @@ SLOWER = 1.10  # measured degradation from which an index is taken back
 COSTLIER = 1.05  # the same for planner costs
 
 
-class Word(StrEnum):
+class IndexVerdict(StrEnum):
     """The four answers. ``REVERT`` and ``NO_GAIN`` both ask for the index to go."""
 
     KEPT = "kept"
@@ -18,7 +18,7 @@ class Word(StrEnum):
     NO_GAIN = "no_significant_gain"
 
 
-class Effect(StrEnum):
+class MeasuredEffect(StrEnum):
     """What one template showed."""
 
     FASTER = "faster"
@@ -36,7 +36,7 @@ class TemplateVerdict:
     """
 
     template: str
-    effect: Effect
+    effect: MeasuredEffect
     before: float
     after: float
     unit: str = "ms"
@@ -65,7 +65,7 @@ class TemplateVerdict:
 class Verification:
     """The answer, one sentence with the numbers, and the numbers of each template, worst first."""
 
-    verdict: Word
+    verdict: IndexVerdict
     text: str
     templates: tuple[TemplateVerdict, ...] = ()
     notes: tuple[str, ...] = field(default=())
@@ -73,17 +73,17 @@ class Verification:
     @property
     def harmful(self) -> bool:
         """Whether the index should go."""
-        return self.verdict in (Word.REVERT, Word.NO_GAIN)
+        return self.verdict in (IndexVerdict.REVERT, IndexVerdict.NO_GAIN)
 
     @property
     def slower(self) -> tuple[TemplateVerdict, ...]:
         """Templates that became slower, worst first."""
-        return tuple(t for t in self.templates if t.effect is Effect.SLOWER)
+        return tuple(t for t in self.templates if t.effect is MeasuredEffect.SLOWER)
 
 
 def worst_first(found: tuple[TemplateVerdict, ...]) -> tuple[TemplateVerdict, ...]:
     """In order of after by before."""
-    return tuple(sorted(found, key=lambda t: (t.effect is Effect.UNKNOWN, -t.ratio)))
+    return tuple(sorted(found, key=lambda t: (t.effect is MeasuredEffect.UNKNOWN, -t.ratio)))
 
 
 def numbers(found: TemplateVerdict) -> str:

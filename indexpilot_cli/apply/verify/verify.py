@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.apply.rollback.drop import take_back
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify import statistics
-from indexpilot_cli.apply.verify.replay import Trial, open_trial
+from indexpilot_cli.apply.verify.replay import ReplayTrial, open_trial
 from indexpilot_cli.apply.verify.run_trial import templates_of, with_classes
-from indexpilot_cli.apply.verify.verdict import Verification, Word
+from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.operation import MutationReport, Operation, OperationState
@@ -47,7 +47,7 @@ class Verifier:
     request: ApplyRequest
     catalog: Catalog | None = None
     folded: FoldedWorkload | None = None
-    trial: Trial | None = None
+    trial: ReplayTrial | None = None
     reading: StatementsSnapshot | None = None
     operations: dict[str, Operation] = field(default_factory=dict)
     missing: str | None = None
@@ -74,10 +74,10 @@ class Verifier:
         try:
             found = self._judge(operation)
         except IndexPilotError as error:
-            found = Verification(Word.NOT_ENOUGH, f"not enough evidence yet: {error.detail or error.message}")
-        if found.verdict is Word.NO_GAIN and self.trial is not None:  # an index may need another to be of use
+            found = Verification(IndexVerdict.NOT_ENOUGH, f"not enough evidence yet: {error.detail or error.message}")
+        if found.verdict is IndexVerdict.NO_GAIN and self.trial is not None:  # an index may need another to be of use
             text = f"{found.text}; asked again when all are built"
-            return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=text)
+            return replace(done, verification=IndexVerdict.NOT_ENOUGH.value, verification_text=text)
         return self._settle(operation, found, done)
 
     def final(self, reports: Sequence[MutationReport]) -> tuple[MutationReport, ...]:
@@ -95,7 +95,7 @@ class Verifier:
 
     def _judge(self, operation: Operation) -> Verification:
         if self.missing is not None:
-            return Verification(Word.NOT_ENOUGH, self.missing)
+            return Verification(IndexVerdict.NOT_ENOUGH, self.missing)
         if self.trial is not None:
             return self.trial.after(operation)
         if self.folded is not None:
@@ -147,8 +147,8 @@ def settle(
 ) -> MutationReport:
     """Act on a verdict and log it: VERIFIED, KEPT (harmful, but nobody asked us to act), or taken back."""
     event = _newest(ctx, operation)
-    if found.verdict is Word.NOT_ENOUGH or event is None:
-        return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=found.text)
+    if found.verdict is IndexVerdict.NOT_ENOUGH or event is None:
+        return replace(done, verification=IndexVerdict.NOT_ENOUGH.value, verification_text=found.text)
     whole = "; ".join((found.text, *found.notes))
     if not found.harmful:
         _log(ctx, event, OperationState.VERIFIED, found)
@@ -179,7 +179,7 @@ def _observed(ctx: RunContext, one: statistics.Observed, *, auto_revert: bool) -
         return None
     if one.crashed:
         return _observed_anew(ctx, one, event)
-    if one.verification.verdict is Word.NOT_ENOUGH and not one.expired:
+    if one.verification.verdict is IndexVerdict.NOT_ENOUGH and not one.expired:
         return None
     if not statistics.close(ctx.log, one, ctx.schema):
         return None
@@ -191,7 +191,7 @@ def _observed_anew(ctx: RunContext, one: statistics.Observed, event: Event) -> M
     if not statistics.begin_again(ctx.look, ctx.log, one, ctx.schema):
         return None
     done = report_of_event(event, "done", notes=("observed anew",))
-    return replace(done, verification=Word.NOT_ENOUGH.value, verification_text=one.verification.text)
+    return replace(done, verification=IndexVerdict.NOT_ENOUGH.value, verification_text=one.verification.text)
 
 
 def _revert(ctx: RunContext, event: Event, found: Verification, done: MutationReport) -> MutationReport:

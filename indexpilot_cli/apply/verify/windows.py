@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.apply.verify.verdict import (
     SLOWER,
-    Effect,
+    IndexVerdict,
+    MeasuredEffect,
     TemplateVerdict,
     Verification,
-    Word,
     numbers,
     worst_first,
 )
@@ -33,7 +33,7 @@ _IDLE = "no query has used the index: it was not scanned once"
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class StatWindow:
     """One template over one window. ``variance`` is Σ calls·sd² in ms² (about the window's own mean).
 
     ``blocks`` are pages hit or read by all calls, None when unknown.
@@ -55,13 +55,13 @@ class Window:
         """Pages per call."""
         return None if self.blocks is None or self.calls <= 0 else self.blocks / self.calls
 
-    def spread(self) -> Part:
+    def spread(self) -> VarianceTerm:
         """The variance of the mean."""
         freedom = max(self.calls - 1, 1.0)
-        return Part(self.variance / freedom / max(self.calls, 1.0), freedom)
+        return VarianceTerm(self.variance / freedom / max(self.calls, 1.0), freedom)
 
 
-Pair = tuple[Window, Window]
+Pair = tuple[StatWindow, StatWindow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,32 +98,32 @@ def judge(affected: Sequence[Pair], controls: Sequence[Pair] = (), *, idle: bool
     better = holm([_chance(b, a, load, -1) for b, a in enough])
     tested = [_tested(b, a, load, min(p, q)) for (b, a), p, q in zip(enough, worse, better, strict=True)]
     if idle:
-        tested = [replace(t, effect=Effect.SAME, why="") for t in tested]
+        tested = [replace(t, effect=MeasuredEffect.SAME, why="") for t in tested]
     waiting = [_untested(b, a) for b, a in affected if not _enough(b, a)]
     found = worst_first((*tested, *waiting))
     answer = _answer(found, _judged_share(affected), _notes(load, tested))
-    return replace(answer, text=_IDLE) if idle and answer.verdict is Word.NO_GAIN else answer
+    return replace(answer, text=_IDLE) if idle and answer.verdict is IndexVerdict.NO_GAIN else answer
 
 
-def _enough(before: Window, after: Window) -> bool:
+def _enough(before: StatWindow, after: StatWindow) -> bool:
     return min(before.calls, after.calls) >= ENOUGH_CALLS
 
 
-def _chance(before: Window, after: Window, load: Drift, sign: int) -> float:
+def _chance(before: StatWindow, after: StatWindow, load: Drift, sign: int) -> float:
     """The p of being slower (sign 1) or faster (-1) now than before under today's load."""
     old, new = before.spread(), after.spread()
     parts = (
         new,
-        Part(old.variance * load.factor**2, old.freedom),
-        Part(before.mean**2 * load.variance, load.freedom),
+        VarianceTerm(old.variance * load.factor**2, old.freedom),
+        VarianceTerm(before.mean**2 * load.variance, load.freedom),
     )
     return chance_above(sign * (after.mean - load.factor * before.mean), parts)
 
 
-def _tested(before: Window, after: Window, load: Drift, p: float) -> TemplateVerdict:
+def _tested(before: StatWindow, after: StatWindow, load: Drift, p: float) -> TemplateVerdict:
     plain = TemplateVerdict(
         before.template,
-        Effect.SAME,
+        MeasuredEffect.SAME,
         before.mean * load.factor,
         after.mean,
         "ms",
@@ -139,18 +139,18 @@ def _with_effect(found: TemplateVerdict, sure: bool) -> TemplateVerdict:
     blocks = found.blocks_ratio
     if sure and found.ratio > SLOWER:
         if blocks is None or blocks > SLOWER:
-            return replace(found, effect=Effect.SLOWER)
+            return replace(found, effect=MeasuredEffect.SLOWER)
         return replace(found, why="slower without reading more: not the index's doing by this evidence")
     fewer = blocks is not None and blocks < 1 / SLOWER and found.ratio < 1
     quicker = found.ratio < 1 / (SLOWER if blocks is None else MUCH)
-    return replace(found, effect=Effect.FASTER) if fewer or (sure and quicker) else found
+    return replace(found, effect=MeasuredEffect.FASTER) if fewer or (sure and quicker) else found
 
 
-def _untested(before: Window, after: Window) -> TemplateVerdict:
+def _untested(before: StatWindow, after: StatWindow) -> TemplateVerdict:
     calls = (before.calls, after.calls)
     why = f"{min(calls):,.0f} calls, {ENOUGH_CALLS} needed in each window"
     unknown = (None, None, None)
-    return TemplateVerdict(before.template, Effect.UNKNOWN, before.mean, after.mean, "ms", *unknown, calls, why)
+    return TemplateVerdict(before.template, MeasuredEffect.UNKNOWN, before.mean, after.mean, "ms", *unknown, calls, why)
 
 
 def _judged_share(affected: Sequence[Pair]) -> float:
@@ -161,22 +161,22 @@ def _judged_share(affected: Sequence[Pair]) -> float:
 
 
 def _answer(found: tuple[TemplateVerdict, ...], judged: float, notes: tuple[str, ...]) -> Verification:
-    slower = [t for t in found if t.effect is Effect.SLOWER]
-    faster = [t for t in found if t.effect is Effect.FASTER]
+    slower = [t for t in found if t.effect is MeasuredEffect.SLOWER]
+    faster = [t for t in found if t.effect is MeasuredEffect.FASTER]
     if slower:
-        return Verification(Word.REVERT, f"slower beyond chance: {numbers(slower[0])}", found, notes)
+        return Verification(IndexVerdict.REVERT, f"slower beyond chance: {numbers(slower[0])}", found, notes)
     if judged < JUDGED:
-        return Verification(Word.NOT_ENOUGH, _missing(found, judged), found, notes)
+        return Verification(IndexVerdict.NOT_ENOUGH, _missing(found, judged), found, notes)
     if not faster:
-        return Verification(Word.NO_GAIN, "no template became faster beyond chance", found, notes)
+        return Verification(IndexVerdict.NO_GAIN, "no template became faster beyond chance", found, notes)
     best = min(faster, key=lambda t: t.ratio)
-    return Verification(Word.KEPT, f"{len(faster)} of {len(found)} faster: {numbers(best)}", found, notes)
+    return Verification(IndexVerdict.KEPT, f"{len(faster)} of {len(found)} faster: {numbers(best)}", found, notes)
 
 
 def _missing(found: tuple[TemplateVerdict, ...], judged: float) -> str:
     if not found:
         return "not enough evidence yet: none of the templates it is for has run"
-    waiting = sum(t.effect is Effect.UNKNOWN for t in found)
+    waiting = sum(t.effect is MeasuredEffect.UNKNOWN for t in found)
     return (
         f"not enough evidence yet: {waiting} of {len(found)} templates ran fewer than {ENOUGH_CALLS} times "
         f"in one of the windows ({judged:.0%} of the time can be judged)"
@@ -193,14 +193,14 @@ def _notes(load: Drift, tested: Sequence[TemplateVerdict]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class VarianceTerm:
     """One independent term of a difference: the variance of its mean, and the degrees of freedom behind it."""
 
     variance: float
     freedom: float
 
 
-def chance_above(difference: float, parts: Sequence[Part]) -> float:
+def chance_above(difference: float, parts: Sequence[VarianceTerm]) -> float:
     """The probability of a difference this large or larger when there is none (Welch's one-sided test, 0–1)."""
     spread = sum(part.variance for part in parts)
     if spread <= 0:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.guards.calendar import Window, parse_window
+from indexpilot_cli.guards.calendar import MaintenanceWindow, parse_window
 from indexpilot_cli.guards.window import duration, judge
 
 BERLIN = "Europe/Berlin"
@@ -125,7 +125,7 @@ def test_no_window_is_always_open():
 
 
 windows = st.builds(
-    Window,
+    MaintenanceWindow,
     st.integers(0, 1439),
     st.integers(1, 1440),
     st.sampled_from(ZONES),

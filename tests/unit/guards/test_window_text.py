@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.guards.calendar import Window, from_settings, parse_window
+from indexpilot_cli.guards.calendar import MaintenanceWindow, from_settings, parse_window
 from indexpilot_cli.settings.sections import MaintenanceWindowSettings
 
 ALL = (0, 1, 2, 3, 4, 5, 6)
@@ -14,15 +14,15 @@ ALL = (0, 1, 2, 3, 4, 5, 6)
 @pytest.mark.parametrize(
     ("text", "window"),
     [
-        ("22:00-02:30 Europe/Berlin mon-fri", Window(1320, 150, "Europe/Berlin", (0, 1, 2, 3, 4))),
-        ("22:00-02:30 mon-fri Europe/Berlin", Window(1320, 150, "Europe/Berlin", (0, 1, 2, 3, 4))),
-        (" 2:00 - 6:00  UTC ", Window(120, 360, "UTC", ALL)),
-        ("00:00-24:00 utc daily", Window(0, 1440, "UTC", ALL)),
-        ("01:00-02:00 UTC sat,sun", Window(60, 120, "UTC", (5, 6))),
-        ("01:00-02:00 UTC fri-mon", Window(60, 120, "UTC", (0, 4, 5, 6))),
-        ("01:00-02:00 UTC Monday", Window(60, 120, "UTC", (0,))),
-        ("01:00-02:00 UTC weekdays,sun", Window(60, 120, "UTC", (0, 1, 2, 3, 4, 6))),
-        ("01:00-02:00 America/New_York weekends", Window(60, 120, "America/New_York", (5, 6))),
+        ("22:00-02:30 Europe/Berlin mon-fri", MaintenanceWindow(1320, 150, "Europe/Berlin", (0, 1, 2, 3, 4))),
+        ("22:00-02:30 mon-fri Europe/Berlin", MaintenanceWindow(1320, 150, "Europe/Berlin", (0, 1, 2, 3, 4))),
+        (" 2:00 - 6:00  UTC ", MaintenanceWindow(120, 360, "UTC", ALL)),
+        ("00:00-24:00 utc daily", MaintenanceWindow(0, 1440, "UTC", ALL)),
+        ("01:00-02:00 UTC sat,sun", MaintenanceWindow(60, 120, "UTC", (5, 6))),
+        ("01:00-02:00 UTC fri-mon", MaintenanceWindow(60, 120, "UTC", (0, 4, 5, 6))),
+        ("01:00-02:00 UTC Monday", MaintenanceWindow(60, 120, "UTC", (0,))),
+        ("01:00-02:00 UTC weekdays,sun", MaintenanceWindow(60, 120, "UTC", (0, 1, 2, 3, 4, 6))),
+        ("01:00-02:00 America/New_York weekends", MaintenanceWindow(60, 120, "America/New_York", (5, 6))),
     ],
 )
 def test_texts(text, window):
@@ -64,10 +64,10 @@ def test_the_settings_zone_serves_a_text_without_one():
 
 
 def test_settings():
-    assert from_settings(MaintenanceWindowSettings()) == Window(120, 360, "UTC", ALL)
+    assert from_settings(MaintenanceWindowSettings()) == MaintenanceWindow(120, 360, "UTC", ALL)
     night = MaintenanceWindowSettings(start_hour=22, end_hour=2, days_of_week=(4, 0, 4), timezone="Europe/Berlin")
-    assert from_settings(night) == Window(1320, 120, "Europe/Berlin", (0, 4))
-    assert from_settings(MaintenanceWindowSettings(start_hour=0, end_hour=24)) == Window(0, 1440, "UTC", ALL)
+    assert from_settings(night) == MaintenanceWindow(1320, 120, "Europe/Berlin", (0, 4))
+    assert from_settings(MaintenanceWindowSettings(start_hour=0, end_hour=24)) == MaintenanceWindow(0, 1440, "UTC", ALL)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_settings_that_never_open(settings):
 
 @given(
     st.builds(
-        Window,
+        MaintenanceWindow,
         st.integers(0, 1439),
         st.integers(0, 1440),
         st.sampled_from(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5"]),
@@ -99,6 +99,6 @@ def test_the_text_of_a_window_reads_back(window):
 @given(st.text(max_size=40))
 def test_any_text_is_a_window_or_a_usage_error(text):
     try:
-        assert isinstance(parse_window(text), Window)
+        assert isinstance(parse_window(text), MaintenanceWindow)
     except UsageError as error:
         assert error.hint

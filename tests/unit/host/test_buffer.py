@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.errors import UnreachableError
-from indexpilot_cli.host.buffer import Pending, StatBuffer, checked
+from indexpilot_cli.host.buffer import PendingStats, StatBuffer, checked
 from tests.waiting import eventually
 
 
@@ -32,7 +32,7 @@ class Sink:
         return sum(self.batches)
 
 
-ROW = Pending(checked(1, "t", "f", "READ", 1.0, 0.0), False)
+ROW = PendingStats(checked(1, "t", "f", "READ", 1.0, 0.0), False)
 
 
 @pytest.fixture

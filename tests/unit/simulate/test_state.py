@@ -2,13 +2,13 @@ import pytest
 
 from indexpilot_cli.errors import PrerequisiteError, RefusedError
 from indexpilot_cli.simulate import server
-from indexpilot_cli.simulate.server import DemoState, Slot
+from indexpilot_cli.simulate.server import DemoSlot, DemoState
 
 STATE = DemoState("/nowhere/indexpilot-demo-x", "/nowhere/bin", "18.4", seed=3, rows=6000, kept=True)
 
 
 def test_a_state_comes_back_as_it_was_written(tmp_path):
-    with Slot(tmp_path).held() as slot:
+    with DemoSlot(tmp_path).held() as slot:
         assert slot.read() is None
         slot.write(STATE)
         assert slot.read() == STATE
@@ -19,19 +19,19 @@ def test_a_state_comes_back_as_it_was_written(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"home": 3}', '{"home": "x"}'])
 def test_a_broken_state_counts_as_none(tmp_path, text):
     (tmp_path / "demo.json").write_text(text)
-    assert Slot(tmp_path).read() is None
+    assert DemoSlot(tmp_path).read() is None
 
 
 def test_only_one_demo_at_a_time(tmp_path):
-    with Slot(tmp_path).held(), pytest.raises(RefusedError, match="another demo"), Slot(tmp_path).held():
+    with DemoSlot(tmp_path).held(), pytest.raises(RefusedError, match="another demo"), DemoSlot(tmp_path).held():
         pass
-    with Slot(tmp_path).held():
+    with DemoSlot(tmp_path).held():
         pass
 
 
 def test_a_directory_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PrerequisiteError, match="state"), Slot(tmp_path / "file" / "below").held():
+    with pytest.raises(PrerequisiteError, match="state"), DemoSlot(tmp_path / "file" / "below").held():
         pass
 
 

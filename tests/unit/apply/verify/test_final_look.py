@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from indexpilot_cli.apply.values import ApplyRequest
-from indexpilot_cli.apply.verify.replay import Trial
+from indexpilot_cli.apply.verify.replay import ReplayTrial
 from indexpilot_cli.apply.verify.run_trial import TrialStatement
 from indexpilot_cli.apply.verify.trial import Run, Timing
 from indexpilot_cli.core.catalog import Catalog
@@ -18,7 +18,7 @@ def timing(statement, ms):
     return Timing(statement.template, statement.sql, (Run(ms, 100.0, ms),))
 
 
-class Given(Trial):
+class Given(ReplayTrial):
     """A trial whose statements take as long now as the test says."""
 
     took: dict

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from indexpilot_cli.apply.verify.windows import Part, chance_above, holm, incomplete_beta, student_tails
+from indexpilot_cli.apply.verify.windows import VarianceTerm, chance_above, holm, incomplete_beta, student_tails
 
 
 @given(st.floats(-60, 60), st.floats(1, 1e7))
@@ -24,14 +24,14 @@ def test_incomplete_beta(a, b, x):
 def test_two_parts_are_welch(left, right):
     assume(len(set(left)) > 1 or len(set(right)) > 1)
     expected = stats.ttest_ind(left, right, equal_var=False, alternative="greater")
-    parts = [Part(variance(side) / len(side), len(side) - 1) for side in (left, right)]
+    parts = [VarianceTerm(variance(side) / len(side), len(side) - 1) for side in (left, right)]
     difference = sum(left) / len(left) - sum(right) / len(right)
     assert chance_above(difference, parts) == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
 
 
 def test_no_spread_is_certain():
-    assert chance_above(0.0, [Part(0, 10)]) == 1.0
-    assert chance_above(0.1, [Part(0, 10)]) == 0.0
+    assert chance_above(0.0, [VarianceTerm(0, 10)]) == 1.0
+    assert chance_above(0.1, [VarianceTerm(0, 10)]) == 0.0
 
 
 def test_holm_steps_down():
