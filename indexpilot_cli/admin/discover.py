@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 
 from indexpilot_cli.admin.values import DiscoverRequest, DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.core.catalog import Activity, Index, Table
@@ -90,7 +91,7 @@ def _order(sort: str) -> Callable[[TableReport], tuple[float, QualifiedName]]:
 def _warnings(source: Source, result: DiscoverResult) -> tuple[Warn, ...]:
     never = [t.name for t in result.tables if t.rows is None and t.bytes > 0 and t.kind != "foreign table"]
     unreadable = [t.name for t in source.catalog.tables if not t.readable]
-    invalid = [i for t in result.tables for i in t.indexes if not i.valid]
+    invalid = [i for i in chain.from_iterable(t.indexes for t in result.tables) if not i.valid]
     return (
         *(Warn("stats_missing", str(n), f"never analyzed: run ANALYZE {n};") for n in never),
         *(Warn("not_readable", str(n), "no SELECT privilege: the planner twin cannot use it") for n in unreadable),

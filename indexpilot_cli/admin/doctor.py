@@ -117,6 +117,6 @@ def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress)
     folded = fold_workload(source, request.workload, TableFilter(), progress)
     with open_planner_twin(source, request.planner, progress) as twin:
         folded = prepared(folded, source.catalog, types_from(twin))
-        statements = [(t.id, s.statement) for t in folded.templates for s in t.scenarios[:1]]
+        statements = [(t.id, t.scenarios[0].statement) for t in folded.templates if t.scenarios]
         progress.stage("comparing plans", len(statements))
         return measure(twin, source.session, statements)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 
 from indexpilot_cli.admin.values import Check
 from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
@@ -124,7 +125,8 @@ def _stale(table: Table, now: datetime) -> str | None:
 
 def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Iterator[Check]:
     """Invalid indexes: maintained by every write, used by no query. ``known`` are told elsewhere."""
-    invalid = [i for t in catalog.tables for i in t.indexes if not i.valid and i.name not in known]
+    indexes = list(chain.from_iterable(t.indexes for t in catalog.tables))
+    invalid = [i for i in indexes if not i.valid and i.name not in known]
     for index in invalid:
         if index.definition.unique:
             text = f"{index.name.short} is invalid and UNIQUE: it still refuses application inserts"
@@ -133,5 +135,4 @@ def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Ite
             text = f"{index.name.short}: every write maintains it, no query uses it"
             yield Check("warning", "invalid index", text, f"{drop_index(index.name)};", "invalid_index")
     if not invalid:
-        valid = sum(i.valid for t in catalog.tables for i in t.indexes)
-        yield Check("ok", "indexes", f"{valid} valid", code="invalid_index")
+        yield Check("ok", "indexes", f"{sum(i.valid for i in indexes)} valid", code="invalid_index")

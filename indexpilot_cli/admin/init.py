@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from indexpilot_cli.admin.values import Check, InitRequest, InitResult
@@ -107,7 +108,7 @@ def _plan(request: InitRequest, status: MetadataStatus | None) -> _Plan:
     words: list[str] = []
     if status is not None and not status.current:
         words += [] if status.schema_exists else [SCHEMA]
-        words += [name for step in migrations.pending(status) for name in step.tables]
+        words += chain.from_iterable(step.tables for step in migrations.pending(status))
     words += [GENOME] if request.schema_file or request.discover else []
     config = _missing_config(request)
     return _Plan(status, config, fields, (*words, *([CONFIG] if config else [])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from indexpilot_cli.advise import planfile
@@ -72,7 +73,8 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
     What verification took back here before is not built again, unless it is named by its id or forced.
     """
     chosen = choose(session, request.targets, request.connection.metadata_schema)
-    prints = fingerprints(session, source.catalog, {r.definition.table for c in chosen for r in c.recommendations})
+    wanted = chain.from_iterable(c.recommendations for c in chosen)
+    prints = fingerprints(session, source.catalog, {r.definition.table for r in wanted})
     known = {} if request.force else reasons_against(source)
     tasks: list[tuple[Plan, Task]] = []
     done: list[MutationReport] = []
@@ -111,7 +113,7 @@ def existing(catalog: Catalog, definition: IndexDefinition) -> str | None:
 
 def fingerprints(session: Session, catalog: Catalog, tables: set[QualifiedName]) -> dict[QualifiedName, str]:
     """What the columns of the tables and of their partitions are now."""
-    wanted = {name for root in tables for name in _family(catalog, root)}
+    wanted = set(chain.from_iterable(_family(catalog, root) for root in tables))
     found = (catalog.table(name) for name in sorted(wanted))
     return {t.name: columns_fingerprint(session, t.oid) for t in found if t is not None}
 

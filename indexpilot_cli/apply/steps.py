@@ -126,10 +126,8 @@ class _Maker:
         if child.name in self.names:
             return self.names[child.name]
         own = {i.name.name for i in child.indexes if self.same(i.definition, definition)}
-        taken = {
-            name
-            for table in self.catalog.tables
-            if table.name.schema == child.name.schema
-            for name in (table.name.name, *(i.name.name for i in table.indexes))
-        }
+        taken: set[str] = set()
+        for table in self.catalog.tables:  # tables and indexes of a schema share one space of names
+            if table.name.schema == child.name.schema:
+                taken |= {table.name.name, *(i.name.name for i in table.indexes)}
         return index_name(definition, taken - own)

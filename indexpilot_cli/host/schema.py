@@ -6,6 +6,7 @@ The three ways in give ``success, tables_count, fields_count, error`` and do not
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def set_feature_group(table_name: str, field_name: str, group: str, schema_name:
 def _create() -> Result:
     with place.session(lock_timeout_ms=10_000) as session:
         before = migrations.migrate(session, place.metadata_schema())
-    created = [name for step in migrations.pending(before) for name in step.tables]
+    created = list(chain.from_iterable(step.tables for step in migrations.pending(before)))
     return {"created": created, "tables_count": 0, "fields_count": 0}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.db.errors import sqlstate
@@ -20,6 +21,7 @@ _TABLE = re.compile(r"^CREATE TABLE \{schema\}\.(\w+)", re.MULTILINE)
 _TAG = "IndexPilot's own tables; made and removed by indexpilot"
 _TAKEN = frozenset({"42P07", "42710", "42723"})
 _LOCK_WAIT = "10s"
+_DONE = "INSERT INTO {schema}.schema_version (version) VALUES ({version})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class MetadataMigration:
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables the step makes."""
-        return tuple(name for text in self.statements for name in _TABLE.findall(text))
+        return tuple(chain.from_iterable(_TABLE.findall(text) for text in self.statements))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _sql(found: MetadataStatus) -> Iterator[str]:
         yield f"COMMENT ON SCHEMA {name} IS {quote_literal(_TAG)}"
     for step in steps:
         yield from (compose_text(text, found.schema).as_string(None) for text in step.statements)
-        yield f"INSERT INTO {name}.schema_version (version) VALUES ({step.version})"
+        yield _DONE.format(schema=name, version=step.version)
 
 
 def _run(session: Session, text: str, schema: str) -> None:

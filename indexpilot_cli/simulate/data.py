@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.simulate import steps
-from indexpilot_cli.simulate.crew import ReplayConnections
+from indexpilot_cli.simulate.connections import ReplayConnections
 from indexpilot_cli.simulate.steps import SqlStep
 
 DEFAULT_ROWS = 1_200_000  # of events, the biggest table
@@ -81,26 +82,26 @@ def build(dsn: str, sizes: DemoSizes, seed: int, connections: int, progress: Pro
     Raises IndexPilotError when the server refuses or goes away.
     """
     greeting = _greeting(sizes, seed)
-    with ReplayConnections(dsn, connections, greeting) as crew:
-        _alone(crew, _prepare)
+    with ReplayConnections(dsn, connections, greeting) as pool:
+        _alone(pool, _prepare)
         progress.stage("building the tables", sizes.total)
-        crew.run(_order(), _fill, lambda table: progress.advance(sizes.of(table)))
-        _alone(crew, lambda member: member.script(steps.named("helpers")["clean"].statements))
+        pool.run(_order(), _fill, lambda table: progress.advance(sizes.of(table)))
+        _alone(pool, lambda member: member.script(steps.named("helpers")["clean"].statements))
     # New connections: the counters of those that inserted would arrive after ANALYZE and make its statistics look old.
-    with ReplayConnections(dsn, connections, greeting) as crew:
-        _finish(crew, progress)
+    with ReplayConnections(dsn, connections, greeting) as pool:
+        _finish(pool, progress)
 
 
-def _finish(crew: ReplayConnections, progress: Progress) -> None:
+def _finish(pool: ReplayConnections, progress: Progress) -> None:
     references = steps.named("references")
     vacuums = steps.named("vacuum")
     progress.stage("checking foreign keys and gathering statistics", len(references) + len(vacuums))
     for group in (references, vacuums):
-        crew.run(_free(group), partial(_each, group), lambda _: progress.advance())
+        pool.run(_free(group), partial(_each, group), lambda _: progress.advance())
 
 
-def _alone(crew: ReplayConnections, task: Callable[[Replay], None]) -> None:
-    crew.submit(task).result()
+def _alone(pool: ReplayConnections, task: Callable[[Replay], None]) -> None:
+    pool.submit(task).result()
 
 
 def _prepare(member: Replay) -> None:
@@ -119,7 +120,8 @@ def _order() -> dict[str, tuple[str, ...]]:
 
 
 def _fill(member: Replay, table: str) -> None:
-    member.script([s for file in ("schema", "rows", "keys") for s in steps.named(file)[table].statements])
+    parts = (steps.named(file)[table].statements for file in ("schema", "rows", "keys"))
+    member.script(chain.from_iterable(parts))
 
 
 def _free(names: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -20,7 +20,7 @@ from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.simulate import steps
-from indexpilot_cli.simulate.crew import ReplayConnections
+from indexpilot_cli.simulate.connections import ReplayConnections
 
 TODAY = datetime(2026, 6, 30, 18, tzinfo=UTC)  # the data's last moment; nothing here reads the clock
 Row = Mapping[str, str | None]
@@ -75,7 +75,10 @@ def deck(mix: Sequence[Template], pools: Pools, seed: int, share: float = 1.0) -
 
     Templates whose pools are empty are left out.
     """
-    order = [t for t in mix if t.pools <= pools.keys() for _ in range(max(1, round(t.calls * share)))]
+    order: list[Template] = []
+    for template in mix:
+        if template.pools <= pools.keys():
+            order += [template] * max(1, round(template.calls * share))
     Random(seed).shuffle(order)
     values = Values(pools, seed)
     return tuple(Call(t.name, t.sql, values.draw(t.sources)) for t in order)
@@ -87,14 +90,14 @@ def replay(dsn: str, calls: Sequence[Call], connections: int, seconds: float, pr
     A statement the server refuses is counted and the replay goes on; a lost connection ends it with
     UnreachableError.
     """
-    with ReplayConnections(dsn, connections) as crew:
+    with ReplayConnections(dsn, connections) as pool:
         progress.stage("replaying the application's traffic", len(calls))
-        return _Player(crew, connections, seconds).play(calls, progress)
+        return _Player(pool, connections, seconds).play(calls, progress)
 
 
 class _Player:
-    def __init__(self, crew: ReplayConnections, connections: int, seconds: float):
-        self._crew = crew
+    def __init__(self, pool: ReplayConnections, connections: int, seconds: float):
+        self._pool = pool
         self._connections = connections
         self._end = time.monotonic() + seconds
         self._stop = threading.Event()
@@ -106,7 +109,7 @@ class _Player:
         self._tally.planned = len(calls)
         hands = [calls[start :: self._connections] for start in range(self._connections)]
         try:
-            self._watch([self._crew.submit(partial(self._run, calls=hand)) for hand in hands], progress)
+            self._watch([self._pool.submit(partial(self._run, calls=hand)) for hand in hands], progress)
         finally:
             self._stop.set()
         self._tally.seconds = time.monotonic() - began

@@ -42,12 +42,12 @@ def times(dsn, texts):
     asked = [TrialStatement(str(n), text) for n, text in texts.items()]
     with open_session(dsn, statement_timeout_ms=LIMIT_MS, application_name="benchmark") as session:
         found = measure(session, asked, Silent(), limit_ms=LIMIT_MS)
-    return {int(m.statement.template): _milliseconds(m) for m in found}
+    return {int(m.template): _milliseconds(m) for m in found}
 
 
 def _milliseconds(measured):
     if measured.over:
-        print(f"Q{measured.statement.template} was stopped at {LIMIT_MS / 1000:.0f} s and counts as that")
+        print(f"Q{measured.template} was stopped at {LIMIT_MS / 1000:.0f} s and counts as that")
         return float(LIMIT_MS)
     assert measured.runs, measured.failed
     return min(r.elapsed_ms if r.cpu_ms is None else r.cpu_ms for r in measured.runs)

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.apply.values import ApplyRequest
@@ -42,7 +43,7 @@ def check(operation: Operation, request: ApplyRequest, folded: FoldedWorkload, p
         ready = prepared(folded, source.catalog, types_from(estimator))
         affected = reads_on(ready.templates, family(source.catalog, operation.table))
         hidden = frozenset({QualifiedName(operation.table.schema, operation.name)})
-        scenarios = [(t, s) for t in affected for s in t.scenarios]
+        scenarios = list(chain.from_iterable(((t, s) for s in t.scenarios) for t in affected))
         progress.stage(f"planning {len(affected)} templates with and without {operation.name}")
         with_it = estimator.plan([WhatIf(s.statement) for _, s in scenarios])
         without = estimator.plan([WhatIf(s.statement, hidden=hidden) for _, s in scenarios])

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from indexpilot_cli.apply.values import ApplyRequest
-from indexpilot_cli.apply.verify.run_trial import Measured, TrialStatement, family, measure, reads_on, runnable
-from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial, time_of
+from indexpilot_cli.apply.verify.run_trial import TrialStatement, family, measure, reads_on, runnable
+from indexpilot_cli.apply.verify.trial import Timing, culprit, judge_trial, time_of
 from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification, numbers
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
@@ -109,7 +110,7 @@ class ReplayTrial:
             return self.stopped() or time.monotonic() > end
 
         for found in measure(self.session, statements, self.progress, limit_ms=limit, stopped=enough):
-            self.now[found.statement.sql] = _timing(found)
+            self.now[found.statement] = found
 
     def _again(self, statements: Sequence[TrialStatement]) -> None:
         """More runs of the same statements, added to those there are."""
@@ -164,7 +165,8 @@ class ReplayTrial:
         slower = {t.template for t in found.slower}
         if not slower:
             return found
-        asked = {s.sql: s for operation in self.built for s in self._affected(operation) if s.sql in first}
+        affected = chain.from_iterable(self._affected(operation) for operation in self.built)
+        asked = {s.sql: s for s in affected if s.sql in first}
         again = [s for s in asked.values() if s.template in slower]
         untouched = tuple(s for s in asked.values() if self.now[s.sql] == first[s.sql])  # planned as then
         steady = self._controls(untouched, slower)
@@ -173,7 +175,7 @@ class ReplayTrial:
         return self._judge(first, again, steady)
 
     def _used(self, operation: Operation) -> Verification:
-        used = {name for plan in self.plans.values() if plan for name in json.loads(plan)[1]}
+        used = set(chain.from_iterable(json.loads(plan)[1] for plan in self.plans.values() if plan))
         if used.intersection(self._names(operation)):
             return Verification(IndexVerdict.KEPT, "a plan of the workload uses it, and no statement became slower")
         return Verification(IndexVerdict.NO_GAIN, "no plan of the workload uses it")
@@ -238,12 +240,6 @@ def open_trial(
         connect_timeout=request.connection.connect_timeout,
     ) as session:
         yield ReplayTrial(request, progress, session, catalog, tuple(templates), stopped)
-
-
-def _timing(found: Measured) -> Timing:
-    runs = tuple(Run(r.elapsed_ms, r.blocks, r.cpu_ms) for r in found.runs)
-    statement = found.statement
-    return Timing(statement.template, statement.sql, runs, statement.share, found.failed, found.over, found.limit_ms)
 
 
 def _skeleton(node: Mapping[str, Any]) -> list[object]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from indexpilot_cli.advise.pipeline import prepared
 from indexpilot_cli.apply.values import ApplyRequest
+from indexpilot_cli.apply.verify.trial import Timing, TrialRun
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, Silent, TableFilter
 from indexpilot_cli.core.names import QualifiedName
@@ -35,33 +36,6 @@ class TrialStatement:
     share: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class TrialRun:
-    """One run. ``cpu_ms`` is user and system time of the server process for the whole statement; None without
-    the right to see it, and for plans with parallel workers, whose time is not in it. ``blocks`` hit or read.
-    """
-
-    elapsed_ms: float
-    blocks: float
-    cpu_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """All runs of a statement but the first, which fills the caches (unless it is the only one).
-
-    ``failed`` is why there are none.
-
-    ``over`` says that the limit of ``limit_ms`` stopped it.
-    """
-
-    statement: TrialStatement
-    runs: tuple[TrialRun, ...] = ()
-    failed: str | None = None
-    over: bool = False
-    limit_ms: float = 0.0
-
-
 def measure(
     session: Session,
     statements: Sequence[TrialStatement],
@@ -70,7 +44,7 @@ def measure(
     limit_ms: float,
     rounds: int = ROUNDS,
     stopped: Callable[[], bool] = lambda: False,
-) -> tuple[Measured, ...]:
+) -> tuple[Timing, ...]:
     """Run every statement once to fill the caches and then ``rounds`` times, all of them in turns.
 
     The session must be read-only; a statement that tries to write, fails, or is stopped by the session's own
@@ -92,7 +66,7 @@ def measure(
             if session.closed:
                 raise
             failed[place] = (error.detail or error.message, sqlstate(error) == _CANCELLED)
-    return tuple(_measured(s, runs[n], failed.get(n), limit_ms) for n, s in enumerate(statements))
+    return tuple(_timing(s, runs[n], failed.get(n), limit_ms) for n, s in enumerate(statements))
 
 
 def run_once(session: Session, sql: str) -> TrialRun:
@@ -110,12 +84,13 @@ def is_read(sql: str) -> bool:
     return first_word(sql) in _READS
 
 
-def _measured(
-    statement: TrialStatement, runs: Sequence[TrialRun], failed: tuple[str, bool] | None, limit_ms: float
-) -> Measured:
-    if failed is not None:
-        return Measured(statement, (), failed[0], failed[1], limit_ms)
-    return Measured(statement, tuple(runs[1:] or runs), None if runs else "not run: the time was up", False, limit_ms)
+def _timing(
+    asked: TrialStatement, runs: Sequence[TrialRun], failed: tuple[str, bool] | None, limit_ms: float
+) -> Timing:
+    """All runs but the first, which fills the caches, unless it is the only one."""
+    why, over = failed or (None if runs else "not run: the time was up", False)
+    warm = () if failed is not None else tuple(runs[1:] or runs)
+    return Timing(asked.template, asked.sql, warm, asked.share, why, over, limit_ms)
 
 
 def _see_processor_times(session: Session) -> None:
@@ -174,9 +149,8 @@ def reads_on(templates: Iterable[QueryTemplate], tables: frozenset[QualifiedName
 
 def runnable(templates: Sequence[QueryTemplate]) -> tuple[TrialStatement, ...]:
     """Statements with values that can be run: real samples, else values from the statistics."""
-    return tuple(
-        TrialStatement(template.id, scenario.statement.sql, scenario.share)
-        for template in templates
-        for scenario in template.scenarios
-        if scenario.statement.mode is PlanMode.LITERAL and is_read(scenario.statement.sql)
-    )
+    found: list[TrialStatement] = []
+    for template in templates:
+        literal = [s for s in template.scenarios if s.statement.mode is PlanMode.LITERAL]
+        found += [TrialStatement(template.id, s.statement.sql, s.share) for s in literal if is_read(s.statement.sql)]
+    return tuple(found)

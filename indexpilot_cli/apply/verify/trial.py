@@ -24,8 +24,10 @@ _DRIFT = (0.5, 2.0)  # a factor beyond is no change of load and not scaled away
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run of one statement. ``cpu_ms`` is None where it cannot be seen (rights, parallel workers)."""
+class TrialRun:
+    """One run of one statement. ``cpu_ms`` is user and system time of the server process for the whole of it; None
+    without the right to see it, and for plans with parallel workers, whose time is not in it. ``blocks`` hit or read.
+    """
 
     elapsed_ms: float
     blocks: float
@@ -41,7 +43,7 @@ class Timing:
 
     template: str
     statement: str
-    runs: tuple[Run, ...] = ()
+    runs: tuple[TrialRun, ...] = ()
     share: float = 1.0
     failed: str | None = None
     over: bool = False
@@ -98,7 +100,7 @@ def time_of(timing: Timing) -> float | None:
 def _template(name: str, pairs: Sequence[tuple[Timing, Timing]], load: float) -> TemplateVerdict:
     compared = [c for pair in pairs if (c := _compared(*pair))]
     if not compared:
-        why = next((t.failed for pair in pairs for t in pair if t.failed), "not run")
+        why = next((t.failed for t in itertools.chain.from_iterable(pairs) if t.failed), "not run")
         return TemplateVerdict(name, MeasuredEffect.UNKNOWN, 0.0, 0.0, why=why or "")
     weight = sum(c.share for c in compared) or 1.0
     sums = [sum(getattr(c, f) * c.share for c in compared) / weight for f in ("before", "after")]
@@ -109,7 +111,7 @@ def _template(name: str, pairs: Sequence[tuple[Timing, Timing]], load: float) ->
         effect = MeasuredEffect.SLOWER
     elif after < before / SLOWER:
         effect = MeasuredEffect.FASTER
-    runs = min(len(t.runs) for pair in pairs for t in pair)
+    runs = min(len(t.runs) for t in itertools.chain.from_iterable(pairs))
     return TemplateVerdict(name, effect, before, after, "ms", blocks[0], blocks[1], calls=(runs, runs))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.apply.verify.verdict import (
     SLOWER,
@@ -80,7 +81,7 @@ def drift(controls: Sequence[Pair]) -> Drift:
     if not usable:
         return Drift()
     centre = sum(math.log(a.mean / b.mean) for b, a in usable) / len(usable)
-    spread = sum(w.spread().variance / w.mean**2 for pair in usable for w in pair) / len(usable) ** 2
+    spread = sum(w.spread().variance / w.mean**2 for w in chain.from_iterable(usable)) / len(usable) ** 2
     freedom = sum(min(b.calls, a.calls) - 1 for b, a in usable)
     factor = math.exp(centre)
     return Drift(factor, factor**2 * spread, freedom, len(usable))

@@ -7,7 +7,7 @@ import pytest
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.replay import ReplayTrial
 from indexpilot_cli.apply.verify.run_trial import TrialStatement
-from indexpilot_cli.apply.verify.trial import Run, Timing
+from indexpilot_cli.apply.verify.trial import Timing, TrialRun
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Silent
 
@@ -15,7 +15,7 @@ ASKED = tuple(TrialStatement(name, f"select {name}", 1.0) for name in ("suspect"
 
 
 def timing(statement, ms):
-    return Timing(statement.template, statement.sql, (Run(ms, 100.0, ms),))
+    return Timing(statement.template, statement.sql, (TrialRun(ms, 100.0, ms),))
 
 
 class Given(ReplayTrial):

@@ -5,12 +5,12 @@ import math
 import pytest
 
 from indexpilot_cli.apply.verify.planner import Cost, judge_costs
-from indexpilot_cli.apply.verify.trial import Run, Timing, culprit, judge_trial, time_of
+from indexpilot_cli.apply.verify.trial import Timing, TrialRun, culprit, judge_trial, time_of
 from indexpilot_cli.apply.verify.verdict import IndexVerdict, MeasuredEffect
 
 
 def timing(template, *ms, blocks=100.0, cpu=True, share=1.0, sql=None):
-    runs = tuple(Run(m * 1.5, blocks, m if cpu else None) for m in ms)
+    runs = tuple(TrialRun(m * 1.5, blocks, m if cpu else None) for m in ms)
     return Timing(template, sql or f"select {template}", runs, share)
 
 
