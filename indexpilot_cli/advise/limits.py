@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.advise.select.values import Limits
+from indexpilot_cli.advise.select.problem import Limits
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.catalog import Catalog
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from indexpilot_cli.advise.assemble import assemble
 from indexpilot_cli.advise.limits import limits_of
-from indexpilot_cli.advise.select.values import Selection
+from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.stages import Advice, Priceable
 from indexpilot_cli.advise.taken_back import without_taken_back
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest

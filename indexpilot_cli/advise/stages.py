@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.select.values import Selection
+from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.core.candidate import Candidate, Rejection
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.workload import FoldedWorkload

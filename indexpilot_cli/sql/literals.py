@@ -6,7 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from indexpilot_cli.core.names import quote_literal
-from indexpilot_cli.sql.parser import Node, Unparsed, deparse, parse, parse_expression, rewrite, shaping_constants
+from indexpilot_cli.sql.parser import (
+    Node,
+    Unparsed,
+    deparse,
+    parse,
+    parse_expression,
+    rewrite,
+    set_child,
+    shaping_constants,
+)
 
 _STRUCTURAL = frozenset(("SortBy", "TypeName", "DefElem", "A_Indices", "SelectStmt"))
 
@@ -77,3 +86,19 @@ def _columns(node: Node) -> dict[int, str]:
                 constants = (n for n in other.level() if n.kind == "A_Const")
                 found.update({n.number("location"): column.names("fields")[-1] for n in constants})
     return found
+
+
+_CONDITIONED = ("SelectStmt", "UpdateStmt", "DeleteStmt")
+
+
+def loosened(text: str) -> str | None:
+    """The statement with ``true`` for its outermost WHERE; None when it is of another kind or cannot be written."""
+    statement = parse(text)
+    if isinstance(statement, Unparsed) or statement.node.kind not in _CONDITIONED:
+        return None
+    if statement.node.child("where_clause") is None:
+        return text
+    try:
+        return deparse(set_child(statement.node, "where_clause", parse_expression("true")))
+    except ValueError:
+        return None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from indexpilot_cli.advise.plan_document import read_plan
+from indexpilot_cli.advise.planfile import read_plan
 from indexpilot_cli.core.codec import to_document, to_json
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.index import IndexKey

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.candidates.btree import propose_btree
-from indexpilot_cli.advise.candidates.cap import capped
-from indexpilot_cli.advise.candidates.covering import propose_covering
+from indexpilot_cli.advise.candidates.btree import propose_btree, propose_foreign_keys
 from indexpilot_cli.advise.candidates.fitness import too_small, unfit_relation
-from indexpilot_cli.advise.candidates.foreign_keys import propose_foreign_keys
 from indexpilot_cli.advise.candidates.gates import futility, notice, refusal
 from indexpilot_cli.advise.candidates.kinds import mismatches, propose_kinds
-from indexpilot_cli.advise.candidates.merge import dominated, joined, merged
-from indexpilot_cli.advise.candidates.options import CandidateOptions
-from indexpilot_cli.advise.candidates.partial import propose_partial
-from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, gather, make_site
+from indexpilot_cli.advise.candidates.merge import capped, dominated, joined, merged
+from indexpilot_cli.advise.candidates.partial import propose_covering, propose_partial
+from indexpilot_cli.advise.candidates.site import CandidateOptions, Demand, Draft, Proposed, Site, gather, make_site
 from indexpilot_cli.advise.candidates.tenant import detect
 from indexpilot_cli.core.candidate import Candidate, Proposal, Rejection
 from indexpilot_cli.core.catalog import Catalog

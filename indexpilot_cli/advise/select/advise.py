@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.cost.costing import Mask, members
-from indexpilot_cli.advise.cost.weights import leads, stand_ins
+from indexpilot_cli.advise.cost.costing import Mask, leads, members, stand_ins
 from indexpilot_cli.advise.select.explain import Ledger
-from indexpilot_cli.advise.select.problem import Problem, build
-from indexpilot_cli.advise.select.program import Row
+from indexpilot_cli.advise.select.highs import Row
+from indexpilot_cli.advise.select.problem import Limits, Problem, Selection, build
 from indexpilot_cli.advise.select.reasons import Outcome, WhyNot
 from indexpilot_cli.advise.select.search import Found, Plan, Search
-from indexpilot_cli.advise.select.values import Limits, Selection
 from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf

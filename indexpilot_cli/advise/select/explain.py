@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.advise.cost.costing import Mask, Pricer, members
-from indexpilot_cli.advise.explain.robustness import ClassEffect, holds_in
-from indexpilot_cli.advise.select.problem import Problem, shares
-from indexpilot_cli.advise.select.values import Choice
+from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
+from indexpilot_cli.advise.select.problem import Choice, Problem, shares
 from indexpilot_cli.core.plan import TemplateEffect
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.advise.cost.costing import Mask, Pricer, members
-from indexpilot_cli.advise.select.program import Option, allowed
+from indexpilot_cli.advise.select.highs import Option, allowed
 
 PAIRS_PER_CASE = 16
 NOTICEABLE = 1e-3

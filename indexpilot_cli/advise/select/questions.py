@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.advise.cost.costing import Mask, Pricer, members
-from indexpilot_cli.advise.select.program import Program
+from indexpilot_cli.advise.select.highs import Program
 
 
 class Questions:

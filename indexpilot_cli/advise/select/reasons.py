@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from indexpilot_cli.advise.cost.costing import Mask, members
 from indexpilot_cli.advise.select.explain import Ledger
-from indexpilot_cli.advise.select.problem import subject
-from indexpilot_cli.advise.select.program import Program
-from indexpilot_cli.advise.select.values import Limits
+from indexpilot_cli.advise.select.highs import Program
+from indexpilot_cli.advise.select.problem import Limits, subject
 from indexpilot_cli.core import units
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.names import QualifiedName

@@ -12,8 +12,17 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.advise.cost.costing import Answer, Mask, Pricer, members
 from indexpilot_cli.advise.select.greedy import solve_greedily
 from indexpilot_cli.advise.select.guess import Guesses
-from indexpilot_cli.advise.select.highs import Effort, solve
-from indexpilot_cli.advise.select.program import Option, Program, Row, Solution, StandIns, option_cost, themselves
+from indexpilot_cli.advise.select.highs import (
+    Effort,
+    Option,
+    Program,
+    Row,
+    Solution,
+    StandIns,
+    option_cost,
+    solve,
+    themselves,
+)
 from indexpilot_cli.advise.select.questions import Questions
 from indexpilot_cli.advise.select.tree import CaseTree
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.advise.cost.costing import Answer, Mask, Pricer, members
-from indexpilot_cli.advise.select.program import Option
+from indexpilot_cli.advise.select.highs import Option
 
 
 @dataclass(frozen=True, slots=True)

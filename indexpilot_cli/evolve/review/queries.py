@@ -63,7 +63,7 @@ def _template(template: QueryTemplate, share: float) -> Rehearsed:
 
 
 def _loose(statements: Iterator[Plannable]) -> Iterator[Plannable]:
-    from indexpilot_cli.sql.loosened import loosened
+    from indexpilot_cli.sql.literals import loosened
 
     for statement in statements:
         text = loosened(statement.sql)

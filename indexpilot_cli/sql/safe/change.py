@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from indexpilot_cli.sql.parser import Node, parse
+from indexpilot_cli.sql.parser.edit import from_text, with_prefix
 from indexpilot_cli.sql.parser.native import Unparsed
-from indexpilot_cli.sql.parser.substitute import from_text, with_prefix
 from indexpilot_cli.sql.safe.expression import (
     MAX_GROWTH,
     MAX_TEXT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexpilot_cli.sql.loosened import loosened
+from indexpilot_cli.sql.literals import loosened
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,19 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.advise.cost.costing import Allowance, Case, Pool, Pricer, members
-from indexpilot_cli.advise.cost.weights import cases_of, leads, relevance, stand_ins, unit_of, weight_of
+from indexpilot_cli.advise.cost.costing import (
+    Allowance,
+    Case,
+    Pool,
+    Pricer,
+    cases_of,
+    leads,
+    members,
+    relevance,
+    stand_ins,
+    unit_of,
+    weight_of,
+)
 from indexpilot_cli.advise.select.tree import CaseTree
 from indexpilot_cli.core.workload import Atom, AtomKind, Plannable, RelationUse, SortKey
 from tests.unit.advise.select.model_planner import (

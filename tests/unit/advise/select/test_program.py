@@ -6,8 +6,7 @@ import pytest
 
 from indexpilot_cli.advise.cost.costing import members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import Effort, solve
-from indexpilot_cli.advise.select.program import Charge, Option, Program, Row, option_cost
+from indexpilot_cli.advise.select.highs import Charge, Effort, Option, Program, Row, option_cost, solve
 
 EXACT = Effort(20.0, 1e-9)
 

@@ -4,10 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.advise.explain.risks import assess
-from indexpilot_cli.advise.explain.risks_plan import early_ends, risky_loops
-from indexpilot_cli.advise.explain.robustness import ClassEffect, holds_in
-from indexpilot_cli.advise.select.values import Choice, Selection
+from indexpilot_cli.advise.explain.risks import ClassEffect, assess, early_ends, holds_in, risky_loops
+from indexpilot_cli.advise.select.problem import Choice, Selection
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
 from indexpilot_cli.core.estimator import PlannedStatement
 from indexpilot_cli.core.names import QualifiedName
