@@ -12,7 +12,8 @@ from pathlib import Path
 
 from indexpilot_cli.core import units
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement, read_actions
+from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action_of import read_actions
 from indexpilot_cli.sql.ddl.script import Comment, Cut, cut, marked_transaction
 from indexpilot_cli.sql.parser import Unparsed, parse
 

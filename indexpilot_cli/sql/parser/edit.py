@@ -160,7 +160,7 @@ def settled(node: Node, rename: Rename) -> Node:
 
 
 def _rename(table: Node, rename: Rename) -> None:
-    message: pb.RangeVar = table.message
+    message = table.message
     other = rename(message.schemaname or None, message.relname)
     if other is None:
         return
@@ -170,7 +170,7 @@ def _rename(table: Node, rename: Rename) -> None:
 
 
 def _qualify(call: Node) -> None:
-    message: pb.FuncCall = call.message
+    message = call.message
     name = message.funcname[0].string.sval
     del message.funcname[:]
     for part in ("pg_catalog", name):
