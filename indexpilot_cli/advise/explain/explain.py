@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from indexpilot_cli.advise import planfile
+from indexpilot_cli.advise.explain import evidence
 from indexpilot_cli.advise.explain.mutation import explain_mutation
 from indexpilot_cli.advise.explain.query import explain_query
 from indexpilot_cli.advise.pipeline import as_recommendation, folded_for, make_plan, prepared, types_from
-from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
-from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
+from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan, Recommendation
-from indexpilot_cli.core.workload import Atom, AtomKind, FoldedWorkload, QueryTemplate, RelationUse
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.sql.selectivity import atom_selectivity, row_count
 from indexpilot_cli.workload.fold.templates import fold_workload, report, shares
 
 _KINDS = ("R-", "q-", "P-")
@@ -107,7 +106,7 @@ def of_advice(plan: Plan, advice: Recommendation | Rejection) -> ExplainResult:
             f"{advice.confidence} confidence: {advice.confidence_why}" if advice.confidence_why else advice.confidence,
             benefit=advice.benefit,
             estimator=plan.estimator,
-            evidence=of_reasons(advice.reasons),
+            evidence=evidence.of_reasons(advice.reasons),
             sql=f"{advice.ddl};",
             recommendation=advice,
             facts=(("plan", plan.id),),
@@ -148,36 +147,6 @@ def _next(result: ExplainResult) -> tuple[str, ...]:
     return ("indexpilot recommend",) if result.subject in ("template", "query") else ()
 
 
-_SILENT = (AtomKind.JOIN, AtomKind.OTHER, AtomKind.DISTANCE, AtomKind.NOT_EQUAL)
-
-
-def of_uses(uses: Sequence[RelationUse], catalog: Catalog) -> tuple[Evidence, ...]:
-    """One fact per restricting atom: the share of the rows it keeps, and where that is known from."""
-    found = (fact for use in uses if (table := catalog.table(use.table)) for fact in _of_use(use, table))
-    return tuple(dict.fromkeys(found))
-
-
-def of_reasons(reasons: Sequence[Reason]) -> tuple[Evidence, ...]:
-    """The reasons of a recommendation as evidence."""
-    return tuple(Evidence(reason.source, reason.text) for reason in reasons)
-
-
-def _of_use(use: RelationUse, table: Table) -> Iterator[Evidence]:
-    for atom in use.atoms:
-        if atom.kind not in _SILENT:
-            yield _of_atom(atom, table)
-
-
-def _of_atom(atom: Atom, table: Table) -> Evidence:
-    column = table.column(atom.column) if atom.column else None
-    share = atom_selectivity(atom, table)
-    rows = share * row_count(table)
-    what = atom.sql or f"{atom.column or atom.expression} {atom.operator} …"
-    if column is None or column.statistics is None:
-        return Evidence("model", f"{what}: no statistics, the planner assumes {share:.2%} of {table.name.short}")
-    return Evidence("pg_stats", f"{what}: {share:.2%} of {table.name.short}, about {rows:,.0f} rows", column.name)
-
-
 def explain_template(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
     """The template with one plan per parameter class."""
     folded = fold_workload(source, request.workload, TableFilter(), progress)
@@ -205,7 +174,7 @@ def explain_template(source: Source, request: ExplainRequest, progress: Progress
         template.text,
         estimator=name,
         plans=views,
-        evidence=of_uses(template.uses, source.catalog),
+        evidence=evidence.of_uses(template.uses, source.catalog),
         template=report(template, share),
     )
     return Outcome("explain", result, server=source.server)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.explain import explain
+from indexpilot_cli.advise.explain import evidence
 from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, prepared, types_from
 from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core import units
@@ -76,7 +76,7 @@ def _result(
         benefit=benefit,
         estimator=estimator,
         plans=views,
-        evidence=explain.of_uses(template.uses, source.catalog),
+        evidence=evidence.of_uses(template.uses, source.catalog),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from indexpilot_cli.sql.parser import Node, deparse, deparse_expression, parse, parse_expression
 from indexpilot_cli.sql.parser.edit import settled
 from indexpilot_cli.sql.parser.native import Unparsed
-from indexpilot_cli.sql.safe import reader
+from indexpilot_cli.sql.safe import words as safe_words
 from indexpilot_cli.sql.safe.values import SafeText, Scope
 
 MAX_TEXT = 20_000  # characters of one expression
@@ -42,7 +42,7 @@ class Vetting:
         return all(self._allowed(child, inside) for child in node.below())
 
     def _plain(self, node: Node, query: bool) -> bool:
-        if node.kind not in reader.STRUCTURE and not (query and node.kind in reader.QUERY):
+        if node.kind not in safe_words.STRUCTURE and not (query and node.kind in safe_words.QUERY):
             return False
         check = _CHECKS.get(node.kind)
         return check is None or check(self, node, query)
@@ -148,7 +148,7 @@ def growth(node: Node) -> float:
     for here in node.walk():
         if here.kind == "A_Expr" and here.names("name")[-1:] == ("||",):
             factor *= max(sum(_varies(side) for side in here.below()), 1)
-        elif here.kind == "FuncCall" and here.names("funcname")[-1] in reader.GROWING:
+        elif here.kind == "FuncCall" and here.names("funcname")[-1] in safe_words.GROWING:
             factor *= _call_growth(here)
     return factor
 
@@ -170,14 +170,14 @@ def _column(_vetting: Vetting, node: Node, query: bool) -> bool:
 
 def _operation(_vetting: Vetting, node: Node, _query: bool) -> bool:
     parts = node.names("name")
-    return bool(parts) and parts[-1] in reader.OPERATORS and parts[:-1] in ((), ("pg_catalog",))
+    return bool(parts) and parts[-1] in safe_words.OPERATORS and parts[:-1] in ((), ("pg_catalog",))
 
 
 def _call(_vetting: Vetting, node: Node, query: bool) -> bool:
     parts = node.names("funcname")
     if not parts or parts[:-1] not in ((), ("pg_catalog",)) or node.flag("func_variadic"):
         return False
-    known = reader.SCALAR | ((reader.AGGREGATE | reader.WINDOW) if query else frozenset())
+    known = safe_words.SCALAR | ((safe_words.AGGREGATE | safe_words.WINDOW) if query else frozenset())
     return parts[-1] in known
 
 
@@ -186,8 +186,8 @@ def _type(vetting: Vetting, node: Node, _query: bool) -> bool:
     if not parts or node.flag("setof") or node.flag("pct_type"):
         return False
     name, schema = parts[-1], parts[-2] if len(parts) > 1 else None
-    if name in reader.TYPES and schema in (None, "pg_catalog"):
-        return name not in reader.PADDED or _modifier(node) <= MAX_PADDING
+    if name in safe_words.TYPES and schema in (None, "pg_catalog"):
+        return name not in safe_words.PADDED or _modifier(node) <= MAX_PADDING
     return vetting.scope.type(schema, name)
 
 
