@@ -10,8 +10,8 @@ from indexpilot_cli.core.codec import DocumentShape, schema_of
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
 from indexpilot_cli.render.views.analyze import AnalyzeDocument
-from indexpilot_cli.render.views.apply import ApplyDocument
 from indexpilot_cli.render.views.bypass import ApproveDocument, BypassDocument
+from indexpilot_cli.render.views.changes import ApplyDocument, RollbackDocument
 from indexpilot_cli.render.views.config import ConfigCheckDocument, ConfigDocument
 from indexpilot_cli.render.views.demo import DemoDocument
 from indexpilot_cli.render.views.discover import DiscoverDocument
@@ -21,7 +21,6 @@ from indexpilot_cli.render.views.history import HistoryDocument
 from indexpilot_cli.render.views.init import InitDocument
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
-from indexpilot_cli.render.views.rollback import RollbackDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
 from indexpilot_cli.render.views.snapshot import SnapshotDocument
 

@@ -49,7 +49,7 @@ def rollback(
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.rollback.rollback import run
     from indexpilot_cli.apply.values import RollbackRequest
-    from indexpilot_cli.render.views.rollback import view
+    from indexpilot_cli.render.views.apply import rollback_view
 
     request = RollbackRequest(
         session.connection(),
@@ -64,7 +64,7 @@ def rollback(
         session.settings.bypass,
         session.record(),
     )
-    return change.carry_out(session, run, request, view, exit_code=exit_code)
+    return change.carry_out(session, run, request, rollback_view, exit_code=exit_code)
 
 
 COMMANDS = {"rollback": rollback}

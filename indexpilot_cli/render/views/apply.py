@@ -4,109 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Literal
+from dataclasses import replace
 
 from indexpilot_cli.apply.values import ApplyResult
-from indexpilot_cli.core.codec import DocumentShape, From
-from indexpilot_cli.core.mutation import Mutation
-from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import MutationReport, OperationKind
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.render.document import (
-    Amount,
     Block,
     Code,
-    Count,
     Document,
     Facts,
     Lines,
-    MutationNumber,
     SqlStatement,
     TableBlock,
     columns,
 )
 from indexpilot_cli.render.units import milliseconds, one_line, plural, stamp
-
-
-class GuardDocument(DocumentShape):
-    """One guard's answer."""
-
-    name: Annotated[str, "stable word: window, bypass, disk …", From("guard")]
-    allowed: bool
-    warning: Annotated[bool, "allows, and still wants to be read"]
-    detail: Annotated[str, From("reason")]
-    origin: Annotated[str, "setting, view or fact the answer rests on"]
-    retry_at: datetime | None
-    table: QualifiedName | None
-
-
-class ChangeErrorDocument(DocumentShape):
-    """Why a change failed."""
-
-    code: Annotated[str, From(lambda item: item.error_code or "failed")]
-    message: Annotated[str, From(lambda item: item.error or "")]
-    tries: Count
-
-
-class VerificationDocument(DocumentShape):
-    """What the measurements after the change say."""
-
-    verdict: Annotated[str, "kept, verified, reverted, not_enough_evidence", From("verification")]
-    text: Annotated[str, From("verification_text")]
-
-
-def _failed(item: MutationReport) -> MutationReport | None:
-    return item if item.error_code is not None or item.error is not None else None
-
-
-def _measured(item: MutationReport) -> MutationReport | None:
-    return item if item.verification else None
-
-
-def mutation_number(item: MutationReport | Mutation) -> str | None:
-    """``M-118``; None for what is not in the log."""
-    return None if item.id is None else f"M-{item.id}"
-
-
-class ChangeDocument(DocumentShape):
-    """One change of one index."""
-
-    id: Annotated[MutationNumber | None, From(mutation_number)]
-    recommendation: str | None
-    kind: Annotated[str, "create_index, drop_index, reindex; of a rollback what undoing does"]
-    table: QualifiedName
-    index: str
-    summary: str
-    outcome: Literal[
-        "planned", "done", "already_done", "failed", "leftover", "unknown", "reverted", "conflict", "skipped"
-    ]
-    started_at: datetime | None
-    ms: Annotated[Amount | None, From("milliseconds")]
-    ddl: Annotated[str, "runs as it is", From("sql")]
-    undo: Annotated[str, "runs as it is; empty when nothing is to undo", From("undo_sql")]
-    size_bytes: Count | None
-    tries: Count
-    error: Annotated[ChangeErrorDocument | None, From(_failed)]
-    verification: Annotated[VerificationDocument | None, From(_measured)]
-    notes: tuple[str, ...]
-
-
-class ApplyDocument(DocumentShape):
-    """What was done or would be done."""
-
-    plan: str | None
-    dry_run: bool
-    skipped: Annotated[str | None, "why nothing was done"]
-    next_opening: datetime | None
-    guards: Annotated[tuple[GuardDocument, ...], From("verdicts")]
-    mutations: tuple[ChangeDocument, ...]
-    reconciled: tuple[ChangeDocument, ...]
-
+from indexpilot_cli.render.views.changes import ApplyDocument, RollbackDocument, mutation_number
 
 _COLUMNS = columns("id|short", "advice|short", "index", "outcome|state", "time|number", "size|number", "details|text")
 _GUARD_COLUMNS = columns("guard|state", "name|label", "reason|text", "from|text")
+_UNDONE = "undone already"
 _WORDS = {
     "already_done": "there already",
     "leftover": "left over",
@@ -215,7 +134,7 @@ def _effect(item: MutationReport) -> OperationKind:
 
 def _row(item: MutationReport) -> tuple[str, ...]:
     return (
-        f"M-{item.id}" if item.id is not None else DASH,
+        mutation_number(item) or DASH,
         item.recommendation or DASH,
         item.summary or f"{item.table.short}: {item.index}",
         outcome_word(item),
@@ -246,9 +165,7 @@ def _repaired(item: MutationReport) -> str:
 
 def _verified(result: ApplyResult) -> list[Block]:
     rows = tuple(
-        (f"M-{m.id}" if m.id is not None else m.index, one_line(m.verification_text))
-        for m in result.mutations
-        if m.verification_text
+        (mutation_number(m) or m.index, one_line(m.verification_text)) for m in result.mutations if m.verification_text
     )
     return [Facts(rows)] if rows else []
 
@@ -303,3 +220,14 @@ def statements(result: ApplyResult) -> tuple[SqlStatement, ...]:
 
 def _comment(item: MutationReport) -> str:
     return one_line(": ".join(part for part in (item.recommendation, item.summary) if part))
+
+
+def rollback_view(result: ApplyResult, *, verbose: bool = False) -> Document:
+    """One line per mutation; the exact SQL in a dry run."""
+    told = tuple(replace(m, outcome=_UNDONE) if m.outcome == "already_done" else m for m in result.mutations)
+    shown = view(replace(result, mutations=told), verbose=verbose)
+    made = tuple(
+        (mutation_number(m) or m.index, f"made {stamp(m.started_at)}") for m in result.mutations if m.started_at
+    )
+    extra: tuple[Block, ...] = (Facts(made),) if verbose and made else ()
+    return Document((*extra, *shown.blocks), result, RollbackDocument, shown.statements)

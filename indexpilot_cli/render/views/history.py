@@ -20,7 +20,7 @@ from indexpilot_cli.render.document import (
     columns,
 )
 from indexpilot_cli.render.units import one_line, plural, stamp
-from indexpilot_cli.render.views.apply import mutation_number
+from indexpilot_cli.render.views.changes import mutation_number
 
 
 class MutationDocument(DocumentShape):

@@ -359,7 +359,6 @@ def outcomes():
         history,
         init,
         recommend,
-        rollback,
         schema_change,
         snapshot,
     )
@@ -406,7 +405,7 @@ def outcomes():
         ("demo", DEMO, demo.view(DEMO)),
         *(("apply", r, apply.view(r, verbose=v)) for r in (APPLIED, APPLY_DRY, APPLY_SKIPPED) for v in (False, True)),
         *(
-            ("rollback", r, rollback.view(r, verbose=v))
+            ("rollback", r, apply.rollback_view(r, verbose=v))
             for r in (ApplyResult(None, (), (DROPPED,)), ApplyResult("P-7c1e", (), (PLANNED,), dry_run=True))
             for v in (False, True)
         ),

@@ -10,7 +10,7 @@ from indexpilot_cli.core.codec import to_document
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.operation import OperationKind
 from indexpilot_cli.render.text import plain, sql
-from indexpilot_cli.render.views import apply, bypass, history, init, rollback
+from indexpilot_cli.render.views import apply, bypass, history, init
 from tests.unit.render import samples
 
 
@@ -92,10 +92,10 @@ def test_outcomes_in_words(outcome, kind, word):
 
 
 def test_rollback_shows_what_it_drops():
-    text = plain(rollback.view(ApplyResult(None, (), (samples.DROPPED,))))
+    text = plain(apply.rollback_view(ApplyResult(None, (), (samples.DROPPED,))))
     assert "M-121" in text
     assert text.splitlines()[-1] == "1 dropped"
-    assert rollback.view(ApplyResult(None, (), (samples.DROPPED,))).payload["undone"][0]["id"] == "M-121"
+    assert apply.rollback_view(ApplyResult(None, (), (samples.DROPPED,))).payload["undone"][0]["id"] == "M-121"
 
 
 def test_bypass_says_who_decided_and_until_when():
