@@ -44,9 +44,7 @@ def _set_path(session: Session, path: str) -> None:
 
 
 def _read(session: Session, found: Row) -> RelationFacts:
-    scope = {"relid": found.relid}
-    indexes = session.rows("change/indexes", scope)
-    columns = _columns(session, scope)
+    indexes, columns = index_rows(session, found.relid), read_columns(session, found.relid)
     return RelationFacts(
         name=QualifiedName(found.schema, found.name),
         relid=found.relid,
@@ -63,12 +61,16 @@ def _read(session: Session, found: Row) -> RelationFacts:
         children=tuple(found.children or ()),
         columns=columns,
         attached=(
-            *_constraints(session.rows("change/constraints", scope), indexes, found),
+            *_constraints(constraint_rows(session, found.relid), indexes, found),
             *(_index(row) for row in indexes if row.constraint_name is None),
-            *(_statistics(row) for row in session.rows("change/statistics", scope)),
+            *(_statistics(row) for row in statistics_rows(session, found.relid)),
         ),
         key=_key(indexes, columns),
-        triggers=tuple((row.name, row.is_always) for row in session.rows("change/triggers", scope)),
+        triggers=tuple(
+            (row.name, row.enabled == "A")
+            for row in trigger_rows(session, found.relid)
+            if row.on_update and row.enabled in ("O", "A")
+        ),
     )
 
 
@@ -88,10 +90,37 @@ def read_below(session: Session, relid: int) -> tuple[RelationFacts, ...]:
     return tuple(found)
 
 
-def _columns(session: Session, scope: Mapping[str, int]) -> tuple[ColumnFacts, ...]:
-    sequences = defaultdict(list)
-    for row in session.rows("change/sequences", scope):
-        sequences[row.number].append(_sequence(row))
+def index_rows(session: Session, relid: int) -> list[Row]:
+    """The table's indexes by name, those of constraints too; definitions as the session's search path prints them."""
+    return session.rows("change/indexes", {"relid": relid})
+
+
+def constraint_rows(session: Session, relid: int) -> list[Row]:
+    """The table's constraints; definitions as the session's search path prints them."""
+    return session.rows("change/constraints", {"relid": relid})
+
+
+def statistics_rows(session: Session, relid: int) -> list[Row]:
+    """The table's extended statistics objects."""
+    return session.rows("change/statistics", {"relid": relid})
+
+
+def trigger_rows(session: Session, relid: int) -> list[Row]:
+    """The table's own triggers that are enabled, in the order they fire."""
+    return session.rows("change/triggers", {"relid": relid})
+
+
+def read_sequences(session: Session, relid: int) -> Mapping[int, Sequence[SequenceFacts]]:
+    """The sequences that belong to the table's columns, by the column's number."""
+    found = defaultdict(list)
+    for row in session.rows("change/sequences", {"relid": relid}):
+        found[row.number].append(_sequence(row))
+    return found
+
+
+def read_columns(session: Session, relid: int) -> tuple[ColumnFacts, ...]:
+    """The columns in order; types and expressions as the session's search path prints them."""
+    sequences = read_sequences(session, relid)
     return tuple(
         ColumnFacts(
             name=row.name,
@@ -109,11 +138,11 @@ def _columns(session: Session, scope: Mapping[str, int]) -> tuple[ColumnFacts, .
             options=tuple(row.options or ()),
             comment=row.comment,
             grants=_grants(row.grants),
-            sequence=next(iter(sequences[row.number]), None),
+            sequence=next(iter(sequences.get(row.number, ())), None),
             local=row.is_local,
             inherited=row.inherited,
         )
-        for row in session.rows("change/columns", scope)
+        for row in session.rows("change/columns", {"relid": relid})
     )
 
 

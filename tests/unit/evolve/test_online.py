@@ -14,9 +14,9 @@ from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,
     Both,
-    Grant,
     Identity,
     OnlineConstraint,
+    OnlineGrant,
     OnlineIndex,
     OnlinePlan,
     OnlineStatistics,
@@ -24,6 +24,7 @@ from indexpilot_cli.evolve.change.online.values import (
     Stage,
     place,
 )
+from indexpilot_cli.evolve.relation import SequenceFacts
 
 TABLE = QualifiedName("public", "items")
 PLAN = OnlinePlan(
@@ -61,7 +62,7 @@ FULL = replace(
     not_null=True,
     default=Both("'7'::text", "7"),
     comment="it's",
-    grants=(Grant("SELECT", None), Grant("UPDATE", "Some one", True)),
+    grants=(OnlineGrant("SELECT", None), OnlineGrant("UPDATE", "Some one", True)),
     sequences=(QualifiedName("public", "items_v_seq"),),
 )
 
@@ -168,15 +169,19 @@ def test_indexes_are_built_beside_and_constraints_added_late():
     )
 
 
+def sequence(start, increment, low, high, cache, *, cycles=False):
+    return SequenceFacts(QualifiedName("public", "s"), True, "integer", start, increment, low, high, cache, cycles)
+
+
 def test_a_bound_of_the_old_type_becomes_one_of_the_new_and_any_other_stays():
     types = Both("integer", "bigint")
-    made = ddl.sequence_options(1, 1, 1, 2**31 - 1, 1, cycles=False, types=types)
+    made = ddl.sequence_options(sequence(1, 1, 1, 2**31 - 1, 1), types)
     assert "MAXVALUE 2147483647" in made.old and "MAXVALUE" not in made.new and "MINVALUE 1" in made.new
-    made = ddl.sequence_options(5, 2, -(2**31), 1000, 9, cycles=True, types=types)
+    made = ddl.sequence_options(sequence(5, 2, -(2**31), 1000, 9, cycles=True), types)
     assert made.new == "START WITH 5 INCREMENT BY 2 MAXVALUE 1000 CACHE 9 CYCLE"
 
 
 def test_the_plan_survives_the_log():
-    identity = Identity(True, QualifiedName("a", "s"), Both("x", "y"), (Grant("USAGE", "b"),), "c")
+    identity = Identity(True, QualifiedName("a", "s"), Both("x", "y"), (OnlineGrant("USAGE", "b"),), "c")
     plan = replace(FULL, identity=identity)
     assert from_json(OnlinePlan, json.loads(json.dumps(to_json(plan)))) == plan

@@ -1,7 +1,10 @@
 SELECT c.relname::text AS name,
        n.nspname::text AS schema,
+       tn.nspname::text AS table_schema,
+       t.relname::text AS table_name,
        pg_catalog.pg_get_indexdef(c.oid) AS definition,
        i.indisvalid AND i.indisready AS valid,
+       i.indisvalid AND i.indisready AND i.indislive AS usable,
        i.indisunique AS is_unique,
        i.indisclustered AS clustered,
        i.indisreplident AS replica_identity,
@@ -11,7 +14,12 @@ SELECT c.relname::text AS name,
        pn.nspname::text AS parent_schema,
        pc.relname::text AS parent_name,
        coalesce(pg_catalog.pg_relation_size(c.oid), 0)::int8 AS bytes,
+       pg_catalog.pg_relation_filenode(c.oid)::int8 AS filenode,
        o.conname::text AS constraint_name,
+       o.contype::text AS constraint_kind,
+       coalesce(o.condeferrable, false) AS is_deferrable,
+       coalesce(o.condeferred, false) AS is_deferred,
+       pg_catalog.obj_description(o.oid, 'pg_constraint') AS constraint_comment,
        (SELECT array_agg(ARRAY[a.attnum::int, a.attstattarget::int] ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND coalesce(a.attstattarget, -1) >= 0) AS targets,
@@ -34,6 +42,8 @@ SELECT c.relname::text AS name,
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
 LEFT JOIN pg_catalog.pg_constraint o ON o.conindid = c.oid AND o.conrelid = i.indrelid AND o.contype IN ('p', 'u', 'x')
 LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid

@@ -1,4 +1,5 @@
-SELECT c.relkind::text AS kind,
+SELECT c.oid::int8 AS relid,
+       c.relkind::text AS kind,
        c.relpersistence::text AS persistence,
        c.relispartition AS is_partition,
        EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE c.oid IN (h.inhparent, h.inhrelid)) AS inherits,

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.online import texts
 from indexpilot_cli.evolve.change.online.texts import aside, column_name, fill_in, tag, written
-from indexpilot_cli.evolve.change.online.values import Both, Grant, Identity, InboundKey, OnlineIndex, OnlinePlan, Side
+from indexpilot_cli.evolve.change.online.values import (
+    Both,
+    Identity,
+    InboundKey,
+    OnlineGrant,
+    OnlineIndex,
+    OnlinePlan,
+    Side,
+)
+from indexpilot_cli.evolve.relation import SequenceFacts
 
 
 def add_column(plan: OnlinePlan) -> tuple[str, ...]:
@@ -238,7 +247,7 @@ def _constraint_comment(plan: OnlinePlan, name: str, comment: str | None) -> Ite
         yield f"COMMENT ON CONSTRAINT {quote_identifier(name)} ON {plan.table} IS {quote_literal(comment)}"
 
 
-def _grant(plan: OnlinePlan, column: str, grant: Grant) -> str:
+def _grant(plan: OnlinePlan, column: str, grant: OnlineGrant) -> str:
     who = "PUBLIC" if grant.grantee is None else quote_identifier(grant.grantee)
     more = " WITH GRANT OPTION" if grant.grantable else ""
     return f"GRANT {grant.privilege} ({column}) ON {plan.table} TO {who}{more}"
@@ -252,13 +261,13 @@ LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _AT, _CALLED = "indexpilot.identity_at", "indexpilot.identity_called"
 
 
-def sequence_options(start: int, increment: int, low: int, high: int, cache: int, *, cycles: bool, types: Both) -> Both:
+def sequence_options(sequence: SequenceFacts, types: Both) -> Both:
     """The sequence's options on either column: a bound that was only the old type's becomes the new type's."""
     old_bound = LARGEST.get(types.old, 0)
-    common = f"START WITH {start} INCREMENT BY {increment}"
-    rest = f"CACHE {cache}" + (" CYCLE" if cycles else "")
-    lowest, highest = f" MINVALUE {low}", f" MAXVALUE {high}"
-    bounds = ("" if low == -old_bound - 1 else lowest) + ("" if high == old_bound else highest)
+    common = f"START WITH {sequence.start} INCREMENT BY {sequence.increment}"
+    rest = f"CACHE {sequence.cache}" + (" CYCLE" if sequence.cycles else "")
+    lowest, highest = f" MINVALUE {sequence.minimum}", f" MAXVALUE {sequence.maximum}"
+    bounds = ("" if sequence.minimum == -old_bound - 1 else lowest) + ("" if sequence.maximum == old_bound else highest)
     return Both(f"{common}{lowest}{highest} {rest}", f"{common}{bounds} {rest}")
 
 
@@ -298,7 +307,7 @@ def _belongings(identity: Identity) -> Iterator[str]:
         yield f"COMMENT ON SEQUENCE {identity.sequence} IS {quote_literal(identity.comment)}"
 
 
-def _sequence_grant(sequence: QualifiedName, grant: Grant) -> str:
+def _sequence_grant(sequence: QualifiedName, grant: OnlineGrant) -> str:
     who = "PUBLIC" if grant.grantee is None else quote_identifier(grant.grantee)
     return f"GRANT {grant.privilege} ON SEQUENCE {sequence} TO {who}{' WITH GRANT OPTION' if grant.grantable else ''}"
 

@@ -18,8 +18,9 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
+from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change import log
-from indexpilot_cli.evolve.change.online import ddl, state, texts
+from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
 from indexpilot_cli.evolve.change.online.plan import make_plan
 from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest, Side, Stage
@@ -165,7 +166,9 @@ def _still_bare(run: OnlineRun) -> None:
             hint="rename or drop it first",
             code="name_taken",
         )
-    column = next((c for c in state.columns(run.session, run.plan.relid) if c.name == run.plan.column), None)
+    column = next(
+        (c for c in relation_facts.read_columns(run.session, run.plan.relid) if c.name == run.plan.column), None
+    )
     if column is None or (column.number, column.type) != (run.plan.attnum, run.plan.old_type):
         raise RefusedError(
             f"{run.plan.table.short} has changed meanwhile", hint="run the same command again", code="stale_plan"

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core import units
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change.online import ddl, state
 from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,
     Both,
-    Grant,
     Identity,
     InboundKey,
     OnlineConstraint,
+    OnlineGrant,
     OnlineIndex,
     OnlinePlan,
     OnlineRequest,
     OnlineStatistics,
 )
+from indexpilot_cli.evolve.relation import ColumnFacts, Grant
 from indexpilot_cli.execute import build
 
 if TYPE_CHECKING:
@@ -49,9 +51,9 @@ def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan
     table = state.table_facts(session, relid)
     column = _column(session, relid, wanted)
     reasons = [*_table_obstacles(table, wanted), *_column_obstacles(session, relid, column)]
-    constraints = state.constraints(session, relid, column.number)
-    indexes = state.indexes(session, relid)
-    reasons += [*_constraint_obstacles(constraints), *_trigger_obstacles(session, relid, table, wanted)]
+    constraints = _constraint_rows(session, relid)
+    indexes = relation_facts.index_rows(session, relid)
+    reasons += [*_constraint_obstacles(constraints, column), *_trigger_obstacles(session, relid, table, wanted)]
     inbound = state.inbound(session, relid, column.number)
     reasons += _inbound_obstacles(inbound, wanted)
     if reasons:
@@ -59,7 +61,7 @@ def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan
     asked = Wanted(wanted.table, relid, wanted.column, column.number, wanted.type, wanted.using, wanted.reverse_using)
     tried = try_change(session, asked)
     _expression_obstacles(session, relid, tried, wanted)
-    plan = _Assembly(session, wanted, op_id, relid, table, column, tried).plan(indexes, constraints, inbound)
+    plan = _Assembly(session, wanted, op_id, table, column, tried).plan(indexes, constraints, inbound)
     _nothing_forgotten(session, plan, wanted)
     return plan
 
@@ -82,8 +84,8 @@ def _relid(session: Session, table: QualifiedName) -> int:
     return found[0]
 
 
-def _column(session: Session, relid: int, wanted: OnlineRequest) -> Row:
-    rows = state.columns(session, relid)
+def _column(session: Session, relid: int, wanted: OnlineRequest) -> ColumnFacts:
+    rows = relation_facts.read_columns(session, relid)
     found = next((row for row in rows if row.name == wanted.column), None)
     if found is None:
         names = ", ".join(row.name for row in rows)
@@ -123,20 +125,29 @@ def _table_obstacles(table: Row, wanted: OnlineRequest) -> Iterator[str]:
         yield f"it is published ({names}): subscribers stop at a column they do not have"
 
 
-def _column_obstacles(session: Session, relid: int, column: Row) -> Iterator[str]:
+def _constraint_rows(session: Session, relid: int) -> list[Row]:
+    """The constraints, with the schema before every name in their definitions."""
+    with session.transaction():
+        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+        return relation_facts.constraint_rows(session, relid)
+
+
+def _column_obstacles(session: Session, relid: int, column: ColumnFacts) -> Iterator[str]:
     if column.generated:
         yield "it is a generated column"
-    if not column.own:
+    if column.inherited or not column.local:
         yield "it is inherited"
     for what in state.obstacles(session, relid, column.number):
         yield f"{what} depends on it"
 
 
-def _constraint_obstacles(constraints: Sequence[Row]) -> Iterator[str]:
+def _constraint_obstacles(constraints: Sequence[Row], column: ColumnFacts) -> Iterator[str]:
     for row in constraints:
-        if row.concerned and row.kind == "x":
+        if column.number not in row.numbers:
+            continue
+        if row.type == "x":
             yield f"exclusion constraint {row.name} cannot be built without blocking"
-        if row.concerned and row.kind == "f" and (row.set_on_delete or not _foreign_prefix(row)):
+        if row.type == "f" and (column.number in row.set_on_delete or not _foreign_prefix(row)):
             yield f"foreign key {row.name} has a form that is not supported"
 
 
@@ -154,7 +165,7 @@ def _pointing(row: Row, wanted: OnlineRequest) -> str | None:
 
 def _trigger_obstacles(session: Session, relid: int, table: Row, wanted: OnlineRequest) -> Iterator[str]:
     """Filling is an UPDATE of every row: a trigger that a person wrote for real changes must not run for it."""
-    rows = state.triggers(session, relid)
+    rows = relation_facts.trigger_rows(session, relid)
     loud = _loud(rows, table)
     if loud and not wanted.fire_triggers:
         yield f"its UPDATE triggers would run for every row: {', '.join(loud)} (--fire-triggers lets them)"
@@ -171,7 +182,7 @@ def _loud(rows: Sequence[Row], table: Row) -> tuple[str, ...]:
 
 
 def _expression_obstacles(session: Session, relid: int, tried: Tried, wanted: OnlineRequest) -> None:
-    generated = {row.number: row.name for row in state.columns(session, relid) if row.generated}
+    generated = {row.number: row.name for row in relation_facts.read_columns(session, relid) if row.generated}
     read = [generated[number] for number in tried.reads if number in generated]
     if read:
         raise _refused(wanted, [f"the expression reads generated column {name}" for name in read])
@@ -179,22 +190,38 @@ def _expression_obstacles(session: Session, relid: int, tried: Tried, wanted: On
 
 def _foreign_prefix(row: Row) -> str | None:
     """The definition's words up to the list of columns, None when it is written in another way."""
-    prefix = f"FOREIGN KEY ({', '.join(row.columns)})"
+    prefix = f"FOREIGN KEY ({', '.join(row.key_columns)})"
     return prefix if row.definition.startswith(prefix) else None
+
+
+def _grants(found: Iterable[Grant]) -> tuple[OnlineGrant, ...]:
+    """Privileges without who gave them, in an order that does not depend on when they were given."""
+    plain = (OnlineGrant(g.privilege, g.grantee or None, g.grantable) for g in found)
+    return tuple(sorted(plain, key=lambda g: (g.grantee or "", g.privilege)))
+
+
+def _target(target: int | None) -> int:
+    return -1 if target is None else target  # the default, as ALTER … SET STATISTICS says it
 
 
 class _Assembly:
     """The plan put together from what the catalog and the copy said."""
 
     def __init__(
-        self, session: Session, wanted: OnlineRequest, op_id: str, relid: int, table: Row, column: Row, tried: Tried
+        self,
+        session: Session,
+        wanted: OnlineRequest,
+        op_id: str,
+        table: Row,
+        column: ColumnFacts,
+        tried: Tried,
     ):
-        self._session, self._wanted, self._op_id, self._relid = session, wanted, op_id, relid
-        self._table, self._column, self._tried = table, column, tried
+        self._session, self._wanted, self._op_id = session, wanted, op_id
+        self._relid, self._table, self._column, self._tried = int(table.relid), table, column, tried
 
     def plan(self, indexes: Sequence[Row], constraints: Sequence[Row], inbound: Sequence[Row]) -> OnlinePlan:
         wanted, tried, column, table = self._wanted, self._tried, self._column, self._table
-        triggers = state.triggers(self._session, self._relid)
+        triggers = relation_facts.trigger_rows(self._session, self._relid)
         return OnlinePlan(
             op_id=self._op_id,
             table=wanted.table,
@@ -203,7 +230,7 @@ class _Assembly:
             attnum=column.number,
             old_type=tried.old_type,
             new_type=tried.new_type,
-            columns=tuple((r.number, r.name) for r in state.columns(self._session, self._relid)),
+            columns=tuple((r.number, r.name) for r in relation_facts.read_columns(self._session, self._relid)),
             expression=tried.expression,
             assigned=tried.assigned,
             reverse=tried.reverse,
@@ -219,11 +246,11 @@ class _Assembly:
             not_null=column.not_null,
             not_null_name=state.not_null_name(self._session, self._relid, wanted.column),
             default=tried.default,
-            target=column.target,
-            options=tuple(column.options),
+            target=_target(column.target),
+            options=column.options,
             comment=column.comment,
-            grants=state.grants(self._session, self._relid, column.number) if column.has_grants else (),
-            sequences=state.sequences(self._session, self._relid, column.number),
+            grants=_grants(column.grants),
+            sequences=self._owned_sequences(),
             identity=self._identity(),
             triggers=_loud(triggers, table),
             quiet=bool(table.superuser) and any(row.on_update for row in triggers),
@@ -264,15 +291,15 @@ class _Assembly:
             body = self._body(row)
             if body is not None:
                 other = QualifiedName(row.references_schema, row.references_name) if row.references_name else None
-                yield OnlineConstraint(row.name, row.kind, body, row.validated, row.enforced, row.comment, other)
+                yield OnlineConstraint(row.name, row.type, body, row.valid, row.enforced, row.comment, other)
 
     def _body(self, row: Row) -> Both | None:
-        if row.kind == "c":
+        if row.type == "c":
             return self._tried.checks.get(row.name)
-        if row.kind != "f" or not row.concerned:
+        if row.type != "f" or self._column.number not in row.numbers:
             return None
         own = quote_identifier(self._wanted.column)
-        keys = ", ".join(PLACE if name == own else name for name in row.columns)
+        keys = ", ".join(PLACE if name == own else name for name in row.key_columns)
         rest = row.definition.removeprefix(_foreign_prefix(row) or "").removesuffix(" NOT VALID")
         text = f"FOREIGN KEY ({keys}){rest}"
         return Both(text, text)
@@ -284,28 +311,36 @@ class _Assembly:
         table = QualifiedName(row.schema, row.table_name)
         return InboundKey(table, row.name, body, row.validated, row.enforced, row.comment)
 
+    def _owned_sequences(self) -> tuple[QualifiedName, ...]:
+        """Sequences the column owns; that of an identity column is another matter."""
+        found = relation_facts.read_sequences(self._session, self._relid).get(self._column.number, ())
+        return tuple(sequence.name for sequence in found if not sequence.identity)
+
     def _identity(self) -> Identity | None:
-        row = state.identity(self._session, self._relid, self._column.number)
-        if row is None:
+        sequence, types = self._column.sequence, Both(self._tried.old_type, self._tried.new_type)
+        if not self._column.identity or sequence is None:
             return None
-        types = Both(self._tried.old_type, self._tried.new_type)
         if types.new not in ddl.LARGEST:
             raise _refused(self._wanted, [f"an identity column cannot be {types.new}"])
         return Identity(
-            always=row.always,
-            sequence=QualifiedName(row.schema, row.name),
-            options=ddl.sequence_options(
-                row.start, row.increment, row.low, row.high, row.cache, cycles=row.cycles, types=types
-            ),
-            grants=tuple(Grant(privilege, grantee, more == "true") for privilege, grantee, more in row.grants),
-            comment=row.comment,
+            always=self._column.identity == "a",
+            sequence=sequence.name,
+            options=ddl.sequence_options(sequence, types),
+            grants=_grants(g for g in sequence.grants if g.grantee != sequence.owner),
+            comment=sequence.comment,
         )
 
     def _statistics(self) -> tuple[OnlineStatistics, ...]:
         found = self._tried.statistics
         return tuple(
-            OnlineStatistics(row.schema, row.name, found[(row.schema, row.name)], row.target, row.comment)
-            for row in state.statistics(self._session, self._relid)
+            OnlineStatistics(
+                row.schema,
+                row.name,
+                found[(row.schema, row.name)],
+                _target(row.target),
+                row.comment,
+            )
+            for row in relation_facts.statistics_rows(self._session, self._relid)
             if (row.schema, row.name) in found
         )
 
@@ -319,7 +354,7 @@ class _Assembly:
         yield "prepared statements that return the column, or all columns, must be prepared again"
         if self._tried.reverse is None:
             yield "rows that change after the swap cannot be taken back: there is no cast the other way"
-        for sequence in state.sequences(self._session, self._relid, self._column.number):
+        for sequence in self._owned_sequences():
             yield f"sequence {sequence} keeps its own type: ALTER SEQUENCE … AS changes its limits"
         if self._table.publications:
             yield f"published in {', '.join(self._table.publications)}: subscribers need the columns first"

@@ -17,7 +17,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
-from indexpilot_cli.evolve.change.online import state
+from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change.online.values import PLACE, Both, place
 
 K = TypeVar("K")
@@ -95,7 +95,7 @@ def try_change(session: Session, wanted: Wanted) -> Tried:
 class _Copy:
     def __init__(self, session: Session, wanted: Wanted):
         self._session, self._wanted = session, wanted
-        self._names = {row.number: row.name for row in state.columns(session, wanted.relid)}
+        self._names = {row.number: row.name for row in relation_facts.read_columns(session, wanted.relid)}
         self._path = str(session.value("SELECT pg_catalog.current_setting('search_path')"))
         self._relid = self._create()
 
@@ -160,7 +160,7 @@ class _Copy:
         self._search("")
         for number, name in self._names.items():
             self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {quote_identifier(name)} TO {place(number)}")
-        found = next(row for row in state.constraints(self._session, self._relid) if row.name == _CHECK)
+        found = next(row for row in relation_facts.constraint_rows(self._session, self._relid) if row.name == _CHECK)
         text = _inner(found.expression)
         for number, name in self._names.items():
             self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {place(number)} TO {quote_identifier(name)}")
@@ -217,18 +217,17 @@ class _Copy:
     # -- talking to the server
 
     def _texts(self) -> _Texts:
-        rows = state.columns(self._session, self._relid)
+        rows = relation_facts.read_columns(self._session, self._relid)
         column = next(row for row in rows if row.name == PLACE)
-        indexes = state.indexes(self._session, self._relid)
+        indexes = relation_facts.index_rows(self._session, self._relid)
+        constraints = relation_facts.constraint_rows(self._session, self._relid)
         heap = int(self._session.value("SELECT pg_catalog.pg_relation_filenode(%s::oid)::int8", (self._relid,)))
         return _Texts(
             type=column.type,
             collation=column.collation,
-            default=column.default_text,
+            default=column.default,
             indexes=_index_bodies(self._session, self._relid),
-            checks={
-                row.name: row.definition for row in state.constraints(self._session, self._relid) if row.kind == "c"
-            },
+            checks={row.name: row.definition for row in constraints if row.type == "c"},
             statistics=_statistics_heads(self._session, self._relid),
             files=(heap, *sorted(row.filenode for row in indexes)),
         )
@@ -303,7 +302,7 @@ def _matched(real: Mapping[K, str], copies: Mapping[K, str]) -> dict[K, K]:
 
 
 def _index_bodies(session: Session, relid: int) -> dict[str, str]:
-    return {row.name: index_body(row) for row in state.indexes(session, relid)}
+    return {row.name: index_body(row) for row in relation_facts.index_rows(session, relid)}
 
 
 def index_body(row: Row) -> str:
@@ -322,7 +321,7 @@ def _without(text: str, head: str, tables: Sequence[str]) -> str:
 
 
 def _statistics_heads(session: Session, relid: int) -> dict[tuple[str, str], str]:
-    return {(row.schema, row.name): _head(row) for row in state.statistics(session, relid)}
+    return {(row.schema, row.name): _head(row) for row in relation_facts.statistics_rows(session, relid)}
 
 
 def _head(row: Row) -> str:

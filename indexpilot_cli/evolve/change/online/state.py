@@ -1,16 +1,14 @@
-"""What the catalog says of a table, one of its columns, and everything that hangs on it."""
+"""How far an online change has come, and what hangs on its column: questions that no other change asks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.evolve.change.online.values import Grant
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class OnlineState:
     """How far a change has come. ``original`` is the name of the column that was there first, None when it is gone.
 
     ``valid`` and ``unvalidated`` are names of constraints, ``inbound`` foreign keys of others as schema.table.name,
@@ -32,13 +30,13 @@ class Where:
     blocks: int
 
 
-def where(session: Session, relid: int, attnum: int, trigger: str, tag: str) -> Where | None:
+def where(session: Session, relid: int, attnum: int, trigger: str, tag: str) -> OnlineState | None:
     """The change's footprints in the catalog now, None when the table is gone."""
     row = session.one("online/where", {"relid": relid, "attnum": attnum, "trigger": trigger, "tag": tag})
     if row is None:
         return None
     sets = {name: frozenset(getattr(row, name)) for name in _SETS}
-    return Where(original=row.original, following=row.following, blocks=int(row.blocks), **sets)
+    return OnlineState(original=row.original, following=row.following, blocks=int(row.blocks), **sets)
 
 
 def table_facts(session: Session, relid: int) -> Row:
@@ -46,28 +44,6 @@ def table_facts(session: Session, relid: int) -> Row:
     row = session.one("online/table", {"relid": relid})
     assert row is not None
     return row
-
-
-def columns(session: Session, relid: int) -> list[Row]:
-    """The columns in order."""
-    return session.rows("online/columns", {"relid": relid})
-
-
-def grants(session: Session, relid: int, attnum: int) -> tuple[Grant, ...]:
-    """Privileges on the column itself."""
-    rows = session.rows("online/grants", {"relid": relid, "attnum": attnum})
-    return tuple(Grant(row.privilege, row.grantee, row.grantable) for row in rows)
-
-
-def sequences(session: Session, relid: int, attnum: int) -> tuple[QualifiedName, ...]:
-    """Sequences the column owns."""
-    rows = session.rows("online/sequences", {"relid": relid, "attnum": attnum})
-    return tuple(QualifiedName(row.schema, row.name) for row in rows)
-
-
-def identity(session: Session, relid: int, attnum: int) -> Row | None:
-    """The sequence behind an identity column, with its options, privileges and comment."""
-    return session.one("online/identity", {"relid": relid, "attnum": attnum})
 
 
 def obstacles(session: Session, relid: int, attnum: int) -> tuple[str, ...]:
@@ -80,33 +56,11 @@ def followers(session: Session, relid: int, attnum: int) -> frozenset[str]:
     return frozenset(row.name for row in session.rows("online/followers", {"relid": relid, "attnum": attnum}))
 
 
-def triggers(session: Session, relid: int) -> list[Row]:
-    """The table's own triggers that are enabled, in the order they fire."""
-    return session.rows("online/triggers", {"relid": relid})
-
-
-def constraints(session: Session, relid: int, attnum: int | None = None) -> list[Row]:
-    """The table's constraints, each with whether the column is in it; names in definitions have their schemas."""
-    with session.transaction():
-        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
-        return session.rows("online/constraints", {"relid": relid, "attnum": attnum})
-
-
 def inbound(session: Session, relid: int, attnum: int) -> list[Row]:
     """Foreign keys that refer to the column; names in definitions have their schemas."""
     with session.transaction():
         session.value("SELECT pg_catalog.set_config('search_path', '', true)")
         return session.rows("online/inbound", {"relid": relid, "attnum": attnum})
-
-
-def indexes(session: Session, relid: int) -> list[Row]:
-    """The table's indexes in order of oid."""
-    return session.rows("online/indexes", {"relid": relid})
-
-
-def statistics(session: Session, relid: int) -> list[Row]:
-    """The table's extended statistics objects."""
-    return session.rows("online/statistics", {"relid": relid})
 
 
 def not_null_name(session: Session, relid: int, column: str) -> str | None:

@@ -120,7 +120,7 @@ class OnlineStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class OnlineGrant:
     """A privilege on the column; ``grantee`` None is PUBLIC."""
 
     privilege: str
@@ -135,7 +135,7 @@ class Identity:
     always: bool
     sequence: QualifiedName
     options: Both
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[OnlineGrant, ...] = ()
     comment: str | None = None
 
 
@@ -175,7 +175,7 @@ class OnlinePlan:
     target: int = -1
     options: tuple[str, ...] = ()
     comment: str | None = None
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[OnlineGrant, ...] = ()
     sequences: tuple[QualifiedName, ...] = ()
     identity: Identity | None = None
     triggers: tuple[str, ...] = ()

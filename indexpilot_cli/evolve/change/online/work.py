@@ -10,10 +10,11 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
+from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, state, texts
 from indexpilot_cli.evolve.change.online.probe import index_body
-from indexpilot_cli.evolve.change.online.state import Where
+from indexpilot_cli.evolve.change.online.state import OnlineState
 from indexpilot_cli.evolve.change.online.texts import aside, column_name
 from indexpilot_cli.evolve.change.online.values import OnlineIndex, OnlinePlan, Side, Stage
 from indexpilot_cli.execute import backfill
@@ -67,7 +68,7 @@ def patient(run: OnlineRun, statement: str, what: str) -> None:
     perform(run, DatabaseStep(what, (statement,), StepManner.PATIENT, waits_for=(run.plan.table,)))
 
 
-def whereabouts(run: OnlineRun) -> Where:
+def whereabouts(run: OnlineRun) -> OnlineState:
     """The change's footprints now. Raises RefusedError when the table is gone."""
     plan = run.plan
     found = state.where(run.session, plan.relid, plan.attnum, texts.trigger_name(plan), texts.tag(plan))
@@ -116,11 +117,11 @@ def _as_planned(run: OnlineRun, side: Side) -> None:
     plan = run.plan
     known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
     known |= {key.name for key in plan.inbound}
-    column = next((c for c in state.columns(run.session, plan.relid) if c.name == plan.column), None)
+    column = next((c for c in relation_facts.read_columns(run.session, plan.relid) if c.name == plan.column), None)
     if column is None:
         raise _changed_meanwhile(plan, side, f"column {plan.column} is gone")
     different = known ^ state.followers(run.session, plan.relid, column.number)
-    if different or (column.default_text is None) != (plan.default is None):
+    if different or (column.default is None) != (plan.default is None):
         raise _changed_meanwhile(plan, side, ", ".join(sorted(different)) or "its default")
     if not whereabouts(run).following:
         raise RefusedError("the trigger was gone", hint="run the same command again", code="not_in_step")
@@ -180,7 +181,7 @@ def _filled(run: OnlineRun, side: Side, page: int) -> None:
 
 def index_row(run: OnlineRun, name: str) -> Row | None:
     """The index of that name on our table, or None."""
-    rows = state.indexes(run.session, run.plan.relid)
+    rows = relation_facts.index_rows(run.session, run.plan.relid)
     return next((row for row in rows if row.name == name), None)
 
 
