@@ -23,7 +23,7 @@ from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execute.build import columns_fingerprint
-from indexpilot_cli.execute.report import report
+from indexpilot_cli.execute.events import report
 from indexpilot_cli.log import plans
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.snapshot.source import Source

@@ -20,8 +20,8 @@ from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedE
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.decide import OPEN, STANDING, is_usable
+from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import close_whole
-from indexpilot_cli.execute.report import report
 from indexpilot_cli.execute.watch import Watch, watched
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.verdict import refused

@@ -12,10 +12,10 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.clean import clean
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.decide import OPEN, STANDING, Verdict, open_operation, tag
-from indexpilot_cli.execute.report import report_of_event
+from indexpilot_cli.execute.events import report_of_event
+from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
 

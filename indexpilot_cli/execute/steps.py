@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.mutation import Blocker, IndexFacts
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.db.errors import sqlstate
@@ -21,10 +22,9 @@ from indexpilot_cli.db.locks import blocker
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.clean import clean
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.decide import is_usable
-from indexpilot_cli.execute.retry import attempts, is_busy, until_free, worth_retrying
+from indexpilot_cli.execute.retry import SHORT, attempts, is_busy, until_free, worth_retrying
 from indexpilot_cli.execute.signals import Interrupted
 from indexpilot_cli.execute.watch import STOPPED, Ended, Watch, watched
 
@@ -322,3 +322,32 @@ def _cleaned(run: StepRun, index: QualifiedName) -> IndexFacts | None:
     """What has the name once our invalid index is removed."""
     remnant = build.find_index(run.session, index)
     return None if remnant is None or is_usable(remnant) else clean(run.ctx, run.session, remnant).found
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What is there afterwards (None: nothing) and the last error."""
+
+    found: IndexFacts | None
+    error: IndexPilotError | None = None
+
+
+def clean(ctx: RunContext, session: Session, remnant: IndexFacts) -> Cleaned:
+    """Drop the remnant unless it has become valid, is being built, or is another index by now.
+
+    The session must hold the table's lock. A stop request does not end the work: what is begun is cleaned up.
+    """
+    build.set_lock_timeout(session, ctx.limits.lock)
+    error: IndexPilotError | None = None
+    for _ in attempts(ctx.stop, SHORT, obstinate=True):
+        found = build.find_index(session, remnant.name)
+        if found is None or found.oid != remnant.oid or is_usable(found) or found.builder is not None:
+            return Cleaned(found, error)
+        ctx.progress.say(f"removing what is left of {remnant.name}")
+        try:
+            session.execute(drop_index(remnant.name, concurrently=not remnant.partitioned))
+        except IndexPilotError as failed:
+            error = failed
+            if session.closed:
+                raise
+    return Cleaned(build.find_index(session, remnant.name), error)

@@ -16,7 +16,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.decide import OPEN, STANDING
-from indexpilot_cli.execute.report import report_of_undo
+from indexpilot_cli.execute.events import report_of_undo
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.intents import Which
 

@@ -16,8 +16,8 @@ from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedE
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.decide import is_usable, tagged
+from indexpilot_cli.execute.events import report_of_event, report_of_undo
 from indexpilot_cli.execute.reconcile import mark_reverted
-from indexpilot_cli.execute.report import report_of_event, report_of_undo
 from indexpilot_cli.execute.retry import attempts, worth_retrying
 from indexpilot_cli.execute.watch import Ended, Watch, watched
 from indexpilot_cli.guards.replication import standbys

@@ -22,8 +22,8 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.execute.events import rebuilding
 from indexpilot_cli.execute.reconcile import mark_brought_back
-from indexpilot_cli.execute.report import rebuilding
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
 

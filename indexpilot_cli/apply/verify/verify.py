@@ -27,7 +27,7 @@ from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.report import report_of_event
+from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.log import intents
 from indexpilot_cli.snapshot.source import open_source
 

@@ -24,7 +24,7 @@ from indexpilot_cli.evolve.change.online.values import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import by_rules
-from indexpilot_cli.evolve.change.undo_objects import quietly
+from indexpilot_cli.evolve.change.undo import quietly
 from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Span, Step, Undo, UndoResult, Work
 from indexpilot_cli.evolve.impact import clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts

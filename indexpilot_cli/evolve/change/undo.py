@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby
 
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.evolve.change.undo_objects import add_column, attributes, create, drop, in_order, rank, storage
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.values import Undo
-from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
+from indexpilot_cli.evolve.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 
 NOT_NULL_NAMED = 180000  # from then on NOT NULL is a constraint with a name
 
@@ -104,3 +104,231 @@ def _drop_notes(before: RelationFacts, column: ColumnFacts, gone: tuple[Attached
     invalid = [a.name.name for a in gone if a.kind == "index" and not a.valid]
     if invalid:
         yield f"invalid indexes do not come back: {', '.join(invalid)}"
+
+
+_ORDER = {"index": 2, "statistics": 5}
+_CONSTRAINT_ORDER = {"n": 0, "p": 1, "u": 1, "x": 3, "c": 3, "f": 4}
+
+
+def in_order(found: Iterable[Attached]) -> tuple[Attached, ...]:
+    """Keys before what refers to them, and nothing before what it needs."""
+    return tuple(sorted(found, key=rank))
+
+
+def rank(attached: Attached) -> tuple[int, str]:
+    """Where it stands in the order of making things."""
+    rank = _CONSTRAINT_ORDER.get(attached.type, 3) if attached.kind == "constraint" else _ORDER[attached.kind]
+    return rank, attached.name.name
+
+
+def create(table: RelationFacts, attached: Attached) -> Iterator[str]:
+    """The statements that make it again, comment, statistics targets and flags included."""
+    match attached.kind:
+        case "index":
+            yield from _index(table, attached)
+        case "statistics":
+            yield from _statistics(attached)
+        case _:
+            yield from _constraint(table, attached)
+
+
+def drop(table: RelationFacts, attached: Attached) -> str:
+    """The statement that drops it."""
+    match attached.kind:
+        case "index":
+            return f"DROP INDEX {attached.name}"
+        case "statistics":
+            return f"DROP STATISTICS {attached.name}"
+    return f"ALTER TABLE {table.name} DROP CONSTRAINT {quote_identifier(attached.name.name)}"
+
+
+def _index(table: RelationFacts, index: Attached) -> Iterator[str]:
+    if not index.valid:
+        return
+    yield from _placed(index, index.definition)
+    yield from _flags(table, index, index.name, index.comment)
+    if index.parent is not None:
+        yield f"ALTER INDEX {index.parent} ATTACH PARTITION {index.name}"
+
+
+def _constraint(table: RelationFacts, constraint: Attached) -> Iterator[str]:
+    quoted = quote_identifier(constraint.name.name)
+    only = "ONLY " if constraint.partitioned else ""  # its partitions have theirs made and attached one by one
+    head = f"ALTER TABLE {only}{table.name} ADD CONSTRAINT {quoted}"
+    index = QualifiedName(table.name.schema, constraint.name.name)
+    if _by_index(table, constraint):
+        yield from _placed(constraint, str(constraint.index))
+        word = "PRIMARY KEY" if constraint.type == "p" else "UNIQUE"
+        yield f"{head} {word} USING INDEX {quoted}{_deferral(constraint)}"
+    else:
+        yield from _placed(constraint, f"{head} {constraint.definition}")
+        if constraint.options and constraint.index is not None:
+            yield f"ALTER INDEX {index} SET ({', '.join(constraint.options)})"
+    if constraint.index is not None:
+        yield from _flags(table, constraint, index, constraint.index_comment)
+    if constraint.parent is not None:
+        yield f"ALTER INDEX {constraint.parent} ATTACH PARTITION {index}"
+    if constraint.comment is not None:
+        yield f"COMMENT ON CONSTRAINT {quoted} ON {table.name} IS {quote_literal(constraint.comment)}"
+
+
+def _by_index(table: RelationFacts, constraint: Attached) -> bool:
+    """Building the index first keeps storage parameters and INCLUDE; partitioned tables do not allow it."""
+    if constraint.type not in ("p", "u") or constraint.index is None or table.kind == "p":
+        return False
+    return "WITHOUT OVERLAPS" not in constraint.definition
+
+
+def _statistics(found: Attached) -> Iterator[str]:
+    yield found.definition
+    if found.owner:
+        yield f"ALTER STATISTICS {found.name} OWNER TO {quote_identifier(found.owner)}"
+    for _, target in found.targets:
+        yield f"ALTER STATISTICS {found.name} SET STATISTICS {target}"
+    if found.comment is not None:
+        yield f"COMMENT ON STATISTICS {found.name} IS {quote_literal(found.comment)}"
+
+
+def _placed(attached: Attached, statement: str) -> Iterator[str]:
+    """The statement, with its index in the tablespace it was in."""
+    if attached.tablespace is None:
+        yield statement
+        return
+    yield f"SET LOCAL default_tablespace = {quote_literal(attached.tablespace)}"
+    yield statement
+    yield "RESET default_tablespace"
+
+
+def _flags(table: RelationFacts, attached: Attached, index: QualifiedName, comment: str | None) -> Iterator[str]:
+    for number, target in attached.targets:
+        yield f"ALTER INDEX {index} ALTER COLUMN {number} SET STATISTICS {target}"
+    if comment is not None:
+        yield f"COMMENT ON INDEX {index} IS {quote_literal(comment)}"
+    if attached.clustered:
+        yield f"ALTER TABLE {table.name} CLUSTER ON {quote_identifier(index.name)}"
+    if attached.replica_identity:
+        yield f"ALTER TABLE {table.name} REPLICA IDENTITY USING INDEX {quote_identifier(index.name)}"
+
+
+def _deferral(constraint: Attached) -> str:
+    if not constraint.deferrable:
+        return ""
+    return " DEFERRABLE INITIALLY DEFERRED" if constraint.deferred else " DEFERRABLE"
+
+
+def add_column(table: RelationFacts, column: ColumnFacts, saved: QualifiedName | None) -> Iterator[str]:
+    """ADD COLUMN and, in order, everything that belongs to the column alone; constraints come later.
+
+    Values come from ``saved`` (a table of the key's columns and the column) where it has them.
+    """
+    name, quoted = table.name, quote_identifier(column.name)
+    words = [f"ALTER TABLE {name} ADD COLUMN {quoted} {column.type}"]
+    words += [f"COLLATE {column.collation}"] if column.collation else []
+    serial = column.sequence is not None and not column.identity
+    if column.generation is not None:
+        words.append(f"GENERATED ALWAYS AS ({column.generation}) {'VIRTUAL' if column.generated == 'v' else 'STORED'}")
+    elif column.identity and column.sequence is not None:
+        words.append(f"GENERATED BY DEFAULT AS IDENTITY ({_identity_options(column.sequence)})")
+    elif column.default is not None and not serial:
+        words.append(f"DEFAULT {column.default}")
+    yield " ".join(words)
+    if serial and column.sequence is not None:
+        yield from _serial(table, column, column.sequence)
+    if saved is not None and column.generation is None:
+        yield from quietly(table, _fill_from(table, column, saved))
+    if column.identity == "a":
+        yield f"ALTER TABLE {name} ALTER COLUMN {quoted} SET GENERATED ALWAYS"
+    if column.sequence is not None:
+        yield from _sequence_rest(table, column, column.sequence)
+    yield from attributes(table.name, column)
+
+
+def attributes(table: QualifiedName, column: ColumnFacts) -> Iterator[str]:
+    """Storage, compression, statistics, comment and privileges, as far as they are not the type's own."""
+    alter = f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(column.name)}"
+    yield from storage(table, column)
+    if column.target is not None:
+        yield f"{alter} SET STATISTICS {column.target}"
+    if column.options:
+        yield f"{alter} SET ({', '.join(column.options)})"
+    if column.comment is not None:
+        yield f"COMMENT ON COLUMN {table}.{quote_identifier(column.name)} IS {quote_literal(column.comment)}"
+    yield from grants(f"({quote_identifier(column.name)})", f"TABLE {table}", column.grants)
+
+
+def storage(table: QualifiedName, column: ColumnFacts) -> Iterator[str]:
+    """What a type change resets: storage and compression."""
+    alter = f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(column.name)}"
+    if column.storage is not None:
+        yield f"{alter} SET STORAGE {column.storage}"
+    if column.compression is not None:
+        yield f"{alter} SET COMPRESSION {column.compression}"
+
+
+def grants(columns: str, target: str, given: Iterable[Grant]) -> Iterator[str]:
+    """GRANT statements that make the access list again, in its order; each as the role that granted."""
+    for (grantor, grantee, grantable), group in groupby(given, key=lambda g: (g.grantor, g.grantee, g.grantable)):
+        words = ", ".join(f"{g.privilege}{' ' + columns if columns else ''}" for g in group)
+        whom = quote_identifier(grantee) if grantee else "PUBLIC"
+        yield f"SET LOCAL ROLE {quote_identifier(grantor)}"
+        yield f"GRANT {words} ON {target} TO {whom}" + (" WITH GRANT OPTION" if grantable else "")
+        yield "RESET ROLE"
+
+
+def quietly(table: RelationFacts, statement: str) -> Iterator[str]:
+    """The UPDATE without the triggers of users, which would make other values of those that come back."""
+    alter = f"ALTER TABLE {table.name}"
+    for name, _ in table.triggers:
+        yield f"{alter} DISABLE TRIGGER {quote_identifier(name)}"
+    yield statement
+    yield "SET CONSTRAINTS ALL IMMEDIATE"  # pending checks would keep the table from being altered further
+    for name, always in table.triggers:
+        yield f"{alter} ENABLE {'ALWAYS ' if always else ''}TRIGGER {quote_identifier(name)}"
+
+
+def _fill_from(table: RelationFacts, column: ColumnFacts, saved: QualifiedName) -> str:
+    keys = " AND ".join(f"t.{quote_identifier(k)} = s.{quote_identifier(k)}" for k in table.key)
+    quoted = quote_identifier(column.name)
+    return f"UPDATE {table.name} AS t SET {quoted} = s.{quoted} FROM {saved} AS s WHERE {keys}"
+
+
+def _serial(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) -> Iterator[str]:
+    """A sequence of its own with the default that draws from it; rows get numbers where they must have one."""
+    unlogged = "UNLOGGED " if sequence.unlogged else ""
+    quoted = quote_identifier(column.name)
+    yield f"CREATE {unlogged}SEQUENCE {sequence.name} AS {sequence.type} {_options(sequence)}"
+    if sequence.owner:
+        yield f"ALTER SEQUENCE {sequence.name} OWNER TO {quote_identifier(sequence.owner)}"
+    yield f"ALTER SEQUENCE {sequence.name} OWNED BY {table.name}.{quoted}"
+    if column.default is not None:
+        yield f"ALTER TABLE {table.name} ALTER COLUMN {quoted} SET DEFAULT {column.default}"
+    if column.not_null and column.default is not None:
+        yield from quietly(table, f"UPDATE {table.name} SET {quoted} = DEFAULT")
+
+
+def _sequence_rest(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) -> Iterator[str]:
+    """The sequence goes on after the highest number that was given or came back."""
+    literal = quote_literal(str(sequence.name))
+    highest = f"SELECT max({quote_identifier(column.name)})::bigint FROM {table.name}"
+    if sequence.increment < 0:
+        highest = highest.replace("SELECT max(", "SELECT min(", 1)
+    bound = "greatest" if sequence.increment > 0 else "least"
+    if sequence.last_value is not None:
+        yield f"SELECT pg_catalog.setval({literal}, {bound}({sequence.last_value}, ({highest})))"
+    else:
+        yield f"SELECT pg_catalog.setval({literal}, coalesce(({highest}), {sequence.start}), ({highest}) IS NOT NULL)"
+    if sequence.comment is not None:
+        yield f"COMMENT ON SEQUENCE {sequence.name} IS {quote_literal(sequence.comment)}"
+    yield from grants("", f"SEQUENCE {sequence.name}", sequence.grants)
+
+
+def _identity_options(sequence: SequenceFacts) -> str:
+    return f"SEQUENCE NAME {sequence.name} {_options(sequence)}"
+
+
+def _options(sequence: SequenceFacts) -> str:
+    words = (
+        f"START WITH {sequence.start} INCREMENT BY {sequence.increment} MINVALUE {sequence.minimum}"
+        f" MAXVALUE {sequence.maximum} CACHE {sequence.cache}"
+    )
+    return words + (" CYCLE" if sequence.cycles else "")

@@ -9,7 +9,7 @@ from indexpilot_cli.core import units
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
-from indexpilot_cli.evolve.change.online import ddl, state
+from indexpilot_cli.evolve.change.online import ddl, work
 from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,
@@ -48,13 +48,13 @@ def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan
     Raises UsageError (no such table, column, type; a bad expression), RefusedError with every reason at once.
     """
     relid = _relid(session, wanted.table)
-    table = state.table_facts(session, relid)
+    table = work.table_facts(session, relid)
     column = _column(session, relid, wanted)
     reasons = [*_table_obstacles(table, wanted), *_column_obstacles(session, relid, column)]
     constraints = _constraint_rows(session, relid)
     indexes = relation_facts.index_rows(session, relid)
     reasons += [*_constraint_obstacles(constraints, column), *_trigger_obstacles(session, relid, table, wanted)]
-    inbound = state.inbound(session, relid, column.number)
+    inbound = work.inbound(session, relid, column.number)
     reasons += _inbound_obstacles(inbound, wanted)
     if reasons:
         raise _refused(wanted, reasons)
@@ -70,7 +70,7 @@ def _nothing_forgotten(session: Session, plan: OnlinePlan, wanted: OnlineRequest
     """Raises RefusedError when something hangs on the column that the plan would leave behind."""
     known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
     known |= {key.name for key in plan.inbound}
-    forgotten = sorted(state.followers(session, plan.relid, plan.attnum) - known)
+    forgotten = sorted(work.followers(session, plan.relid, plan.attnum) - known)
     if forgotten:
         raise _refused(wanted, [f"{name} has a form that is not supported" for name in forgotten])
 
@@ -137,7 +137,7 @@ def _column_obstacles(session: Session, relid: int, column: ColumnFacts) -> Iter
         yield "it is a generated column"
     if column.inherited or not column.local:
         yield "it is inherited"
-    for what in state.obstacles(session, relid, column.number):
+    for what in work.obstacles(session, relid, column.number):
         yield f"{what} depends on it"
 
 
@@ -244,7 +244,7 @@ class _Assembly:
             inbound=tuple(self._inbound(row) for row in inbound),
             statistics=self._statistics(),
             not_null=column.not_null,
-            not_null_name=state.not_null_name(self._session, self._relid, wanted.column),
+            not_null_name=work.not_null_name(self._session, self._relid, wanted.column),
             default=tried.default,
             target=_target(column.target),
             options=column.options,

@@ -12,9 +12,8 @@ from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change import log
-from indexpilot_cli.evolve.change.online import ddl, state, texts
+from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.probe import index_body
-from indexpilot_cli.evolve.change.online.state import OnlineState
 from indexpilot_cli.evolve.change.online.texts import aside, column_name
 from indexpilot_cli.evolve.change.online.values import OnlineIndex, OnlinePlan, Side, Stage
 from indexpilot_cli.execute import backfill
@@ -71,7 +70,7 @@ def patient(run: OnlineRun, statement: str, what: str) -> None:
 def whereabouts(run: OnlineRun) -> OnlineState:
     """The change's footprints now. Raises RefusedError when the table is gone."""
     plan = run.plan
-    found = state.where(run.session, plan.relid, plan.attnum, texts.trigger_name(plan), texts.tag(plan))
+    found = where(run.session, plan.relid, plan.attnum, texts.trigger_name(plan), texts.tag(plan))
     if found is None:
         raise RefusedError(f"{plan.table.short} is not there any more", code="table_missing")
     return found
@@ -105,7 +104,7 @@ def swap_in(run: OnlineRun, side: Side) -> None:
     if left(run, work, whereabouts(run).blocks):
         raise RefusedError("rows are out of step again", hint="run the same command again", code="not_in_step")
     log.tell(run.ctx, plan, OperationState.STARTED, "swap", side=side.value)
-    name = state.not_null_name(run.session, plan.relid, column_name(plan, side))
+    name = not_null_name(run.session, plan.relid, column_name(plan, side))
     statements = ddl.swap(plan, side, run.ctx.schema, name)
     run.ctx.progress.stage("swapping the columns")
     tables = ddl.locked_tables(plan)
@@ -120,12 +119,12 @@ def _as_planned(run: OnlineRun, side: Side) -> None:
     column = next((c for c in relation_facts.read_columns(run.session, plan.relid) if c.name == plan.column), None)
     if column is None:
         raise _changed_meanwhile(plan, side, f"column {plan.column} is gone")
-    different = known ^ state.followers(run.session, plan.relid, column.number)
+    different = known ^ followers(run.session, plan.relid, column.number)
     if different or (column.default is None) != (plan.default is None):
         raise _changed_meanwhile(plan, side, ", ".join(sorted(different)) or "its default")
     if not whereabouts(run).following:
         raise RefusedError("the trigger was gone", hint="run the same command again", code="not_in_step")
-    others = state.obstacles(run.session, plan.relid, column.number)
+    others = obstacles(run.session, plan.relid, column.number)
     if others:
         raise RefusedError(f"{plan.column} cannot be swapped: {'; '.join(others)} depends on it", code="stale_plan")
 
@@ -285,3 +284,68 @@ def harmless(error: IndexPilotError) -> bool:
         or is_busy(error)
         or sqlstate(error) == "57014"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineState:
+    """How far a change has come. ``original`` is the name of the column that was there first, None when it is gone.
+
+    ``valid`` and ``unvalidated`` are names of constraints, ``inbound`` foreign keys of others as schema.table.name,
+    ``not_null`` of columns, ``tagged`` of columns that carry
+    the change's comment; ``statistics`` are schema.name. ``following``: the trigger is there. ``blocks`` is the
+    table's length in pages.
+    """
+
+    original: str | None
+    columns: frozenset[str]
+    valid: frozenset[str]
+    unvalidated: frozenset[str]
+    inbound: frozenset[str]
+    inbound_valid: frozenset[str]
+    not_null: frozenset[str]
+    tagged: frozenset[str]
+    statistics: frozenset[str]
+    following: bool
+    blocks: int
+
+
+def where(session: Session, relid: int, attnum: int, trigger: str, tag: str) -> OnlineState | None:
+    """The change's footprints in the catalog now, None when the table is gone."""
+    row = session.one("online/where", {"relid": relid, "attnum": attnum, "trigger": trigger, "tag": tag})
+    if row is None:
+        return None
+    sets = {name: frozenset(getattr(row, name)) for name in _SETS}
+    return OnlineState(original=row.original, following=row.following, blocks=int(row.blocks), **sets)
+
+
+def table_facts(session: Session, relid: int) -> Row:
+    """The table's row of the question."""
+    row = session.one("online/table", {"relid": relid})
+    assert row is not None
+    return row
+
+
+def obstacles(session: Session, relid: int, attnum: int) -> tuple[str, ...]:
+    """Descriptions of what refers to the column and cannot follow it."""
+    return tuple(row.what for row in session.rows("online/obstacles", {"relid": relid, "attnum": attnum}))
+
+
+def followers(session: Session, relid: int, attnum: int) -> frozenset[str]:
+    """Names of the indexes, constraints and statistics objects that hang on the column."""
+    return frozenset(row.name for row in session.rows("online/followers", {"relid": relid, "attnum": attnum}))
+
+
+def inbound(session: Session, relid: int, attnum: int) -> list[Row]:
+    """Foreign keys that refer to the column; names in definitions have their schemas."""
+    with session.transaction():
+        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+        return session.rows("online/inbound", {"relid": relid, "attnum": attnum})
+
+
+def not_null_name(session: Session, relid: int, column: str) -> str | None:
+    """The name of the column's NOT NULL constraint, None where the server has none (before 18)."""
+    found: str | None = session.value("online/not_null_name", {"relid": relid, "name": column})
+    return found
+
+
+_SETS = ("columns", "valid", "unvalidated", "inbound", "inbound_valid", "not_null", "tagged", "statistics")
