@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 
 from indexpilot_cli.core.command import Connection, Progress, TableFilter, WorkloadRequest
@@ -22,6 +23,17 @@ KEPT_SECONDS = 300.0
 _MOST = 200
 _Key = tuple[str, str, QualifiedName, str, ChangeKind, WorkloadRequest]
 _UNTRACKED = "not tracked by PostgreSQL: found by its text"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedColumn:
+    """The change of a column whose impact is wanted, and where to look. ``column`` None: it is new."""
+
+    session: Session
+    connection: Connection
+    kind: ChangeKind
+    table: RelationFacts
+    column: ColumnFacts | None
 
 
 class _Cache:
@@ -60,59 +72,41 @@ def clear_impact_cache() -> None:
 
 
 def impact_of(
-    session: Session,
-    connection: Connection,
-    kind: ChangeKind,
-    table: RelationFacts,
-    column: ColumnFacts | None,
-    workload: WorkloadRequest,
-    progress: Progress,
-    *,
-    name: str = "",
-    seconds: float = KEPT_SECONDS,
+    asked: AskedColumn, workload: WorkloadRequest, progress: Progress, *, name: str, seconds: float = KEPT_SECONDS
 ) -> Impact:
-    """The impact of a change, at most ``seconds`` old. ``column`` None: it is new, and called ``name``."""
-    called = column.name if column is not None else name
-    key = (connection.conninfo, connection.metadata_schema, table.name, called, kind, workload)
+    """The impact of a change, at most ``seconds`` old. A new column is to be called ``name``."""
+    connection, called = asked.connection, asked.column.name if asked.column is not None else name
+    key = (connection.conninfo, connection.metadata_schema, asked.table.name, called, asked.kind, workload)
     found = _cache.get(key, seconds)
     if found is None:
-        found = _look(session, connection, kind, table, column, workload, progress)
+        found = _look(asked, workload, progress)
         _cache.put(key, found)
     return found
 
 
-def objects_of(
-    session: Session, connection: Connection, kind: ChangeKind, table: RelationFacts, column: ColumnFacts
-) -> tuple[Affected, ...]:
+def objects_of(asked: AskedColumn) -> tuple[Affected, ...]:
     """The objects alone, as they are at this moment."""
-    return tuple(_old(session, kind, table, column, connection.metadata_schema))
+    if asked.column is None:
+        return tuple(_publications(asked, "publishes every column: the subscribers' tables need this one first"))
+    return tuple(_old(asked, asked.column))
 
 
-def _look(
-    session: Session,
-    connection: Connection,
-    kind: ChangeKind,
-    table: RelationFacts,
-    column: ColumnFacts | None,
-    workload: WorkloadRequest,
-    progress: Progress,
-) -> Impact:
+def _look(asked: AskedColumn, workload: WorkloadRequest, progress: Progress) -> Impact:
     progress.stage("looking at what hangs on the column")
-    own = connection.metadata_schema
-    objects = tuple(_new_column(session, table)) if column is None else tuple(_old(session, kind, table, column, own))
-    queries, notes = _queries(session, connection, kind, table, column, workload, progress)
-    profiles = 0 if column is None else _profiles(session, connection, table, column)
-    return Impact(objects, queries, profiles, table.children, notes)
+    objects = objects_of(asked)
+    queries, notes = _queries(asked, workload, progress)
+    profiles = 0 if asked.column is None else _profiles(asked, asked.column)
+    return Impact(objects, queries, profiles, asked.table.children, notes)
 
 
-def _new_column(session: Session, table: RelationFacts) -> Iterator[Affected]:
-    for name, columns in dependents.publications(session, table):
+def _publications(asked: AskedColumn, detail: str) -> Iterator[Affected]:
+    for name, columns in dependents.publications(asked.session, asked.table):
         if not columns:
-            detail = "publishes every column: the subscribers' tables need this one first"
             yield Affected("publication", name, "look", detail)
 
 
-def _old(session: Session, kind: ChangeKind, table: RelationFacts, column: ColumnFacts, own: str) -> Iterator[Affected]:
+def _old(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
+    session, kind, table = asked.session, asked.kind, asked.table
     yield from (_attached(kind, a) for a in table.mentioning(column.name))
     for child in relation_facts.read_below(session, table.relid) if table.children else ():
         # What a child has from its parent is listed there.
@@ -121,8 +115,8 @@ def _old(session: Session, kind: ChangeKind, table: RelationFacts, column: Colum
     if column.sequence is not None:
         effect = "disappears" if kind is ChangeKind.DROP else "follows"
         yield Affected("sequence", str(column.sequence.name), effect, "belongs to the column")
-    yield from _tracked(session, kind, table, column)
-    for body in dependents.bodies(session, table, column.name, own=own):
+    yield from _tracked(asked, column)
+    for body in dependents.bodies(session, table, column.name, own=asked.connection.metadata_schema):
         what = "trigger function" if body.trigger else "function"
         name = f"{body.name.short}({body.arguments})"
         detail = f"{body.language} text names {column.name}; {_UNTRACKED}"
@@ -141,8 +135,9 @@ def _attached(kind: ChangeKind, item: Attached, child: RelationFacts | None = No
     return Affected(item.word, name, "follows", "", item.definition)
 
 
-def _tracked(session: Session, kind: ChangeKind, table: RelationFacts, column: ColumnFacts) -> Iterator[Affected]:
+def _tracked(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
     """What pg_depend knows: it follows a rename, and it stands in the way of everything else."""
+    session, kind, table = asked.session, asked.kind, asked.table
     stops = "follows" if kind is ChangeKind.RENAME else "blocks"
     for view in dependents.views(session, table, column):
         what = "rule of" if view.rule else ("materialized view" if view.kind == "m" else "view")
@@ -155,32 +150,25 @@ def _tracked(session: Session, kind: ChangeKind, table: RelationFacts, column: C
         yield Affected(
             "foreign key", f"{key.name} of {key.table.short}", effect, "points at the column", key.definition
         )
-    for name, columns in dependents.publications(session, table):
-        if not columns:
-            yield Affected("publication", name, "look", "publishes every column: the subscribers' tables must match")
+    yield from _publications(asked, "publishes every column: the subscribers' tables must match")
 
 
-def _profiles(session: Session, connection: Connection, table: RelationFacts, column: ColumnFacts) -> int:
+def _profiles(asked: AskedColumn, column: ColumnFacts) -> int:
+    session, schema = asked.session, asked.connection.metadata_schema
     # Profiles exist only where our schema does.
-    if not migrations.is_ready(session, connection.metadata_schema):
+    if not migrations.is_ready(session, schema):
         return 0
     from indexpilot_cli.genome import profiles
 
-    key = FieldKey(table.name, column.name)
-    return sum(1 for row in profiles.all_rows(session, schema=connection.metadata_schema) if row.key == key)
+    key = FieldKey(asked.table.name, column.name)
+    return sum(1 for row in profiles.all_rows(session, schema=schema) if row.key == key)
 
 
 def _queries(
-    session: Session,
-    connection: Connection,
-    kind: ChangeKind,
-    table: RelationFacts,
-    column: ColumnFacts | None,
-    workload: WorkloadRequest,
-    progress: Progress,
+    asked: AskedColumn, workload: WorkloadRequest, progress: Progress
 ) -> tuple[tuple[QueryAffected, ...] | None, tuple[str, ...]]:
     try:
-        found = _templates(session, connection, workload, progress)
+        found = _templates(asked.session, asked.connection, workload, progress)
     except UnreachableError:
         raise
     except IndexPilotError as error:
@@ -188,7 +176,7 @@ def _queries(
             raise
         return None, (f"recorded queries could not be read: {error.message}",)
     total = sum(_weight(t) for t in found) or 1.0
-    hits = (_query(t, kind, table, column, _weight(t) / total) for t in found)
+    hits = (_query(t, asked, _weight(t) / total) for t in found)
     return tuple(sorted((h for h in hits if h is not None), key=lambda q: -q.share)), ()
 
 
@@ -219,9 +207,8 @@ def _weight(template: QueryTemplate) -> float:
     return template.total_ms if template.total_ms is not None else template.calls
 
 
-def _query(
-    template: QueryTemplate, kind: ChangeKind, table: RelationFacts, column: ColumnFacts | None, share: float
-) -> QueryAffected | None:
+def _query(template: QueryTemplate, asked: AskedColumn, share: float) -> QueryAffected | None:
+    kind, table, column = asked.kind, asked.table, asked.column
     uses = [u for u in template.uses if u.table == table.name]
     named = column is not None and any(column.name in _columns(u) for u in uses)
     whole = any(u.whole_row for u in uses)

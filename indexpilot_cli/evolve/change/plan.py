@@ -24,7 +24,7 @@ from indexpilot_cli.evolve.change.values import (
     Undo,
     Work,
 )
-from indexpilot_cli.evolve.impact import impact_of
+from indexpilot_cli.evolve.impact import AskedColumn, impact_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeChange
 from indexpilot_cli.evolve.requests import ChangeRequest
 
@@ -59,18 +59,9 @@ class Planner:
 
     def impact(self, table: RelationFacts, column: ColumnFacts | None) -> Impact:
         """What hangs on the column."""
-        asked = self.request
-        return impact_of(
-            self.session,
-            asked.connection,
-            self.kind,
-            table,
-            column,
-            asked.workload,
-            self.progress,
-            name=asked.column,
-            seconds=asked.impact_seconds,
-        )
+        request = self.request
+        asked = AskedColumn(self.session, request.connection, self.kind, table, column)
+        return impact_of(asked, request.workload, self.progress, name=request.column, seconds=request.impact_seconds)
 
     def refuse(self, *problems: Problem) -> None:
         """Keep the problems."""

@@ -26,7 +26,7 @@ from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import by_rules
 from indexpilot_cli.evolve.change.undo import quietly
 from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Span, Step, Undo, UndoResult, Work
-from indexpilot_cli.evolve.impact import clear_impact_cache, objects_of
+from indexpilot_cli.evolve.impact import AskedColumn, clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
@@ -213,7 +213,7 @@ def _check_drop(way: ColumnUndo, column: ColumnFacts | None) -> None:
 
 def _check_add(ctx: RunContext, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
     """What somebody built on the new column since: views stop us, indexes only without --force."""
-    objects = objects_of(ctx.look, request.connection, ChangeKind.DROP, table, column)
+    objects = objects_of(AskedColumn(ctx.look, request.connection, ChangeKind.DROP, table, column))
     stops = [f"{o.kind} {o.name}" for o in objects if o.effect == "blocks"]
     if stops:
         raise RefusedError(f"{', '.join(stops)} came to need the column", hint="drop it first", code="dependents")
