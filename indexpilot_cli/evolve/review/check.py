@@ -142,8 +142,8 @@ def _file_report(
     seen: MigrationRehearsal,
 ) -> FileReport:
     """Verdicts and findings of one file."""
-    from indexpilot_cli.evolve.review.duration import timing
     from indexpilot_cli.evolve.review.findings import findings
+    from indexpilot_cli.evolve.review.sizes import timing
 
     observation, answers = seen.observations[position], evidence.answers_of(position)
     sizes = Sizes(catalog)

@@ -15,12 +15,12 @@ from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
-from indexpilot_cli.evolve.review.blame import blamed
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
 from indexpilot_cli.evolve.review.rates import calibrate
+from indexpilot_cli.evolve.review.replayed import blamed
 from indexpilot_cli.evolve.review.values import Queue, Rates, TemplateImpact
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement

@@ -2,8 +2,8 @@
 
 import pytest
 
+from indexpilot_cli.evolve.review.offline.columns import volatile
 from indexpilot_cli.evolve.review.offline.types import Change, change, kind
-from indexpilot_cli.evolve.review.offline.volatile import volatile
 
 
 @pytest.mark.parametrize(

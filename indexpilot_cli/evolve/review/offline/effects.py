@@ -10,8 +10,8 @@ from collections.abc import Callable
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline import columns, constraints, objects
+from indexpilot_cli.evolve.review.offline.columns import volatile
 from indexpilot_cli.evolve.review.offline.state import Effect, State
-from indexpilot_cli.evolve.review.offline.volatile import volatile
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 OnTable = Callable[[Action, State, Effect, Relation], None]

@@ -1,4 +1,4 @@
-"""A CHECK proved under an exclusive lock, NOT VALID and VALIDATE in one transaction, rows that the CHECK refuses."""
+"""A CHECK of a table or domain proved while others wait, VALIDATE in the same transaction, rows that it refuses."""
 
 from __future__ import annotations
 
@@ -114,4 +114,30 @@ CHECK_VIOLATED = Rule(
     fails=_violated,
     probes=(ProbeKind.CHECK,),
     safer=promised_only,
+)
+
+
+def _not_valid(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
+    if action.constraint != "check" or action.has("not_valid"):
+        return ()
+    return (SafeStep(f"{action.sql} NOT VALID"),)
+
+
+def _note(_action: Action, _case: StatementCase) -> str:
+    return "the domain's check holds for new values; VALIDATE CONSTRAINT at a quiet hour, it makes writers wait"
+
+
+DOMAIN_SCAN = Rule(
+    "L23 domain-scan",
+    "a domain's constraint reads every table that uses it",
+    "ALTER DOMAIN … ADD CHECK, VALIDATE and SET NOT NULL read each table with a column of the domain under SHARE: "
+    "writers wait.",
+    "Add it NOT VALID (no table is locked) and validate it at a quiet hour.",
+    "ALTER DOMAIN email ADD CONSTRAINT has_at CHECK (VALUE LIKE '%@%');",
+    "ALTER DOMAIN email ADD CONSTRAINT has_at CHECK (VALUE LIKE '%@%') NOT VALID;",
+    "sql-alterdomain.html",
+    causes=does(READS, Act.ALTER_DOMAIN),
+    steps=_not_valid,
+    left="a domain's constraint is proved while writers wait; choose a quiet hour",
+    note=_note,
 )

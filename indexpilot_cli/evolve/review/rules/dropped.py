@@ -1,4 +1,4 @@
-"""What a statement drops by name, and rows that it empties a table of."""
+"""What a statement takes away by name: columns, objects, rows, the name itself, the protection of triggers and rows."""
 
 from __future__ import annotations
 
@@ -119,4 +119,75 @@ ROWS_LOST = Rule(
     "DELETE FROM orders WHERE day < '2020-01-01';",
     "sql-truncate.html",
     find=_rows,
+)
+
+
+def _switched_off(review: Review) -> Iterator[Finding]:
+    for case, action in review.effective_actions:
+        words = " ".join(action.options)
+        if action.kind not in (Act.SET_TRIGGER, Act.SET_ROW_SECURITY) or "disable" not in words:
+            continue
+        later = review.after(case.written.number)
+        back = any(a.kind is action.kind and a.table == action.table and "enable" in " ".join(a.options) for a in later)
+        if not back and not review.is_new(action):
+            what = "row security" if action.kind is Act.SET_ROW_SECURITY else f"trigger {action.object or 'ALL'}"
+            made = PROTECTION_OFF.finding(case, f"{what} of {name_of(action)} stays switched off")
+            yield replace(made, table=review.table_name(action))
+
+
+PROTECTION_OFF = Rule(
+    "W14 protection-off",
+    "triggers or row security are switched off",
+    "Disabled triggers do not fire for anybody, foreign keys included; without row security every row is visible.",
+    "Switch them on again in the same transaction, or use session_replication_role in one session.",
+    "ALTER TABLE orders DISABLE TRIGGER ALL;",
+    "BEGIN;\nALTER TABLE orders DISABLE TRIGGER audit;\nALTER TABLE orders ENABLE TRIGGER audit;\nCOMMIT;",
+    "sql-altertable.html",
+    find=_switched_off,
+)
+
+
+_RENAMES = {
+    Act.RENAME_COLUMN: "column",
+    Act.RENAME_TABLE: "table",
+    Act.RENAME_SCHEMA: "schema",
+    Act.RENAME_ENUM_VALUE: "enum value",
+    Act.SET_SCHEMA: "table",
+}
+
+
+def _renamed(review: Review) -> Iterator[Finding]:
+    for case, action in review.effective_actions:
+        word = _RENAMES.get(action.kind)
+        if word is None or review.is_new(action) or any(t.status == "breaks" for t in case.templates):
+            continue
+        old = action.column or (action.columns[0] if action.columns else None) or action.object or action.table
+        if action.kind in (Act.RENAME_TABLE, Act.SET_SCHEMA):
+            old = action.table
+            if old is None or _view_stands_in(case, old):
+                continue
+        where = f" of {name_of(action)}" if action.kind is Act.RENAME_COLUMN else ""
+        to = f"moves to schema {action.new_name}" if action.kind is Act.SET_SCHEMA else f"is called {action.new_name}"
+        text = f"{word} {old}{where} {to} from then on: programs that use the old name fail at once"
+        yield replace(RENAMED.finding(case, text), table=review.table_name(action))
+
+
+def _view_stands_in(case: StatementCase, name: str) -> bool:
+    for other in case.review.together[case.seen.transaction]:
+        if any(a.kind in (Act.CREATE_VIEW, Act.CREATE_TABLE) and a.object == name for a in other.actions):
+            return True
+    return False
+
+
+RENAMED = Rule(
+    "W09 renamed",
+    "what running programs name gets another name",
+    "A rename is brief, but programs that use the old name, and PL/pgSQL and text function bodies, fail at once. "
+    "Views keep the old output name.",
+    "Add the new name beside the old one, move the programs, drop the old one later. For a table: rename it and "
+    "put a view with the old name in the same transaction.",
+    "ALTER TABLE orders RENAME TO purchases;",
+    "BEGIN;\nALTER TABLE orders RENAME TO purchases;\nCREATE VIEW orders AS SELECT * FROM purchases;\nCOMMIT;",
+    "sql-altertable.html",
+    find=_renamed,
 )

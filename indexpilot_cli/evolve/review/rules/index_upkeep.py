@@ -1,4 +1,4 @@
-"""Indexes dropped and rebuilt, materialized views refreshed: each has a CONCURRENTLY that spares the others."""
+"""Indexes dropped and rebuilt, views refreshed, tables written anew: most have a CONCURRENTLY that spares the others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.review.case import StatementCase
-from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, Rule, SafeStep, does
+from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, REWRITES, Rule, SafeStep, does
 from indexpilot_cli.evolve.review.sql_parts import concurrently, dotted
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -78,4 +78,31 @@ REFRESH_BLOCKS = Rule(
     causes=does(_REFRESHES, Act.REFRESH),
     steps=_refresh,
     left="REFRESH … CONCURRENTLY needs a unique index over columns without a predicate",
+)
+
+
+_COPIES = (Act.VACUUM, Act.CLUSTER, Act.SET_LOGGED, Act.SET_ACCESS_METHOD, Act.SET_TABLESPACE)
+
+EXPRESSION_REWRITES = Rule(
+    "L15 expression-rewrites",
+    "a new generation expression rewrites the table",
+    "SET EXPRESSION of a stored generated column writes the table anew under ACCESS EXCLUSIVE.",
+    "Add a second column, fill it in batches and swap the names.",
+    "ALTER TABLE orders ALTER COLUMN total SET EXPRESSION AS (price * 2);",
+    "ALTER TABLE orders ADD COLUMN total_new numeric;",
+    "sql-altertable.html#SQL-ALTERTABLE-NOTES",
+    causes=does(REWRITES, Act.SET_EXPRESSION),
+    left="a stored generated column can only be replaced by another column",
+)
+
+TABLE_REWRITTEN = Rule(
+    "L33 table-rewritten",
+    "the whole table is written anew",
+    "VACUUM FULL, CLUSTER, SET LOGGED, SET ACCESS METHOD and SET TABLESPACE copy it under ACCESS EXCLUSIVE.",
+    "For space, plain VACUUM and REINDEX CONCURRENTLY; else a tool that copies beside the writers.",
+    "VACUUM FULL orders;",
+    "VACUUM orders;",
+    "explicit-locking.html#LOCKING-TABLES",
+    causes=does(REWRITES, *_COPIES),
+    left="the table is copied; choose a quiet hour or a tool that copies beside the writers",
 )

@@ -1,14 +1,15 @@
-"""Transactions left open or nested, strong locks that pile up in one, statements that refuse one."""
+"""Transactions left open, nested or refused, locks that pile up in one, statements that nothing ends, many ALTERs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from indexpilot_cli.core.hazard import Severity
-from indexpilot_cli.core.observation import RunState
-from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
+from indexpilot_cli.core.observation import RunState, WorkKind
+from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
 from indexpilot_cli.evolve.review.rule import Rule, error
-from indexpilot_cli.evolve.review.values import Finding
+from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 
@@ -102,4 +103,90 @@ LOCKS_PILE_UP = Rule(
     "ALTER TABLE orders ADD COLUMN a int;\nALTER TABLE people ADD COLUMN b int;",
     "explicit-locking.html#LOCKING-DEADLOCKS",
     find=_piled_up,
+)
+
+
+_WALKS = frozenset({WorkKind.REWRITE, WorkKind.VERIFY})
+
+
+def _walked_again(review: Review) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for case in review.cases:
+        if not any(w.kind in _WALKS and w.relation.existed and not w.online for w in case.seen.work):
+            continue
+        altered = {name_of(a) for a in case.actions if a.sql.lstrip()[:11].upper() == "ALTER TABLE"}
+        for table in altered:
+            seen[table] = seen.get(table, 0) + 1
+            if seen[table] == 2:
+                yield MANY_ALTERS.finding(case, f"{table} is walked through again: one ALTER TABLE could do both")
+
+
+MANY_ALTERS = Rule(
+    "D10 many-alters",
+    "several ALTER TABLE of one table, each rewriting or reading it",
+    "Each statement walks through the table again; one ALTER TABLE with several subcommands walks once.",
+    "Join the subcommands with commas.",
+    "ALTER TABLE orders ALTER a TYPE bigint;\nALTER TABLE orders ALTER b TYPE bigint;",
+    "ALTER TABLE orders ALTER a TYPE bigint, ALTER b TYPE bigint;",
+    "sql-altertable.html",
+    find=_walked_again,
+)
+
+
+_NONE = ("0", "0s", "0ms", "")
+
+
+def _no_lock_timeout(review: Review) -> Iterator[Finding]:
+    for case in _untimed(review, "lock_timeout", lambda c: bool(c.verdict.blocked)):
+        table = case.verdict.blocked[0].table.short
+        text = f"waits for its lock on {table} as long as it takes, and everybody behind it waits too"
+        yield replace(NO_LOCK_TIMEOUT.finding(case, text), instead=f"SET lock_timeout = '2s';\n{case.written.sql};")
+
+
+def _no_statement_timeout(review: Review) -> Iterator[Finding]:
+    for case in _untimed(review, "statement_timeout", lambda c: c.long):
+        table = case.verdict.blocked[0].table.short
+        text = f"nothing ends the statement if it takes longer than you think while {table} is locked"
+        instead = f"SET statement_timeout = '30s';\n{case.written.sql};"
+        yield replace(NO_STATEMENT_TIMEOUT.finding(case, text), instead=instead)
+
+
+def _untimed(review: Review, name: str, wanted: Callable[[StatementCase], bool]) -> Iterator[StatementCase]:
+    """Statements that wait for a lock others need while the setting is off."""
+    timed = False
+    for case in review.cases:
+        for action in case.actions:
+            timed = _set_by(action, name, timed)
+        waits = any(lock.relation.existed and lock.mode.blocks_writes for lock in case.seen.locks)
+        if waits and case.verdict.impact is not Impact.FAILS and wanted(case) and not timed:
+            yield case
+
+
+def _set_by(action: Action, name: str, timed: bool) -> bool:
+    for key, value in action.parameters if action.kind is Act.SET else ():
+        if key.lower() == name:
+            timed = not (action.has("reset") or value.strip("' ").lower() in _NONE)
+    return timed
+
+
+NO_LOCK_TIMEOUT = Rule(
+    "T01 no-lock-timeout",
+    "nothing ends the wait for a lock",
+    "While the statement waits for its lock, everybody who comes after waits behind it.",
+    "SET lock_timeout at the top of the file, and try again when it strikes.",
+    "ALTER TABLE orders ADD COLUMN note text;",
+    "SET lock_timeout = '2s';\nALTER TABLE orders ADD COLUMN note text;",
+    "runtime-config-client.html#GUC-LOCK-TIMEOUT",
+    find=_no_lock_timeout,
+)
+
+NO_STATEMENT_TIMEOUT = Rule(
+    "T02 no-statement-timeout",
+    "nothing ends a statement that takes too long under its lock",
+    "A statement that was expected to take a moment keeps its lock however long it takes.",
+    "SET statement_timeout for the part that takes locks (not for CONCURRENTLY builds and validation).",
+    "ALTER TABLE orders ALTER COLUMN ref SET NOT NULL;",
+    "SET statement_timeout = '5s';\nALTER TABLE orders ALTER COLUMN ref SET NOT NULL;",
+    "runtime-config-client.html#GUC-STATEMENT-TIMEOUT",
+    find=_no_statement_timeout,
 )
