@@ -8,10 +8,10 @@ from dataclasses import replace
 from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, span, table_size
 from indexpilot_cli.evolve.review.offline.columns import rewrites, written
-from indexpilot_cli.evolve.review.offline.state import State
+from indexpilot_cli.evolve.review.offline.state import OfflineState
 from indexpilot_cli.evolve.review.offline.types import Change
 from indexpilot_cli.evolve.review.registry import RULES
-from indexpilot_cli.evolve.review.rule import Rule, Works
+from indexpilot_cli.evolve.review.rule import HazardRule, Works
 from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -30,7 +30,7 @@ def blocking(review: Review) -> Iterator[Finding]:
             yield replace(made, instead=instead, rewrites=rewritten)
 
 
-def causes(case: StatementCase) -> dict[Rule, Action | None]:
+def causes(case: StatementCase) -> dict[HazardRule, Action | None]:
     """Rules with the action to blame; None where an earlier statement's lock is to blame, or nobody can tell."""
     works = frozenset(w.kind for w in case.seen.work if not w.online)
     found: dict[str, Action] = {}
@@ -47,13 +47,13 @@ def _cause_of(action: Action, works: Works) -> str | None:
     return next((key for key, rule in RULES.items() if rule.causes and rule.causes(action, works)), None)
 
 
-def _unexplained(case: StatementCase) -> Rule:
+def _unexplained(case: StatementCase) -> HazardRule:
     return next(rule for rule in RULES.values() if rule.unexplained and rule.unexplained(case))
 
 
 def writes_anew(action: Action, case: StatementCase) -> bool:
     """Whether an action rewrites its table by the manual: where several could have, these are to blame first."""
-    state = State(case.review.catalog, case.review.catalog.version if case.review.catalog else 0)
+    state = OfflineState(case.review.catalog, case.review.catalog.version if case.review.catalog else 0)
     if action.kind is Act.ALTER_TYPE:
         return written(action, state) is Change.TABLE
     return action.kind is Act.ADD_COLUMN and rewrites(action, state)
@@ -72,7 +72,7 @@ def _without_guesses(found: dict[str, Action], case: StatementCase) -> dict[str,
     return left
 
 
-def _message(case: StatementCase, rule: Rule) -> str:
+def _message(case: StatementCase, rule: HazardRule) -> str:
     worst = case.verdict.blocked[0] if case.verdict.blocked else None
     work = _work(case.verdict.work) or "works for long"
     if worst is None:

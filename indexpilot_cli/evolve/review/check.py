@@ -21,7 +21,7 @@ from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigr
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.queries import recorded_queries
 from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
-from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
     FileReport,
@@ -146,7 +146,7 @@ def _file_report(
     from indexpilot_cli.evolve.review.sizes import timing
 
     observation, answers = seen.observations[position], evidence.answers_of(position)
-    sizes = Sizes(catalog)
+    sizes = RelationSizes(catalog)
     bench = Bench(sizes, timing(evidence.rates, sizes), request.long_rows, evidence.queues)
     verdicts = judge(observation, bench, answers)
     known = catalog if catalog.tables else None

@@ -12,7 +12,7 @@ from indexpilot_cli.evolve.review.blocking import blocking
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.registry import RULES
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.rules.server_refuses import FAILS
 from indexpilot_cli.evolve.review.values import Finding, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
@@ -63,7 +63,7 @@ def _failures(case: StatementCase) -> Iterator[Finding]:
             yield _from_data(case, answer)
 
 
-def failing_rule(error: SqlError) -> Rule:
+def failing_rule(error: SqlError) -> HazardRule:
     """The rule that an error stands for; FAILS takes what no other knows."""
     return next((rule for rule in RULES.values() if rule.fails is not None and rule.fails(error)), FAILS)
 
@@ -77,7 +77,7 @@ def _from_data(case: StatementCase, answer: ProbeAnswer) -> Finding:
     return replace(made, table=answer.probe.table, instead=_instead(case, rule))
 
 
-def _instead(case: StatementCase, rule: Rule) -> str:
+def _instead(case: StatementCase, rule: HazardRule) -> str:
     return next((form for a in case.actions if (form := rule.safer_text(a, case))), "")
 
 

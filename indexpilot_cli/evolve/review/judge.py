@@ -20,7 +20,7 @@ from indexpilot_cli.core.observation import (
     WorkKind,
 )
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
-from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Blocked, Duration, Impact, Queue, StatementVerdict
 
 Timing = Callable[[Work], Duration | None]
@@ -45,7 +45,7 @@ class Bench:
     Work on a relation of fewer than ``long_rows`` rows is never called long.
     """
 
-    sizes: Sizes
+    sizes: RelationSizes
     timing: Timing
     long_rows: int = 5_000
     queues: Mapping[QualifiedName, tuple[Queue, ...]] = field(default_factory=dict)
@@ -57,7 +57,10 @@ class Bench:
 
     def waiting(self, tables: Sequence[Blocked]) -> tuple[Queue, ...]:
         """Open transactions in front of the locks on these tables."""
-        return tuple(q for blocked in tables for q in self.queues.get(blocked.table, ()))
+        found: list[Queue] = []
+        for blocked in tables:
+            found += self.queues.get(blocked.table, ())
+        return tuple(found)
 
 
 def judge(
@@ -145,7 +148,7 @@ def _impact(under: Sequence[Blocked], held: Sequence[Blocked], *, long: bool) ->
     return Impact.BRIEF_LOCK if held else Impact.NO_BLOCK
 
 
-def blocked_tables(held: Sequence[Lock], sizes: Sizes) -> tuple[Blocked, ...]:
+def blocked_tables(held: Sequence[Lock], sizes: RelationSizes) -> tuple[Blocked, ...]:
     """Relations that existed before and that others cannot read or write under these locks, worst first.
 
     An ACCESS EXCLUSIVE lock on an index counts for its table: no query on it can be planned.

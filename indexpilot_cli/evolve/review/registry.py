@@ -18,20 +18,20 @@ from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.review import rules
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 
 _FAMILIES = "LFWDTNI"
 _ID = re.compile(r"[A-Za-z]{1,3}[0-9]{1,3}\Z")
 
 
-def collect(modules: Iterable[ModuleType]) -> Mapping[str, Rule]:
+def collect(modules: Iterable[ModuleType]) -> Mapping[str, HazardRule]:
     """The rules of the modules by id, family by family. Raises ValueError for a rule that is not complete.
 
     A file without a rule, an id or a name twice, a missing text, example or trigger: none of them is passed over.
     """
-    found: dict[str, Rule] = {}
+    found: dict[str, HazardRule] = {}
     for module in modules:
-        own = [value for value in vars(module).values() if isinstance(value, Rule)]
+        own = [value for value in vars(module).values() if isinstance(value, HazardRule)]
         if not own:
             raise ValueError(f"{module.__name__} has no rule")
         for rule in own:

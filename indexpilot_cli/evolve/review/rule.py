@@ -47,7 +47,7 @@ class SafeStep:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rule:
+class HazardRule:
     """A hazard with its text, one trigger and, where there is one, its safer form.
 
     ``key`` is ``L01 its-name``, ``page`` one of the manual. L and F are errors, W and I warnings, D, T and N

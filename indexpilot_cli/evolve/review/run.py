@@ -19,7 +19,7 @@ from indexpilot_cli.evolve.review.effort import lightened
 from indexpilot_cli.evolve.review.judge import Bench, judge, worst
 from indexpilot_cli.evolve.review.queries import Recorded, rehearsed
 from indexpilot_cli.evolve.review.replayed import blamed, compare, dropped_indexes, touched_tables
-from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Impact, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
 
@@ -213,7 +213,7 @@ def fixed_files(
     from indexpilot_cli.evolve.review.migration import read_migration
 
     progress.stage("running the safer files on a fresh clone", len(migrations))
-    bench = Bench(Sizes(catalog), lambda _: None, request.long_rows)
+    bench = Bench(RelationSizes(catalog), lambda _: None, request.long_rows)
     clone.reset()
     found: dict[int, Fixed] = {}
     for position, (migration, observation) in enumerate(zip(migrations, observed, strict=True)):

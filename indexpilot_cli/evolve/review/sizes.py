@@ -18,7 +18,7 @@ _GUESSED_ROW = 100  # bytes of a row where nobody ever counted the rows
 
 
 @dataclass(frozen=True)
-class Sizes:
+class RelationSizes:
     """Rows and bytes of real relations by name; a partitioned table or an inheritance parent counts its children.
 
     A relation that the catalog does not know has no rows: the migration made it.
@@ -78,7 +78,7 @@ LOW, HIGH = 0.45, 2.6
 _LEAST = 0.001  # seconds: no work on a table is faster
 
 
-def timing(rates: Rates, sizes: Sizes) -> Callable[[Work], Duration | None]:
+def timing(rates: Rates, sizes: RelationSizes) -> Callable[[Work], Duration | None]:
     """The function from work to seconds, for tables of these sizes; None for work on nothing."""
 
     def duration(work: Work) -> Duration | None:

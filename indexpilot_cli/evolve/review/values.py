@@ -222,4 +222,7 @@ class CheckResult:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All findings that are not ignored, in the order of files and lines."""
-        return tuple(f for file in self.files for f in file.findings if f.ignored is None)
+        found: list[Finding] = []
+        for file in self.files:
+            found += [f for f in file.findings if f.ignored is None]
+        return tuple(found)

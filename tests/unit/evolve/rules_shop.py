@@ -13,7 +13,7 @@ from indexpilot_cli.evolve.review.judge import Bench, judge
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
-from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Finding, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
 
@@ -106,7 +106,7 @@ def seen(
     migration = read_migration("m.sql", text, one_transaction=one_transaction)
     number = version if version is not None else catalog.version if catalog else 0
     observation = observe_by_rules(migration, catalog, number)
-    return migration, observation, judge(observation, Bench(Sizes(catalog or EMPTY), lambda _: None))
+    return migration, observation, judge(observation, Bench(RelationSizes(catalog or EMPTY), lambda _: None))
 
 
 def found(
@@ -120,7 +120,7 @@ def found(
 ) -> tuple[Finding, ...]:
     migration, observation, verdicts = seen(text, catalog, one_transaction=one_transaction)
     if probes:
-        verdicts = judge(observation, Bench(Sizes(catalog or EMPTY), lambda _: None), probes)
+        verdicts = judge(observation, Bench(RelationSizes(catalog or EMPTY), lambda _: None), probes)
     return findings(migration, observation, verdicts, probes, templates, catalog, ignore=ignore)
 
 

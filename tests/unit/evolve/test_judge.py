@@ -19,7 +19,7 @@ from indexpilot_cli.core.observation import (
 )
 from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeAnswer, ProbeKind
-from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Duration, Impact, Queue
 
 BIG = QualifiedName("public", "big")
@@ -36,7 +36,7 @@ CATALOG = Catalog(
         Table(PART, "r", (), pages=5_000, tuples=500_000, parent=PARENT, is_partition=True),
     ),
 )
-BENCH = Bench(Sizes(CATALOG), lambda work: Duration(1.0, 3.0))
+BENCH = Bench(RelationSizes(CATALOG), lambda work: Duration(1.0, 3.0))
 
 
 def rel(name, **kw):
@@ -130,7 +130,9 @@ def test_rows_made_out_of_nothing_take_their_time():
 
 def test_a_refresh_beside_reads_is_online():
     view = QualifiedName("public", "mv")
-    bench = Bench(Sizes(Catalog(160000, "db", (Table(view, "m", (), pages=900, tuples=90_000),))), lambda w: None)
+    bench = Bench(
+        RelationSizes(Catalog(160000, "db", (Table(view, "m", (), pages=900, tuples=90_000),))), lambda w: None
+    )
     work = [Work(WorkKind.REFRESH, rel(view, kind="m"))]
     concurrent = verdict(seen(held=[(rel(view, kind="m"), LockMode.EXCLUSIVE)], work=work), bench)
     plain = verdict(seen(held=[(rel(view, kind="m"), LockMode.ACCESS_EXCLUSIVE)], work=work), bench)
@@ -144,7 +146,7 @@ def test_a_statement_slow_on_empty_tables_holds_its_lock_as_long():
 
 
 def test_without_any_catalog_a_table_counts_as_big_and_a_new_one_does_not():
-    bench = Bench(Sizes(Catalog(160000, "", ())), lambda w: None)
+    bench = Bench(RelationSizes(Catalog(160000, "", ())), lambda w: None)
     build = seen(held=[(rel(BIG), LockMode.SHARE)], work=[Work(WorkKind.BUILD_INDEX, rel(BIG), "i")])
     assert verdict(build, bench).impact is Impact.LONG_BLOCKS_WRITES
     new = rel(QualifiedName("public", "new"), existed=False)
@@ -154,16 +156,16 @@ def test_without_any_catalog_a_table_counts_as_big_and_a_new_one_does_not():
 
 def test_never_analyzed_tables_are_measured_by_their_file():
     table = Table(BIG, "r", (), pages=10_000, tuples=-1)
-    bench = Bench(Sizes(Catalog(160000, "db", (table,))), lambda w: None)
+    bench = Bench(RelationSizes(Catalog(160000, "db", (table,))), lambda w: None)
     work = [Work(WorkKind.REWRITE, rel(BIG))]
     assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)], work=work), bench).impact.rank == 4
 
 
 def test_a_table_counted_before_it_was_filled_is_big_all_the_same():
     stale = Table(BIG, "r", (), pages=8_000, tuples=10)
-    sizes = Sizes(Catalog(160000, "db", (stale,)))
+    sizes = RelationSizes(Catalog(160000, "db", (stale,)))
     assert sizes.rows(rel(BIG)) == 8_000
-    assert Sizes(Catalog(160000, "db", (Table(BIG, "r", (), pages=0, tuples=0),))).rows(rel(BIG)) == 0
+    assert RelationSizes(Catalog(160000, "db", (Table(BIG, "r", (), pages=0, tuples=0),))).rows(rel(BIG)) == 0
 
 
 def test_errors_and_probes_fail_and_keep_what_blocks():
@@ -180,7 +182,7 @@ def test_errors_and_probes_fail_and_keep_what_blocks():
 
 def test_who_waits_already_stands_in_the_verdict():
     queue = Queue(BIG, 7, "app", "psql", 60.0)
-    bench = Bench(Sizes(CATALOG), lambda w: None, queues={BIG: (queue,)})
+    bench = Bench(RelationSizes(CATALOG), lambda w: None, queues={BIG: (queue,)})
     assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)]), bench).queue == (queue,)
 
 

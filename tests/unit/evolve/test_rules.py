@@ -13,7 +13,7 @@ from indexpilot_cli.evolve.review.findings import failing_rule
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeAnswer
 from indexpilot_cli.evolve.review.registry import RULES, collect
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from tests.unit.evolve.rules_shop import column, found, index, name
 
@@ -69,7 +69,7 @@ def last(text: str) -> int:
     return len(read_migration("m.sql", text).statements)
 
 
-def answered(rule: Rule, text: str, *, violated: bool) -> set[str]:
+def answered(rule: HazardRule, text: str, *, violated: bool) -> set[str]:
     probe = Probe(last(text), rule.probes[0], "23502", name("orders"), "a question", "SELECT 1")
     return raised(text, probes=(ProbeAnswer(probe, violated, "data"),))
 
@@ -114,15 +114,15 @@ def test_the_good_example_does_not_raise_its_rule(rule):
         assert rule.id not in raised(rule.safe_example)
 
 
-def module(*rules: Rule) -> ModuleType:
+def module(*rules: HazardRule) -> ModuleType:
     made = ModuleType("made")
     vars(made).update({f"RULE_{n}": rule for n, rule in enumerate(rules)})
     return made
 
 
-def rule(key: str = "L99 made-up", **more) -> Rule:
+def rule(key: str = "L99 made-up", **more) -> HazardRule:
     texts = {"title": "t", "explanation": "e.", "instead": "i", "example": "SELECT 1;", "safe_example": "SELECT 2;"}
-    return Rule(key, **{**texts, "causes": lambda action, works: False, **more})
+    return HazardRule(key, **{**texts, "causes": lambda action, works: False, **more})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from indexpilot_cli.evolve.review.fix.plan import Replacement, replacement
 from indexpilot_cli.evolve.review.fix.text import Arrangement, begins_untimed, render
 from indexpilot_cli.evolve.review.judge import Bench, judge
 from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
-from indexpilot_cli.evolve.review.sizes import Sizes
+from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Impact, StatementVerdict
 from indexpilot_cli.sql.ddl.action import Act, Migration
 
@@ -50,13 +50,15 @@ def fix(
     wanted = tuple(replacement(case) for case in review.cases)
     held = _held(review)
     wanted = tuple(_whole(r) if r.case.seen.transaction in held else r for r in wanted)
-    outside = any(step.alone or step.apart for r in wanted for step in r.steps or ())
+    outside = any(_leaves(r) for r in wanted)
     timeout = _needs_timeout(wanted)
     wrapped = migration.one_transaction and outside
     arrangement = Arrangement(timeout, wrapped)
     placed = arrangement.arrange(wanted)
     text = render(migration, placed, timeout=timeout and not begins_untimed(placed))
-    notes = [note for r in wanted for note in r.notes]
+    notes: list[str] = []
+    for one in wanted:
+        notes += one.notes
     if wrapped:
         text, note = _unwrapped(text)
         notes.insert(0, note)
@@ -72,7 +74,7 @@ def _complete(review: Review) -> Review:
     if not any(s.state is RunState.SKIPPED for s in review.observation.statements):
         return review
     ruled = observe_by_rules(review.migration, review.catalog, review.server, go_on=True)
-    bench = Bench(Sizes(review.catalog), lambda _: None) if review.catalog else None
+    bench = Bench(RelationSizes(review.catalog), lambda _: None) if review.catalog else None
     judged = judge(ruled, bench) if bench else review.verdicts
     seen, verdicts = list(review.observation.statements), list(review.verdicts)
     for place, statement in enumerate(seen):
@@ -90,10 +92,12 @@ def _held(review: Review) -> frozenset[int]:
 
 def _whole(wanted: Replacement) -> Replacement:
     """In a transaction that stays whole only what runs inside one is changed."""
-    steps = wanted.steps
-    if steps is None or not any(step.alone or step.apart for step in steps):
-        return wanted
-    return replace(wanted, steps=None)
+    return replace(wanted, steps=None) if _leaves(wanted) else wanted
+
+
+def _leaves(wanted: Replacement) -> bool:
+    """Whether a step must run outside the transaction of its statement."""
+    return any(step.alone or step.apart for step in wanted.steps or ())
 
 
 def _needs_timeout(wanted: Sequence[Replacement]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexpilot_cli.evolve.review.blocking import causes, writes_anew
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.offline.observe import stands_alone
-from indexpilot_cli.evolve.review.rule import Rule, SafeStep
+from indexpilot_cli.evolve.review.rule import HazardRule, SafeStep
 from indexpilot_cli.evolve.review.rules.add_column import COLUMN_CHECKED, COLUMN_REWRITES
 from indexpilot_cli.evolve.review.rules.index_upkeep import DROP_INDEX_NOT_CONCURRENT
 from indexpilot_cli.evolve.review.rules.partitions import DETACH_NOT_CONCURRENT
@@ -35,7 +35,7 @@ def replacement(case: StatementCase) -> Replacement:
     later = tuple(_analyze(case))
     if stands_alone(case.written):
         return Replacement(case, (SafeStep(case.written.sql, alone=True),), later)
-    blamed: dict[Rule, Action | None] = causes(case) if case.long else dict(_cheap(case))
+    blamed: dict[HazardRule, Action | None] = causes(case) if case.long else dict(_cheap(case))
     if not blamed:
         return Replacement(case, None, later)
     if any(rule.splits for rule in blamed):
@@ -47,7 +47,7 @@ def replacement(case: StatementCase) -> Replacement:
     return Replacement(case, steps if changed and steps else None, later, tuple(notes))
 
 
-def _steps(case: StatementCase, blamed: dict[Rule, Action | None], notes: list[str]) -> Iterator[SafeStep]:
+def _steps(case: StatementCase, blamed: dict[HazardRule, Action | None], notes: list[str]) -> Iterator[SafeStep]:
     """The steps of all actions in their order; nothing at all when none of them has a safer form."""
     done: list[SafeStep] = []
     safer = False
@@ -68,7 +68,7 @@ def _steps(case: StatementCase, blamed: dict[Rule, Action | None], notes: list[s
         yield from done
 
 
-def _rule(case: StatementCase, action: Action, blamed: dict[Rule, Action | None]) -> Rule | None:
+def _rule(case: StatementCase, action: Action, blamed: dict[HazardRule, Action | None]) -> HazardRule | None:
     """The rule for one action among several."""
     inline = [a for a in case.actions if a.has("inline") and a.columns == action.columns]
     if action.kind is Act.ADD_COLUMN and COLUMN_CHECKED in blamed and inline:
@@ -76,7 +76,7 @@ def _rule(case: StatementCase, action: Action, blamed: dict[Rule, Action | None]
     return next((r for r, a in blamed.items() if a is not None and _alike(r, action, a, case)), None)
 
 
-def _alike(rule: Rule, action: Action, blamed: Action, case: StatementCase) -> bool:
+def _alike(rule: HazardRule, action: Action, blamed: Action, case: StatementCase) -> bool:
     """Blame falls on the first action of a kind; the others of the kind are treated alike."""
     if action is blamed:
         return True
@@ -87,7 +87,7 @@ def _alike(rule: Rule, action: Action, blamed: Action, case: StatementCase) -> b
     return alike and not done and rule is not COLUMN_REWRITES
 
 
-def _cheap(case: StatementCase) -> Iterator[tuple[Rule, Action]]:
+def _cheap(case: StatementCase) -> Iterator[tuple[HazardRule, Action]]:
     """Brief locks on big tables that a word avoids. Only where no transaction has to be split for it."""
     if case.verdict.impact is not Impact.BRIEF_LOCK or not any(b.rows >= _BIG for b in case.verdict.blocked):
         return

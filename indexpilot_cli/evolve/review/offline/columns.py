@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind, LockMode, Relation, WorkKind
-from indexpilot_cli.evolve.review.offline.state import Effect, State
+from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
 from indexpilot_cli.evolve.review.offline.types import Change, change, kind
 from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 
 
-def add_column(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def add_column(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """ADD COLUMN: brief, unless every row needs a value of its own."""
     column = action.column or ""
     found = state.column(action, column)
@@ -34,7 +34,7 @@ def add_column(action: Action, state: State, effect: Effect, relation: Relation)
             effect.do(WorkKind.BUILD_INDEX, relation, index, rebuilt=True)
 
 
-def rewrites(action: Action, state: State) -> bool:
+def rewrites(action: Action, state: OfflineState) -> bool:
     """Whether a new column rewrites its table."""
     if action.options & {"generated_stored", "identity", "serial"}:
         return True
@@ -44,7 +44,7 @@ def rewrites(action: Action, state: State) -> bool:
     return action.has("default") and action.expression is not None and volatile(action.expression, state.functions)
 
 
-def alter_type(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def alter_type(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """ALTER TYPE: the table, its indexes, or nothing is written anew."""
     name, new = action.column or "", action.type or ""
     column = state.column(action, name)
@@ -66,7 +66,7 @@ def alter_type(action: Action, state: State, effect: Effect, relation: Relation)
             effect.lock(Relation(key.referenced), _AEL)
 
 
-def written(action: Action, state: State) -> Change:
+def written(action: Action, state: OfflineState) -> Change:
     """What a type change writes anew, by rule."""
     column = state.column(action, action.column or "")
     new = action.type or ""
@@ -84,7 +84,7 @@ _BUILTIN = re.compile(
 )
 
 
-def _rebuilt(table: Table | None, name: str, effect: Effect, relation: Relation, *, other: bool) -> None:
+def _rebuilt(table: Table | None, name: str, effect: OfflineEffect, relation: Relation, *, other: bool) -> None:
     """Indexes that must be built again although no value changes. ``other``: values are ordered differently."""
     for index in table.indexes if table else ():
         definition = index.definition
@@ -100,7 +100,7 @@ def mentions(text: str, column: str) -> bool:
     return re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$])", text) is not None
 
 
-def _view_over(state: State, table: Table, column: str) -> str | None:
+def _view_over(state: OfflineState, table: Table, column: str) -> str | None:
     """A view whose text speaks of the column; in a view over several tables only as ``table.column``."""
     for view, text in state.catalog.views.items() if state.catalog and not state.unsure else ():
         single = not re.search(r"\bJOIN\b|,\s*\w+\s*\n|\bFROM\b.*\bFROM\b", text, re.IGNORECASE | re.DOTALL)
@@ -125,7 +125,7 @@ def _spelled(new: str) -> str:
     return words.get(new.lower(), new)
 
 
-def set_not_null(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def set_not_null(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """SET NOT NULL reads the table unless something proves it."""
     name = action.column or ""
     full = state.now(action.schema, action.table or "")
@@ -135,7 +135,7 @@ def set_not_null(action: Action, state: State, effect: Effect, relation: Relatio
     state.not_null.add((full, name))
 
 
-def drop_column(action: Action, state: State, effect: Effect, _relation: Relation) -> None:
+def drop_column(action: Action, state: OfflineState, effect: OfflineEffect, _relation: Relation) -> None:
     """DROP COLUMN: brief; indexes that mention the column go along."""
     name = action.column or ""
     table = state.table(action.schema, action.table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
-from indexpilot_cli.evolve.review.offline.state import Effect, State
+from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
 from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
@@ -12,7 +12,7 @@ _SRE = LockMode.SHARE_ROW_EXCLUSIVE
 _SUE = LockMode.SHARE_UPDATE_EXCLUSIVE
 
 
-def add_constraint(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def add_constraint(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """ADD CONSTRAINT, by itself or inside a column's definition."""
     later = bool(action.options & {"not_valid", "not_enforced"})
     full = state.now(action.schema, action.table or "")
@@ -32,7 +32,9 @@ def add_constraint(action: Action, state: State, effect: Effect, relation: Relat
         _index(action, state, effect, relation)
 
 
-def _foreign_key(action: Action, state: State, effect: Effect, relation: Relation, *, later: bool) -> None:
+def _foreign_key(
+    action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, *, later: bool
+) -> None:
     effect.lock(relation, _SRE)
     if action.references is None:
         return
@@ -45,7 +47,7 @@ def _foreign_key(action: Action, state: State, effect: Effect, relation: Relatio
         effect.do(WorkKind.VALIDATE_FOREIGN_KEY, relation)
 
 
-def _not_null(action: Action, state: State, effect: Effect, relation: Relation, *, later: bool) -> None:
+def _not_null(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, *, later: bool) -> None:
     full = state.now(action.schema, action.table or "")
     column = action.columns[0] if action.columns else ""
     known = state.column(action, column)
@@ -56,7 +58,7 @@ def _not_null(action: Action, state: State, effect: Effect, relation: Relation, 
         state.not_null.add((full, column))
 
 
-def _index(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def _index(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     full = state.now(action.schema, action.table or "")
     if not action.has("using_index"):
         effect.do(WorkKind.BUILD_INDEX, relation, action.object)
@@ -78,7 +80,7 @@ def _index(action: Action, state: State, effect: Effect, relation: Relation) -> 
             return
 
 
-def validate(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def validate(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """VALIDATE CONSTRAINT: reads the table under a weak lock."""
     effect.lock(relation, _SUE)
     name = action.object or ""
@@ -100,7 +102,7 @@ def validate(action: Action, state: State, effect: Effect, relation: Relation) -
         state.proved[full][name] = (state.proved[full][name][0], True)
 
 
-def drop_constraint(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def drop_constraint(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """DROP CONSTRAINT: brief; of a foreign key it locks both tables."""
     effect.lock(relation, _AEL)
     state.gone.add(action.object or "")
@@ -110,7 +112,7 @@ def drop_constraint(action: Action, state: State, effect: Effect, relation: Rela
             effect.lock(Relation(key.referenced), _AEL)
 
 
-def attach(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def attach(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """ATTACH PARTITION: the child is read unless a CHECK of this file says what the bound says."""
     effect.lock(relation, _SUE)
     if action.object is None:
@@ -131,7 +133,7 @@ def _has_twin(keys: object, table: Table) -> bool:
     return any(i.definition.keys == keys for i in table.indexes)
 
 
-def create_partition(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def create_partition(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """CREATE TABLE … PARTITION OF: locks the parent and reads its default partition."""
     effect.lock(relation, _AEL)
     if action.object is not None:
@@ -139,7 +141,7 @@ def create_partition(action: Action, state: State, effect: Effect, relation: Rel
     _default(action, state, effect)
 
 
-def _default(action: Action, state: State, effect: Effect) -> None:
+def _default(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     """The catalog does not tell which partition is the default: by its name."""
     parent = state.table(action.schema, action.table)
     for table in state.catalog.tables if state.catalog and parent else ():
@@ -149,7 +151,7 @@ def _default(action: Action, state: State, effect: Effect) -> None:
             effect.do(WorkKind.VERIFY, relation)
 
 
-def detach(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def detach(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """DETACH PARTITION."""
     together = action.has("concurrently")
     if together and state.major < 14:

@@ -11,10 +11,10 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline import columns, constraints, objects
 from indexpilot_cli.evolve.review.offline.columns import volatile
-from indexpilot_cli.evolve.review.offline.state import Effect, State
+from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
 from indexpilot_cli.sql.ddl.action import Act, Action
 
-OnTable = Callable[[Action, State, Effect, Relation], None]
+OnTable = Callable[[Action, OfflineState, OfflineEffect, Relation], None]
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 _SRE = LockMode.SHARE_ROW_EXCLUSIVE
@@ -70,7 +70,7 @@ _COPIES = frozenset({Act.CLUSTER, Act.SET_LOGGED, Act.SET_ACCESS_METHOD, Act.SET
 _MAKES = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW})
 
 
-def apply(action: Action, state: State, effect: Effect, whole: tuple[Action, ...]) -> None:
+def apply(action: Action, state: OfflineState, effect: OfflineEffect, whole: tuple[Action, ...]) -> None:
     """Add what an action takes and does, and remember what it changes. ``whole`` is its statement's actions."""
     if action.kind in _MAKES:
         _make(action, state, effect)
@@ -95,7 +95,7 @@ def apply(action: Action, state: State, effect: Effect, whole: tuple[Action, ...
         _on_table(action, state, effect, whole)
 
 
-def _on_table(action: Action, state: State, effect: Effect, whole: tuple[Action, ...]) -> None:
+def _on_table(action: Action, state: OfflineState, effect: OfflineEffect, whole: tuple[Action, ...]) -> None:
     assert action.table is not None
     if action.has("new_table"):
         _of_new_table(action, state, effect)
@@ -117,7 +117,9 @@ def _on_table(action: Action, state: State, effect: Effect, whole: tuple[Action,
         _whole_table(action, state, effect, relation, whole)
 
 
-def _whole_table(action: Action, state: State, effect: Effect, relation: Relation, whole: tuple[Action, ...]) -> None:
+def _whole_table(
+    action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, whole: tuple[Action, ...]
+) -> None:
     if action.kind in _COPIES or (action.kind is Act.VACUUM and action.has("full")):
         objects.rewritten(effect, relation)
     elif action.kind is Act.VACUUM:
@@ -142,7 +144,7 @@ def _whole_table(action: Action, state: State, effect: Effect, relation: Relatio
             effect.do(WorkKind.SCAN, relation)
 
 
-def _of_new_table(action: Action, state: State, effect: Effect) -> None:
+def _of_new_table(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     """Columns and constraints of a CREATE TABLE: only what they refer to is locked."""
     full = state.now(action.schema, action.table or "")
     if action.kind is Act.ADD_COLUMN and action.column:
@@ -154,7 +156,7 @@ def _of_new_table(action: Action, state: State, effect: Effect) -> None:
         effect.lock(state.relation(schema, name), _SRE)
 
 
-def _make(action: Action, state: State, effect: Effect) -> None:
+def _make(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     if action.table is None:
         return
     path = (action.schema,) if action.schema else state.search_path or ("public",)
@@ -167,21 +169,21 @@ def _make(action: Action, state: State, effect: Effect) -> None:
         state.made.setdefault(full, kind)
 
 
-def _rename(action: Action, state: State) -> None:
+def _rename(action: Action, state: OfflineState) -> None:
     assert action.table is not None
     old = state.now(action.schema, action.table)
     new = action.new_name or old.name
     state.rename(old, QualifiedName(new, old.name) if action.kind is Act.SET_SCHEMA else QualifiedName(old.schema, new))
 
 
-def _domain(action: Action, state: State, effect: Effect) -> None:
+def _domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     if action.kind is Act.CREATE_DOMAIN:
         state.domains[action.object or ""] = action.has("constrained")
     else:
         objects.alter_domain(action, state, effect)
 
 
-def _function(action: Action, state: State, whole: tuple[Action, ...]) -> None:
+def _function(action: Action, state: OfflineState, whole: tuple[Action, ...]) -> None:
     """Only volatility after inlining matters: an unmarked SQL function is what its body is."""
     name = action.object or ""
     marked = next((w[0] for w in ("immutable", "stable") if action.has(w)), "v")
@@ -191,7 +193,7 @@ def _function(action: Action, state: State, whole: tuple[Action, ...]) -> None:
     state.bodies[name] = tuple(a for a in whole if a.nested)
 
 
-def _setting(action: Action, state: State) -> None:
+def _setting(action: Action, state: OfflineState) -> None:
     given = dict(action.parameters)
     path = given.get("search_path")
     if path is not None and not action.has("reset"):

@@ -8,7 +8,7 @@ from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline.columns import dropped_table
-from indexpilot_cli.evolve.review.offline.state import Effect, State
+from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
@@ -16,7 +16,7 @@ _SUE = LockMode.SHARE_UPDATE_EXCLUSIVE
 _EQUALS = re.compile(r"(?<![\w.])(?:[a-z_]\w*\.)?(?P<column>[a-z_]\w*)\s*(?:=|\bIN\b)", re.IGNORECASE)
 
 
-def create_index(action: Action, _state: State, effect: Effect, relation: Relation) -> None:
+def create_index(action: Action, _state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """CREATE INDEX."""
     online = action.has("concurrently")
     if online and relation.kind == "p" and not action.has("only"):
@@ -26,7 +26,7 @@ def create_index(action: Action, _state: State, effect: Effect, relation: Relati
         effect.do(WorkKind.BUILD_INDEX, relation, action.object, online=online)
 
 
-def drop_index(action: Action, state: State, effect: Effect) -> None:
+def drop_index(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     """DROP INDEX locks the index and its table."""
     found = state.by_index(action.object_schema, action.object or "")
     if found is None:
@@ -38,7 +38,7 @@ def drop_index(action: Action, state: State, effect: Effect) -> None:
     effect.lock(Relation(QualifiedName(table.name.schema, name), "i", table=table.name), mode)
 
 
-def reindex(action: Action, state: State, effect: Effect) -> None:
+def reindex(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     """REINDEX of an index, a table, or every table of a schema."""
     if action.type == "index":
         found = state.by_index(action.object_schema, action.object or "")
@@ -54,7 +54,7 @@ def reindex(action: Action, state: State, effect: Effect) -> None:
                 _rebuild(table, tuple(i.name.name for i in table.indexes), action, effect)
 
 
-def _rebuild(table: Table, indexes: tuple[str, ...], action: Action, effect: Effect) -> None:
+def _rebuild(table: Table, indexes: tuple[str, ...], action: Action, effect: OfflineEffect) -> None:
     online = action.has("concurrently")
     relation = Relation(table.name, table.kind)
     effect.lock(relation, _SUE if online else LockMode.SHARE)
@@ -64,7 +64,7 @@ def _rebuild(table: Table, indexes: tuple[str, ...], action: Action, effect: Eff
         effect.do(WorkKind.BUILD_INDEX, relation, name, rebuilt=True, online=online)
 
 
-def refresh(action: Action, effect: Effect, relation: Relation) -> None:
+def refresh(action: Action, effect: OfflineEffect, relation: Relation) -> None:
     """REFRESH MATERIALIZED VIEW."""
     together = action.has("concurrently")
     view = Relation(relation.name, "m", relation.existed)
@@ -73,13 +73,13 @@ def refresh(action: Action, effect: Effect, relation: Relation) -> None:
         effect.do(WorkKind.REFRESH, view, online=together)
 
 
-def rewritten(effect: Effect, relation: Relation) -> None:
+def rewritten(effect: OfflineEffect, relation: Relation) -> None:
     """VACUUM FULL, CLUSTER and the subcommands that copy a table."""
     effect.lock(relation, _AEL)
     effect.do(WorkKind.REWRITE, relation)
 
 
-def drop_table(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def drop_table(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """DROP TABLE locks what its foreign keys touch as well."""
     full = state.now(action.schema, action.table or "")
     effect.lock(relation, _AEL)
@@ -97,7 +97,9 @@ def drop_table(action: Action, state: State, effect: Effect, relation: Relation)
     state.dropped.add(full)
 
 
-def truncate(action: Action, state: State, effect: Effect, relation: Relation, together: frozenset[str]) -> None:
+def truncate(
+    action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, together: frozenset[str]
+) -> None:
     """TRUNCATE; refused while tables that are not emptied along refer to it."""
     effect.lock(relation, _AEL)
     table = state.table(action.schema, action.table)
@@ -109,7 +111,7 @@ def truncate(action: Action, state: State, effect: Effect, relation: Relation, t
                 effect.fail("0A000", "cannot truncate a table referenced in a foreign key constraint")
 
 
-def alter_domain(action: Action, state: State, effect: Effect) -> None:
+def alter_domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     """A constraint of a domain is proved on every table with a column of it, while writers wait."""
     name = action.object or ""
     proves = action.has("validate") or action.has("set_not_null") or (action.has("add") and not action.has("not_valid"))
@@ -122,7 +124,7 @@ def alter_domain(action: Action, state: State, effect: Effect) -> None:
             effect.do(WorkKind.SCAN, relation)
 
 
-def rows(action: Action, state: State, effect: Effect, relation: Relation) -> None:
+def rows(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """INSERT, UPDATE, DELETE, MERGE, COPY: many rows, unless a condition picks few by an index."""
     effect.lock(relation, LockMode.ROW_EXCLUSIVE)
     if action.kind is Act.COPY or action.has("values"):

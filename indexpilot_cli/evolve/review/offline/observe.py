@@ -6,9 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.observation import Lock, MigrationObservation, RunState, SqlError, StatementObservation
+from indexpilot_cli.core.observation import (
+    CatalogChange,
+    Lock,
+    MigrationObservation,
+    RunState,
+    SqlError,
+    StatementObservation,
+)
 from indexpilot_cli.evolve.review.offline.effects import apply
-from indexpilot_cli.evolve.review.offline.state import Effect, State
+from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 _ALONE = frozenset({Act.CREATE_INDEX, Act.DROP_INDEX, Act.REINDEX, Act.DETACH_PARTITION})
@@ -25,11 +32,13 @@ def observe_by_rules(
     and have an unknown size. ``version`` is ``server_version_num``, 0 for the latest. ``go_on`` judges what stands
     behind an error too, as if it had not happened.
     """
-    walk = _Walk(State(catalog, version or _LATEST), migration.one_transaction, go_on)
+    walk = _Walk(OfflineState(catalog, version or _LATEST), migration.one_transaction, go_on)
     statements = tuple(walk.step(s) for s in migration.statements)
-    changes = tuple(c for s in statements for c in s.changes)
+    changes: list[CatalogChange] = []
+    for statement in statements:
+        changes += statement.changes
     return MigrationObservation(
-        migration.path, "rules", statements, changes, walk.inside and not migration.one_transaction, _NOTES
+        migration.path, "rules", statements, tuple(changes), walk.inside and not migration.one_transaction, _NOTES
     )
 
 
@@ -40,7 +49,7 @@ def judge_by_rules(
 
     Its state stays NOT_RUN; locks of its transaction that were seen stay held.
     """
-    state = State(catalog, catalog.version if catalog else _LATEST)
+    state = OfflineState(catalog, catalog.version if catalog else _LATEST)
     effect = _effect(written.actions, state)
     held = _strongest((*statement.held, *effect.locks))
     return replace(statement, locks=_strongest(effect.locks), held=held, work=tuple(effect.work))
@@ -50,7 +59,7 @@ def judge_by_rules(
 class _Walk:
     """Transactions as psql would have them, locks held until each ends."""
 
-    state: State
+    state: OfflineState
     wrapped: bool
     go_on: bool = False
     number: int = 0
@@ -91,10 +100,10 @@ class _Walk:
         effect = _effect(written.actions, self.state)
         if alone and self.inside:
             text = f"{written.sql.split(None, 1)[0].upper()} cannot run inside a transaction block"
-            effect = Effect(error=SqlError("25001", text))
+            effect = OfflineEffect(error=SqlError("25001", text))
         used = next((v for v in self.values if f"'{v}'" in written.sql), None) if self.inside else None
         if used is not None:
-            effect = Effect(error=SqlError("55P04", f'unsafe use of new value "{used}" of an enum type'))
+            effect = OfflineEffect(error=SqlError("55P04", f'unsafe use of new value "{used}" of an enum type'))
         if effect.error is not None:
             self.failed = not self.go_on
             return StatementObservation(
@@ -122,14 +131,14 @@ def stands_alone(written: MigrationStatement) -> bool:
     return any(a.kind is Act.VACUUM or (a.kind is Act.CLUSTER and a.table is None) for a in own)
 
 
-def _effect(actions: tuple[Action, ...], state: State) -> Effect:
-    effect = Effect()
+def _effect(actions: tuple[Action, ...], state: OfflineState) -> OfflineEffect:
+    effect = OfflineEffect()
     for action in _executed(actions, state):
         apply(action, state, effect, actions)
     return effect
 
 
-def _executed(actions: tuple[Action, ...], state: State) -> Iterator[Action]:
+def _executed(actions: tuple[Action, ...], state: OfflineState) -> Iterator[Action]:
     """The actions that happen: a function's body happens where the function is called."""
     defines = any(a.kind is Act.CREATE_FUNCTION for a in actions)
     for action in actions:

@@ -11,7 +11,7 @@ from indexpilot_cli.sql.ddl.action import Action
 
 
 @dataclass
-class Effect:
+class OfflineEffect:
     """What one statement takes and does."""
 
     locks: list[Lock] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Effect:
 
 
 @dataclass
-class State:
+class OfflineState:
     """Names as they are now, and what is proved. Everything the file makes itself has no rows that matter."""
 
     catalog: Catalog | None

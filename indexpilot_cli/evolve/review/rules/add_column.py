@@ -13,7 +13,7 @@ from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import BUILDS, READS, Rule, SafeStep, Works, steps_text
+from indexpilot_cli.evolve.review.rule import BUILDS, READS, HazardRule, SafeStep, Works, steps_text
 from indexpilot_cli.evolve.review.rules.check_constraint import validated_apart
 from indexpilot_cli.evolve.review.rules.not_null import not_null
 from indexpilot_cli.evolve.review.rules.unique_constraint import constraint_by_index
@@ -138,7 +138,7 @@ def _without_default(review: Review) -> Iterator[Finding]:
         yield replace(made, instead=NOT_NULL_WITHOUT_DEFAULT.safer_text(action, case))
 
 
-COLUMN_REWRITES = Rule(
+COLUMN_REWRITES = HazardRule(
     "L12 column-rewrites",
     "a new column rewrites the table",
     "A volatile default (random(), gen_random_uuid(), clock_timestamp(), nextval() of serial and identity), a "
@@ -154,7 +154,7 @@ COLUMN_REWRITES = Rule(
     note=_fill_note,
 )
 
-COLUMN_CHECKED = Rule(
+COLUMN_CHECKED = HazardRule(
     "L13 column-checked",
     "a constraint in a new column reads the whole table",
     "A CHECK, UNIQUE or PRIMARY KEY in the definition of a new column reads every row or builds an index under "
@@ -170,7 +170,7 @@ COLUMN_CHECKED = Rule(
     steps=_apart,
 )
 
-NOT_NULL_WITHOUT_DEFAULT = Rule(
+NOT_NULL_WITHOUT_DEFAULT = HazardRule(
     "F09 not-null-without-default",
     "a NOT NULL column without a default on a table with rows",
     "The rows that exist would have no value: the statement fails (23502) unless the table is empty. Running "

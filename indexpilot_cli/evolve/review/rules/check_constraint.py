@@ -9,7 +9,7 @@ from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import READS, Rule, SafeStep, adds, does
+from indexpilot_cli.evolve.review.rule import READS, HazardRule, SafeStep, adds, does
 from indexpilot_cli.evolve.review.sql_parts import alter, columns_sql, constraint_name, dotted
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -75,7 +75,7 @@ def _violated(seen: SqlError) -> bool:
     return seen.sqlstate == "23514" and "partition" not in seen.message
 
 
-CHECK_VALID = Rule(
+CHECK_VALID = HazardRule(
     "L20 check-valid",
     "a CHECK is added and proved under an exclusive lock",
     "ADD CHECK reads every row under ACCESS EXCLUSIVE: reads and writes wait.",
@@ -88,7 +88,7 @@ CHECK_VALID = Rule(
     steps=validated_apart,
 )
 
-VALIDATED_IN_SAME_TRANSACTION = Rule(
+VALIDATED_IN_SAME_TRANSACTION = HazardRule(
     "L22 validated-in-same-transaction",
     "NOT VALID and VALIDATE in one transaction",
     "VALIDATE reads the table under a weak lock, but the lock of ADD CONSTRAINT is held until COMMIT: in one "
@@ -103,7 +103,7 @@ VALIDATED_IN_SAME_TRANSACTION = Rule(
     splits=True,
 )
 
-CHECK_VIOLATED = Rule(
+CHECK_VIOLATED = HazardRule(
     "F04 check-violated",
     "there are rows that the CHECK refuses",
     "The constraint fails (23514), also when it is validated later.",
@@ -127,7 +127,7 @@ def _note(_action: Action, _case: StatementCase) -> str:
     return "the domain's check holds for new values; VALIDATE CONSTRAINT at a quiet hour, it makes writers wait"
 
 
-DOMAIN_SCAN = Rule(
+DOMAIN_SCAN = HazardRule(
     "L23 domain-scan",
     "a domain's constraint reads every table that uses it",
     "ALTER DOMAIN … ADD CHECK, VALIDATE and SET NOT NULL read each table with a column of the domain under SHARE: "

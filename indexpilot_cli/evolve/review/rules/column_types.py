@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
-from indexpilot_cli.evolve.review.rule import Rule, error
+from indexpilot_cli.evolve.review.rule import HazardRule, error
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -67,7 +67,7 @@ def _keyed(review: Review, action: Action) -> bool:
     return any(a.constraint == "primary_key" for a in review.keys.get(action.table or "", ()))
 
 
-JSON = Rule(
+JSON = HazardRule(
     "D02 json",
     "json has no equality and no index",
     "DISTINCT, GROUP BY and UNION over the table fail with json, and it is parsed anew at each use.",
@@ -78,7 +78,7 @@ JSON = Rule(
     find=_json,
 )
 
-NARROW_KEY = Rule(
+NARROW_KEY = HazardRule(
     "D03 narrow-key",
     "a key of type integer ends at 2 147 483 647",
     "A failed INSERT uses numbers up as well; widening the key later rewrites the table and all that refer to it.",
@@ -89,7 +89,7 @@ NARROW_KEY = Rule(
     find=_narrow_keys,
 )
 
-PADDED_TEXT = Rule(
+PADDED_TEXT = HazardRule(
     "D04 padded-text",
     "char(n) pads with blanks",
     "It is not faster, compares oddly, and every later change of its length rewrites the table.",
@@ -100,7 +100,7 @@ PADDED_TEXT = Rule(
     find=_padded,
 )
 
-TIMESTAMP_WITHOUT_ZONE = Rule(
+TIMESTAMP_WITHOUT_ZONE = HazardRule(
     "D05 timestamp-without-zone",
     "timestamp does not say which instant it means",
     "It keeps what the clock showed, not when; servers and sessions in other zones disagree about it.",
@@ -111,7 +111,7 @@ TIMESTAMP_WITHOUT_ZONE = Rule(
     find=_zoneless,
 )
 
-SERIAL = Rule(
+SERIAL = HazardRule(
     "D09 serial",
     "serial is identity's older form",
     "Its sequence has privileges and an owner of its own, and its default can be overwritten by any INSERT.",
@@ -122,7 +122,7 @@ SERIAL = Rule(
     find=_serial,
 )
 
-NO_PRIMARY_KEY = Rule(
+NO_PRIMARY_KEY = HazardRule(
     "D11 no-primary-key",
     "a table without a primary key",
     "Logical replication cannot send its updates, and no tool can name one row.",
@@ -140,7 +140,7 @@ def _made(review: Review) -> Iterator[Finding]:
             yield ENUM_VALUE.finding(case, f"values of the enum {action.object} can never be removed")
 
 
-ENUM_VALUE = Rule(
+ENUM_VALUE = HazardRule(
     "D08 enum-value",
     "enum values can be added but not removed",
     "A value that is no longer wanted stays for ever; the order is fixed too.",
@@ -151,7 +151,7 @@ ENUM_VALUE = Rule(
     find=_made,
 )
 
-ENUM_VALUE_TOO_NEW = Rule(
+ENUM_VALUE_TOO_NEW = HazardRule(
     "F26 enum-value-too-new",
     "a new enum value is used in the transaction that adds it",
     "The value cannot be used before COMMIT (55P04).",

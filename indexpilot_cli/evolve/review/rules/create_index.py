@@ -9,7 +9,7 @@ from dataclasses import replace
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.case import Review, StatementCase
-from indexpilot_cli.evolve.review.rule import BUILDS, Rule, SafeStep, does
+from indexpilot_cli.evolve.review.rule import BUILDS, HazardRule, SafeStep, does
 from indexpilot_cli.evolve.review.sql_parts import concurrently, dotted, made_name, on_table, table_sql
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -79,7 +79,7 @@ def _invalid(review: Review) -> Iterator[Finding]:
             yield replace(made, table=review.table_name(action), instead=instead)
 
 
-INDEX_NOT_CONCURRENT = Rule(
+INDEX_NOT_CONCURRENT = HazardRule(
     "L01 index-not-concurrent",
     "an index is built while writers wait",
     "CREATE INDEX holds a SHARE lock on the table until its transaction ends: every INSERT, UPDATE and DELETE "
@@ -93,7 +93,7 @@ INDEX_NOT_CONCURRENT = Rule(
     steps=_create_index,
 )
 
-INVALID_INDEX_KEPT = Rule(
+INVALID_INDEX_KEPT = HazardRule(
     "W13 invalid-index-kept",
     "IF NOT EXISTS would take an invalid index for a good one",
     "A CREATE INDEX CONCURRENTLY that failed leaves an invalid index: no query uses it, every write pays for it, "

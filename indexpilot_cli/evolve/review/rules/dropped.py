@@ -8,7 +8,7 @@ from dataclasses import replace
 from indexpilot_cli.core.observation import ChangeKind, RunState
 from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -86,7 +86,7 @@ def _rows(review: Review) -> Iterator[Finding]:
         yield replace(made, table=review.table_name(action))
 
 
-COLUMN_DROPPED = Rule(
+COLUMN_DROPPED = HazardRule(
     "W01 column-dropped",
     "a column and its data go",
     "DROP COLUMN is brief, but the values cannot be brought back except from a backup; programs that name the "
@@ -98,7 +98,7 @@ COLUMN_DROPPED = Rule(
     find=_columns,
 )
 
-DROPPED = Rule(
+DROPPED = HazardRule(
     "W10 dropped",
     "an object and what it holds goes",
     "A dropped table, schema, sequence or database takes its data along; a dropped constraint, trigger, policy or "
@@ -110,7 +110,7 @@ DROPPED = Rule(
     find=_objects,
 )
 
-ROWS_LOST = Rule(
+ROWS_LOST = HazardRule(
     "W11 rows-lost",
     "rows go",
     "TRUNCATE, or DELETE without WHERE, empties the table; CASCADE empties the tables that refer to it too.",
@@ -135,7 +135,7 @@ def _switched_off(review: Review) -> Iterator[Finding]:
             yield replace(made, table=review.table_name(action))
 
 
-PROTECTION_OFF = Rule(
+PROTECTION_OFF = HazardRule(
     "W14 protection-off",
     "triggers or row security are switched off",
     "Disabled triggers do not fire for anybody, foreign keys included; without row security every row is visible.",
@@ -179,7 +179,7 @@ def _view_stands_in(case: StatementCase, name: str) -> bool:
     return False
 
 
-RENAMED = Rule(
+RENAMED = HazardRule(
     "W09 renamed",
     "what running programs name gets another name",
     "A rename is brief, but programs that use the old name, and PL/pgSQL and text function bodies, fail at once. "

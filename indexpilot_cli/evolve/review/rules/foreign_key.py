@@ -11,7 +11,7 @@ from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.review.case import Review, listed, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import READS, Rule, adds, error
+from indexpilot_cli.evolve.review.rule import READS, HazardRule, adds, error
 from indexpilot_cli.evolve.review.rules.check_constraint import promised_only, validated_apart
 from indexpilot_cli.evolve.review.sql_parts import columns_sql, made_name, table_sql
 from indexpilot_cli.evolve.review.values import Finding
@@ -68,7 +68,7 @@ def _begins(action: Action, wanted: set[str]) -> bool:
     return set(action.columns[: len(wanted)]) == wanted
 
 
-FOREIGN_KEY_VALID = Rule(
+FOREIGN_KEY_VALID = HazardRule(
     "L21 foreign-key-valid",
     "a foreign key is proved while writers of two tables wait",
     "ADD FOREIGN KEY holds SHARE ROW EXCLUSIVE on both tables while it looks for rows without a parent.",
@@ -81,7 +81,7 @@ FOREIGN_KEY_VALID = Rule(
     steps=validated_apart,
 )
 
-ORPHANS_IN_THE_WAY = Rule(
+ORPHANS_IN_THE_WAY = HazardRule(
     "F03 orphans-in-the-way",
     "there are rows without the row they refer to",
     "A foreign key fails (23503), also when it is validated later.",
@@ -94,7 +94,7 @@ ORPHANS_IN_THE_WAY = Rule(
     safer=promised_only,
 )
 
-STILL_REFERENCED = Rule(
+STILL_REFERENCED = HazardRule(
     "F10 still-referenced",
     "rows of another table still refer to these",
     "A DELETE, TRUNCATE or DROP fails (23503, 0A000) while foreign keys point to the rows or the table.",
@@ -106,7 +106,7 @@ STILL_REFERENCED = Rule(
     probes=(ProbeKind.REFERENCED,),
 )
 
-FOREIGN_KEY_WITHOUT_INDEX = Rule(
+FOREIGN_KEY_WITHOUT_INDEX = HazardRule(
     "D01 foreign-key-without-index",
     "a foreign key whose columns have no index",
     "Each DELETE or key UPDATE of a referenced row reads the whole referring table.",

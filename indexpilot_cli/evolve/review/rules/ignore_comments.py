@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Ignore, Migration
 
@@ -38,12 +38,12 @@ def _nothing(comment: Ignore, known: Collection[str]) -> str:
     return f"there is no hazard {comment.hazard}" + (f": did you mean {near[0]}?" if near else "")
 
 
-def _about(rule: Rule, text: str, migration: Migration, comment: Ignore, number: int) -> Finding:
+def _about(rule: HazardRule, text: str, migration: Migration, comment: Ignore, number: int) -> Finding:
     known = rule.hazard
     return Finding(known.id, known.name, known.severity, migration.path, number, comment.line, 1, "", text)
 
 
-IGNORE_WITHOUT_REASON = Rule(
+IGNORE_WITHOUT_REASON = HazardRule(
     "I01 ignore-without-reason",
     "an ignore comment without a reason",
     "Whoever reads it next year cannot know whether it still holds.",
@@ -53,7 +53,7 @@ IGNORE_WITHOUT_REASON = Rule(
     comments=_without_reason,
 )
 
-IGNORE_UNUSED = Rule(
+IGNORE_UNUSED = HazardRule(
     "I02 ignore-unused",
     "an ignore comment that ignores nothing",
     "Nothing of that id was found in the statement behind it (or there is no such id).",

@@ -1,4 +1,4 @@
-"""Indexes dropped and rebuilt, views refreshed, tables written anew: most have a CONCURRENTLY that spares the others."""
+"""Indexes dropped and rebuilt, views refreshed, tables written anew: most have a CONCURRENTLY that spares others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.review.case import StatementCase
-from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, REWRITES, Rule, SafeStep, does
+from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, REWRITES, HazardRule, SafeStep, does
 from indexpilot_cli.evolve.review.sql_parts import concurrently, dotted
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -41,7 +41,7 @@ def _refresh(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     return (SafeStep(concurrently(_REFRESH, action.sql)),)
 
 
-DROP_INDEX_NOT_CONCURRENT = Rule(
+DROP_INDEX_NOT_CONCURRENT = HazardRule(
     "L02 drop-index-not-concurrent",
     "an index is dropped under a lock that is held for long",
     "DROP INDEX takes ACCESS EXCLUSIVE on the table: it queues behind every running query and all later ones queue "
@@ -54,7 +54,7 @@ DROP_INDEX_NOT_CONCURRENT = Rule(
     steps=_drop_index,
 )
 
-REINDEX_NOT_CONCURRENT = Rule(
+REINDEX_NOT_CONCURRENT = HazardRule(
     "L03 reindex-not-concurrent",
     "an index is rebuilt while readers and writers wait",
     "REINDEX blocks writers and holds ACCESS EXCLUSIVE on the index. A query cannot even be planned on the table "
@@ -67,7 +67,7 @@ REINDEX_NOT_CONCURRENT = Rule(
     steps=_reindex,
 )
 
-REFRESH_BLOCKS = Rule(
+REFRESH_BLOCKS = HazardRule(
     "L34 refresh-blocks",
     "a materialized view is refreshed while its readers wait",
     "REFRESH MATERIALIZED VIEW holds ACCESS EXCLUSIVE on the view while its query runs.",
@@ -83,7 +83,7 @@ REFRESH_BLOCKS = Rule(
 
 _COPIES = (Act.VACUUM, Act.CLUSTER, Act.SET_LOGGED, Act.SET_ACCESS_METHOD, Act.SET_TABLESPACE)
 
-EXPRESSION_REWRITES = Rule(
+EXPRESSION_REWRITES = HazardRule(
     "L15 expression-rewrites",
     "a new generation expression rewrites the table",
     "SET EXPRESSION of a stored generated column writes the table anew under ACCESS EXCLUSIVE.",
@@ -95,7 +95,7 @@ EXPRESSION_REWRITES = Rule(
     left="a stored generated column can only be replaced by another column",
 )
 
-TABLE_REWRITTEN = Rule(
+TABLE_REWRITTEN = HazardRule(
     "L33 table-rewritten",
     "the whole table is written anew",
     "VACUUM FULL, CLUSTER, SET LOGGED, SET ACCESS METHOD and SET TABLESPACE copy it under ACCESS EXCLUSIVE.",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, span
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act
 
@@ -70,7 +70,7 @@ def _queued(review: Review) -> Iterator[Finding]:
         yield case.with_lock(replace(WAIT_QUEUE.finding(case, text), table=first.table))
 
 
-WORK_UNDER_LOCK = Rule(
+WORK_UNDER_LOCK = HazardRule(
     "L35 work-under-lock",
     "long work while the transaction holds a lock others need",
     "A lock is held until the transaction ends. What is harmless alone keeps others waiting when an earlier "
@@ -83,7 +83,7 @@ WORK_UNDER_LOCK = Rule(
     splits=True,
 )
 
-TABLE_LOCKED = Rule(
+TABLE_LOCKED = HazardRule(
     "L36 table-locked",
     "LOCK TABLE, then long work",
     "An explicit lock is held until the transaction ends.",
@@ -95,7 +95,7 @@ TABLE_LOCKED = Rule(
     left="the explicit lock is held until the transaction ends",
 )
 
-LONG_BLOCK = Rule(
+LONG_BLOCK = HazardRule(
     "L37 long-block",
     "others wait for long",
     "The statement works on something big while its transaction holds a lock that readers or writers need.",
@@ -107,7 +107,7 @@ LONG_BLOCK = Rule(
     left="what it does cannot be split by rules",
 )
 
-BULK_CHANGE = Rule(
+BULK_CHANGE = HazardRule(
     "L38 bulk-change",
     "very many rows are changed at once",
     "Nobody waits for the table, but every changed row stays locked until the end, dead rows pile up, and a "
@@ -120,7 +120,7 @@ BULK_CHANGE = Rule(
     find=_bulk,
 )
 
-WAIT_QUEUE = Rule(
+WAIT_QUEUE = HazardRule(
     "L39 wait-queue",
     "somebody stands in front of the lock now",
     "A lock that must wait for an open transaction makes everybody behind it wait too: even a lock held for a "

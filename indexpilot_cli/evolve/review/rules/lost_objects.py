@@ -8,7 +8,7 @@ from functools import partial
 
 from indexpilot_cli.core.observation import CatalogChange, ChangeKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act
 
@@ -56,7 +56,7 @@ def _label(change: CatalogChange) -> str:
     return f"{kind}{object_.path[-1]}"
 
 
-INDEX_LOST = Rule(
+INDEX_LOST = HazardRule(
     "W02 index-lost",
     "an index disappears without being named",
     "DROP COLUMN drops every index that mentions the column: multi-column ones, INCLUDE, predicates and "
@@ -68,7 +68,7 @@ INDEX_LOST = Rule(
     find=partial(_silent, "W02"),
 )
 
-CONSTRAINT_LOST = Rule(
+CONSTRAINT_LOST = HazardRule(
     "W03 constraint-lost",
     "a constraint disappears without being named",
     "CHECKs over several columns, UNIQUE constraints and the primary key go with any of their columns.",
@@ -80,7 +80,7 @@ CONSTRAINT_LOST = Rule(
     find=partial(_silent, "W03"),
 )
 
-OBJECT_LOST = Rule(
+OBJECT_LOST = HazardRule(
     "W04 object-lost",
     "something disappears without being named",
     "Extended statistics, triggers, sequences, views (by CASCADE), or a generated column (before PostgreSQL 15) go "

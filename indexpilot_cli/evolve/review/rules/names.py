@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.evolve.review.case import Review
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -48,7 +48,7 @@ def _unqualified(review: Review) -> Iterator[Finding]:
         yield UNQUALIFIED_NAME.finding(case, text)
 
 
-NAME_TOO_LONG = Rule(
+NAME_TOO_LONG = HazardRule(
     "D06 name-too-long",
     "a name is cut off at 63 bytes",
     "The server shortens it with a notice: programs and later migrations that use the whole name may miss it.",
@@ -60,7 +60,7 @@ NAME_TOO_LONG = Rule(
     find=_cut_off,
 )
 
-UNQUALIFIED_NAME = Rule(
+UNQUALIFIED_NAME = HazardRule(
     "D07 unqualified-name",
     "names without a schema depend on search_path",
     "The same file may change another table for another role or session. Said only where a file writes some names "

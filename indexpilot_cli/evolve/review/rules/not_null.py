@@ -6,7 +6,7 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import READS, Rule, SafeStep, Works, adds, does, error
+from indexpilot_cli.evolve.review.rule import READS, HazardRule, SafeStep, Works, adds, does, error
 from indexpilot_cli.evolve.review.sql_parts import alter, made_name
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -34,7 +34,7 @@ def _scans(action: Action, works: Works) -> bool:
     return _SETS(action, works) or _ADDS(action, works)
 
 
-NOT_NULL_SCAN = Rule(
+NOT_NULL_SCAN = HazardRule(
     "L14 not-null-scan",
     "SET NOT NULL reads the whole table",
     "Every row is read under ACCESS EXCLUSIVE, unless a valid CHECK proves that there is no NULL.",
@@ -50,7 +50,7 @@ NOT_NULL_SCAN = Rule(
     steps=not_null,
 )
 
-NULLS_IN_THE_WAY = Rule(
+NULLS_IN_THE_WAY = HazardRule(
     "F01 nulls-in-the-way",
     "there are NULLs where none may be",
     "SET NOT NULL, a primary key or a NOT NULL domain fails (23502) as long as one row has no value.",

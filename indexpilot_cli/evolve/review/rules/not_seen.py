@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.evolve.review.case import Review
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act
 
@@ -33,7 +33,7 @@ def _other_version(review: Review) -> Iterator[Finding]:
     yield VERSION_DIFFERENCE.finding(review.cases[0], text)
 
 
-NOT_RUN = Rule(
+NOT_RUN = HazardRule(
     "N01 not-run",
     "judged by rules, not by running it",
     "The sandbox does not run statements that reach beyond the schema (programs, files, network, extensions, other "
@@ -45,7 +45,7 @@ NOT_RUN = Rule(
     find=_not_run,
 )
 
-DYNAMIC_SQL = Rule(
+DYNAMIC_SQL = HazardRule(
     "N02 dynamic-sql",
     "SQL put together at run time",
     "What EXECUTE runs depends on data that the empty copy does not have.",
@@ -56,7 +56,7 @@ DYNAMIC_SQL = Rule(
     find=_dynamic,
 )
 
-VERSION_DIFFERENCE = Rule(
+VERSION_DIFFERENCE = HazardRule(
     "N03 version-difference",
     "another version of the server does it differently",
     "What was found holds for the version it was run on.",

@@ -9,7 +9,7 @@ from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, READS, Rule, SafeStep, does
+from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, READS, HazardRule, SafeStep, does
 from indexpilot_cli.evolve.review.sql_parts import dotted, made_name
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -79,7 +79,7 @@ def _outside_bound(seen: SqlError) -> bool:
     return seen.sqlstate == "23514" and "partition" in seen.message
 
 
-ATTACH_SCAN = Rule(
+ATTACH_SCAN = HazardRule(
     "L30 attach-scan",
     "ATTACH PARTITION reads the new partition or builds its indexes",
     "Without a CHECK that matches the bound, every row of the new partition is read under ACCESS EXCLUSIVE on it; "
@@ -95,7 +95,7 @@ ATTACH_SCAN = Rule(
     steps=_attach,
 )
 
-DEFAULT_PARTITION_SCAN = Rule(
+DEFAULT_PARTITION_SCAN = HazardRule(
     "L31 default-partition-scan",
     "a new partition makes the default partition be read",
     "CREATE TABLE … PARTITION OF holds ACCESS EXCLUSIVE on the parent and reads the whole default partition for "
@@ -110,7 +110,7 @@ DEFAULT_PARTITION_SCAN = Rule(
     left="give the default partition a valid CHECK that excludes the new bound first",
 )
 
-DETACH_NOT_CONCURRENT = Rule(
+DETACH_NOT_CONCURRENT = HazardRule(
     "L32 detach-not-concurrent",
     "DETACH PARTITION locks the parent for long",
     "It takes ACCESS EXCLUSIVE on the parent: every query on any partition waits until the transaction ends.",
@@ -123,7 +123,7 @@ DETACH_NOT_CONCURRENT = Rule(
     note=_detach_note,
 )
 
-PARTITION_BOUND_VIOLATED = Rule(
+PARTITION_BOUND_VIOLATED = HazardRule(
     "F07 partition-bound-violated",
     "there are rows outside the partition's bound",
     "ATTACH PARTITION fails (23514), or a new partition finds its rows in the default partition.",

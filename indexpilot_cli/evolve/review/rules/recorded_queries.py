@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.evolve.review.case import Review
-from indexpilot_cli.evolve.review.rule import Rule
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding, TemplateImpact
 
 Harm = Callable[[list[TemplateImpact]], str]
@@ -25,7 +25,7 @@ def _slower(review: Review) -> Iterator[Finding]:
     return _suffering(review, "slower", QUERY_SLOWER, _get_slower)
 
 
-def _suffering(review: Review, status: str, rule: Rule, harm: Harm) -> Iterator[Finding]:
+def _suffering(review: Review, status: str, rule: HazardRule, harm: Harm) -> Iterator[Finding]:
     """One finding for each statement, the templates of the greatest share first."""
     for case in review.cases:
         found = sorted((t for t in case.templates if t.status == status), key=lambda t: -t.share)
@@ -56,7 +56,7 @@ def _get_slower(found: list[TemplateImpact]) -> str:
     return f"{'get' if len(found) > 1 else 'gets'} slower{times}"
 
 
-QUERY_BREAKS = Rule(
+QUERY_BREAKS = HazardRule(
     "W05 query-breaks",
     "a recorded query fails afterwards",
     "A statement that your programs run today was run on the migrated copy and failed.",
@@ -68,7 +68,7 @@ QUERY_BREAKS = Rule(
     find=_breaks,
 )
 
-QUERY_COLUMNS_CHANGE = Rule(
+QUERY_COLUMNS_CHANGE = HazardRule(
     "W06 query-columns-change",
     "a recorded query gives other columns",
     "SELECT * and RETURNING * follow the table: programs that count on the number, order or type of columns break.",
@@ -79,7 +79,7 @@ QUERY_COLUMNS_CHANGE = Rule(
     find=_other_columns,
 )
 
-QUERY_SLOWER = Rule(
+QUERY_SLOWER = HazardRule(
     "W07 query-slower",
     "a recorded query gets slower",
     "The planner, with the real table's statistics, has only a dearer plan after the migration.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import Rule, error
+from indexpilot_cli.evolve.review.rule import HazardRule, error
 from indexpilot_cli.evolve.review.rules.foreign_key import DEPENDS
 
 
@@ -20,7 +20,7 @@ def _by_version(seen: SqlError) -> bool:
     return seen.sqlstate in ("42601", "0A000") and not _depends(seen)
 
 
-NEEDED_BY_OTHERS = Rule(
+NEEDED_BY_OTHERS = HazardRule(
     "F20 needed-by-others",
     "another object needs what is dropped or changed",
     "Views, policies, triggers, foreign keys, generated columns and SQL functions keep the server from dropping or "
@@ -32,7 +32,7 @@ NEEDED_BY_OTHERS = Rule(
     fails=_needed,
 )
 
-MISSING_OBJECT = Rule(
+MISSING_OBJECT = HazardRule(
     "F22 missing-object",
     "what the statement names does not exist",
     "The table, column, type, function or constraint is not there (42P01, 42703, 42704, 42883, 3F000).",
@@ -43,7 +43,7 @@ MISSING_OBJECT = Rule(
     fails=error("42P01", "42703", "42704", "42883", "3F000", "42P02", "3D000"),
 )
 
-ALREADY_EXISTS = Rule(
+ALREADY_EXISTS = HazardRule(
     "F23 already-exists",
     "what the statement makes exists already",
     "The name is taken (42P07, 42701, 42710, 42P06).",
@@ -54,7 +54,7 @@ ALREADY_EXISTS = Rule(
     fails=error("42P07", "42701", "42710", "42P06", "42723", "42P04"),
 )
 
-REFUSED_BY_VERSION = Rule(
+REFUSED_BY_VERSION = HazardRule(
     "F24 refused-by-version",
     "this version of the server cannot do that",
     "The grammar or the feature belongs to another version (42601, 0A000).",
@@ -65,7 +65,7 @@ REFUSED_BY_VERSION = Rule(
     fails=_by_version,
 )
 
-NO_PRIVILEGE = Rule(
+NO_PRIVILEGE = HazardRule(
     "F27 no-privilege",
     "the role may not do that",
     "The statement fails for lack of a privilege or ownership (42501).",
@@ -76,7 +76,7 @@ NO_PRIVILEGE = Rule(
     fails=error("42501"),
 )
 
-FAILS = Rule(
+FAILS = HazardRule(
     "F28 fails",
     "the statement fails",
     "The server refused it when it ran on an empty copy of the schema; it will refuse it on the real one.",

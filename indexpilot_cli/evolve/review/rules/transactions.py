@@ -8,7 +8,7 @@ from dataclasses import replace
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import RunState, WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
-from indexpilot_cli.evolve.review.rule import Rule, error
+from indexpilot_cli.evolve.review.rule import HazardRule, error
 from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act, Action
 
@@ -56,7 +56,7 @@ def _piled_up(review: Review) -> Iterator[Finding]:
                 break
 
 
-NOT_IN_TRANSACTION = Rule(
+NOT_IN_TRANSACTION = HazardRule(
     "F21 not-in-transaction",
     "a statement that refuses a transaction block stands in one",
     "CONCURRENTLY, VACUUM, CREATE DATABASE and ALTER SYSTEM fail inside BEGIN … COMMIT, or when the migration tool "
@@ -69,7 +69,7 @@ NOT_IN_TRANSACTION = Rule(
     safer=_outside,
 )
 
-TRANSACTION_OPEN = Rule(
+TRANSACTION_OPEN = HazardRule(
     "T03 transaction-open",
     "the file ends inside a transaction",
     "Without COMMIT nothing of it stays, or the locks stay as long as the session.",
@@ -81,7 +81,7 @@ TRANSACTION_OPEN = Rule(
     find=_left_open,
 )
 
-TRANSACTION_NESTED = Rule(
+TRANSACTION_NESTED = HazardRule(
     "T04 transaction-nested",
     "BEGIN inside a transaction, or COMMIT outside one",
     "The server only warns: an inner BEGIN does nothing, the first COMMIT ends everything, and what comes after "
@@ -94,7 +94,7 @@ TRANSACTION_NESTED = Rule(
     find=_nested,
 )
 
-LOCKS_PILE_UP = Rule(
+LOCKS_PILE_UP = HazardRule(
     "T05 locks-pile-up",
     "one transaction takes strong locks on several tables",
     "All of them are held until COMMIT, and two such transactions in different order deadlock.",
@@ -121,7 +121,7 @@ def _walked_again(review: Review) -> Iterator[Finding]:
                 yield MANY_ALTERS.finding(case, f"{table} is walked through again: one ALTER TABLE could do both")
 
 
-MANY_ALTERS = Rule(
+MANY_ALTERS = HazardRule(
     "D10 many-alters",
     "several ALTER TABLE of one table, each rewriting or reading it",
     "Each statement walks through the table again; one ALTER TABLE with several subcommands walks once.",
@@ -169,7 +169,7 @@ def _set_by(action: Action, name: str, timed: bool) -> bool:
     return timed
 
 
-NO_LOCK_TIMEOUT = Rule(
+NO_LOCK_TIMEOUT = HazardRule(
     "T01 no-lock-timeout",
     "nothing ends the wait for a lock",
     "While the statement waits for its lock, everybody who comes after waits behind it.",
@@ -180,7 +180,7 @@ NO_LOCK_TIMEOUT = Rule(
     find=_no_lock_timeout,
 )
 
-NO_STATEMENT_TIMEOUT = Rule(
+NO_STATEMENT_TIMEOUT = HazardRule(
     "T02 no-statement-timeout",
     "nothing ends a statement that takes too long under its lock",
     "A statement that was expected to take a moment keeps its lock however long it takes.",

@@ -10,7 +10,7 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import CatalogChange, SqlError, WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import BUILDS, READS, REWRITES, Rule, Works, error
+from indexpilot_cli.evolve.review.rule import BUILDS, READS, REWRITES, HazardRule, Works, error
 from indexpilot_cli.evolve.review.rules.lost_objects import was_there
 from indexpilot_cli.evolve.review.sql_parts import table_sql
 from indexpilot_cli.evolve.review.values import Finding
@@ -105,7 +105,7 @@ def _not_convertible(seen: SqlError) -> bool:
     return seen.sqlstate.startswith("22") and seen.sqlstate not in ("22001", "22012")
 
 
-TYPE_CHANGE_REWRITES = Rule(
+TYPE_CHANGE_REWRITES = HazardRule(
     "L10 type-change-rewrites",
     "a type change rewrites the table",
     "When the stored form of the values changes, the table and all its indexes are written anew under ACCESS "
@@ -120,7 +120,7 @@ TYPE_CHANGE_REWRITES = Rule(
     cannot=_cannot,
 )
 
-TYPE_CHANGE_REBUILDS = Rule(
+TYPE_CHANGE_REBUILDS = HazardRule(
     "L11 type-change-rebuilds",
     "a type change rebuilds indexes or checks every row",
     "The values stay as they are, but an index with an expression or predicate over the column, or another order "
@@ -135,7 +135,7 @@ TYPE_CHANGE_REBUILDS = Rule(
     left="an index or a CHECK over the column must be built or proved again; drop it before, bring it back after",
 )
 
-VALUE_NOT_CONVERTIBLE = Rule(
+VALUE_NOT_CONVERTIBLE = HazardRule(
     "F05 value-not-convertible",
     "there are values that the new type does not take",
     "The conversion fails at the first such value (22P02, 22003, 22007 …), after reading everything before it.",
@@ -147,7 +147,7 @@ VALUE_NOT_CONVERTIBLE = Rule(
     probes=(ProbeKind.CAST,),
 )
 
-VALUE_TOO_LONG = Rule(
+VALUE_TOO_LONG = HazardRule(
     "F06 value-too-long",
     "there are values longer than the new limit",
     "The change fails (22001); an explicit cast in USING would cut the values off instead.",
@@ -159,7 +159,7 @@ VALUE_TOO_LONG = Rule(
     probes=(ProbeKind.TOO_LONG,),
 )
 
-NO_AUTOMATIC_CAST = Rule(
+NO_AUTOMATIC_CAST = HazardRule(
     "F25 no-automatic-cast",
     "the type change needs USING",
     "There is no assignment cast between the types, or the default cannot be converted (42804).",
@@ -170,7 +170,7 @@ NO_AUTOMATIC_CAST = Rule(
     fails=error("42804"),
 )
 
-STATISTICS_LOST = Rule(
+STATISTICS_LOST = HazardRule(
     "W08 statistics-lost",
     "statistics are gone until ANALYZE",
     "A type change drops the column's statistics: plans rest on guesses until the next ANALYZE.",
@@ -181,7 +181,7 @@ STATISTICS_LOST = Rule(
     find=_stale,
 )
 
-VALUES_SHIFT = Rule(
+VALUES_SHIFT = HazardRule(
     "W12 values-shift",
     "the meaning of values depends on the session's time zone",
     "timestamp to timestamptz reads each value as local time of the session that migrates: another TimeZone gives "

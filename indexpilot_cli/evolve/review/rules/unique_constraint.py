@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import BUILDS, READS, Rule, SafeStep, Works, adds, error
+from indexpilot_cli.evolve.review.rule import BUILDS, READS, HazardRule, SafeStep, Works, adds, error
 from indexpilot_cli.evolve.review.rules.not_null import not_null
 from indexpilot_cli.evolve.review.sql_parts import alter, column_list, constraint_name, table_sql
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -63,7 +63,7 @@ def _scans(action: Action, works: Works) -> bool:
     return action.kind is Act.ADD_CONSTRAINT and action.has("using_index") and not done and bool(works & READS)
 
 
-UNIQUE_BUILDS_INDEX = Rule(
+UNIQUE_BUILDS_INDEX = HazardRule(
     "L04 unique-builds-index",
     "a constraint builds its index under an exclusive lock",
     "ADD UNIQUE, PRIMARY KEY or EXCLUDE builds the index while it holds ACCESS EXCLUSIVE: reads and writes wait.",
@@ -77,7 +77,7 @@ UNIQUE_BUILDS_INDEX = Rule(
     steps=constraint_by_index,
 )
 
-PRIMARY_KEY_SCAN = Rule(
+PRIMARY_KEY_SCAN = HazardRule(
     "L05 primary-key-scan",
     "a primary key proves NOT NULL by reading the table",
     "PRIMARY KEY USING INDEX on nullable columns reads the whole table under ACCESS EXCLUSIVE to see that no value "
@@ -95,7 +95,7 @@ PRIMARY_KEY_SCAN = Rule(
     left="the primary key's index is not known",
 )
 
-DUPLICATES_IN_THE_WAY = Rule(
+DUPLICATES_IN_THE_WAY = HazardRule(
     "F02 duplicates-in-the-way",
     "there are duplicates where values must be unique",
     "A unique index or constraint fails (23505); built CONCURRENTLY it leaves an invalid index behind.",
@@ -107,7 +107,7 @@ DUPLICATES_IN_THE_WAY = Rule(
     probes=(ProbeKind.DUPLICATES,),
 )
 
-EXCLUSION_VIOLATED = Rule(
+EXCLUSION_VIOLATED = HazardRule(
     "F08 exclusion-violated",
     "there are rows that exclude each other",
     "An EXCLUDE constraint fails (23P01).",
