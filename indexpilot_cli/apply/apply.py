@@ -108,7 +108,7 @@ def _build(
     run = ApplyRun(bounded, request, todo)
     try:
         with listening(ctx.stop, ends=False):
-            take_run(ctx)
+            take_run(ctx)  # one run at a time in the database: two builds on one table deadlock (40P01)
             reports = build_all(run)
     except (OutcomeUnknownError, RefusedError) as error:
         result = replace(planned, mutations=(*todo.done, *run.reports))

@@ -63,6 +63,7 @@ def perform(
 def _begin(
     ctx: RunContext, session: Session, operation: Operation, context: Mapping[str, Any], manner: BuildManner
 ) -> Built:
+    # The intent is committed before anything happens: if we die from here on, the next run knows whom to look for.
     pid, started = build.backend(session)
     first = events.intent(operation, ctx.record, context)
     event = ctx.write(replace(first, type=manner.type, backend_pid=pid, backend_start=started))
@@ -101,6 +102,8 @@ def _run(work: _Work) -> Ended:
     if work.manner.tablespace is not None:
         build.set_tablespace(work.session, work.manner.tablespace)
     concurrent = operation.kind is OperationKind.CREATE and not operation.only
+    # A lock_timeout around CREATE INDEX CONCURRENTLY would leave an invalid index of full size behind, which every
+    # write maintains; there only the first lock is watched. ATTACH and ON ONLY are undone as a whole by it.
     if not concurrent:
         build.set_lock_timeout(work.session, ctx.limits.lock)
     watch = Watch(

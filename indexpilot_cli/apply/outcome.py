@@ -124,9 +124,7 @@ def log_no(ctx: RunContext, result: ApplyResult, no: Sequence[Verdict], how: str
         "version": ctx.record.version,
         "command": ctx.record.command,
     }
-    row = Mutation(kind, details, state=FAILED, actor=ctx.record.actor or None, error=why)
-    with suppress(IndexPilotError):  # refused on a standby, for one, where nothing can be written
-        mutations.record(ctx.log, row, schema=ctx.schema, secrets=ctx.secrets)
+    _record(ctx, Mutation(kind, details, state=FAILED, actor=ctx.record.actor or None, error=why))
 
 
 @contextmanager
@@ -162,5 +160,9 @@ def _write(
         sqlstate=sqlstate(error),
         error=None if error is None else error.message,
     )
-    with suppress(IndexPilotError):  # a standby takes no row
+    _record(ctx, row)
+
+
+def _record(ctx: RunContext, row: Mutation) -> None:
+    with suppress(IndexPilotError):  # refused on a standby, for one, where nothing can be written
         mutations.record(ctx.log, row, schema=ctx.schema, secrets=ctx.secrets)

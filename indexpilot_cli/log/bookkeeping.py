@@ -25,6 +25,7 @@ from indexpilot_cli.log import migrations, mutations
 DONE = "DONE"
 FAILED = "FAILED"
 INTERRUPTED = "INTERRUPTED"
+# Short, because the command has done its work by then: a log that is slow to reach must not hold up its answer.
 _CONNECT_SECONDS = 5
 _STATEMENT_MS = 10_000
 _LOCK_MS = 2_000
@@ -87,12 +88,12 @@ def bookkeeping(
     ``note.warning`` is known only after the block.
     """
     note = Note()
-    note.details(**facts)
+    note.details(**facts)  # before the block, so that the row of a failure has them too
     given = record or Record()
     asked = replace(given, enabled=given.enabled and not offline)
     try:
         yield note
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C and a signal's SystemExit get their row too; all of them are raised again
         if _never_reached(error):
             raise
         state = FAILED if isinstance(error, Exception) else INTERRUPTED

@@ -19,6 +19,8 @@ _PACKAGE = "indexpilot_cli.log"
 _FILE = re.compile(r"(?P<version>\d{4})_\w+\.sql")
 _TABLE = re.compile(r"^CREATE TABLE \{schema\}\.(\w+)", re.MULTILINE)
 _TAG = "IndexPilot's own tables; made and removed by indexpilot"
+# duplicate_table (of an index too), duplicate_object, duplicate_function
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TAKEN = frozenset({"42P07", "42710", "42723"})
 _LOCK_WAIT = "10s"
 _DONE = "INSERT INTO {schema}.schema_version (version) VALUES ({version})"
@@ -105,6 +107,8 @@ def migrate(session: Session, schema: str = SCHEMA) -> MetadataStatus:
     """
     with session.transaction():
         session.execute(f"SET LOCAL lock_timeout = {quote_literal(_LOCK_WAIT)}")
+        # Two runs at once would both find no version and both create: the second waits here, then has nothing to do.
+        # The lock ends with the transaction, so a runner that dies leaves none.
         session.rows("log/lock", {"key": f"indexpilot.metadata.{checked_schema(schema)}"})
         before = status(session, schema)
         _refuse_newer(before)
@@ -124,7 +128,7 @@ def uninstall(session: Session, schema: str = SCHEMA) -> bool:
 
     Gives whether the schema is gone. Raises StatementError when something of the host depends on our tables.
     """
-    with session.transaction():
+    with session.transaction():  # all or nothing: what the host has built on one of our tables keeps all of them
         for text in uninstall_statements(schema):
             session.execute(text)
         leave = session.one("log/schema_leftover", {"schema": schema, "tag": _TAG})

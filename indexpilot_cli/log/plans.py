@@ -15,7 +15,7 @@ from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.room import SCHEMA, question
 
-_LOOK_BACK = 20
+_LOOK_BACK = 20  # plans; each is read whole
 _IDS = 1000
 
 
@@ -31,7 +31,7 @@ class KeptAdvice:
 def store(session: Session, plan: Plan, *, keep: int = 200, schema: str = SCHEMA) -> None:
     """Keep the plan (again, when it is known) and forget all but the newest ``keep``."""
     values = {"id": plan.id, "created_at": plan.created_at, "plan": Jsonb(to_json(plan))}
-    with session.transaction():
+    with session.transaction():  # nobody sees more than ``keep`` plans
         session.execute(question(session, "log/plan_store", schema), values)
         session.execute(question(session, "log/plan_prune", schema), {"keep": keep})
 

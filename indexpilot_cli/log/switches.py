@@ -49,6 +49,7 @@ def turn(
 
 def see_emergency(session: Session, name: str, reason: str, *, schema: str = SCHEMA) -> None:
     """Remember when this configured emergency was first seen, and forget the others."""
+    # The first to see it wins (ON CONFLICT DO NOTHING): processes that start later must not begin the time anew.
     with session.transaction():
         forget_emergencies(session, name, schema=schema)
         session.execute(question(session, "log/switch_see", schema), {"name": name, "reason": scrub_text(reason)})

@@ -14,8 +14,6 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.statements import StatementEntry, StatementsSnapshot
 from indexpilot_cli.log.room import SCHEMA, question
 
-_HOURS = 72
-
 
 @dataclass(frozen=True, slots=True)
 class IndexWatch:
@@ -44,7 +42,7 @@ def begin(session: Session, facts: Mapping[str, Any], baseline: StatementsSnapsh
     return int(session.value(question(session, "log/watch_add", schema), values))
 
 
-def open_watches(session: Session, *, hours: float = _HOURS, schema: str = SCHEMA) -> tuple[IndexWatch, ...]:
+def open_watches(session: Session, *, hours: float, schema: str = SCHEMA) -> tuple[IndexWatch, ...]:
     """All observations without a verdict, oldest first."""
     rows = session.rows(question(session, "log/watches", schema), {"hours": hours})
     return tuple(
@@ -58,6 +56,7 @@ def end(session: Session, watch: int, *, schema: str = SCHEMA) -> bool:
     return session.value(question(session, "log/watch_end", schema), {"id": watch}) is not None
 
 
+# Without the texts: they are long, may hold values, and the counters are joined by role, query and level alone.
 def _packed(entry: StatementEntry) -> list[Any]:
     key = [entry.role, str(entry.query_id) if entry.query_id is not None else None, entry.nested]
     return [*key, entry.calls, entry.total_ms, entry.mean_ms, entry.deviation_ms, entry.rows, entry.blocks]

@@ -55,6 +55,7 @@ def measure(
     _see_processor_times(session)
     runs: dict[int, list[TrialRun]] = {place: [] for place in range(len(statements))}
     failed: dict[int, tuple[str, bool]] = {}
+    # In turns, so that a moment in which the machine is busy falls on all of them and not on one statement's runs.
     for place, statement in [*enumerate(statements)] * (rounds + 1):
         progress.advance()
         slow = len(runs[place]) > 1 and sum(run.elapsed_ms for run in runs[place]) > limit_ms
