@@ -51,6 +51,8 @@ MASKS = (
     (re.compile(r"\bP-[0-9a-f]{6}\b"), "P-<id>"),  # a digest with the moment in it
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (values_of("oid"), r'\g<1>"<oid>"\g<3>'),
+    (re.compile(r"\boid: \d+"), "oid: <oid>"),
+    (re.compile(r"^(starting a private server|schema|statistics)\n", re.MULTILINE), ""),  # no twin in the cache yet
     (re.compile(r"""(digest(?:"?: "?| ))[0-9a-f]{16}\b"""), r"\1<digest>"),  # of a schema with its OIDs, of its plan
     (re.compile(r'(s\.ipsnap(?:",\n +"bytes": |, ))[\d.]+( kB)?'), r"\1<size>"),  # of a document with OIDs and moments
     (re.compile(r"(available )[\d.]+(?=, not needed)"), r"\1<version>"),  # HypoPG
