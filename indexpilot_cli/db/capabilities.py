@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from psycopg import sql as compose
-
 from indexpilot_cli.core.catalog import Capabilities, Server
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.compose import Identifier, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import locate
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
@@ -67,7 +65,7 @@ def _statements_readable(session: Session) -> bool:
 
 def _metadata_version(session: Session, schema: str) -> int | None:
     """None also when the role may not read it: to this role there is no metadata."""
-    query = compose.SQL(sql.get("server/metadata", session.version)).format(schema=compose.Identifier(schema))
+    query = composed("server/metadata", session.version, schema=Identifier(schema))
     try:
         version: int | None = session.value(query)
     except UnreachableError:

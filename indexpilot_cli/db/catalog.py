@@ -10,12 +10,10 @@ from itertools import groupby, islice
 from types import MappingProxyType
 from typing import TypeAlias
 
-from psycopg import sql
-
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Extension, ForeignKey, Index, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db import queries
+from indexpilot_cli.db.compose import Identifier, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
 
@@ -211,8 +209,7 @@ def read_tree_heights(session: Session, names: Iterable[QualifiedName]) -> dict[
     wanted = sorted(names)
     if schema is None or not wanted:
         return {}
-    text = queries.get("catalog/tree_heights", session.version)
-    query = sql.SQL(text).format(bt_metap=sql.Identifier(schema, "bt_metap"))
+    query = composed("catalog/tree_heights", session.version, bt_metap=Identifier(schema, "bt_metap"))
     heights: list[Row] = []
     with suppress(IndexPilotError):  # an index dropped or locked meanwhile: heights are a refinement only
         heights = session.rows(query, {"names": [str(name) for name in wanted]})

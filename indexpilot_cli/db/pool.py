@@ -184,7 +184,7 @@ def _exhausted(error: PoolTimeout | PoolClosed) -> UnreachableError:
     )
 
 
-class Borrowed(Session):
+class BorrowedSession(Session):
     """A session in the borrower's transaction: everything is kept or undone when the connection goes back."""
 
     def __init__(self, connection: psycopg.Connection[Any]):
@@ -213,7 +213,7 @@ def pool_session(*, statement_timeout_ms: int = 60_000, lock_timeout_ms: int = 5
     Raises PrerequisiteError when no pool is open, UnreachableError when no connection comes free.
     """
     with get_connection() as connection:
-        session = Borrowed(connection)
+        session = BorrowedSession(connection)
         limits = {"statement": f"{statement_timeout_ms}ms", "lock": f"{lock_timeout_ms}ms"}
         session.rows("log/limits", limits)
         yield session

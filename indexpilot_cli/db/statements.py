@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
-from psycopg import sql as compose
-
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.db import queries
-from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.compose import Composed, Identifier, composed
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import PrerequisiteError
@@ -190,10 +188,10 @@ def _like_version(extension: str) -> int:
     return 140000 if release >= (1, 9) else 130000 if release >= (1, 8) else 120000
 
 
-def _query(name: str, place: Place) -> compose.Composed:
-    view = compose.Identifier(place.schema, "pg_stat_statements")
-    info = compose.Identifier(place.schema, "pg_stat_statements_info")
-    return compose.SQL(sql.get(name, place.like_version)).format(view=view, function=view, info=info)
+def _query(name: str, place: Place) -> Composed:
+    view = Identifier(place.schema, "pg_stat_statements")
+    info = Identifier(place.schema, "pg_stat_statements_info")
+    return composed(name, place.like_version, view=view, function=view, info=info)
 
 
 def _fix(found: Row) -> str:

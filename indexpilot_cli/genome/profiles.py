@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from psycopg import sql as compose
-
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.compose import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey, ProfileRow, apply_indexable, apply_profiles
@@ -79,10 +78,10 @@ def find_registry(
 
 def known_tenants(session: Session, registry: TenantRegistry, tenants: frozenset[int]) -> frozenset[int]:
     """Those of the tenants that the host knows."""
-    query = compose.SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} = ANY ({wanted})").format(
-        column=compose.Identifier(registry.column),
-        table=compose.Identifier(registry.table.schema, registry.table.name),
-        wanted=compose.Literal(sorted(tenants)),
+    query = SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} = ANY ({wanted})").format(
+        column=Identifier(registry.column),
+        table=Identifier(registry.table.schema, registry.table.name),
+        wanted=Literal(sorted(tenants)),
     )
     return frozenset(int(row[0]) for row in session.rows(query))
 

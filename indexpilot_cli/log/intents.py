@@ -8,11 +8,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from indexpilot_cli.core.mutation import Event, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.db.compose import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.log.redact import scrub, scrub_text
 from indexpilot_cli.log.room import SCHEMA, question

@@ -8,9 +8,8 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.db.compose import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.redact import scrub, scrub_text

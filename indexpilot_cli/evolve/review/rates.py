@@ -11,8 +11,7 @@ import math
 import time
 from collections.abc import Callable
 
-from psycopg import sql
-
+from indexpilot_cli.db.compose import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.values import Rates
@@ -60,9 +59,9 @@ def _scan(session: Session, limit_ms: int) -> float | None:
     if table is None:
         return None
     share = min(100.0, 100.0 * _SAMPLE_BYTES / max(table.bytes, 1))
-    name = sql.Identifier(table.schema, table.name)
-    sample = sql.SQL(" TABLESAMPLE SYSTEM ({})").format(sql.Literal(share)) if share < 100 else sql.SQL("")
-    question = sql.SQL("SELECT count(*) FROM ONLY {}{}").format(name, sample)
+    name = Identifier(table.schema, table.name)
+    sample = SQL(" TABLESAMPLE SYSTEM ({})").format(Literal(share)) if share < 100 else SQL("")
+    question = SQL("SELECT count(*) FROM ONLY {}{}").format(name, sample)
     seconds = _timed(session, limit_ms, lambda: session.value(question))
     return None if seconds is None else table.bytes * share / 100 / max(seconds, 1e-4)
 

@@ -9,12 +9,11 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from psycopg import sql
-
 from indexpilot_cli.core.ddl import create_index, index_name
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.compose import SQL, Composed, Identifier
 from indexpilot_cli.db.plans import KnownIndex, Node, explain_text
 from indexpilot_cli.db.session import Session
 
@@ -136,9 +135,9 @@ class Pretender:
         arguments = ", ".join(["%s::regclass"] * len(names))
         self._session.rows(self._query(f"SELECT {{function}}({arguments})", function=function), names or None)
 
-    def _query(self, text: str, **functions: str) -> sql.Composed:
-        names = {word: sql.Identifier(self._schema, function) for word, function in functions.items()}
-        return sql.SQL(text).format(**names)
+    def _query(self, text: str, **functions: str) -> Composed:
+        names = {word: Identifier(self._schema, function) for word, function in functions.items()}
+        return SQL(text).format(**names)
 
     def _forget(self) -> None:
         self._shown.clear()

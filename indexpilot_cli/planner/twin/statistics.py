@@ -15,6 +15,7 @@ from typing import Any
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.compose import SQL
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics
@@ -197,10 +198,10 @@ def _stored_forms(admin: Session, kind: Any, values: Sequence[str]) -> list[byte
 
 def _sent(admin: Session, kind: Any, values: Sequence[str]) -> list[bytes]:
     """The values in the form in which the server sends them: network byte order."""
-    query = (
-        f"SELECT array_agg({kind.send}(x.v::{kind.name}) ORDER BY x.n) "  # both names come from this server's catalog
-        "FROM unnest(%s::text[]) WITH ORDINALITY AS x (v, n)"
-    )
+    # Both names come from this server's catalog, already quoted where they have to be.
+    query = SQL(
+        "SELECT array_agg({send}(x.v::{type}) ORDER BY x.n) FROM unnest(%s::text[]) WITH ORDINALITY AS x (v, n)"
+    ).format(send=SQL(kind.send), type=SQL(kind.name))
     return [bytes(value) for value in admin.value(query, [list(values)]) or ()]
 
 
@@ -212,8 +213,9 @@ def _expressions(admin: Session, entry: ExtendedStatistics, target: Any) -> int 
     if not entry.expressions:
         return None
     texts = admin.value("SELECT pg_get_statisticsobjdef_expressions(%s)", [target.oid])
-    columns = ", ".join(f"{text} AS e{number}" for number, text in enumerate(texts, start=1))
-    admin.execute(f"CREATE TABLE {_SCRATCH} AS SELECT {columns} FROM {entry.table} WITH NO DATA")
+    columns = SQL(", ".join(f"{text} AS e{number}" for number, text in enumerate(texts, start=1)))
+    create = SQL("CREATE TABLE {scratch} AS SELECT {columns} FROM {table} WITH NO DATA")
+    admin.execute(create.format(scratch=SQL(str(_SCRATCH)), columns=columns, table=SQL(str(entry.table))))
     rows = [
         RelationStatistics(_SCRATCH, f"e{number}", None, False, found)
         for number, found in enumerate(entry.expressions, start=1)

@@ -13,15 +13,27 @@ from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.log.room import SCHEMA, question
 from indexpilot_cli.snapshot.source import Source
 
-_WRITES = {"insert": "insert", "write": "update", "update": "update", "delete": "delete"}
-_READS = {
-    "range": "{f} >= $1",
-    "between": "{f} BETWEEN $1 AND $2",
-    "like": "{f} LIKE $1",
-    "in": "{f} IN ($1, $2)",
-    "null": "{f} IS NULL",
+# Statements by kind of query; {t} and {f} are identifiers that core.names has quoted.
+_KINDS = {"write": "update", "order_by": "order", "sort": "order"}
+_WITH_FIELD = {
+    "range": "SELECT * FROM {t} WHERE {f} >= $1",
+    "between": "SELECT * FROM {t} WHERE {f} BETWEEN $1 AND $2",
+    "like": "SELECT * FROM {t} WHERE {f} LIKE $1",
+    "in": "SELECT * FROM {t} WHERE {f} IN ($1, $2)",
+    "null": "SELECT * FROM {t} WHERE {f} IS NULL",
+    "order": "SELECT * FROM {t} ORDER BY {f} LIMIT 100",
+    "insert": "INSERT INTO {t} ({f}) VALUES ($1)",
+    # One row, found without a scan, so that the write costs what a write costs.
+    "update": "UPDATE {t} SET {f} = $1 WHERE ctid = '(0,1)'",
+    "delete": "DELETE FROM {t} WHERE {f} = $1",
 }
-_ORDERED = frozenset(("order", "order_by", "sort"))
+_EQUAL = "SELECT * FROM {t} WHERE {f} = $1"
+_WITHOUT_FIELD = {
+    "insert": "INSERT INTO {t} DEFAULT VALUES",
+    "update": "INSERT INTO {t} DEFAULT VALUES",
+    "delete": "DELETE FROM {t} WHERE ctid = '(0,1)'",
+}
+_ALL = "SELECT * FROM {t}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +69,10 @@ def from_query_stats(rows: Iterable[RecordedQueries]) -> Workload:
 def _statement(row: RecordedQueries) -> str:
     table = ".".join(quote_identifier(part) for part in row.table.split(".", 1))
     kind = row.query_type.strip().lower()
-    field = quote_identifier(row.field) if row.field else None
-    if kind in _WRITES:
-        return _write(_WRITES[kind], table, field)
-    if field is None:
-        return f"SELECT * FROM {table}"
-    if kind in _ORDERED:
-        return f"SELECT * FROM {table} ORDER BY {field} LIMIT 100"
-    return f"SELECT * FROM {table} WHERE " + _READS.get(kind, "{f} = $1").format(f=field)
-
-
-def _write(kind: str, table: str, field: str | None) -> str:
-    """A write of one row, found without a scan so that it costs what a write costs."""
-    row = "ctid = '(0,1)'"
-    if kind == "delete":
-        return f"DELETE FROM {table} WHERE " + (f"{field} = $1" if field else row)
-    if kind == "insert" or field is None:
-        return f"INSERT INTO {table} ({field}) VALUES ($1)" if field else f"INSERT INTO {table} DEFAULT VALUES"
-    return f"UPDATE {table} SET {field} = $1 WHERE {row}"
+    kind = _KINDS.get(kind, kind)
+    if row.field:
+        return _WITH_FIELD.get(kind, _EQUAL).format(t=table, f=quote_identifier(row.field))
+    return _WITHOUT_FIELD.get(kind, _ALL).format(t=table)
 
 
 def recorded_workload(source: Source, *, since: datetime | None = None) -> Workload:
