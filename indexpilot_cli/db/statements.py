@@ -154,14 +154,14 @@ def _lost(before: StatementsSnapshot, after: StatementsSnapshot) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StatementsView:
     """Where pg_stat_statements is in a database: its schema, and the server version its columns are like."""
 
     schema: str
     like_version: int
 
 
-def locate(session: Session) -> Place:
+def locate(session: Session) -> StatementsView:
     """Where the extension is, having made sure it answers.
 
     Raises PrerequisiteError (code ``statements_missing``) with the fix as hint.
@@ -170,7 +170,7 @@ def locate(session: Session) -> Place:
     assert found is not None
     if found.version is None:
         raise _missing("pg_stat_statements is not installed in the database", _fix(found))
-    place = Place(found.schema, _like_version(found.version))
+    place = StatementsView(found.schema, _like_version(found.version))
     try:
         session.value(_query("statements/probe", place))
     except StatementError as error:
@@ -188,7 +188,7 @@ def _like_version(extension: str) -> int:
     return 140000 if release >= (1, 9) else 130000 if release >= (1, 8) else 120000
 
 
-def _query(name: str, place: Place) -> Composed:
+def _query(name: str, place: StatementsView) -> Composed:
     view = Identifier(place.schema, "pg_stat_statements")
     info = Identifier(place.schema, "pg_stat_statements_info")
     return composed(name, place.like_version, view=view, function=view, info=info)

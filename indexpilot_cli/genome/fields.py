@@ -70,7 +70,7 @@ class ProfileRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ColumnIdentity:
     """Where a column physically is: ``pg_class.oid`` and ``pg_attribute.attnum``. Renaming changes neither."""
 
     relid: int
@@ -78,7 +78,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class TypeFacts:
+class FieldType:
     """What decides whether a column can be indexed. ``methods`` have a default operator class for its type.
 
     ``width`` is the average width in bytes and ``all_wide`` says that ANALYZE found only values too wide to keep.
@@ -91,7 +91,7 @@ class TypeFacts:
     all_wide: bool = False
 
 
-def index_method(facts: TypeFacts) -> str | None:
+def index_method(facts: FieldType) -> str | None:
     """The access method an index on a column of that type would use, or None when it should have no index.
 
     https://www.postgresql.org/docs/current/indexes-opclass.html

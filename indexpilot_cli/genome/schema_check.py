@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.genome.schema_tree import Entries, Listing, Node, Problem, Scalar, canonical_type
+from indexpilot_cli.genome.schema_tree import Entries, Listing, Node, Scalar, SchemaProblem, canonical_type
 
 _NAME_BYTES = 63
 _TABLE_KEYS = ("name", "schema", "fields", "columns", "indexes", "description")
@@ -21,7 +21,7 @@ _METHODS = ("btree", "hash", "gin", "gist", "spgist", "brin")
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ColumnReference:
     """A foreign key of one column. Actions are SQL words, such as ``CASCADE``; None: no action."""
 
     table: QualifiedName
@@ -40,7 +40,7 @@ class ColumnDefinition:
     indexable: bool | None = None
     default_expression: bool = True
     group: str | None = None
-    reference: Reference | None = None
+    reference: ColumnReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class Checker:
     """Reads one tree; ``problems`` fills up as it goes."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self._references: list[tuple[int, Reference]] = []
+        self.problems: list[SchemaProblem] = []
+        self._references: list[tuple[int, ColumnReference]] = []
 
     def schema(self, tree: Node) -> SchemaDefinition:
         """The schema: ``tables`` at the top, or under ``schema``; as a list, or as a mapping from name to table."""
@@ -151,7 +151,7 @@ class Checker:
             self._problem(given.line, f"field {title}: {error}")
             return None
 
-    def _reference(self, node: Entries, schema: str) -> Reference | None:
+    def _reference(self, node: Entries, schema: str) -> ColumnReference | None:
         given = node.get("foreign_key")
         if given is None or (isinstance(given, Scalar) and given.value is None):
             return None
@@ -164,7 +164,9 @@ class Checker:
         actions = [self._word(given, key, _ACTIONS, upper=True) for key in ("on_delete", "on_update")]
         if table is None:
             return None
-        reference = Reference(QualifiedName(self._optional_name(given, "schema") or schema, table), column, *actions)
+        reference = ColumnReference(
+            QualifiedName(self._optional_name(given, "schema") or schema, table), column, *actions
+        )
         self._references.append((given.line, reference))
         return reference
 
@@ -274,4 +276,4 @@ class Checker:
                 )
 
     def _problem(self, line: int, message: str) -> None:
-        self.problems.append(Problem(line, message))
+        self.problems.append(SchemaProblem(line, message))

@@ -14,7 +14,7 @@ from indexpilot_cli.genome.schema_check import Checker, SchemaDefinition
 from indexpilot_cli.genome.schema_tree import (
     Malformed,
     Node,
-    Problem,
+    SchemaProblem,
     from_json,
     from_object,
     from_python,
@@ -37,7 +37,7 @@ class SchemaFileError(UsageError):
 
     default_code = "bad_schema_file"
 
-    def __init__(self, shown: str, problems: tuple[Problem, ...]):
+    def __init__(self, shown: str, problems: tuple[SchemaProblem, ...]):
         self.problems = problems
         count = "one mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         super().__init__(f"{shown}: {count}", detail="; ".join(str(problem) for problem in problems))
@@ -48,7 +48,7 @@ class Checked:
     """A schema and its mistakes; with mistakes the schema holds what could be read."""
 
     schema: SchemaDefinition
-    problems: tuple[Problem, ...]
+    problems: tuple[SchemaProblem, ...]
 
 
 def load_schema(source: Path | str | Mapping[str, Any]) -> SchemaDefinition:
@@ -62,7 +62,7 @@ def load_schema(source: Path | str | Mapping[str, Any]) -> SchemaDefinition:
     return checked.schema
 
 
-def validate_schema(source: Path | str | Mapping[str, Any]) -> tuple[Problem, ...]:
+def validate_schema(source: Path | str | Mapping[str, Any]) -> tuple[SchemaProblem, ...]:
     """Every mistake with its line, in the order of lines; empty when there is none."""
     return check(source).problems
 

@@ -48,7 +48,7 @@ Node: TypeAlias = Scalar | Listing | Entries
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SchemaProblem:
     """One mistake: its line (0 when the schema did not come from a file) and a sentence."""
 
     line: int
@@ -63,7 +63,7 @@ class Malformed(Exception):
 
     def __init__(self, line: int, message: str):
         super().__init__(message)
-        self.problem = Problem(line, message)
+        self.problem = SchemaProblem(line, message)
 
 
 def from_yaml(text: str) -> Node:

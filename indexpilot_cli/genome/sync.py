@@ -12,7 +12,7 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.fields import FieldKey, GenomeField, Identity
+from indexpilot_cli.genome.fields import ColumnIdentity, FieldKey, GenomeField
 from indexpilot_cli.genome.table import Discovered
 from indexpilot_cli.log import migrations, mutations
 from indexpilot_cli.log.bookkeeping import writer
@@ -121,16 +121,16 @@ def _record(session: Session, found: Sequence[Discovered], schema: str) -> Boots
 def _follow(session: Session, changes: Iterable[GenomeChange], known: Sequence[GenomeField], schema: str) -> None:
     """Renames and removals; additions and changes inside follow by recording."""
     for change in changes:
-        if change.kind is ChangeKind.TABLE_RENAMED:
+        if change.kind is GenomeChangeKind.TABLE_RENAMED:
             was = next(f.table for f in known if str(f.table) == change.before)
             for field in [f for f in known if f.table == was]:
                 genome.rename(session, field.key, FieldKey(change.table, field.name), schema=schema)
-        elif change.kind is ChangeKind.COLUMN_RENAMED and change.before is not None and change.field is not None:
+        elif change.kind is GenomeChangeKind.COLUMN_RENAMED and change.before is not None and change.field is not None:
             old = FieldKey(change.table, change.before)
             genome.rename(session, old, FieldKey(change.table, change.field), schema=schema)
-        elif change.kind is ChangeKind.TABLE_REMOVED:
+        elif change.kind is GenomeChangeKind.TABLE_REMOVED:
             genome.remove(session, [f.key for f in known if f.table == change.table], schema=schema)
-        elif change.kind is ChangeKind.COLUMN_REMOVED and change.field is not None:
+        elif change.kind is GenomeChangeKind.COLUMN_REMOVED and change.field is not None:
             genome.remove(session, [FieldKey(change.table, change.field)], schema=schema)
 
 
@@ -158,7 +158,7 @@ def _plain(change: GenomeChange) -> dict[str, str]:
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-class ChangeKind(StrEnum):
+class GenomeChangeKind(StrEnum):
     """How a schema can have changed."""
 
     TABLE_ADDED = "table_added"
@@ -178,7 +178,7 @@ class GenomeChange:
     ``before`` and ``after`` are what changed: names, types, or ``null`` / ``not null``.
     """
 
-    kind: ChangeKind
+    kind: GenomeChangeKind
     table: QualifiedName
     field: str | None = None
     before: str | None = None
@@ -186,7 +186,7 @@ class GenomeChange:
 
 
 Fields = dict[str, GenomeField]
-Places = Mapping[FieldKey, Identity]
+Places = Mapping[FieldKey, ColumnIdentity]
 
 
 def compare(
@@ -200,10 +200,10 @@ def compare(
     before, after = _by_table(old), _by_table(new)
     renamed = dict(_renamed_tables(before, after, old_places, new_places))
     pairs = [(name, name) for name in before if name in after] + list(renamed.items())
-    changes = [GenomeChange(ChangeKind.TABLE_RENAMED, b, None, str(a), str(b)) for a, b in renamed.items()]
-    changes += [GenomeChange(ChangeKind.TABLE_REMOVED, n) for n in before if n not in after and n not in renamed]
+    changes = [GenomeChange(GenomeChangeKind.TABLE_RENAMED, b, None, str(a), str(b)) for a, b in renamed.items()]
+    changes += [GenomeChange(GenomeChangeKind.TABLE_REMOVED, n) for n in before if n not in after and n not in renamed]
     added = [n for n in after if n not in before and n not in renamed.values()]
-    changes += [GenomeChange(ChangeKind.TABLE_ADDED, n) for n in added]
+    changes += [GenomeChange(GenomeChangeKind.TABLE_ADDED, n) for n in added]
     for was, now in pairs:
         changes += _inside(now, before[was], after[now], old_places, new_places)
     return tuple(changes)
@@ -241,13 +241,13 @@ def _same_place(was: GenomeField, now: GenomeField, old: Places, new: Places) ->
 def _inside(table: QualifiedName, before: Fields, after: Fields, old: Places, new: Places) -> Iterator[GenomeChange]:
     renamed = dict(_renamed_columns(before, after, old, new))
     for was, now in renamed.items():
-        yield GenomeChange(ChangeKind.COLUMN_RENAMED, table, now, was, now)
+        yield GenomeChange(GenomeChangeKind.COLUMN_RENAMED, table, now, was, now)
     for name in before:
         if name not in after and name not in renamed:
-            yield GenomeChange(ChangeKind.COLUMN_REMOVED, table, name, before[name].type)
+            yield GenomeChange(GenomeChangeKind.COLUMN_REMOVED, table, name, before[name].type)
     for name, field in after.items():
         if name not in before and name not in renamed.values():
-            yield GenomeChange(ChangeKind.COLUMN_ADDED, table, name, None, field.type)
+            yield GenomeChange(GenomeChangeKind.COLUMN_ADDED, table, name, None, field.type)
     kept = [(name, name) for name in before if name in after] + list(renamed.items())
     for was, now in kept:
         yield from _differences(table, before[was], after[now])
@@ -266,9 +266,9 @@ def _renamed_columns(before: Fields, after: Fields, old: Places, new: Places) ->
 
 def _differences(table: QualifiedName, was: GenomeField, now: GenomeField) -> Iterator[GenomeChange]:
     if was.type != now.type:
-        yield GenomeChange(ChangeKind.TYPE_CHANGED, table, now.name, was.type, now.type)
+        yield GenomeChange(GenomeChangeKind.TYPE_CHANGED, table, now.name, was.type, now.type)
     if was.required != now.required:
-        yield GenomeChange(ChangeKind.NULLABILITY_CHANGED, table, now.name, _null(was), _null(now))
+        yield GenomeChange(GenomeChangeKind.NULLABILITY_CHANGED, table, now.name, _null(was), _null(now))
 
 
 def _null(field: GenomeField) -> str:

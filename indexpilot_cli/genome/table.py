@@ -8,7 +8,7 @@ from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.genome.fields import FieldKey, GenomeField, Identity, TypeFacts, feature_group, index_method
+from indexpilot_cli.genome.fields import ColumnIdentity, FieldKey, FieldType, GenomeField, feature_group, index_method
 from indexpilot_cli.log.room import SCHEMA, question
 
 
@@ -17,7 +17,7 @@ class Discovered:
     """A field as the database has it now, and where it physically is."""
 
     field: GenomeField
-    identity: Identity
+    identity: ColumnIdentity
 
 
 def discover(
@@ -105,10 +105,10 @@ def rename(session: Session, old: FieldKey, new: FieldKey, *, schema: str = SCHE
     return session.execute(question(session, "genome/rename", schema), _key(old) | target) == 1
 
 
-def identities(session: Session, *, schema: str = SCHEMA) -> dict[FieldKey, Identity]:
+def identities(session: Session, *, schema: str = SCHEMA) -> dict[FieldKey, ColumnIdentity]:
     """Where each field was when we last looked."""
     rows = session.rows(question(session, "genome/identities", schema), {})
-    return {_row_key(row): Identity(row.relid, row.attnum) for row in rows}
+    return {_row_key(row): ColumnIdentity(row.relid, row.attnum) for row in rows}
 
 
 def save_identities(session: Session, found: Iterable[Discovered], *, schema: str = SCHEMA) -> None:
@@ -123,7 +123,7 @@ def save_identities(session: Session, found: Iterable[Discovered], *, schema: st
 
 
 def _discovered(row: Row, groups: Sequence[tuple[str, str]] | None) -> Discovered:
-    facts = TypeFacts(row.base_type, row.category, frozenset(row.methods), row.avg_width, row.all_wide)
+    facts = FieldType(row.base_type, row.category, frozenset(row.methods), row.avg_width, row.all_wide)
     method = index_method(facts)
     name = row.field_name
     found = GenomeField(
@@ -135,7 +135,7 @@ def _discovered(row: Row, groups: Sequence[tuple[str, str]] | None) -> Discovere
         group=feature_group(name) if groups is None else feature_group(name, groups),
         method=method,
     )
-    return Discovered(found, Identity(row.relid, row.attnum))
+    return Discovered(found, ColumnIdentity(row.relid, row.attnum))
 
 
 def _field(row: Row) -> GenomeField:

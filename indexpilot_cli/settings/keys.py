@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.rule import Rule
+from indexpilot_cli.settings.rule import SettingRule
 from indexpilot_cli.settings.sections import Settings
 
 PREFIX = "INDEXPILOT_"
@@ -19,14 +19,14 @@ _OWN_FIELDS = ("origins", "files", "warnings")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SettingKey:
     """One setting: dotted ``path``, Python ``kind`` (without None), whether it may be unset, limits."""
 
     path: str
     kind: object
     optional: bool
     default: object
-    rule: Rule
+    rule: SettingRule
 
     @property
     def variable(self) -> str:
@@ -35,7 +35,7 @@ class Key:
 
 
 @lru_cache(maxsize=1)
-def keys() -> Mapping[str, Key]:
+def keys() -> Mapping[str, SettingKey]:
     """All keys by path, in the order they are declared."""
     return types.MappingProxyType({key.path: key for key in _walk(Settings, "")})
 
@@ -47,7 +47,7 @@ def sections() -> frozenset[str]:
     return frozenset(".".join(parts[:n]) for parts in paths for n in range(1, len(parts)))
 
 
-def _walk(kind: type, prefix: str) -> Iterator[Key]:
+def _walk(kind: type, prefix: str) -> Iterator[SettingKey]:
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
         if not prefix and field.name in _OWN_FIELDS:
@@ -57,7 +57,7 @@ def _walk(kind: type, prefix: str) -> Iterator[Key]:
             yield from _walk(typing.cast(type, hint), f"{prefix}{field.name}.")
         else:
             bare, optional = _without_none(hint)
-            yield Key(prefix + field.name, bare, optional, field.default, field.metadata["rule"])
+            yield SettingKey(prefix + field.name, bare, optional, field.default, field.metadata["rule"])
 
 
 def _without_none(hint: object) -> tuple[object, bool]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.keys import PREFIX, Key, build, keys, nearest
+from indexpilot_cli.settings.keys import PREFIX, SettingKey, build, keys, nearest
 from indexpilot_cli.settings.sections import Origin, Settings
 from indexpilot_cli.settings.values import convert
 
@@ -20,7 +20,7 @@ Values = dict[str, tuple[object, Origin]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Place:
+class ConfigFile:
     """A configuration file and how messages call it. ``kind`` is project, user or file."""
 
     path: Path
@@ -75,7 +75,7 @@ def _refusal(problems: list[str]) -> UsageError:
     )
 
 
-def _add_file(values: Values, place: Place) -> list[str]:
+def _add_file(values: Values, place: ConfigFile) -> list[str]:
     from indexpilot_cli.settings.yaml_file import read
 
     entries, problems = read(place.path, place.shown)
@@ -84,26 +84,26 @@ def _add_file(values: Values, place: Place) -> list[str]:
     return [str(problem) for problem in problems]
 
 
-def find(environment: Mapping[str, str], directory: Path, config: str | None = None) -> tuple[Place, ...]:
+def find(environment: Mapping[str, str], directory: Path, config: str | None = None) -> tuple[ConfigFile, ...]:
     """The configuration files that count, most important first."""
     named = config or environment.get(CONFIG_VARIABLE)
     if named:
-        return (Place(Path(named), "file", named),)
+        return (ConfigFile(Path(named), "file", named),)
     return tuple(place for place in (_project(directory), _user(environment)) if place is not None)
 
 
-def _project(directory: Path) -> Place | None:
+def _project(directory: Path) -> ConfigFile | None:
     for folder in (directory, *directory.parents):
         for name in PROJECT_FILES:
             path = folder / name
             if path.is_file():
-                return Place(path, "project", f"./{name}" if folder == directory else str(path))
+                return ConfigFile(path, "project", f"./{name}" if folder == directory else str(path))
     return None
 
 
-def _user(environment: Mapping[str, str]) -> Place | None:
+def _user(environment: Mapping[str, str]) -> ConfigFile | None:
     path = user_file(environment)
-    return Place(path, "user", str(path)) if path is not None and path.is_file() else None
+    return ConfigFile(path, "user", str(path)) if path is not None and path.is_file() else None
 
 
 def user_file(environment: Mapping[str, str]) -> Path | None:
@@ -187,12 +187,12 @@ def from_environment(environment: Mapping[str, str]) -> tuple[Found, list[str], 
     return values, problems, warnings
 
 
-def _unknown(name: str, variables: Mapping[str, Key]) -> str:
+def _unknown(name: str, variables: Mapping[str, SettingKey]) -> str:
     meant = nearest(name, variables)
     return f"unknown environment variable {name}" + (f", did you mean {meant}?" if meant else "")
 
 
-def _take(values: Found, problems: list[str], key: Key, name: str, text: str) -> None:
+def _take(values: Found, problems: list[str], key: SettingKey, name: str, text: str) -> None:
     try:
         values[key.path] = (convert(key, text, text=True), Origin("environment", name))
     except ValueError as error:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SettingRule:
     """What a value may be. ``unit`` is "" or bytes, seconds, share; ``secret`` values are never printed."""
 
     text: str
@@ -32,7 +32,7 @@ def key(
     secret: bool = False,
 ) -> T:
     """A dataclass field with its rule."""
-    rule = Rule(text, low, high, choices, unit, secret)
+    rule = SettingRule(text, low, high, choices, unit, secret)
     return dataclasses.field(default=default, metadata={"rule": rule}, repr=not secret)
 
 

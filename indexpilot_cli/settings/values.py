@@ -11,8 +11,8 @@ import re
 import typing
 from collections.abc import Callable
 
-from indexpilot_cli.settings.keys import Key
-from indexpilot_cli.settings.rule import Rule
+from indexpilot_cli.settings.keys import SettingKey
+from indexpilot_cli.settings.rule import SettingRule
 
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _TIMES = {"": 1.0, "ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -56,7 +56,7 @@ def _split(text: str, example: str) -> tuple[float, str]:
     return float(match.group(1)), match.group(2)
 
 
-def convert(key: Key, value: object, *, text: bool = False) -> object:
+def convert(key: SettingKey, value: object, *, text: bool = False) -> object:
     """The value in the key's type, within its limits. ``text``: it comes from the environment.
 
     Raises ValueError with a clause that follows the key's name.
@@ -70,7 +70,7 @@ def convert(key: Key, value: object, *, text: bool = False) -> object:
     return converted
 
 
-def _typed(key: Key, value: object, text: bool) -> object:
+def _typed(key: SettingKey, value: object, text: bool) -> object:
     if typing.get_origin(key.kind) is tuple:
         item = typing.get_args(key.kind)[0]
         items = [v for v in value.split(",") if v.strip()] if text and isinstance(value, str) else value
@@ -83,7 +83,7 @@ def _typed(key: Key, value: object, text: bool) -> object:
 _UNITS: dict[str, Callable[[str], float]] = {"bytes": size, "seconds": duration, "share": share}
 
 
-def _scalar(kind: object, value: object, rule: Rule, text: bool) -> object:
+def _scalar(kind: object, value: object, rule: SettingRule, text: bool) -> object:
     if kind is bool:
         return _bool(value, text)
     if kind is str:
@@ -114,7 +114,7 @@ def _number(kind: object, value: object, text: bool) -> int | float:
     return float(value) if kind is float else typing.cast(int, value)
 
 
-def _check(rule: Rule, value: object) -> None:
+def _check(rule: SettingRule, value: object) -> None:
     for item in value if isinstance(value, tuple) else (value,):
         if rule.choices and item not in rule.choices:
             raise ValueError(f"is {item!r}, expects one of {', '.join(str(c) for c in rule.choices)}")
@@ -122,7 +122,7 @@ def _check(rule: Rule, value: object) -> None:
             _check_range(rule, item)
 
 
-def _check_range(rule: Rule, value: float) -> None:
+def _check_range(rule: SettingRule, value: float) -> None:
     if math.isnan(value) or math.isinf(value):
         raise ValueError("expects a finite number")
     if rule.low is not None and value < rule.low:

@@ -14,7 +14,7 @@ from indexpilot_cli.settings.values import convert
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileValue:
     """A value of a file and the line it stands on (from 1)."""
 
     path: str
@@ -23,7 +23,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """A mistake in a file: one sentence, and where."""
 
     file: str
@@ -35,7 +35,7 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}: {self.text}"
 
 
-def read(path: Path, shown: str) -> tuple[tuple[Entry, ...], tuple[Problem, ...]]:
+def read(path: Path, shown: str) -> tuple[tuple[FileValue, ...], tuple[FileProblem, ...]]:
     """Entries and mistakes of a file, which messages call ``shown``. Raises UsageError when it is unreadable."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -54,24 +54,26 @@ def load_plain(text: str) -> object:
     return value
 
 
-def parse(text: str, shown: str) -> tuple[tuple[Entry, ...], tuple[Problem, ...]]:
+def parse(text: str, shown: str) -> tuple[tuple[FileValue, ...], tuple[FileProblem, ...]]:
     """Entries and mistakes of the YAML text."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return (), (Problem(shown, line, column, f"not YAML: {error.problem or error.context or 'cannot be read'}"),)
+        return (), (
+            FileProblem(shown, line, column, f"not YAML: {error.problem or error.context or 'cannot be read'}"),
+        )
     except yaml.YAMLError as error:
-        return (), (Problem(shown, 1, 1, f"not YAML: {str(error).splitlines()[0]}"),)
+        return (), (FileProblem(shown, 1, 1, f"not YAML: {str(error).splitlines()[0]}"),)
     if root is None:
         return (), ()
     found = list(_walk(root, "", shown))
-    entries = tuple(f for f in found if isinstance(f, Entry))
-    return entries, tuple(f for f in found if isinstance(f, Problem))
+    entries = tuple(f for f in found if isinstance(f, FileValue))
+    return entries, tuple(f for f in found if isinstance(f, FileProblem))
 
 
-def _walk(node: yaml.Node, prefix: str, shown: str) -> Iterator[Entry | Problem]:
+def _walk(node: yaml.Node, prefix: str, shown: str) -> Iterator[FileValue | FileProblem]:
     if not isinstance(node, yaml.MappingNode):
         if prefix and _value(node) is None:
             return
@@ -87,7 +89,7 @@ def _walk(node: yaml.Node, prefix: str, shown: str) -> Iterator[Entry | Problem]
         yield from _item(path, name_node, value_node, shown)
 
 
-def _item(path: str, name: yaml.Node, value: yaml.Node, shown: str) -> Iterator[Entry | Problem]:
+def _item(path: str, name: yaml.Node, value: yaml.Node, shown: str) -> Iterator[FileValue | FileProblem]:
     if path in sections():
         yield from _walk(value, path + ".", shown)
     elif path == "connection.password":
@@ -97,7 +99,7 @@ def _item(path: str, name: yaml.Node, value: yaml.Node, shown: str) -> Iterator[
         yield _problem(shown, name, f"unknown key {path}" + (f", did you mean {meant}?" if meant else ""))
     else:
         try:
-            yield Entry(path, convert(keys()[path], _value(value)), name.start_mark.line + 1)
+            yield FileValue(path, convert(keys()[path], _value(value)), name.start_mark.line + 1)
         except (ValueError, yaml.YAMLError) as error:
             yield _problem(shown, value, f"{path} {str(error).splitlines()[0]}")
 
@@ -111,5 +113,5 @@ def _value(node: yaml.Node) -> object:
     return value
 
 
-def _problem(shown: str, node: yaml.Node, text: str) -> Problem:
-    return Problem(shown, node.start_mark.line + 1, node.start_mark.column + 1, text)
+def _problem(shown: str, node: yaml.Node, text: str) -> FileProblem:
+    return FileProblem(shown, node.start_mark.line + 1, node.start_mark.column + 1, text)

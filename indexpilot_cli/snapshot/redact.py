@@ -90,7 +90,7 @@ class _Redaction:
     def snapshot(self) -> Snapshot:
         source = self.source
         types = column_types(source.catalog)
-        rewrite = _Texts(self.literals, types, _schema_texts(source), self.change)
+        rewrite = _TextRedaction(self.literals, types, _schema_texts(source), self.change)
         objects, missing = rewrite.objects(source.objects)
         return replace(
             source,
@@ -107,7 +107,7 @@ class _Redaction:
 
 
 @dataclass(frozen=True)
-class _Texts:
+class _TextRedaction:
     """SQL texts with their literals replaced."""
 
     literals: MapLiterals
@@ -176,7 +176,7 @@ def _hollow(text: str) -> str:
     return "[]" if text[0] == "[" and text[-1] == "]" else "empty"
 
 
-def _catalog(catalog: Catalog, rewrite: _Texts) -> Catalog:
+def _catalog(catalog: Catalog, rewrite: _TextRedaction) -> Catalog:
     return replace(
         catalog,
         tables=tuple(_table(table, rewrite) for table in catalog.tables),
@@ -184,7 +184,7 @@ def _catalog(catalog: Catalog, rewrite: _Texts) -> Catalog:
     )
 
 
-def _table(table: Table, rewrite: _Texts) -> Table:
+def _table(table: Table, rewrite: _TextRedaction) -> Table:
     columns = tuple(
         replace(c, statistics=column_statistics(c.statistics, c, rewrite.change)) if c.statistics else c
         for c in table.columns
@@ -192,7 +192,7 @@ def _table(table: Table, rewrite: _Texts) -> Table:
     return replace(table, owner=None, columns=columns, indexes=tuple(_index(i, rewrite) for i in table.indexes))
 
 
-def _index(index: Index, rewrite: _Texts) -> Index:
+def _index(index: Index, rewrite: _TextRedaction) -> Index:
     return replace(
         index,
         definition=_definition(index.definition, rewrite),
@@ -202,7 +202,7 @@ def _index(index: Index, rewrite: _Texts) -> Index:
     )
 
 
-def _definition(definition: IndexDefinition, rewrite: _Texts) -> IndexDefinition:
+def _definition(definition: IndexDefinition, rewrite: _TextRedaction) -> IndexDefinition:
     def key(old: IndexKey) -> IndexKey:
         return replace(old, expression=rewrite.expression(old.expression)) if old.expression else old
 
@@ -210,7 +210,7 @@ def _definition(definition: IndexDefinition, rewrite: _Texts) -> IndexDefinition
     return replace(definition, keys=tuple(key(k) for k in definition.keys), predicate=predicate)
 
 
-def _workload(workload: Workload, rewrite: _Texts) -> Workload:
+def _workload(workload: Workload, rewrite: _TextRedaction) -> Workload:
     kept, skipped = [], [replace(s, text="") for s in workload.skipped]
     for statement in workload.statements:
         text = rewrite.statement(statement.text)

@@ -12,7 +12,7 @@ from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.profiles import obey_genome
-from indexpilot_cli.genome.sync import ChangeKind, discover_and_bootstrap, save_fields, sync
+from indexpilot_cli.genome.sync import GenomeChangeKind, discover_and_bootstrap, save_fields, sync
 from indexpilot_cli.log import migrations, mutations
 
 INJECTIONS = [
@@ -212,7 +212,7 @@ def test_dropping_and_adding_again_is_not_a_rename(session, connection):
     sync(session)
     connection.execute("ALTER TABLE t DROP b; ALTER TABLE t ADD c int")
     kinds = {c.kind for c in sync(session, apply=False).changes}
-    assert kinds == {ChangeKind.COLUMN_ADDED, ChangeKind.COLUMN_REMOVED}
+    assert kinds == {GenomeChangeKind.COLUMN_ADDED, GenomeChangeKind.COLUMN_REMOVED}
 
 
 def test_numbers_that_moved_are_not_believed(session, connection):
@@ -221,7 +221,7 @@ def test_numbers_that_moved_are_not_believed(session, connection):
     connection.execute("UPDATE indexpilot.genome_identity SET attnum = attnum + 1")
     connection.execute("ALTER TABLE t RENAME c TO d")
     kinds = {c.kind for c in sync(session, apply=False).changes}
-    assert kinds == {ChangeKind.COLUMN_ADDED, ChangeKind.COLUMN_REMOVED}
+    assert kinds == {GenomeChangeKind.COLUMN_ADDED, GenomeChangeKind.COLUMN_REMOVED}
 
 
 def test_sync_of_one_schema_leaves_the_others(session, connection):

@@ -14,7 +14,14 @@ from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.planner.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
 from indexpilot_cli.planner.twin.layout import LocalStorage, Storage
-from indexpilot_cli.planner.twin.place import Entry, disk_usage, free_entries, reachable_directory, runnable, take_entry
+from indexpilot_cli.planner.twin.place import (
+    CacheEntry,
+    disk_usage,
+    free_entries,
+    reachable_directory,
+    runnable,
+    take_entry,
+)
 from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.snapshot.values import Snapshot
 
@@ -49,7 +56,7 @@ class Cluster:
 
     server: LocalServer
     hydrated: Hydrated
-    _entry: Entry
+    _entry: CacheEntry
 
     @property
     def version(self) -> str:
@@ -120,7 +127,7 @@ def our_session(dsn: str, *, read_only: bool, timeout_ms: int = 0) -> Session:
     )
 
 
-def _open_entry(entry: Entry, binaries: Binaries, snapshot: Snapshot, progress: Progress) -> Cluster:
+def _open_entry(entry: CacheEntry, binaries: Binaries, snapshot: Snapshot, progress: Progress) -> Cluster:
     server = LocalServer(binaries, entry.home, _SETTINGS, keep=True)
     hydrated = _remembered(entry)
     if hydrated is not None:
@@ -185,7 +192,7 @@ def _binaries(snapshot: Snapshot, major: int | None) -> Binaries:
     return found
 
 
-def _remembered(entry: Entry) -> Hydrated | None:
+def _remembered(entry: CacheEntry) -> Hydrated | None:
     try:
         return from_json(Hydrated, json.loads(entry.marker.read_text()))
     except (OSError, ValueError):

@@ -21,7 +21,7 @@ _SLOTS = 8  # processes that may use the same snapshot at the same time
 
 
 @dataclass
-class Entry:
+class CacheEntry:
     """A locked place for one twin. ``home`` is the server's; the lock ends with ``release`` or this process."""
 
     directory: Path
@@ -104,7 +104,7 @@ def _copy_installation(root: Path, target: Path) -> None:
             path.chmod(mode | (0o555 if path.is_dir() or mode & stat.S_IXUSR else 0o444))
 
 
-def take_entry(place: Path, key: str) -> Entry:
+def take_entry(place: Path, key: str) -> CacheEntry:
     """A locked entry for the key: the cached one, or a further slot while other processes hold that."""
     for slot in range(_SLOTS):
         entry = _try_entry(place / (f"{key}-{slot}" if slot else key))
@@ -115,7 +115,7 @@ def take_entry(place: Path, key: str) -> Entry:
 
 
 @contextmanager
-def free_entries(place: Path) -> Iterator[list[Entry]]:
+def free_entries(place: Path) -> Iterator[list[CacheEntry]]:
     """Every entry that nobody uses, locked for the length of the block."""
     found = [entry for path in sorted(place.iterdir()) if (path / "lock").exists() and (entry := _try_entry(path))]
     try:
@@ -137,7 +137,7 @@ def disk_usage(directory: Path) -> int:
     return total
 
 
-def _try_entry(path: Path) -> Entry | None:
+def _try_entry(path: Path) -> CacheEntry | None:
     path.mkdir(mode=0o755, exist_ok=True)
     lock = (path / "lock").open("ab")
     try:
@@ -148,13 +148,13 @@ def _try_entry(path: Path) -> Entry | None:
     if not (path / "lock").exists():  # removed by a sweep between open and lock
         lock.close()
         return _try_entry(path)
-    return Entry(path, lock)
+    return CacheEntry(path, lock)
 
 
-def _wait_entry(path: Path) -> Entry:
+def _wait_entry(path: Path) -> CacheEntry:
     lock = (path / "lock").open("ab")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    return Entry(path, lock)
+    return CacheEntry(path, lock)
 
 
 def _may_enter(status: os.stat_result, user: int, group: int) -> bool:

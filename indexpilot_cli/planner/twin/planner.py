@@ -36,7 +36,7 @@ _Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[Qualifi
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _TwinQuestion:
     """A question reduced to what can matter for it."""
 
     key: _Key
@@ -127,7 +127,7 @@ class TwinEstimator(CostEstimator):
             if known is None or (item.keep_tree and known.tree is None and known.ok):
                 wanted[item.key] = wanted.get(item.key, False) or item.keep_tree
         self._hits += len(questions) - len(wanted)
-        self._spread([(key[0], _Asked(key, tree)) for key, tree in wanted.items()])
+        self._spread([(key[0], _TwinQuestion(key, tree)) for key, tree in wanted.items()])
         return tuple(_as_asked(self._memo[item.key], item.keep_tree) for item in asked)
 
     def refuses(self, definition: IndexDefinition) -> str | None:
@@ -215,9 +215,9 @@ class TwinEstimator(CostEstimator):
         worker = Worker(self._cluster.superuser(name), self._cluster.planner(name), storage, self._heaps)
         self._workers.append(worker)
 
-    def _spread(self, tasks: Sequence[tuple[Plannable, _Asked | None]]) -> None:
+    def _spread(self, tasks: Sequence[tuple[Plannable, _TwinQuestion | None]]) -> None:
         """Every task on the worker of its statement, workers side by side."""
-        shares: list[list[tuple[Plannable, _Asked | None]]] = [[] for _ in self._workers]
+        shares: list[list[tuple[Plannable, _TwinQuestion | None]]] = [[] for _ in self._workers]
         for task in tasks:
             shares[self._home_of(task[0], shares)].append(task)
         self._side_by_side(self._work, shares)
@@ -250,7 +250,7 @@ class TwinEstimator(CostEstimator):
             self._table_home[oid] = min(range(len(self._workers)), key=lambda n: used[n])
         return self._table_home[oid]
 
-    def _work(self, worker: Worker, share: Sequence[tuple[Plannable, _Asked | None]]) -> None:
+    def _work(self, worker: Worker, share: Sequence[tuple[Plannable, _TwinQuestion | None]]) -> None:
         for statement, asked in share:
             if asked is None:
                 reach = worker.reach(statement)
@@ -262,14 +262,14 @@ class TwinEstimator(CostEstimator):
                     self._calls += 1
                     self._memo[asked.key] = answer
 
-    def _reduced(self, question: WhatIf) -> _Asked:
+    def _reduced(self, question: WhatIf) -> _TwinQuestion:
         """Indexes on tables the statement does not touch cannot change its plan."""
         reach, worker = self._reach[question.statement], self._workers[0]
         indexes = frozenset(d for d in question.indexes if worker.members_of(d.table) & reach.tables)
         hidden = frozenset(n for n in question.hidden if worker.table_of(n) & reach.tables)
-        return _Asked((question.statement, indexes, hidden), question.keep_tree)
+        return _TwinQuestion((question.statement, indexes, hidden), question.keep_tree)
 
-    def _answer(self, worker: Worker, asked: _Asked) -> PlannedStatement:
+    def _answer(self, worker: Worker, asked: _TwinQuestion) -> PlannedStatement:
         statement, indexes, hidden = asked.key
         reach = self._reach[statement]
         if reach.error is not None:

@@ -54,7 +54,7 @@ def scenarios(
     )
 
 
-def _literals(found: Sequence[Slot], label: str) -> Mapping[int, str]:
+def _literals(found: Sequence[ParameterSlot], label: str) -> Mapping[int, str]:
     values = ((slot.number, class_value(slot, label)) for slot in found)
     return {number: value for number, value in values if value is not None}
 
@@ -130,7 +130,7 @@ _COMPARISONS = frozenset(("=", "<>", "!=", "<", "<=", ">", ">="))
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ParameterSlot:
     """A parameter that stands alone on one side of a comparison with a column that has statistics.
 
     ``end`` is "" for equality, else low or high: the end of a range the parameter gives. ``array`` says that
@@ -145,10 +145,10 @@ class Slot:
     position: int = 0
 
 
-def slots(node: Node, uses: tuple[RelationUse, ...], catalog: Catalog) -> tuple[Slot, ...]:
+def slots(node: Node, uses: tuple[RelationUse, ...], catalog: Catalog) -> tuple[ParameterSlot, ...]:
     """The slots of a statement in order of their numbers, one per parameter."""
     direct = dict(_direct(node))
-    found: dict[int, Slot] = {}
+    found: dict[int, ParameterSlot] = {}
     for use in uses:
         table = catalog.table(use.table)
         for atom in use.atoms:
@@ -157,7 +157,7 @@ def slots(node: Node, uses: tuple[RelationUse, ...], catalog: Catalog) -> tuple[
                 continue
             for position, number in enumerate(n for n in atom.parameters if n in direct):
                 end = _end(atom.operator, position, atom.parameters) if atom.kind is AtomKind.RANGE else ""
-                found.setdefault(number, Slot(number, column, end, direct[number], False, position))
+                found.setdefault(number, ParameterSlot(number, column, end, direct[number], False, position))
     return tuple(_paired(found)[n] for n in sorted(found))
 
 
@@ -167,12 +167,12 @@ def _end(operator: str, position: int, numbers: tuple[int, ...]) -> str:
     return "low" if operator.startswith(">") else "high"
 
 
-def _paired(found: Mapping[int, Slot]) -> dict[int, Slot]:
+def _paired(found: Mapping[int, ParameterSlot]) -> dict[int, ParameterSlot]:
     ends: dict[str, set[str]] = {}
     for slot in found.values():
         ends.setdefault(slot.column.name, set()).add(slot.end)
     return {
-        n: Slot(s.number, s.column, s.end, s.array, {"low", "high"} <= ends[s.column.name], s.position)
+        n: ParameterSlot(s.number, s.column, s.end, s.array, {"low", "high"} <= ends[s.column.name], s.position)
         for n, s in found.items()
     }
 
@@ -211,7 +211,7 @@ _SINGLE = {"low": {"typical": 0.5, "newest": 0.95}, "high": {"typical": 0.5, "ne
 _FREQUENT = 0.01  # below this share the most common value is no class of its own
 
 
-def class_shares(found: Sequence[Slot]) -> tuple[tuple[str, float], ...]:
+def class_shares(found: Sequence[ParameterSlot]) -> tuple[tuple[str, float], ...]:
     """The classes worth planning and their shares: from the frequencies of the first equality's common values.
 
     Only ranges: typical and newest, half each. Nothing when no slot has values.
@@ -237,12 +237,12 @@ def _by_frequency(statistics: ColumnStatistics) -> tuple[tuple[str, float], ...]
     return tuple((label, share / total) for label, share in shares.items() if share > 0)
 
 
-def _has_values(slot: Slot) -> bool:
+def _has_values(slot: ParameterSlot) -> bool:
     statistics = slot.column.statistics
     return statistics is not None and bool(statistics.most_common_vals or statistics.histogram_bounds)
 
 
-def class_value(slot: Slot, label: str) -> str | None:
+def class_value(slot: ParameterSlot, label: str) -> str | None:
     """The SQL literal for a slot in a class, or None when the statistics hold no value."""
     statistics = slot.column.statistics
     if statistics is None or not _has_values(slot):
@@ -265,7 +265,7 @@ def _equal_value(statistics: ColumnStatistics, label: str, position: int) -> str
     return values[(len(values) // 2 + position) % len(values)]
 
 
-def _range_end(slot: Slot, statistics: ColumnStatistics, label: str) -> str:
+def _range_end(slot: ParameterSlot, statistics: ColumnStatistics, label: str) -> str:
     values = statistics.histogram_bounds or tuple(sorted(statistics.most_common_vals))
     places = (_PAIRED if slot.paired else _SINGLE)[slot.end]
     return quote_literal(values[round(places.get(label, places["typical"]) * (len(values) - 1))])

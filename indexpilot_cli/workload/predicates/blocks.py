@@ -8,18 +8,18 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.workload import RelationUse
 from indexpilot_cli.sql.parser import Node, Statement
 from indexpilot_cli.workload.predicates.atoms import Collector
-from indexpilot_cli.workload.predicates.fromclause import Result, add_from, delete, insert, merge, update
+from indexpilot_cli.workload.predicates.fromclause import AnalysedQuery, add_from, delete, insert, merge, update
 from indexpilot_cli.workload.predicates.operands import is_aggregate, operands, target_operands
 from indexpilot_cli.workload.predicates.ordering import note_aggregates, note_limit, note_order, note_sets
 from indexpilot_cli.workload.predicates.scopes import (
     Block,
-    Bound,
+    BoundColumn,
     Cte,
     Derived,
+    FromItem,
+    NameScope,
     Opaque,
     Outputs,
-    Scope,
-    Source,
     Target,
     Use,
 )
@@ -57,7 +57,7 @@ class Blocks:
                 name = node.text("relname")
                 self._references[name] = self._references.get(name, 0) + 1
 
-    def statement(self, node: Node, scope: Scope) -> None:
+    def statement(self, node: Node, scope: NameScope) -> None:
         """Analyse any statement."""
         if node.kind == "SelectStmt":
             self.select(node, scope, top=True)
@@ -65,7 +65,7 @@ class Blocks:
             self.with_clause(node, scope)
             _WRITES[node.kind](node, scope, self)
 
-    def select(self, node: Node, scope: Scope, *, top: bool = False) -> Result:
+    def select(self, node: Node, scope: NameScope, *, top: bool = False) -> AnalysedQuery:
         """Analyse a query; ``top`` means that all its columns are read."""
         self.with_clause(node, scope)
         if node.enum("op") != "SETOP_NONE":
@@ -79,7 +79,7 @@ class Blocks:
             self.touch(where, scope)
         return self._tail(node, scope, top)
 
-    def _tail(self, node: Node, scope: Scope, top: bool) -> Result:
+    def _tail(self, node: Node, scope: NameScope, top: bool) -> AnalysedQuery:
         targets = node.children("target_list")
         limited = node.child("limit_count") is not None or node.child("limit_offset") is not None
         aggregated = any(is_aggregate(t) for t in targets) or bool(node.children("group_clause"))
@@ -98,9 +98,9 @@ class Blocks:
         note_limit(node, scope)
         note_aggregates(node, scope)
         simple = not (limited or aggregated or distinct or node.message.locking_clause)
-        return Result(outputs, simple, scope)
+        return AnalysedQuery(outputs, simple, scope)
 
-    def _set_operation(self, node: Node, scope: Scope, top: bool) -> Result:
+    def _set_operation(self, node: Node, scope: NameScope, top: bool) -> AnalysedQuery:
         arms = _arms(node)
         limited = node.child("limit_count") is not None
         merged: dict[str, tuple[Target, ...]] = {}
@@ -112,17 +112,17 @@ class Blocks:
                 continue
             for name, targets in zip(merged, columns, strict=False):
                 merged[name] = merged[name] + targets
-        return Result({} if limited else merged, False, scope)
+        return AnalysedQuery({} if limited else merged, False, scope)
 
-    def _values(self, node: Node, scope: Scope) -> Result:
+    def _values(self, node: Node, scope: NameScope) -> AnalysedQuery:
         rows = node.children("values_lists")
         for row in rows:
             self.touch(row, scope)
         width = len(rows[0].children("items"))
-        source = Source("", None)
-        return Result({f"column{i + 1}": source.find("") or () for i in range(width)}, False, scope)
+        source = FromItem("", None)
+        return AnalysedQuery({f"column{i + 1}": source.find("") or () for i in range(width)}, False, scope)
 
-    def with_clause(self, node: Node, scope: Scope) -> None:
+    def with_clause(self, node: Node, scope: NameScope) -> None:
         """Make the WITH queries of a statement known."""
         clause = node.child("with_clause")
         if clause is None:
@@ -131,7 +131,7 @@ class Blocks:
         for item in clause.children("ctes"):
             self._with_query(item, scope, clause.flag("recursive"))
 
-    def _with_query(self, item: Node, scope: Scope, recursive: bool) -> None:
+    def _with_query(self, item: Node, scope: NameScope, recursive: bool) -> None:
         query, name = item.child("ctequery"), item.text("ctename")
         if query is None:
             return
@@ -151,11 +151,11 @@ class Blocks:
         if not cte.inlined:
             result = self.select(query, outer, top=True)
             names = cte.aliases or tuple(result.outputs)
-            closed = Source(name, None)
+            closed = FromItem(name, None)
             cte.outputs = {n: closed.find(n) or () for n in names}
         scope.ctes[name] = cte
 
-    def outputs(self, targets: Sequence[Node], scope: Scope, *, pushable: bool) -> Outputs:
+    def outputs(self, targets: Sequence[Node], scope: NameScope, *, pushable: bool) -> Outputs:
         """What each output column stands for."""
         found: dict[str, tuple[Target, ...]] = {}
         for position, target in enumerate(targets):
@@ -170,7 +170,7 @@ class Blocks:
             found.setdefault(name, (Derived(value, scope, pushable),))
         return found
 
-    def touch(self, node: Node | None, scope: Scope) -> None:
+    def touch(self, node: Node | None, scope: NameScope) -> None:
         """Note the columns an expression reads; analyse its subqueries once."""
         if node is None:
             return
@@ -180,7 +180,7 @@ class Blocks:
             elif here.kind == "SubLink":
                 self._touch_subquery(here, scope)
 
-    def _touch_reference(self, node: Node, scope: Scope) -> None:
+    def _touch_reference(self, node: Node, scope: NameScope) -> None:
         parts = node.names("fields")
         if parts[-1] == "*":
             sources = [scope.reachable_source(parts[-2])] if len(parts) > 1 else list(scope.sources)
@@ -193,7 +193,7 @@ class Blocks:
         if not targets and len(parts) == 1:
             self._touch_all(scope.reachable_source(parts[0]))
 
-    def _touch_all(self, source: Source | None) -> None:
+    def _touch_all(self, source: FromItem | None) -> None:
         if source is None:
             return
         if source.use is not None:
@@ -203,13 +203,13 @@ class Blocks:
                 self._touch_target(target)
 
     def _touch_target(self, target: Target) -> None:
-        if isinstance(target, Bound):
+        if isinstance(target, BoundColumn):
             target.use.columns.add(target.column)
         elif isinstance(target, Derived) and not target.touched:
             target.touched = True
             self.touch(target.node, target.scope)
 
-    def _touch_subquery(self, node: Node, scope: Scope) -> None:
+    def _touch_subquery(self, node: Node, scope: NameScope) -> None:
         """Analyse a subquery that is no condition of its own (a value, or deep inside an expression)."""
         query = node.child("subselect")
         self.touch(node.child("testexpr"), scope)
@@ -218,7 +218,7 @@ class Blocks:
         scope.seen.add(node.number("location"))
         self.select(query, scope.inner(pulled=False), top=node.enum("sub_link_type") != "EXISTS_SUBLINK")
 
-    def condition(self, node: Node, scope: Scope, negated: bool) -> None:
+    def condition(self, node: Node, scope: NameScope, negated: bool) -> None:
         """EXISTS and IN subqueries used as conditions: semi-joins, so both sides may be looked up."""
         query = node.child("subselect")
         if query is None or node.number("location") in scope.seen:
@@ -235,14 +235,16 @@ class Blocks:
         for left, targets in zip(tests, result.outputs.values(), strict=False):
             self._semi_join(left, scope, targets, inner, name)
 
-    def _semi_join(self, left: Node, scope: Scope, targets: tuple[Target, ...], inner: Scope, name: str) -> None:
+    def _semi_join(
+        self, left: Node, scope: NameScope, targets: tuple[Target, ...], inner: NameScope, name: str
+    ) -> None:
         collector = self.collector(inner)
         for side in operands(left, scope):
             for target in targets:
                 for other in target_operands(left, target):
                     collector.pair(side, other, name)
 
-    def collector(self, scope: Scope, only: frozenset[Use] | None = None) -> Collector:
+    def collector(self, scope: NameScope, only: frozenset[Use] | None = None) -> Collector:
         """A collector that analyses subquery conditions with us."""
         return Collector(scope, self.condition, only)
 
@@ -259,7 +261,7 @@ def output_name(node: Node) -> str | None:
     return {"CoalesceExpr": "coalesce", "CaseExpr": "case", "A_ArrayExpr": "array"}.get(node.kind)
 
 
-def star(node: Node, scope: Scope) -> dict[str, tuple[Target, ...]]:
+def star(node: Node, scope: NameScope) -> dict[str, tuple[Target, ...]]:
     """The columns of ``*`` or ``alias.*``, first of each name."""
     parts = node.names("fields")
     sources = [scope.reachable_source(parts[-2])] if len(parts) > 1 else list(scope.sources)
@@ -283,6 +285,6 @@ def relation_uses(statement: Statement | Node, catalog: Catalog) -> tuple[Relati
     tables below wherever the planner can move them there. Tables that the catalog does not have are left out.
     """
     node = statement.node if isinstance(statement, Statement) else statement
-    scope = Scope(Block(None), None, catalog, [])
+    scope = NameScope(Block(None), None, catalog, [])
     Blocks(node).statement(node, scope)
     return tuple(use.frozen() for use in scope.uses)

@@ -10,7 +10,7 @@ from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.parser import Node, deparse_expression
 from indexpilot_cli.sql.patterns import LIKE_OPERATORS, pattern_kind
 from indexpilot_cli.workload.predicates.operands import Operand, conjunct_text, operands, operator
-from indexpilot_cli.workload.predicates.scopes import Scope, Use
+from indexpilot_cli.workload.predicates.scopes import NameScope, Use
 
 UNKNOWN_ELEMENTS = 10  # the planner's own guess for an array it cannot see
 KINDS = {
@@ -32,7 +32,7 @@ _COMMUTED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "@>": "<@", "<@": "@>",
 _JOINABLE = frozenset(
     (AtomKind.EQUAL, AtomKind.RANGE, AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.SIMILAR)
 )
-Subquery = Callable[[Node, Scope, bool], None]
+Subquery = Callable[[Node, NameScope, bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Comparisons:
     ``only`` limits which relations may be restricted (the inner side of an outer join); None: all.
     """
 
-    scope: Scope
+    scope: NameScope
     subquery: Subquery
     only: frozenset[Use] | None = None
 

@@ -9,7 +9,17 @@ from typing import Protocol
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.sql.parser import Node, Statement, parse, parse_expression
 from indexpilot_cli.workload.predicates.atoms import Collector
-from indexpilot_cli.workload.predicates.scopes import Bound, Cte, Derived, Opaque, Outputs, Scope, Source, Target, Use
+from indexpilot_cli.workload.predicates.scopes import (
+    BoundColumn,
+    Cte,
+    Derived,
+    FromItem,
+    NameScope,
+    Opaque,
+    Outputs,
+    Target,
+    Use,
+)
 
 _MAX_VIEW_DEPTH = 8
 
@@ -17,39 +27,39 @@ _MAX_VIEW_DEPTH = 8
 class Analyser(Protocol):
     """What FROM needs of the block analysis."""
 
-    def select(self, node: Node, scope: Scope, *, top: bool = False) -> Result:
+    def select(self, node: Node, scope: NameScope, *, top: bool = False) -> AnalysedQuery:
         """Analyse a query in its own scope."""
         ...
 
-    def touch(self, node: Node | None, scope: Scope) -> None:
+    def touch(self, node: Node | None, scope: NameScope) -> None:
         """Note the columns an expression reads and analyse its subqueries."""
         ...
 
-    def collector(self, scope: Scope, only: frozenset[Use] | None = None) -> Collector:
+    def collector(self, scope: NameScope, only: frozenset[Use] | None = None) -> Collector:
         """A collector of conditions for the scope."""
         ...
 
-    def statement(self, node: Node, scope: Scope) -> None:
+    def statement(self, node: Node, scope: NameScope) -> None:
         """Analyse a data-modifying statement inside WITH."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class AnalysedQuery:
     """An analysed query: its columns, and whether it dissolves into its parent."""
 
     outputs: Outputs
     simple: bool
-    scope: Scope
+    scope: NameScope
 
 
-def add_from(items: Sequence[Node], scope: Scope, analyser: Analyser) -> None:
+def add_from(items: Sequence[Node], scope: NameScope, analyser: Analyser) -> None:
     """Put FROM items into the scope and collect the conditions of their joins."""
     for item in items:
         _add(item, scope, analyser)
 
 
-def _add(item: Node, scope: Scope, analyser: Analyser) -> list[Source]:
+def _add(item: Node, scope: NameScope, analyser: Analyser) -> list[FromItem]:
     if item.kind == "RangeVar":
         return [add_table(item, scope, analyser)]
     if item.kind == "JoinExpr":
@@ -63,7 +73,7 @@ def _add(item: Node, scope: Scope, analyser: Analyser) -> list[Source]:
         if inner.kind != "Alias":
             analyser.touch(inner, scope)
     alias, names = _alias(item)
-    source = Source(alias, None)
+    source = FromItem(alias, None)
     if names and item.kind != "RangeTableFunc":
         source.columns = {n: (Opaque(source),) for n in names}
     scope.sources.append(source)
@@ -80,7 +90,7 @@ def _alias(item: Node) -> tuple[str, tuple[str, ...]]:
     return "", ()
 
 
-def add_table(item: Node, scope: Scope, analyser: Analyser) -> Source:
+def add_table(item: Node, scope: NameScope, analyser: Analyser) -> FromItem:
     """The FROM item of a plain name: WITH query, table, view, or something unknown."""
     name, schema = item.text("relname"), item.text("schemaname") or None
     alias, names = _alias(item)
@@ -94,49 +104,49 @@ def add_table(item: Node, scope: Scope, analyser: Analyser) -> Source:
     return source
 
 
-def _relation_source(name: str, schema: str | None, alias: str, scope: Scope, analyser: Analyser) -> Source:
+def _relation_source(name: str, schema: str | None, alias: str, scope: NameScope, analyser: Analyser) -> FromItem:
     table = scope.catalog.resolve(name, schema)
     if table is not None:
         use = Use(table, alias, scope.block)
         scope.uses.append(use)
-        columns = {c.name: (Bound(use, c.name),) for c in table.columns}
-        return Source(alias, columns, use, table.name.schema)
+        columns = {c.name: (BoundColumn(use, c.name),) for c in table.columns}
+        return FromItem(alias, columns, use, table.name.schema)
     for candidate in (schema,) if schema else scope.catalog.search_path:
         definition = scope.catalog.views.get(QualifiedName(candidate, name))
         if definition is not None and len(scope.views) < _MAX_VIEW_DEPTH:
             return _view_source(definition, f"{candidate}.{name}", alias, scope, analyser)
-    return Source(alias, None, schema=schema)
+    return FromItem(alias, None, schema=schema)
 
 
-def _view_source(definition: str, view: str, alias: str, scope: Scope, analyser: Analyser) -> Source:
+def _view_source(definition: str, view: str, alias: str, scope: NameScope, analyser: Analyser) -> FromItem:
     statement = parse(definition)
     if not isinstance(statement, Statement) or statement.node.kind != "SelectStmt" or view in scope.views:
-        return Source(alias, None)
+        return FromItem(alias, None)
     inner = scope.inner(lateral=False)
     inner.parent, inner.ctes, inner.views, inner.seen = None, {}, (*scope.views, view), set()
     result = analyser.select(statement.node, inner)
     if result.simple:
         scope.simple.append(result.scope)
-    return Source(alias, result.outputs)
+    return FromItem(alias, result.outputs)
 
 
-def _cte_source(cte: Cte, alias: str, scope: Scope, analyser: Analyser) -> Source:
+def _cte_source(cte: Cte, alias: str, scope: NameScope, analyser: Analyser) -> FromItem:
     if cte.inlined:
         inner = cte.scope.inner()
         inner.seen = set()
         result = analyser.select(cte.node, inner)
         if result.simple:
             scope.simple.append(result.scope)
-        return Source(alias, _renamed(result.outputs, cte.aliases))
+        return FromItem(alias, _renamed(result.outputs, cte.aliases))
     if cte.outputs is None:
-        return Source(alias, None)
-    return Source(alias, cte.outputs)
+        return FromItem(alias, None)
+    return FromItem(alias, cte.outputs)
 
 
-def _subselect(item: Node, scope: Scope, analyser: Analyser) -> Source:
+def _subselect(item: Node, scope: NameScope, analyser: Analyser) -> FromItem:
     alias, names = _alias(item)
     query = item.child("subquery")
-    source = Source(alias, None)
+    source = FromItem(alias, None)
     if query is not None:
         inner = scope.inner(lateral=item.flag("lateral"))
         result = analyser.select(query, inner)
@@ -155,7 +165,7 @@ def _renamed(columns: Outputs | None, names: Sequence[str]) -> Outputs | None:
     return renamed | dict(old[len(names) :])
 
 
-def _join(item: Node, scope: Scope, analyser: Analyser) -> list[Source]:
+def _join(item: Node, scope: NameScope, analyser: Analyser) -> list[FromItem]:
     sides = [item.child("larg"), item.child("rarg")]
     left, right = (_add(s, scope, analyser) if s is not None else [] for s in sides)
     kind = item.enum("jointype")
@@ -170,11 +180,11 @@ def _join(item: Node, scope: Scope, analyser: Analyser) -> list[Source]:
     sources = left + right
     alias = item.child("alias")
     if alias is not None:
-        scope.sources.append(Source(alias.text("aliasname"), _union(sources)))
+        scope.sources.append(FromItem(alias.text("aliasname"), _union(sources)))
     return sources
 
 
-def _restrictable(kind: str, left: list[Source], right: list[Source]) -> frozenset[Use] | None:
+def _restrictable(kind: str, left: list[FromItem], right: list[FromItem]) -> frozenset[Use] | None:
     """Which relations the join condition restricts; marks the nullable side."""
     if kind == "JOIN_INNER":
         return None
@@ -185,7 +195,7 @@ def _restrictable(kind: str, left: list[Source], right: list[Source]) -> frozens
     return frozenset() if kind == "JOIN_FULL" else frozenset(uses)
 
 
-def source_uses(source: Source) -> set[Use]:
+def source_uses(source: FromItem) -> set[Use]:
     """The relations a FROM item gives columns of."""
     found = {source.use} if source.use else set()
     for targets in (source.columns or {}).values():
@@ -194,19 +204,19 @@ def source_uses(source: Source) -> set[Use]:
 
 
 def _target_uses(target: Target) -> set[Use]:
-    if isinstance(target, Bound):
+    if isinstance(target, BoundColumn):
         return {target.use}
     if isinstance(target, Derived):
         return set(target.scope.members())
     return set()
 
 
-def _common(left: list[Source], right: list[Source]) -> tuple[str, ...]:
+def _common(left: list[FromItem], right: list[FromItem]) -> tuple[str, ...]:
     names = _union(right)
     return tuple(n for n in _union(left) if n in names)
 
 
-def _union(sources: Sequence[Source]) -> dict[str, tuple[Target, ...]]:
+def _union(sources: Sequence[FromItem]) -> dict[str, tuple[Target, ...]]:
     columns: dict[str, tuple[Target, ...]] = {}
     for source in sources:
         for name, targets in (source.columns or {}).items():
@@ -214,20 +224,20 @@ def _union(sources: Sequence[Source]) -> dict[str, tuple[Target, ...]]:
     return columns
 
 
-def _equate(name: str, left: list[Source], right: list[Source], collector: Collector, analyser: Analyser) -> None:
+def _equate(name: str, left: list[FromItem], right: list[FromItem], collector: Collector, analyser: Analyser) -> None:
     """The condition a USING column stands for."""
     pair = [
-        Source(alias, {name: next((t for t in (s.find(name) for s in sources) if t), ())})
+        FromItem(alias, {name: next((t for t in (s.find(name) for s in sources) if t), ())})
         for alias, sources in (("l", left), ("r", right))
     ]
     scope = collector.scope
-    both = Scope(scope.block, None, scope.catalog, scope.uses, pair)
+    both = NameScope(scope.block, None, scope.catalog, scope.uses, pair)
     condition = parse_expression(f"l.{quote_identifier(name)} = r.{quote_identifier(name)}")
     Collector(both, collector.subquery, collector.only).collect(condition)
     analyser.touch(condition, both)
 
 
-def update(node: Node, scope: Scope, analyser: Analyser) -> None:
+def update(node: Node, scope: NameScope, analyser: Analyser) -> None:
     """UPDATE … FROM."""
     for use in _target(node, scope, analyser):
         use.updated |= _names(node.children("target_list"))
@@ -235,14 +245,14 @@ def update(node: Node, scope: Scope, analyser: Analyser) -> None:
     _finish(node, scope, analyser)
 
 
-def delete(node: Node, scope: Scope, analyser: Analyser) -> None:
+def delete(node: Node, scope: NameScope, analyser: Analyser) -> None:
     """DELETE … USING."""
     _target(node, scope, analyser)
     add_from(node.children("using_clause"), scope, analyser)
     _finish(node, scope, analyser)
 
 
-def insert(node: Node, scope: Scope, analyser: Analyser) -> None:
+def insert(node: Node, scope: NameScope, analyser: Analyser) -> None:
     """INSERT … SELECT/VALUES, ON CONFLICT."""
     query = node.child("select_stmt")
     if query is not None:
@@ -250,7 +260,7 @@ def insert(node: Node, scope: Scope, analyser: Analyser) -> None:
     targets = _target(node, scope, analyser)
     conflict = node.child("on_conflict_clause")
     if conflict is not None:
-        excluded = Source("excluded", {})
+        excluded = FromItem("excluded", {})
         excluded.columns = {c.name: (Opaque(excluded),) for u in targets for c in u.table.columns}
         inner = scope.inner()
         inner.sources.append(excluded)
@@ -261,7 +271,7 @@ def insert(node: Node, scope: Scope, analyser: Analyser) -> None:
     _returning(node, scope, analyser)
 
 
-def merge(node: Node, scope: Scope, analyser: Analyser) -> None:
+def merge(node: Node, scope: NameScope, analyser: Analyser) -> None:
     """MERGE: a join of target and source, then actions."""
     targets = _target(node, scope, analyser)
     source = node.child("source_relation")
@@ -279,7 +289,7 @@ def merge(node: Node, scope: Scope, analyser: Analyser) -> None:
     _returning(node, scope, analyser)
 
 
-def _target(node: Node, scope: Scope, analyser: Analyser) -> list[Use]:
+def _target(node: Node, scope: NameScope, analyser: Analyser) -> list[Use]:
     relation = node.child("relation")
     if relation is None:
         return []
@@ -294,7 +304,7 @@ def _names(targets: Iterable[Node]) -> set[str]:
     return {t.text("name") for t in targets if t.text("name")}
 
 
-def _finish(node: Node, scope: Scope, analyser: Analyser) -> None:
+def _finish(node: Node, scope: NameScope, analyser: Analyser) -> None:
     for target in node.children("target_list") if node.kind == "UpdateStmt" else ():
         analyser.touch(target, scope)
     where = node.child("where_clause")
@@ -304,7 +314,7 @@ def _finish(node: Node, scope: Scope, analyser: Analyser) -> None:
     _returning(node, scope, analyser)
 
 
-def _returning(node: Node, scope: Scope, analyser: Analyser) -> None:
+def _returning(node: Node, scope: NameScope, analyser: Analyser) -> None:
     clause = node.child("returning_clause")
     for item in clause.children("exprs") if clause is not None else ():
         analyser.touch(item, scope)

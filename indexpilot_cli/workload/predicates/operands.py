@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from indexpilot_cli.sql.parser import Node, deparse_expression, parameters, rewrite, unqualified
-from indexpilot_cli.workload.predicates.scopes import Bound, Derived, Scope, Target, Use
+from indexpilot_cli.workload.predicates.scopes import BoundColumn, Derived, NameScope, Target, Use
 
 _AGGREGATES_TEXT = """
     count sum avg min max array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg bool_and bool_or
@@ -81,7 +81,7 @@ def function_name(node: Node) -> str:
     return names[-1] if names else ""
 
 
-def operands(node: Node, scope: Scope) -> tuple[Operand, ...]:
+def operands(node: Node, scope: NameScope) -> tuple[Operand, ...]:
     """The expression grounded in base relations: several when a UNION supplies it."""
     if node.kind == "ColumnRef":
         return tuple(o for t in scope.resolve(node) for o in target_operands(node, t)) or (Operand(node, opaque=True),)
@@ -90,7 +90,7 @@ def operands(node: Node, scope: Scope) -> tuple[Operand, ...]:
 
 def target_operands(node: Node, target: Target) -> tuple[Operand, ...]:
     """What a resolved name is in terms of base relations; ``node`` is the reference."""
-    if isinstance(target, Bound):
+    if isinstance(target, BoundColumn):
         return (Operand(_plain(node, target.column), (target.use,), target.column),)
     if isinstance(target, Derived) and target.pushable:
         return operands(target.node, target.scope)
@@ -101,7 +101,7 @@ def _plain(node: Node, column: str) -> Node:
     return unqualified(node, lambda _: column)
 
 
-def _compound(node: Node, scope: Scope) -> Operand:
+def _compound(node: Node, scope: NameScope) -> Operand:
     uses: dict[Use, None] = {}
     opaque = False
     found: dict[tuple[str, ...], Operand] = {}
@@ -136,14 +136,14 @@ def is_aggregate(node: Node) -> bool:
     )
 
 
-def is_volatile(node: Node, scope: Scope) -> bool:
+def is_volatile(node: Node, scope: NameScope) -> bool:
     """Whether a function is called that may answer differently for each row."""
     functions = scope.catalog.functions
     names = [function_name(n) for n in node.level() if n.kind == "FuncCall"]
     return any(n in _VOLATILE or functions.get(n) == "v" for n in names)
 
 
-def conjunct_text(node: Node, scope: Scope) -> str | None:
+def conjunct_text(node: Node, scope: NameScope) -> str | None:
     """The condition without qualifiers, or None when it is not about exactly one relation."""
     sides = operands(node, scope)
     if len(sides) != 1 or sides[0].use is None or sides[0].subquery:

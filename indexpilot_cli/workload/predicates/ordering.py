@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from indexpilot_cli.core.workload import Atom, AtomKind, SortKey
 from indexpilot_cli.sql.parser import Node
 from indexpilot_cli.workload.predicates.operands import Operand, function_name, is_aggregate, operands, operator
-from indexpilot_cli.workload.predicates.scopes import Scope, Use
+from indexpilot_cli.workload.predicates.scopes import NameScope, Use
 
 DISTANCE = frozenset(("<->", "<#>", "<=>", "<+>", "<<->", "<->>", "<~>", "<%>"))
 
 
-def note_order(node: Node, scope: Scope) -> None:
+def note_order(node: Node, scope: NameScope) -> None:
     """ORDER BY onto the relation its first keys lie on."""
     items = node.children("sort_clause")
     found: list[tuple[Use, SortKey]] = []
@@ -55,7 +55,7 @@ def _meant(value: Node | None, select: Node) -> Node | None:
     return value
 
 
-def _distance(value: Node, scope: Scope) -> bool:
+def _distance(value: Node, scope: NameScope) -> bool:
     if value.kind != "A_Expr" or operator(value) not in DISTANCE:
         return False
     left, right = value.child("lexpr"), value.child("rexpr")
@@ -76,7 +76,7 @@ def _distance(value: Node, scope: Scope) -> bool:
     return True
 
 
-def note_sets(node: Node, scope: Scope) -> None:
+def note_sets(node: Node, scope: NameScope) -> None:
     """GROUP BY and DISTINCT, where all keys lie on one relation."""
     groups = node.children("group_clause")
     _same_relation([_meant(g, node) for g in groups], scope, "group_by")
@@ -87,7 +87,7 @@ def note_sets(node: Node, scope: Scope) -> None:
         _same_relation([_meant(k, node) for k in keys], scope, "distinct")
 
 
-def _same_relation(keys: Sequence[Node | None], scope: Scope, field: str) -> None:
+def _same_relation(keys: Sequence[Node | None], scope: NameScope, field: str) -> None:
     found: list[tuple[Use, SortKey]] = []
     for key in keys:
         if key is None or (key.kind == "ColumnRef" and key.names("fields")[-1] == "*"):
@@ -103,7 +103,7 @@ def _same_relation(keys: Sequence[Node | None], scope: Scope, field: str) -> Non
         setattr(found[0][0], field, tuple(dict.fromkeys(k for _, k in found)))
 
 
-def note_limit(node: Node, scope: Scope) -> None:
+def note_limit(node: Node, scope: NameScope) -> None:
     """LIMIT onto every relation of the block."""
     count = node.child("limit_count")
     if count is None or (count.kind == "A_Const" and count.flag("isnull")):
@@ -114,7 +114,7 @@ def note_limit(node: Node, scope: Scope) -> None:
         use.limit = number.number("ival") if number is not None else None
 
 
-def note_aggregates(node: Node, scope: Scope) -> None:
+def note_aggregates(node: Node, scope: NameScope) -> None:
     """min and max of a column over one relation without grouping: an index end answers them."""
     members = list(scope.members())
     if len(members) != 1 or len(scope.sources) != 1 or node.children("group_clause"):

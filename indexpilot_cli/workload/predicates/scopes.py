@@ -72,7 +72,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundColumn:
     """A name that is a column of a relation."""
 
     use: Use
@@ -84,7 +84,7 @@ class Derived:
     """A name that stands for an expression of an inner block. Conditions may move in only when ``pushable``."""
 
     node: Node
-    scope: Scope
+    scope: NameScope
     pushable: bool
     touched: bool = False
 
@@ -96,12 +96,12 @@ class Opaque:
     source: object
 
 
-Target = Bound | Derived | Opaque
+Target = BoundColumn | Derived | Opaque
 Outputs = Mapping[str, tuple[Target, ...]]
 
 
 @dataclass(eq=False, slots=True)
-class Source:
+class FromItem:
     """A FROM item. ``columns`` None means that any name may be a column of it."""
 
     alias: str
@@ -120,7 +120,7 @@ class Cte:
 
     name: str
     node: Node
-    scope: Scope
+    scope: NameScope
     aliases: tuple[str, ...]
     inlined: bool
     recursive: bool = False
@@ -128,23 +128,23 @@ class Cte:
 
 
 @dataclass(eq=False, slots=True)
-class Scope:
+class NameScope:
     """The names visible in a block. ``seen`` are places of subqueries that were analysed."""
 
     block: Block
-    parent: Scope | None
+    parent: NameScope | None
     catalog: Catalog
     uses: list[Use]
-    sources: list[Source] = field(default_factory=list)
+    sources: list[FromItem] = field(default_factory=list)
     ctes: dict[str, Cte] = field(default_factory=dict)
     views: tuple[str, ...] = ()
     seen: set[int] = field(default_factory=set)
-    simple: list[Scope] = field(default_factory=list)
+    simple: list[NameScope] = field(default_factory=list)
 
-    def inner(self, *, pulled: bool = True, lateral: bool = True) -> Scope:
+    def inner(self, *, pulled: bool = True, lateral: bool = True) -> NameScope:
         """A scope for a block inside this one, which sees our FROM items when ``lateral``."""
         block = Block(self.block, pulled)
-        scope = Scope(block, self if lateral else self.parent, self.catalog, self.uses, ctes=self.ctes)
+        scope = NameScope(block, self if lateral else self.parent, self.catalog, self.uses, ctes=self.ctes)
         scope.views, scope.seen = self.views, self.seen
         return scope
 
@@ -157,7 +157,7 @@ class Scope:
         parts = reference.names("fields")
         if not parts or parts[-1] == "*":
             return ()
-        scope: Scope | None = self
+        scope: NameScope | None = self
         while scope is not None:
             found = scope.here(parts)
             if found is not None:
@@ -181,14 +181,14 @@ class Scope:
             return known[0].find(name)
         return next((s.find(name) for s in self.sources if s.columns is None), None)
 
-    def source(self, alias: str, schema: str | None = None) -> Source | None:
+    def source(self, alias: str, schema: str | None = None) -> FromItem | None:
         """The FROM item of that alias."""
         fitting = (s for s in self.sources if s.alias == alias and (schema is None or s.schema in (None, schema)))
         return next(fitting, None)
 
-    def reachable_source(self, alias: str) -> Source | None:
+    def reachable_source(self, alias: str) -> FromItem | None:
         """The FROM item of that alias here or in an enclosing block."""
-        scope: Scope | None = self
+        scope: NameScope | None = self
         while scope is not None:
             found = scope.source(alias)
             if found is not None:

@@ -17,7 +17,7 @@ from typing import TextIO
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.sql.parser import fingerprint
-from indexpilot_cli.workload.sources.records import READERS, Broken, Record, guess_format
+from indexpilot_cli.workload.sources.records import READERS, Broken, LogEntry, guess_format
 
 FORMATS = ("auto", *READERS)
 LIMIT = 20_000  # distinct statements kept apart; beyond it they join one of the same shape
@@ -51,7 +51,7 @@ def read_log(
     if format not in FORMATS:
         raise UsageError(f"unknown log format {format!r}", hint=f"one of {', '.join(FORMATS)}")
     name = str(source) if isinstance(source, Path) else "standard input"
-    tally, broken, seen = Tally(limit), Broken(), _Seen()
+    tally, broken, seen = StatementTally(limit), Broken(), _Seen()
     try:
         with _opened(source) as lines:
             for observed, record in _observed(lines, format, broken, _Wanted(seen, database, since)):
@@ -78,7 +78,7 @@ class _Wanted:
     def __init__(self, seen: _Seen, database: str | None, since: datetime | None) -> None:
         self._seen, self._database, self._since = seen, database, since
 
-    def __call__(self, record: Record) -> bool:
+    def __call__(self, record: LogEntry) -> bool:
         seen = self._seen
         seen.records += 1
         if self._since is not None and record.time is not None and record.time < self._since:
@@ -93,7 +93,7 @@ class _Wanted:
 
 def _observed(
     lines: Iterable[str], format: str, broken: Broken, wanted: _Wanted
-) -> Iterator[tuple[ObservedStatement, Record | None]]:
+) -> Iterator[tuple[ObservedStatement, LogEntry | None]]:
     stream = iter(lines)
     head = list(itertools.islice(stream, 1))
     while head and not head[-1].strip() and len(head) < 100:
@@ -113,7 +113,7 @@ def _skipped(broken: Broken, name: str) -> tuple[Skipped, ...]:
     return (Skipped("unparsed", broken.example, detail, calls=0.0),)
 
 
-def _notes(seen: _Seen, tally: Tally, database: str | None, name: str) -> tuple[str, ...]:
+def _notes(seen: _Seen, tally: StatementTally, database: str | None, name: str) -> tuple[str, ...]:
     notes = []
     if database is not None and seen.anonymous and tally.statements:
         notes.append(f"{name} does not say which database a statement is from; those of others may be among them")
@@ -128,7 +128,7 @@ _Key = tuple[str, tuple[str | None, ...]]
 
 
 @dataclass(slots=True)
-class Tally:
+class StatementTally:
     """Sums of equal statements. Beyond ``limit`` distinct ones a new statement is added to one that differs
     in constants only, so that no calls are lost and memory follows the number of templates."""
 
@@ -187,7 +187,7 @@ class Assembler:
     planned: Waiting = field(default_factory=OrderedDict)
     done: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
-    def add(self, record: Record) -> Iterator[ObservedStatement]:
+    def add(self, record: LogEntry) -> Iterator[ObservedStatement]:
         """What becomes known with this entry."""
         if record.level != "LOG":
             return
@@ -208,7 +208,7 @@ class Assembler:
         self.pending.clear()
         self.planned.clear()
 
-    def _statement(self, record: Record) -> Iterator[ObservedStatement]:
+    def _statement(self, record: LogEntry) -> Iterator[ObservedStatement]:
         observed = _logged(record.message, record.detail, None)
         if observed is not None:
             yield from self._release(record.session)
@@ -219,7 +219,7 @@ class Assembler:
         if waiting is not None:
             yield from self._finished(session, replace(waiting, total_ms=ms))
 
-    def _complete(self, record: Record, rest: str, ms: float) -> Iterator[ObservedStatement]:
+    def _complete(self, record: LogEntry, rest: str, ms: float) -> Iterator[ObservedStatement]:
         observed = _logged(rest, record.detail, ms)
         if observed is not None:
             yield from self._release(record.session)
@@ -232,7 +232,7 @@ class Assembler:
         _remember(self.done, session, "" if plan is not None and plan.text == observed.text else observed.text)
         yield observed
 
-    def _plan(self, record: Record, rest: str, ms: float) -> Iterator[ObservedStatement]:
+    def _plan(self, record: LogEntry, rest: str, ms: float) -> Iterator[ObservedStatement]:
         observed = _explained(rest, ms)
         if observed is None:
             return

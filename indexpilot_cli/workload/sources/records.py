@@ -28,7 +28,7 @@ _MAX_LINES = 200_000  # of one entry: a broken file must not be read into memory
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogEntry:
     """One log entry. ``session`` tells processes apart; ``database`` and ``time`` are None where not logged."""
 
     session: str
@@ -61,7 +61,7 @@ def guess_format(line: str) -> str:
     return "csv" if comma and not _LINE.match(line) else "stderr"
 
 
-def json_records(lines: Iterable[str], broken: Broken) -> Iterator[Record]:
+def json_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
     """Entries of a jsonlog (PostgreSQL 15 and newer)."""
     for line in lines:
         if not line.strip():
@@ -74,10 +74,10 @@ def json_records(lines: Iterable[str], broken: Broken) -> Iterator[Record]:
             continue
         session = str(entry.get("session_id") or entry.get("pid") or "")
         time, level = parse_time(str(entry.get("timestamp", ""))), str(entry.get("error_severity", "LOG"))
-        yield Record(session, message, str(entry.get("detail", "")), entry.get("dbname"), time, level)
+        yield LogEntry(session, message, str(entry.get("detail", "")), entry.get("dbname"), time, level)
 
 
-def csv_records(lines: Iterable[str], broken: Broken) -> Iterator[Record]:
+def csv_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
     """Entries of a csvlog."""
     csv.field_size_limit(_FIELD_LIMIT)
     rows = csv.reader((line.replace("\0", "") for line in lines), strict=False)
@@ -93,12 +93,12 @@ def csv_records(lines: Iterable[str], broken: Broken) -> Iterator[Record]:
             if row:
                 broken.add(",".join(row))
             continue
-        yield Record(row[5] or row[3], row[13], row[14], row[2] or None, parse_time(row[0]), row[11])
+        yield LogEntry(row[5] or row[3], row[13], row[14], row[2] or None, parse_time(row[0]), row[11])
 
 
-def stderr_records(lines: Iterable[str], broken: Broken) -> Iterator[Record]:
+def stderr_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
     """Entries of a plain log, whatever ``log_line_prefix`` is, as long as messages are in English."""
-    current: Record | None = None
+    current: LogEntry | None = None
     for text in _entries(lines):
         match = _LINE.match(text)
         if match is None:
@@ -128,14 +128,14 @@ def _entries(lines: Iterable[str]) -> Iterator[str]:
         yield "\n".join(parts)
 
 
-def _record(prefix: str, level: str, text: str) -> Record:
+def _record(prefix: str, level: str, text: str) -> LogEntry:
     time = _TIME.search(prefix)
     rest = prefix[: time.start()] + prefix[time.end() :] if time else prefix
     epoch = None if time else _EPOCH.search(prefix)
     when = parse_time(time.group()) if time else (datetime.fromtimestamp(float(epoch.group()), UTC) if epoch else None)
     pid, database = _PID.search(rest), _DATABASE.search(rest)
     session = next((g for g in pid.groups() if g), "") if pid else ""
-    return Record(session, text, "", database["name"] if database else None, when, level)
+    return LogEntry(session, text, "", database["name"] if database else None, when, level)
 
 
 def parse_time(text: str) -> datetime | None:
@@ -149,7 +149,7 @@ def parse_time(text: str) -> datetime | None:
     return datetime.fromisoformat(head.group() + suffix).astimezone(UTC)
 
 
-READERS: dict[str, Callable[[Iterable[str], Broken], Iterator[Record]]] = {
+READERS: dict[str, Callable[[Iterable[str], Broken], Iterator[LogEntry]]] = {
     "json": json_records,
     "csv": csv_records,
     "stderr": stderr_records,

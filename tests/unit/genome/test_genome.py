@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.genome.fields import (
+    ColumnIdentity,
     FieldKey,
+    FieldType,
     GenomeField,
-    Identity,
     ProfileRow,
-    TypeFacts,
     apply_indexable,
     apply_profiles,
     feature_group,
     index_method,
 )
-from indexpilot_cli.genome.sync import ChangeKind, compare
+from indexpilot_cli.genome.sync import GenomeChangeKind, compare
 
 T = QualifiedName("public", "t")
 
@@ -60,14 +60,14 @@ def indexable(found):
     ],
 )
 def test_methods(base, category, methods, expected):
-    assert index_method(TypeFacts(base, category, frozenset(methods))) == expected
+    assert index_method(FieldType(base, category, frozenset(methods))) == expected
 
 
 def test_wide_values_do_not_fit():
-    assert index_method(TypeFacts("text", "S", frozenset({"btree"}), 999)) == "btree"
-    assert index_method(TypeFacts("text", "S", frozenset({"btree"}), 1000)) is None
-    assert index_method(TypeFacts("text", "S", frozenset({"btree"}), 18, all_wide=True)) is None
-    assert index_method(TypeFacts("jsonb", "U", frozenset({"gin"}), 5000)) == "gin"
+    assert index_method(FieldType("text", "S", frozenset({"btree"}), 999)) == "btree"
+    assert index_method(FieldType("text", "S", frozenset({"btree"}), 1000)) is None
+    assert index_method(FieldType("text", "S", frozenset({"btree"}), 18, all_wide=True)) is None
+    assert index_method(FieldType("jsonb", "U", frozenset({"gin"}), 5000)) == "gin"
 
 
 def test_groups():
@@ -115,20 +115,20 @@ def test_without_places_following_the_changes_gives_the_new_state(before, after)
     state = {f.key for f in old}
     for change in compare(old, new, {}, {}):
         key = FieldKey(change.table, change.field or "")
-        if change.kind is ChangeKind.TABLE_REMOVED:
+        if change.kind is GenomeChangeKind.TABLE_REMOVED:
             state -= {k for k in state if k.table == change.table}
-        elif change.kind is ChangeKind.TABLE_ADDED:
+        elif change.kind is GenomeChangeKind.TABLE_ADDED:
             state |= {f.key for f in new if f.table == change.table}
-        elif change.kind is ChangeKind.COLUMN_REMOVED:
+        elif change.kind is GenomeChangeKind.COLUMN_REMOVED:
             state.remove(key)
         else:
-            assert change.kind is ChangeKind.COLUMN_ADDED
+            assert change.kind is GenomeChangeKind.COLUMN_ADDED
             state.add(key)
     assert state == {f.key for f in new}
 
 
 def places(fields, relid=1):
-    return {f.key: Identity(relid, n) for n, f in enumerate(fields, 1)}
+    return {f.key: ColumnIdentity(relid, n) for n, f in enumerate(fields, 1)}
 
 
 @given(names=st.lists(NAMES, min_size=2, unique=True), which=st.integers(0, 4))
@@ -137,16 +137,16 @@ def test_one_renamed_column_is_recognised(names, which):
     old = genome(*names)
     new = tuple(replace(f, name="renamed") if n == which else f for n, f in enumerate(old))
     (change,) = compare(old, new, places(old), places(new))
-    assert (change.kind, change.before, change.after) == (ChangeKind.COLUMN_RENAMED, names[which], "renamed")
-    moved = {f.key: Identity(1, n + 1) for n, f in enumerate(new, 1)}
+    assert (change.kind, change.before, change.after) == (GenomeChangeKind.COLUMN_RENAMED, names[which], "renamed")
+    moved = {f.key: ColumnIdentity(1, n + 1) for n, f in enumerate(new, 1)}
     kinds = {c.kind for c in compare(old, new, places(old), moved)}
-    assert kinds == {ChangeKind.COLUMN_ADDED, ChangeKind.COLUMN_REMOVED}
+    assert kinds == {GenomeChangeKind.COLUMN_ADDED, GenomeChangeKind.COLUMN_REMOVED}
 
 
 def test_a_table_with_the_same_number_but_other_columns_is_another():
     old, new = genome("a", "b", "c"), genome("x", "y", "c", table=QualifiedName("public", "u"))
     kinds = [c.kind for c in compare(old, new, places(old), places(new))]
-    assert kinds == [ChangeKind.TABLE_REMOVED, ChangeKind.TABLE_ADDED]
+    assert kinds == [GenomeChangeKind.TABLE_REMOVED, GenomeChangeKind.TABLE_ADDED]
 
 
 def test_nothing_changed():
