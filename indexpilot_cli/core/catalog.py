@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from types import MappingProxyType
 
 from indexpilot_cli.core.index import IndexDefinition
@@ -202,6 +203,10 @@ class Catalog:
     encoding: str = "UTF8"
     statistics_since: datetime | None = None
     taken_at: datetime | None = None
+
+    def indexes(self) -> Iterator[Index]:
+        """Every index of every table."""
+        return chain.from_iterable(table.indexes for table in self.tables)
 
     def table(self, name: QualifiedName) -> Table | None:
         """The table of that qualified name, or None."""

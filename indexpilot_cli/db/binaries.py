@@ -48,6 +48,7 @@ def installed() -> tuple[Binaries, ...]:
 def nearest(major: int, *, exclude: tuple[str, ...] = ()) -> Binaries | None:
     """The installation of that major version, else the nearest newer, else the nearest older one."""
     usable = [b for b in installed() if b.origin not in exclude]
+    # Newer before older: what the source's schema uses, a newer server has too.
     return min(usable, key=lambda b: (b.major != major, b.major < major, abs(b.major - major)), default=None)
 
 
@@ -60,7 +61,9 @@ def newest_program(name: str) -> Path | None:
 
 def _places() -> list[tuple[Path, str]]:
     given = [(Path(p), "given") for p in os.environ.get(EXTRA_BINARIES, "").split(os.pathsep) if p]
-    local = [(p, "local") for pattern in _LOCAL for p in sorted(Path("/").glob(pattern[1:]))]
+    local = []
+    for pattern in _LOCAL:
+        local += [(p, "local") for p in sorted(Path("/").glob(pattern[1:]))]
     on_path = shutil.which("postgres")
     if on_path:
         local.append((Path(on_path).resolve().parent, "local"))

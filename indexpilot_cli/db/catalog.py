@@ -172,7 +172,8 @@ def _collation(database: Row) -> str:
 
 def _with_tree_heights(session: Session, catalog: Catalog) -> Catalog:
     """Asked outside the transaction: one index dropped meanwhile would fail it."""
-    trees = {i.name for t in catalog.tables for i in t.indexes if i.definition.method == BTREE and i.pages}
+    # Reading a metapage of an index that was dropped meanwhile fails the transaction it runs in.
+    trees = {i.name for i in catalog.indexes() if i.definition.method == BTREE and i.pages}
     heights = read_tree_heights(session, trees)
     if not heights:
         return catalog
@@ -192,6 +193,7 @@ def read_indexes(session: Session, tables: Mapping[int, QualifiedName]) -> dict[
         oid: list(group)
         for oid, group in groupby(session.rows("catalog/index_keys", parameters), key=lambda key: int(key.oid))
     }
+    # pg_stats shows the statistics of index expressions under the name of the index.
     with_expressions = {r.oid: r.name for r in rows if any(part.expression for part in keys[r.oid])}
     statistics = read_statistics(session, with_expressions)
     found: defaultdict[int, list[Index]] = defaultdict(list)

@@ -21,6 +21,7 @@ def environment(conninfo: str, password: str | None = None) -> dict[str, str]:
         raise bad_conninfo() from None
     if password is not None:
         given["password"] = password
+    # libpq says itself which option has which variable, also those of later versions.
     variables = {o.keyword.decode(): o.envvar.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.envvar}
     return {variables[key]: str(value) for key, value in given.items() if key in variables and value is not None}
 

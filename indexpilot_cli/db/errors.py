@@ -36,6 +36,7 @@ class _Cause:
     hint: str
 
 
+# The first whose words fit wins, so what is special stands before what is general.
 _CAUSES = (
     _Cause(
         "authentication_failed",
@@ -177,6 +178,7 @@ def statement_error(error: psycopg.Error, *, broken: bool = False, secrets: Sequ
         return UnreachableError(_LOST.message, detail=detail, hint=_LOST.hint, code=_LOST.code)
     if state == "42501":
         return _privilege(detail)
+    # query_canceled: a timeout of ours or somebody's pg_cancel_backend(); only the message tells which.
     if state == "57014":
         hint = "give the statement more time (statement_timeout)" if "timeout" in detail else None
         return UnreachableError("the server cancelled a statement", detail=detail, hint=hint, code="timeout")
@@ -184,6 +186,7 @@ def statement_error(error: psycopg.Error, *, broken: bool = False, secrets: Sequ
         return RefusedError("a lock was not free in time", detail=detail, hint="try again later", code="lock_timeout")
     if state == "25006":
         return RefusedError("the session or server is read-only", detail=detail, code="read_only")
+    # Class 53: disk, memory or connections used up. Trying again at once does not help.
     if state.startswith("53"):
         return PrerequisiteError("the server is out of a resource", detail=detail, code="out_of_resource")
     hint = clean(error.diag.message_hint, secrets) if error.diag.message_hint else None

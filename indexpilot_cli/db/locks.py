@@ -30,4 +30,5 @@ def blocker(row: Row) -> Blocker:
 
 
 def _key(relid: int) -> dict[str, int]:
+    # Both halves of the key are signed 4-byte integers, an oid is unsigned.
     return {"space": SPACE, "relation": relid - (1 << 32) if relid >= 1 << 31 else relid}

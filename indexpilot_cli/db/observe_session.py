@@ -26,6 +26,7 @@ from indexpilot_cli.errors import UnreachableError
 MOST_NOTICES = 2000
 MOST_TEXT = 4000  # characters kept of one message
 MOST_ROWS = 2_000_000  # rows of an answer to a question of ours
+# Seconds between two looks at the watch; the answer itself wakes the wait at once.
 _TICK = 0.25
 _STATUS = {
     TransactionStatus.IDLE: "I",
@@ -226,6 +227,7 @@ def _until(end: float) -> None:
 
 
 def _bytes(text: str) -> bytes:
+    # libpq takes a C string: a NUL would cut the statement short.
     return text.replace("\0", "").encode("utf-8", "replace")
 
 

@@ -27,6 +27,7 @@ _STRINGS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
 _PARAMETERS = re.compile(r"\$(\d+)")
 _PLANNED = frozenset({"select", "insert", "update", "delete", "merge", "with", "values", "table"})
 _READS = frozenset({"select", "with", "values", "table"})
+# A prepared statement lives until DEALLOCATE: a fresh name meets no remnant.
 _counter = itertools.count(1)
 
 
@@ -52,6 +53,7 @@ def explain_analyze(session: Session, sql: str, timeout_ms: int) -> Mapping[str,
     """
     if first_word(sql) not in _READS:
         raise UsageError("EXPLAIN ANALYZE runs the statement, so only a query is accepted", code="not_a_query")
+    # LOCAL: behind a pooler a session setting would stay with a backend that others get.
     limit = f"SET LOCAL statement_timeout = {int(timeout_ms)}"
     run = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}"
     return _rolled_back(session, (limit, run))
@@ -76,6 +78,7 @@ def first_word(sql: str) -> str:
 
 
 def _alone(session: Session, explain: str) -> Mapping[str, Any]:
+    # A pooler may have lent us a backend that never heard of our settings.
     safe = session.read_only and not session.pooled
     return session.explain(explain) if safe else _rolled_back(session, (explain,))
 
@@ -95,6 +98,7 @@ def _prepared(session: Session, statement: Plannable, options: str) -> Mapping[s
 def _executed(session: Session, statement: Plannable, options: str, *settings: str) -> Mapping[str, Any]:
     name = f"indexpilot_{next(_counter)}"
     count = statement.parameters or _highest_parameter(statement.sql)
+    # The values do not matter: a forced generic plan is made without looking at them.
     nulls = f"({', '.join(['NULL'] * count)})" if count else ""
     return _rolled_back(
         session,

@@ -77,6 +77,7 @@ def init_connection_pool(
     secrets = secrets_of(conninfo, password)
     arguments = _arguments(conninfo, password)
     try:
+        # The pool connects in the background and would report a wrong password as a timeout.
         psycopg.connect(**arguments).close()
     except psycopg.Error as error:
         raise connect_error(error, secrets) from None
@@ -86,6 +87,7 @@ def init_connection_pool(
         max_size=maximum,
         open=False,
         timeout=timeout,
+        # What the server closed while it lay idle is replaced before it is lent.
         check=ConnectionPool.check_connection,
         reset=_reset,
         name="indexpilot",
@@ -169,6 +171,7 @@ def _arguments(conninfo: str, password: str | None) -> dict[str, Any]:
 def _reset(connection: _Connection) -> None:
     """As new for the next borrower: no settings, locks, temporary tables, listeners; not in autocommit."""
     connection.autocommit = True
+    # Refused inside a transaction block, hence autocommit around it.
     connection.execute("DISCARD ALL")
     connection.autocommit = False
     connection.isolation_level = connection.read_only = connection.deferrable = None

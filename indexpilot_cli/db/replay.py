@@ -18,6 +18,7 @@ from indexpilot_cli.errors import UnreachableError
 _APPLICATION = "indexpilot demo"
 
 
+# RawCursor sends ``$1`` as it stands; psycopg's own placeholders would have to be read into other people's text.
 class Replay:
     """An autocommit connection for running statements that are not ours. Close it, or use it in a ``with`` block.
 
@@ -114,6 +115,7 @@ class QueryRehearsal:
         self._drop_constraints("c")
         for name, insert in self._rows("rehearse/rows"):
             with suppress(psycopg.errors.Error), self._connection.transaction():
+                # The host's triggers could refuse the made-up row, or write elsewhere.
                 self._connection.execute(f"ALTER TABLE {name} DISABLE TRIGGER USER")
                 self._connection.execute(insert)
                 self._connection.execute(f"ALTER TABLE {name} ENABLE TRIGGER USER")

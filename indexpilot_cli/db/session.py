@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -164,6 +165,7 @@ class Session:
         The extended protocol carries it, so text holding two statements is refused by the server.
         """
         with self._guard(), self._connection.cursor() as cursor:
+            # Asking for binary results makes psycopg use the extended protocol even without parameters.
             cursor.execute(self._text(statement), params, binary=True)
             return cursor.rowcount
 
@@ -205,6 +207,8 @@ class Session:
     def _connect(self) -> tuple[psycopg.Connection[Any], _Facts]:
         target = self._target
         try:
+            # Nothing is prepared behind our back: a pooler in transaction mode may send the next run
+            # to a backend that does not know the statement.
             connection = psycopg.connect(target.dsn, autocommit=True, prepare_threshold=None, **target.extra())
         except psycopg.Error as error:
             raise connect_error(error, target.secrets) from None
@@ -253,6 +257,7 @@ def open_session(
     given = read_conninfo(conninfo)
     dsn = libpq.make_conninfo("", dbname=conninfo) if given.get("dbname") == conninfo else conninfo
     settings = {
+        # The server itself then refuses whatever would write.
         "default_transaction_read_only": "on" if read_only else None,
         "statement_timeout": statement_timeout_ms,
         "lock_timeout": lock_timeout_ms,
@@ -269,6 +274,7 @@ def open_session(
 
 def _options(given: Set[str], application_name: str, connect_timeout: int | None) -> tuple[tuple[str, str], ...]:
     options = [("fallback_application_name", application_name)]
+    # The string, a service and PGCONNECT_TIMEOUT (which stands in libpq's defaults) win over us.
     elsewhere = {o.keyword.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.val is not None}
     if connect_timeout is not None and not {"connect_timeout", "service"} & (given | elsewhere):
         options.append(("connect_timeout", str(connect_timeout)))
@@ -289,8 +295,9 @@ def _facts_of(connection: psycopg.Connection[Any], answering_pid: int) -> _Facts
 
 def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, str]]) -> int:
     """Apply the settings; gives the process id of the backend that did."""
+    # set_config() takes parameters where SET takes none; the same round trip tells who answers.
     calls = ["set_config(%s, %s, false)"] * len(settings)
-    values = [part for pair in settings for part in pair]
+    values = list(chain.from_iterable(settings))
     question = compose.SQL("SELECT ") + compose.SQL(", ").join(map(compose.SQL, ["pg_backend_pid()", *calls]))
     row = connection.execute(question, values).fetchone()
     return int(row[0]) if row else 0

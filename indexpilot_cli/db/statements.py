@@ -118,6 +118,7 @@ def difference(
     A counter that fell, or another reset time, means a reset in between: what the later reading counts since
     then is taken as it is, so nothing is counted that did not happen, and a note says so.
     """
+    # pg_stat_statements_info keeps the time of the last reset (from 14 on; before, both are None).
     reset = before.since != after.since
     old = {} if reset else {entry.key: entry for entry in before.entries}
     fallen = [e for e in after.entries if e.key in old and _fell(old[e.key], e)]

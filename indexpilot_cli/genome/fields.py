@@ -24,9 +24,12 @@ GROUP_PATTERNS: tuple[tuple[str, str], ...] = (
 
 # A value wider than a third of a page does not fit into a B-tree; an average beyond this makes that likely.
 _WIDE_BYTES = 1000
+# json and xml have no equality at all; bytea has, but what it holds is hardly ever searched for.
 _NOT_FOR_INDEXES = frozenset({"bytea", "json", "xml"})
+# These have B-tree operator classes too, for sorting whole values: nobody searches by those.
 _METHOD_OF_TYPE = {"jsonb": "gin", "tsvector": "gin", "hstore": "gin", "tsquery": "gist"}
 _METHOD_OF_CATEGORY = {"A": "gin", "G": "gist", "R": "gist"}
+# A B-tree serves equality, ranges and order; the others only where it has no operator class.
 _METHODS_BY_PREFERENCE = ("btree", "gin", "gist", "spgist", "brin")
 
 

@@ -78,6 +78,7 @@ def find_registry(
 
 def known_tenants(session: Session, registry: TenantRegistry, tenants: frozenset[int]) -> frozenset[int]:
     """Those of the tenants that the host knows."""
+    # Table and column are the host's own words; only identifiers can be composed in their place.
     query = SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} = ANY ({wanted})").format(
         column=Identifier(registry.column),
         table=Identifier(registry.table.schema, registry.table.name),

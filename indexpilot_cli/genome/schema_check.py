@@ -114,6 +114,7 @@ class Checker:
 
     def _column(self, name: Scalar | None, node: Node, schema: str) -> ColumnDefinition | None:
         if isinstance(node, Scalar) and name is not None:
+            # The short form: a field and its type on one line.
             node = Entries(((Scalar("type", node.line), node),), node.line)
         if not isinstance(node, Entries):
             self._problem(node.line, "a field is a mapping with the keys name and type")
@@ -266,6 +267,7 @@ class Checker:
             seen.add(name)
 
     def _resolve(self, schema: SchemaDefinition) -> None:
+        # Only now: a reference may stand before the table it means.
         columns = {table.name: {c.name for c in table.columns} for table in schema.tables}
         for line, reference in self._references:
             if reference.table not in columns:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import size
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.genome.fields import GenomeField, feature_group
-from indexpilot_cli.genome.schema_check import Checker, SchemaDefinition
+from indexpilot_cli.genome.schema_check import Checker, ColumnDefinition, SchemaDefinition
 from indexpilot_cli.genome.schema_tree import (
     Malformed,
     Node,
@@ -80,23 +81,23 @@ def check(source: Path | str | Mapping[str, Any]) -> Checked:
 
 def genome_fields(schema: SchemaDefinition) -> tuple[GenomeField, ...]:
     """One genome field per column; where the file is silent, the type decides ``indexable`` and the name the group."""
-    return tuple(
-        GenomeField(
-            table.name,
-            column.name,
-            column.type,
-            required=column.required,
-            indexable=_indexable(column.type) if column.indexable is None else column.indexable,
-            default_expression=column.default_expression,
-            group=column.group or feature_group(column.name),
-        )
-        for table in schema.tables
-        for column in table.columns
+    fields: list[GenomeField] = []
+    for table in schema.tables:
+        fields += [_genome_field(table.name, column) for column in table.columns]
+    return tuple(fields)
+
+
+def _genome_field(table: QualifiedName, column: ColumnDefinition) -> GenomeField:
+    by_type = plain_name(column.type) not in _NOT_FOR_INDEXES
+    return GenomeField(
+        table,
+        column.name,
+        column.type,
+        required=column.required,
+        indexable=by_type if column.indexable is None else column.indexable,
+        default_expression=column.default_expression,
+        group=column.group or feature_group(column.name),
     )
-
-
-def _indexable(type: str) -> bool:
-    return plain_name(type) not in _NOT_FOR_INDEXES
 
 
 def _read(path: Path) -> Node:
@@ -106,8 +107,10 @@ def _read(path: Path) -> Node:
             f"{path.name}: not a schema file", hint=f"give it the suffix {', '.join(_READERS)}", code="bad_schema_file"
         )
     try:
+        # Looked at before reading: the path may name anything.
         if path.stat().st_size > _LARGEST:
             raise UsageError(f"{path.name}: larger than {size(_LARGEST)}", code="bad_schema_file")
+        # Editors on Windows begin a file with a byte order mark.
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(

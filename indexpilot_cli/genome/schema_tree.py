@@ -129,6 +129,7 @@ class _Yaml:
     def convert(self, node: yaml.Node, depth: int) -> Node:
         line = node.start_mark.line + 1
         self.left -= 1
+        # Aliases of aliases make a tree of any size out of a few lines.
         if self.left < 0 or depth > _DEEPEST:
             raise Malformed(line, "too large, or nested too deeply")
         if isinstance(node, yaml.MappingNode):
@@ -145,6 +146,7 @@ class _Yaml:
             yield Scalar(key.value, key.start_mark.line + 1), self.convert(value, depth + 1)
 
     def _scalar(self, node: yaml.Node, line: int) -> Scalar:
+        # Dates, sets and binaries that YAML 1.1 would read stay the text they are.
         kind = node.tag.rpartition(":")[2]
         if kind not in ("str", "int", "float", "bool", "null"):
             return Scalar(str(node.value), line)
@@ -152,6 +154,7 @@ class _Yaml:
             value = self.scalars.construct_object(node)
         except (yaml.YAMLError, ValueError):
             raise Malformed(line, f"not a {kind}: {str(node.value)[:40]!r}") from None
+        # JSON escapes can leave half a surrogate pair, which UTF-8 and so the server cannot hold.
         if isinstance(value, str):
             value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return Scalar(value, line)
@@ -288,6 +291,7 @@ def _name(written: str, zone: str | None) -> str:
 
 
 def _with_modifiers(name: str, mods: list[int], text: str) -> str:
+    # Without a length these two hold one character or bit, and format_type() prints it.
     if name == "character" and not mods:
         return "character(1)"
     if name == "bit" and not mods:
@@ -298,6 +302,7 @@ def _with_modifiers(name: str, mods: list[int], text: str) -> str:
         raise ValueError(f"{text[:60]!r}: {name} takes {'no length' if name in _PLAIN else 'one number'}")
     if name in ("character varying", "character", "bit", "bit varying", "numeric") and mods[0] < 1:
         raise ValueError(f"{text[:60]!r}: a length is at least 1")
+    # float(1) to float(24) are real, float(25) to float(53) double precision.
     if name == "double precision":
         return "real" if mods[0] <= 24 else name
     inside = f"{mods[0]},{mods[1] if len(mods) > 1 else 0}" if name == "numeric" else ",".join(map(str, mods))

@@ -64,6 +64,7 @@ def save_fields(connection: Connection, tables: Sequence[Table]) -> int:
     """
     wanted = {table.name for table in tables}
     schema = connection.metadata_schema
+    # The command's own session is read-only.
     with writer(connection) as session:
         migrations.require(session, schema)
         found = genome.discover(session, schemas={name.schema for name in wanted}, schema=schema)
@@ -91,6 +92,7 @@ def sync(
     if not apply:
         return Synced(changes, False)
     with session.transaction():
+        # Renames first: a renamed field that was recorded as new would leave its profiles behind.
         _follow(session, changes, known, schema)
         _record(session, found, schema)
         if changes:
@@ -224,6 +226,7 @@ def _renamed_tables(
         relid = _relid(fields, old)
         if name in after or relid is None or relid not in appeared:
             continue
+        # The oid alone proves nothing: a restored dump numbers anew, and an old number can come again.
         target = appeared[relid]
         same = [f for f in fields if f in after[target] and _same_place(fields[f], after[target][f], old, new)]
         if 2 * len(same) >= len(fields):
@@ -255,6 +258,8 @@ def _inside(table: QualifiedName, before: Fields, after: Fields, old: Places, ne
 
 def _renamed_columns(before: Fields, after: Fields, old: Places, new: Places) -> Iterator[tuple[str, str]]:
     stayed = [name for name in before if name in after]
+    # A column that kept its name and changed its number: the table was made anew,
+    # so numbers say nothing about its other columns.
     if any(before[n].key in old and not _same_place(before[n], after[n], old, new) for n in stayed):
         return
     appeared = {new[f.key]: name for name, f in after.items() if name not in before and f.key in new}

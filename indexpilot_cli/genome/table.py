@@ -34,6 +34,7 @@ def discover(
     server's schemas and our own, and tables named in ``exclude`` (``table`` or ``schema.table``).
     ``groups`` are feature group patterns in place of the usual ones.
     """
+    # Our own tables are no fields of the host.
     parameters = {"own": schema, "schemas": None if schemas is None else list(schemas)}
     rows = session.rows("genome/discover", parameters)
     return tuple(
@@ -61,6 +62,7 @@ def stamped_fields(
 
 def add(session: Session, new: Iterable[GenomeField], *, schema: str = SCHEMA) -> int:
     """Add the fields that are not there yet; gives how many were. What is there, and was set by hand, stays."""
+    # One statement with arrays, however many columns the host has.
     listed = tuple(new)
     columns = {
         **_keys(f.key for f in listed),
@@ -123,6 +125,7 @@ def save_identities(session: Session, found: Iterable[Discovered], *, schema: st
 
 
 def _discovered(row: Row, groups: Sequence[tuple[str, str]] | None) -> Discovered:
+    # Operator classes are asked of the server: extensions bring types and classes of their own.
     facts = FieldType(row.base_type, row.category, frozenset(row.methods), row.avg_width, row.all_wide)
     method = index_method(facts)
     name = row.field_name

@@ -34,6 +34,7 @@ def cross_checked(
     Raises PrerequisiteError when HypoPG is not there.
     """
     with open_hypopg(source, request) as other:
+        # HypoPG refuses GIN and GiST: both sides are then priced without those.
         refused = [d for d in chosen if other.refuses(d) is not None]
         common = chosen - frozenset(refused)
         ours, theirs = (_price(e, templates, common) for e in (estimator, other))

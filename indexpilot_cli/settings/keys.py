@@ -9,6 +9,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, chain
 
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.rule import SettingRule
@@ -43,8 +44,8 @@ def keys() -> Mapping[str, SettingKey]:
 @lru_cache(maxsize=1)
 def sections() -> frozenset[str]:
     """All dotted paths that hold further keys."""
-    paths = [path.split(".") for path in keys()]
-    return frozenset(".".join(parts[:n]) for parts in paths for n in range(1, len(parts)))
+    above = (accumulate(path.split(".")[:-1], "{}.{}".format) for path in keys())
+    return frozenset(chain.from_iterable(above))
 
 
 def _walk(kind: type, prefix: str) -> Iterator[SettingKey]:

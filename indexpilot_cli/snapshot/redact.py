@@ -75,6 +75,7 @@ def redact(snapshot: Snapshot, literals: MapLiterals) -> Snapshot:
         known[family].add(text)
         return text
 
+    # All values have to be known before any gets its surrogate: the order among them must stay.
     _Redaction(snapshot, literals, note).snapshot()
     return _Redaction(snapshot, literals, surrogates(known)).snapshot()
 
@@ -94,6 +95,7 @@ class _Redaction:
         objects, missing = rewrite.objects(source.objects)
         return replace(
             source,
+            # Names of machines and roles say where it came from and steer no plan.
             server=replace(source.server, host=None, port=None, user=""),
             catalog=_catalog(source.catalog, rewrite),
             objects=objects,
@@ -147,6 +149,7 @@ class _TextRedaction:
         if item.kind in _KEPT:
             return item.sql
         if item.kind in _ROUTINES:
+            # A body can hold any data; the planner reads only what stands before it.
             head, found, _ = item.sql.partition("\n    AS ")
             return f"{head}{found}'redacted';" if found else None
         parts = [self.statement(part) for part in _STATEMENTS.split(item.sql)]
@@ -228,6 +231,8 @@ def _unparsed(statement: ObservedStatement) -> Skipped:
 def _schema_texts(snapshot: Snapshot) -> frozenset[str]:
     """Texts that are schema: labels of enum types, and names of relations as ``nextval`` takes them."""
     names = {f"{QualifiedName(o.schema, o.name)}" for o in snapshot.objects if o.kind in _NAMED and o.schema}
-    texts = (match["labels"] for o in snapshot.objects if o.kind == "TYPE" and (match := _LABELS.search(o.sql)))
-    labels = {label.replace("''", "'") for text in texts for label in re.findall(r"'((?:[^']|'')*)'", text)}
-    return frozenset(names | labels)
+    for item in (o for o in snapshot.objects if o.kind == "TYPE"):
+        found = _LABELS.search(item.sql)
+        labels = re.findall(r"'((?:[^']|'')*)'", found["labels"]) if found else ()
+        names |= {label.replace("''", "'") for label in labels}
+    return frozenset(names)

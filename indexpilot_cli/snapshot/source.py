@@ -50,6 +50,7 @@ def open_source(
 @contextmanager
 def open_reader(connection: Connection) -> Iterator[Session]:
     """A read-only session with our timeouts."""
+    # Imported where it is needed: a command that reads a file does not wait for psycopg.
     from indexpilot_cli.db.session import open_session
 
     with open_session(

@@ -141,11 +141,9 @@ def _times(values: Iterable[str]) -> dict[str, str]:
     for moment in sorted(set(moments.values())):
         if moment % _DAY:
             clocks.setdefault(moment // _DAY, []).append(moment)
-    new_clock = {
-        moment: place * _DAY // (len(in_day) + 1)
-        for in_day in clocks.values()
-        for place, moment in enumerate(in_day, start=1)
-    }
+    new_clock: dict[int, int] = {}
+    for in_day in clocks.values():
+        new_clock |= {moment: place * _DAY // (len(in_day) + 1) for place, moment in enumerate(in_day, start=1)}
     return {t: _written(new_day[m // _DAY], new_clock.get(m, 0), t) for t, m in moments.items()}
 
 
@@ -212,10 +210,12 @@ class ColumnTypes:
 
 def column_types(catalog: Catalog) -> ColumnTypes:
     """Types of all columns. By name: categories of open types, type names of the others."""
-    by_relation = {(t.name, c.name): c for t in catalog.tables for c in t.columns}
+    by_relation: dict[tuple[QualifiedName, str], Column] = {}
     by_name: defaultdict[str, set[str]] = defaultdict(set)
-    for column in by_relation.values():
-        by_name[column.name].add(column.category if column.category in _OPEN else column.base_type)
+    for table in catalog.tables:
+        for column in table.columns:
+            by_relation[table.name, column.name] = column
+            by_name[column.name].add(column.category if column.category in _OPEN else column.base_type)
     return ColumnTypes(by_relation, {name: frozenset(kinds) for name, kinds in by_name.items()})
 
 
@@ -275,6 +275,7 @@ def _family(statistics: ColumnStatistics, column: Column | None) -> Family | Non
 
 def _elements(statistics: ColumnStatistics, column: Column | None, change: Replace) -> ColumnStatistics:
     """Elements are searched in the order of their type, so they are sorted again with their frequencies."""
+    # The frequencies are followed by the lowest, the highest and, with NULLs, one more.
     elements, frequencies = statistics.most_common_elems, statistics.most_common_elem_freqs
     if not elements:
         return statistics

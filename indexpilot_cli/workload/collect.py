@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from indexpilot_cli.core.command import WorkloadRequest
@@ -73,16 +75,13 @@ def _is_log(name: str, kind: SourceKind | None) -> bool:
     return name != "-" and Path(name).suffix.lower() in _LOG_SUFFIXES
 
 
-def merged(workloads: tuple[Workload, ...]) -> Workload:
-    """Several workloads as one, for keeping in a snapshot; the kind is that of the first."""
-    first, *rest = workloads
-    if not rest:
-        return first
+def merged(workloads: Sequence[Workload]) -> Workload:
+    """Several workloads as one; the kind is that of the first."""
     return Workload(
-        first.source,
-        tuple(s for w in workloads for s in w.statements),
-        tuple(s for w in workloads for s in w.skipped),
+        workloads[0].source if workloads else SourceKind.SQL,
+        tuple(chain.from_iterable(w.statements for w in workloads)),
+        tuple(chain.from_iterable(w.skipped for w in workloads)),
         min((w.since for w in workloads if w.since), default=None),
         max((w.until for w in workloads if w.until), default=None),
-        tuple(n for w in workloads for n in w.notes),
+        tuple(chain.from_iterable(w.notes for w in workloads)),
     )

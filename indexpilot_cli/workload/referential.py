@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, ForeignKey
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
@@ -40,7 +41,7 @@ def with_referential(folded: FoldedWorkload, catalog: Catalog, estimator: CostEs
             by_parent[parent].append((replace(template, calls=template.calls * rows), price.total_cost))
     changed = {p: _divided(parents[p], costs[p].total_cost, found) for p, found in by_parent.items()}
     kept = tuple(changed[t.id][0] if t.id in changed else t for t in folded.templates)
-    added = _merged([check for _, own in changed.values() for check in own])
+    added = _merged(list(chain.from_iterable(own for _, own in changed.values())))
     note = f"{len(added)} foreign-key checks count as templates: the server runs them for deletes and key changes"
     return replace(folded, templates=(*kept, *added), notes=(*folded.notes, note) if added else folded.notes)
 

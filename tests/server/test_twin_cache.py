@@ -21,8 +21,8 @@ QUESTION = WhatIf(Plannable("SELECT * FROM sales.customers WHERE id = 5"))
 KILLED = """
 import sys, time
 from pathlib import Path
-from indexpilot_cli.twin.planner import open_twin
-from indexpilot_cli.twin.snapshot import load
+from indexpilot_cli.planner.twin.planner import open_twin
+from indexpilot_cli.snapshot.file import load
 twin = open_twin(load(Path(sys.argv[1])), cache_dir=Path(sys.argv[2]), workers=1)
 print(twin._cluster.server.home, flush=True)
 time.sleep(600)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 
 _PACKAGE = "indexpilot_cli.db"
 _FILE = re.compile(r"(?P<name>\w+?)(?:_pg(?P<major>\d+))?\.sql")
@@ -27,7 +28,7 @@ def get(name: str, version: int) -> str:
 
 def texts() -> tuple[str, ...]:
     """The text of every question in every variant."""
-    return tuple(_text(file) for _, variants in sorted(_variants().items()) for file in variants.values())
+    return tuple(map(_text, chain.from_iterable(files.values() for _, files in sorted(_variants().items()))))
 
 
 @cache

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from types import TracebackType
 from typing import TypeAlias, TypeVar
 
@@ -65,7 +66,7 @@ class HypoPGEstimator(CostEstimator):
         self._schema: str = extension.schema
         self._origin = session
         self._parents = {t.name: t.parent for t in catalog.tables if t.parent is not None}
-        self._real = Real({i.name: i.definition for t in catalog.tables for i in t.indexes}, _leaves(catalog))
+        self._real = Real({i.name: i.definition for i in catalog.indexes()}, _leaves(catalog))
         self._workers = max(1, workers)
         self._idle: queue.LifoQueue[Pretender] = queue.LifoQueue()
         self._opened: list[Pretender] = []
@@ -190,6 +191,7 @@ class HypoPGEstimator(CostEstimator):
     def _spread(self, work: Callable[[Pretender, S], T], items: Iterable[S]) -> dict[S, T]:
         """The work's result for each item; neighbours stay with one worker, which then changes little."""
         todo = list(items)
+        # Neighbouring questions differ in few indexes, so they stay together.
         size = -(-len(todo) // self._workers) or 1
         chunks = [todo[start : start + size] for start in range(0, len(todo), size)]
 
@@ -202,7 +204,7 @@ class HypoPGEstimator(CostEstimator):
         else:
             with ThreadPoolExecutor(len(chunks), thread_name_prefix="hypopg") as pool:
                 results = list(pool.map(run, chunks))
-        return dict(zip(todo, (result for part in results for result in part), strict=True))
+        return dict(zip(todo, chain.from_iterable(results), strict=True))
 
     def _count(self) -> None:
         with self._counting:

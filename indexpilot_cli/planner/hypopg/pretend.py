@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.core.ddl import create_index, index_name
 from indexpilot_cli.core.index import IndexDefinition
@@ -20,6 +21,7 @@ from indexpilot_cli.db.session import Session
 _OID = re.compile(r"<(\d+)>")
 _KEEP = 200  # the planner looks at every hypothetical index for every relation
 
+# Old ones out and new ones in with one round trip.
 _REPLACE = (
     "SELECT c.indexrelid, (SELECT count({drop}(o)) FROM unnest(%(old)s::oid[]) AS o)"
     " FROM unnest(%(ddl)s::text[]) WITH ORDINALITY AS s (ddl, n), {create}(s.ddl) AS c ORDER BY s.n"
@@ -72,6 +74,7 @@ class Pretender:
         stale = [d for d in self._shown if d not in indexes and (d.table in tables or len(self._shown) > _KEEP)]
         missing = sorted(indexes - self._shown.keys(), key=lambda d: d.id)
         try:
+            # Half of a change may have happened when it fails: what is shown is then not known any more.
             self._replace(stale, missing)
             self._hide(hidden)
         except BaseException:
@@ -105,8 +108,10 @@ class Pretender:
         return KnownIndex(found, qualified) if found else None
 
     def _replace(self, stale: list[IndexDefinition], missing: list[IndexDefinition]) -> None:
-        old = [oid for definition in stale for oid in self._shown.pop(definition)]
-        parts = [(definition, part) for definition in missing for part in self._parts(definition)]
+        old = list(chain.from_iterable(self._shown.pop(definition) for definition in stale))
+        parts: list[tuple[IndexDefinition, IndexDefinition]] = []
+        for definition in missing:
+            parts += [(definition, part) for part in self._parts(definition)]
         if not parts:
             if old:
                 query = self._query("SELECT count({drop}(o)) FROM unnest(%s::oid[]) AS o", drop="hypopg_drop_index")

@@ -27,6 +27,8 @@ from indexpilot_cli.snapshot.values import Snapshot
 
 TWIN_VERSION = 1  # part of the cache key: raise it when hydration gives another result
 CACHE_LIMIT = 2 * 1024**3  # bytes really on disk
+# The twin can be made again from its snapshot at any time: durability would only cost time.
+# Autovacuum would analyze the empty tables and so undo the planted statistics.
 _SETTINGS = {
     "autovacuum": "off",
     "fsync": "off",
@@ -42,6 +44,7 @@ _SETTINGS = {
     "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
     "jit": "off",
+    # A statement on a partitioned table locks every partition.
     "max_locks_per_transaction": "1024",
 }
 
@@ -115,6 +118,7 @@ def copy_template(host: Connects, template: str, name: str) -> int:
     """A new copy of the template's short files, in place of an older one; gives its oid."""
     with host.superuser() as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {name}")
+        # From 15 on the default copies page by page through the buffers, which must not hold planted files.
         strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {PLANNER}{strategy}")
         return int(admin.value("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]))

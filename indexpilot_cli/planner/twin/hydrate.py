@@ -55,12 +55,14 @@ def hydrate(host: Connects, snapshot: Snapshot, progress: Progress, *, template:
             planner.execute(statement)
         not_modelled = _create_objects(Builder(planner, admin, snapshot), snapshot, progress)
         progress.stage("statistics")
+        # After all DDL: creating an index sets the relpages and reltuples of its table anew.
         put_sizes(admin, snapshot.sizes, snapshot.server.version_num)
         with without_domain_checks(planner):
             not_modelled += put_statistics(admin, snapshot.statistics)
             not_modelled += put_extended(admin, snapshot.extended)
         notes += put_settings(admin, snapshot)
         files, heaps = read_layout(admin, snapshot)
+        # A dirty page left in memory would later be written over a planted file.
         admin.execute("CHECKPOINT")
     return Hydrated(files, tuple(heaps.items()), tuple(not_modelled), notes)
 

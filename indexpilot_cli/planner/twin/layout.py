@@ -80,8 +80,8 @@ def _file(row: Any, size: RelationSize, heap_pages: int, catalog: Catalog) -> Re
 
 
 def _estimated_height(size: RelationSize, catalog: Catalog) -> int:
-    known = {index.name: index.definition for table in catalog.tables for index in table.indexes}
-    return height_of(known.get(size.name), size.pages, catalog)
+    definition = next((index.definition for index in catalog.indexes() if index.name == size.name), None)
+    return height_of(definition, size.pages, catalog)
 
 
 _READ_WRITE = 0x60000  # INV_READ | INV_WRITE

@@ -100,6 +100,7 @@ def _copy_installation(root: Path, target: Path) -> None:
         shutil.copytree(libraries, target.parent.with_name(libraries.name), symlinks=True)
     for path in target.parents[1].rglob("*"):
         if not path.is_symlink():
+            # A wheel installed by root under a strict umask is closed to the server's account.
             mode = path.stat().st_mode
             path.chmod(mode | (0o555 if path.is_dir() or mode & stat.S_IXUSR else 0o444))
 

@@ -51,7 +51,7 @@ class TwinEstimator(CostEstimator):
         self._catalog = snapshot.catalog
         self._snapshot = snapshot
         self._heaps = MappingProxyType(dict(cluster.hydrated.heaps))
-        self._existing = {i.name: i.definition for t in snapshot.catalog.tables for i in t.indexes}
+        self._existing = {i.name: i.definition for i in snapshot.catalog.indexes()}
         self._most = max(1, min(workers, _MOST_WORKERS))
         self._workers: list[Worker] = []
         self._home: dict[Plannable, int] = {}

@@ -19,6 +19,7 @@ SUPERUSER = "indexpilot"
 _PREFIX = "indexpilot-pg-"
 _COMPLAINTS = ("FATAL", "PANIC", "ERROR", "error:", "could not", "No space")
 _FULL = "No space left on device"
+# PostgreSQL refuses to run as root; these accounts are on nearly every system.
 _UNPRIVILEGED = ("postgres", "nobody")
 _PORT = 5432  # only names the socket file; the environment's PGPORT must not
 _SOCKET_PATH_LIMIT = 107 - len(f"/.s.PGSQL.{_PORT}")
@@ -128,6 +129,7 @@ class LocalServer:
         give_to_server(path)
 
     def _initialise(self) -> None:
+        # Planted pages carry no checksum, and from 18 on initdb turns checksums on by itself.
         checksums = ["--no-data-checksums"] if self.binaries.major >= 18 else []
         self._run(
             "initdb",
@@ -164,6 +166,7 @@ class LocalServer:
             env=_environment(),
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
+            # Without this the groups of root would stay.
             extra_groups=[] if user else None,
             start_new_session=True,
         )
@@ -211,6 +214,7 @@ def server_user() -> pwd.struct_passwd | None:
 
 
 def _environment() -> dict[str, str]:
+    # PGDATA, PGPORT and the like are the caller's, for other servers.
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 

@@ -10,6 +10,8 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
@@ -266,7 +268,7 @@ def mcv_bytes(
     head = struct.pack("<IIIh", _MCV_MAGIC, _BASIC, len(items), len(dimensions))
     types = b"".join(struct.pack("<I", d.type_oid) for d in dimensions)
     infos = b"".join(_dimension_info(d) for d in dimensions)
-    values = b"".join(_stored(d, value) for d in dimensions for value in d.values)
+    values = b"".join(chain.from_iterable(map(partial(_stored, d), d.values) for d in dimensions))
     return head + types + infos + values + b"".join(_mcv_item(*item) for item in items)
 
 

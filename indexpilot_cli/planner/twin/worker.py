@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import ColumnStatistics
@@ -85,6 +85,7 @@ class Worker:
         try:
             refuse_others(statement.sql)
             with self._planner.transaction(rollback=True):
+                # Planning locks every relation it looks at until the transaction ends; pg_locks then names them.
                 self._lock(statement)
                 oids = {row.oid for row in self._planner.rows("twin/locks")}
         except UnreachableError as error:
@@ -134,7 +135,8 @@ class Worker:
         """Exactly these hypothetical indexes are valid from now on, and exactly these existing ones are not."""
         toggled = [self._built[d] for d in indexes ^ self._shown]
         toggled += [self._existing[n] for n in hidden ^ self._hidden if n in self._existing]
-        oids = [member.oid for members in toggled for member in members]
+        oids = [member.oid for member in chain.from_iterable(toggled)]
+        # Only the planner asks indisvalid: one UPDATE hides or shows, with no DDL and no lock on the table.
         if oids:
             self._admin.execute(
                 "UPDATE pg_index SET indisvalid = NOT indisvalid WHERE indexrelid = ANY (%s::oid[])", [oids]
@@ -155,6 +157,7 @@ class Worker:
         full = [heap for heap in heaps if heap.node and heap.pages]
         name = f"indexpilot_{definition.id[2:]}_{len(self._built)}"
         with self._admin.transaction():
+            # CREATE INDEX reads the whole table, also one of sparse blocks.
             self._swap([{"oid": heap.oid, "node": self._empty_node(heap)} for heap in full])
             self._admin.execute(create_index(definition, name, concurrently=False))
             self._swap([_restored(heap) for heap in heaps])
@@ -227,13 +230,12 @@ class Worker:
 
 
 def _for_members(members: Sequence[Member], statistics: Sequence[ColumnStatistics | None]) -> list[RelationStatistics]:
-    return [
-        RelationStatistics(member.name, None, number, False, found)
-        for member in members
-        if member.kind == "i"
-        for number, found in enumerate(statistics, start=1)
-        if found is not None
-    ]
+    known = [(number, found) for number, found in enumerate(statistics, start=1) if found is not None]
+    rows: list[RelationStatistics] = []
+    for member in members:
+        if member.kind == "i":
+            rows += [RelationStatistics(member.name, None, number, False, found) for number, found in known]
+    return rows
 
 
 def _restored(heap: Heap) -> Mapping[str, object]:

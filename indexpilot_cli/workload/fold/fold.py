@@ -17,12 +17,12 @@ from indexpilot_cli.core.workload import (
     QueryTemplate,
     RelationUse,
     Skipped,
-    SourceKind,
     Workload,
 )
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse, parse_expression
 from indexpilot_cli.sql.patterns import LIKE_OPERATORS, kind_of_text, pattern_start
+from indexpilot_cli.workload.collect import merged
 from indexpilot_cli.workload.fold.reading import Reader, Reading, Unread
 from indexpilot_cli.workload.predicates.blocks import relation_uses
 
@@ -80,7 +80,8 @@ def fold(
     ``min_calls`` and ``min_ms`` (total milliseconds) and ``limit`` drop templates, not statements.
     """
     reader = Reader(catalog)
-    groups, skipped = _grouped(workloads, reader)
+    whole = merged(workloads)
+    groups, skipped = _grouped(whole, reader)
     templates = _named([_template(key, group, catalog, reader) for key, group in groups.items()])
     weight = _weight(by, templates)
     templates.sort(key=weight, reverse=True)
@@ -90,25 +91,25 @@ def fold(
     return FoldedWorkload(
         templates=tuple(kept),
         skipped=tuple(skipped),
-        source=workloads[0].source if workloads else SourceKind.SQL,
-        statements=sum(len(w.statements) + len(w.skipped) for w in workloads),
+        source=whole.source,
+        statements=len(whole.statements) + len(whole.skipped),
         total_ms=sum(times) + sum(s.total_ms for s in skipped if s.reason != "compressed") if times else None,
-        since=min((w.since for w in workloads if w.since), default=None),
-        until=max((w.until for w in workloads if w.until), default=None),
-        notes=tuple(dict.fromkeys(n for w in workloads for n in w.notes)),
+        since=whole.since,
+        until=whole.until,
+        notes=tuple(dict.fromkeys(whole.notes)),
     )
 
 
-def _grouped(workloads: Sequence[Workload], reader: Reader) -> tuple[dict[str, _Group], list[Skipped]]:
+def _grouped(workload: Workload, reader: Reader) -> tuple[dict[str, _Group], list[Skipped]]:
     groups: dict[str, _Group] = {}
     skipped: dict[tuple[str, str], Skipped] = {}
-    for observed in (s for w in workloads for s in w.statements):
+    for observed in workload.statements:
         reading = reader.read(observed.text)
         if isinstance(reading, Reading):
             groups.setdefault(reading.key, _Group()).add(reading, observed)
         else:
             _skip(skipped, reading, observed)
-    return groups, [s for w in workloads for s in w.skipped] + list(skipped.values())
+    return groups, [*workload.skipped, *skipped.values()]
 
 
 def _skip(skipped: dict[tuple[str, str], Skipped], why: Unread, observed: ObservedStatement) -> None:

@@ -79,7 +79,8 @@ def _typed(node: Node, types: Sequence[str]) -> Node:
 
 
 def _sampled(samples: Sequence[ObservedStatement]) -> tuple[Scenario, ...]:
-    bound = [(text, sample.calls) for sample in samples for text in _bound(sample)][:MAX_SCENARIOS]
+    texts = ((_bound(sample), sample.calls) for sample in samples)
+    bound = [(text, calls) for text, calls in texts if text is not None][:MAX_SCENARIOS]
     total = sum(calls for _, calls in bound)
     label = "sample" if len(samples) > 1 or (samples and samples[0].parameters) else "as_written"
     return tuple(
@@ -87,18 +88,16 @@ def _sampled(samples: Sequence[ObservedStatement]) -> tuple[Scenario, ...]:
     )
 
 
-def _bound(sample: ObservedStatement) -> Iterator[str]:
-    """The sample as a statement without parameters, unless one of them is missing or NULL."""
+def _bound(sample: ObservedStatement) -> str | None:
+    """The sample as a statement without parameters, None when one of them is missing or NULL."""
     statement = parse(sample.text)
     if isinstance(statement, Unparsed):
-        return
+        return None
     numbers = parameters(statement.node)
     if not numbers:
-        yield sample.text
-        return
+        return sample.text
     values = {i: quote_literal(v) for i, v in enumerate(sample.parameters, 1) if v is not None}
-    if all(n in values for n in numbers):
-        yield deparse(bind(statement.node, values))
+    return deparse(bind(statement.node, values)) if all(n in values for n in numbers) else None
 
 
 def _without_unknown_limits(node: Node) -> Node:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
@@ -203,8 +204,9 @@ def repaired(node: Node, type_of: TypeOf) -> Node:
     """
     if not any(n.kind == "ParamRef" for n in node.walk()):
         return node
-    units = [u for n in node.walk() if n.kind == "SelectStmt" for u in _group_units(n)]
-    node = bind(node, dict(units)) if units else node
+    selects = (n for n in node.walk() if n.kind == "SelectStmt")
+    units = dict(chain.from_iterable(map(_group_units, selects)))
+    node = bind(node, units) if units else node
     return rewrite(node, lambda here, _parent: _repair(here, type_of))
 
 

@@ -74,15 +74,9 @@ def skipped_reports(skipped: Iterable[Skipped], templates: Sequence[QueryTemplat
         return (item.total_ms or 0.0) if by_time else item.calls
 
     total = sum(map(measure, templates)) + sum(map(measure, items)) or 1.0
-    counts = Counter(s.reason for s in items)
-    return tuple(
-        SkippedReport(
-            reason,
-            count,
-            sum(measure(s) for s in items if s.reason == reason) / total,
-            example.text,
-            example.detail,
-        )
-        for reason, count in counts.most_common()
-        for example in [max((s for s in items if s.reason == reason), key=measure)]
-    )
+    reports = []
+    for reason, count in Counter(s.reason for s in items).most_common():
+        alike = [s for s in items if s.reason == reason]
+        example = max(alike, key=measure)
+        reports.append(SkippedReport(reason, count, sum(map(measure, alike)) / total, example.text, example.detail))
+    return tuple(reports)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from indexpilot_cli.core.workload import AtomKind
-from indexpilot_cli.sql.parser import Node, deparse_expression
+from indexpilot_cli.sql.parser import Node, deparse_expression, parameters
 from indexpilot_cli.workload.predicates.comparisons import Comparisons, list_items
-from indexpilot_cli.workload.predicates.operands import Operand, function_name, operands, operator
+from indexpilot_cli.workload.predicates.operands import Operand, all_operands, function_name, operands, operator
 
 _NEGATED = {"=": "<>", "<>": "=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -55,7 +56,7 @@ class Collector(Comparisons):
         first = sides[0]
         if first is None or None in sides or len(texts) != 1 or {s.use for s in sides if s} != {first.use}:
             return False
-        numbers = tuple(sorted({p for arm in arms for p in _parameters(arm)}))
+        numbers = tuple(sorted(set(chain.from_iterable(map(parameters, arms)))))
         elements = sum(len(list_items(arm)) for arm in arms)
         self.emit(first, AtomKind.IN, "=", node, conjunctive, parameters=numbers, elements=elements)
         return True
@@ -68,7 +69,7 @@ class Collector(Comparisons):
         if left is None or right is None or left.kind == "RowExpr":
             return None
         side = operands(left, self.scope)
-        fixed = all(o.fixed and not o.subquery for i in list_items(node) for o in operands(i, self.scope))
+        fixed = all(o.fixed and not o.subquery for o in all_operands(list_items(node), self.scope))
         return side[0] if len(side) == 1 and side[0].use and fixed else None
 
     def _negated(self, node: Node, conjunctive: bool) -> None:
@@ -148,12 +149,8 @@ class Collector(Comparisons):
 def conjuncts(node: Node) -> list[Node]:
     """The conditions that AND joins at the top of one condition."""
     if node.kind == "BoolExpr" and node.enum("boolop") == "AND_EXPR":
-        return [c for arm in node.children("args") for c in conjuncts(arm)]
+        return list(chain.from_iterable(map(conjuncts, node.children("args"))))
     return [node]
-
-
-def _parameters(node: Node) -> tuple[int, ...]:
-    return tuple(n.number("number") for n in node.walk() if n.kind == "ParamRef")
 
 
 def _grouped(node: Node, text: str) -> str:

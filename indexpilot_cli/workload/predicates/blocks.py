@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.workload import RelationUse
@@ -44,7 +45,7 @@ def _arms(node: Node) -> list[Node]:
 
 def _windowed(node: Node) -> bool:
     targets = node.children("target_list")
-    return any(n.kind == "FuncCall" and n.child("over") for t in targets for n in t.level())
+    return any(n.kind == "FuncCall" and n.child("over") for n in chain.from_iterable(t.level() for t in targets))
 
 
 class Blocks:

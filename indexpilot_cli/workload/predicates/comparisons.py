@@ -9,7 +9,14 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.parser import Node, deparse_expression
 from indexpilot_cli.sql.patterns import LIKE_OPERATORS, pattern_kind
-from indexpilot_cli.workload.predicates.operands import Operand, conjunct_text, operands, operator
+from indexpilot_cli.workload.predicates.operands import (
+    Operand,
+    all_operands,
+    conjunct_text,
+    operands,
+    operator,
+    parameter_numbers,
+)
 from indexpilot_cli.workload.predicates.scopes import NameScope, Use
 
 UNKNOWN_ELEMENTS = 10  # the planner's own guess for an array it cannot see
@@ -119,11 +126,11 @@ class Comparisons:
         left, bounds = node.child("lexpr"), node.child("rexpr")
         limits = bounds.children("items") if bounds is not None else ()
         for side in operands(left, self.scope) if left is not None else ():
-            ends = [o for limit in limits for o in operands(limit, self.scope)]
+            ends = all_operands(limits, self.scope)
             if side.use and ends and all(e.fixed for e in ends):
                 constants = [e.constant for e in ends]
                 known = " AND ".join(c for c in constants if c) if all(constants) else None
-                numbers = tuple(sorted({p for e in ends for p in e.parameters}))
+                numbers = parameter_numbers(ends)
                 kind = AtomKind.OTHER if side.arithmetic or side.volatile else AtomKind.RANGE
                 self.emit(side, kind, "BETWEEN", node, conjunctive, constant=known, parameters=numbers)
                 continue
@@ -144,8 +151,8 @@ class Comparisons:
             self._membership(left, items, node, conjunctive)
 
     def _membership(self, left: Node, items: Sequence[Node], node: Node, conjunctive: bool) -> None:
-        values = [o for i in items for o in operands(i, self.scope)]
-        numbers = tuple(sorted({p for v in values for p in v.parameters}))
+        values = all_operands(items, self.scope)
+        numbers = parameter_numbers(values)
         negated = operator(node) == "<>"
         for side in operands(left, self.scope):
             if all(v.fixed for v in values):

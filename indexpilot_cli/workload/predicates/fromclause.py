@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -189,7 +190,7 @@ def _restrictable(kind: str, left: list[FromItem], right: list[FromItem]) -> fro
     if kind == "JOIN_INNER":
         return None
     inner = {"JOIN_LEFT": right, "JOIN_RIGHT": left, "JOIN_FULL": left + right}.get(kind, [])
-    uses = {u for s in inner for u in source_uses(s)}
+    uses = set(chain.from_iterable(map(source_uses, inner)))
     for use in uses:
         use.nullable = True
     return frozenset() if kind == "JOIN_FULL" else frozenset(uses)
@@ -199,7 +200,7 @@ def source_uses(source: FromItem) -> set[Use]:
     """The relations a FROM item gives columns of."""
     found = {source.use} if source.use else set()
     for targets in (source.columns or {}).values():
-        found |= {u for t in targets for u in _target_uses(t)}
+        found.update(chain.from_iterable(map(_target_uses, targets)))
     return found
 
 
@@ -261,7 +262,8 @@ def insert(node: Node, scope: NameScope, analyser: Analyser) -> None:
     conflict = node.child("on_conflict_clause")
     if conflict is not None:
         excluded = FromItem("excluded", {})
-        excluded.columns = {c.name: (Opaque(excluded),) for u in targets for c in u.table.columns}
+        columns = chain.from_iterable(use.table.columns for use in targets)
+        excluded.columns = {column.name: (Opaque(excluded),) for column in columns}
         inner = scope.inner()
         inner.sources.append(excluded)
         for use in targets:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from indexpilot_cli.sql.parser import Node, deparse_expression, parameters, rewrite, unqualified
 from indexpilot_cli.workload.predicates.scopes import BoundColumn, Derived, NameScope, Target, Use
@@ -84,8 +85,19 @@ def function_name(node: Node) -> str:
 def operands(node: Node, scope: NameScope) -> tuple[Operand, ...]:
     """The expression grounded in base relations: several when a UNION supplies it."""
     if node.kind == "ColumnRef":
-        return tuple(o for t in scope.resolve(node) for o in target_operands(node, t)) or (Operand(node, opaque=True),)
+        found = (target_operands(node, target) for target in scope.resolve(node))
+        return tuple(chain.from_iterable(found)) or (Operand(node, opaque=True),)
     return (_compound(node, scope),)
+
+
+def all_operands(nodes: Iterable[Node], scope: NameScope) -> tuple[Operand, ...]:
+    """The operands of several expressions, in order."""
+    return tuple(chain.from_iterable(operands(node, scope) for node in nodes))
+
+
+def parameter_numbers(found: Iterable[Operand]) -> tuple[int, ...]:
+    """Numbers of all ``$n`` inside the operands, ascending."""
+    return tuple(sorted(set(chain.from_iterable(operand.parameters for operand in found))))
 
 
 def target_operands(node: Node, target: Target) -> tuple[Operand, ...]:

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from indexpilot_cli.core.workload import Atom, AtomKind, SortKey
 from indexpilot_cli.sql.parser import Node
-from indexpilot_cli.workload.predicates.operands import Operand, function_name, is_aggregate, operands, operator
+from indexpilot_cli.workload.predicates.operands import (
+    Operand,
+    all_operands,
+    function_name,
+    is_aggregate,
+    operands,
+    operator,
+)
 from indexpilot_cli.workload.predicates.scopes import NameScope, Use
 
 DISTANCE = frozenset(("<->", "<#>", "<=>", "<+>", "<<->", "<->>", "<~>", "<%>"))
@@ -59,7 +66,7 @@ def _distance(value: Node, scope: NameScope) -> bool:
     if value.kind != "A_Expr" or operator(value) not in DISTANCE:
         return False
     left, right = value.child("lexpr"), value.child("rexpr")
-    sides = [o for n in (left, right) if n is not None for o in operands(n, scope)]
+    sides = all_operands((n for n in (left, right) if n is not None), scope)
     if len(sides) != 2 or sum(o.fixed for o in sides) != 1:
         return False
     side, other = sides if sides[1].fixed else reversed(sides)
@@ -81,9 +88,8 @@ def note_sets(node: Node, scope: NameScope) -> None:
     groups = node.children("group_clause")
     _same_relation([_meant(g, node) for g in groups], scope, "group_by")
     if len(node.message.distinct_clause):
-        keys = node.children("distinct_clause") or tuple(
-            v for t in node.children("target_list") if (v := t.child("val")) is not None
-        )
+        values = (target.child("val") for target in node.children("target_list"))
+        keys = node.children("distinct_clause") or tuple(value for value in values if value is not None)
         _same_relation([_meant(k, node) for k in keys], scope, "distinct")
 
 

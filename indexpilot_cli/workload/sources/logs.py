@@ -67,6 +67,7 @@ def read_log(
 def _opened(source: Path | TextIO) -> AbstractContextManager[Iterable[str]]:
     if not isinstance(source, Path):
         return nullcontext(source)
+    # One log can hold texts of databases in several encodings: a wrong byte must not end the reading.
     if source.suffix == ".gz":
         return gzip.open(source, "rt", encoding="utf-8", errors="replace", newline="")
     return source.open(encoding="utf-8", errors="replace", newline="")
@@ -171,6 +172,7 @@ _STATEMENT = re.compile(
 _PLAN = re.compile(r"plan:\s*(?P<plan>.*)", re.DOTALL)
 _PLAN_LINE = re.compile(r"^(?:\S.*\(cost=\d|Query Parameters: )", re.MULTILINE)
 _PARAMETER = re.compile(r"\$(?P<number>\d+) = (?:NULL|'(?P<value>(?:[^']|'')*)')(?:, |$)")
+# Beyond this many the longest waiting is given out without its duration.
 _SESSIONS = 10_000
 Waiting = OrderedDict[str, ObservedStatement]
 
@@ -265,8 +267,10 @@ def _remember(done: OrderedDict[str, str], session: str, text: str) -> None:
 
 def _logged(text: str, detail: str, ms: float | None) -> ObservedStatement | None:
     match = _STATEMENT.fullmatch(text)
+    # The same statement is logged again when it executes.
     if match is None or match["step"] in ("parse", "bind"):
         return None
+    # A fetch goes on with an execution that was counted when it began.
     calls = 0.0 if match["fetch"] else 1.0
     return ObservedStatement(match["sql"].strip(), calls, ms, parse_parameters(detail))
 
@@ -302,6 +306,7 @@ def parse_parameters(detail: str) -> tuple[str | None, ...]:
         if match is None or int(match["number"]) != len(values) + 1:
             return ()
         value = match["value"]
+        # log_parameter_max_length cut it short: half a value is none.
         if value is not None and value.endswith("..."):
             return ()
         values.append(None if value is None else value.replace("''", "'"))

@@ -79,7 +79,9 @@ def json_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
 
 def csv_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
     """Entries of a csvlog."""
+    # The default of 128 kB is less than one long IN list.
     csv.field_size_limit(_FIELD_LIMIT)
+    # A server that was killed can leave NUL bytes at the end of its log.
     rows = csv.reader((line.replace("\0", "") for line in lines), strict=False)
     while True:
         try:
@@ -103,6 +105,7 @@ def stderr_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
         match = _LINE.match(text)
         if match is None:
             broken.add(text)
+        # The values of the parameters follow in an entry of their own.
         elif match["level"] == "DETAIL" and current is not None:
             current = replace(current, detail=match["text"])
         elif re.fullmatch(_LEVELS, match["level"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
@@ -13,6 +14,7 @@ from indexpilot_cli.sql.parser import split
 
 _NOTE = re.compile(r"--\s*(?P<key>freq|calls|ms)\s*[:=]\s*(?P<value>\d+(?:\.\d+)?)\b", re.IGNORECASE)
 _COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|/\*.*?\*/)", re.DOTALL)
+# Backslash commands of psql; ``\.`` is none, it ends the data of COPY.
 _META = re.compile(r"^\\(?!\.)[^\n]*", re.MULTILINE)
 _COPY_DATA = re.compile(r"^(?P<copy>\s*COPY\b[^;]*\bFROM\s+stdin\b[^;]*;)[^\n]*\n.*?^\\\.[^\n]*", re.I | re.M | re.S)
 
@@ -24,7 +26,9 @@ def read_sql(paths: Sequence[Path] = (), *, text: str | None = None) -> Workload
     how many milliseconds a call takes; otherwise it runs once and no times are known. psql's backslash
     commands and COPY data are ignored. Raises UsageError when a path cannot be read.
     """
-    statements = [s for path in paths for file in _files(path) for s in _statements(_read(file), str(file))]
+    statements: list[ObservedStatement] = []
+    for file in chain.from_iterable(map(_files, paths)):
+        statements += _statements(_read(file), str(file))
     if text is not None:
         statements += _statements(text, "standard input")
     return Workload(SourceKind.SQL, tuple(statements))
