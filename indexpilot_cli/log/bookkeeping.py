@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
