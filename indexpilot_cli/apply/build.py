@@ -19,7 +19,7 @@ from indexpilot_cli.execute.decide import after_build, tag
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.retry import SHORT, attempts, worth_retrying
 from indexpilot_cli.execute.steps import clean
-from indexpilot_cli.execute.watch import STOPPED, Ended, Watch, watched
+from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
 from indexpilot_cli.log import intents
 
 
@@ -106,7 +106,7 @@ def _run(work: _Work) -> Ended:
     # write maintains; there only the first lock is watched. ATTACH and ON ONLY are undone as a whole by it.
     if not concurrent:
         build.set_lock_timeout(work.session, ctx.limits.lock)
-    watch = Watch(
+    watch = StatementWatch(
         pid,
         operation.name,
         deadline=ctx.limits.deadline(),

@@ -22,7 +22,7 @@ from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.decide import OPEN, STANDING, is_usable
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import close_whole
-from indexpilot_cli.execute.watch import Watch, watched
+from indexpilot_cli.execute.watch import StatementWatch, watched
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.verdict import refused
 from indexpilot_cli.log import intents
@@ -125,7 +125,7 @@ def _analyze(run: ApplyRun, task: Task) -> str | None:
         with closing(ctx.builder(head.op_id)) as session:
             build.set_lock_timeout(session, ctx.limits.lock)
             pid, _ = build.backend(session)
-            watch = Watch(pid, f"analyzing {head.table.short}", deadline=ctx.limits.deadline())
+            watch = StatementWatch(pid, f"analyzing {head.table.short}", deadline=ctx.limits.deadline())
             ended = watched(ctx, session, f"ANALYZE {head.table}", watch)
             if ended.error is not None:
                 return ended.error.detail or ended.error.message

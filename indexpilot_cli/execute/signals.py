@@ -13,7 +13,7 @@ SHELL = 128  # what a shell adds to a signal's number
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interrupted(Exception):
+class StopRequested(Exception):
     """Somebody asked to stop; everything is as the next run expects it."""
 
 
@@ -30,9 +30,9 @@ class Stop:
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raises Interrupted when somebody asked to stop."""
+        """Raises StopRequested when somebody asked to stop."""
         if self.requested:
-            raise Interrupted
+            raise StopRequested
 
     def request(self, number: int | None = None) -> None:
         """Ask to stop."""

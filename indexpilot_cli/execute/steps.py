@@ -25,8 +25,8 @@ from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.decide import is_usable
 from indexpilot_cli.execute.retry import SHORT, attempts, is_busy, until_free, worth_retrying
-from indexpilot_cli.execute.signals import Interrupted
-from indexpilot_cli.execute.watch import STOPPED, Ended, Watch, watched
+from indexpilot_cli.execute.signals import StopRequested
+from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
 
 _YIELDS_TO_US = 1.0  # seconds, deadlock_timeout as it is usually: autovacuum gives way to who has waited so long
 _ASK_ANYWAY = 3  # while somebody keeps a lock for long, only every third try stands in the queue
@@ -101,14 +101,14 @@ class StepRun:
     lock_seconds: float = 0.0
 
     def check(self) -> None:
-        """Raises Interrupted when somebody asked to stop."""
+        """Raises StopRequested when somebody asked to stop."""
         self.ctx.stop.check()
 
 
 def perform(run: StepRun, step: DatabaseStep) -> None:
     """The step stands afterwards.
 
-    Raises Interrupted (somebody asked to stop; what was begun is undone, and another run goes on), RefusedError when
+    Raises StopRequested (somebody asked to stop; what was begun is undone, and another run goes on), RefusedError when
     its locks were never free, and whatever the server says.
     """
     if step.done is not None and step.done():
@@ -125,12 +125,12 @@ def perform(run: StepRun, step: DatabaseStep) -> None:
 
 
 def through(run: StepRun, work: str | Callable[[], object], title: str) -> None:
-    """The statement to its end under watch; being asked to stop ends it (Interrupted). Raises what the server says."""
+    """The statement to its end under watch. Raises what the server says, StopRequested when somebody asks to stop."""
     run.check()
-    ended = watched(run.ctx, run.session, work, Watch(run.session.backend_pid, title))
+    ended = watched(run.ctx, run.session, work, StatementWatch(run.session.backend_pid, title))
     run.blockers = ended.blockers or run.blockers
     if ended.error is not None and ended.cancelled == STOPPED:
-        raise Interrupted from ended.error
+        raise StopRequested from ended.error
     if ended.error is not None:
         raise ended.error
     if ended.lost:
@@ -171,7 +171,7 @@ def _persist(run: StepRun, step: DatabaseStep, action: Callable[[], None]) -> No
         until_free(attempts(run.ctx.stop, tries, longest=4), ask, busy)
     except IndexPilotError as error:
         if run.ctx.stop.requested and is_busy(error):
-            raise Interrupted from error
+            raise StopRequested from error
         raise
 
 
@@ -298,7 +298,7 @@ def _built(run: StepRun, step: DatabaseStep, statement: str) -> bool:
     assert step.index is not None
     build.set_lock_timeout(run.session, 0)  # a timeout would leave an invalid index; the watcher cancels instead
     build.set_tablespace(run.session, step.tablespace)
-    watch = Watch(run.session.backend_pid, step.title, first_lock=run.pace.lock_ms / 1000)
+    watch = StatementWatch(run.session.backend_pid, step.title, first_lock=run.pace.lock_ms / 1000)
     ended = watched(run.ctx, run.session, statement, watch)
     run.blockers = ended.blockers or run.blockers
     if ended.lost:
@@ -311,7 +311,7 @@ def _built(run: StepRun, step: DatabaseStep, statement: str) -> bool:
 def _failed(run: StepRun, index: QualifiedName, ended: Ended) -> bool:
     if ended.cancelled == STOPPED:
         _cleaned(run, index)
-        raise Interrupted from ended.error
+        raise StopRequested from ended.error
     if ended.error is not None and not worth_retrying(ended.sqlstate):
         _cleaned(run, index)
         raise ended.error

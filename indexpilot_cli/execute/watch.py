@@ -48,7 +48,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class StatementWatch:
     """What to look at: the process, the statement's deadline (time.monotonic), patience for the first lock (seconds).
 
     ``seen`` is told the oid of the index as soon as there is one.
@@ -61,7 +61,7 @@ class Watch:
     seen: Callable[[int], None] | None = None
 
 
-def watched(ctx: RunContext, session: Session, work: str | Callable[[], object], watch: Watch) -> Ended:
+def watched(ctx: RunContext, session: Session, work: str | Callable[[], object], watch: StatementWatch) -> Ended:
     """Run the statement, or the function that uses the session, to its end.
 
     It is cancelled at the deadline or when somebody asks to stop.
@@ -112,7 +112,7 @@ class _Running:
 
 
 class _Watcher:
-    def __init__(self, ctx: RunContext, session: Session, work: str | Callable[[], object], watch: Watch):
+    def __init__(self, ctx: RunContext, session: Session, work: str | Callable[[], object], watch: StatementWatch):
         self._ctx, self._session, self._watch = ctx, session, watch
         self._start = time.monotonic()
         self._waiting_since: float | None = None
@@ -124,7 +124,7 @@ class _Watcher:
         self._running = _Running(session, work)
 
     def run(self) -> Ended:
-        """Watch until the statement has ended."""
+        """StatementWatch until the statement has ended."""
         self._ctx.progress.stage(self._watch.title)
         lost = False
         while not self._running.wait(_TICK):

@@ -19,7 +19,7 @@ from indexpilot_cli.execute.decide import is_usable, tagged
 from indexpilot_cli.execute.events import report_of_event, report_of_undo
 from indexpilot_cli.execute.reconcile import mark_reverted
 from indexpilot_cli.execute.retry import attempts, worth_retrying
-from indexpilot_cli.execute.watch import Ended, Watch, watched
+from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
 from indexpilot_cli.guards.replication import standbys
 
 
@@ -138,7 +138,7 @@ def _tries(ctx: RunContext, session: Session, event: Event, found: IndexFacts, s
     build.set_lock_timeout(session, ctx.limits.lock)
     for attempt in attempts(ctx.stop, ctx.limits.retries + 1):
         event = replace(event, attempt=attempt)
-        ended = watched(ctx, session, sql, Watch(event.backend_pid or 0, f"dropping {event.index.short}"))
+        ended = watched(ctx, session, sql, StatementWatch(event.backend_pid or 0, f"dropping {event.index.short}"))
         try:
             left = build.find_index(session, event.index)
         except UnreachableError as error:

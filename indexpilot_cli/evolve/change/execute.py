@@ -41,7 +41,7 @@ COMMAND = "schema_evolve_change"
 
 
 @dataclass(slots=True)
-class Job:
+class ColumnChangeRun:
     """One change while it is carried out. ``before`` is the table as it was before the first step.
 
     ``undo`` becomes what it really takes as soon as the catalog shows what the change did; ``id`` is the newest row.
@@ -123,23 +123,23 @@ def _with_context(
 ) -> Outcome[ChangeResult]:
     server = look(ctx.look, metadata_schema=ctx.schema).server
     permit(verdicts(ctx, request))
-    job = _job(ctx, request, classify)
-    waiting = _waiting(ctx.look, job.change.relid, _own(ctx))
+    doing = _change_run(ctx, request, classify)
+    waiting = _waiting(ctx.look, doing.change.relid, _own(ctx))
     shown = ChangeResult(
-        job.change,
+        doing.change,
         "planned",
-        tuple(_report(job, n) for n in range(len(job.change.steps))),
-        job.undo,
+        tuple(_report(doing, n) for n in range(len(doing.change.steps))),
+        doing.undo,
         waiting=waiting,
-        resumed=bool(job.standing),
+        resumed=bool(doing.standing),
     )
     if not request.confirmed and not confirm(shown):
         raise RefusedError("nothing was done", code="declined")
     with listening(ctx.stop):
-        if online.is_online(job.change):
+        if online.is_online(doing.change):
             result = online.perform(ctx, request, shown)
         else:
-            result = _perform(ctx, request, job, shown)
+            result = _perform(ctx, request, doing, shown)
     status, code = _VERDICTS[result.outcome]
     back = () if result.id is None else (f"indexpilot schema-evolve rollback M-{result.id}",)
     return Outcome(COMMAND, result, status, code, server, _warnings(result), back if status == "ok" else ())
@@ -148,24 +148,28 @@ def _with_context(
 _VERDICTS = {"done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 7)}
 
 
-def _job(ctx: RunContext, request: ChangeRequest, classify: Classify | None) -> Job:
+def _change_run(ctx: RunContext, request: ChangeRequest, classify: Classify | None) -> ColumnChangeRun:
     """The change to carry out: one whose steps stand already, else a new one. Raises what is wrong with it."""
     with open_reader(request.connection) as session:
         table = named(ctx, session, request)
         found = None if table is None else _begun(ctx, request, *table)
         if found is not None:
             change, before = found.change, found.before
-            return Job(change, before, found.metadata, found.op_id, change.undo, found.done_steps, found.last.id)
+            return ColumnChangeRun(
+                change, before, found.metadata, found.op_id, change.undo, found.done_steps, found.last.id
+            )
         under_way = None
         if table is not None and request.kind == ChangeKind.TYPE:
             under_way = online.open_change(ctx, table[0], request.column)
         if under_way is not None:
-            return Job(under_way, RelationFacts(under_way.table, under_way.relid, "r", 0), {}, "", under_way.undo)
+            return ColumnChangeRun(
+                under_way, RelationFacts(under_way.table, under_way.relid, "r", 0), {}, "", under_way.undo
+            )
         prepared = plan.prepare(session, request, ctx.progress, classify or by_trial(ctx))
         change = plan.change_of(prepared)
         assert prepared.before is not None
         known = metadata.known(session, change.table, change.column, ctx.schema)
-    return Job(change, prepared.before, known, str(uuid.uuid4()), change.undo)
+    return ColumnChangeRun(change, prepared.before, known, str(uuid.uuid4()), change.undo)
 
 
 def named(ctx: RunContext, session: Session, request: ChangeRequest) -> tuple[QualifiedName, int] | None:
@@ -183,94 +187,94 @@ def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid:
     return found if found is not None and found.before.relid == relid else None
 
 
-def _perform(ctx: RunContext, request: ChangeRequest, job: Job, shown: ChangeResult) -> ChangeResult:
-    with closing(ctx.builder(job.op_id)) as session:
-        patience = ORPHAN if job.standing else 0.0
-        take_lock(ctx, session, job.change.relid, job.change.table.short, patience)
+def _perform(ctx: RunContext, request: ChangeRequest, doing: ColumnChangeRun, shown: ChangeResult) -> ChangeResult:
+    with closing(ctx.builder(doing.op_id)) as session:
+        patience = ORPHAN if doing.standing else 0.0
+        take_lock(ctx, session, doing.change.relid, doing.change.table.short, patience)
         session.rows("session/unseen")  # the batches of a backfill are no workload of the application's
         session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
-        _unchanged(session, job)
-        if not job.standing:
-            job.id = log.planned(ctx, job.change, job.op_id, job.before, job.known)
-        run = step_run(ctx, session, job.change.table, job.change.relid, request.batch_pages)
-        error = _steps(run, job)
-    reports = (*job.reports, *(_report(job, n) for n in range(len(job.reports), len(job.change.steps))))
-    result = replace(shown, steps=reports, undo=job.undo, id=job.id, op_id=job.op_id, outcome="done")
+        _unchanged(session, doing)
+        if not doing.standing:
+            doing.id = log.planned(ctx, doing.change, doing.op_id, doing.before, doing.known)
+        run = step_run(ctx, session, doing.change.table, doing.change.relid, request.batch_pages)
+        error = _steps(run, doing)
+    reports = (*doing.reports, *(_report(doing, n) for n in range(len(doing.reports), len(doing.change.steps))))
+    result = replace(shown, steps=reports, undo=doing.undo, id=doing.id, op_id=doing.op_id, outcome="done")
     if error is None:
         return result
-    stands = bool(job.standing) or any(r.outcome == "done" for r in job.reports)
+    stands = bool(doing.standing) or any(r.outcome == "done" for r in doing.reports)
     return replace(result, outcome="partial" if stands else "failed", error=_text(error), error_code=error.code)
 
 
-def _steps(run: StepRun, job: Job) -> IndexPilotError | None:
+def _steps(run: StepRun, doing: ColumnChangeRun) -> IndexPilotError | None:
     """Run what does not stand yet; the error that ended it, which is in the log then."""
-    for number, step in enumerate(job.change.steps):
-        if number in job.standing:
-            job.reports.append(planned(step, "skipped"))
+    for number, step in enumerate(doing.change.steps):
+        if number in doing.standing:
+            doing.reports.append(planned(step, "skipped"))
             continue
-        report, error = tried(run, step, _tail(run.ctx, job, number))
+        report, error = tried(run, step, _tail(run.ctx, doing, number))
         if error is not None and lost(error):
             raise OutcomeUnknownError(
                 "the connection was lost: the server knows what stands",
                 detail=error.detail,
                 hint="run the same command again: it goes on where it ended",
             ) from error
-        job.reports.append(report)
+        doing.reports.append(report)
         if error is not None and step.how != "analyze":
             state = log.INTERRUPTED if run.ctx.stop.requested else log.FAILED
             facts = {"step": number, "blockers": list(report.blockers)}
-            job.id = log.failed(run.ctx, job.change, job.op_id, error, state, **facts)
+            doing.id = log.failed(run.ctx, doing.change, doing.op_id, error, state, **facts)
             return error
     return None
 
 
-def _tail(ctx: RunContext, job: Job, number: int) -> Callable[[Session], None]:
+def _tail(ctx: RunContext, doing: ColumnChangeRun, number: int) -> Callable[[Session], None]:
     """What is written in the transaction of a step: our tables follow the first, and the last closes the change."""
-    steps = job.change.steps
+    steps = doing.change.steps
     last = max(n for n, s in enumerate(steps) if s.how != "analyze")
 
     def write(session: Session) -> None:
         if number == 0:
-            _learn(session, job)
-            metadata.follow(session, job.change, ctx.schema)
+            _learn(session, doing)
+            metadata.follow(session, doing.change, ctx.schema)
         details: dict[str, object] = {"step": number, "of": len(steps), "title": steps[number].title, "done": True}
         if number == last:
-            details |= {"undo": log.packed(job.undo), "loss": job.undo.loss}
+            details |= {"undo": log.packed(doing.undo), "loss": doing.undo.loss}
             row = log.row(
                 ctx,
-                job.change,
-                job.op_id,
+                doing.change,
+                doing.op_id,
                 log.DONE,
                 details,
-                definition_sql=";\n".join(job.change.statements),
-                undo_sql=job.undo.script,
+                definition_sql=";\n".join(doing.change.statements),
+                undo_sql=doing.undo.script,
             )
-            job.id = log.write(ctx, row, session)
+            doing.id = log.write(ctx, row, session)
         elif number < last:
-            row = log.row(ctx, job.change, job.op_id, log.STEP, details)
-            job.id = log.write(ctx, row, session)
+            row = log.row(ctx, doing.change, doing.op_id, log.STEP, details)
+            doing.id = log.write(ctx, row, session)
 
     return write
 
 
-def _learn(session: Session, job: Job) -> None:
+def _learn(session: Session, doing: ColumnChangeRun) -> None:
     """A type change shows only afterwards which indexes and constraints read differently now."""
-    column = job.before.column(job.change.column)
-    if job.change.kind is not ChangeKind.TYPE or column is None:
+    column = doing.before.column(doing.change.column)
+    if doing.change.kind is not ChangeKind.TYPE or column is None:
         return
-    after = relation_facts.reread(session, job.before)
+    after = relation_facts.reread(session, doing.before)
     if after is not None:
-        back = undo.of_type(job.before, column, after)
-        job.undo = replace(back, loss=job.change.undo.loss)
+        back = undo.of_type(doing.before, column, after)
+        doing.undo = replace(back, loss=doing.change.undo.loss)
 
 
-def _unchanged(session: Session, job: Job) -> None:
+def _unchanged(session: Session, doing: ColumnChangeRun) -> None:
     """Under the lock: is it still the table that was looked at? Raises RefusedError."""
-    now = relation_facts.reread(session, job.before)
-    if now is not None and (job.standing or now.steady == job.before.steady):
+    now = relation_facts.reread(session, doing.before)
+    if now is not None and (doing.standing or now.steady == doing.before.steady):
         return
     raise RefusedError(
-        f"{job.change.table.short} was changed in the meantime", hint="run the command again", code="stale"
+        f"{doing.change.table.short} was changed in the meantime", hint="run the command again", code="stale"
     )
 
 
@@ -304,8 +308,8 @@ def _waiting(session: Session, relid: int, own: set[int]) -> tuple[str, ...]:
     return (*holders, *((f"oldest transaction: {oldest}",) if oldest is not None else ()))
 
 
-def _report(job: Job, number: int) -> StepReport:
-    return planned(job.change.steps[number], "skipped" if number in job.standing else "planned")
+def _report(doing: ColumnChangeRun, number: int) -> StepReport:
+    return planned(doing.change.steps[number], "skipped" if number in doing.standing else "planned")
 
 
 def _warnings(result: ChangeResult) -> tuple[Warn, ...]:

@@ -70,19 +70,21 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
         open_online = _open_online(ctx, request)
         if open_online is not None:
             return _online(ctx, request, confirm, server, *open_online)
-        way = _undo_of(ctx, request)
-        if way.log.state == log.REVERTED:
-            return _outcome(_result(way, "already_done"), server)
-        check(ctx, way, request)
+        taking = _undo_of(ctx, request)
+        if taking.log.state == log.REVERTED:
+            return _outcome(_result(taking, "already_done"), server)
+        check(ctx, taking, request)
         if not request.execute:
-            again = f"indexpilot schema-evolve rollback M-{way.number} --execute"
-            return Outcome(COMMAND, _result(way, "planned", request.small_bytes), "findings", 0, server, (), (again,))
+            again = f"indexpilot schema-evolve rollback M-{taking.number} --execute"
+            return Outcome(
+                COMMAND, _result(taking, "planned", request.small_bytes), "findings", 0, server, (), (again,)
+            )
         _permit(ctx, request)
-        if not request.confirmed and not confirm(_result(way, "planned", request.small_bytes)):
+        if not request.confirmed and not confirm(_result(taking, "planned", request.small_bytes)):
             raise RefusedError("nothing was done", code="declined")
         try:
             with listening(ctx.stop):
-                return _outcome(_go(ctx, way, request), server)
+                return _outcome(_go(ctx, taking, request), server)
         finally:
             clear_impact_cache()
 
@@ -168,9 +170,9 @@ def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) 
     return replace(undo, statements=(first, *filled, *rest))
 
 
-def check(ctx: RunContext, way: ColumnUndo, request: ChangeUndoRequest) -> None:
+def check(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> None:
     """Raises RefusedError when the table is another, the column not as we left it, or something came to need it."""
-    session, change = ctx.look, way.change
+    session, change = ctx.look, taking.change
     found = relation_facts.find_relations(session, change.table.schema, change.table.name, own=ctx.schema)
     if not found or found[0].relid != change.relid:
         raise RefusedError(f"{change.table.short} is not the table that was changed", code="stale")
@@ -178,7 +180,7 @@ def check(ctx: RunContext, way: ColumnUndo, request: ChangeUndoRequest) -> None:
     name = change.new_name if change.kind is ChangeKind.RENAME else change.column
     column = table.column(str(name))
     if change.kind is ChangeKind.DROP:
-        _check_drop(way, column)
+        _check_drop(taking, column)
         return
     if column is None:
         raise RefusedError(f"{change.table.short} has no column {name} any more", code="stale")
@@ -187,12 +189,12 @@ def check(ctx: RunContext, way: ColumnUndo, request: ChangeUndoRequest) -> None:
     if change.kind is ChangeKind.ADD:
         _check_add(ctx, table, column, request)
     if change.kind is ChangeKind.TYPE and table.bytes > request.small_bytes and not request.force:
-        _check_type(session, way, table, column)
+        _check_type(session, taking, table, column)
 
 
-def _check_type(session: Session, way: ColumnUndo, table: RelationFacts, column: ColumnFacts) -> None:
+def _check_type(session: Session, taking: ColumnUndo, table: RelationFacts, column: ColumnFacts) -> None:
     """A change that wrote nothing may have a way back that writes everything: not under a lock, unasked."""
-    old = way.before.column(column.name)
+    old = taking.before.column(column.name)
     if old is None:
         return
     found = by_rules(type_change(session, table, column, old.type, None))
@@ -206,9 +208,9 @@ def _check_type(session: Session, way: ColumnUndo, table: RelationFacts, column:
         )
 
 
-def _check_drop(way: ColumnUndo, column: ColumnFacts | None) -> None:
+def _check_drop(taking: ColumnUndo, column: ColumnFacts | None) -> None:
     if column is not None:
-        raise RefusedError(f"there is a new column {way.change.column} by now", code="stale")
+        raise RefusedError(f"there is a new column {taking.change.column} by now", code="stale")
 
 
 def _check_add(ctx: RunContext, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
@@ -231,71 +233,73 @@ def _permit(ctx: RunContext, request: ChangeUndoRequest) -> None:
         raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
 
 
-def _steps(way: ColumnUndo, small_bytes: int) -> tuple[Step, ...]:
-    gone = () if way.undo.saved is None else (f"DROP TABLE {way.undo.saved}",)
-    title = f"take back {way.change.kind.command} {way.change.column}"
+def _steps(taking: ColumnUndo, small_bytes: int) -> tuple[Step, ...]:
+    gone = () if taking.undo.saved is None else (f"DROP TABLE {taking.undo.saved}",)
+    title = f"take back {taking.change.kind.command} {taking.change.column}"
     later = tuple(
         Step("analyze", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
-        for text in way.undo.after
+        for text in taking.undo.after
     )
-    heavy = way.change.kind is ChangeKind.DROP and way.change.bytes > small_bytes
+    heavy = taking.change.kind is ChangeKind.DROP and taking.change.bytes > small_bytes
     span = Span.READS if heavy else Span.BRIEF
-    return (Step(title, (*way.undo.statements, *gone), span=span), *later)
+    return (Step(title, (*taking.undo.statements, *gone), span=span), *later)
 
 
-def _go(ctx: RunContext, way: ColumnUndo, request: ChangeUndoRequest) -> UndoResult:
-    first, *later = _steps(way, request.small_bytes)
+def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> UndoResult:
+    first, *later = _steps(taking, request.small_bytes)
     number = 0
 
     def close(session: Session) -> None:
         nonlocal number
-        metadata.unfollow(session, way.change, way.log.metadata, ctx.schema)
-        details = {"reverts": way.number, "loss": way.undo.loss, "forced": request.force}
-        row = log.row(ctx, way.change, way.log.op_id, log.REVERTED, details, definition_sql=way.undo.script)
+        metadata.unfollow(session, taking.change, taking.log.metadata, ctx.schema)
+        details = {"reverts": taking.number, "loss": taking.undo.loss, "forced": request.force}
+        row = log.row(ctx, taking.change, taking.log.op_id, log.REVERTED, details, definition_sql=taking.undo.script)
         number = log.write(ctx, row, session)
 
-    with closing(ctx.builder(way.log.op_id)) as session:
-        take_lock(ctx, session, way.change.relid, way.change.table.short)
+    with closing(ctx.builder(taking.log.op_id)) as session:
+        take_lock(ctx, session, taking.change.relid, taking.change.table.short)
         session.rows("session/unseen")
         session.execute("SET row_security = off")
-        run = step_run(ctx, session, way.change.table, way.change.relid)
+        run = step_run(ctx, session, taking.change.table, taking.change.relid)
         report, error = tried(run, first, close)
         if error is not None and lost(error):
             raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
         if error is not None:
-            number = log.failed(ctx, way.change, way.log.op_id, error, reverts=way.number)
+            number = log.failed(ctx, taking.change, taking.log.op_id, error, reverts=taking.number)
             text = error.message + (f": {error.detail}" if error.detail else "")
             return replace(
-                _result(way, "failed"),
+                _result(taking, "failed"),
                 id=number,
                 steps=(report,),
                 error=text,
                 error_code=error.code,
-                notes=_help(way, error),
+                notes=_help(taking, error),
             )
         reports = (report, *(tried(run, step)[0] for step in later))
-    return replace(_result(way, "done"), id=number, steps=reports)
+    return replace(_result(taking, "done"), id=number, steps=reports)
 
 
-def _help(way: ColumnUndo, error: IndexPilotError) -> tuple[str, ...]:
+def _help(taking: ColumnUndo, error: IndexPilotError) -> tuple[str, ...]:
     from indexpilot_cli.db.errors import sqlstate
 
-    if sqlstate(error) == "23502" and way.change.kind is ChangeKind.DROP:
+    if sqlstate(error) == "23502" and taking.change.kind is ChangeKind.DROP:
         return ("rows have no value for the NOT NULL column: give one with --fill",)
     return ()
 
 
-def _result(way: ColumnUndo, outcome: str, small_bytes: int = SMALL_BYTES) -> UndoResult:
-    steps = tuple(planned(step, "planned" if outcome == "planned" else "skipped") for step in _steps(way, small_bytes))
+def _result(taking: ColumnUndo, outcome: str, small_bytes: int = SMALL_BYTES) -> UndoResult:
+    steps = tuple(
+        planned(step, "planned" if outcome == "planned" else "skipped") for step in _steps(taking, small_bytes)
+    )
     return UndoResult(
-        way.number,
-        way.change.kind,
-        way.change.table,
-        way.change.column,
+        taking.number,
+        taking.change.kind,
+        taking.change.table,
+        taking.change.column,
         outcome,
-        way.undo,
+        taking.undo,
         steps,
-        notes=way.undo.notes,
+        notes=taking.undo.notes,
     )
 
 

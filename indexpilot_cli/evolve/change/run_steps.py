@@ -12,7 +12,7 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.values import Step, StepReport
 from indexpilot_cli.execute.backfill import BackfillWork, fill_all
 from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.signals import Interrupted
+from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.steps import DatabaseStep, Pace, StepManner, StepRun, perform
 
 _PAGES = "SELECT pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::int + 1"
@@ -39,7 +39,7 @@ def tried(
         _carry_out(run, step, record)
     except IndexPilotError as error:
         failed = error
-    except Interrupted as stopped:
+    except StopRequested as stopped:
         what = "backfill" if step.how == "fill" else "change"
         text = f"the {what} was stopped; run the same command again to go on"
         cause = stopped.__cause__

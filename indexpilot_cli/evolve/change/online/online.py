@@ -36,7 +36,7 @@ from indexpilot_cli.evolve.change.online.work import (
 )
 from indexpilot_cli.execute import backfill
 from indexpilot_cli.execute.context import ORPHAN, RunContext, take_lock
-from indexpilot_cli.execute.signals import Interrupted
+from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.steps import Pace, through
 from indexpilot_cli.log.room import question
 
@@ -121,7 +121,7 @@ def _guarded(run: OnlineRun, began: float, work: Callable[[], OnlineReport], *, 
         _take_table(run)
         run.early = backfill.look_early(run.session)
         return replace(work(), resumed=resumed)
-    except Interrupted:
+    except StopRequested:
         return _report(run.plan, "interrupted", began, run, summary=_AGAIN)
 
 
