@@ -39,9 +39,9 @@ def designed(pg, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def own_directories(tmp_path_factory, monkeypatch):
+def own_directories(tmp_path_factory, twin_place, monkeypatch):
     place = tmp_path_factory.getbasetemp() / "indexpilot"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(twin_place))
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
 
 
