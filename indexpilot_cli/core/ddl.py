@@ -13,9 +13,8 @@ from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier
 
-NAME_LIMIT = 63  # NAMEDATALEN - 1, in bytes
 _SUFFIX = "_ip_idx"
 
 
@@ -82,7 +81,7 @@ def index_name(definition: IndexDefinition, taken: Collection[str] = ()) -> str:
     stem = "_".join(words)
     plain = len(stem.encode()) <= NAME_LIMIT - len(_SUFFIX)
     marks = itertools.chain([""] if plain else [], [f"_{definition.id[2:]}"], map("_{}".format, itertools.count(2)))
-    names = (_clip(stem, NAME_LIMIT - len(_SUFFIX) - len(mark)) + mark + _SUFFIX for mark in marks)
+    names = (cut_name(stem, NAME_LIMIT - len(_SUFFIX) - len(mark)).rstrip("_") + mark + _SUFFIX for mark in marks)
     return next(name for name in names if name not in taken)
 
 
@@ -90,10 +89,6 @@ def _word(key: IndexKey) -> str:
     if key.column is not None:
         return key.column
     return re.sub(r"[^a-z0-9]+", "_", (key.expression or "").lower()).strip("_") or "expr"
-
-
-def _clip(text: str, size: int) -> str:
-    return text.encode()[:size].decode(errors="ignore").rstrip("_")
 
 
 def _dotted(text: str) -> str:

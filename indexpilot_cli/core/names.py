@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+NAME_LIMIT = 63  # NAMEDATALEN - 1, in bytes
 _SAFE = re.compile(r"[a-z_][a-z0-9_]*\Z")
 
 # Every key word of PostgreSQL 18 that is not "unreserved" (src/include/parser/kwlist.h);
@@ -37,6 +38,11 @@ def quote_identifier(text: str) -> str:
     if _SAFE.match(text) and text not in _QUOTED_WORDS:
         return text
     return '"' + text.replace('"', '""') + '"'
+
+
+def cut_name(text: str, size: int = NAME_LIMIT) -> str:
+    """The name as the server would cut it: so many bytes at most, no letter cut in two."""
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def quote_literal(text: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName
 from indexpilot_cli.genome.schema_tree import Entries, Listing, Node, Scalar, SchemaProblem, canonical_type
 
-_NAME_BYTES = 63
 _TABLE_KEYS = ("name", "schema", "fields", "columns", "indexes", "description")
 _FIELD_KEYS = (
     *("name", "type", "required", "nullable", "indexable", "default_expression", "feature_group", "foreign_key"),
@@ -228,8 +227,8 @@ class Checker:
         if not isinstance(value, str):
             self._problem(node.line, f"the name of a {what} is a text")
             return None
-        if not value or "\0" in value or len(value.encode(errors="surrogatepass")) > _NAME_BYTES:
-            self._problem(node.line, f"the name of a {what} has 1 to {_NAME_BYTES} bytes: {value[:80]!r}")
+        if not value or "\0" in value or len(value.encode(errors="surrogatepass")) > NAME_LIMIT:
+            self._problem(node.line, f"the name of a {what} has 1 to {NAME_LIMIT} bytes: {value[:80]!r}")
             return None
         return value
 

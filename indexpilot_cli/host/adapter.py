@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from indexpilot_cli.core import ddl
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName, cut_name, quote_identifier
 from indexpilot_cli.errors import UsageError
 
 _SERIALS = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
@@ -81,7 +81,7 @@ class PostgresAdapter:
             raise UsageError("a foreign key needs as many columns as it refers to")
         action = "" if on_delete is None else " ON DELETE " + _action(on_delete)
         own, other = QualifiedName(schema, table), QualifiedName(referenced_schema or schema, referenced_table)
-        constraint = name or _clip(f"{table}_{'_'.join(columns)}_fkey")
+        constraint = name or cut_name(f"{table}_{'_'.join(columns)}_fkey")
         return (
             f"ALTER TABLE {self._qualified(own)} ADD CONSTRAINT {self.quote_identifier(constraint)} "
             f"FOREIGN KEY ({self._list(columns)}) REFERENCES {self._qualified(other)} "
@@ -108,7 +108,3 @@ def _action(word: str) -> str:
     if upper not in _ACTIONS:
         raise UsageError(f"unknown action {word[:40]!r}", hint=f"one of {', '.join(_ACTIONS)}")
     return upper
-
-
-def _clip(name: str) -> str:
-    return name.encode()[: ddl.NAME_LIMIT].decode(errors="ignore")

@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from indexpilot_cli.core.names import NAME_LIMIT
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.host import place
 from indexpilot_cli.host.place import TtlCache
 
 _PLAIN = re.compile(r"[^\W\d][\w$ -]*")
-_NAME_BYTES = 63
 _SECONDS = 60.0
 
 
@@ -43,7 +43,7 @@ place.on_schema_change(_cache.clear)
 
 def is_plain(name: str) -> bool:
     """Whether the text looks like an identifier: letters of any script, digits, ``_ $ -`` and spaces, 63 bytes."""
-    return _PLAIN.fullmatch(name) is not None and len(name.encode(errors="surrogatepass")) <= _NAME_BYTES
+    return _PLAIN.fullmatch(name) is not None and len(name.encode(errors="surrogatepass")) <= NAME_LIMIT
 
 
 def validate_table_name(table: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from indexpilot_cli.core.names import NAME_LIMIT
 from indexpilot_cli.db.compose import SQL, Composed, Identifier, composed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 
 SCHEMA = "indexpilot"
-_NAME_BYTES = 63
 
 
 def checked_schema(schema: str) -> str:
@@ -15,7 +15,7 @@ def checked_schema(schema: str) -> str:
 
     Raises UsageError otherwise.
     """
-    if not schema or "\0" in schema or len(schema.encode(errors="surrogatepass")) > _NAME_BYTES:
+    if not schema or "\0" in schema or len(schema.encode(errors="surrogatepass")) > NAME_LIMIT:
         raise UsageError(f"not a schema name: {schema[:80]!r}", hint="1 to 63 bytes", code="bad_schema_name")
     if schema.startswith("pg_") or schema == "information_schema":
         raise UsageError(f"schema {schema} belongs to the server", hint="choose another name", code="bad_schema_name")

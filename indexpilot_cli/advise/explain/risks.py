@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from indexpilot_cli.advise.select.problem import Choice, Selection
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import BRIN, IndexDefinition
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName, cut_name, quote_identifier
 from indexpilot_cli.core.plan import Risk, TemplateEffect
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate
 
@@ -164,7 +164,7 @@ def _margin(effect: TemplateEffect) -> float:
 
 
 def _create_statistics(table: Table, columns: Sequence[str]) -> str:
-    name = quote_identifier("_".join((table.name.name, *columns, "stat"))[:63])
+    name = quote_identifier(cut_name("_".join((table.name.name, *columns, "stat"))))
     listed = ", ".join(map(quote_identifier, columns))
     return f"CREATE STATISTICS {name} (dependencies, mcv) ON {listed} FROM {table.name}; ANALYZE {table.name}"
 

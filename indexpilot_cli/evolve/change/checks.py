@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from indexpilot_cli.core.ddl import NAME_LIMIT
-from indexpilot_cli.core.names import QualifiedName, quote_identifier, split_table
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, split_table
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
@@ -202,9 +201,7 @@ def name_problems(name: str, reserved: Collection[str] = (), *, force: bool = Fa
     size = len(name.encode(errors="surrogatepass"))
     if size > NAME_LIMIT:
         text = f"the name has {size} bytes, PostgreSQL keeps {NAME_LIMIT}"
-        found.append(
-            Problem("name_too_long", text, f"shorten it: {name.encode()[:NAME_LIMIT].decode(errors='ignore')}")
-        )
+        found.append(Problem("name_too_long", text, f"shorten it: {cut_name(name)}"))
     if name in SYSTEM_COLUMNS:
         found.append(Problem("system_column", f"{name} is a system column of every table", "choose another name"))
     if name.lower() in reserved and not force:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from indexpilot_cli.core.ddl import NAME_LIMIT
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import NAME_LIMIT, quote_identifier
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.codec import from_json, to_json
-from indexpilot_cli.core.ddl import NAME_LIMIT
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName
 from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.values import (
     PLACE,

@@ -10,8 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection
 
-from indexpilot_cli.core.ddl import NAME_LIMIT
-from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.online.values import PLACE, Both, OnlinePlan, Side, Stage
 
 _NUMBERED = re.compile(PLACE + r"_(\d+)\b")
@@ -26,7 +25,7 @@ def marked(name: str, mark: str) -> str:
         return name + mark
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     room = NAME_LIMIT - len(mark) - len(digest) - 1
-    return name.encode()[:room].decode(errors="ignore") + "_" + digest + mark
+    return cut_name(name, room) + "_" + digest + mark
 
 
 def column_name(plan: OnlinePlan, side: Side) -> str:

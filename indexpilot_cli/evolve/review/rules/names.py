@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from indexpilot_cli.core.ddl import NAME_LIMIT
 from indexpilot_cli.core.hazard import Severity
+from indexpilot_cli.core.names import NAME_LIMIT
 from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding
