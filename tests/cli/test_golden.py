@@ -60,7 +60,7 @@ def test_doctor_checks_in_the_order_to_fix_them_in(changes):
 
 def test_history_reads_newest_first(changes):
     assert changes.cli("discover").code == 0
-    assert changes.cli("plan", "approve", "P-0").code == 2
+    assert changes.cli("plan", "approve", "P-0000000").code == 2
     shown = masked(changes.cli("history").out).splitlines()
     assert shown[0] == "id  when  what  state  table  who  details"
     assert shown[1].startswith("M-N  DATE  SYSTEM_CONFIG_CHANGE  FAILED  -  ")
