@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from indexpilot_cli.core.dml import Select
 from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.locks import blocker
@@ -123,8 +124,12 @@ def is_volatile(session: Session, expression: str, type_text: str) -> bool:
     Raises StatementError for an expression that no default can be.
     """
     plan = session.explain(
-        "EXPLAIN (FORMAT JSON, COSTS OFF) SELECT 1 FROM (VALUES (1), (2)) AS indexpilot_rows (indexpilot_row)"
-        f" WHERE (CAST(({expression}) AS {type_text})) IS NOT NULL"
+        "EXPLAIN (FORMAT JSON, COSTS OFF) "
+        + Select(
+            "1",
+            "(VALUES (1), (2)) AS indexpilot_rows (indexpilot_row)",
+            f"WHERE (CAST(({expression}) AS {type_text})) IS NOT NULL",
+        )
     )
     return "Filter" in plan
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from indexpilot_cli.core import units
+from indexpilot_cli.core.dml import Select, Update
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
@@ -215,11 +216,12 @@ def fill(session: Session, work: BackfillWork, start: int, end: int, *, longest:
 
     Gives how it went; raises what is no matter of time or locks (a value that cannot be converted, a lost server).
     """
-    text = f"UPDATE ONLY {work.table} SET {work.target} = {work.value} WHERE {pages(session, start, end)}"
+    rows_on = f"WHERE {pages(session, start, end)} AND {work.condition}"
+    statement = Update(f"ONLY {work.table}", f"{work.target} = {work.value}", rows_on)
     began = time.monotonic()
     try:
         with _limits(session, longest or _LONGEST, quiet=work.quiet):
-            rows = session.execute(f"{text} AND {work.condition}")
+            rows = session.execute(statement)
     except IndexPilotError as error:
         busy = is_busy(error)
         if not busy and (sqlstate(error) != _SLOW or session.closed):
@@ -230,19 +232,20 @@ def fill(session: Session, work: BackfillWork, start: int, end: int, *, longest:
 
 def count(session: Session, work: BackfillWork, start: int, end: int) -> int:
     """How many rows on the pages meet the condition."""
-    question = f"SELECT count(*) FROM ONLY {work.table} WHERE {pages(session, start, end)} AND {work.condition}"
-    return int(session.value(question))
+    rows_on = f"WHERE {pages(session, start, end)} AND {work.condition}"
+    return int(session.value(Select("count(*)", f"ONLY {work.table}", rows_on)))
 
 
 def pages(session: Session, start: int, end: int) -> str:
     """The condition that a row is on one of the pages."""
     if session.version >= _TID_RANGES:
         return f"ctid >= '({int(start)},0)'::pg_catalog.tid AND ctid < '({int(end)},0)'::pg_catalog.tid"
-    return (
-        "ctid = ANY (ARRAY(SELECT ('(' || page || ',' || place || ')')::pg_catalog.tid"
-        f" FROM pg_catalog.generate_series({int(start)}, {int(end) - 1}) AS page,"
-        f" pg_catalog.generate_series(1, {_OFFSETS}) AS place))"
+    places = Select(
+        "('(' || page || ',' || place || ')')::pg_catalog.tid",
+        f"pg_catalog.generate_series({int(start)}, {int(end) - 1}) AS page,"
+        f" pg_catalog.generate_series(1, {_OFFSETS}) AS place",
     )
+    return f"ctid = ANY (ARRAY({places}))"
 
 
 def ranges(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from indexpilot_cli.core.dml import Select, any_row
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, split_table
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -129,7 +130,7 @@ def check_default(session: Session, text: str, kind: TypeFacts, found: Findings)
 
 def check_using(session: Session, table: RelationFacts, text: str, kind: TypeFacts, found: Findings) -> None:
     """Whether the server would compute the new values so."""
-    wrong = dependents.answers(session, f"SELECT CAST(({text}) AS {kind.text}) FROM {table.name}")
+    wrong = dependents.answers(session, Select(f"CAST(({text}) AS {kind.text})", table.name))
     if wrong is not None:
         found.wrong("bad_expression", f"--using {text}: {wrong.detail}", wrong.hint)
 
@@ -154,7 +155,7 @@ def read_reference(session: Session, text: str, column: str, found: Findings) ->
     assert place is not None
     columns = keys[0].names("pk_attrs")
     name = _dotted(place.text("schemaname"), place.text("relname"))
-    wrong = dependents.answers(session, f"SELECT {', '.join(map(quote_identifier, columns)) or '1'} FROM {name}")
+    wrong = dependents.answers(session, Select(", ".join(map(quote_identifier, columns)) or "1", name))
     if wrong is not None:
         found.wrong("bad_reference", f"--references {text}: {wrong.detail}", wrong.hint)
         return None
@@ -167,7 +168,7 @@ def _dotted(schema: str, name: str) -> str:
 
 def is_empty(session: Session, table: RelationFacts) -> bool:
     """Whether the table has no row that we can see."""
-    return not session.value(f"SELECT EXISTS (SELECT FROM {table.name})")
+    return session.value(any_row(table.name)) is None
 
 
 def leaves(session: Session, table: RelationFacts) -> tuple[QualifiedName, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.dml import Update
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
@@ -166,7 +167,7 @@ def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) 
         raise UsageError(found.problems[0].message if found.problems else why, code="bad_fill")
     first, *rest = undo.statements
     quoted = quote_identifier(change.column)
-    filled = quietly(before, f"UPDATE {change.table} SET {quoted} = {value}")
+    filled = quietly(before, Update(change.table, f"{quoted} = {value}"))
     return replace(undo, statements=(first, *filled, *rest))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from indexpilot_cli.core.dml import Select, Update
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.change.values import Classified, Span, Step, Work
@@ -50,7 +51,7 @@ def drop(
     keys = ", ".join(map(quote_identifier, table.key))
     statements = (
         f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE",
-        f"CREATE TABLE {saved} AS SELECT {names} FROM {table.name}",
+        f"CREATE TABLE {saved} AS {Select(names, table.name)}",
         f"ALTER TABLE {saved} ADD PRIMARY KEY ({keys})",
         f"COMMENT ON TABLE {saved} IS {quote_literal(f'values of {table.name}.{column.name}, kept by indexpilot')}",
         gone,
@@ -169,10 +170,8 @@ def _comment(new: NewColumn) -> tuple[str, ...]:
 
 def _backfill(new: NewColumn) -> Iterator[Step]:
     for leaf in new.leaves:
-        text = (
-            f"UPDATE {leaf} SET {new.column} = DEFAULT WHERE {new.column} IS NULL"
-            " AND ctid >= '({low},0)'::tid AND ctid < '({high},0)'::tid"
-        )
+        pages = "ctid >= '({low},0)'::tid AND ctid < '({high},0)'::tid"
+        text = Update(leaf, f"{new.column} = DEFAULT", f"WHERE {new.column} IS NULL AND {pages}")
         where = f" of {leaf.name}" if len(new.leaves) > 1 else ""
         yield Step(
             f"fill {new.name}{where} in batches",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from indexpilot_cli.core.dml import Select, Update
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.values import Undo
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
@@ -289,7 +290,7 @@ def quietly(table: RelationFacts, statement: str) -> Iterator[str]:
 def _fill_from(table: RelationFacts, column: ColumnFacts, saved: QualifiedName) -> str:
     keys = " AND ".join(f"t.{quote_identifier(k)} = s.{quote_identifier(k)}" for k in table.key)
     quoted = quote_identifier(column.name)
-    return f"UPDATE {table.name} AS t SET {quoted} = s.{quoted} FROM {saved} AS s WHERE {keys}"
+    return Update(f"{table.name} AS t", f"{quoted} = s.{quoted}", f"FROM {saved} AS s WHERE {keys}")
 
 
 def _serial(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) -> Iterator[str]:
@@ -303,15 +304,14 @@ def _serial(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) 
     if column.default is not None:
         yield f"ALTER TABLE {table.name} ALTER COLUMN {quoted} SET DEFAULT {column.default}"
     if column.not_null and column.default is not None:
-        yield from quietly(table, f"UPDATE {table.name} SET {quoted} = DEFAULT")
+        yield from quietly(table, Update(table.name, f"{quoted} = DEFAULT"))
 
 
 def _sequence_rest(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) -> Iterator[str]:
     """The sequence goes on after the highest number that was given or came back."""
     literal = quote_literal(str(sequence.name))
-    highest = f"SELECT max({quote_identifier(column.name)})::bigint FROM {table.name}"
-    if sequence.increment < 0:
-        highest = highest.replace("SELECT max(", "SELECT min(", 1)
+    furthest = "max" if sequence.increment >= 0 else "min"
+    highest = Select(f"{furthest}({quote_identifier(column.name)})::bigint", table.name)
     bound = "greatest" if sequence.increment > 0 else "least"
     if sequence.last_value is not None:
         yield f"SELECT pg_catalog.setval({literal}, {bound}({sequence.last_value}, ({highest})))"

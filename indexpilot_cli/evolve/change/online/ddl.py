@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from indexpilot_cli.core.dml import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.online import texts
 from indexpilot_cli.evolve.change.online.texts import aside, column_name, fill_in, tag, written
@@ -276,9 +277,10 @@ def release_identity(plan: OnlinePlan, column: str) -> Iterator[str]:
     if plan.identity is None:
         return
     sequence = plan.identity.sequence
-    yield (
-        f"SELECT pg_catalog.set_config({quote_literal(_AT)}, last_value::text, true) AS a,"
-        f" pg_catalog.set_config({quote_literal(_CALLED)}, is_called::text, true) AS b FROM {sequence}"
+    yield Select(
+        f"pg_catalog.set_config({quote_literal(_AT)}, last_value::text, true) AS a,"
+        f" pg_catalog.set_config({quote_literal(_CALLED)}, is_called::text, true) AS b",
+        sequence,
     )
     yield f"ALTER TABLE {plan.table} ALTER COLUMN {column} DROP IDENTITY"
 

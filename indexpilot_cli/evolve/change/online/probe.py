@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from indexpilot_cli.core.dml import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
@@ -186,8 +187,8 @@ class _Copy:
         text = self._named(expression).replace(PLACE, _TRIED)
         value = f"({text})::{new_type}"
         plan = self._session.explain(
-            "EXPLAIN (FORMAT JSON, COSTS OFF)"
-            f" SELECT FROM (SELECT {value} AS made FROM {_TABLE}) AS q WHERE q.made IS NULL"
+            "EXPLAIN (FORMAT JSON, COSTS OFF) "
+            + Select("", f"({Select(f'{value} AS made', _TABLE)}) AS q", "WHERE q.made IS NULL")
         )
         if "Subquery Scan" in json.dumps(plan):
             raise RefusedError(

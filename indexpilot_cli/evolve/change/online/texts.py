@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection
 
+from indexpilot_cli.core.dml import Select
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.online.values import PLACE, Both, OnlinePlan, Side, Stage
 
@@ -113,7 +114,8 @@ def trial(plan: OnlinePlan) -> str:
     https://www.postgresql.org/docs/current/plpgsql-control-structures.html#PLPGSQL-RECORDS-ITERATING
     """
     value = assigned_value(plan, Side.NEW)
-    body = f"DECLARE made {plan.new_type}; BEGIN FOR made IN SELECT {value} FROM ONLY {plan.table} LOOP END LOOP; END"
+    rows = Select(value, f"ONLY {plan.table}")
+    body = f"DECLARE made {plan.new_type}; BEGIN FOR made IN {rows} LOOP END LOOP; END"
     return f"DO {quote_literal(body)}"
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from indexpilot_cli.core.dml import Select, any_row
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import (
@@ -20,7 +21,7 @@ from indexpilot_cli.evolve.review.probes.question import (
 )
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, on_value, row_where, statistics
 from indexpilot_cli.evolve.review.probes.tables import Domain, Tables
-from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualColumn, VirtualTable, any_row
+from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Bound, Key, Rule
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import ForeignKey
+from indexpilot_cli.core.dml import Select, any_row
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, probe, title
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, normal, row_where, too_long
 from indexpilot_cli.evolve.review.probes.tables import Tables
-from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualTable, any_row, targets, unbounded
+from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets, unbounded
 from indexpilot_cli.sql.safe.values import Key, SafeChange
 
 # confdeltype: NO ACTION and RESTRICT. The others change the referring rows instead.

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import ColumnStatistics
+from indexpilot_cli.core.dml import Select, any_row
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.delta import AddedColumn, Delta, Shape
 from indexpilot_cli.evolve.review.probes.question import Body, Probe, ProbeKind, Question, casts, empty, longer, probe
 from indexpilot_cli.evolve.review.probes.tables import Tables
-from indexpilot_cli.evolve.review.probes.virtual import Select, VirtualColumn, VirtualTable, any_row, unbounded
+from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable, unbounded
 
 _ORDER = "row_number() OVER ()"
 Column = tuple[VirtualColumn, str | None, tuple[Question, ...]]

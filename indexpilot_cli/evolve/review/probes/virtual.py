@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.dml import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.sql.safe.values import SafeChange
 
@@ -17,23 +18,6 @@ MAX_LAYERS = 40
 _LENGTH = re.compile(
     r"\b(?:pg_catalog\.)?(character varying|varchar|character|char|bpchar|bit varying|varbit|bit)\s*\(\s*\d+\s*\)", re.I
 )
-
-
-class Select(str):
-    """A SELECT put together from names that were quoted and expressions that the parser vetted, and from no other text.
-
-    ``clauses`` follow the FROM item; empty ones are left out.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, what: str, source: str, *clauses: str) -> Select:
-        return super().__new__(cls, " ".join(filter(None, ("SELECT", what, "FROM", source, *clauses))))
-
-
-def any_row(source: str, *clauses: str) -> Select:
-    """Whether there is a row at all: the server stops at the first."""
-    return Select("1", source, *clauses, "LIMIT 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from indexpilot_cli.core.dml import Select, Update
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import RunState, WorkKind
@@ -70,9 +71,8 @@ def _empty(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
 def _filled_later(action: Action, case: StatementCase) -> tuple[str, ...]:
     """What is left to do after that, as statements for a person: fill in batches, then NOT NULL."""
     quoted, table = quote_identifier(action.columns[0]), table_sql(action)
-    fill = f"UPDATE {table} SET {quoted} = DEFAULT WHERE {quoted} IS NULL AND ctid IN " + (
-        f"(SELECT ctid FROM {table} WHERE {quoted} IS NULL LIMIT 5000)"
-    )
+    batch = Select("ctid", table, f"WHERE {quoted} IS NULL LIMIT 5000")
+    fill = Update(table, f"{quoted} = DEFAULT", f"WHERE {quoted} IS NULL AND ctid IN ({batch})")
     bare = replace(action, object=None, options=action.options - {"if_not_exists"})
     after = tuple(step.sql for step in not_null(bare, case)) if action.has("not_null") else ()
     return (fill, *after)
