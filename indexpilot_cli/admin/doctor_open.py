@@ -14,7 +14,7 @@ from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.execute.context import open_context
-from indexpilot_cli.execute.decide import Verdict
+from indexpilot_cli.execute.decide import CatalogVerdict
 from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
 from indexpilot_cli.execute.signals import listening
 from indexpilot_cli.snapshot.source import Source
@@ -49,7 +49,7 @@ def _check(item: Pending) -> Check:
     unique = " and UNIQUE: it still refuses application inserts" if index and _unique(item) else ""
     invalid = f"; invalid index {event.index.short}{unique}" if index is not None and not index.valid else ""
     text = f"M-{event.id}{began}, never closed{invalid}: {item.text}"
-    if item.verdict is Verdict.LEAVE:
+    if item.verdict is CatalogVerdict.LEAVE:
         return Check("warning", "running", text, item.fix, "running")
     return Check("error", "leftover", text, item.fix, "leftover")
 

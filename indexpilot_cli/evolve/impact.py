@@ -14,14 +14,14 @@ from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind,
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
-from indexpilot_cli.evolve.change.values import Affected, ChangeKind, Impact, QueryAffected
+from indexpilot_cli.evolve.change.values import Affected, ColumnChangeKind, ColumnImpact, QueryAffected
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.log import migrations
 
 KEPT_SECONDS = 300.0
 _MOST = 200
-_Key = tuple[str, str, QualifiedName, str, ChangeKind, WorkloadRequest]
+_Key = tuple[str, str, QualifiedName, str, ColumnChangeKind, WorkloadRequest]
 _UNTRACKED = "not tracked by PostgreSQL: found by its text"
 
 
@@ -31,7 +31,7 @@ class AskedColumn:
 
     session: Session
     connection: Connection
-    kind: ChangeKind
+    kind: ColumnChangeKind
     table: RelationFacts
     column: ColumnFacts | None
 
@@ -41,15 +41,15 @@ class _Cache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[_Key, tuple[float, Impact]] = {}
+        self._kept: dict[_Key, tuple[float, ColumnImpact]] = {}
 
-    def get(self, key: _Key, seconds: float) -> Impact | None:
+    def get(self, key: _Key, seconds: float) -> ColumnImpact | None:
         """The answer, unless it is too old."""
         with self._lock:
             found = self._kept.get(key)
             return found[1] if found is not None and time.monotonic() - found[0] < seconds else None
 
-    def put(self, key: _Key, impact: Impact) -> None:
+    def put(self, key: _Key, impact: ColumnImpact) -> None:
         """Keep the answer; the oldest goes when there are too many."""
         with self._lock:
             self._kept[key] = (time.monotonic(), impact)
@@ -73,7 +73,7 @@ def clear_impact_cache() -> None:
 
 def impact_of(
     asked: AskedColumn, workload: WorkloadRequest, progress: Progress, *, name: str, seconds: float = KEPT_SECONDS
-) -> Impact:
+) -> ColumnImpact:
     """The impact of a change, at most ``seconds`` old. A new column is to be called ``name``."""
     connection, called = asked.connection, asked.column.name if asked.column is not None else name
     key = (connection.conninfo, connection.metadata_schema, asked.table.name, called, asked.kind, workload)
@@ -91,12 +91,12 @@ def objects_of(asked: AskedColumn) -> tuple[Affected, ...]:
     return tuple(_old(asked, asked.column))
 
 
-def _look(asked: AskedColumn, workload: WorkloadRequest, progress: Progress) -> Impact:
+def _look(asked: AskedColumn, workload: WorkloadRequest, progress: Progress) -> ColumnImpact:
     progress.stage("looking at what hangs on the column")
     objects = objects_of(asked)
     queries, notes = _queries(asked, workload, progress)
     profiles = 0 if asked.column is None else _profiles(asked, asked.column)
-    return Impact(objects, queries, profiles, asked.table.children, notes)
+    return ColumnImpact(objects, queries, profiles, asked.table.children, notes)
 
 
 def _publications(asked: AskedColumn, detail: str) -> Iterator[Affected]:
@@ -113,22 +113,22 @@ def _old(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
         theirs = [a for a in child.mentioning(column.name) if a.parent is None and (a.local or a.kind == "index")]
         yield from (_attached(kind, a, child) for a in theirs if a.type != "n")
     if column.sequence is not None:
-        effect = "disappears" if kind is ChangeKind.DROP else "follows"
+        effect = "disappears" if kind is ColumnChangeKind.DROP else "follows"
         yield Affected("sequence", str(column.sequence.name), effect, "belongs to the column")
     yield from _tracked(asked, column)
     for body in dependents.bodies(session, table, column.name, own=asked.connection.metadata_schema):
         what = "trigger function" if body.trigger else "function"
         name = f"{body.name.short}({body.arguments})"
         detail = f"{body.language} text names {column.name}; {_UNTRACKED}"
-        yield Affected(what, name, "follows" if kind is ChangeKind.TYPE else "look", detail, body.text)
+        yield Affected(what, name, "follows" if kind is ColumnChangeKind.TYPE else "look", detail, body.text)
 
 
-def _attached(kind: ChangeKind, item: Attached, child: RelationFacts | None = None) -> Affected:
+def _attached(kind: ColumnChangeKind, item: Attached, child: RelationFacts | None = None) -> Affected:
     name = item.name.name + (f" of {child.name.short}" if child is not None else "")
     match kind:
-        case ChangeKind.DROP:
+        case ColumnChangeKind.DROP:
             return Affected(item.word, name, "follows" if item.type == "n" else "disappears", "", item.definition)
-        case ChangeKind.TYPE:
+        case ColumnChangeKind.TYPE:
             rebuilt = item.kind == "index" or item.index is not None
             effect = "rebuilt" if rebuilt else "follows"
             return Affected(item.word, name, effect, "unless nothing is rewritten" if rebuilt else "", item.definition)
@@ -138,7 +138,7 @@ def _attached(kind: ChangeKind, item: Attached, child: RelationFacts | None = No
 def _tracked(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
     """What pg_depend knows: it follows a rename, and it stands in the way of everything else."""
     session, kind, table = asked.session, asked.kind, asked.table
-    stops = "follows" if kind is ChangeKind.RENAME else "blocks"
+    stops = "follows" if kind is ColumnChangeKind.RENAME else "blocks"
     for view in dependents.views(session, table, column):
         what = "rule of" if view.rule else ("materialized view" if view.kind == "m" else "view")
         through = f"through another view ({view.steps} steps)" if view.steps > 1 else ""
@@ -146,7 +146,9 @@ def _tracked(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
     for item in dependents.dependents(session, table, column):
         yield Affected(item.kind, item.name, stops, "")
     for key in dependents.references(session, table, column.name):
-        effect = "blocks" if kind is ChangeKind.DROP else ("rebuilt" if kind is ChangeKind.TYPE else "follows")
+        effect = (
+            "blocks" if kind is ColumnChangeKind.DROP else ("rebuilt" if kind is ColumnChangeKind.TYPE else "follows")
+        )
         yield Affected(
             "foreign key", f"{key.name} of {key.table.short}", effect, "points at the column", key.definition
         )
@@ -212,13 +214,13 @@ def _query(template: QueryTemplate, asked: AskedColumn, share: float) -> QueryAf
     uses = [u for u in template.uses if u.table == table.name]
     named = column is not None and any(column.name in _columns(u) for u in uses)
     whole = any(u.whole_row for u in uses)
-    if uses and column is not None and kind in (ChangeKind.DROP, ChangeKind.RENAME):
+    if uses and column is not None and kind in (ColumnChangeKind.DROP, ColumnChangeKind.RENAME):
         inserted = _inserted(template, table, column)
-        if inserted is InsertFills.NAMED or (inserted is InsertFills.REACHED and kind is ChangeKind.DROP):
+        if inserted is InsertFills.NAMED or (inserted is InsertFills.REACHED and kind is ColumnChangeKind.DROP):
             return QueryAffected(template.id, template.text, template.calls, share, "breaks")
-    if not named and not (whole and kind is not ChangeKind.TYPE):
+    if not named and not (whole and kind is not ColumnChangeKind.TYPE):
         return None
-    changes = named and kind in (ChangeKind.DROP, ChangeKind.RENAME)
+    changes = named and kind in (ColumnChangeKind.DROP, ColumnChangeKind.RENAME)
     breaks = changes and not (whole and not _explicitly(template, column))
     effect = "breaks" if breaks else "look"
     return QueryAffected(template.id, template.text, template.calls, share, effect, whole and not breaks)

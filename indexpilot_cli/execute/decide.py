@@ -14,7 +14,7 @@ STANDING = frozenset({OperationState.VALID, OperationState.VERIFIED, OperationSt
 TAG = "indexpilot:"
 
 
-class Verdict(StrEnum):
+class CatalogVerdict(StrEnum):
     """What to do about an open operation."""
 
     LEAVE = "still_running"
@@ -45,35 +45,35 @@ def after_build(found: IndexFacts | None, relid: int, *, same: bool, only: bool 
     return OperationState.FAILED_LEFTOVER
 
 
-def open_operation(event: Event, found: IndexFacts | None, *, same: bool, busy: bool) -> Verdict:
+def open_operation(event: Event, found: IndexFacts | None, *, same: bool, busy: bool) -> CatalogVerdict:
     """What to do about an operation whose newest event is open.
 
     ``busy``: somebody holds the table's lock, so the operation may still be running. ``found`` is what has the
     index's name now, ``same`` whether its table and structure are those of the operation.
     """
     if busy or (found is not None and found.builder is not None):
-        return Verdict.LEAVE
+        return CatalogVerdict.LEAVE
     kind = event.details.get("kind")
     if kind == OperationKind.DROP.value:
         return _open_drop(event, found, same=same)
     if found is None:
-        return Verdict.ABSENT
+        return CatalogVerdict.ABSENT
     if found.relid != event.relid or not same:
-        return Verdict.CONFLICT
+        return CatalogVerdict.CONFLICT
     if kind == OperationKind.ATTACH.value:
-        return Verdict.VALID if found.attached is not None else Verdict.ABSENT
+        return CatalogVerdict.VALID if found.attached is not None else CatalogVerdict.ABSENT
     if is_usable(found):
-        return Verdict.VALID
-    return Verdict.UNFINISHED if found.partitioned else Verdict.CLEAN
+        return CatalogVerdict.VALID
+    return CatalogVerdict.UNFINISHED if found.partitioned else CatalogVerdict.CLEAN
 
 
-def _open_drop(event: Event, found: IndexFacts | None, *, same: bool) -> Verdict:
+def _open_drop(event: Event, found: IndexFacts | None, *, same: bool) -> CatalogVerdict:
     """A drop goes forward only: an index that is no longer valid will not be again."""
     if found is None:
-        return Verdict.VALID
+        return CatalogVerdict.VALID
     if found.oid != event.details.get("oid") or not same:
-        return Verdict.CONFLICT
-    return Verdict.ABSENT if is_usable(found) or found.partitioned else Verdict.FINISH
+        return CatalogVerdict.CONFLICT
+    return CatalogVerdict.ABSENT if is_usable(found) or found.partitioned else CatalogVerdict.FINISH
 
 
 def tag(op_id: str) -> str:

@@ -13,25 +13,25 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext, take_lock
-from indexpilot_cli.execute.decide import OPEN, STANDING, Verdict, open_operation, tag
+from indexpilot_cli.execute.decide import OPEN, STANDING, CatalogVerdict, open_operation, tag
 from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
 
 _TEXT = {
-    Verdict.LEAVE: "somebody still works on the table",
-    Verdict.VALID: "finished although its run did not say so",
-    Verdict.CLEAN: "an invalid index was left behind",
-    Verdict.ABSENT: "nothing was left behind",
-    Verdict.CONFLICT: "another index has the name now; it is left alone",
-    Verdict.FINISH: "the drop stopped half-way",
-    Verdict.UNFINISHED: "not all partitions have their index yet",
+    CatalogVerdict.LEAVE: "somebody still works on the table",
+    CatalogVerdict.VALID: "finished although its run did not say so",
+    CatalogVerdict.CLEAN: "an invalid index was left behind",
+    CatalogVerdict.ABSENT: "nothing was left behind",
+    CatalogVerdict.CONFLICT: "another index has the name now; it is left alone",
+    CatalogVerdict.FINISH: "the drop stopped half-way",
+    CatalogVerdict.UNFINISHED: "not all partitions have their index yet",
 }
 _FIX = {
-    Verdict.LEAVE: "wait, then look again",
-    Verdict.CONFLICT: "indexpilot recommend",
-    Verdict.UNFINISHED: "indexpilot apply continues, indexpilot rollback removes what is there",
+    CatalogVerdict.LEAVE: "wait, then look again",
+    CatalogVerdict.CONFLICT: "indexpilot recommend",
+    CatalogVerdict.UNFINISHED: "indexpilot apply continues, indexpilot rollback removes what is there",
 }
 
 
@@ -40,7 +40,7 @@ class Pending:
     """An operation nobody closed: its newest row, what the catalog says of it, and what would settle it."""
 
     event: Event
-    verdict: Verdict
+    verdict: CatalogVerdict
     found: IndexFacts | None
 
     @property
@@ -105,7 +105,9 @@ def _settle(ctx: RunContext, event: Event) -> MutationReport:
         try:
             take_lock(ctx, session, event.relid, event.table.short)
         except RefusedError as error:
-            return report_of_event(event, "skipped", notes=tuple(t for t in (_TEXT[Verdict.LEAVE], error.detail) if t))
+            return report_of_event(
+                event, "skipped", notes=tuple(t for t in (_TEXT[CatalogVerdict.LEAVE], error.detail) if t)
+            )
         return _settle_locked(ctx, session, event)
 
 
@@ -115,24 +117,24 @@ def _settle_locked(ctx: RunContext, session: Session, event: Event) -> MutationR
         return report_of_event(newest, "skipped", notes=("closed meanwhile",))
     found = build.find_index(session, event.index)
     verdict = open_operation(event, found, same=_same(event, found), busy=False)
-    if verdict in (Verdict.CLEAN, Verdict.FINISH) and found is not None:
+    if verdict in (CatalogVerdict.CLEAN, CatalogVerdict.FINISH) and found is not None:
         found = clean(ctx, session, found).found
         again = open_operation(event, found, same=_same(event, found), busy=False)
-        verdict = Verdict.ABSENT if verdict is Verdict.CLEAN and found is None else again
+        verdict = CatalogVerdict.ABSENT if verdict is CatalogVerdict.CLEAN and found is None else again
     return _close(ctx, session, event, verdict, found)
 
 
 def _close(
-    ctx: RunContext, session: Session, event: Event, verdict: Verdict, found: IndexFacts | None
+    ctx: RunContext, session: Session, event: Event, verdict: CatalogVerdict, found: IndexFacts | None
 ) -> MutationReport:
     notes = (f"left open by an earlier run: {_TEXT[verdict]}",)
-    if verdict in (Verdict.LEAVE, Verdict.UNFINISHED):
+    if verdict in (CatalogVerdict.LEAVE, CatalogVerdict.UNFINISHED):
         return report_of_event(event, "skipped", notes=notes)
-    if verdict in (Verdict.CLEAN, Verdict.FINISH):
+    if verdict in (CatalogVerdict.CLEAN, CatalogVerdict.FINISH):
         return _leftover(ctx, event, notes)
-    if verdict is Verdict.VALID:
+    if verdict is CatalogVerdict.VALID:
         return _close_valid(ctx, session, event, found, notes)
-    state = OperationState.CONFLICT if verdict is Verdict.CONFLICT else OperationState.FAILED_CLEAN
+    state = OperationState.CONFLICT if verdict is CatalogVerdict.CONFLICT else OperationState.FAILED_CLEAN
     closed = ctx.write(events.follow(event, state, error=notes[0]))
     return report_of_event(closed, "conflict" if state is OperationState.CONFLICT else "failed", notes=notes)
 

@@ -14,7 +14,7 @@ from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change import execute as evolve_execute
 from indexpilot_cli.evolve.change import plan as evolve_change
-from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult
+from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind
 from indexpilot_cli.evolve.impact import clear_impact_cache as _clear
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.host import place
@@ -98,7 +98,7 @@ def _connection() -> Connection:
 
 def _request(change: str, table: str, field: str, **asked: Any) -> ChangeRequest:
     record = Record(actor="host application", command=f"host {change}")
-    kind = ChangeKind(change).value
+    kind = ColumnChangeKind(change).value
     return ChangeRequest(kind, table, field, _connection(), record=record, confirmed=True, **asked)
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from indexpilot_cli.advise.cost.costing import Mask, leads, members, stand_ins
 from indexpilot_cli.advise.select.explain import Ledger
 from indexpilot_cli.advise.select.highs import Row
-from indexpilot_cli.advise.select.problem import Limits, Problem, Selection, build
-from indexpilot_cli.advise.select.reasons import Outcome, WhyNot
-from indexpilot_cli.advise.select.search import Found, Plan, Search
+from indexpilot_cli.advise.select.problem import Limits, Selection, SelectionProblem, build
+from indexpilot_cli.advise.select.reasons import SelectionOutcome, WhyNot
+from indexpilot_cli.advise.select.search import Found, Search, SearchPlan
 from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
@@ -44,7 +44,7 @@ def advise(
     progress.stage("Explaining the choice")
     ledger = Ledger(problem)
     selection, benefits, pruned = _prune(ledger, found.mask, limits)
-    outcome = Outcome(selection, search.program, limits, search.before_fewest & ~found.mask, pruned)
+    outcome = SelectionOutcome(selection, search.program, limits, search.before_fewest & ~found.mask, pruned)
     why = WhyNot(ledger, outcome, stand_ins(problem.pool))
     return _selection(problem, search, found, ledger, selection, benefits, why, estimator)
 
@@ -58,16 +58,16 @@ def _begin(
     sizes: Mapping[IndexDefinition, int] | None,
     progress: Progress,
     clock: Callable[[], float],
-) -> tuple[Problem, Search]:
+) -> tuple[SelectionProblem, Search]:
     problem = build(templates, candidates, estimator, limits, writes or WriteModel(), sizes or {}, progress, clock)
     progress.stage("Choosing indexes", limits.calls)
     search = Search(problem.program, problem.pricer, leads(problem.pool), stand_ins(problem.pool), _plan(limits))
     return problem, search
 
 
-def _plan(limits: Limits) -> Plan:
+def _plan(limits: Limits) -> SearchPlan:
     worth = min(1e-3, max(limits.min_benefit / 5, 1e-6))
-    return Plan(worth=worth, proof_rounds=limits.proof_rounds, fewest_within=limits.fewest_within)
+    return SearchPlan(worth=worth, proof_rounds=limits.proof_rounds, fewest_within=limits.fewest_within)
 
 
 def _prune(ledger: Ledger, selection: Mask, limits: Limits) -> tuple[Mask, dict[int, float], dict[int, float]]:
@@ -97,7 +97,7 @@ def _apart(numbers: Sequence[int], users: Mapping[int, Sequence[int]]) -> list[i
 
 
 def _selection(
-    problem: Problem,
+    problem: SelectionProblem,
     search: Search,
     found: Found,
     ledger: Ledger,
@@ -131,7 +131,9 @@ def _selection(
     )
 
 
-def _trees(problem: Problem, selection: Mask, estimator: CostEstimator) -> dict[tuple[str, str], PlannedStatement]:
+def _trees(
+    problem: SelectionProblem, selection: Mask, estimator: CostEstimator
+) -> dict[tuple[str, str], PlannedStatement]:
     """The final plans, as trees, of the cases whose plan uses a chosen index."""
     pricer = problem.pricer
     used = [c for c in range(len(pricer.cases)) if (a := pricer.known(c, selection)) is not None and a.used]
@@ -145,7 +147,7 @@ def _trees(problem: Problem, selection: Mask, estimator: CostEstimator) -> dict[
     return dict(zip(names, estimator.plan(asked), strict=True)) if asked else {}
 
 
-def _bound(problem: Problem, search: Search, found: Found, selection: Mask) -> Bound:
+def _bound(problem: SelectionProblem, search: Search, found: Found, selection: Mask) -> Bound:
     """The objective of the final selection against the proven bound of all; both with the constant of regret."""
     constant = sum(weight * _best(problem, group) for group, weight in search.program.regret)
     value = search.true(selection)
@@ -158,14 +160,14 @@ def _bound(problem: Problem, search: Search, found: Found, selection: Mask) -> B
     return Bound(objective, lower, gap, found.solver, note)
 
 
-def _best(problem: Problem, group: int) -> float:
+def _best(problem: SelectionProblem, group: int) -> float:
     """The mean of the best costs of a template's parameter classes."""
     total = sum(c.share for c in problem.pricer.cases if c.template == group)
     cases = zip(problem.pricer.cases, problem.program.charges, strict=True)
     return sum(case.share / total * charge.best for case, charge in cases if case.template == group)
 
 
-def _curve(problem: Problem, search: Search, ledger: Ledger, selection: Mask) -> tuple[tuple[int, float], ...]:
+def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection: Mask) -> tuple[tuple[int, float], ...]:
     """Workload cost relative to now for other storage budgets, from the plans known by now."""
     budget = next((row.limit for row in search.program.rows if row.family == "budget"), None)
     size = sum(problem.sizes[n] for n in members(selection))

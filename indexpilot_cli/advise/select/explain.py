@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.advise.cost.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
-from indexpilot_cli.advise.select.problem import Choice, Problem, shares
+from indexpilot_cli.advise.select.problem import Choice, SelectionProblem, shares
 from indexpilot_cli.core.plan import TemplateEffect
 
 
 class Ledger:
     """Plain workload costs (mean over parameter classes, without regret) of selections of one problem."""
 
-    def __init__(self, problem: Problem):
+    def __init__(self, problem: SelectionProblem):
         self.problem = problem
         self.pricer: Pricer = problem.pricer
         self.shares = shares(self.pricer.cases)

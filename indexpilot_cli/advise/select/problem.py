@@ -18,7 +18,7 @@ from indexpilot_cli.methods.writes import WriteCost, WriteModel
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SelectionProblem:
     """What the search works on and what it takes to talk about the result.
 
     ``templates`` are those that could be planned, in order; ``weights`` one per template; cases of the pricer
@@ -50,7 +50,7 @@ def build(
     sizes: Mapping[IndexDefinition, int],
     progress: Progress,
     clock: Callable[[], float],
-) -> Problem:
+) -> SelectionProblem:
     """The problem, with every case priced without new indexes. Candidates the planner refuses are set aside."""
     accepted, refused = _accepted(candidates, estimator)
     pool = Pool(accepted)
@@ -74,7 +74,7 @@ def build(
         for c, size in zip(pool.candidates, bytes_, strict=True)
     )
     program = Program(charges, fixed, _rows(pool, limits, writes, bytes_), regret, scale)
-    return Problem(
+    return SelectionProblem(
         pricer, program, tuple(templates), weights, unit, bytes_, writes, _unplanned(templates, first, costs), refused
     )
 

@@ -17,7 +17,7 @@ WORTH_ASKING = 300  # questions spent on learning why not
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SelectionOutcome:
     """What the search decided: the final selection, and the indexes it gave up for fewer or for want of benefit."""
 
     selection: Mask
@@ -30,7 +30,7 @@ class Outcome:
 class WhyNot:
     """Reasons for one outcome. Asks the planner about the most promising candidates left out."""
 
-    def __init__(self, ledger: Ledger, outcome: Outcome, stand_ins: tuple[Mask, ...]):
+    def __init__(self, ledger: Ledger, outcome: SelectionOutcome, stand_ins: tuple[Mask, ...]):
         self.ledger = ledger
         self.outcome = outcome
         self.stand_ins = stand_ins

@@ -53,7 +53,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SearchPlan:
     """How much the search does: the least gain worth a call (share of the workload), rounds of each kind."""
 
     worth: float = 5e-4
@@ -73,12 +73,12 @@ class Search:
         pricer: Pricer,
         groups: Sequence[Mask],
         stand_ins: Sequence[Mask],
-        plan: Plan | None = None,
+        plan: SearchPlan | None = None,
     ):
         self.program = program
         self.pricer = pricer
         self.questions = Questions(program, pricer, groups)
-        self.plan = plan or Plan()
+        self.plan = plan or SearchPlan()
         self.cases = range(len(pricer.cases))
         self.guesses = Guesses(pricer, stand_ins)
         self.trees = [CaseTree(case, pricer, self.questions.groups[case]) for case in self.cases]

@@ -11,7 +11,7 @@ from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
-from indexpilot_cli.evolve.change.values import Affected, ChangeKind, Problem
+from indexpilot_cli.evolve.change.values import Affected, ColumnChangeKind, Problem
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeFacts
 
 
@@ -30,7 +30,7 @@ class Findings:
         self.problems.append(Problem(code, message, hint, exit_code))
 
 
-def find_table(session: Session, typed: str, kind: ChangeKind, own: str, found: Findings) -> RelationFacts | None:
+def find_table(session: Session, typed: str, kind: ColumnChangeKind, own: str, found: Findings) -> RelationFacts | None:
     """The table as typed (``orders``, ``sales.orders``, quoted or not); None when there is none that can change."""
     schema, name = split_table(typed)
     rows = relation_facts.find_relations(session, schema, name, own=own) if name and "\0" not in typed else ()
@@ -46,7 +46,7 @@ def find_table(session: Session, typed: str, kind: ChangeKind, own: str, found: 
     return table
 
 
-def find_column(table: RelationFacts, name: str, kind: ChangeKind, found: Findings) -> ColumnFacts | None:
+def find_column(table: RelationFacts, name: str, kind: ColumnChangeKind, found: Findings) -> ColumnFacts | None:
     """The column to change; None when there is none."""
     column = table.column(name)
     if column is None:
@@ -211,7 +211,7 @@ def name_problems(name: str, reserved: Collection[str] = (), *, force: bool = Fa
     return tuple(found)
 
 
-def table_problems(table: RelationFacts, kind: ChangeKind) -> tuple[Problem, ...]:
+def table_problems(table: RelationFacts, kind: ColumnChangeKind) -> tuple[Problem, ...]:
     """Why the relation's columns cannot be changed here."""
     name = table.name.short
     if table.kind not in ("r", "p"):
@@ -223,7 +223,7 @@ def table_problems(table: RelationFacts, kind: ChangeKind) -> tuple[Problem, ...
         found.append(Problem("not_owner", text, f"connect as a member of {quote_identifier(table.owner)}", 5))
     if table.typed:
         found.append(Problem("typed_table", f"{name} is of a composite type, which decides about its columns", None))
-    if table.is_partition and kind is not ChangeKind.TYPE:
+    if table.is_partition and kind is not ColumnChangeKind.TYPE:
         parent = table.parents[0] if table.parents else "its parent"
         found.append(
             Problem("partition", f"{name} is a partition of {parent}", f"change {parent}: its partitions follow")
@@ -254,27 +254,27 @@ def column_exists(table: RelationFacts, column: str) -> Problem:
     return Problem("column_exists", text, "choose another name, or rename that one first")
 
 
-def column_problems(table: RelationFacts, column: ColumnFacts, kind: ChangeKind) -> tuple[Problem, ...]:
+def column_problems(table: RelationFacts, column: ColumnFacts, kind: ColumnChangeKind) -> tuple[Problem, ...]:
     """Why this column cannot be changed like that."""
-    if column.inherited and kind is not ChangeKind.ADD:
+    if column.inherited and kind is not ColumnChangeKind.ADD:
         parent = table.parents[0] if table.parents else "a parent"
         text = f"{column.name} is inherited from {parent}"
         return (Problem("inherited_column", text, f"change it in {parent}: {table.name.short} follows"),)
-    if column.generated and kind is ChangeKind.TYPE:
+    if column.generated and kind is ColumnChangeKind.TYPE:
         text = f"{column.name} is generated: its values come from {column.generation}"
         return (Problem("generated_column", text, "drop it and add it again with the other type"),)
-    if kind is ChangeKind.DROP and len(table.columns) == 1:
+    if kind is ColumnChangeKind.DROP and len(table.columns) == 1:
         text = f"{column.name} is the only column of {table.name.short}"
         return (Problem("last_column", text, f"DROP TABLE {table.name} if nobody needs it", 6),)
     return ()
 
 
-def blocked(kind: ChangeKind, objects: Iterable[Affected]) -> tuple[Problem, ...]:
+def blocked(kind: ColumnChangeKind, objects: Iterable[Affected]) -> tuple[Problem, ...]:
     """PostgreSQL refuses the change while these exist; they are named, never dropped along."""
     names = [f"{o.kind} {o.name}" for o in objects if o.effect == "blocks"]
     if not names:
         return ()
-    verb = "dropped" if kind is ChangeKind.DROP else "given another type"
+    verb = "dropped" if kind is ColumnChangeKind.DROP else "given another type"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     text = (
         f"the column cannot be {verb}: {', '.join(names[:5])}{more} " + ("needs" if len(names) == 1 else "need") + " it"

@@ -23,7 +23,7 @@ from indexpilot_cli.evolve.change.checks import error_of
 from indexpilot_cli.evolve.change.log import ChangeLog
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import Classify, by_trial
-from indexpilot_cli.evolve.change.values import ChangeKind, ChangeResult, SchemaChange, StepReport, Undo
+from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind, SchemaChange, StepReport, Undo
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.relation import RelationFacts
 from indexpilot_cli.evolve.requests import ChangeRequest
@@ -113,7 +113,7 @@ def _execute(
         except IndexPilotError as error:
             with suppress(IndexPilotError):  # on a standby there is no log to write to
                 schema, table = split_table(request.table)
-                kind = ChangeKind(request.kind)
+                kind = ColumnChangeKind(request.kind)
                 log.refused(ctx, kind, table, request.column, error, schema)
             raise
 
@@ -159,7 +159,7 @@ def _change_run(ctx: RunContext, request: ChangeRequest, classify: Classify | No
                 change, before, found.metadata, found.op_id, change.undo, found.done_steps, found.last.id
             )
         under_way = None
-        if table is not None and request.kind == ChangeKind.TYPE:
+        if table is not None and request.kind == ColumnChangeKind.TYPE:
             under_way = online.open_change(ctx, table[0], request.column)
         if under_way is not None:
             return ColumnChangeRun(
@@ -181,7 +181,7 @@ def named(ctx: RunContext, session: Session, request: ChangeRequest) -> tuple[Qu
 
 def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid: int) -> ChangeLog | None:
     """The same change, some of whose steps stand."""
-    kind = ChangeKind(request.kind).mutation
+    kind = ColumnChangeKind(request.kind).mutation
     asked = plan.asked_of(request)
     found = log.begun(ctx, kind, table, request.column, asked)
     return found if found is not None and found.before.relid == relid else None
@@ -260,7 +260,7 @@ def _tail(ctx: RunContext, doing: ColumnChangeRun, number: int) -> Callable[[Ses
 def _learn(session: Session, doing: ColumnChangeRun) -> None:
     """A type change shows only afterwards which indexes and constraints read differently now."""
     column = doing.before.column(doing.change.column)
-    if doing.change.kind is not ChangeKind.TYPE or column is None:
+    if doing.change.kind is not ColumnChangeKind.TYPE or column is None:
         return
     after = relation_facts.reread(session, doing.before)
     if after is not None:
@@ -335,4 +335,4 @@ def _again(request: ChangeRequest) -> str:
         for flag in ("not_null", "unique", "save", "force", "online")
         if getattr(request, flag)
     ]
-    return f"indexpilot schema-evolve {ChangeKind(request.kind).command} {shlex.join(words)} --execute"
+    return f"indexpilot schema-evolve {ColumnChangeKind(request.kind).command} {shlex.join(words)} --execute"

@@ -8,7 +8,7 @@ from typing import Any
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange
+from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange
 from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey, GenomeField, ProfileRow
@@ -28,9 +28,9 @@ def follow(session: Session, change: SchemaChange, schema: str) -> None:
     """Bring our tables in step with the change that this transaction makes."""
     key = FieldKey(change.table, change.column)
     match change.kind:
-        case ChangeKind.RENAME:
+        case ColumnChangeKind.RENAME:
             genome.rename(session, key, FieldKey(change.table, str(change.new_name)), schema=schema)
-        case ChangeKind.DROP:
+        case ColumnChangeKind.DROP:
             genome.remove(session, (key,), schema=schema)
         case _:
             _refresh(session, key, schema)
@@ -40,13 +40,13 @@ def unfollow(session: Session, change: SchemaChange, before: Mapping[str, Any], 
     """Bring our tables in step with the way back; ``before`` is what ``known`` gave."""
     key = FieldKey(change.table, change.column)
     match change.kind:
-        case ChangeKind.RENAME:
+        case ColumnChangeKind.RENAME:
             genome.rename(session, FieldKey(change.table, str(change.new_name)), key, schema=schema)
-        case ChangeKind.ADD:
+        case ColumnChangeKind.ADD:
             genome.remove(session, (key,), schema=schema)
-        case ChangeKind.TYPE:
+        case ColumnChangeKind.TYPE:
             _refresh(session, key, schema)
-        case ChangeKind.DROP:
+        case ColumnChangeKind.DROP:
             _bring_back(session, before, schema)
 
 

@@ -21,7 +21,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.evolve.change.online.values import OnlinePlan, Side
-from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Undo
+from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange, Undo
 from indexpilot_cli.evolve.relation import RelationFacts
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext
@@ -37,7 +37,7 @@ ONLINE = "shadow_type_change"  # as the log calls it
 
 _STATES = frozenset({PLANNED, STEP, DONE, FAILED, INTERRUPTED, REVERTED})
 _CLOSED = frozenset({OperationState.FAILED_CLEAN, OperationState.KEPT, OperationState.REVERTED})
-_TYPES = tuple(kind.mutation for kind in ChangeKind)
+_TYPES = tuple(kind.mutation for kind in ColumnChangeKind)
 _ALL = 2**31 - 1  # a long fill alone has a row every two seconds, and its first row has the plan
 
 
@@ -235,7 +235,12 @@ def failed(
 
 
 def refused(
-    ctx: RunContext, kind: ChangeKind, table: str, column: str, error: IndexPilotError, schema_name: str | None = None
+    ctx: RunContext,
+    kind: ColumnChangeKind,
+    table: str,
+    column: str,
+    error: IndexPilotError,
+    schema_name: str | None = None,
 ) -> int:
     """A change that was never begun."""
     new = Mutation(

@@ -10,8 +10,8 @@ from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import online as online_change
 from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest
 from indexpilot_cli.evolve.change.values import (
-    ChangeKind,
     ChangeResult,
+    ColumnChangeKind,
     SchemaChange,
     Span,
     Step,
@@ -90,14 +90,14 @@ def _pace(request: ChangeRequest) -> Pace:
 def take_back(ctx: RunContext, plan: OnlinePlan, number: int, *, execute: bool) -> UndoResult:
     """The column as it was, or what that would take. Raises RefusedError where there is no way back."""
     steps = tuple(StepReport(title, "planned", (), span.value, lock) for title, span, lock in _back(plan))
-    shown = UndoResult(number, ChangeKind.TYPE, plan.table, plan.column, "planned", Undo(()), steps)
+    shown = UndoResult(number, ColumnChangeKind.TYPE, plan.table, plan.column, "planned", Undo(()), steps)
     if not execute:
         return shown
     report = online_change.rollback_online(ctx, plan.table, plan.column)
     outcome = "done" if report.outcome == "reverted" else "failed"
     return UndoResult(
         number,
-        ChangeKind.TYPE,
+        ColumnChangeKind.TYPE,
         plan.table,
         plan.column,
         outcome,
@@ -127,7 +127,7 @@ def finish(ctx: RunContext, table: QualifiedName, column: str, *, execute: bool)
 
 def _as_change(plan: OnlinePlan) -> SchemaChange:
     return SchemaChange(
-        ChangeKind.TYPE,
+        ColumnChangeKind.TYPE,
         plan.table,
         plan.column,
         plan.relid,

@@ -15,14 +15,14 @@ from indexpilot_cli.evolve.change.checks import Findings
 from indexpilot_cli.evolve.change.types import Classify, assignable, by_rules
 from indexpilot_cli.evolve.change.values import (
     Affected,
-    ChangeKind,
     Classified,
-    Impact,
+    ColumnChangeKind,
+    ColumnImpact,
     Problem,
     SchemaChange,
     Step,
+    TypeWork,
     Undo,
-    Work,
 )
 from indexpilot_cli.evolve.impact import AskedColumn, impact_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeChange
@@ -49,15 +49,15 @@ class Planner:
     classify: Classify | None = None
 
     @property
-    def kind(self) -> ChangeKind:
+    def kind(self) -> ColumnChangeKind:
         """The operation."""
-        return ChangeKind(self.request.kind)
+        return ColumnChangeKind(self.request.kind)
 
     def small(self, table: RelationFacts) -> bool:
         """Whether reading or writing all of it takes no time worth mentioning."""
         return table.bytes <= self.request.small_bytes
 
-    def impact(self, table: RelationFacts, column: ColumnFacts | None) -> Impact:
+    def impact(self, table: RelationFacts, column: ColumnFacts | None) -> ColumnImpact:
         """What hangs on the column."""
         request = self.request
         asked = AskedColumn(self.session, request.connection, self.kind, table, column)
@@ -83,12 +83,12 @@ def prepare(session: Session, request: ChangeRequest, progress: Progress, classi
     return Prepared(change, table, problems)
 
 
-def impact_only(session: Session, request: ChangeRequest, progress: Progress) -> Impact:
+def impact_only(session: Session, request: ChangeRequest, progress: Progress) -> ColumnImpact:
     """What hangs on the column, whether or not the change can be made. Raises UsageError when there is none."""
     planner = Planner(session, request, progress, Findings())
     table = checks.find_table(session, request.table, planner.kind, request.connection.metadata_schema, planner.found)
     column = None if table is None else table.column(request.column)
-    if table is None or (column is None and planner.kind is not ChangeKind.ADD):
+    if table is None or (column is None and planner.kind is not ColumnChangeKind.ADD):
         if table is not None:
             planner.refuse(checks.missing_column(table, request.column))
         raise checks.error_of(planner.found.problems)
@@ -111,7 +111,7 @@ def _change(
     table: RelationFacts,
     steps: tuple[Step, ...],
     back: Undo,
-    impact: Impact,
+    impact: ColumnImpact,
     *,
     classified: Classified | None = None,
     notes: tuple[str, ...] = (),
@@ -219,7 +219,7 @@ def _drop(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     return _change(planner, table, steps, back, impact, notes=notes)
 
 
-def _needs_force(impact: Impact) -> tuple[Affected, ...]:
+def _needs_force(impact: ColumnImpact) -> tuple[Affected, ...]:
     return tuple(o for o in impact.objects if o.kind != "sequence")
 
 
@@ -271,11 +271,11 @@ def _type(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     return None if wrong else _typed(planner, change, impact)
 
 
-def _typed(planner: Planner, change: TypeChange, impact: Impact) -> SchemaChange:
+def _typed(planner: Planner, change: TypeChange, impact: ColumnImpact) -> SchemaChange:
     table, column = change.table, change.column
     classified = (planner.classify(change) if planner.classify is not None else None) or by_rules(change)
     small = planner.small(table)
-    blocks = classified.work in (Work.REWRITE, Work.REBUILD) and not small
+    blocks = classified.work in (TypeWork.REWRITE, TypeWork.REBUILD) and not small
     casts = checks.casts(planner.session, change.new.text, column.type)
     back = undo.of_type(table, column, table, back_casts=casts)
     notes = _type_notes(change, classified)
@@ -319,4 +319,9 @@ def change_of(prepared: Prepared) -> SchemaChange:
     return prepared.change
 
 
-_PLANS = {ChangeKind.ADD: _add, ChangeKind.DROP: _drop, ChangeKind.TYPE: _type, ChangeKind.RENAME: _rename}
+_PLANS = {
+    ColumnChangeKind.ADD: _add,
+    ColumnChangeKind.DROP: _drop,
+    ColumnChangeKind.TYPE: _type,
+    ColumnChangeKind.RENAME: _rename,
+}

@@ -26,7 +26,7 @@ from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import by_rules
 from indexpilot_cli.evolve.change.undo import quietly
-from indexpilot_cli.evolve.change.values import ChangeKind, SchemaChange, Span, Step, Undo, UndoResult, Work
+from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange, Span, Step, TypeWork, Undo, UndoResult
 from indexpilot_cli.evolve.impact import AskedColumn, clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
@@ -162,7 +162,7 @@ def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) 
     """The way back of a drop, with a value for the rows whose own is lost."""
     found = Findings()
     value = read_expression(text, "--fill", found)
-    if value is None or change.kind is not ChangeKind.DROP or undo.saved is not None:
+    if value is None or change.kind is not ColumnChangeKind.DROP or undo.saved is not None:
         why = "--fill is for a column that was dropped without --save"
         raise UsageError(found.problems[0].message if found.problems else why, code="bad_fill")
     first, *rest = undo.statements
@@ -178,18 +178,18 @@ def check(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> No
     if not found or found[0].relid != change.relid:
         raise RefusedError(f"{change.table.short} is not the table that was changed", code="stale")
     table = relation_facts.read_relation(session, found[0])
-    name = change.new_name if change.kind is ChangeKind.RENAME else change.column
+    name = change.new_name if change.kind is ColumnChangeKind.RENAME else change.column
     column = table.column(str(name))
-    if change.kind is ChangeKind.DROP:
+    if change.kind is ColumnChangeKind.DROP:
         _check_drop(taking, column)
         return
     if column is None:
         raise RefusedError(f"{change.table.short} has no column {name} any more", code="stale")
-    if change.kind is ChangeKind.RENAME and table.column(change.column) is not None:
+    if change.kind is ColumnChangeKind.RENAME and table.column(change.column) is not None:
         raise RefusedError(f"there is a new column {change.column} by now", code="stale")
-    if change.kind is ChangeKind.ADD:
+    if change.kind is ColumnChangeKind.ADD:
         _check_add(ctx, table, column, request)
-    if change.kind is ChangeKind.TYPE and table.bytes > request.small_bytes and not request.force:
+    if change.kind is ColumnChangeKind.TYPE and table.bytes > request.small_bytes and not request.force:
         _check_type(session, taking, table, column)
 
 
@@ -199,7 +199,7 @@ def _check_type(session: Session, taking: ColumnUndo, table: RelationFacts, colu
     if old is None:
         return
     found = by_rules(type_change(session, table, column, old.type, None))
-    if found.work in (Work.REWRITE, Work.REBUILD):
+    if found.work in (TypeWork.REWRITE, TypeWork.REBUILD):
         words = shlex.join([f"{table.name.schema}.{table.name.name}", column.name, "--type", old.type])
         hint = f"indexpilot schema-evolve alter-type {words} --online"
         raise RefusedError(
@@ -216,7 +216,7 @@ def _check_drop(taking: ColumnUndo, column: ColumnFacts | None) -> None:
 
 def _check_add(ctx: RunContext, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
     """What somebody built on the new column since: views stop us, indexes only without --force."""
-    objects = objects_of(AskedColumn(ctx.look, request.connection, ChangeKind.DROP, table, column))
+    objects = objects_of(AskedColumn(ctx.look, request.connection, ColumnChangeKind.DROP, table, column))
     stops = [f"{o.kind} {o.name}" for o in objects if o.effect == "blocks"]
     if stops:
         raise RefusedError(f"{', '.join(stops)} came to need the column", hint="drop it first", code="dependents")
@@ -241,7 +241,7 @@ def _steps(taking: ColumnUndo, small_bytes: int) -> tuple[Step, ...]:
         Step("analyze", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
         for text in taking.undo.after
     )
-    heavy = taking.change.kind is ChangeKind.DROP and taking.change.bytes > small_bytes
+    heavy = taking.change.kind is ColumnChangeKind.DROP and taking.change.bytes > small_bytes
     span = Span.READS if heavy else Span.BRIEF
     return (Step(title, (*taking.undo.statements, *gone), span=span), *later)
 
@@ -283,7 +283,7 @@ def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> Undo
 def _help(taking: ColumnUndo, error: IndexPilotError) -> tuple[str, ...]:
     from indexpilot_cli.db.errors import sqlstate
 
-    if sqlstate(error) == "23502" and taking.change.kind is ChangeKind.DROP:
+    if sqlstate(error) == "23502" and taking.change.kind is ColumnChangeKind.DROP:
         return ("rows have no value for the NOT NULL column: give one with --fill",)
     return ()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexpilot_cli.core.dml import Select, Update
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve import safe_steps as safe
-from indexpilot_cli.evolve.change.values import Classified, Span, Step, Work
+from indexpilot_cli.evolve.change.values import Classified, Span, Step, TypeWork
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeChange
 
 
@@ -70,7 +70,7 @@ def alter_type(change: TypeChange, classified: Classified, *, small: bool) -> tu
         # The server converts a default only by an assignment cast, and never by USING.
         again = f"ALTER COLUMN {quoted} SET DEFAULT ({column.default})::{change.new.text}"
         parts = [f"ALTER COLUMN {quoted} DROP DEFAULT", *parts, again]
-    span = Span.BRIEF if classified.work is Work.INSTANT or small else Span.READS
+    span = Span.BRIEF if classified.work is TypeWork.INSTANT or small else Span.READS
     return (
         Step(
             f"change {column.name} to {change.new.text}", (f"ALTER TABLE {table.name} {', '.join(parts)}",), span=span

@@ -12,7 +12,7 @@ from typing import Protocol
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.change.online.probe import Wanted, try_change
-from indexpilot_cli.evolve.change.values import Classified, Work
+from indexpilot_cli.evolve.change.values import Classified, TypeWork
 from indexpilot_cli.evolve.relation import TypeChange, TypeFacts
 from indexpilot_cli.execute.context import RunContext
 
@@ -30,17 +30,19 @@ class Classify(Protocol):
 def by_rules(change: TypeChange) -> Classified:
     """The rule table's answer; where no rule knows better, a rewrite."""
     work, reason = _values(change)
-    if work is not Work.INSTANT:
+    if work is not TypeWork.INSTANT:
         return Classified(work, reason)
     built = [a for a in change.table.mentioning(change.column.name) if a.kind == "index" or a.index is not None]
     checks = [a for a in change.table.mentioning(change.column.name) if a.type == "c"]
     computed = [a for a in built if a.computed]
     if computed:
-        return Classified(Work.REBUILD, f"{computed[0].name.name} has an expression or predicate: it is built again")
+        return Classified(
+            TypeWork.REBUILD, f"{computed[0].name.name} has an expression or predicate: it is built again"
+        )
     if built and _orders_differently(change):
-        return Classified(Work.REBUILD, "the order of values changes: its indexes are built again")
+        return Classified(TypeWork.REBUILD, "the order of values changes: its indexes are built again")
     if checks:
-        return Classified(Work.VERIFY, f"every row is checked against {checks[0].name.name} again")
+        return Classified(TypeWork.VERIFY, f"every row is checked against {checks[0].name.name} again")
     return Classified(work, reason)
 
 
@@ -62,55 +64,57 @@ def assignable(change: TypeChange) -> bool:
     return change.context in ("a", "i") or new.category == "S"
 
 
-def _values(change: TypeChange) -> tuple[Work, str]:
+def _values(change: TypeChange) -> tuple[TypeWork, str]:
     old, new = change.old, change.new
     if not is_plain(change.using, change.column.name, new):
-        return Work.REWRITE, "USING computes every value anew"
+        return TypeWork.REWRITE, "USING computes every value anew"
     if new.constrained:
-        return Work.REWRITE, f"{new.text} checks every value"
+        return TypeWork.REWRITE, f"{new.text} checks every value"
     if old.base is not None and old.kind == "d" and old.base == new.name:
-        return _modifiers(old, new) if new.modifiers else (Work.INSTANT, "the domain's own base type")
+        return _modifiers(old, new) if new.modifiers else (TypeWork.INSTANT, "the domain's own base type")
     if new.kind == "d":
         same = new.base == old.name and not old.modifiers
-        return (Work.INSTANT, "a domain without constraints") if same else (Work.REWRITE, "another base type")
+        return (TypeWork.INSTANT, "a domain without constraints") if same else (TypeWork.REWRITE, "another base type")
     if old.oid == new.oid:
         return _modifiers(old, new)
     if {old.name, new.name} == {"timestamp", "timestamptz"}:
         if change.timezone.lower() in _UTC and not new.modifiers:
-            return Work.REBUILD, "no value changes in UTC, but its indexes are built again"
-        return Work.REWRITE, f"every value is shifted by the time zone {change.timezone}"
+            return TypeWork.REBUILD, "no value changes in UTC, but its indexes are built again"
+        return TypeWork.REWRITE, f"every value is shifted by the time zone {change.timezone}"
     if change.castable == "b" and new.name != "bpchar" and not (new.modifiers and new.name in _TEXTS):
-        return Work.INSTANT, "both types store values alike"
-    return Work.REWRITE, f"{old.text} and {new.text} store values differently"
+        return TypeWork.INSTANT, "both types store values alike"
+    return TypeWork.REWRITE, f"{old.text} and {new.text} store values differently"
 
 
-def _modifiers(old: TypeFacts, new: TypeFacts) -> tuple[Work, str]:
+def _modifiers(old: TypeFacts, new: TypeFacts) -> tuple[TypeWork, str]:
     if old.modifiers == new.modifiers:
-        return Work.INSTANT, "the values stay as they are"
+        return TypeWork.INSTANT, "the values stay as they are"
     if new.category == "A" or old.category == "A":
-        return Work.REWRITE, "the elements of arrays are converted one by one"
+        return TypeWork.REWRITE, "the elements of arrays are converted one by one"
     if not new.modifiers:
         return (
-            (Work.INSTANT, "the limit goes") if new.name not in ("bpchar", "bit") else (Work.REWRITE, "padding changes")
+            (TypeWork.INSTANT, "the limit goes")
+            if new.name not in ("bpchar", "bit")
+            else (TypeWork.REWRITE, "padding changes")
         )
     if new.name in ("varchar", "varbit"):
         wider = bool(old.modifiers) and new.modifiers[0] >= old.modifiers[0]
-        return (Work.INSTANT, "the limit grows") if wider else (Work.REWRITE, "every value's length is checked")
+        return (TypeWork.INSTANT, "the limit grows") if wider else (TypeWork.REWRITE, "every value's length is checked")
     if new.name == "numeric":
         return _numeric(old.modifiers, new.modifiers)
     if new.name in _TEMPORAL and new.name != "interval":
         finer = new.modifiers[0] >= (old.modifiers[0] if old.modifiers else 6)
-        return (Work.INSTANT, "the precision grows") if finer else (Work.REWRITE, "every value is rounded")
-    return Work.REWRITE, "the modifier changes"
+        return (TypeWork.INSTANT, "the precision grows") if finer else (TypeWork.REWRITE, "every value is rounded")
+    return TypeWork.REWRITE, "the modifier changes"
 
 
-def _numeric(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[Work, str]:
+def _numeric(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[TypeWork, str]:
     if not old:
-        return Work.REWRITE, "every value's size is checked"
+        return TypeWork.REWRITE, "every value's size is checked"
     (precision, scale), (wanted, wanted_scale) = (*old, 0)[:2], (*new, 0)[:2]
     if scale == wanted_scale and wanted >= precision:
-        return Work.INSTANT, "the precision grows at the same scale"
-    return Work.REWRITE, "every value is rounded or checked"
+        return TypeWork.INSTANT, "the precision grows at the same scale"
+    return TypeWork.REWRITE, "every value is rounded or checked"
 
 
 def _orders_differently(change: TypeChange) -> bool:
@@ -138,13 +142,13 @@ def by_trial(ctx: RunContext) -> Classify:
         by = f"server {table.version // 10000}"
         guess = by_rules(change)
         if tried.rewrites:
-            same = guess.work in (Work.REBUILD, Work.REWRITE)
+            same = guess.work in (TypeWork.REBUILD, TypeWork.REWRITE)
             return Classified(
-                guess.work if same else Work.REWRITE, guess.reason if same else "the server writes it", by
+                guess.work if same else TypeWork.REWRITE, guess.reason if same else "the server writes it", by
             )
-        if guess.work is Work.VERIFY:
+        if guess.work is TypeWork.VERIFY:
             return Classified(guess.work, guess.reason, by)
-        same = guess.work is Work.INSTANT
-        return Classified(Work.INSTANT, guess.reason if same else "the server writes nothing anew", by)
+        same = guess.work is TypeWork.INSTANT
+        return Classified(TypeWork.INSTANT, guess.reason if same else "the server writes nothing anew", by)
 
     return classify

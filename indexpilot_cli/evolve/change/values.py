@@ -11,7 +11,7 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 
 
-class ChangeKind(StrEnum):
+class ColumnChangeKind(StrEnum):
     """The four operations."""
 
     ADD = "add_column"
@@ -31,14 +31,14 @@ class ChangeKind(StrEnum):
 
 
 _MUTATIONS = {
-    ChangeKind.ADD: MutationType.ADD_COLUMN,
-    ChangeKind.DROP: MutationType.DROP_COLUMN,
-    ChangeKind.TYPE: MutationType.ALTER_COLUMN,
-    ChangeKind.RENAME: MutationType.RENAME_COLUMN,
+    ColumnChangeKind.ADD: MutationType.ADD_COLUMN,
+    ColumnChangeKind.DROP: MutationType.DROP_COLUMN,
+    ColumnChangeKind.TYPE: MutationType.ALTER_COLUMN,
+    ColumnChangeKind.RENAME: MutationType.RENAME_COLUMN,
 }
 
 
-class Work(StrEnum):
+class TypeWork(StrEnum):
     """What PostgreSQL does with the data during a type change, from nothing to everything."""
 
     INSTANT = "instant"
@@ -61,7 +61,7 @@ class Span(StrEnum):
 class Classified:
     """What a type change costs, why, and who said so (``rules`` or the version of the server that ran it)."""
 
-    work: Work
+    work: TypeWork
     reason: str
     by: str = "rules"
 
@@ -104,7 +104,7 @@ class QueryAffected:
 
 
 @dataclass(frozen=True, slots=True)
-class Impact:
+class ColumnImpact:
     """Everything that hangs on a column. ``queries`` None: no recorded workload could be read."""
 
     objects: tuple[Affected, ...] = ()
@@ -161,13 +161,13 @@ class Undo:
 class SchemaChange:
     """A change that passed its checks: what will run, what it touches, how it is taken back."""
 
-    kind: ChangeKind
+    kind: ColumnChangeKind
     table: QualifiedName
     column: str
     relid: int
     steps: tuple[Step, ...]
     undo: Undo
-    impact: Impact = field(default_factory=Impact)
+    impact: ColumnImpact = field(default_factory=ColumnImpact)
     classified: Classified | None = None
     bytes: int = 0
     rows: float | None = None
@@ -228,7 +228,7 @@ class UndoResult:
     """What ``schema-evolve rollback`` did or would do; ``outcome`` as for a change. ``reverts`` is the M- number."""
 
     reverts: int
-    kind: ChangeKind
+    kind: ColumnChangeKind
     table: QualifiedName
     column: str
     outcome: str

@@ -167,7 +167,7 @@ class StatementReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Unparsed:
+class UnparsedFile:
     """Why a file could not be read as SQL. ``line`` and ``column`` count from 1; 0 when the place is not known.
 
     ``more`` are the other places of the file that cannot be read; ``hint`` says what to do about all of them.
@@ -176,7 +176,7 @@ class Unparsed:
     message: str
     line: int = 0
     column: int = 0
-    more: tuple[Unparsed, ...] = ()
+    more: tuple[UnparsedFile, ...] = ()
     hint: str = ""
 
 
@@ -199,7 +199,7 @@ class FileReport:
     fixed_verdict: Impact | None = None
     fixed_notes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    unparsed: Unparsed | None = None
+    unparsed: UnparsedFile | None = None
     text: str = field(default="", repr=False)
 
 

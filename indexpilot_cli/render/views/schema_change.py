@@ -10,15 +10,15 @@ from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.evolve.change.values import (
-    ChangeKind,
     ChangeResult,
-    Impact,
+    ColumnChangeKind,
+    ColumnImpact,
     SchemaChange,
     Span,
     StepReport,
+    TypeWork,
     Undo,
     UndoResult,
-    Work,
 )
 from indexpilot_cli.render.document import (
     Block,
@@ -114,7 +114,7 @@ _Ended = Annotated[EndedDocument | None, From(lambda result: result if result.er
 class SchemaChangeDocument(DocumentShape):
     """A change of one column, shown or done."""
 
-    operation: Annotated[ChangeKind, From("change.kind")]
+    operation: Annotated[ColumnChangeKind, From("change.kind")]
     table: Annotated[QualifiedName, From("change.table")]
     column: Annotated[str, From("change.column")]
     new_name: Annotated[str | None, From("change.new_name")]
@@ -125,7 +125,7 @@ class SchemaChangeDocument(DocumentShape):
     resumed: bool
     table_bytes: Annotated[Count, From("change.bytes")]
     table_rows: Annotated[float | None, From("change.rows")]
-    work: Annotated[Work | None, From("change.classified.work")]
+    work: Annotated[TypeWork | None, From("change.classified.work")]
     work_reason: Annotated[str | None, From("change.classified.reason")]
     judged_by: Annotated[str | None, From("change.classified.by")]
     steps: tuple[StepDocument, ...]
@@ -141,7 +141,7 @@ class SchemaUndoDocument(DocumentShape):
     """A change of one column taken back."""
 
     reverts: Annotated[str, From(lambda result: f"M-{result.reverts}")]
-    operation: Annotated[ChangeKind, From("kind")]
+    operation: Annotated[ColumnChangeKind, From("kind")]
     table: QualifiedName
     column: str
     outcome: Literal["planned", "already_done", "done", "failed"]
@@ -239,7 +239,7 @@ def _steps(steps: Sequence[StepReport]) -> TableBlock:
     return TableBlock(_DONE, done)
 
 
-def _impact(impact: Impact) -> list[Block]:
+def _impact(impact: ColumnImpact) -> list[Block]:
     blocks: list[Block] = []
     if impact.objects:
         blocks.append(

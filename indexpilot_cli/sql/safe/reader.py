@@ -10,7 +10,7 @@ from indexpilot_cli.sql.parser.native import Unparsed
 from indexpilot_cli.sql.safe import change as safe_change
 from indexpilot_cli.sql.safe import expression as safe_expression
 from indexpilot_cli.sql.safe import words as safe_words
-from indexpilot_cli.sql.safe.values import Bound, Key, Rule, SafeChange, SafeText, Scope
+from indexpilot_cli.sql.safe.values import Key, PartitionBound, Rule, SafeChange, SafeText, Scope
 
 _RULES = {
     "CONSTR_CHECK": "check",
@@ -65,7 +65,7 @@ class SafeReader:
         texts = tuple(deparse_expression(i) for i in inner if i is not None)
         return texts, deparse_expression(predicate) if predicate else ""
 
-    def bound(self, sql: str) -> Bound | None:
+    def bound(self, sql: str) -> PartitionBound | None:
         """The bound of ATTACH PARTITION or CREATE TABLE … PARTITION OF."""
         node = _statement(sql)
         target = node.child("relation") if node else None
@@ -169,12 +169,12 @@ def _relation(node: Node) -> tuple[str | None, str]:
     return node.text("schemaname") or None, node.text("relname")
 
 
-def _bound(bound: Node | None, parent: Node, child: Node | None) -> Bound | None:
+def _bound(bound: Node | None, parent: Node, child: Node | None) -> PartitionBound | None:
     if bound is None or child is None:
         return None
     values = bound.children("listdatums")
     nulls = [v.kind == "A_Const" and v.flag("isnull") for v in values]
-    return Bound(
+    return PartitionBound(
         _relation(parent),
         _relation(child),
         tuple(deparse_expression(v) for v, null in zip(values, nulls, strict=True) if not null),

@@ -96,7 +96,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class PartitionBound:
     """The bound of a partition. ``values`` (list), ``lower`` and ``upper`` (range) are SQL constants.
 
     None among them is MINVALUE or MAXVALUE; ``modulus`` and ``remainder`` are those of a hash partition.
@@ -134,7 +134,7 @@ class SafeExpression(Protocol):
     def computed(self, definition: str) -> tuple[tuple[str, ...], str]:
         """(key expressions, predicate) of any CREATE INDEX by its text; empty where there are none."""
 
-    def bound(self, sql: str) -> Bound | None:
+    def bound(self, sql: str) -> PartitionBound | None:
         """The bound of ATTACH PARTITION or CREATE TABLE … PARTITION OF."""
 
     def labels(self, sql: str) -> tuple[str, ...] | None:

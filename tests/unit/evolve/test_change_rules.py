@@ -5,7 +5,7 @@ import pytest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve.change import checks
 from indexpilot_cli.evolve.change.types import assignable, by_rules, is_plain
-from indexpilot_cli.evolve.change.values import Affected, ChangeKind, Work
+from indexpilot_cli.evolve.change.values import Affected, ColumnChangeKind, TypeWork
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts, TypeChange, TypeFacts
 
 ORDERS = QualifiedName("public", "orders")
@@ -36,20 +36,20 @@ def change(old, new, *attached, using=None, timezone="UTC", castable=None, conte
 @pytest.mark.parametrize(
     ("old", "new", "more", "work"),
     [
-        (kind("varchar(5)"), kind("varchar(9)"), {}, Work.INSTANT),
-        (kind("varchar(9)"), kind("varchar(5)"), {}, Work.REWRITE),
-        (kind("varchar"), kind("varchar(5)"), {}, Work.REWRITE),
-        (kind("varchar(9)"), kind("text"), {"castable": "b"}, Work.INSTANT),
-        (kind("text"), kind("varchar(9)"), {"castable": "b"}, Work.REWRITE),
-        (kind("numeric(5,2)"), kind("numeric(7,2)"), {}, Work.INSTANT),
-        (kind("numeric(5,2)"), kind("numeric(7,3)"), {}, Work.REWRITE),
-        (kind("timestamp"), kind("timestamptz"), {"timezone": "UTC"}, Work.REBUILD),
-        (kind("timestamp"), kind("timestamptz"), {"timezone": "Europe/Berlin"}, Work.REWRITE),
-        (kind("int4"), kind("int8"), {"castable": "f"}, Work.REWRITE),
-        (kind("text"), kind("text", oid=99, kind="d", base="text"), {}, Work.INSTANT),
-        (kind("text"), kind("short", oid=99, kind="d", base="text", constrained=True), {}, Work.REWRITE),
-        (kind("varchar(5)"), kind("varchar(9)"), {"using": "upper(c)"}, Work.REWRITE),
-        (kind("varchar(5)"), kind("varchar(9)"), {"using": "c::varchar(9)"}, Work.INSTANT),
+        (kind("varchar(5)"), kind("varchar(9)"), {}, TypeWork.INSTANT),
+        (kind("varchar(9)"), kind("varchar(5)"), {}, TypeWork.REWRITE),
+        (kind("varchar"), kind("varchar(5)"), {}, TypeWork.REWRITE),
+        (kind("varchar(9)"), kind("text"), {"castable": "b"}, TypeWork.INSTANT),
+        (kind("text"), kind("varchar(9)"), {"castable": "b"}, TypeWork.REWRITE),
+        (kind("numeric(5,2)"), kind("numeric(7,2)"), {}, TypeWork.INSTANT),
+        (kind("numeric(5,2)"), kind("numeric(7,3)"), {}, TypeWork.REWRITE),
+        (kind("timestamp"), kind("timestamptz"), {"timezone": "UTC"}, TypeWork.REBUILD),
+        (kind("timestamp"), kind("timestamptz"), {"timezone": "Europe/Berlin"}, TypeWork.REWRITE),
+        (kind("int4"), kind("int8"), {"castable": "f"}, TypeWork.REWRITE),
+        (kind("text"), kind("text", oid=99, kind="d", base="text"), {}, TypeWork.INSTANT),
+        (kind("text"), kind("short", oid=99, kind="d", base="text", constrained=True), {}, TypeWork.REWRITE),
+        (kind("varchar(5)"), kind("varchar(9)"), {"using": "upper(c)"}, TypeWork.REWRITE),
+        (kind("varchar(5)"), kind("varchar(9)"), {"using": "c::varchar(9)"}, TypeWork.INSTANT),
     ],
 )
 def test_rules(old, new, more, work):
@@ -64,11 +64,11 @@ def test_what_is_built_on_the_column_counts():
     check = Attached("constraint", ORDERS, "CHECK (c <> '')", ("c",), "c")
     elsewhere = Attached("constraint", ORDERS, "CHECK (d <> '')", ("d",), "c")
     wider = kind("varchar(5)"), kind("varchar(9)")
-    assert by_rules(change(*wider, partial)).work is Work.REBUILD
-    assert by_rules(change(*wider, plain)).work is Work.INSTANT
-    assert by_rules(change(*wider, check)).work is Work.VERIFY
-    assert by_rules(change(*wider, elsewhere)).work is Work.INSTANT
-    assert by_rules(change(kind("text"), kind("citext", oid=7), plain, castable="b")).work is Work.REBUILD
+    assert by_rules(change(*wider, partial)).work is TypeWork.REBUILD
+    assert by_rules(change(*wider, plain)).work is TypeWork.INSTANT
+    assert by_rules(change(*wider, check)).work is TypeWork.VERIFY
+    assert by_rules(change(*wider, elsewhere)).work is TypeWork.INSTANT
+    assert by_rules(change(kind("text"), kind("citext", oid=7), plain, castable="b")).work is TypeWork.REBUILD
 
 
 def test_using_that_says_nothing_else():
@@ -102,13 +102,13 @@ def test_names(name, codes):
 
 def test_several_problems_are_told_together():
     table = RelationFacts(ORDERS, 1, "r", 150000, owned=False, owner="boss", is_partition=True, parents=("public.all",))
-    assert [p.code for p in checks.table_problems(table, ChangeKind.ADD)] == ["not_owner", "partition"]
-    assert [p.code for p in checks.table_problems(table, ChangeKind.TYPE)] == ["not_owner"]
+    assert [p.code for p in checks.table_problems(table, ColumnChangeKind.ADD)] == ["not_owner", "partition"]
+    assert [p.code for p in checks.table_problems(table, ColumnChangeKind.TYPE)] == ["not_owner"]
 
 
 def test_what_stands_in_the_way_is_named():
     objects = [Affected("view", f"v{n}", "blocks") for n in range(7)] + [Affected("index", "i", "disappears")]
-    (blocked,) = checks.blocked(ChangeKind.DROP, objects)
+    (blocked,) = checks.blocked(ColumnChangeKind.DROP, objects)
     assert "view v0" in blocked.message
     assert "and 2 more" in blocked.message
     assert blocked.exit_code == 6

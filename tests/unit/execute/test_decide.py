@@ -10,7 +10,7 @@ from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.execute import decide
-from indexpilot_cli.execute.decide import Verdict
+from indexpilot_cli.execute.decide import CatalogVerdict
 
 TABLE = QualifiedName("public", "orders")
 INDEX = QualifiedName("public", "orders_a_ip_idx")
@@ -45,20 +45,20 @@ def test_the_catalog_alone_decides_how_a_build_ended(found, same, only, state):
 @pytest.mark.parametrize(
     ("event", "found", "same", "busy", "verdict"),
     [
-        (event(), INVALID, True, True, Verdict.LEAVE),
-        (event(), replace(INVALID, builder=77), True, False, Verdict.LEAVE),
-        (event(), None, False, False, Verdict.ABSENT),
-        (event(), FOUND, True, False, Verdict.VALID),
-        (event(), INVALID, True, False, Verdict.CLEAN),
-        (event(), FOUND, False, False, Verdict.CONFLICT),
-        (event(), INVALID, False, False, Verdict.CONFLICT),
-        (event(), PARENT, True, False, Verdict.UNFINISHED),
-        (event("attach_index"), FOUND, True, False, Verdict.ABSENT),
-        (event("attach_index"), replace(FOUND, attached=INDEX), True, False, Verdict.VALID),
-        (event("drop_index", oid=20), None, False, False, Verdict.VALID),
-        (event("drop_index", oid=20), FOUND, True, False, Verdict.ABSENT),
-        (event("drop_index", oid=20), INVALID, True, False, Verdict.FINISH),
-        (event("drop_index", oid=21), INVALID, True, False, Verdict.CONFLICT),
+        (event(), INVALID, True, True, CatalogVerdict.LEAVE),
+        (event(), replace(INVALID, builder=77), True, False, CatalogVerdict.LEAVE),
+        (event(), None, False, False, CatalogVerdict.ABSENT),
+        (event(), FOUND, True, False, CatalogVerdict.VALID),
+        (event(), INVALID, True, False, CatalogVerdict.CLEAN),
+        (event(), FOUND, False, False, CatalogVerdict.CONFLICT),
+        (event(), INVALID, False, False, CatalogVerdict.CONFLICT),
+        (event(), PARENT, True, False, CatalogVerdict.UNFINISHED),
+        (event("attach_index"), FOUND, True, False, CatalogVerdict.ABSENT),
+        (event("attach_index"), replace(FOUND, attached=INDEX), True, False, CatalogVerdict.VALID),
+        (event("drop_index", oid=20), None, False, False, CatalogVerdict.VALID),
+        (event("drop_index", oid=20), FOUND, True, False, CatalogVerdict.ABSENT),
+        (event("drop_index", oid=20), INVALID, True, False, CatalogVerdict.FINISH),
+        (event("drop_index", oid=21), INVALID, True, False, CatalogVerdict.CONFLICT),
     ],
 )
 def test_what_becomes_of_an_open_operation(event, found, same, busy, verdict):
@@ -81,7 +81,7 @@ facts = st.builds(
 @given(st.none() | facts, st.booleans(), st.booleans(), st.sampled_from(["create_index", "drop_index", "attach_index"]))
 def test_nothing_is_removed_that_is_not_ours_or_still_works(found, same, busy, kind):
     verdict = decide.open_operation(event(kind, oid=20), found, same=same, busy=busy)
-    if verdict in (Verdict.CLEAN, Verdict.FINISH):
+    if verdict in (CatalogVerdict.CLEAN, CatalogVerdict.FINISH):
         assert found is not None and same and not busy
         assert not decide.is_usable(found) and found.builder is None and not found.partitioned
 

@@ -3,26 +3,26 @@
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve.change.values import (
     Affected,
-    ChangeKind,
     ChangeResult,
     Classified,
-    Impact,
+    ColumnChangeKind,
+    ColumnImpact,
     Problem,
     QueryAffected,
     SchemaChange,
     Span,
     Step,
     StepReport,
+    TypeWork,
     Undo,
     UndoResult,
-    Work,
 )
 
 ORDERS = QualifiedName("public", "orders")
 SAVED = QualifiedName("indexpilot", "saved_orders_status_c1")
 UNDO = Undo(("ALTER TABLE public.orders ADD COLUMN status text",), ("ANALYZE public.orders (status)",), saved=SAVED)
 LOST = Undo(("ALTER TABLE public.orders ADD COLUMN status text",), loss="DATA LOSS: the values are gone", notes=("n",))
-IMPACT = Impact(
+IMPACT = ColumnImpact(
     (Affected("index", "orders_status_idx", "disappears", "", "CREATE INDEX …"), Affected("view", "v", "blocks")),
     (QueryAffected("q-1", "SELECT status FROM orders", 10.0, 0.25, "breaks"),),
     3,
@@ -30,17 +30,17 @@ IMPACT = Impact(
     ("a note",),
 )
 DROP = SchemaChange(
-    ChangeKind.DROP, ORDERS, "status", 1, (Step("drop status", ("ALTER TABLE …",)),), UNDO, IMPACT, bytes=1 << 30
+    ColumnChangeKind.DROP, ORDERS, "status", 1, (Step("drop status", ("ALTER TABLE …",)),), UNDO, IMPACT, bytes=1 << 30
 )
 TYPE = SchemaChange(
-    ChangeKind.TYPE,
+    ColumnChangeKind.TYPE,
     ORDERS,
     "id",
     1,
     (Step("change id", ("ALTER TABLE …",), span=Span.READS), Step("analyze id", ("ANALYZE",), how="analyze")),
     LOST,
-    Impact(queries=None),
-    Classified(Work.REWRITE, "stored differently"),
+    ColumnImpact(queries=None),
+    Classified(TypeWork.REWRITE, "stored differently"),
     1000,
     12.0,
     type="bigint",
@@ -54,7 +54,7 @@ CHANGES = (
     ChangeResult(TYPE, "partial", (), LOST, 6, error="a lock was not free", error_code="lock_timeout"),
 )
 UNDONE = (
-    UndoResult(5, ChangeKind.DROP, ORDERS, "status", "planned", LOST, PLANNED, notes=("n",)),
-    UndoResult(5, ChangeKind.DROP, ORDERS, "status", "done", UNDO, DONE, 9),
-    UndoResult(5, ChangeKind.DROP, ORDERS, "status", "failed", UNDO, (), 9, "why", None),
+    UndoResult(5, ColumnChangeKind.DROP, ORDERS, "status", "planned", LOST, PLANNED, notes=("n",)),
+    UndoResult(5, ColumnChangeKind.DROP, ORDERS, "status", "done", UNDO, DONE, 9),
+    UndoResult(5, ColumnChangeKind.DROP, ORDERS, "status", "failed", UNDO, (), 9, "why", None),
 )

@@ -30,7 +30,7 @@ from indexpilot_cli.evolve.review.values import (
     StatementReport,
     StatementVerdict,
     TemplateImpact,
-    Unparsed,
+    UnparsedFile,
 )
 
 ORDERS = QualifiedName("public", "orders")
@@ -255,8 +255,12 @@ UNPARSED_FILE = FileReport(
     "0044_bad.sql",
     "rules",
     Impact.FAILS,
-    unparsed=Unparsed(
-        'syntax error at or near "x"', 2, 26, (Unparsed("unterminated string", 3, 8),), "is it a template? render it"
+    unparsed=UnparsedFile(
+        'syntax error at or near "x"',
+        2,
+        26,
+        (UnparsedFile("unterminated string", 3, 8),),
+        "is it a template? render it",
     ),
     text=BAD_TEXT,
 )
@@ -303,7 +307,7 @@ EVIL_RESULT = CheckResult(
         FileReport(
             EVIL, "rules", Impact.LONG_BLOCKS_READS, (EVIL_STATEMENT,), (EVIL_FINDING,), notes=(EVIL,), text=EVIL_SQL
         ),
-        FileReport(EVIL, "rules", Impact.FAILS, unparsed=Unparsed(EVIL, 1, 2), text=EVIL),
+        FileReport(EVIL, "rules", Impact.FAILS, unparsed=UnparsedFile(EVIL, 1, 2), text=EVIL),
     ),
     (TemplateImpact("q-1", EVIL, "breaks", 0.5, SqlError("42P01", EVIL)),),
     1,

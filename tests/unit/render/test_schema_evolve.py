@@ -17,7 +17,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Lock, LockMode, Relation
 from indexpilot_cli.core.units import seconds
 from indexpilot_cli.errors import UnreachableError
-from indexpilot_cli.evolve.review.values import Blocked, CheckResult, Duration, Impact, StatementVerdict, Unparsed
+from indexpilot_cli.evolve.review.values import Blocked, CheckResult, Duration, Impact, StatementVerdict, UnparsedFile
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Code, EntryBlock
 from indexpilot_cli.render.schema import text as schema_text
@@ -328,7 +328,7 @@ def test_a_statement_that_blocks_is_shown_even_without_a_finding():
 
 
 def test_the_place_of_a_syntax_error_without_a_column():
-    file = replace(samples.UNPARSED_FILE, unparsed=Unparsed("nothing but noise", 0, 0))
+    file = replace(samples.UNPARSED_FILE, unparsed=UnparsedFile("nothing but noise", 0, 0))
     assert plain(view(CheckResult((file,)))).splitlines()[2] == "0044_bad.sql  error[syntax]  nothing but noise"
     assert problems(json.loads(view(CheckResult((file,))).forms["sarif"]())) == []
 

@@ -23,7 +23,7 @@ from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, on_va
 from indexpilot_cli.evolve.review.probes.tables import Domain, Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action
-from indexpilot_cli.sql.safe.values import Bound, Key, Rule
+from indexpilot_cli.sql.safe.values import Key, PartitionBound, Rule
 
 FOREIGN = "it calls what must not run on this database, or reads what cannot be foreseen"
 _KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)
@@ -216,7 +216,7 @@ def partition_questions(action: Action, tables: Tables, number: int) -> Iterator
         yield probe(parent, number, Question(ProbeKind.PARTITION, "23514", words, row_where(inside)))
 
 
-def _inside(bound: Bound, parent: VirtualTable, tables: Tables) -> str | None:
+def _inside(bound: PartitionBound, parent: VirtualTable, tables: Tables) -> str | None:
     """The condition (over ``ip_t``) that is true for rows of the partition; None when it cannot be written."""
     real = tables.catalog.table(parent.origin) if parent.origin else None
     match = _KEY.fullmatch(real.partition_key or "") if real else None
@@ -235,7 +235,7 @@ def _inside(bound: Bound, parent: VirtualTable, tables: Tables) -> str | None:
     return " OR ".join(parts + ([f"{texts[0]} IS NULL"] if bound.null else []))
 
 
-def _range(keys: Sequence[str], bound: Bound) -> str | None:
+def _range(keys: Sequence[str], bound: PartitionBound) -> str | None:
     """Row comparison up to the first MINVALUE or MAXVALUE, which closes or opens what follows."""
     # A row with a NULL in the key of a range partition belongs to the default partition only.
     conditions = [f"{key} IS NOT NULL" for key in keys]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from indexpilot_cli.core.hazard import Hazard, Severity
-from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Finding, StatementReport, Unparsed
+from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Finding, StatementReport, UnparsedFile
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Code
 from indexpilot_cli.render.units import one_line, visible
@@ -106,7 +106,7 @@ def _counted(file: FileReport, severity: Severity) -> Iterator[Finding]:
     return (f for f in file.findings if f.severity is severity and f.ignored is None)
 
 
-def _unread(file: FileReport) -> tuple[Unparsed, ...]:
+def _unread(file: FileReport) -> tuple[UnparsedFile, ...]:
     return () if file.unparsed is None else (file.unparsed, *file.unparsed.more)
 
 

@@ -17,7 +17,7 @@ from indexpilot_cli.evolve.review.values import (
     Queue,
     StatementReport,
     TemplateImpact,
-    Unparsed,
+    UnparsedFile,
 )
 from indexpilot_cli.render.document import BLANK, Block, Code, EntryBlock, Facts, Lines
 from indexpilot_cli.render.units import one_line, plural
@@ -212,7 +212,7 @@ def _error(sql: str, error: SqlError, *, certain: bool) -> Iterator[Fact]:
         yield "hint", one_line(error.hint)
 
 
-def _syntax(file: FileReport, bad: Unparsed) -> EntryBlock:
+def _syntax(file: FileReport, bad: UnparsedFile) -> EntryBlock:
     place = _place(file, bad.line) + (f":{bad.column}" if bad.line and bad.column else "")
     shown = caret(file.text, bad.line, bad.column)
     rows: tuple[Fact, ...] = (("at", Code(shown, "")),) if shown else ()
