@@ -50,6 +50,8 @@ def _table(table: Table, since: datetime | None, now: datetime) -> TableReport:
     reads, writes = _rates(table.activity, table.activity.since or since, now)
     return TableReport(
         table.name,
+        # reltuples is -1 until the first VACUUM or ANALYZE (from 14 on).
+        # https://www.postgresql.org/docs/current/catalog-pg-class.html
         None if table.tuples < 0 else table.tuples,
         table.size_bytes,
         sum(i.bytes for i in indexes),
@@ -62,6 +64,8 @@ def _table(table: Table, since: datetime | None, now: datetime) -> TableReport:
 
 
 def _rates(activity: Activity, since: datetime | None, now: datetime) -> tuple[float | None, float | None]:
+    # stats_reset is NULL where nobody has reset, and was so after a crash, which zeroes the counters: then there is no
+    # span to divide by.
     if since is None or now <= since:
         return None, None
     seconds = (now - since).total_seconds()

@@ -31,6 +31,7 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
     """
     if request.probe != "all":
         return probe(request, progress)
+    # First, so that the checks below tell what is left after it.
     settled = settle(request, progress) if request.reconcile else ()
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record, offline=bool(request.snapshot)) as note,
@@ -74,6 +75,7 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
 def probe(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
     """The checks of the probe; exit code 5 when it is not ready. Raises UnreachableError when nobody answers."""
     schema = request.connection.metadata_schema
+    # Probes come often: one session, and neither the tables nor the workload are read.
     with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
         progress.stage("asking the server")
         with open_reader(request.connection) as session:

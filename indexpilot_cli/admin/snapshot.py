@@ -56,6 +56,7 @@ def _workload(source: Source, request: SnapshotRequest) -> tuple[Workload | None
     try:
         return merged(collect(source, request.workload)), ()
     except IndexPilotError as error:
+        # Only a source that somebody named is missed; the default one may well not be there.
         if request.workload.files or request.workload.queries or request.workload.source:
             raise
         return None, (f"no workload in the file: {error.message}",)

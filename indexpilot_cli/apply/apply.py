@@ -70,6 +70,8 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
 
 def _reconciled(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport, ...]:
     """What earlier runs left open or under observation, settled; nothing where we may not write or are switched off."""
+    # Behind a transaction-mode pooler an advisory lock stays with a backend that is lent to somebody else next, and a
+    # standby grants advisory locks although it takes no write (25006): nothing is settled from either.
     if ctx.log.pooled or not is_writable(ctx.log, ctx.schema):
         return ()
     if refused(guards.ask(ctx.look, request.permit(), "bypass")):
@@ -83,6 +85,7 @@ def _verdicts(
     source: Source, session: Session, todo: Todo, request: ApplyRequest, ctx: RunContext
 ) -> tuple[Verdict, ...]:
     found: dict[Verdict, None] = {}
+    # Without them the guards would find this run's own sessions among those whose locks and snapshots are in the way.
     own = (ctx.log.backend_pid, ctx.look.backend_pid, session.backend_pid)
     for plan, operations in todo.by_plan:
         asked = replace(request.permit(*operations, own_pids=own), plan=plan, catalog=source.catalog)
@@ -107,6 +110,7 @@ def _build(
     bounded = replace(ctx, limits=replace(ctx.limits, end=_window_end(ctx, request)))
     run = ApplyRun(bounded, request, todo)
     try:
+        # A signal raised again here would end the process before the result is told; the exit code carries it instead.
         with listening(ctx.stop, ends=False):
             take_run(ctx)  # one run at a time in the database: two builds on one table deadlock (40P01)
             reports = build_all(run)
@@ -125,5 +129,7 @@ def _window_end(ctx: RunContext, request: ApplyRequest) -> float | None:
     window, _ = window_of(request.permit())
     if window is None:
         return None
+    # Whether the window is open is a matter of the server's clock; how long it stays so is counted in monotonic time,
+    # which nobody sets back during a build.
     now = ctx.look.value("SELECT clock_timestamp()")
     return time.monotonic() + window.time_left(now).total_seconds()

@@ -57,6 +57,7 @@ def perform(
     """
     with closing(ctx.builder(operation.op_id)) as session:  # its end gives the lock back
         take_lock(ctx, session, operation.relid, operation.table.short)
+        # Looked at once more under the lock: the plan's catalog is older, and another run may have built since.
         return already(session, operation) or _begin(ctx, session, operation, context, manner or BuildManner())
 
 
@@ -78,11 +79,15 @@ def _begin(
 
 
 def _tries(work: _Work) -> Built:
+    # Every try has the same name. With a new one each, failures pile up as invalid indexes that writes maintain; six of
+    # them made updates ten times slower when measured.
     for attempt in attempts(work.ctx.stop, work.ctx.limits.retries + 1):
         work.event = replace(work.event, attempt=attempt)
         ended = _run(work)
         found = _settled(work, ended)
         state = _judge(work, found)
+        # The next try needs the name, and a UNIQUE remnant goes on refusing the application's rows (23505) although no
+        # query can use it.
         if state is OperationState.FAILED_LEFTOVER:
             cleaned = clean(work.ctx, work.session, found) if found is not None else None
             found = cleaned.found if cleaned is not None else None
@@ -99,6 +104,7 @@ def _run(work: _Work) -> Ended:
     ctx, operation = work.ctx, work.operation
     pid, started = build.backend(work.session)
     work.event = replace(work.event, backend_pid=pid, backend_start=started)
+    # pg_get_indexdef(), which the statement of a restored index comes from, does not name the tablespace.
     if work.manner.tablespace is not None:
         build.set_tablespace(work.session, work.manner.tablespace)
     concurrent = operation.kind is OperationKind.CREATE and not operation.only
@@ -136,6 +142,7 @@ def _started(work: _Work, found: IndexFacts | None) -> None:
 
 def _settled(work: _Work, ended: Ended) -> IndexFacts | None:
     """What the catalog has now, from a new session when the old one is gone."""
+    # 57P01 or no SQLSTATE at all: the server may have restarted, or go on building without us. Only the catalog tells.
     if ended.lost or work.session.closed:
         work.session.close()
         again = work.ctx.returned(work.operation.op_id)
@@ -143,6 +150,8 @@ def _settled(work: _Work, ended: Ended) -> IndexFacts | None:
             raise _unknown(work, "the server went away and has not come back")
         work.session = again
         try:
+            # The backend we lost keeps the table's advisory lock until it ends, so one that is not free may mean
+            # that it builds on.
             take_lock(work.ctx, again, work.operation.relid, work.operation.table.short)
         except RefusedError as error:
             raise _unknown(work, f"the server may still be building: {error.detail}") from error
@@ -165,6 +174,8 @@ def _judge(work: _Work, found: IndexFacts | None) -> OperationState:
     if operation.kind is OperationKind.ATTACH:
         attached = found is not None and found.attached == operation.parent
         return OperationState.VALID if attached else OperationState.FAILED_CLEAN
+    # How the statement ended decides nothing: 55P03 has the same text whether the first lock timed out, which leaves
+    # nothing behind, or a later one, which leaves an invalid index.
     same = found is not None and is_same(found, operation)
     return after_build(found, operation.relid, same=same, only=operation.only)
 
@@ -175,6 +186,7 @@ def _finish(work: _Work, found: IndexFacts | None, ended: Ended) -> Built:
         _tag(work, found)
     details = dict(work.event.details) | {"oid": found.oid}
     closed = events.follow(work.event, OperationState.VALID, definition_sql=found.ddl, details=details)
+    # An index ON ONLY its table stays invalid until the last partition's index is attached; so long it is not closed.
     if work.operation.only:
         closed = replace(closed, state=OperationState.STARTED)
     event = work.ctx.write(closed, done=True)
@@ -194,6 +206,8 @@ def _finish(work: _Work, found: IndexFacts | None, ended: Ended) -> Built:
 
 
 def _tag(work: _Work, found: IndexFacts) -> None:
+    # The index is of use without its comment, and the oid in the log says whose it is as well: a lock that is not free
+    # in time costs a note, not the build.
     build.set_lock_timeout(work.session, work.ctx.limits.lock)
     for attempt in attempts(work.ctx.stop, SHORT, obstinate=True):
         try:

@@ -80,6 +80,8 @@ def _code(
     reports: Sequence[MutationReport], error: IndexPilotError | None, *, stopped_by: int | None, cron: bool
 ) -> tuple[int, str]:
     outcomes = {report.outcome for report in reports}
+    # Before everything else, a signal too: a script that reads only the exit code has to learn that an index may be
+    # there which no row accounts for.
     if isinstance(error, OutcomeUnknownError) or "unknown" in outcomes:
         return 8, "failed"
     if stopped_by is not None:

@@ -88,6 +88,8 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
                 new_id=lambda: str(uuid.uuid4()),
                 same=same_structure,
             )
+            # By structure, never by IF NOT EXISTS: that succeeds over any relation of the name, an invalid or another
+            # index too. https://www.postgresql.org/docs/current/sql-createindex.html
             there = existing(source.catalog, recommendation.definition)
             if there is None and recommendation.id in known and not choice.named:
                 done.append(_did_not_pay(task, known[recommendation.id]))
@@ -107,6 +109,7 @@ def _did_not_pay(task: Task, why: str) -> MutationReport:
 def existing(catalog: Catalog, definition: IndexDefinition) -> str | None:
     """The name of a usable index of that structure, or None."""
     table = catalog.table(definition.table)
+    # An invalid index is maintained and not used by any query: it does not make the build needless.
     usable = (i for i in (table.indexes if table else ()) if i.valid and i.ready)
     return next((i.name.name for i in usable if same_structure(i.definition, definition)), None)
 

@@ -33,8 +33,10 @@ def already(session: Session, operation: Operation) -> Built | None:
     if same_name is not None:
         if not is_same(same_name, operation):
             raise _name_taken(operation, same_name)
+        # Of a partitioned table's index, invalid only says that partitions are missing: the run goes on with those.
         if is_usable(same_name) or operation.only:
             return _done_before(operation, same_name)
+        # Reconciliation came before, so this is no run's of ours: perhaps somebody else is building it now.
         raise _strange_leftover(operation, same_name)
     if build.relation_kind(session, operation.index) is not None:
         raise _name_taken(operation, None)
@@ -53,6 +55,8 @@ def is_same(found: IndexFacts, operation: Operation) -> bool:
 
 
 def _as_planned(session: Session, operation: Operation) -> None:
+    # A table that was renamed and replaced has the planned name: CREATE INDEX would succeed, on the wrong one. The oid
+    # tells them apart.
     now = build.relation_kind(session, operation.table)
     if now is not None and now[0] == operation.relid:
         columns = build.columns_fingerprint(session, operation.relid)

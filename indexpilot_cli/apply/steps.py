@@ -83,6 +83,7 @@ class _Maker:
             own = replace(definition, table=child.name)
             below = list(self.make(own, self._child_name(own, child), _table(self.catalog, child.name), first.op_id))
             yield from below
+            # With the last attachment the server itself marks the parent's index valid; no statement does.
             yield self._attach(below[0], first.index)
 
     def _create(self, definition: IndexDefinition, name: str, table: Table, whole: str | None) -> Operation:

@@ -71,8 +71,10 @@ def _stopped(run: ApplyRun, task: Task) -> tuple[str, str] | None:
     """Why nothing more is built, as a stable word and a clause; a guard's no is logged."""
     if run.ctx.stop.requested:
         return "stopped", "stopped by a signal"
+    # An hour's build later the window may be over, a standby behind, or somebody in a long transaction.
     own = (run.ctx.log.backend_pid, run.ctx.look.backend_pid)
     verdicts = guards.recheck(run.ctx.look, run.request.permit(task.head, own_pids=own, spent_bytes=run.spent_bytes))
+    # A guard looks once; perform() asks for the lock until its timeout, so a run that is just ending stops nothing.
     no = [v for v in refused(verdicts, force=run.request.force) if v.guard != "lock"]
     if not no:
         return None
@@ -123,12 +125,14 @@ def _analyze(run: ApplyRun, task: Task) -> str | None:
     ctx, head = run.ctx, task.head
     try:
         with closing(ctx.builder(head.op_id)) as session:
+            # ANALYZE takes SHARE UPDATE EXCLUSIVE and would queue behind a VACUUM; given up, it leaves nothing.
             build.set_lock_timeout(session, ctx.limits.lock)
             pid, _ = build.backend(session)
             watch = StatementWatch(pid, f"analyzing {head.table.short}", deadline=ctx.limits.deadline())
             ended = watched(ctx, session, f"ANALYZE {head.table}", watch)
             if ended.error is not None:
                 return ended.error.detail or ended.error.message
+            # Without the privilege ANALYZE warns (01000), skips the table, and succeeds.
             return build.skipped_analyze(session)
     except IndexPilotError as error:
         return error.detail or error.message

@@ -100,6 +100,8 @@ def restore(session: Session, index: QualifiedName, table: QualifiedName, kept: 
 
     ``kept`` is what ``keepsake`` gave. Each needs a short lock; the session's lock timeout decides how long.
     """
+    # Comment, statistics target and CLUSTER ON need SHARE UPDATE EXCLUSIVE; REPLICA IDENTITY needs ACCESS EXCLUSIVE on
+    # the table and is the one that may fail for it, so it comes last.
     comment = kept.get("comment")
     comment_on(session, index, comment if isinstance(comment, str) else None)
     targets = kept.get("targets")

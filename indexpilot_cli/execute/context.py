@@ -162,6 +162,8 @@ def _log_session(connection: Connection) -> Session:
         connect_timeout=connection.connect_timeout,
     )
     session.value(
+        # Off, a crash may take back commits already reported, and with them the intent of a build that has begun.
+        # https://www.postgresql.org/docs/current/wal-async-commit.html
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     )
     return session

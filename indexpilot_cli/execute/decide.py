@@ -28,6 +28,8 @@ class CatalogVerdict(StrEnum):
 
 def is_usable(found: IndexFacts) -> bool:
     """Whether queries can use the index and writes maintain it."""
+    # Stopped half-way, CREATE and DROP CONCURRENTLY mostly leave the same: not valid, but ready and live, so that every
+    # write maintains it. https://www.postgresql.org/docs/current/catalog-pg-index.html
     return found.valid and found.ready and found.live
 
 

@@ -103,6 +103,8 @@ def _same(event: Event, found: IndexFacts | None) -> bool:
 def _settle(ctx: RunContext, event: Event) -> MutationReport:
     with closing(ctx.builder(event.op_id)) as session:  # its end gives the lock back
         try:
+            # After SIGKILL of the client the server may build on: while that backend lives, what looks left over may
+            # become valid.
             take_lock(ctx, session, event.relid, event.table.short)
         except RefusedError as error:
             return report_of_event(

@@ -220,6 +220,7 @@ def _transaction(run: StepRun, step: DatabaseStep) -> None:
     session, wait = run.session, run.pace.lock_ms / 1000
     if wait < _YIELDS_TO_US:
         wait *= 0.5 + random.random() / 2
+    # A client stopped or cut off between two statements would keep its locks: the server ends it instead (25P03).
     idle = "1s" if step.exclusive else "10s"
     with session.transaction():
         session.value(
@@ -340,6 +341,7 @@ def clean(ctx: RunContext, session: Session, remnant: IndexFacts) -> Cleaned:
     build.set_lock_timeout(session, ctx.limits.lock)
     error: IndexPilotError | None = None
     for _ in attempts(ctx.stop, SHORT, obstinate=True):
+        # Read again right before each DROP: it would wait for an orphaned build and drop what has just become valid.
         found = build.find_index(session, remnant.name)
         if found is None or found.oid != remnant.oid or is_usable(found) or found.builder is not None:
             return Cleaned(found, error)

@@ -172,6 +172,7 @@ class _Watcher:
             return
         if self._cancelled is None:
             self._cancelled, self._first_cancel = reason, now
+        # A cancel that reaches the server while no statement runs is lost, hence once more every two seconds.
         self._cancelled_at = now
         self._running.cancel()
 

@@ -46,6 +46,7 @@ def read(context: GuardContext) -> tuple[Approval, ...] | None:
     if request.plan is None or not request.require_approval:
         return ()
     try:
+        # A refused SELECT (42501) is no approval; a lost connection is no answer at all and ends the command.
         return approvals.of_plan(context.session, request.plan.id, schema=request.connection.metadata_schema)
     except UnreachableError:
         raise

@@ -102,6 +102,7 @@ def _system(
     settings: BypassSettings, found: Sequence[Switch] | None, now: datetime, origins: Mapping[str, str]
 ) -> BypassLevel:
     if found is None:
+        # Somebody may have thrown the switch in an emergency; not being able to see it is no permission.
         reason = "the switch cannot be read, which counts as off"
         return BypassLevel(SYSTEM, SYSTEM, False, RUNTIME, reason)
     switch = next((s for s in found if s.name == SYSTEM), None)

@@ -157,6 +157,7 @@ def read_server(session: Session) -> ServerFacts:
     row = session.one("guards/server")
     assert row is not None
     values: dict[str, Any] = row._asdict()
+    # Asked again and not only at the connect: a pooler in transaction mode may lend another backend for any statement.
     values["pooled"] = session.pooled or row.backend_pid != session.backend_pid
     values["now"] = row.now.astimezone(UTC)
     return ServerFacts(host=session.host, **values)

@@ -46,6 +46,8 @@ def _measured(settings: CpuThrottleSettings, host: HostFacts, cpu: float, again:
 
 def _shown(settings: CpuThrottleSettings, server: ServerFacts, again: datetime) -> Verdict:
     """max_parallel_workers stands for the cores, which a server does not tell: only a multiple of it refuses."""
+    # max_parallel_workers is 8 unless somebody set it, whatever the machine has.
+    # https://www.postgresql.org/docs/current/runtime-config-resource.html#GUC-MAX-PARALLEL-WORKERS
     cores = max(server.parallel_workers, 1)
     share = server.running / cores * 100
     text = (

@@ -48,6 +48,7 @@ def _is_here(host: str, backend: int, begun: datetime | None) -> bool:
         return False
     try:
         process = psutil.Process(backend)
+        # Behind a forwarded port the pid may be that of another PostgreSQL here: only the start tells them apart.
         return process.name().startswith(_PROGRAMS) and _same_start(process.create_time(), begun)
     except psutil.Error:
         return False

@@ -31,6 +31,8 @@ class LockFacts:
 
 def read(context: GuardContext) -> tuple[LockFacts, ...]:
     """Other sessions that build on, alter or reserve the tables, or wait to; VACUUM has a guard of its own."""
+    # CREATE INDEX CONCURRENTLY takes SHARE UPDATE EXCLUSIVE, which conflicts with itself and all that is stronger, and
+    # not with the locks of readers and writers. https://www.postgresql.org/docs/current/explicit-locking.html
     return tuple(
         LockFacts(r.relid, r.pid, r.mode, r.role or "", r.application or "", r.ours, r.building, r.idle_seconds)
         for r in context.session.rows("guards/locks", context.scope | {"space": SPACE})
@@ -66,6 +68,8 @@ def _held(settings: LockManagerSettings, held: LockFacts, table: QualifiedName |
         text = f"somebody else ({who}) is building an index on {place}"
     else:
         text = f"{who} holds {held.mode} on {place}: the build waits for it as long as the lock timeout lets it"
+    # Measured: two concurrent builds on one table deadlock (40P01) after deadlock_timeout, and either of them may lose;
+    # what merely holds a lock is waited for, and the wait is bounded.
     allowed = not (held.ours or held.building)
     return Verdict("lock", allowed, text, "pg_locks", warning=allowed, table=table)
 

@@ -19,6 +19,7 @@ def judge(
     server: ServerFacts, tables: Sequence[TableFacts], operations: Sequence[Operation] = ()
 ) -> tuple[Verdict, ...]:
     """Every right that is missing, with the GRANT that gives it; or one verdict that all are there."""
+    # All of them before the run: the server names one at a time (42501), when other indexes are built already.
     found = [*_missing(tables, operations), *_rights(server, tables)]
     if not server.may_use_tablespace:
         text = f"no CREATE on tablespace {quote_identifier(server.tablespace)} for {quote_identifier(server.role)}"

@@ -77,6 +77,7 @@ def logged_builds(
     session: Session, since: datetime, *, except_ops: Sequence[str] = (), schema: str = SCHEMA
 ) -> tuple[LoggedBuild, ...]:
     """Builds begun since then, oldest first, each once; failed ones count, those of ``except_ops`` do not."""
+    # A build that failed has read the table and loaded the server as one that did not.
     parameters = {"since": since, "except_ops": list(except_ops)}
     rows = session.rows(question(session, "guards/builds", schema), parameters)
     return tuple(LoggedBuild(_name(row.schema_name, row.table_name), row.at.astimezone(UTC)) for row in rows)

@@ -47,6 +47,8 @@ def judge(found: Sequence[StandbyFacts]) -> Verdict:
 
 
 def _behind(standby: StandbyFacts) -> int:
+    # replay_lag turns NULL on a standby that has caught up while nothing is written: that is no lag.
+    # https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW
     seconds, size = standby.seconds or 0.0, standby.bytes or 0
     if seconds > LAG_REFUSE or size > LAG_BYTES_REFUSE:
         return 2

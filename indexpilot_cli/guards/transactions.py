@@ -47,6 +47,7 @@ def read(context: GuardContext) -> tuple[TransactionFacts, ...]:
 def judge(found: Sequence[TransactionFacts], tables: Mapping[int, QualifiedName], now: datetime) -> Verdict:
     """By the oldest. A prepared transaction refuses at any age: it has no client that would end it by and by."""
     origin = "pg_stat_activity and pg_locks"
+    # The build waits for them one after another and without a timeout of its own, so the oldest sets the time.
     waited = sorted(found, key=lambda t: -(t.seconds or 0.0))
     old = [t for t in waited if t.prepared or (t.seconds or 0.0) >= REFUSE]
     if old:

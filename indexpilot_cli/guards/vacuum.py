@@ -36,6 +36,8 @@ def judge(busy: Sequence[tuple[QualifiedName, VacuumFacts]]) -> tuple[Verdict, .
 
 
 def _verdict(table: QualifiedName, fact: VacuumFacts) -> Verdict:
+    # Who waits for autovacuum's lock longer than deadlock_timeout has it cancelled, but not when it works against
+    # wraparound. https://www.postgresql.org/docs/current/routine-vacuuming.html#AUTOVACUUM
     gives_way = fact.automatic and not fact.wraparound
     kind = "autovacuum" if fact.automatic else "VACUUM"
     since = "" if fact.seconds is None else f", {fact.seconds:.0f} s so far"

@@ -44,6 +44,7 @@ def _closed(window: MaintenanceWindow, origin: str, now: datetime, opens: dateti
 def _inside(window: MaintenanceWindow, origin: str, now: datetime, needed: timedelta) -> Verdict:
     end = window.closes(now)
     left = window.time_left(now)
+    # A build half done at the end of the window is cancelled, which leaves an index to drop, or goes on outside it.
     if end is not None and needed * MARGIN > left:
         again = window.next_opening(end)
         text = (

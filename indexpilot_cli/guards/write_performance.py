@@ -53,6 +53,7 @@ def judge(settings: WritePerformanceSettings, loads: tuple[TableLoad, ...]) -> t
 
 
 def _count(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | None:
+    # Invalid indexes count too: those that are ready are maintained by every write.
     most, room = settings.max_indexes_per_table, settings.max_indexes_per_table - load.existing
     if room < 1:
         text = f"{load.table.short} has {load.existing} indexes, {most} are allowed"

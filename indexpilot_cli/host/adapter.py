@@ -55,6 +55,7 @@ class PostgresAdapter:
             raise UsageError("an index needs a list of columns")
         for part in (schema, table, *columns):
             self.quote_identifier(part)
+        # The definition quotes names itself; the loop above only refuses what no identifier can hold.
         keys = tuple(IndexKey(column) for column in columns)
         definition = IndexDefinition(QualifiedName(schema, table), keys, method, unique=unique)
         self.quote_identifier(name or table)
@@ -81,6 +82,7 @@ class PostgresAdapter:
             raise UsageError("a foreign key needs as many columns as it refers to")
         action = "" if on_delete is None else " ON DELETE " + _action(on_delete)
         own, other = QualifiedName(schema, table), QualifiedName(referenced_schema or schema, referenced_table)
+        # Also NOT VALID takes SHARE ROW EXCLUSIVE on both tables, which blocks writers; without the check, briefly.
         constraint = name or cut_name(f"{table}_{'_'.join(columns)}_fkey")
         return (
             f"ALTER TABLE {self._qualified(own)} ADD CONSTRAINT {self.quote_identifier(constraint)} "

@@ -28,6 +28,7 @@ def log_audit_event(
     kind = mutations.mutation_type(mutation_type)
     schema_name, table = place.checked_table(table_name)
     event = Mutation(kind, dict(details or {}), tenant_id, table, field_name, schema_name=schema_name, actor=actor)
+    # A transaction of its own: the event stays when the host rolls back what it was about.
     with place.session() as session:
         migrations.require(session, place.metadata_schema())
         return mutations.record(session, event, schema=place.metadata_schema())

@@ -115,6 +115,7 @@ class StatBuffer:
             self._urgent = True
             self._start()
             self._change.notify_all()
+            # A write under way has taken its rows already; those that wait now are in the one after it.
             goal = self._flushes + (2 if self._writing else 1)
             self._change.wait_for(lambda: self._is_empty() or self._flushes >= goal, seconds)
             return self._is_empty()
@@ -165,10 +166,13 @@ class StatBuffer:
 
     def _start(self) -> None:
         if self._thread is None and not self._closed:
+            # A daemon, because a server that does not answer must not keep the host's process from ending.
             self._thread = threading.Thread(target=self._run, name="indexpilot-stats", daemon=True)
             self._thread.start()
 
     def _due(self) -> bool:
+        # After a failure only the interval (or a flush) counts: a full batch would otherwise ask a server that is down
+        # without a pause.
         return self._closed or self._urgent or (self._healthy and len(self._rows) >= self._batch)
 
     # -- the thread
@@ -194,6 +198,7 @@ class StatBuffer:
                     return
                 rows, self._rows, self._urgent = self._rows, [], False
                 self._writing = len(rows)
+            # Outside the lock: a host's call must not wait for the server's answer to somebody else's batch.
             if rows:
                 self._write_out(rows)
             with self._change:
@@ -226,8 +231,10 @@ class StatBuffer:
     def _take_back(self, rows: list[PendingStats], error: str) -> None:
         self._count["failures"] += 1
         self._last_error = error
+        # The older rows keep their place, and what does not fit is the newest.
         kept = (rows + self._rows)[: self._bound]
         self._count["dropped"] += len(rows) + len(self._rows) - len(kept)
+        # The interval begins anew below, so that the next try is not made at once.
         self._rows = kept
         self._since = self._clock()
 

@@ -92,6 +92,8 @@ def clear_impact_cache() -> None:
 
 
 def _connection() -> Connection:
+    # Sessions beside the pool's: those come inside a transaction, which CREATE INDEX CONCURRENTLY refuses (25001), and
+    # an online change would keep one for as long as it copies.
     conninfo, password = pool_conninfo()
     return Connection(conninfo, password, metadata_schema=place.metadata_schema())
 
@@ -105,6 +107,7 @@ def _request(change: str, table: str, field: str, **asked: Any) -> ChangeRequest
 def _run(request: ChangeRequest) -> Result:
     """The result as a dictionary; a change that failed raises."""
     outcome: Outcome[ChangeResult] = evolve_execute.run(request, Silent(), lambda _planned: True)
+    # Also for a change that failed: it may have stopped with a column already added or renamed.
     place.schema_changed()
     result = outcome.result
     if result.outcome in ("failed", "partial"):

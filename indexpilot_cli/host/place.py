@@ -43,6 +43,7 @@ def metadata_schema() -> str:
 @contextmanager
 def session(*, statement_timeout_ms: int = 60_000, lock_timeout_ms: int = 5_000) -> Iterator[Session]:
     """A session of the host's pool in one transaction."""
+    # Without limits a thread of the host would hang behind any ALTER TABLE; so it gets 55P03 or 57014 and goes on.
     with pool_session(statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms) as opened:
         yield opened
 
@@ -94,6 +95,7 @@ class TtlCache(Generic[K, V]):
                 self._values.move_to_end(key)
                 return found[1]
             generation = self._generation
+        # Made without the lock: one slow query must not hold up those who ask for other keys.
         value = make()
         with self._lock:
             if generation == self._generation and self.seconds > 0:

@@ -39,9 +39,11 @@ def initialize_tenant_expression(tenant_id: int, *, known: bool | None = None) -
         migrations.require(session, schema)
         verified = True if known else _verified(session, _tenant(tenant_id))
         created = profiles.initialize(session, tenant_id, schema=schema)
+        # In the transaction of the change, so that the log has neither less nor more than what was committed.
         if created:
             event = Mutation(MutationType.INITIALIZE_TENANT, {"fields": created, "verified": verified}, tenant_id)
             mutations.record(session, event, schema=schema)
+    # After the commit: an answer made before it would be kept until it expires, as other processes keep theirs.
     _cache.clear()
     return {"tenant_id": tenant_id, "created": created, "verified": verified}
 

@@ -37,6 +37,7 @@ def drop_metadata_tables() -> Result:
     """
 
     def drop() -> Result:
+        # DROP TABLE wants ACCESS EXCLUSIVE on tables that other processes of the host may be writing statistics to.
         with place.session(lock_timeout_ms=10_000) as session:
             gone = migrations.uninstall(session, place.metadata_schema())
         return {"schema_dropped": gone, "tables_count": 0, "fields_count": 0}
@@ -164,6 +165,7 @@ def set_feature_group(table_name: str, field_name: str, group: str, schema_name:
 
 
 def _create() -> Result:
+    # The workers of a host start together: all but one wait here for an advisory lock, no longer than this.
     with place.session(lock_timeout_ms=10_000) as session:
         before = migrations.migrate(session, place.metadata_schema())
     created = list(chain.from_iterable(step.tables for step in migrations.pending(before)))

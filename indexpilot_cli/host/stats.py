@@ -22,6 +22,7 @@ from indexpilot_cli.host.validation import known_names
 from indexpilot_cli.workload.sources import query_stats
 from indexpilot_cli.workload.sources.query_stats import QueryStat
 
+# Short, because nothing is lost by giving up: the buffer keeps the batch and writes it at its next interval.
 _WRITE_MS = 5_000
 _LOCK_MS = 1_000
 _registries: TtlCache[str, TenantRegistry | None] = TtlCache(60.0, 4)
@@ -119,6 +120,7 @@ def _write(rows: Sequence[PendingStats]) -> int:
     with place.session(statement_timeout_ms=_WRITE_MS, lock_timeout_ms=_LOCK_MS) as session:
         stats = _known(session, rows, schema)
         try:
+            # A savepoint: after an error in it the pool's transaction does not refuse what follows (25P02).
             with session.transaction():
                 return query_stats.insert(session, stats, schema=schema)
         except IndexPilotError as error:
@@ -128,6 +130,8 @@ def _write(rows: Sequence[PendingStats]) -> int:
 
 
 def _about_a_row(error: IndexPilotError) -> bool:
+    # A bad value or a violated constraint: the whole batch would fail for that row again and again.
+    # https://www.postgresql.org/docs/current/errcodes-appendix.html
     return (sqlstate(error) or "").startswith(("22", "23"))
 
 
@@ -165,6 +169,7 @@ def _known_tenants(session: Session, tenants: frozenset[int], schema: str) -> fr
     if registry is None:
         return None
     try:
+        # The host's table may be one we cannot read (42501): the savepoint keeps that from ending the batch.
         with session.transaction():
             return profiles.known_tenants(session, registry, tenants)
     except UnreachableError:
@@ -179,6 +184,7 @@ _buffer = StatBuffer(_write)
 def _after_fork() -> None:
     """The child has no writing thread; its rows begin anew, the parent keeps its own."""
     global _buffer
+    # Nor can the old one be used: another thread of the parent may have held its lock at the fork.
     _buffer = StatBuffer(_write, wait=_buffer.wait)
 
 

@@ -59,6 +59,7 @@ def validate_field_name(table: str, field: str) -> bool:
 def known_names(session: Session | None = None) -> Names:
     """The catalog's names, at most a minute old; read with the given session when it must be read."""
     schema = place.metadata_schema()
+    # A second connection for a caller that holds one could wait in vain in a pool whose threads all do the same.
     if session is not None:
         return _cache.get(schema, lambda: _read(session, schema))
     return _cache.get(schema, _read_on_its_own)

@@ -105,6 +105,7 @@ def write(connection: Connection, mutation: Mutation) -> int | None:
     There is nothing before ``init``, on a standby, and in a database that is read-only by default.
     """
     with writer(connection) as session:
+        # Asked before and not found out by 25006: asking a standby for advice is ordinary and needs no warning.
         if not is_writable(session, connection.metadata_schema):
             return None
         secrets = secrets_of(connection.conninfo, connection.password)

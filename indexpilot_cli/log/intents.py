@@ -31,6 +31,7 @@ class Which:
 
 def append(session: Session, event: Event, *, schema: str = SCHEMA, secrets: Iterable[str] = ()) -> Event:
     """Add the row and commit; gives the event with its id and the server's time."""
+    # The sessions that write intents are autocommit: the row is on disk when this returns, before the DDL it announces.
     known = tuple(secrets)
     row = session.one(question(session, "log/intent_insert", schema), _parameters(event, known))
     assert row is not None

@@ -134,6 +134,7 @@ def uninstall(session: Session, schema: str = SCHEMA) -> bool:
         leave = session.one("log/schema_leftover", {"schema": schema, "tag": _TAG})
         if leave is None or not leave.ours or leave.occupied:
             return leave is None
+        # Without CASCADE: what somebody has put into it since we looked makes the server refuse (2BP01).
         session.execute(f"DROP SCHEMA {quote_identifier(schema)}")
     return True
 

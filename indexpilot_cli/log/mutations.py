@@ -67,6 +67,7 @@ def mutation_type(word: str) -> MutationType:
 
 def record(session: Session, mutation: Mutation, *, schema: str = SCHEMA, secrets: Iterable[str] = ()) -> int:
     """Append the event; gives its id. Details and SQL are scrubbed, ``secrets`` literally wherever they stand."""
+    # Scrubbed before it leaves the process: what was written once stays in the table's WAL and in every backup.
     known = tuple(secrets)
     values: dict[str, Any] = {name: _text(getattr(mutation, name)) for name in _TEXTS}
     values |= {name: _text(getattr(mutation, name), known) for name in _SCRUBBED}

@@ -61,6 +61,7 @@ def find_recommendation(session: Session, advice_id: str, *, schema: str = SCHEM
     Raises UsageError with the nearest ids when no plan has it.
     """
     found: dict[str, KeptAdvice] = {}
+    # Ids follow from structure, so the same advice has the same id in many plans: the newest one's numbers count.
     for plan in latest(session, _LOOK_BACK, schema=schema):
         for advice_key, advice in advice_of(plan).items():
             found.setdefault(advice_key, advice)

@@ -17,6 +17,7 @@ def checked_schema(schema: str) -> str:
     """
     if not schema or "\0" in schema or len(schema.encode(errors="surrogatepass")) > NAME_LIMIT:
         raise UsageError(f"not a schema name: {schema[:80]!r}", hint="1 to 63 bytes", code="bad_schema_name")
+    # CREATE SCHEMA refuses pg_ names itself (42939), and information_schema is there already.
     if schema.startswith("pg_") or schema == "information_schema":
         raise UsageError(f"schema {schema} belongs to the server", hint="choose another name", code="bad_schema_name")
     return schema

@@ -34,6 +34,7 @@ def begin(session: Session, facts: Mapping[str, Any], baseline: StatementsSnapsh
         "facts": dict(facts),
         "evicted": baseline.evicted,
         "entries": [_packed(e) for e in baseline.entries],
+        # These two tell a crash from a reset by hand: recovery counts anew and leaves stats_reset alone.
         "started": to_json(baseline.started),
         "counting_since": to_json(baseline.counting_since),
     }
@@ -52,6 +53,7 @@ def open_watches(session: Session, *, hours: float, schema: str = SCHEMA) -> tup
 
 def end(session: Session, watch: int, *, schema: str = SCHEMA) -> bool:
     """Close the observation; False when somebody else already did."""
+    # One UPDATE that asks for the open state: of two runs that judge the same index the second finds no row to change.
     return session.value(question(session, "log/watch_end", schema), {"id": watch}) is not None
 
 

@@ -39,6 +39,7 @@ class ReplayConnections:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+        # Before the threads are waited for: each of them is inside a statement and would let that run to its end.
         if error is not None:
             for member in self._members:
                 with suppress(IndexPilotError, OSError):

@@ -84,6 +84,8 @@ def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], progress: Pro
     first = list({call.template: call for call in reads}.values())
     progress.stage("timing reads on a copy", len(first) + len(reads))
     with Replay(running.dsn()) as admin:
+        # The default since 15 (wal_log) writes every block to the WAL; file_copy copies files between two checkpoints.
+        # https://www.postgresql.org/docs/current/sql-createdatabase.html
         admin.run(f"CREATE DATABASE {_COPY} TEMPLATE {server.DATABASE} STRATEGY file_copy")
         try:
             admin.run(f"ALTER DATABASE {_COPY} SET maintenance_work_mem = '256MB'")
@@ -98,6 +100,7 @@ def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], progress: Pro
                 after |= {name: min(after[name], again[name]) for name in doubtful}
                 size = _bytes(member, applied)
         finally:
+            # FORCE (13+) ends sessions that an interrupted apply left there; without it the drop fails (55006).
             admin.run(f"DROP DATABASE {_COPY} WITH (FORCE)")
     counts = Counter(call.template for call in reads)
     return Proof(before, after, len(reads), len(applied.built), size, applied.seconds, counts, applied.failed)

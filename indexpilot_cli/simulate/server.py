@@ -38,6 +38,7 @@ _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
+    # Tables filled in the transaction that made them then write no WAL; minimal starts only without WAL senders.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "1GB",
@@ -132,6 +133,8 @@ def remove(server: LocalServer) -> None:
 def _end_process(server: LocalServer) -> None:
     if answers(server):
         with suppress(OSError, ValueError, IndexError):
+            # SIGQUIT is the immediate shutdown: no checkpoint for files that are deleted next.
+            # https://www.postgresql.org/docs/current/server-shutdown.html
             os.kill(int((server.data / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
 
 
@@ -169,6 +172,7 @@ def stop_logging(server: LocalServer, patience: float = 10.0) -> int:
     """
     with Replay(dsn(server)) as admin:
         admin.run(f"ALTER ROLE {APPLICATION} RESET log_min_duration_statement")
+        # The collector writes at its own pace: a line of ours behind all the others tells when the file has them.
         admin.run(f"DO $$ BEGIN RAISE LOG '{_MARK}'; END $$")
     end = time.monotonic() + patience
     while time.monotonic() < end:

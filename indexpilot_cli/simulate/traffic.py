@@ -139,6 +139,7 @@ class _Player:
         try:
             member.run(call.sql, call.values)
         except IndexPilotError as error:
+            # A refused statement is part of any traffic; without its connection a member would only count failures.
             if member.closed:
                 raise
             return error.detail or error.message

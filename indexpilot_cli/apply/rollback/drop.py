@@ -49,10 +49,12 @@ def check_droppable(event: Event, found: IndexFacts, *, force: bool) -> None:
 
 
 def _check_needless(event: Event, found: IndexFacts) -> None:
+    # DROP INDEX refuses it as well (2BP01): the way is ALTER TABLE ... DROP CONSTRAINT, which is not ours to decide.
     if found.dependents:
         raise _refused(event, "backs a constraint", ", ".join(found.dependents), "depended_on")
     if found.attached is not None:
         raise _refused(event, "belongs to a partitioned index", str(found.attached), "depended_on")
+    # The server drops it without a word; then UPDATE and DELETE on the published table fail (55000).
     if found.replica_identity:
         text = f"{found.table} is replicated by it: UPDATE and DELETE would fail without"
         raise _refused(event, "is a replica identity", text, "depended_on")
@@ -87,6 +89,8 @@ def standby_warning(ctx: RunContext) -> Warn | None:
 
 
 def _drop(ctx: RunContext, session: Session, event: Event, found: IndexFacts, reason: str) -> MutationReport:
+    # CONCURRENTLY is refused for the index of a partitioned table; the plain form takes ACCESS EXCLUSIVE on the table.
+    # https://www.postgresql.org/docs/current/sql-dropindex.html
     sql = drop_index(found.name, concurrently=not found.partitioned)
     warning = standby_warning(ctx)
     if warning is not None:
@@ -135,6 +139,8 @@ def _parts(session: Session, found: IndexFacts) -> list[dict[str, object]]:
 
 
 def _tries(ctx: RunContext, session: Session, event: Event, found: IndexFacts, sql: str) -> MutationReport:
+    # Unlike a build a drop may time out half-way: the index is no longer valid then, was to go anyway, and the next try
+    # or the next run finishes it.
     build.set_lock_timeout(session, ctx.limits.lock)
     for attempt in attempts(ctx.stop, ctx.limits.retries + 1):
         event = replace(event, attempt=attempt)

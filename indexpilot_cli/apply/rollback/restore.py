@@ -70,6 +70,7 @@ def _single(event: Event, structure: IndexDefinition) -> Task:
         sql=rebuilding(event),
         undo_sql=drop_index(event.index),
         relid=event.relid,
+        # Nothing to compare with: a column that is gone since the drop makes the server refuse the statement (42703).
         columns_fingerprint="",
         recommendation=event.details.get("recommendation"),
         plan=event.details.get("plan"),
@@ -79,6 +80,7 @@ def _single(event: Event, structure: IndexDefinition) -> Task:
 
 def _whole(ctx: RunContext, event: Event, structure: IndexDefinition) -> Task:
     """The operations for the partitions there are now, under the names their indexes had."""
+    # The partitions of today: the parent's index becomes valid only when each of them has one attached.
     catalog = read_catalog(ctx.look)
     table = catalog.table(event.table)
     if table is None or table.oid != event.relid:

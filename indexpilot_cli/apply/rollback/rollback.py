@@ -43,6 +43,7 @@ def _run(ctx: RunContext, request: RollbackRequest, confirm: Confirm) -> Outcome
     verdicts = _verdicts(ctx, request)
     no = refused(verdicts)
     reconciled = () if request.dry_run or no else _reconciled(ctx)
+    # After reconciling, which may find that an open operation stands, or that there is nothing left of it to undo.
     steps = choose(ctx, request)
     warnings = _warnings(ctx, steps)
     planned = ApplyResult(
@@ -120,6 +121,7 @@ def _one(ctx: RunContext, step: UndoStep, *, force: bool) -> MutationReport:
     done = take_back(ctx, step.event, force=force)
     if done.outcome not in ("done", "already_done"):
         return done
+    # Attached indexes went with their parent; what an unfinished run built and never attached is still there.
     for part in parts_of(ctx, step.event.op_id):
         below = take_back(ctx, part, force=force)
         if below.outcome not in ("done", "already_done"):

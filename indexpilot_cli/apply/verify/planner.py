@@ -42,6 +42,8 @@ def check(operation: Operation, request: ApplyRequest, folded: FoldedWorkload, p
     ):
         ready = prepared(folded, source.catalog, types_from(estimator))
         affected = reads_on(ready.templates, family(source.catalog, operation.table))
+        # PostgreSQL has no invisible index: BEGIN, DROP INDEX, EXPLAIN, ROLLBACK would take ACCESS EXCLUSIVE on the
+        # table, so it is hidden from the estimator only.
         hidden = frozenset({QualifiedName(operation.table.schema, operation.name)})
         scenarios = list(chain.from_iterable(((t, s) for s in t.scenarios) for t in affected))
         progress.stage(f"planning {len(affected)} templates with and without {operation.name}")

@@ -201,6 +201,7 @@ class ReplayTrial:
             return None
         end = time.monotonic() + STANDBY_SECONDS
         names = {"schema": operation.table.schema, "name": operation.name}
+        # A standby has the index as soon as it has replayed the commit that made it valid, which its lag may delay.
         while self.session.value("verify/index_visible", names) is not True:
             if not self.session.value("SELECT pg_catalog.pg_is_in_recovery()"):
                 return self._build_on_clone(operation)
@@ -233,6 +234,7 @@ def open_trial(
     with open_session(
         elsewhere or request.connection.conninfo,
         password=None if elsewhere else request.connection.password,
+        # A SELECT may call a function that writes: the server refuses that here (25006).
         read_only=True,
         statement_timeout_ms=request.connection.statement_timeout_ms,
         lock_timeout_ms=2000,

@@ -73,6 +73,8 @@ def measure(
 def run_once(session: Session, sql: str) -> TrialRun:
     """Run one read and give what it took. Raises RefusedError for a write, UnreachableError on timeout."""
     session.drain_notices()
+    # TIMING OFF: two readings of the clock per row and node would be a good part of what is measured.
+    # https://www.postgresql.org/docs/current/using-explain.html#USING-EXPLAIN-CAVEATS
     document = session.explain_whole(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}")
     plan = document["Plan"]
     blocks = sum(float(plan.get(f"Shared {kind} Blocks", 0)) for kind in ("Hit", "Read"))

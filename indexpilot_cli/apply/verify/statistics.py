@@ -49,6 +49,7 @@ def begin(
     """Keep what ran before the build and the counters after it; the verdict comes later."""
     windows = [to_json(w) for w in _windows(as_workload(before, metadata_schema=schema), catalog).values()]
     facts = {"operation": to_json(operation), "before": windows, "bytes": _now(session, operation).bytes}
+    # Counted from after the build, whose reading and sorting may have slowed down every statement beside it.
     watches.begin(writer, facts, take_snapshot(session), schema=schema)
     text = (
         f"not enough evidence yet: observed for up to {WATCH_HOURS} hours; "
@@ -123,6 +124,8 @@ def _is_idle(operation: Operation, index: Row, begun: datetime) -> bool:
 
     Looking at a plan counts as a scan, so only none at all says something; an expression's statistics help unscanned.
     """
+    # A reset after the build put the scans to 0. A crash does the same and left stats_reset NULL when measured, which
+    # is why an observation asks for crashes first.
     counted = index.counting and (index.reset_at is None or index.reset_at <= begun)
     plain = all(key.expression is None for key in operation.definition.keys)
     return plain and counted and index.scans == 0
