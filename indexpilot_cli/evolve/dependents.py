@@ -94,6 +94,7 @@ def publications(session: Session, table: RelationFacts) -> tuple[tuple[str, tup
 
 def type_facts(session: Session, text: str) -> TypeFacts:
     """The type that ``text`` (one type, read by the parser) names. Raises StatementError when there is none."""
+    # The oid says whether two spellings are one type; lengths are no part of it and are read from the text.
     oid = session.value(f"SELECT pg_catalog.pg_typeof(CAST(NULL AS {text}))::oid::int8")
     row = session.one("change/type", {"oid": oid})
     assert row is not None
@@ -123,6 +124,7 @@ def is_volatile(session: Session, expression: str, type_text: str) -> bool:
     A condition without columns is tested once, unless it is volatile: then the plan has it as a filter.
     Raises StatementError for an expression that no default can be.
     """
+    # Marks alone do not tell: an SQL function that is inlined counts by what stands in it, as it does for ADD COLUMN.
     plan = session.explain(
         "EXPLAIN (FORMAT JSON, COSTS OFF) "
         + Select(
@@ -148,6 +150,7 @@ def waits(session: Session, relid: int, own_pids: Collection[int]) -> tuple[tupl
 def answers(session: Session, statement: str) -> IndexPilotError | None:
     """Why the server would refuse to plan the statement, None when it would not."""
     try:
+        # Without ANALYZE nothing runs: names, types and privileges on what is named are all that is looked at.
         session.rows(f"EXPLAIN (COSTS OFF) {statement}")
     except IndexPilotError as error:
         return error

@@ -100,6 +100,8 @@ def _look(asked: AskedColumn, workload: WorkloadRequest, progress: Progress) -> 
 
 
 def _publications(asked: AskedColumn, detail: str) -> Iterator[Affected]:
+    # A publication with a column list (from 15 on) sends that list: a new column is no matter of it.
+    # https://www.postgresql.org/docs/current/logical-replication-col-lists.html
     for name, columns in dependents.publications(asked.session, asked.table):
         if not columns:
             yield Affected("publication", name, "look", detail)
@@ -119,6 +121,8 @@ def _old(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
     for body in dependents.bodies(session, table, column.name, own=asked.connection.metadata_schema):
         what = "trigger function" if body.trigger else "function"
         name = f"{body.name.short}({body.arguments})"
+        # pg_depend has nothing of a string body: it fails, or not, when it is run next.
+        # https://www.postgresql.org/docs/current/ddl-depend.html
         detail = f"{body.language} text names {column.name}; {_UNTRACKED}"
         yield Affected(what, name, "follows" if kind is ColumnChangeKind.TYPE else "look", detail, body.text)
 

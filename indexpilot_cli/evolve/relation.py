@@ -156,6 +156,7 @@ class RelationFacts:
     @property
     def steady(self) -> RelationFacts:
         """The same without what changes by itself while people work: sizes, counts, positions of sequences."""
+        # Autovacuum, ANALYZE and nextval() go on between two looks: only what DDL changes must make a plan stale.
         columns = (replace(c, sequence=None if c.sequence is None else c.sequence.steady) for c in self.columns)
         attached = (replace(a, bytes=0) for a in self.attached)
         return replace(self, bytes=0, rows=None, columns=tuple(columns), attached=tuple(attached))

@@ -30,6 +30,8 @@ def read_relation(session: Session, found: Row) -> RelationFacts:
 
     Names in definitions are qualified, so that they mean the same whoever runs them later.
     """
+    # pg_get_expr() and its sisters leave the schema out of the names that the search path finds.
+    # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
     path = session.value("SELECT pg_catalog.current_setting('search_path')")
     _set_path(session, "")
     try:
@@ -66,6 +68,7 @@ def _read(session: Session, found: Row) -> RelationFacts:
             *(_statistics(row) for row in statistics_rows(session, found.relid)),
         ),
         key=_key(indexes, columns),
+        # O and A fire in ordinary sessions; R does in replicas alone, and D nowhere.
         triggers=tuple(
             (row.name, row.enabled == "A")
             for row in trigger_rows(session, found.relid)
@@ -191,6 +194,7 @@ def _index(row: Row) -> Attached:
 
 
 def _constraints(rows: Sequence[Row], indexes: Sequence[Row], found: Row) -> list[Attached]:
+    # Storage parameters, statistics targets and marks are the index's: the constraint's definition has none of them.
     backing = {row.constraint_name: row for row in indexes if row.constraint_name is not None}
     return [_constraint(row, backing.get(row.name), found.schema) for row in rows]
 
@@ -245,6 +249,7 @@ def _targets(row: Row) -> tuple[tuple[int, int], ...]:
 
 def _key(indexes: Sequence[Row], columns: Sequence[ColumnFacts]) -> tuple[str, ...]:
     """The columns of the primary key, else of the narrowest unique index over columns that are never NULL."""
+    # NULLs are distinct in a unique index: rows that have one could not be told apart by it.
     filled = {c.name for c in columns if c.not_null}
     usable = [r for r in indexes if r.key_columns and filled.issuperset(r.key_columns)]
     best = min(usable, key=lambda r: (not r.is_primary, len(r.key_columns), r.name), default=None)

@@ -11,6 +11,7 @@ NOT_NULL_NOT_VALID = 180000  # from this server_version_num on NOT NULL itself c
 
 def add_column(alter: str, column: str, type_: str, default: str | None = None, *, not_null: bool = False) -> str:
     """ADD COLUMN: brief, unless the default is volatile."""
+    # ACCESS EXCLUSIVE in any case; a domain that checks has the rows written anew as a volatile default has.
     words = [f"{alter} ADD COLUMN {column} {type_}"]
     words += [f"DEFAULT {default}"] if default is not None else []
     words += ["NOT NULL"] if not_null else []
@@ -35,6 +36,7 @@ def prove(alter: str, name: str) -> str:
 
 def take_over_not_null(alter: str, column: str, name: str, version: int) -> tuple[str, ...]:
     """What is left after the proof: SET NOT NULL believes the valid CHECK, which then goes. Nothing from 18 on."""
+    # From 18 on the constraint that was validated is NOT NULL itself: no CHECK has to be removed.
     if version >= NOT_NULL_NOT_VALID:
         return ()
     return (f"{alter} ALTER COLUMN {column} SET NOT NULL", f"{alter} DROP CONSTRAINT {name}")

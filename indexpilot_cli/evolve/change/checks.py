@@ -71,11 +71,14 @@ def read_type(session: Session, text: str | None, found: Findings) -> TypeFacts 
     if not text or not text.strip():
         found.wrong("type_missing", "the column needs a type", "--type bigint, for instance")
         return None
+    # nextval() is volatile: ADD COLUMN with it writes the whole table anew under ACCESS EXCLUSIVE.
+    # https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
     if text.strip().lower() in ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2"):
         hint = "add a bigint column and an identity or a sequence in a migration of your own"
         found.wrong("pseudo_type", f"{text} is no type but a shorthand that would write every row", hint)
         return None
     try:
+        # What goes on to the server is what the parser printed of one type: nothing can stand behind it.
         cast = parse_expression(f"CAST(NULL AS {text})")
         plain = deparse_expression(cast) if cast.kind == "TypeCast" else ""
     except ValueError:
@@ -294,6 +297,8 @@ def vanishing(objects: Iterable[Affected], *, force: bool) -> tuple[Problem, ...
 
 def too_many_columns(table: RelationFacts) -> tuple[Problem, ...]:
     """A table has room for 1600 columns, dropped ones included."""
+    # A number is never given twice: DROP COLUMN leaves its row in pg_attribute.
+    # https://www.postgresql.org/docs/current/limits.html
     highest = max((c.number for c in table.columns), default=0)
     if highest < MOST_COLUMNS:
         return ()

@@ -109,6 +109,7 @@ def _execute(
         try:
             return _with_context(ctx, request, confirm, classify)
         except (UnreachableError, OutcomeUnknownError):
+            # Neither says that nothing was done, so no row may say it was refused.
             raise
         except IndexPilotError as error:
             with suppress(IndexPilotError):  # on a standby there is no log to write to
@@ -122,6 +123,7 @@ def _with_context(
     ctx: RunContext, request: ChangeRequest, confirm: Confirm, classify: Classify | None
 ) -> Outcome[ChangeResult]:
     server = look(ctx.look, metadata_schema=ctx.schema).server
+    # The guards first: the trial that the plan asks for makes a temporary table already.
     permit(verdicts(ctx, request))
     doing = _change_run(ctx, request, classify)
     waiting = _waiting(ctx.look, doing.change.relid, _own(ctx))
@@ -189,10 +191,14 @@ def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid:
 
 def _perform(ctx: RunContext, request: ChangeRequest, doing: ColumnChangeRun, shown: ChangeResult) -> ChangeResult:
     with closing(ctx.builder(doing.op_id)) as session:
+        # The server of a run that was killed may hold the lock until it notices that its client is gone.
+        # https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
         patience = ORPHAN if doing.standing else 0.0
         take_lock(ctx, session, doing.change.relid, doing.change.table.short, patience)
         session.rows("session/unseen")  # the batches of a backfill are no workload of the application's
         session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
+        # Every run of ours asks for the advisory lock first; people with psql do not, so the catalog is read again
+        # under it.
         _unchanged(session, doing)
         if not doing.standing:
             doing.id = log.planned(ctx, doing.change, doing.op_id, doing.before, doing.known)
@@ -220,6 +226,7 @@ def _steps(run: StepRun, doing: ColumnChangeRun) -> IndexPilotError | None:
                 hint="run the same command again: it goes on where it ended",
             ) from error
         doing.reports.append(report)
+        # Missing statistics make plans worse until autovacuum analyzes the table; they undo nothing of the change.
         if error is not None and step.how != "analyze":
             state = log.INTERRUPTED if run.ctx.stop.requested else log.FAILED
             facts = {"step": number, "blockers": list(report.blockers)}
@@ -234,6 +241,8 @@ def _tail(ctx: RunContext, doing: ColumnChangeRun, number: int) -> Callable[[Ses
     last = max(n for n, s in enumerate(steps) if s.how != "analyze")
 
     def write(session: Session) -> None:
+        # The row of a transaction commits with its DDL, on the same session; that of a fill or a concurrent build is
+        # written after it, and either of them finds what stands when it is run again.
         if number == 0:
             _learn(session, doing)
             metadata.follow(session, doing.change, ctx.schema)
@@ -262,6 +271,7 @@ def _learn(session: Session, doing: ColumnChangeRun) -> None:
     column = doing.before.column(doing.change.column)
     if doing.change.kind is not ColumnChangeKind.TYPE or column is None:
         return
+    # Predicates and expressions gain casts when the type changes: the server prints them as it has rewritten them.
     after = relation_facts.reread(session, doing.before)
     if after is not None:
         back = undo.of_type(doing.before, column, after)
@@ -303,6 +313,8 @@ def _own(ctx: RunContext) -> set[int]:
 def _waiting(session: Session, relid: int, own: set[int]) -> tuple[str, ...]:
     """Whom the change would wait for now, and the oldest transaction."""
     found = dependents.waits(session, relid, own)
+    # Who holds a lock now is waited for; the oldest transaction is what a concurrent build waits for besides.
+    # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
     holders = [f"{b} holds a lock on the table" for b, holds in found if holds]
     oldest = max((b for b, _ in found if b.seconds is not None), key=lambda b: b.seconds or 0.0, default=None)
     return (*holders, *((f"oldest transaction: {oldest}",) if oldest is not None else ()))

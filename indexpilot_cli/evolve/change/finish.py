@@ -25,6 +25,8 @@ def run(request: ChangeRequest, progress: Progress, confirm: Confirm) -> Outcome
         table = _table(named(ctx, ctx.look, request), request)
         result = online.finish(ctx, table, request.column, execute=False)
         if request.execute:
+            # DROP COLUMN asks for ACCESS EXCLUSIVE, however briefly: it is no less bound to the window than the change
+            # was.
             permit(verdicts(ctx, request))
             if not request.confirmed and not confirm(result):
                 raise RefusedError("nothing was done", code="declined")

@@ -52,10 +52,12 @@ def unfollow(session: Session, change: SchemaChange, before: Mapping[str, Any], 
 
 def _refresh(session: Session, key: FieldKey, schema: str) -> None:
     """A field as the database has it now; only of a table that the catalog knows."""
+    # A column alone of a table that nobody discovered would look like all of the table.
     if not genome.fields(session, key.table.name, key.table.schema, schema=schema):
         return
     found = [d for d in genome.discover(session, schemas=[key.table.schema], schema=schema) if d.field.key == key]
     for item in found:
+        # By name the field is known already where only its type changed.
         field = item.field
         if not genome.add(session, (field,), schema=schema):
             values = {"type": field.type, "required": field.required, "indexable": field.indexable}

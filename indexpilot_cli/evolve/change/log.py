@@ -70,6 +70,7 @@ class ChangeLog(OperationLog):
     @property
     def state(self) -> str:
         """How it stands: the newest row that says so, failures of a way back left out."""
+        # Rows are only added, so the newest one tells; a way back that failed leaves the change as it stood.
         told = [r for r in self.rows if not r.details.get("reverts")]
         return REVERTED if any(r.state == REVERTED for r in self.rows) else str(told[-1].state)
 
@@ -114,6 +115,7 @@ class OnlineLog(OperationLog):
 
     def page(self, side: Side) -> int:
         """The page up to which the side's column is filled, as last written down; 0 after a new trigger."""
+        # What was filled counts only since the newest trigger: while there was none, rows were written anywhere.
         for row in reversed(self.rows):
             if row.details.get("side") == side.value and row.details.get("step") == "fill":
                 return int(row.details.get("page", 0))
@@ -156,6 +158,7 @@ def online_changes(ctx: RunContext, column: str | None = None) -> tuple[OnlineLo
 
 def newest_open(ctx: RunContext, table: QualifiedName, column: str) -> OnlineLog | None:
     """The online change of the column that is not closed, or None; of this very table, whatever its name was then."""
+    # By oid, which a rename keeps and a new table of the same name does not have.
     now = build.relation_kind(ctx.look, table)
     mine = (c for c in online_changes(ctx, column) if c.open and now is not None and c.plan.relid == now[0])
     return next(mine, None)
@@ -336,9 +339,12 @@ def _written(ctx: RunContext, new: Mutation, *, first: bool) -> int:
         try:
             return mutations.record(ctx.log, new, schema=ctx.schema, secrets=ctx.secrets)
         except UnreachableError:
+            # A long index build leaves this session idle, and what stands between may have dropped it. Should the first
+            # row have been written after all, a second one says the same.
             ctx.log.reconnect()
             return mutations.record(ctx.log, new, schema=ctx.schema, secrets=ctx.secrets)
     except IndexPilotError as error:
+        # Before the intent nothing was changed, so there is nothing unknown about it.
         if first:
             raise
         raise OutcomeUnknownError(

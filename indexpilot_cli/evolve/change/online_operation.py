@@ -24,6 +24,8 @@ from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.steps import Pace
 
 HOW = "shadow"
+# The strongest lock of each; brief ones are asked for with a short lock_timeout, as those who come later wait behind.
+# https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 _STEPS = (
     ("add a second column and a trigger that keeps it in step", Span.BRIEF, "ACCESS EXCLUSIVE"),
     ("fill it in batches", Span.ONLINE, "ROW EXCLUSIVE"),

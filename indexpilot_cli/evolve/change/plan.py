@@ -152,6 +152,7 @@ def _add(planner: Planner, table: RelationFacts) -> SchemaChange | None:
         reference = checks.read_reference(session, asked.references, asked.column, found)
     if kind is None or found.problems:
         return None
+    # The value of a domain that checks is computed for each row, even from a constant default.
     each_row = kind.constrained and default is not None
     if default is not None:
         each_row = checks.check_default(session, default, kind, found) or each_row
@@ -194,6 +195,7 @@ def _check_rows(planner: Planner, table: RelationFacts, default: str | None, *, 
     if asked.unique and default is not None and not each_row and not empty:
         text = f"every row of {table.name.short} would have the same value {default} in a unique column"
         found.wrong("duplicates", text, "leave --default out, or let it be computed for each row")
+    # https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-LIMITATIONS
     if asked.unique and table.kind == "p":
         text = "a unique constraint of a partitioned table must contain its partition key"
         found.wrong("partitioned_unique", text, "leave --unique out")
@@ -210,11 +212,13 @@ def _drop(planner: Planner, table: RelationFacts) -> SchemaChange | None:
         planner.refuse(*checks.vanishing(_needs_force(impact), force=asked.force))
     saved = _saved(planner, table, column)
     steps = change_steps.drop(table, column, saved, small=planner.small(table))
+    # Indexes and defaults that only some partition has are lost as well: the way back needs them one by one.
     below = relation_facts.read_below(planner.session, table.relid) if table.children else ()
     back = undo.of_drop(replace(table, below=below), column, saved)
     needs = checks.vanishing(_needs_force(impact), force=asked.force)
     notes = tuple(f"{p.message}: --force is needed" for p in needs)
     if any(o.kind == "foreign key" for o in impact.objects):
+        # The foreign key has triggers on that table too: they are dropped with it, under ACCESS EXCLUSIVE.
         notes = (*notes, "the referenced table is locked too for that moment")
     return _change(planner, table, steps, back, impact, notes=notes)
 
@@ -275,6 +279,7 @@ def _typed(planner: Planner, change: TypeChange, impact: ColumnImpact) -> Schema
     table, column = change.table, change.column
     classified = (planner.classify(change) if planner.classify is not None else None) or by_rules(change)
     small = planner.small(table)
+    # Both hold ACCESS EXCLUSIVE for a time that grows with the table.
     blocks = classified.work in (TypeWork.REWRITE, TypeWork.REBUILD) and not small
     casts = checks.casts(planner.session, change.new.text, column.type)
     back = undo.of_type(table, column, table, back_casts=casts)

@@ -100,6 +100,7 @@ def _open_online(ctx: RunContext, request: ChangeUndoRequest) -> tuple[OnlinePla
     else:
         meant = [s for s in known if s.open]
         others = [s for s in log.changes(ctx.look, ctx.schema) if s.state != log.REVERTED]
+        # Without a name the newest change is meant, whichever of the two kinds it is.
         newest = max((s.id for s in others), default=0)
         meant = [s for s in meant if s.id > newest]
     return (meant[0].plan, meant[0].id) if meant else None
@@ -167,6 +168,7 @@ def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) 
         raise UsageError(found.problems[0].message if found.problems else why, code="bad_fill")
     first, *rest = undo.statements
     quoted = quote_identifier(change.column)
+    # Right behind ADD COLUMN: NOT NULL and the constraints are added afterwards and read these values.
     filled = quietly(before, Update(change.table, f"{quoted} = {value}"))
     return replace(undo, statements=(first, *filled, *rest))
 
@@ -175,6 +177,7 @@ def check(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> No
     """Raises RefusedError when the table is another, the column not as we left it, or something came to need it."""
     session, change = ctx.look, taking.change
     found = relation_facts.find_relations(session, change.table.schema, change.table.name, own=ctx.schema)
+    # The statements name the table; another one may have that name by now.
     if not found or found[0].relid != change.relid:
         raise RefusedError(f"{change.table.short} is not the table that was changed", code="stale")
     table = relation_facts.read_relation(session, found[0])
@@ -241,6 +244,7 @@ def _steps(taking: ColumnUndo, small_bytes: int) -> tuple[Step, ...]:
         Step("analyze", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
         for text in taking.undo.after
     )
+    # Indexes and keys that went with the column are built in the transaction, under the ACCESS EXCLUSIVE of ADD COLUMN.
     heavy = taking.change.kind is ColumnChangeKind.DROP and taking.change.bytes > small_bytes
     span = Span.READS if heavy else Span.BRIEF
     return (Step(title, (*taking.undo.statements, *gone), span=span), *later)
@@ -259,6 +263,9 @@ def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> Undo
 
     with closing(ctx.builder(taking.log.op_id)) as session:
         take_lock(ctx, session, taking.change.relid, taking.change.table.short)
+        # What we write ourselves is no workload, and a policy must not hide rows from the UPDATE: off makes that an
+        # error.
+        # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
         session.rows("session/unseen")
         session.execute("SET row_security = off")
         run = step_run(ctx, session, taking.change.table, taking.change.relid)

@@ -60,6 +60,8 @@ def tried(
 
 def _carry_out(run: StepRun, step: Step, record: Callable[[Session], None]) -> None:
     if step.how == "transaction":
+        # Behind a request for ACCESS EXCLUSIVE all readers queue, so who holds the table for long is looked for before
+        # it.
         strong = (run.table,) if step.lock == "ACCESS EXCLUSIVE" else ()
         perform(run, DatabaseStep(step.title, step.statements, waits_for=strong, record=record))
         return
@@ -70,6 +72,7 @@ def _carry_out(run: StepRun, step: Step, record: Callable[[Session], None]) -> N
         perform(run, DatabaseStep(step.title, step.statements, StepManner.ALONE, index=index))
     else:
         perform(run, DatabaseStep(step.title, step.statements, StepManner.PATIENT))
+    # Not in one transaction with the work: a fill has many, and CREATE INDEX CONCURRENTLY refuses a transaction block.
     record(run.ctx.log)
 
 

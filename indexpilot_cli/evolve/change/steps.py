@@ -33,6 +33,8 @@ def comment_on(table: QualifiedName, column: str, text: str) -> str:
 
 def rename(table: RelationFacts, old: str, new: str) -> tuple[Step, ...]:
     """One statement: the name in the catalog changes, nothing else."""
+    # ACCESS EXCLUSIVE for a moment. Views, indexes and constraints know the column by number and follow; texts of
+    # functions do not.
     text = f"ALTER TABLE {table.name} RENAME COLUMN {quote_identifier(old)} TO {quote_identifier(new)}"
     return (Step(f"rename {old} to {new}", (text,)),)
 
@@ -44,6 +46,8 @@ def drop(
 
     While values are kept nobody can write, so that the copy holds the very last of them.
     """
+    # ACCESS EXCLUSIVE, and no row is written: the space comes back as rows are written again, or by VACUUM FULL.
+    # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
     gone = f"ALTER TABLE {table.name} DROP COLUMN {quote_identifier(column.name)}"
     if saved is None:
         return (Step(f"drop {column.name}", (gone,)),)
@@ -52,10 +56,12 @@ def drop(
     statements = (
         f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE",
         f"CREATE TABLE {saved} AS {Select(names, table.name)}",
+        # The values are put back by an UPDATE that joins on the key.
         f"ALTER TABLE {saved} ADD PRIMARY KEY ({keys})",
         f"COMMENT ON TABLE {saved} IS {quote_literal(f'values of {table.name}.{column.name}, kept by indexpilot')}",
         gone,
     )
+    # Readers wait only for the DROP at the end; what is long is the copying, beside which they go on.
     span = Span.BRIEF if small else Span.WRITES
     return (Step(f"save and drop {column.name}", statements, span=span),)
 
@@ -65,6 +71,7 @@ def alter_type(change: TypeChange, classified: Classified, *, small: bool) -> tu
     table, column = change.table, change.column
     quoted = quote_identifier(column.name)
     using = f" USING {change.using}" if change.using is not None else ""
+    # All in one ALTER TABLE: however many parts it has, the rows are written once and the lock is taken once.
     parts = [f"ALTER COLUMN {quoted} TYPE {change.new.text}{using}"]
     if column.default is not None and not column.identity and (change.using is not None or change.context == "e"):
         # The server converts a default only by an assignment cast, and never by USING.
@@ -81,6 +88,7 @@ def alter_type(change: TypeChange, classified: Classified, *, small: bool) -> tu
 
 def analyze(table: RelationFacts, column: str) -> Step:
     """New statistics of the column: a type change drops the old ones."""
+    # In a transaction of its own: in that of the change it would hold ACCESS EXCLUSIVE while it samples.
     text = f"ANALYZE {table.name} ({quote_identifier(column)})"
     return Step(f"analyze {column}", (text,), how="analyze", span=Span.NOBODY, lock="SHARE UPDATE EXCLUSIVE")
 
@@ -132,6 +140,8 @@ def add_column(new: NewColumn) -> tuple[Step, ...]:
 
 
 def _whole(new: NewColumn) -> Iterator[str]:
+    # On a small table everything may be read under ACCESS EXCLUSIVE, so one transaction is enough: all of it or
+    # nothing.
     yield _add(new, not_null=new.not_null)
     yield from _comment(new)
     if new.unique:
@@ -141,9 +151,15 @@ def _whole(new: NewColumn) -> Iterator[str]:
 
 
 def _gradual(new: NewColumn) -> Iterator[Step]:
+    # A default that is the same for all rows is kept once in pg_attribute (attmissingval): no row is written, and NOT
+    # NULL needs no scan. One that each row evaluates would rewrite the table, so it is set apart and rows are filled in
+    # batches.
+    # https://www.postgresql.org/docs/current/ddl-alter.html#DDL-ALTER-ADDING-A-COLUMN
     instant = not new.each_row or new.default is None
     first = [_add(new, not_null=new.not_null and instant, default=instant)]
     if new.default is not None and not instant:
+        # In the same transaction as the column: rows inserted from then on have their value, and the batches find the
+        # others.
         first.append(safe.set_default(_alter(new), new.column, new.default))
     yield Step(f"add {new.name}", (*first, *_comment(new)))
     if not instant:
@@ -169,6 +185,7 @@ def _comment(new: NewColumn) -> tuple[str, ...]:
 
 
 def _backfill(new: NewColumn) -> Iterator[Step]:
+    # Row addresses count within one table: through the parent the same range would mean pages of every partition.
     for leaf in new.leaves:
         pages = "ctid >= '({low},0)'::tid AND ctid < '({high},0)'::tid"
         text = Update(leaf, f"{new.column} = DEFAULT", f"WHERE {new.column} IS NULL AND {pages}")
@@ -206,6 +223,8 @@ def _unique(new: NewColumn) -> Iterator[Step]:
     quoted = quote_identifier(name)
     yield Step(
         f"build {name} beside the writers",
+        # ADD UNIQUE by itself would build its index under ACCESS EXCLUSIVE.
+        # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
         (safe.build_unique(quoted, str(new.table.name), new.column),),
         how="alone",
         span=Span.ONLINE,
@@ -217,6 +236,8 @@ def _unique(new: NewColumn) -> Iterator[Step]:
 
 
 def _reference(new: NewColumn) -> Iterator[Step]:
+    # Before 18 a partitioned table takes no foreign key that is NOT VALID: rows are read under SHARE ROW EXCLUSIVE,
+    # beside readers but not beside writers.
     if new.table.kind == "p":
         yield Step("add the foreign key", (_foreign_key(new),), span=Span.WRITES, lock=_SRE)
         return

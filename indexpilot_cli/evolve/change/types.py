@@ -35,12 +35,14 @@ def by_rules(change: TypeChange) -> Classified:
     built = [a for a in change.table.mentioning(change.column.name) if a.kind == "index" or a.index is not None]
     checks = [a for a in change.table.mentioning(change.column.name) if a.type == "c"]
     computed = [a for a in built if a.computed]
+    # The server cannot tell whether an expression over the new type gives the same, so it builds such an index again.
     if computed:
         return Classified(
             TypeWork.REBUILD, f"{computed[0].name.name} has an expression or predicate: it is built again"
         )
     if built and _orders_differently(change):
         return Classified(TypeWork.REBUILD, "the order of values changes: its indexes are built again")
+    # Not a rewrite, but rows are read under ACCESS EXCLUSIVE all the same.
     if checks:
         return Classified(TypeWork.VERIFY, f"every row is checked against {checks[0].name.name} again")
     return Classified(work, reason)
@@ -68,6 +70,7 @@ def _values(change: TypeChange) -> tuple[TypeWork, str]:
     old, new = change.old, change.new
     if not is_plain(change.using, change.column.name, new):
         return TypeWork.REWRITE, "USING computes every value anew"
+    # The domain's CHECK is part of the conversion, which makes it a computation for each row.
     if new.constrained:
         return TypeWork.REWRITE, f"{new.text} checks every value"
     if old.base is not None and old.kind == "d" and old.base == new.name:
@@ -77,10 +80,13 @@ def _values(change: TypeChange) -> tuple[TypeWork, str]:
         return (TypeWork.INSTANT, "a domain without constraints") if same else (TypeWork.REWRITE, "another base type")
     if old.oid == new.oid:
         return _modifiers(old, new)
+    # Since 12 the server knows that both are the same number in UTC; the operator classes differ, hence the indexes.
     if {old.name, new.name} == {"timestamp", "timestamptz"}:
         if change.timezone.lower() in _UTC and not new.modifiers:
             return TypeWork.REBUILD, "no value changes in UTC, but its indexes are built again"
         return TypeWork.REWRITE, f"every value is shifted by the time zone {change.timezone}"
+    # Binary-coercible (castmethod b): no function is called for a value. A length still is one, and bpchar pads.
+    # https://www.postgresql.org/docs/current/catalog-pg-cast.html
     if change.castable == "b" and new.name != "bpchar" and not (new.modifiers and new.name in _TEXTS):
         return TypeWork.INSTANT, "both types store values alike"
     return TypeWork.REWRITE, f"{old.text} and {new.text} store values differently"
@@ -112,6 +118,7 @@ def _numeric(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[TypeWork, str]
     if not old:
         return TypeWork.REWRITE, "every value's size is checked"
     (precision, scale), (wanted, wanted_scale) = (*old, 0)[:2], (*new, 0)[:2]
+    # A numeric value is stored with its own scale: another one changes each value, more precision changes none.
     if scale == wanted_scale and wanted >= precision:
         return TypeWork.INSTANT, "the precision grows at the same scale"
     return TypeWork.REWRITE, "every value is rounded or checked"
@@ -133,6 +140,7 @@ def by_trial(ctx: RunContext) -> Classify:
         column, table = change.column, change.table
         wanted = Wanted(table.name, table.relid, column.name, column.number, change.new.text, change.using)
         try:
+            # A session of its own: the reading one is read-only, where no temporary table can be made.
             with closing(ctx.builder("trial")) as session:
                 tried = try_change(session, wanted)
         except UnreachableError:

@@ -31,6 +31,7 @@ def of_rename(table: RelationFacts, old: str, new: str) -> Undo:
 def of_drop(before: RelationFacts, column: ColumnFacts, saved: QualifiedName | None) -> Undo:
     """The column is made again, at the end of the table, and everything that went with it."""
     gone = in_order(before.mentioning(column.name))
+    # NOT NULL, keys and constraints after the values: each reads the rows as they are when it is added.
     statements = [*add_column(before, column, saved)]
     if column.not_null and not any(a.type == "n" for a in gone):
         statements.append(f"ALTER TABLE {before.name} ALTER COLUMN {quote_identifier(column.name)} SET NOT NULL")
@@ -50,9 +51,11 @@ def of_type(before: RelationFacts, column: ColumnFacts, after: RelationFacts, *,
     quoted = quote_identifier(column.name)
     now = {(a.kind, a.name): a for a in after.mentioning(column.name)}
     changed = in_order(a for a in before.mentioning(column.name) if not _same(now.get((a.kind, a.name)), a))
+    # Before the type: a predicate or CHECK that the server rewrote for the new type may not be valid for the old one.
     drops = [drop(before, a) for a in reversed(changed) if (a.kind, a.name) in now]
     collate = f" COLLATE {column.collation}" if column.collation else ""
     parts = [f"ALTER COLUMN {quoted} TYPE {column.type}{collate} USING {quoted}::{column.type}"]
+    # USING converts values, never the default, which the server casts by assignment or refuses (42804).
     if column.default is not None and not column.identity:
         parts = [f"ALTER COLUMN {quoted} DROP DEFAULT", *parts, f"ALTER COLUMN {quoted} SET DEFAULT {column.default}"]
     made = [text for a in changed for text in create(before, a)]
@@ -69,6 +72,7 @@ def _child(column: ColumnFacts, child: RelationFacts) -> Iterator[str]:
     own = child.column(column.name)
     if own is None:
         return
+    # A partition may have a default and NOT NULL of its own; ONLY leaves those below it as they are.
     alter = f"ALTER TABLE ONLY {child.name} ALTER COLUMN {quote_identifier(own.name)}"
     if own.default != column.default and not own.generated:
         yield f"{alter} DROP DEFAULT" if own.default is None else f"{alter} SET DEFAULT {own.default}"
@@ -83,6 +87,8 @@ def _made(before: RelationFacts, column: str) -> list[str]:
     for child in before.below:
         inherited = [i for i in child.mentioning(column) if not i.local and i.index is None and i.kind == "constraint"]
         families += [(child, item) for item in child.mentioning(column) if item not in inherited]
+    # An index of a partition is attached to its parent's, which is valid once all of them are.
+    # https://www.postgresql.org/docs/current/sql-alterindex.html
     ranked = sorted(families, key=lambda pair: rank(pair[1])[0])
     return [text for table, item in ranked for text in create(table, item)]
 
@@ -108,6 +114,7 @@ def _drop_notes(before: RelationFacts, column: ColumnFacts, gone: tuple[Attached
 
 
 _ORDER = {"index": 2, "statistics": 5}
+# NOT NULL before the primary key, which would scan for it; keys before the foreign keys that refer to them.
 _CONSTRAINT_ORDER = {"n": 0, "p": 1, "u": 1, "x": 3, "c": 3, "f": 4}
 
 
@@ -144,6 +151,7 @@ def drop(table: RelationFacts, attached: Attached) -> str:
 
 
 def _index(table: RelationFacts, index: Attached) -> Iterator[str]:
+    # Mostly what a failed build left: made again it would be valid, or fail as it did then.
     if not index.valid:
         return
     yield from _placed(index, index.definition)
@@ -195,6 +203,8 @@ def _placed(attached: Attached, statement: str) -> Iterator[str]:
     if attached.tablespace is None:
         yield statement
         return
+    # pg_get_indexdef() and pg_get_constraintdef() leave the tablespace out of their text.
+    # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-DEFAULT-TABLESPACE
     yield f"SET LOCAL default_tablespace = {quote_literal(attached.tablespace)}"
     yield statement
     yield "RESET default_tablespace"
@@ -207,6 +217,7 @@ def _flags(table: RelationFacts, attached: Attached, index: QualifiedName, comme
         yield f"COMMENT ON INDEX {index} IS {quote_literal(comment)}"
     if attached.clustered:
         yield f"ALTER TABLE {table.name} CLUSTER ON {quote_identifier(index.name)}"
+    # Without it a published table refuses UPDATE and DELETE (55000), although the index is there again.
     if attached.replica_identity:
         yield f"ALTER TABLE {table.name} REPLICA IDENTITY USING INDEX {quote_identifier(index.name)}"
 
@@ -229,6 +240,8 @@ def add_column(table: RelationFacts, column: ColumnFacts, saved: QualifiedName |
     if column.generation is not None:
         words.append(f"GENERATED ALWAYS AS ({column.generation}) {'VIRTUAL' if column.generated == 'v' else 'STORED'}")
     elif column.identity and column.sequence is not None:
+        # Not ALWAYS yet: an UPDATE may set such a column to DEFAULT only (428C9), and saved values are put back by one.
+        # https://www.postgresql.org/docs/current/sql-createtable.html
         words.append(f"GENERATED BY DEFAULT AS IDENTITY ({_identity_options(column.sequence)})")
     elif column.default is not None and not serial:
         words.append(f"DEFAULT {column.default}")
@@ -260,6 +273,7 @@ def attributes(table: QualifiedName, column: ColumnFacts) -> Iterator[str]:
 def storage(table: QualifiedName, column: ColumnFacts) -> Iterator[str]:
     """What a type change resets: storage and compression."""
     alter = f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(column.name)}"
+    # ACCESS EXCLUSIVE, brief: both concern values to come, those that are stored stay as they are.
     if column.storage is not None:
         yield f"{alter} SET STORAGE {column.storage}"
     if column.compression is not None:
@@ -268,6 +282,8 @@ def storage(table: QualifiedName, column: ColumnFacts) -> Iterator[str]:
 
 def grants(columns: str, target: str, given: Iterable[Grant]) -> Iterator[str]:
     """GRANT statements that make the access list again, in its order; each as the role that granted."""
+    # A plain REVOKE takes back only what the same role gave: whose grant it was is part of it.
+    # https://www.postgresql.org/docs/current/sql-revoke.html
     for (grantor, grantee, grantable), group in groupby(given, key=lambda g: (g.grantor, g.grantee, g.grantable)):
         words = ", ".join(f"{g.privilege}{' ' + columns if columns else ''}" for g in group)
         whom = quote_identifier(grantee) if grantee else "PUBLIC"
@@ -278,6 +294,8 @@ def grants(columns: str, target: str, given: Iterable[Grant]) -> Iterator[str]:
 
 def quietly(table: RelationFacts, statement: str) -> Iterator[str]:
     """The UPDATE without the triggers of users, which would make other values of those that come back."""
+    # The owner may do this, while session_replication_role is for superusers. SHARE ROW EXCLUSIVE; the transaction
+    # holds ACCESS EXCLUSIVE already, so no row of others is written while the triggers rest.
     alter = f"ALTER TABLE {table.name}"
     for name, _ in table.triggers:
         yield f"{alter} DISABLE TRIGGER {quote_identifier(name)}"
@@ -300,6 +318,8 @@ def _serial(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) 
     yield f"CREATE {unlogged}SEQUENCE {sequence.name} AS {sequence.type} {_options(sequence)}"
     if sequence.owner:
         yield f"ALTER SEQUENCE {sequence.name} OWNER TO {quote_identifier(sequence.owner)}"
+    # Owner before ownership: a sequence and the table that owns it must belong to the same role.
+    # https://www.postgresql.org/docs/current/sql-altersequence.html
     yield f"ALTER SEQUENCE {sequence.name} OWNED BY {table.name}.{quoted}"
     if column.default is not None:
         yield f"ALTER TABLE {table.name} ALTER COLUMN {quoted} SET DEFAULT {column.default}"
@@ -309,6 +329,8 @@ def _serial(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) 
 
 def _sequence_rest(table: RelationFacts, column: ColumnFacts, sequence: SequenceFacts) -> Iterator[str]:
     """The sequence goes on after the highest number that was given or came back."""
+    # setval() is never rolled back, but this sequence was made in the same transaction and goes with it.
+    # https://www.postgresql.org/docs/current/functions-sequence.html
     literal = quote_literal(str(sequence.name))
     furthest = "max" if sequence.increment >= 0 else "min"
     highest = Select(f"{furthest}({quote_identifier(column.name)})::bigint", table.name)

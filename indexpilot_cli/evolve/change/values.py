@@ -132,6 +132,7 @@ class Step:
     statements: tuple[str, ...]
     how: str = "transaction"
     span: Span = Span.BRIEF
+    # What ALTER TABLE takes unless its form says otherwise.
     lock: str = "ACCESS EXCLUSIVE"
     makes: str = ""
     table: QualifiedName | None = None

@@ -33,6 +33,8 @@ def take_away(run: OnlineRun) -> None:
         return
     if stage not in (Stage.FILLING, Stage.BARE) or (name in found.columns and name not in found.tagged):
         raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
+    # Foreign keys of other tables hold the unique index; indexes go CONCURRENTLY, which no transaction block allows;
+    # the rest is brief and goes at once, so that no write ever meets the trigger without its column.
     log.tell(run.ctx, plan, OperationState.STARTED, "undo")
     let_go(run, Side.NEW)
     drop_indexes(run, Side.NEW)
@@ -78,6 +80,7 @@ def back_in_use(run: OnlineRun, page: int) -> None:
     name = column_name(plan, Side.OLD)
     if name not in whereabouts(run).tagged:
         raise RefusedError(f"column {name} of {plan.table.short} is not ours", code="strange_columns")
+    # Before the trigger: with it, a value that the old type cannot hold would fail the application's own write.
     _possible(run)
     try:
         bring_up(run, Side.OLD, page)
@@ -85,6 +88,8 @@ def back_in_use(run: OnlineRun, page: int) -> None:
         swap_in(run, Side.OLD)
     except IndexPilotError as error:
         if not run.session.closed and not harmless(error):
+            # The new column stays in use: a trigger or a constraint that stays on the old one would refuse new values
+            # for its sake.
             let_go(run, Side.OLD)
             brief(run, _stand_down(run), "stopping the rollback", exclusive=ddl.locked_tables(plan))
         raise
@@ -115,6 +120,7 @@ def _possible(run: OnlineRun) -> None:
 
 def _loses_nothing(run: OnlineRun) -> None:
     work = work_of(run, Side.OLD)
+    # After the filling: only now does every row have the old value that would come into use.
     condition = texts.lost(run.plan)
     lossy = left(run, BackfillWork(work.table, work.target, work.value, condition), whereabouts(run).blocks)
     if lossy:

@@ -26,10 +26,13 @@ from indexpilot_cli.evolve.relation import SequenceFacts
 
 def add_column(plan: OnlinePlan) -> tuple[str, ...]:
     """The new column: empty, so nothing is rewritten."""
+    # ADD COLUMN takes ACCESS EXCLUSIVE. No default yet: the trigger gives new rows their value, and a volatile default
+    # would make the server write the table anew under that lock.
     name = quote_identifier(column_name(plan, Side.NEW))
     collation = f" COLLATE {plan.new_collation}" if plan.new_collation else ""
     return (
         f"ALTER TABLE {plan.table} ADD COLUMN {name} {plan.new_type}{collation}",
+        # The tag tells our column from one that a person gave this name: no other is ever filled or dropped.
         f"COMMENT ON COLUMN {plan.table}.{name} IS {quote_literal(tag(plan))}",
     )
 
@@ -39,12 +42,18 @@ def follow(plan: OnlinePlan, side: Side, schema: str) -> tuple[str, ...]:
     function = texts.function_name(plan, schema)
     trigger = quote_identifier(texts.trigger_name(plan))
     target = quote_identifier(column_name(plan, side))
+    # A BEFORE trigger changes the row before it is stored; an AFTER trigger would have to write it a second time.
     body = f"BEGIN NEW.{target} := {texts.assigned_value(plan, side, 'NEW.')}; RETURN NEW; END"
+    # Set on the function: by a writer's own TimeZone or search_path a row would get another value than by a batch.
     pins = "".join(f" SET {_pin(name, value)}" for name, value in plan.pins)
     return (
         f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{pins} AS {quote_literal(body)}",
+        # CREATE OR REPLACE TRIGGER is there from 14 on only; the way back uses the same names.
         f"DROP TRIGGER IF EXISTS {trigger} ON {plan.table}",
         f"CREATE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {plan.table} FOR EACH ROW EXECUTE FUNCTION {function}()",
+        # An ordinary trigger is left out where session_replication_role is replica: by the apply workers of logical
+        # replication, and by our own batches that leave the user's triggers out.
+        # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE
         f"ALTER TABLE {plan.table} ENABLE ALWAYS TRIGGER {trigger}",
     )
 
@@ -52,6 +61,7 @@ def follow(plan: OnlinePlan, side: Side, schema: str) -> tuple[str, ...]:
 def unfollow(plan: OnlinePlan, schema: str) -> tuple[str, ...]:
     """Trigger and function away, whichever are there."""
     return (
+        # ACCESS EXCLUSIVE. The trigger first: it depends on the function, which could not be dropped before it (2BP01).
         f"DROP TRIGGER IF EXISTS {quote_identifier(texts.trigger_name(plan))} ON {plan.table}",
         f"DROP FUNCTION IF EXISTS {texts.function_name(plan, schema)}()",
     )
@@ -59,11 +69,14 @@ def unfollow(plan: OnlinePlan, schema: str) -> tuple[str, ...]:
 
 def drop_column(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """The side's column away, with the indexes and constraints that are left on it; never anything of others."""
+    # Brief on any size: the column is hidden in the catalog, its values stay until a row is written again.
     return (f"ALTER TABLE {plan.table} DROP COLUMN IF EXISTS {quote_identifier(column_name(plan, side))} RESTRICT",)
 
 
 def dress(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """What a column carries itself: statistics target, options, privileges. The old column kept its own."""
+    # All of it hangs on the column's number, so a new column begins without. The target matters before ANALYZE samples
+    # it. SET STATISTICS and SET (n_distinct = …) take SHARE UPDATE EXCLUSIVE: nobody who reads or writes waits.
     if side is Side.OLD:
         return ()
     name = quote_identifier(column_name(plan, side))
@@ -75,6 +88,7 @@ def dress(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
 
 def create_index(plan: OnlinePlan, index: OnlineIndex, side: Side) -> str:
     """The index on the side's column, beside the one in use."""
+    # CONCURRENTLY holds SHARE UPDATE EXCLUSIVE during the build; without it the SHARE lock would keep all writers out.
     unique = "UNIQUE " if index.unique else ""
     name = quote_identifier(aside(index.name, side))
     return f"CREATE {unique}INDEX CONCURRENTLY {name} ON {plan.table} {body_of(plan, index, side)}"
@@ -99,12 +113,17 @@ def add_constraint(plan: OnlinePlan, number: int, side: Side) -> str:
     """The numbered CHECK or foreign key on the side's column, for new rows only until it is validated."""
     one = plan.constraints[number]
     body = written(one.body, side, column_name(plan, side))
+    # A CHECK takes ACCESS EXCLUSIVE, a foreign key SHARE ROW EXCLUSIVE on both tables: with NOT VALID no row is read
+    # under them. One that is NOT ENFORCED (from 18 on) reads none anyway.
+    # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
     late = " NOT VALID" if one.enforced else ""
     return f"ALTER TABLE {plan.table} ADD CONSTRAINT {quote_identifier(aside(one.name, side))} {body}{late}"
 
 
 def validate(plan: OnlinePlan, name: str) -> str:
     """Check all rows against the constraint; reads and writes go on."""
+    # SHARE UPDATE EXCLUSIVE, for a foreign key ROW SHARE on the other table too. Never in the transaction that added
+    # the constraint: its stronger lock would be held for as long as the rows are read.
     return f"ALTER TABLE {plan.table} VALIDATE CONSTRAINT {quote_identifier(name)}"
 
 
@@ -119,6 +138,8 @@ def set_not_null(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """NOT NULL by the validated CHECK, without a scan, and the CHECK away."""
     column = quote_identifier(column_name(plan, side))
     return (
+        # ACCESS EXCLUSIVE: without a valid CHECK that implies it the server would now read the whole table. Afterwards
+        # the CHECK says nothing more and would be evaluated for each row written.
         f"ALTER TABLE {plan.table} ALTER COLUMN {column} SET NOT NULL",
         f"ALTER TABLE {plan.table} DROP CONSTRAINT {quote_identifier(texts.check_name(plan))}",
     )
@@ -126,6 +147,8 @@ def set_not_null(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
 
 def locked_tables(plan: OnlinePlan) -> tuple[QualifiedName, ...]:
     """The tables that must be locked to swap: dropping a foreign key locks the table it refers to as well."""
+    # LOCK TABLE takes its tables one after the other: the changing table comes last, so that nobody waits at it while
+    # the locks of the others are still asked for.
     others = {one.references for one in plan.constraints if one.references is not None}
     others |= {key.table for key in plan.inbound}
     return (*sorted(others - {plan.table}), plan.table)
@@ -142,10 +165,14 @@ def swap(plan: OnlinePlan, side: Side, schema: str, not_null_now: str | None = N
 def _swap(plan: OnlinePlan, side: Side, schema: str, not_null_now: str | None) -> Iterator[str]:
     table, column = plan.table, quote_identifier(plan.column)
     coming, going = (quote_identifier(column_name(plan, s)) for s in (side, side.other))
+    # The function's text has the names of the columns in it: after the renames it would assign the wrong one. Nobody
+    # can write between this and the end of the transaction, so no row is missed.
     yield from unfollow(plan, schema)
     yield from _release(plan, column)
+    # Indexes, constraints and privileges know columns by number: a rename moves none of them from one to the other.
     yield f"ALTER TABLE {table} RENAME COLUMN {column} TO {going}"
     yield f"ALTER TABLE {table} RENAME COLUMN {coming} TO {column}"
+    # From 18 on NOT NULL is a constraint with a name, which migrations may drop by that name.
     if plan.not_null_name and not_null_now and not_null_now != plan.not_null_name:
         yield _rename_constraint(plan, not_null_now, plan.not_null_name)
     for index in plan.indexes:
@@ -161,15 +188,21 @@ def _swap(plan: OnlinePlan, side: Side, schema: str, not_null_now: str | None) -
 def _release(plan: OnlinePlan, column: str) -> Iterator[str]:
     """What the column in use gives up: whatever could refuse a row in which it is no longer set."""
     alter = f"ALTER TABLE {plan.table}"
+    # The order is the server's: foreign keys of others depend on the unique index and would make its constraint's DROP
+    # fail (2BP01); NOT NULL cannot go while the column is in the primary key or an identity column.
     yield from release_inbound(plan)
     for name in [one.name for one in plan.constraints] + [i.name for i in plan.indexes if i.constraint]:
         yield f"{alter} DROP CONSTRAINT {quote_identifier(name)}"
     for index in plan.indexes:
         if index.unique and not index.constraint:
+            # Not CONCURRENTLY, which refuses a transaction block; the table is locked already. Indexes that are not
+            # unique refuse no row: they only change names here, and go CONCURRENTLY after the swap.
             yield f"DROP INDEX {QualifiedName(plan.table.schema, index.name)}"
     for sequence in plan.sequences:
+        # A sequence goes with the column that owns it: it must not go when the old column is dropped.
         yield f"ALTER SEQUENCE {sequence} OWNED BY NONE"
     if plan.default is not None:
+        # A nextval() that stays would draw a second number from the sequence for every row inserted.
         yield f"{alter} ALTER COLUMN {column} DROP DEFAULT"
     yield from release_identity(plan, column)
     if plan.not_null:
@@ -180,6 +213,8 @@ def _swap_index(plan: OnlinePlan, index: OnlineIndex, side: Side) -> Iterator[st
     coming, going = (QualifiedName(plan.table.schema, aside(index.name, s)) for s in (side, side.other))
     used = QualifiedName(plan.table.schema, index.name)
     if index.constraint:
+        # ADD CONSTRAINT … USING INDEX gives the index the constraint's name and keeps its identity, so foreign keys of
+        # others that rest on it stay. For a primary key it reads nothing: the column is NOT NULL by now.
         yield _constraint_from(plan, index, coming.name)
         yield from _constraint_comment(plan, index.name, index.constraint_comment)
     else:
@@ -187,6 +222,8 @@ def _swap_index(plan: OnlinePlan, index: OnlineIndex, side: Side) -> Iterator[st
             yield f"ALTER INDEX {used} RENAME TO {quote_identifier(going.name)}"
         yield f"ALTER INDEX {coming} RENAME TO {quote_identifier(index.name)}"
     yield f"COMMENT ON INDEX {used} IS {_text(index.comment)}"
+    # Flags of the index that was there. No row moves; without a replica identity UPDATEs of a published table fail
+    # (55000).
     if index.clustered:
         yield f"ALTER TABLE {plan.table} CLUSTER ON {quote_identifier(index.name)}"
     if index.replica_identity:
@@ -216,6 +253,7 @@ def _take_over(plan: OnlinePlan, side: Side, column: str, going: str) -> Iterato
         value = fill_in(plan.default.of(side), plan.column)
         yield f"ALTER TABLE {plan.table} ALTER COLUMN {column} SET DEFAULT {value}"
     for sequence in plan.sequences:
+        # Ownership is what drops the sequence with the table, and how pg_get_serial_sequence finds it.
         yield f"ALTER SEQUENCE {sequence} OWNED BY {plan.table}.{column}"
     yield from take_over_identity(plan, side, column)
     yield f"COMMENT ON COLUMN {plan.table}.{column} IS {_text(plan.comment)}"
@@ -264,6 +302,8 @@ _AT, _CALLED = "indexpilot.identity_at", "indexpilot.identity_called"
 
 def sequence_options(sequence: SequenceFacts, types: Both) -> Both:
     """The sequence's options on either column: a bound that was only the old type's becomes the new type's."""
+    # The sequence of an identity column has the column's type. Limits that were merely those of integer are left out
+    # for bigint: kept, they would stop the numbers where they stopped before.
     old_bound = LARGEST.get(types.old, 0)
     common = f"START WITH {sequence.start} INCREMENT BY {sequence.increment}"
     rest = f"CACHE {sequence.cache}" + (" CYCLE" if sequence.cycles else "")
@@ -276,6 +316,9 @@ def release_identity(plan: OnlinePlan, column: str) -> Iterator[str]:
     """The column in use lets its sequence go; the transaction remembers where it stood."""
     if plan.identity is None:
         return
+    # DROP IDENTITY drops the sequence. Its place goes into a setting of the transaction, because all statements of the
+    # swap run in one DO, without a round trip in which a client could keep it. is_called tells whether last_value was
+    # given out.
     sequence = plan.identity.sequence
     yield Select(
         f"pg_catalog.set_config({quote_literal(_AT)}, last_value::text, true) AS a,"
@@ -287,6 +330,8 @@ def release_identity(plan: OnlinePlan, column: str) -> Iterator[str]:
 
 def take_over_identity(plan: OnlinePlan, side: Side, column: str) -> Iterator[str]:
     """The column that comes into use gets a sequence of the same name, options, privileges and position."""
+    # The server adds an identity only to a column that is NOT NULL and has no default. The same name, so that what
+    # calls nextval() by name goes on.
     identity = plan.identity
     if identity is None:
         return

@@ -53,6 +53,8 @@ def run_online(ctx: RunContext, wanted: OnlineRequest) -> OnlineReport:
     before anything is changed, UnreachableError, OutcomeUnknownError.
     """
     began = time.monotonic()
+    # The type's name may mean something else by now, and a plan made half-way would see our own second column: an open
+    # change goes on by the plan that its log keeps.
     known = log.newest_open(ctx, wanted.table, wanted.column)
     op_id = known.plan.op_id if known is not None else str(uuid.uuid4())
     with closing(ctx.builder(op_id)) as session:
@@ -114,11 +116,16 @@ def _same_change(known: log.OnlineLog, wanted: OnlineRequest) -> None:
 def _guarded(run: OnlineRun, began: float, work: Callable[[], OnlineReport], *, resumed: bool = False) -> OnlineReport:
     """The work under the table's lock; being asked to stop is an outcome."""
     try:
+        # Settings and advisory locks belong to a session; in transaction mode the next transaction may run in another
+        # one.
         if run.session.pooled:
             raise RefusedError(
                 "a pooler lends out connections here", hint="connect to the server itself", code="pooler_suspected"
             )
         _take_table(run)
+        # Autovacuum gives its lock up when a session that waits for it looks for deadlocks, which is after
+        # deadlock_timeout.
+        # https://www.postgresql.org/docs/current/runtime-config-locks.html#GUC-DEADLOCK-TIMEOUT
         run.early = backfill.look_early(run.session)
         return replace(work(), resumed=resumed)
     except StopRequested:
@@ -140,6 +147,8 @@ def _forward(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRepor
         run.adopt(known.plan)
     if known is None:
         _still_bare(run)
+        # Before the intent is written and before the first lock: a value that cannot be converted costs nobody anything
+        # yet.
         _tried_on_all_rows(run)
         log.intend(run.ctx, run.plan, wanted.type, wanted.using)
     elif stage_of(run) in (Stage.BARE, Stage.FILLING):
@@ -195,6 +204,8 @@ def _tried_on_all_rows(run: OnlineRun) -> None:
     limit = run.pace.check_ms
     if not limit:
         return
+    # Only ACCESS SHARE is held, but the snapshot keeps VACUUM from removing dead rows while it is read: so it has an
+    # end.
     backfill.prepare(run.session, run.plan.pins)
     try:
         with run.session.transaction():
@@ -215,11 +226,13 @@ def _tried_on_all_rows(run: OnlineRun) -> None:
 
 def _failed(run: OnlineRun, error: IndexPilotError, began: float) -> OnlineReport:
     """What can be tried again is left as it is; anything else is taken back."""
+    # Whether the last transaction was committed is not known without a connection: the next run asks the catalog.
     if run.session.closed or (isinstance(error, UnreachableError) and error.code != "timeout"):
         raise error
     if harmless(error):
         row = log.tell(run.ctx, run.plan, OperationState.STARTED, "waiting", error=error)
         return _report(run.plan, "failed", began, run, summary=_AGAIN, error=error, row=row)
+    # A second column that is left would cost every write its trigger, and keep failing for the same reason.
     run.ctx.progress.say(f"taking the change back: {error.detail or error.message}")
     try:
         take_away(run)
@@ -238,12 +251,15 @@ def _after_swap(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRe
     if stage_of(run) is Stage.FINISHED:
         row = log.tell(run.ctx, plan, OperationState.KEPT, "finish")
         return _report(plan, "already_done", began, run, summary="the old column is gone", row=row)
+    # The trigger would go on to write the old column, and fail the application's writes where the value does not fit
+    # it.
     if whereabouts(run).following:  # a rollback that stopped half-way
         brief(run, _unfollow(run), "the trigger", exclusive=(plan.table,))
     _follow_genome(run)
     old = quote_identifier(texts.column_name(plan, Side.OLD))
     undo = f"indexpilot schema-evolve rollback: swaps {old} back"
     row = log.tell(run.ctx, plan, OperationState.VALID, "swap", undo=undo, lock_seconds=round(run.lock_seconds, 3))
+    # They are of no use to a query, which sees the other column now, but each write would have to maintain them.
     drop_indexes(run, Side.OLD)
     if not plan.keep_old or not wanted.keep_old:
         return replace(_finish(run, began), outcome="done")
@@ -260,6 +276,7 @@ def _finish(run: OnlineRun, began: float) -> OnlineReport:
     if stage not in (Stage.SWAPPED, Stage.FINISHED):
         raise RefusedError("the change is not carried out yet", hint=_AGAIN, code="not_swapped")
     if stage is Stage.SWAPPED:
+        # Before the drop, so that the log knows of it even when this program ends before it can say how it went.
         log.tell(run.ctx, run.plan, OperationState.STARTED, "finish")
         drop_old(run)
     row = log.tell(run.ctx, run.plan, OperationState.KEPT, "finish")
@@ -278,6 +295,7 @@ def _back(run: OnlineRun, began: float) -> OnlineReport:
         raise _strange(run)
     if stage is Stage.SWAPPED:
         known = log.newest_open(run.ctx, run.plan.table, run.plan.column)
+        # No trigger has kept the old column since the swap: what was written in between is worked out again first.
         back_in_use(run, 0 if known is None else known.page(Side.OLD))
     take_away(run)
     _follow_genome(run)

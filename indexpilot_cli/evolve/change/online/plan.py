@@ -29,6 +29,8 @@ from indexpilot_cli.execute import build
 if TYPE_CHECKING:
     from indexpilot_cli.db.session import Row, Session
 
+# Casts to and from text that are not immutable depend on these: output formats, money, to_char, to_tsvector.
+# https://www.postgresql.org/docs/current/xfunc-volatility.html
 _PINNED = (
     "TimeZone",
     "DateStyle",
@@ -106,6 +108,8 @@ def _refused(wanted: OnlineRequest, reasons: Sequence[str]) -> RefusedError:
 
 
 def _table_obstacles(table: Row, wanted: OnlineRequest) -> Iterator[str]:
+    # CREATE INDEX CONCURRENTLY is refused for a partitioned table, and partitions and children must have their parent's
+    # columns. A rule can make something else of the batches' UPDATE. Rows that a policy hides would never be filled.
     if table.kind != "r":
         yield "it is a partitioned table" if table.kind == "p" else f"it is no ordinary table (kind {table.kind})"
     if table.persistence == "t":
@@ -120,6 +124,9 @@ def _table_obstacles(table: Row, wanted: OnlineRequest) -> Iterator[str]:
         yield "the role is not its owner"
     if table.rows_hidden:
         yield "row-level security hides rows from the role"
+    # All columns are published where there is no list: from the first row on that has the second column, a subscriber
+    # whose table lacks it stops applying.
+    # https://www.postgresql.org/docs/current/logical-replication-subscription.html
     if table.publications and not wanted.allow_published:
         names = ", ".join(table.publications)
         yield f"it is published ({names}): subscribers stop at a column they do not have"
@@ -145,8 +152,11 @@ def _constraint_obstacles(constraints: Sequence[Row], column: ColumnFacts) -> It
     for row in constraints:
         if column.number not in row.numbers:
             continue
+        # USING INDEX is for UNIQUE and PRIMARY KEY only: an exclusion constraint builds its index under ACCESS
+        # EXCLUSIVE.
         if row.type == "x":
             yield f"exclusion constraint {row.name} cannot be built without blocking"
+        # ON DELETE SET NULL (column), from 15 on, names the column in a second place of the definition.
         if row.type == "f" and (column.number in row.set_on_delete or not _foreign_prefix(row)):
             yield f"foreign key {row.name} has a form that is not supported"
 
@@ -169,6 +179,9 @@ def _trigger_obstacles(session: Session, relid: int, table: Row, wanted: OnlineR
     loud = _loud(rows, table)
     if loud and not wanted.fire_triggers:
         yield f"its UPDATE triggers would run for every row: {', '.join(loud)} (--fire-triggers lets them)"
+    # BEFORE triggers fire in the order of their names, compared byte by byte: one after ours could change the old
+    # column when the new value is made already.
+    # https://www.postgresql.org/docs/current/trigger-definition.html
     late = [row.name for row in rows if row.before_row and row.name.encode() > b"zzzz_indexpilot"]
     if late and not all(name.startswith("zzzz_indexpilot_") for name in late):
         yield f"trigger {late[0]} fires after ours"
@@ -176,12 +189,15 @@ def _trigger_obstacles(session: Session, relid: int, table: Row, wanted: OnlineR
 
 def _loud(rows: Sequence[Row], table: Row) -> tuple[str, ...]:
     """UPDATE triggers that cannot be silenced: a superuser's session can leave out those for ordinary sessions."""
+    # With session_replication_role = replica those marked O rest, while A (always) and R (replica) fire.
     silenced = {"O"} if table.superuser else set()
     own = "zzzz_indexpilot_"
     return tuple(r.name for r in rows if r.on_update and r.enabled not in silenced and not r.name.startswith(own))
 
 
 def _expression_obstacles(session: Session, relid: int, tried: Tried, wanted: OnlineRequest) -> None:
+    # A stored generated column is computed after the BEFORE triggers: in NEW it has no value yet.
+    # https://www.postgresql.org/docs/current/ddl-generated-columns.html
     generated = {row.number: row.name for row in relation_facts.read_columns(session, relid) if row.generated}
     read = [generated[number] for number in tried.reads if number in generated]
     if read:
@@ -262,6 +278,8 @@ class _Assembly:
 
     def _pins(self) -> tuple[tuple[str, str], ...]:
         """Settings the expression may depend on, as they are in this session."""
+        # pg_temp stands last by name: left out it would be searched first, and a writer's temporary table would be
+        # found.
         path = (("search_path", ", ".join(["pg_catalog", *self._table.schemas, "pg_temp"])),)
         if self._tried.immutable:
             return path
@@ -269,6 +287,7 @@ class _Assembly:
         return path + tuple((name, str(value("SELECT pg_catalog.current_setting(%s)", (name,)))) for name in _PINNED)
 
     def _index(self, row: Row) -> OnlineIndex:
+        # An invalid index refuses nothing and answers nothing, so whether it should come along is not to be guessed.
         if not row.usable:
             raise _refused(self._wanted, [f"index {row.name} is invalid: drop it or build it again first"])
         return OnlineIndex(
@@ -313,6 +332,7 @@ class _Assembly:
 
     def _owned_sequences(self) -> tuple[QualifiedName, ...]:
         """Sequences the column owns; that of an identity column is another matter."""
+        # The sequence of an identity column cannot change its owner: it goes with DROP IDENTITY and is made again.
         found = relation_facts.read_sequences(self._session, self._relid).get(self._column.number, ())
         return tuple(sequence.name for sequence in found if not sequence.identity)
 
@@ -320,12 +340,14 @@ class _Assembly:
         sequence, types = self._column.sequence, Both(self._tried.old_type, self._tried.new_type)
         if not self._column.identity or sequence is None:
             return None
+        # The server has identity columns of these three types alone.
         if types.new not in ddl.LARGEST:
             raise _refused(self._wanted, [f"an identity column cannot be {types.new}"])
         return Identity(
             always=self._column.identity == "a",
             sequence=sequence.name,
             options=ddl.sequence_options(sequence, types),
+            # An owner's own privileges come with the sequence when it is made.
             grants=_grants(g for g in sequence.grants if g.grantee != sequence.owner),
             comment=sequence.comment,
         )

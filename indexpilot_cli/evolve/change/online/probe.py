@@ -89,6 +89,7 @@ def try_change(session: Session, wanted: Wanted) -> Tried:
     Raises UsageError (no such type, an expression that does not work), RefusedError (the server would refuse the
     change, or a volatile expression), PrerequisiteError without the TEMPORARY privilege.
     """
+    # The real table is locked in ACCESS SHARE only, while its columns are copied: readers and writers go on.
     with session.transaction(rollback=True):
         return _Copy(session, wanted).tried()
 
@@ -102,6 +103,7 @@ class _Copy:
 
     def tried(self) -> Tried:
         reads: tuple[int, ...]
+        # While the column has its own name in both: afterwards their definitions differ.
         originals = self._originals()
         using = self._wanted.using
         expression, reads = place(self._wanted.attnum), (self._wanted.attnum,)
@@ -135,6 +137,8 @@ class _Copy:
     # -- the copy
 
     def _create(self) -> int:
+        # LIKE copies no foreign keys and no triggers, so nothing outside the copy is touched. Identity and generated
+        # columns come as plain ones: of those the plan decides by itself.
         parts = "DEFAULTS", "CONSTRAINTS", "INDEXES", "STATISTICS", "STORAGE"
         including = " ".join(f"INCLUDING {part}" for part in parts)
         try:
@@ -143,6 +147,8 @@ class _Copy:
             raise PrerequisiteError(
                 "the change cannot be tried out", detail=error.detail, hint=error.hint, code="no_temporary_tables"
             ) from error
+        # With an empty search path the server prints names outside pg_catalog with their schema: the text means the
+        # same in any session.
         self._search("")
         return int(self._session.value("SELECT %s::regclass::oid::int8", (_TABLE,)))
 
@@ -157,6 +163,7 @@ class _Copy:
     def _understood(self, using: str) -> tuple[str, tuple[int, ...]]:
         """The expression as a template, and the columns it reads; checked as the server checks it in a CHECK."""
         self._search(self._path)
+        # A CHECK may hold neither subqueries nor aggregates nor sets: just what a value of one row can be made of.
         self._try(f"ALTER TABLE {_TABLE} ADD CONSTRAINT {_CHECK} CHECK (({using}) IS NULL)", "the expression")
         self._search("")
         for number, name in self._names.items():
@@ -178,6 +185,7 @@ class _Copy:
         self._search(self._path)
         self._try(f"SELECT CAST(NULL AS {_COLLATE.sub('', type_name)})", "the type")  # a type, and nothing after it
         tail = "" if using is None else f" USING {using}"
+        # ACCESS EXCLUSIVE on a temporary table without rows, which no other session can see.
         self._try(f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} TYPE {type_name}{tail}", "the change of type")
         self._search("")
 
@@ -186,6 +194,8 @@ class _Copy:
         self._execute(f"ALTER TABLE {_TABLE} ADD COLUMN {_TRIED} {old_type}")
         text = self._named(expression).replace(PLACE, _TRIED)
         value = f"({text})::{new_type}"
+        # The planner does not pull a subquery up whose list has a volatile function, as it would be evaluated twice:
+        # the node stays in the plan.
         plan = self._session.explain(
             "EXPLAIN (FORMAT JSON, COSTS OFF) "
             + Select("", f"({Select(f'{value} AS made', _TABLE)}) AS q", "WHERE q.made IS NULL")
@@ -196,6 +206,8 @@ class _Copy:
                 hint="use one that depends on the row alone",
                 code="volatile_expression",
             )
+        # The expression of a stored generated column must be immutable: the server itself says whether it is.
+        # https://www.postgresql.org/docs/current/sql-createtable.html
         column = f"ALTER TABLE {_TABLE} ADD COLUMN {_TRIED}_2 {new_type} GENERATED ALWAYS AS ({value}) STORED"
         return self._attempt(column) != _NOT_IMMUTABLE
 
@@ -205,6 +217,8 @@ class _Copy:
         if given is not None:
             return self._understood_backward(given), False
         back = f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} TYPE {old_type}"
+        # Without its default, which ALTER TYPE converts too: one without a cast would make the way back look
+        # impossible.
         if self._attempt(f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} DROP DEFAULT") is None and not self._attempt(back):
             return place(self._wanted.attnum), True
         if not self._attempt(f"{back} USING {PLACE}::{old_type}"):
@@ -222,6 +236,8 @@ class _Copy:
         column = next(row for row in rows if row.name == PLACE)
         indexes = relation_facts.index_rows(self._session, self._relid)
         constraints = relation_facts.constraint_rows(self._session, self._relid)
+        # A heap or index that is written anew gets another file; one that is kept has its old file even where ALTER
+        # TYPE makes the index again.
         heap = int(self._session.value("SELECT pg_catalog.pg_relation_filenode(%s::oid)::int8", (self._relid,)))
         return _Texts(
             type=column.type,
@@ -256,6 +272,8 @@ class _Copy:
         except UnreachableError:
             raise
         except IndexPilotError as error:
+            # Classes 42 (syntax, names, types) and 0A (not supported) are about what was asked, all others about what
+            # is there.
             kind = UsageError if (sqlstate(error) or "").startswith(("42", "0A")) else RefusedError
             raise kind(
                 f"{what} does not work: {error.detail or error.message}",

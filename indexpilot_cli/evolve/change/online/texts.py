@@ -16,6 +16,7 @@ from indexpilot_cli.evolve.change.online.values import PLACE, Both, OnlinePlan, 
 
 _NUMBERED = re.compile(PLACE + r"_(\d+)\b")
 _ALONE = re.compile(PLACE + r"\b(?!_\d)")
+# A name alone makes nothing ours: columns carry a comment too, and an index must have the definition we would give it.
 _COLUMN_MARK = "_indexpilot_"
 _MARK = "_ip"
 
@@ -41,11 +42,13 @@ def aside(name: str, side: Side) -> str:
 
 def trigger_name(plan: OnlinePlan) -> str:
     """Triggers fire in order of their names: this one comes after any that a person is likely to have written."""
+    # https://www.postgresql.org/docs/current/trigger-definition.html
     return f"zzzz_indexpilot_{_short(plan)}"
 
 
 def function_name(plan: OnlinePlan, schema: str) -> QualifiedName:
     """The trigger's function, in our own schema."""
+    # Not in the table's schema, where the role may not be allowed to create anything.
     return QualifiedName(schema, f"shadow_{_short(plan)}")
 
 
@@ -115,6 +118,7 @@ def trial(plan: OnlinePlan) -> str:
     """
     value = assigned_value(plan, Side.NEW)
     rows = Select(value, f"ONLY {plan.table}")
+    # An assignment in PL/pgSQL converts as one to a column does, domains and lengths included, and nothing is kept.
     body = f"DECLARE made {plan.new_type}; BEGIN FOR made IN {rows} LOOP END LOOP; END"
     return f"DO {quote_literal(body)}"
 
@@ -157,4 +161,5 @@ def _cast(expression: str, type_name: str) -> str:
 
 
 def _short(plan: OnlinePlan) -> str:
+    # By number, which renaming the table or the column between two runs does not change.
     return hashlib.sha256(f"{plan.relid}.{plan.attnum}".encode()).hexdigest()[:10]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.execute.steps import Pace
 
+# Needs no quotes and is no name that people choose, so the server prints it as it is and a text search finds it.
 PLACE = "ip_column_9d41c7"  # in templates: where the changing column stands
 
 

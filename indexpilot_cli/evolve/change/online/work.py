@@ -84,15 +84,26 @@ def stage_of(run: OnlineRun) -> Stage:
 
 def bring_up(run: OnlineRun, side: Side, page: int) -> None:
     """The side's column filled, in step, and with all that belongs to it: ready to be swapped in."""
+    # The trigger before the first batch: from its commit on no new row version is out of step, so one pass over the old
+    # ones is enough.
     page = _following(run, side, page)
     _filled(run, side, page)
+    # After the filling: an index that is there already would be written to by every batch, and no update could be a HOT
+    # one.
+    # https://www.postgresql.org/docs/current/storage-hot.html
     for index in run.plan.indexes:
         _indexed(run, index, side)
+    # Extended statistics before ANALYZE, which fills them.
     _statistics(run, side)
     _constrained(run, side)
     _not_null(run, side)
+    # After the indexes: a foreign key may refer to a unique index that no constraint has yet, but there must be one.
+    # https://www.postgresql.org/docs/current/sql-createtable.html
     _referred_to(run, side)
     log.tell(run.ctx, run.plan, OperationState.STARTED, "analyze", side=side.value)
+    # A new column has no statistics, nor has the expression of a new index: without them the first plans after the swap
+    # would be made from the planner's default guesses. SHARE UPDATE EXCLUSIVE.
+    # https://www.postgresql.org/docs/current/sql-analyze.html
     patient(run, f"ANALYZE {run.plan.table}", f"ANALYZE {run.plan.table.short}")
 
 
@@ -100,6 +111,8 @@ def swap_in(run: OnlineRun, side: Side) -> None:
     """The side's column takes the place of the one in use, if a last look finds it in step."""
     plan = run.plan
     run.ctx.progress.stage(f"checking every row of {plan.table.short}")
+    # Reading every row is done before the lock is asked for: from here to the swap the trigger keeps rows in step, and
+    # that it is still there is looked at under the lock.
     work = work_of(run, side)
     if left(run, work, whereabouts(run).blocks):
         raise RefusedError("rows are out of step again", hint="run the same command again", code="not_in_step")
@@ -119,6 +132,7 @@ def _as_planned(run: OnlineRun, side: Side) -> None:
     column = next((c for c in relation_facts.read_columns(run.session, plan.relid) if c.name == plan.column), None)
     if column is None:
         raise _changed_meanwhile(plan, side, f"column {plan.column} is gone")
+    # What came to the column since would stay on the old one; what went would be missed by a statement of the swap.
     different = known ^ followers(run.session, plan.relid, column.number)
     if different or (column.default is None) != (plan.default is None):
         raise _changed_meanwhile(plan, side, ", ".join(sorted(different)) or "its default")
@@ -159,10 +173,12 @@ def _following(run: OnlineRun, side: Side, page: int) -> int:
         return page
     if missing and side is Side.OLD:
         raise RefusedError(f"{name} is not there any more", code="old_column_gone")
+    # Column and trigger in one transaction: no row can be inserted that has the column and not its value.
     statements = (ddl.add_column(plan) if missing else ()) + ddl.follow(plan, side, run.ctx.schema)
     log.tell(run.ctx, plan, OperationState.STARTED, "follow", side=side.value, sql=list(statements))
     run.ctx.progress.stage(f"adding {name}")
     brief(run, statements, f"adding {name}", exclusive=(plan.table,))
+    # Rows that were written while there was no trigger may be on any page: what was filled before counts for nothing.
     return 0
 
 
@@ -170,6 +186,7 @@ def _filled(run: OnlineRun, side: Side, page: int) -> None:
     plan = run.plan
     if ddl.dress(plan, side):
         brief(run, ddl.dress(plan, side), "settings of the column")
+    # The batches compute by the same settings as the trigger's function.
     backfill.prepare(run.session, plan.pins)
 
     def told(at: int) -> None:
@@ -201,6 +218,8 @@ def _indexed(run: OnlineRun, index: OnlineIndex, side: Side) -> None:
         tablespace=index.tablespace or "",
     )
     perform(run, step)
+    # An index's own target is for the values of its expressions; it must be there before ANALYZE. SHARE UPDATE
+    # EXCLUSIVE.
     for number, target in index.targets:
         patient(run, f"ALTER INDEX {qualified} ALTER COLUMN {number} SET STATISTICS {target}", f"index {name}")
 
@@ -232,7 +251,11 @@ def _constrained(run: OnlineRun, side: Side) -> None:
         if name not in found.valid | found.unvalidated:
             statement = ddl.add_constraint(plan, number, side)
             log.tell(run.ctx, plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
+            # Only ADD CHECK needs ACCESS EXCLUSIVE; asking for it before a foreign key would keep readers out for
+            # nothing.
             brief(run, (statement,), f"constraint {name}", exclusive=(plan.table,) if one.kind == "c" else ())
+        # One that was NOT VALID stays so: rows that break it may be there, and the change is not to fail because of
+        # them.
         if one.validated and one.enforced and name not in whereabouts(run).valid:
             patient(run, ddl.validate(plan, name), f"validating {name}")
 
@@ -244,6 +267,8 @@ def _not_null(run: OnlineRun, side: Side) -> None:
     if not plan.not_null or name in found.not_null:
         return
     log.tell(run.ctx, plan, OperationState.STARTED, "not_null", side=side.value)
+    # Three transactions, so that the two strong locks are held for a moment and the reading is done under the weak one.
+    # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
     if check not in found.valid | found.unvalidated:
         statement = ddl.add_not_null_check(plan, side)
         brief(run, (statement,), f"NOT NULL of {name}", exclusive=(plan.table,))
@@ -269,8 +294,13 @@ def drop_indexes(run: OnlineRun, side: Side) -> None:
     for index in run.plan.indexes:
         name = QualifiedName(run.plan.table.schema, aside(index.name, side))
         found = index_row(run, name.name)
+        # An index that backs a constraint cannot be dropped by itself (2BP01): it goes with the constraint, or with the
+        # column.
         if found is None or found.constraint_kind or not _is_ours(run, name.name, index, side):
             continue
+        # SHARE UPDATE EXCLUSIVE: it waits for transactions that may still use the index; no reader or writer waits
+        # behind it.
+        # https://www.postgresql.org/docs/current/sql-dropindex.html
         patient(run, f"DROP INDEX CONCURRENTLY IF EXISTS {name}", f"removing index {name.name}")
 
 
@@ -282,6 +312,7 @@ def harmless(error: IndexPilotError) -> bool:
             and error.code in ("lock_timeout", "rows_locked", "busy", "not_in_step", "stale_plan")
         )
         or is_busy(error)
+        # Who cancelled a statement may have meant only this moment: nothing is wrong with the values.
         or sqlstate(error) == "57014"
     )
 
