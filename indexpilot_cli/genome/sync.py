@@ -87,6 +87,7 @@ def sync(
     """
     found = genome.discover(session, schemas=schemas, schema=schema)
     known = [f for f in genome.fields(session, schema=schema) if schemas is None or f.table.schema in schemas]
+    # A rename changes neither the oid of a table nor the number of a column.
     places = {d.field.key: d.identity for d in found}
     changes = compare(known, [d.field for d in found], genome.identities(session, schema=schema), places)
     if not apply:
@@ -95,6 +96,7 @@ def sync(
         # Renames first: a renamed field that was recorded as new would leave its profiles behind.
         _follow(session, changes, known, schema)
         _record(session, found, schema)
+        # In the same transaction: the log says so exactly when the catalog followed.
         if changes:
             mutations.record(session, _synced(changes, actor), schema=schema)
     return Synced(changes, bool(changes))
@@ -130,6 +132,7 @@ def _follow(session: Session, changes: Iterable[GenomeChange], known: Sequence[G
         elif change.kind is GenomeChangeKind.COLUMN_RENAMED and change.before is not None and change.field is not None:
             old = FieldKey(change.table, change.before)
             genome.rename(session, old, FieldKey(change.table, change.field), schema=schema)
+        # A table made later under that name is another one and must not inherit these profiles.
         elif change.kind is GenomeChangeKind.TABLE_REMOVED:
             genome.remove(session, [f.key for f in known if f.table == change.table], schema=schema)
         elif change.kind is GenomeChangeKind.COLUMN_REMOVED and change.field is not None:

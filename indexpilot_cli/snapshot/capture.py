@@ -24,6 +24,7 @@ from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedErr
 from indexpilot_cli.methods.pages import GinPages
 from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics, SchemaObject, Snapshot
 
+# Columns of pg_stats since then. https://www.postgresql.org/docs/current/view-pg-stats.html
 _SHOWS_RANGES_FROM = 170000
 _KINDS = {"r": "TABLE", "p": "TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE", "S": "SEQUENCE"}
 _LISTS = ("most_common_vals", "most_common_freqs", "histogram_bounds", "most_common_elems", "most_common_elem_freqs")
@@ -46,6 +47,8 @@ def capture(
     """
     facts = session.one("twin/server")
     assert facts is not None
+    # Fixed when the server is compiled; the planner counts its costs by pages of it.
+    # https://www.postgresql.org/docs/current/runtime-config-preset.html
     if facts.block_size != BLOCK:
         raise PrerequisiteError(
             f"the server uses pages of {facts.block_size} bytes, the twin only {BLOCK}", code="block_size"
@@ -133,6 +136,7 @@ def _sizes(session: Session, catalog: Catalog) -> tuple[RelationSize, ...]:
     heights = {i.name: i.tree_height for i in catalog.indexes()}
     gin = _gin_pages(session)
     try:
+        # pg_relation_size() opens the relation: it waits behind ACCESS EXCLUSIVE, as long as our timeout lets it.
         rows = session.rows("twin/relations", {"lengths": True})
     except RefusedError:  # somebody holds a table exclusively: its last known length has to do
         rows = session.rows("twin/relations", {"lengths": False})
@@ -207,6 +211,8 @@ def _with_ranges(session: Session, statistics: tuple[RelationStatistics, ...]) -
 def _extended(session: Session) -> tuple[tuple[ExtendedStatistics, ...], tuple[str, ...]]:
     try:
         rows = session.rows("twin/extended")
+        # Extended statistics cover expressions from 14 on.
+        # https://www.postgresql.org/docs/current/view-pg-stats-ext-exprs.html
         expressions = session.rows("twin/extended_expressions")
     except IndexPilotError as error:
         return (), (f"extended statistics could not be read: {error.detail or error.message}",)
@@ -238,12 +244,14 @@ IGNORED = frozenset({"COMMENT", "EVENT TRIGGER", "PUBLICATION", "PUBLICATION TAB
 
 _OPTIONS = (
     "--schema-only",
+    # Owners and grants name roles of the source; the twin has one role that owns everything.
     "--no-owner",
     "--no-privileges",
     "--no-comments",
     "--no-publications",
     "--no-subscriptions",
     "--no-security-labels",
+    # A tablespace is a directory on the source's host.
     "--no-tablespaces",
     "--no-password",
     "--encoding=UTF8",
@@ -267,6 +275,8 @@ def read_schema(
     ``exclude`` are quoted, qualified names of relations the role may not lock. The password reaches the program
     through its environment only. Raises PrerequisiteError without a pg_dump, UnreachableError when it fails.
     """
+    # pg_dump reads servers older than itself and refuses newer ones.
+    # https://www.postgresql.org/docs/current/app-pgdump.html
     program = newest_program("pg_dump")
     if program is None:
         raise PrerequisiteError(

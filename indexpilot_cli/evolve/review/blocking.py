@@ -62,11 +62,15 @@ def writes_anew(action: Action, case: StatementCase) -> bool:
 def _without_guesses(found: dict[str, Action], case: StatementCase) -> dict[str, Action]:
     """One cause for each kind of work: the manual decides where the evidence fits several."""
     left = dict(found)
+    # A rewrite reads every row anyway, and a CHECK of the same statement is verified in that pass.
     if "L12" in left:
         left.pop("L13", None)
+    # The subcommands of one ALTER TABLE share a single pass: what was seen cannot tell which of them wanted it.
+    # https://www.postgresql.org/docs/current/sql-altertable.html
     if {"L10", "L12"} <= left.keys():
         sure = {h for h in ("L10", "L12") if writes_anew(left[h], case)}
         left = {h: a for h, a in left.items() if h not in ("L10", "L12") or not sure or h in sure}
+    # No index was rebuilt: the type change came for free and another action did the work.
     if len(left) > 1 and not any(w.rebuilt for w in case.seen.work):
         left.pop("L11", None)
     return left

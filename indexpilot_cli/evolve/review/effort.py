@@ -13,6 +13,7 @@ from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationState
 RowsRead = Callable[[str], Mapping[QualifiedName, float] | None]
 
 _DATA = frozenset({Act.SELECT, Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE})
+# What runs once for each row, or is put together at run time, has an order that the text does not show.
 _LOOPS = re.compile(r"\b(?:loop|while|execute)\b", re.IGNORECASE)
 _WRITES = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE})
 _WALKS = frozenset({WorkKind.SCAN, WorkKind.MODIFY})
@@ -71,6 +72,7 @@ def _rows(
     total: dict[QualifiedName, float] = {}
     for part in data:
         rows = rows_read(_text(part, written))
+        # One part that has no plan here may be the one that walks: then what was seen stays.
         if rows is None:
             return None
         for table, count in rows.items():

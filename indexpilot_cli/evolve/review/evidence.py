@@ -137,6 +137,8 @@ def queues(session: Session, tables: Sequence[QualifiedName], *, older_than: flo
     return tuple(
         Queue(known[r.relid], r.pid, r.user or "", r.application or "", r.seconds, r.state or "")
         for r in rows
+        # Without pg_read_all_stats the state and age of other roles' sessions are hidden.
+        # https://www.postgresql.org/docs/current/monitoring-stats.html
         if r.seconds is not None and r.seconds >= older_than
     )
 
@@ -168,6 +170,7 @@ def _inserts(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, Migratio
     found = 0
     for query in queries:
         for plannable in query.statements[:1]:
+            # With parameters nobody knows which keys the INSERT brings.
             if plannable.mode is not PlanMode.LITERAL or found >= _MOST:
                 continue
             try:

@@ -169,6 +169,7 @@ def blocked_tables(held: Sequence[Lock], sizes: RelationSizes) -> tuple[Blocked,
 
 def _somebody_minds(lock: Lock) -> bool:
     """Whether the lock keeps an ordinary statement waiting."""
+    # SHARE UPDATE EXCLUSIVE and the like on an index conflict with no statement that reads or writes its table's rows.
     if lock.relation.kind in ("i", "I"):
         return lock.mode.blocks_reads
     # Nothing but another REFRESH writes a materialized view.

@@ -61,6 +61,8 @@ def _scan(session: Session, limit_ms: int) -> float | None:
     share = min(100.0, 100.0 * _SAMPLE_BYTES / max(table.bytes, 1))
     name = Identifier(table.schema, table.name)
     sample = SQL(" TABLESAMPLE SYSTEM ({})").format(Literal(share)) if share < 100 else SQL("")
+    # SYSTEM takes whole pages, so that only the share is read; ONLY leaves partitions and children out of it.
+    # https://www.postgresql.org/docs/current/sql-select.html
     question = SQL("SELECT count(*) FROM ONLY {}{}").format(name, sample)
     seconds = _timed(session, limit_ms, lambda: session.value(question))
     return None if seconds is None else table.bytes * share / 100 / max(seconds, 1e-4)

@@ -57,6 +57,8 @@ class HypoPGEstimator(CostEstimator):
     """
 
     def __init__(self, session: Session, catalog: Catalog, *, workers: int = 2, adopt: bool = False):
+        # Hypothetical indexes live in one backend's memory: behind a pooler the next statement may reach another.
+        # https://hypopg.readthedocs.io/en/rel1_stable/usage.html
         if session.pooled:
             raise _through_a_pooler()
         extension = session.one("planner/extension")
@@ -148,6 +150,7 @@ class HypoPGEstimator(CostEstimator):
             return _Reach(frozenset(), error=_answerable(error))
         touched = relations(plan)
         schemas = tuple(sorted({(name.name, name.schema) for name in touched}))
+        # EXPLAIN names no schemas unless it is VERBOSE, which is only worth it where two tables share a name.
         verbose = len({name for name, _ in schemas}) < len(schemas)
         return _Reach(frozenset(self._with_parents(touched)), schemas, verbose)
 
@@ -174,6 +177,7 @@ class HypoPGEstimator(CostEstimator):
         reach = self._reach[statement]
         if reach.error is not None:
             return failed(reach.error)
+        # hypopg_hide_index() came with 1.4.
         if hidden and not self.hides:
             return failed(f"HypoPG {self.version} cannot hide an existing index; 1.4 can")
 

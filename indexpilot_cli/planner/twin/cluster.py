@@ -145,8 +145,10 @@ def _open_entry(entry: CacheEntry, binaries: Binaries, snapshot: Snapshot, progr
     cluster = Cluster(server, _NOTHING, entry)
     try:
         cluster.hydrated = hydrate(cluster, snapshot, progress)
+        # Last of all: an entry without the marker is taken for unfinished and made anew.
         entry.marker.write_text(json.dumps(to_json(cluster.hydrated)))
     except BaseException:
+        # Nothing of a twin that is half made will be kept: there is nothing to write out.
         server.stop("immediate")
         raise
     return cluster

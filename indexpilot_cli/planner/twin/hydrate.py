@@ -21,6 +21,8 @@ from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 
 TEMPLATE = "twin"
 PLANNER = "indexpilot_planner"  # the role that plans: owner of everything, no superuser
+# force_parallel_mode is debug_parallel_query from 16 on, enable_group_by_reordering came with 17.
+# https://www.postgresql.org/docs/current/runtime-config-query.html
 _HARMLESS = {"force_parallel_mode": "off", "debug_parallel_query": "off", "enable_group_by_reordering": "on"}
 
 
@@ -98,6 +100,8 @@ def put_settings(admin: Session, snapshot: Snapshot) -> tuple[str, ...]:
 
 
 _PREPARATION = (
+    # A body may name what comes later in the dump.
+    # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-CHECK-FUNCTION-BODIES
     "SET check_function_bodies = off",
     "SET client_min_messages = error",
     "SET xmloption = content",
@@ -138,6 +142,7 @@ def _locales(snapshot: Snapshot, version: int) -> Iterator[tuple[str, str | None
         yield f"LOCALE_PROVIDER icu ICU_LOCALE {locale} LC_COLLATE 'C' LC_CTYPE 'C'", None
     elif snapshot.provider == "b" and version >= 170000:
         yield f"LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale} LC_COLLATE 'C' LC_CTYPE 'C'", None
+    # C, POSIX and the builtin C.UTF-8 compare bytes: in UTF-8 that is the order of code points.
     bytewise = wanted in ("C", "POSIX") or (snapshot.provider == "b" and wanted in ("C", "C.UTF-8"))
     if bytewise:
         yield "LC_COLLATE 'C' LC_CTYPE 'C'", None

@@ -53,6 +53,8 @@ def reachable_directory(wanted: Path) -> Path:
     """The wanted directory, made when missing; as root and out of the server account's reach, another one."""
     wanted = wanted.absolute()
     wanted.mkdir(mode=0o755, parents=True, exist_ok=True)
+    # The server refuses to run as root, and the account it runs as instead may not enter a home directory of mode 0700.
+    # https://www.postgresql.org/docs/current/postgres-user.html
     if server_user() is None or reachable(wanted):
         return wanted
     try:
@@ -142,6 +144,7 @@ def _try_entry(path: Path) -> CacheEntry | None:
     path.mkdir(mode=0o755, exist_ok=True)
     lock = (path / "lock").open("ab")
     try:
+        # The kernel drops the lock with the process, also when that is killed.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()

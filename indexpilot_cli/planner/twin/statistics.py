@@ -91,6 +91,7 @@ def _row(entry: RelationStatistics) -> dict[str, Any]:
 
 _KINDS = ("pg_ndistinct", "pg_dependencies", "pg_mcv_list")
 _TEXTS = frozenset({"text", "varchar", "bpchar", "citext"})
+# Sent in network byte order and stored in the machine's own, which is little-endian here.
 _REVERSED = frozenset(
     {"bool", "int2", "int4", "int8", "oid", "float4", "float8", "date", "time", "timestamp", "timestamptz", "money"}
 )
@@ -164,6 +165,7 @@ def _combinations(admin: Session, entry: ExtendedStatistics, types: Sequence[int
         return None
     if len(items[0]) != len(types):
         raise _NoForm("they cover expressions")
+    # A text is stored in the encoding of its database; these are written in UTF-8.
     if admin.value("SELECT current_setting('server_encoding')") != "UTF8":
         raise _NoForm("the database is not in UTF8")
     columns = [tuple(dict.fromkeys(v for v in column if v is not None)) for column in zip(*items, strict=True)]
@@ -216,6 +218,7 @@ def _expressions(admin: Session, entry: ExtendedStatistics, target: Any) -> int 
         return None
     texts = admin.value("SELECT pg_get_statisticsobjdef_expressions(%s)", [target.oid])
     columns = SQL(", ".join(f"{text} AS e{number}" for number, text in enumerate(texts, start=1)))
+    # WITH NO DATA takes the types of the expressions and evaluates none of them.
     create = SQL("CREATE TABLE {scratch} AS SELECT {columns} FROM {table} WITH NO DATA")
     admin.execute(create.format(scratch=SQL(str(_SCRATCH)), columns=columns, table=SQL(str(entry.table))))
     rows = [
@@ -226,6 +229,7 @@ def _expressions(admin: Session, entry: ExtendedStatistics, target: Any) -> int 
     return int(admin.value("SELECT %s::regclass::oid::bigint", [str(_SCRATCH)]))
 
 
+# STATS_NDISTINCT_MAGIC, STATS_DEPS_MAGIC and STATS_MCV_MAGIC of the server's src/include/statistics/statistics.h.
 _DISTINCT_MAGIC, _DEPENDENCIES_MAGIC, _MCV_MAGIC = 0xA352BFA4, 0xB4549A2C, 0xE1A651C2
 _BASIC = 1  # the only type of each
 MOST_ITEMS = 10_000
@@ -278,6 +282,7 @@ def numeric_bytes(sent: bytes) -> bytes:
     digits = struct.pack(f"<{count}h", *struct.unpack(f">{count}h", sent[8 : 8 + 2 * count]))
     if sign >= 0xC000:  # NaN and infinities: the sign alone
         return struct.pack("<H", sign)
+    # A numeric's short header has sign, scale and weight in two bytes.
     if scale <= 0x3F and -64 <= weight <= 63:
         header = 0x8000 | (0x2000 if sign else 0) | scale << 7 | (0x40 if weight < 0 else 0) | (weight & 0x3F)
         return struct.pack("<H", header) + digits
@@ -320,4 +325,5 @@ def _mcv_item(places: Sequence[int | None], frequency: float, base: float) -> by
 
 
 def _align(size: int) -> int:
+    # MAXALIGN of a 64-bit server.
     return -(-size // 8) * 8

@@ -160,9 +160,11 @@ class Worker:
             # CREATE INDEX reads the whole table, also one of sparse blocks.
             self._swap([{"oid": heap.oid, "node": self._empty_node(heap)} for heap in full])
             self._admin.execute(create_index(definition, name, concurrently=False))
+            # CREATE INDEX has set the table's relpages and reltuples to what it found: nothing.
             self._swap([_restored(heap) for heap in heaps])
             root = self._admin.value("SELECT %s::regclass::oid::bigint", [self._qualified(definition, name)])
             (members,) = _grouped(self._admin.rows("twin/indexes", {"root": root})).values()
+            # ANALYZE never saw these expressions, and without statistics the planner guesses.
             put_statistics(self._admin, _for_members(members, statistics))
             oids = [member.oid for member in members]
             self._admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::oid[])", [oids])
@@ -177,6 +179,8 @@ class Worker:
     # -- inside
 
     def _lock(self, statement: Plannable) -> None:
+        # Parameters have no values to plan with, but parsing alone locks the relations that a statement names.
+        # https://www.postgresql.org/docs/current/sql-prepare.html
         if statement.mode is PlanMode.LITERAL:
             self._planner.explain(f"EXPLAIN (FORMAT JSON) {statement.sql}")
         else:

@@ -166,6 +166,8 @@ def _sum(one: ObservedStatement, other: ObservedStatement) -> ObservedStatement:
 
 
 _DURATION = re.compile(r"duration: (?P<ms>\d+(?:\.\d+)?) ms(?:  (?P<rest>.*))?\s*", re.DOTALL)
+# The extended protocol logs parse, bind and execute, each with its duration.
+# https://www.postgresql.org/docs/current/runtime-config-logging.html#GUC-LOG-MIN-DURATION-STATEMENT
 _STATEMENT = re.compile(
     r"(?:(?P<simple>statement)|(?P<step>parse|bind|execute) (?P<fetch>fetch from )?[^:]*): (?P<sql>.*)", re.DOTALL
 )
@@ -191,6 +193,7 @@ class Assembler:
 
     def add(self, record: LogEntry) -> Iterator[ObservedStatement]:
         """What becomes known with this entry."""
+        # Durations and statements are written at LOG; a statement beside an ERROR did not finish.
         if record.level != "LOG":
             return
         timed = _DURATION.fullmatch(record.message)
@@ -283,6 +286,7 @@ def _explained(rest: str, ms: float) -> ObservedStatement | None:
             entry = json.loads(plan)
         except (ValueError, RecursionError):
             return None
+        # auto_explain writes parameters from 16 on. https://www.postgresql.org/docs/current/auto-explain.html
         text, parameters = str(entry.get("Query Text", "")), str(entry.get("Query Parameters", ""))
         return ObservedStatement(text.strip(), 1.0, ms, parse_parameters(parameters)) if text else None
     if not plan.startswith("Query Text: "):

@@ -23,6 +23,8 @@ _PID = re.compile(
 )
 _ZONE = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?$")
 _FIELD_LIMIT = 16 * 1024 * 1024
+# Up to the detail; later versions only append: backend_type in 13, leader_pid and query_id in 14.
+# https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-LOGGING-CSVLOG
 _CSV_FIELDS = 15
 _MAX_LINES = 200_000  # of one entry: a broken file must not be read into memory as one
 

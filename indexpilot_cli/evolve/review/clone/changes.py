@@ -97,6 +97,7 @@ def _unnamed(statement: MigrationStatement, item: CatalogObject) -> bool:
         named = (
             {action.object, action.table, *action.columns} if item.kind != "table" else {action.object, action.table}
         )
+        # A column of another table that only shares the name was not named: what happens to it happens silently.
         if item.kind == "column" and action.table and item.path[1] != action.table:
             continue
         if words & named:
@@ -130,6 +131,7 @@ class Tracker:
         """Read everything, outside a transaction; with ``scene`` as the state when the file began."""
         state = self.look("BEGIN", whole=True)
         self.read_everything()
+        # The file's first statement must find no open block, as it would under psql.
         self._session.tell("ROLLBACK")
         if scene:
             self.scene = RelationsAtStart(state.relations)
@@ -141,6 +143,7 @@ class Tracker:
 
     def restore(self, kept: Kept) -> None:
         """Forget what a transaction did."""
+        # DDL is transactional: after ROLLBACK the catalog is what it was and need not be read again.
         self.objects, self._relations = kept.objects, kept.relations
 
     def look(self, *before: str, whole: bool = False) -> SessionState:
@@ -175,6 +178,7 @@ class Tracker:
     ) -> tuple[CatalogChange, ...]:
         """The same after a statement in transactions of its own: of what it names, and what came and went."""
         earlier = self.objects
+        # The text of a program names only part of what it touches.
         if not statement.actions or any(action.kind in PROGRAMS for action in statement.actions):
             self.read_everything()
         else:

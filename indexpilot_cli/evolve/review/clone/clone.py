@@ -24,6 +24,8 @@ from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 from indexpilot_cli.sql.ddl.action import Migration
 
 PRISTINE = "indexpilot_before"
+# Names that the sandbox needs itself. Any other name is kept, because files say ALTER DATABASE name SET …, or GRANT …
+# ON DATABASE name.
 _RESERVED = frozenset({"postgres", "template0", "template1", PRISTINE})
 _FALLBACK = "clone"
 _ADDED = ("POLICY", "ROW SECURITY")  # of no use to a planner, but they hold columns back from being dropped
@@ -92,6 +94,7 @@ class Clone:
                 self._surroundings(),
                 self.sandbox,
             )
+            # What one file could not make is missing for the files behind it too.
             runner.unmade = self._unmade
             observation = runner.run(migration, f"clone/{self.version}")
             self._unmade = runner.unmade
@@ -103,6 +106,7 @@ class Clone:
         self._unmade = False
         self.copy(PRISTINE, self.database)
         database = quote_identifier(self.database)
+        # CREATE DATABASE makes its caller the owner: CREATE SCHEMA in the file would be refused (42501).
         self.sandbox.admin.execute(f"ALTER DATABASE {database} OWNER TO {OWNER}")
         self._restore_settings()
 
@@ -194,6 +198,8 @@ def prepare(sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
     admin = sandbox.admin
     admin.execute(f"ALTER DATABASE {TEMPLATE} RENAME TO {PRISTINE}")
     admin.execute(
+        # Without SUPERUSER the server itself refuses COPY … PROGRAM, files of the host and untrusted languages.
+        # https://www.postgresql.org/docs/current/sql-createrole.html
         f"ALTER ROLE {OWNER} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 4"
     )
     missing = [item for item in sandbox.hydrated.not_modelled if item.kind not in _ADDED]
@@ -214,8 +220,11 @@ def _disarm(inside: Session) -> None:
         if row.trusted or row.name in _HARMLESS:
             continue
         for signature in row.functions:
+            # EXECUTE on a function belongs to PUBLIC unless it is taken away: a REVOKE from the owner alone changes
+            # nothing. https://www.postgresql.org/docs/current/ddl-priv.html
             inside.execute(f"REVOKE ALL ON ROUTINE {signature} FROM PUBLIC, {OWNER}")
         for wrapper in row.wrappers:
+            # A foreign server leads onto the network; CREATE SERVER needs USAGE on its wrapper.
             inside.execute(f"REVOKE ALL ON FOREIGN DATA WRAPPER {quote_identifier(wrapper)} FROM PUBLIC, {OWNER}")
 
 
@@ -231,6 +240,7 @@ def _add(owner: Session, sandbox: Sandbox, snapshot: Snapshot) -> list[NotModell
 
 def _try(owner: Session, sandbox: Sandbox, item: SchemaObject) -> str | None:
     """The server's refusal, or None. Roles that a policy names are made."""
+    # The server stops at the first role that does not exist (42704): each attempt shows one more.
     for _ in range(_MOST_ROLES):
         try:
             owner.rows(item.sql)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from indexpilot_cli.core.observation import SqlError
 
 _ROLE = re.compile(r'role "(.*)" does not exist', re.DOTALL)
+# Of the whole server, or outside of the copied schema: that the clone lacks it says nothing about production.
 _UNKNOWN_HERE = re.compile(
     r"(?:tablespace|server|foreign-data wrapper|publication|subscription|event trigger|language|database|collation) "
     r'"?.*"? (?:for encoding ".*" )?does not exist|user mapping for ".*" does not exist',
@@ -16,14 +17,21 @@ _UNKNOWN_HERE = re.compile(
 )
 _EXTENSION = re.compile(r'extension ".*" (?:is not available|does not exist|must be installed)|required extension')
 _EXTENSION_NAME = re.compile(r'extension "([^"]*)"')
+# What cannot be modelled may have a plain table in its place; statements for its real kind then get 42809.
 _WRONG_KIND = re.compile(r'"(.*)" is not a (?:foreign table|materialized view|view)', re.DOTALL)
+# 55000 is also a fault of the file's own; only these texts speak of how the sandbox is set (wal_level minimal, no
+# slots, no prepared transactions).
 _SETTING = re.compile(r"prepared transactions are disabled|wal_level|max_replication_slots|replication slots can only")
+# 42501: the role that migrates production may have the right that the sandbox's role lacks. 57014: our own time limit
+# cancels so.
 _NOT_HERE = {
     "42501": "the sandbox's role may not do this: {message}",
     "57014": "it was cancelled: {message}",
 }
 # What only empty tables cause: no parent row, no row found, an assertion of the author's own.
 _EMPTY = {"23503", "P0001", "P0002", "P0004"}
+# Over empty tables a scalar subquery is NULL (23502) and a count is 0 (22012 when something is divided by it); out of
+# constants alone the same errors come in production as well.
 _SUBSELECT = re.compile(r"\b(?:select|table|do|call)\b", re.IGNORECASE)
 # Undefined function, object (type, role, tablespace), table, column, schema.
 _MISSING = {"42883", "42704", "42P01", "42703", "3F000"}
@@ -88,6 +96,7 @@ def _lacks_it_too(error: SqlError, around: Surroundings) -> bool:
 
 
 def _excused_by_surroundings(error: SqlError, around: Surroundings) -> str | None:
+    # Types, operators and functions go with their extension, and the message does not name it.
     if around.extensions and error.sqlstate in _MISSING:
         missing = ", ".join(around.extensions)
         return f"it may need an extension the clone lacks ({missing}): {error.message}"

@@ -16,11 +16,15 @@ from indexpilot_cli.db.observe_session import KnownObject, SessionAnswer, known_
 # these questions may stay: the subtransaction takes all of it back.
 _LOOK = (
     "SAVEPOINT indexpilot_look",
+    # pg_temp named last: unnamed it is searched first, and a temporary table could pass for a catalog.
+    # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SEARCH-PATH
     "SET LOCAL search_path TO pg_catalog, pg_temp",
+    # The file may have set timeouts; they are for its statements and must not strike a question of ours.
     "SET LOCAL statement_timeout TO 0",
     "SET LOCAL lock_timeout TO 0",
     "SET LOCAL client_min_messages TO error",
     "SET LOCAL quote_all_identifiers TO off",
+    # Plans are bent for the file's statements (the sandbox starts sessions so), not for questions to the catalog.
     "SET LOCAL enable_seqscan TO on",
     "SET LOCAL enable_indexonlyscan TO on",
     "SET LOCAL client_encoding TO 'UTF8'",

@@ -85,6 +85,8 @@ def _all(
             yield from _index(scene, item)
         else:
             yield item.relation, _mode(item, online)
+    # An index that is gone: DROP INDEX locks its table too, with ACCESS EXCLUSIVE, CONCURRENTLY with SHARE UPDATE
+    # EXCLUSIVE.
     for oid in before.relations.keys() - after.relations.keys():
         table = scene.relation(before.relations[oid].table, before.relations)
         if table:
@@ -114,6 +116,7 @@ def _mode(work: Work, online: bool) -> LockMode:
     # CONCURRENTLY, VACUUM and VALIDATE go on beside reads and writes.
     if online or work.online:
         return LockMode.SHARE_UPDATE_EXCLUSIVE
+    # VACUUM FULL and CLUSTER copy the table under ACCESS EXCLUSIVE; no rewrite goes on beside readers.
     if work.kind is WorkKind.REWRITE:
         return LockMode.ACCESS_EXCLUSIVE
     if work.kind is WorkKind.MODIFY:
@@ -139,6 +142,7 @@ def _targets(
 
 
 def _is_named(action: Action, name: QualifiedName, path: Sequence[str]) -> bool:
+    # VACUUM without a name takes every table of the database.
     if action.table is None:
         return action.kind is Act.VACUUM
     return action.table == name.name and (action.schema == name.schema if action.schema else name.schema in path)

@@ -26,6 +26,8 @@ from indexpilot_cli.snapshot.values import RelationSize, RelationStatistics, Sna
 _WHOLE = float("inf")
 _PLANNING_MS = 10_000
 _ENTRY = 24  # bytes of an index entry nobody measured: eight of the key, tuple header, line pointer
+# fillfactor of B-tree leaf pages by default.
+# https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-STORAGE-PARAMETERS
 _FILL = 0.9
 
 
@@ -43,6 +45,7 @@ class FullCopy:
         with clone.sandbox.superuser(name) as admin:
             after = read_names(admin)
             now = migrated(snapshot, before, after)
+            # The planner takes pages from the length of the file and rows per page from pg_class: both are needed.
             put_sizes(admin, now.sizes, now.server.version_num)
             put_statistics(admin, now.statistics)
             files, _ = read_layout(admin, now)
@@ -73,6 +76,7 @@ class FullCopy:
         A walk over a whole table counts as infinitely many. None when the statement cannot be planned here.
         """
         try:
+            # VERBOSE adds the schema of each relation: two tables of one name could not be told apart without it.
             plan = explain_text(self._planner, Plannable(sql), verbose=True)
         except UnreachableError:
             raise
@@ -161,6 +165,8 @@ def _new_index(index: Named, sizes: Mapping[int, RelationSize]) -> RelationSize:
 
 def _rows(size: RelationSize) -> float:
     if size.pages_at_analyze > 0 and size.tuples >= 0:
+        # As the planner does: rows per page of the last ANALYZE, times the pages of today.
+        # https://www.postgresql.org/docs/current/row-estimation-examples.html
         return size.tuples / size.pages_at_analyze * size.pages
     return max(size.tuples, 0.0)
 

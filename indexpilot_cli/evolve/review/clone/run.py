@@ -38,6 +38,8 @@ _BLOCK_ONLY = re.compile(r"\s*(lock|declare)\b", re.I)
 _CONTROL = re.compile(r"\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release)\b", re.I)
 _PREPARED = re.compile(r"\s*(?P<begin>prepare\s+transaction|(?:commit|rollback)\s+prepared)\b", re.I)
 _QUIET = re.compile(r"\s*(set|reset|show|discard)\b", re.I)
+# SET TRANSACTION ISOLATION LEVEL is refused (25001) behind any query of the transaction, one of ours included.
+# https://www.postgresql.org/docs/current/sql-set-transaction.html
 _FIRST = re.compile(r"\s*(set\s+(local\s+|session\s+)?(transaction|characteristics)|discard)\b", re.I)
 _MAKES = re.compile(r"\s*(create|alter|do|call|select|import)\b", re.I)
 _TRY = "indexpilot_try"
@@ -140,7 +142,9 @@ class Runner:
         if self._session.in_transaction and was is None:
             self._enter()
         elif self._session.idle and was is not None:
+            # COMMIT of a failed transaction raises nothing: the server answers with the tag ROLLBACK.
             self._leave(committed=answer.tags[-1:] == ["COMMIT"])
+        # ROLLBACK TO SAVEPOINT: the transaction goes on, and what was known at the savepoint was not kept.
         elif was is not None and re.match(r"\s*(rollback|abort)\b", statement.sql, re.I):
             was.last = self._tracker.look(whole=True)
             self._tracker.read_everything()
@@ -173,6 +177,7 @@ class Runner:
     def _alone(self, statement: MigrationStatement) -> StatementObservation:
         number = self._next()
         while True:
+            # In a block of ours, so that the statement's locks can be read while they are still held.
             before = self._tracker.look("BEGIN", f"SET LOCAL {_LOUD}")
             answer = self._send(statement)
             if not self._made_role(answer):
@@ -189,6 +194,7 @@ class Runner:
         kept = self._tracker.keep()
         seen, _ = self._seen(statement, answer, before, number)
         ended = self._session.tell("COMMIT", self._limits.statement_seconds)
+        # Deferred constraints and constraint triggers speak only at COMMIT.
         if ended.error or ended.overrun:
             self._tracker.restore(kept)
             return self._failure(statement, ended, number)
@@ -197,6 +203,7 @@ class Runner:
     def _inside(self, statement: MigrationStatement) -> StatementObservation:
         transaction = self._open
         assert transaction is not None
+        # Locks are kept until the transaction ends: the look after one statement serves as that before the next.
         before = transaction.last or self._tracker.look()
         transaction.last = before
         answer = self._tried(statement)
@@ -215,6 +222,7 @@ class Runner:
         return failure
 
     def _outside(self, statement: MigrationStatement, number: int) -> StatementObservation:
+        # Not SET LOCAL, which would end with the block it stands in: the statement begins its own transactions.
         self._session.tell(f"SET {_LOUD}")
         before = self._tracker.look("BEGIN", whole=True)
         self._session.tell("ROLLBACK")
@@ -224,6 +232,8 @@ class Runner:
         if answer.error or answer.overrun:
             failure = replace(self._failure(statement, answer, number), outside_transaction=True)
             if not self._session.dead:
+                # A CONCURRENTLY that fails has committed its first steps: an invalid index may be there now.
+                # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
                 self._tracker.begin()
             return failure
         after = self._tracker.look("BEGIN", whole=True)
@@ -256,6 +266,8 @@ class Runner:
     def _tried(self, statement: MigrationStatement) -> SessionAnswer:
         """Behind a savepoint, which is left open; again for every role it names that can be made."""
         while True:
+            # Any error aborts the transaction (25P02 for all that follows): a savepoint lets it go on where only the
+            # sandbox is to blame.
             self._session.tell(f"SAVEPOINT {_TRY}; SET LOCAL {_LOUD}")
             answer = self._send(statement)
             if not self._made_role(answer):
@@ -273,6 +285,7 @@ class Runner:
         changes = self._tracker.changes(statement, before, after)
         work = work_of(self._tracker.scene, statement, before, after, answer.messages, self._tracker.objects.values())
         work = self._with_unexecuted(statement, work, before)
+        # Changes of rows in a loop that empty tables never enter: with rows they take ROW EXCLUSIVE.
         had = {lock.relation.name for lock in held if lock.mode.strength >= LockMode.ROW_EXCLUSIVE.strength}
         more = tuple(
             Lock(item.relation, LockMode.ROW_EXCLUSIVE)
@@ -305,6 +318,7 @@ class Runner:
             ended = self._session.tell("COMMIT", self._limits.statement_seconds)
             self._leave(committed=ended.error is None and ended.tags[-1:] == ["COMMIT"])
             return False
+        # psql ends with its file, and the server rolls back what a session leaves open.
         open_block = self._session.in_transaction and not self._stopped
         self._session.tell("ROLLBACK")
         self._leave(committed=False)

@@ -132,6 +132,7 @@ class Sandbox:
     def make_role(self, name: str) -> bool:
         """A role that a migration names, which can do nothing and which the schema's owner may act as; False: no."""
         try:
+            # ROLE makes the owner a member: OWNER TO and SET ROLE want that membership.
             self.admin.execute(f"CREATE ROLE {quote_identifier(name)} NOLOGIN ROLE {OWNER}")
         except UnreachableError:
             raise
@@ -160,6 +161,7 @@ class Sandbox:
     def restart(self) -> None:
         """Stop whatever runs, at once, and start again."""
         self._end_admin()
+        # A fast shutdown waits for every backend, also for one that does not listen.
         self._server.stop("immediate")
         self._killed = False
         self.start()
@@ -231,6 +233,8 @@ def copy_cluster(source: Path, target: Path, databases: frozenset[str]) -> None:
     """Copy a stopped server's data directory with the files of these databases only, for the server's account."""
 
     def left_out(directory: str, names: list[str]) -> list[str]:
+        # One directory for each database; the server opens only those somebody connects to.
+        # https://www.postgresql.org/docs/current/storage-file-layout.html
         if Path(directory) == source / "base":
             return [name for name in names if name not in databases]
         return [name for name in names if name in ("postmaster.pid", "postmaster.opts", "pgsql_tmp")]
@@ -260,6 +264,8 @@ def _server(binaries: Binaries, home: Path, limits: SandboxLimits) -> LocalServe
 
 
 def _settings(major: int, limits: SandboxLimits) -> dict[str, str]:
+    # temp_file_limit counts for each process, in KiB.
+    # https://www.postgresql.org/docs/current/runtime-config-resource.html#GUC-TEMP-FILE-LIMIT
     settings = _SETTINGS | {"temp_file_limit": str(limits.temporary // 1024)}
     if major >= 17:
         # NOTIFY that nobody reads stays in a queue on the disk.
@@ -285,6 +291,7 @@ def _limiter(limits: SandboxLimits) -> tuple[str, ...]:
 
     ``ulimit`` counts files in blocks of 512 bytes and memory in KiB.
     """
+    # Every backend inherits the limits of the postmaster; -v counts the shared buffers of each as well.
     script = '''for limit in "-c 0" "-f $1" "-v $2"; do ulimit $limit 2>/dev/null; done; shift 2; exec "$@"'''
     return ("/bin/sh", "-c", script, "sh", str(limits.disk // 512), str(limits.memory // 1024))
 
@@ -347,6 +354,7 @@ class UntrustedSession:
 
     def _interrupt(self, reason: str) -> SessionAnswer:
         """Cancel, then terminate, then kill."""
+        # Code in C that never looks for interrupts hears neither of the two; then the process is killed.
         for function in ("pg_cancel_backend", "pg_terminate_backend"):
             try:
                 self._sandbox.admin.value(f"SELECT pg_catalog.{function}(%s)", [self._wire.pid])

@@ -17,7 +17,9 @@ from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Impact, StatementVerdict
 from indexpilot_cli.sql.ddl.action import Act, Migration
 
+# LOCK, SAVEPOINT and ROLLBACK count on what the same transaction did before: no part of it may commit early.
 _HOLDS = frozenset({Act.SAVEPOINT, Act.LOCK, Act.ROLLBACK})
+# What goose, sql-migrate and dbmate read as: no transaction around this file.
 _MARKS = (
     (re.compile(r"^([ \t]*--[ \t]*\+goose[ \t]+up\b)", re.I | re.M), r"-- +goose NO TRANSACTION\n\1"),
     (re.compile(r"^([ \t]*--[ \t]*\+migrate[ \t]+up)\b", re.I | re.M), r"\1 notransaction"),
@@ -106,6 +108,8 @@ def _needs_timeout(wanted: Sequence[Replacement]) -> bool:
         if any(a.kind is Act.SET and a.object == "lock_timeout" for a in item.case.actions):
             return False
         blocks = any(k.relation.existed and k.mode.blocks_writes for k in item.case.seen.locks)
+        # CONCURRENTLY waits for older transactions under a weak lock: lock_timeout would end it (55P03) and leave an
+        # invalid index.
         online = item.steps is not None and all(step.alone for step in item.steps)
         if blocks and not online and item.case.verdict.impact is not Impact.FAILS:
             return True

@@ -38,6 +38,7 @@ def replacement(case: StatementCase) -> Replacement:
     blamed: dict[HazardRule, Action | None] = causes(case) if case.long else dict(_cheap(case))
     if not blamed:
         return Replacement(case, None, later)
+    # Locks are released when the transaction ends: no other form of the statement would help.
     if any(rule.splits for rule in blamed):
         text = "runs in a transaction of its own: what stands before it stays when it fails"
         return Replacement(case, (SafeStep(case.written.sql, apart=True),), later, (_line(case, text),))
@@ -103,6 +104,7 @@ def _analyze(case: StatementCase) -> Iterator[str]:
     if stale:
         table = stale[0].object.table
         columns = columns_sql(dict.fromkeys(c.object.path[-1] for c in stale))
+        # The columns alone: the statistics of the others are still there.
         yield f"ANALYZE {table} {columns}"
 
 

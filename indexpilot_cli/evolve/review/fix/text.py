@@ -94,6 +94,7 @@ class Arrangement:
 
     def _around(self, step: SafeStep) -> Iterator[str]:
         outside = step.alone or step.apart
+        # A step alone is refused in a block (25001); a step apart wants what came before it committed.
         if self._inside and outside:
             self.split = True
             if self._open:
@@ -106,6 +107,8 @@ class Arrangement:
                 yield "BEGIN"
             self._open, self._begin = True, None
         if step.alone and self.timed and _CONCURRENTLY.search(step.sql):
+            # Nobody queues behind the wait of a CONCURRENTLY for older transactions, and a timeout there leaves an
+            # invalid index.
             yield _UNTIMED
             yield step.sql
             yield TIMEOUT
@@ -180,6 +183,7 @@ def _joined(here: Placed, text: str, newline: str) -> str:
     assert here.texts is not None
     indent = _indent(text, here.written.offset)
     kept = "".join(here.texts)
+    # A comment inside the statement is the author's and stays.
     notes = [m["note"] for m in _QUOTED.finditer(here.written.sql) if m["note"] and m["note"] not in kept]
     lead = "".join(f"{note}{newline}{indent}" for note in notes)
     return lead + f";{newline}{indent}".join(here.texts)

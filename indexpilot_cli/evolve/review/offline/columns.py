@@ -36,8 +36,12 @@ def add_column(action: Action, state: OfflineState, effect: OfflineEffect, relat
 
 def rewrites(action: Action, state: OfflineState) -> bool:
     """Whether a new column rewrites its table."""
+    # A constant or stable default is stored once, in pg_attribute.attmissingval, and rewrites nothing; these give each
+    # row a value of its own.
     if action.options & {"generated_stored", "identity", "serial"}:
         return True
+    # Constraints of a domain are proved for each row, and the server does that by writing the table anew (measured up
+    # to 18).
     domain = state.domains.get((action.type or "").rpartition(".")[2].strip('"'))
     if domain:
         return True
@@ -53,6 +57,7 @@ def alter_type(action: Action, state: OfflineState, effect: OfflineEffect, relat
     if column is not None and what is not Change.TABLE:
         other = what is Change.INDEXES or any(key == "collation" for key, _ in action.parameters)
         _rebuilt(table, name, effect, relation, other=other)
+    # ALTER TYPE rebuilds no view, whatever the new type is: the server refuses.
     if table is not None and (view := _view_over(state, table, name)) is not None:
         effect.fail("0A000", f"cannot alter type of a column used by a view or rule: {view}")
     if what is Change.TABLE:
@@ -61,6 +66,7 @@ def alter_type(action: Action, state: OfflineState, effect: OfflineEffect, relat
             effect.do(WorkKind.BUILD_INDEX, relation, index, rebuilt=True)
     if column is not None and kind(column.type) != kind(new):
         effect.changes.append(_retyped(relation.name, name, column.type, new))
+    # The foreign key is dropped and made again, even for a type that stays the same: ACCESS EXCLUSIVE on both tables.
     for key in state.catalog.foreign_keys if state.catalog and table else ():
         if table and key.table == table.name and name in key.columns:
             effect.lock(Relation(key.referenced), _AEL)
@@ -70,6 +76,7 @@ def written(action: Action, state: OfflineState) -> Change:
     """What a type change writes anew, by rule."""
     column = state.column(action, action.column or "")
     new = action.type or ""
+    # Nobody knows the old type: only text and varchar without a limit are taken for a widening.
     if column is None:
         return Change.NOTHING if new in ("text", "varchar") and action.expression is None else Change.TABLE
     old, base = column.type, column.base_type
@@ -130,6 +137,8 @@ def set_not_null(action: Action, state: OfflineState, effect: OfflineEffect, rel
     name = action.column or ""
     full = state.now(action.schema, action.table or "")
     column = state.column(action, name)
+    # A valid CHECK that implies it spares the scan, one that is NOT VALID does not.
+    # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL
     if not (column is not None and column.not_null) and not state.is_proved(full, name):
         effect.do(WorkKind.VERIFY, relation)
     state.not_null.add((full, name))
@@ -145,15 +154,19 @@ def drop_column(action: Action, state: OfflineState, effect: OfflineEffect, _rel
         if not action.has("if_exists") and not state.unsure:
             effect.fail("42703", f'column "{name}" of relation "{action.table}" does not exist')
         return
+    # pg_depend decides; bodies of functions kept as text are not in it and fail later, when they are called.
+    # https://www.postgresql.org/docs/current/ddl-depend.html
     if not action.has("cascade") and (view := _view_over(state, table, name)) is not None:
         effect.fail("2BP01", f"cannot drop column {name} of table {table.name.name}: view {view} needs it")
     effect.changes.append(_gone("column", (table.name.schema, table.name.name, name), table.name, silent=False))
     for index in table.indexes:
         definition = index.definition
+        # Any mention is enough: a key among several, INCLUDE, an expression or the predicate.
         texts = [k.expression for k in definition.keys if k.expression] + [definition.predicate or ""]
         named = name in definition.include or any(k.column == name for k in definition.keys)
         if named or any(mentions(text, name) for text in texts):
             effect.changes.append(_gone("index", (index.name.schema, index.name.name), table.name, silent=True))
+    # Its triggers on the referenced table go with the key, which takes ACCESS EXCLUSIVE there too.
     for key in state.catalog.foreign_keys if state.catalog else ():
         if key.table == table.name and name in key.columns:
             effect.lock(Relation(key.referenced), _AEL)
@@ -179,6 +192,7 @@ _VOLATILE_TEXT = """
     pg_advisory_lock pg_notify setseed array_sample array_shuffle gen_ulid ulid nanoid
 """
 _VOLATILE = frozenset(_VOLATILE_TEXT.split())
+# Immutable or stable in pg_proc, and words of the grammar that stand before a parenthesis: varchar(10), IN (…).
 _STEADY_TEXT = """
     now current_timestamp current_date current_time localtime localtimestamp transaction_timestamp statement_timestamp
     current_user session_user current_setting current_schema current_database version upper lower initcap length

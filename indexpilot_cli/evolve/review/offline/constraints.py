@@ -41,7 +41,9 @@ def _foreign_key(
     schema, name = action.references
     if not state.known(schema, name):
         effect.fail("42P01", f'relation "{name}" does not exist')
+    # NOT VALID does not weaken this: the triggers that guard the referenced table are made at once.
     effect.lock(state.relation(schema, name), _SRE)
+    # A new column without a default is NULL in every row, and NULL satisfies a foreign key.
     empty = action.has("inline") and "DEFAULT" not in action.sql.upper()
     if not later and not empty and not action.has("new_table"):
         effect.do(WorkKind.VALIDATE_FOREIGN_KEY, relation)
@@ -94,6 +96,8 @@ def validate(action: Action, state: OfflineState, effect: OfflineEffect, relatio
         found = (k for k in state.catalog.foreign_keys if k.table == table.name and k.name == name)
         referenced = next((Relation(k.referenced) for k in found), None)
     if referenced is not None:
+        # The referenced rows are only read: writers of both tables go on.
+        # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
         effect.lock(referenced, LockMode.ROW_SHARE)
         effect.do(WorkKind.VALIDATE_FOREIGN_KEY, relation)
     else:
@@ -108,6 +112,7 @@ def drop_constraint(action: Action, state: OfflineState, effect: OfflineEffect, 
     state.gone.add(action.object or "")
     state.proved.get(state.now(action.schema, action.table or ""), {}).pop(action.object or "", None)
     for key in state.catalog.foreign_keys if state.catalog else ():
+        # The key's triggers on the referenced table go too, and DROP TRIGGER wants ACCESS EXCLUSIVE.
         if key.name == action.object and key.table == relation.name:
             effect.lock(Relation(key.referenced), _AEL)
 
@@ -120,10 +125,13 @@ def attach(action: Action, state: OfflineState, effect: OfflineEffect, relation:
     child = state.relation(action.object_schema, action.object)
     effect.lock(child, _AEL)
     full = state.now(action.object_schema, action.object)
+    # A CHECK that implies the bound spares the scan. Whether it implies it is not proved here: any valid CHECK that the
+    # file adds counts.
     if not any(valid for _, valid in state.proved.get(full, {}).values()):
         effect.do(WorkKind.VERIFY, child)
     parent, table = state.table(action.schema, action.table), state.table(action.object_schema, action.object)
     for index in parent.indexes if parent else ():
+        # Indexes of the parent that the child lacks are built in place, while the child is locked.
         if table is not None and not _has_twin(index.definition.keys, table):
             effect.do(WorkKind.BUILD_INDEX, child, index.name.name)
     _default(action, state, effect)
@@ -159,4 +167,5 @@ def detach(action: Action, state: OfflineState, effect: OfflineEffect, relation:
     effect.lock(relation, _SUE if together else _AEL)
     if action.object is not None:
         child = state.relation(action.object_schema, action.object)
+        # Measured: 13 locks the partition with SHARE UPDATE EXCLUSIVE, 14 and later with ACCESS EXCLUSIVE.
         effect.lock(child, _SUE if state.major < 14 else _AEL)

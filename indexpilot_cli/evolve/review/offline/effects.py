@@ -19,6 +19,8 @@ OnTable = Callable[[Action, OfflineState, OfflineEffect, Relation], None]
 _AEL = LockMode.ACCESS_EXCLUSIVE
 _SRE = LockMode.SHARE_ROW_EXCLUSIVE
 _SUE = LockMode.SHARE_UPDATE_EXCLUSIVE
+# Brief, as only the catalog changes. Where the manual names no mode for a subcommand, it means ACCESS EXCLUSIVE.
+# https://www.postgresql.org/docs/current/sql-altertable.html
 _LOCK_ONLY = {
     Act.RENAME_COLUMN: _AEL,
     Act.SET_DEFAULT: _AEL,
@@ -29,6 +31,7 @@ _LOCK_ONLY = {
     Act.SET_STATISTICS: _SUE,
     Act.SET_STORAGE: _AEL,
     Act.RENAME_CONSTRAINT: _AEL,
+    # fillfactor, autovacuum and TOAST parameters, parallel_workers.
     Act.SET_OPTIONS: _SUE,
     Act.SET_TRIGGER: _SRE,
     Act.SET_ROW_SECURITY: _AEL,
@@ -86,9 +89,11 @@ def apply(action: Action, state: OfflineState, effect: OfflineEffect, whole: tup
         _function(action, state, whole)
     elif action.kind is Act.SET:
         _setting(action, state)
+    # Either may make tables and columns that no text names: a missing name is no error from here on.
     elif action.kind in (Act.DYNAMIC, Act.CREATE_EXTENSION):
         state.unsure = True
     elif action.kind is Act.LOCK and action.table is not None:
+        # LOCK TABLE that names no mode means ACCESS EXCLUSIVE. https://www.postgresql.org/docs/current/sql-lock.html
         modes = [LockMode(v) for k, v in action.parameters if k == "mode" and v]
         effect.lock(state.relation(action.schema, action.table), modes[0] if modes else _AEL)
     elif action.table is not None:
@@ -136,6 +141,7 @@ def _whole_table(
     elif action.kind is Act.SET_EXPRESSION:
         effect.lock(relation, _AEL)
         known = state.column(action, action.column or "")
+        # A virtual column (from 18 on) has no stored values that could be written anew.
         if known is None or known.generated == "s":
             effect.do(WorkKind.REWRITE, relation)
     elif action.kind is Act.SELECT:
@@ -186,6 +192,8 @@ def _domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
 def _function(action: Action, state: OfflineState, whole: tuple[Action, ...]) -> None:
     """Only volatility after inlining matters: an unmarked SQL function is what its body is."""
     name = action.object or ""
+    # Without a mark the server takes a function for VOLATILE; it can look into SQL functions only, by inlining them.
+    # https://www.postgresql.org/docs/current/xfunc-volatility.html
     marked = next((w[0] for w in ("immutable", "stable") if action.has(w)), "v")
     if marked == "v" and action.type == "sql" and action.expression is not None:
         marked = "v" if volatile(action.expression, state.functions) else "s"
@@ -199,6 +207,7 @@ def _setting(action: Action, state: OfflineState) -> None:
     if path is not None and not action.has("reset"):
         names = (part.strip().strip("\"'") for part in path.split(","))
         state.search_path = tuple(n for n in names if n and n != "$user" and n != "pg_catalog") or state.search_path
+    # timestamp to timestamptz rewrites nothing in UTC only: the zone that the file sets decides.
     zone = next((v for k, v in given.items() if k.lower() in ("timezone", "time zone")), None)
     if zone is not None:
         state.timezone = zone

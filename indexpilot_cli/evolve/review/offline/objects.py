@@ -22,6 +22,8 @@ def create_index(action: Action, _state: OfflineState, effect: OfflineEffect, re
     if online and relation.kind == "p" and not action.has("only"):
         effect.fail("0A000", f'cannot create index on partitioned table "{action.table}" concurrently')
     effect.lock(relation, _SUE if online else LockMode.SHARE)
+    # ON ONLY makes the parent's entry alone: invalid until every partition has attached its index, and nothing is
+    # built.
     if not (action.has("only") and relation.kind == "p"):
         effect.do(WorkKind.BUILD_INDEX, relation, action.object, online=online)
 
@@ -60,6 +62,8 @@ def _rebuild(table: Table, indexes: tuple[str, ...], action: Action, effect: Off
     effect.lock(relation, _SUE if online else LockMode.SHARE)
     for name in indexes:
         index = Relation(QualifiedName(table.name.schema, name), "i", table=table.name)
+        # Planning any query of the table opens all of its indexes: this lock stops readers as well.
+        # https://www.postgresql.org/docs/current/sql-reindex.html
         effect.lock(index, _SUE if online else _AEL)
         effect.do(WorkKind.BUILD_INDEX, relation, name, rebuilt=True, online=online)
 
@@ -68,6 +72,7 @@ def refresh(action: Action, effect: OfflineEffect, relation: Relation) -> None:
     """REFRESH MATERIALIZED VIEW."""
     together = action.has("concurrently")
     view = Relation(relation.name, "m", relation.existed)
+    # EXCLUSIVE lets readers in and keeps a second REFRESH out.
     effect.lock(view, LockMode.EXCLUSIVE if together else _AEL)
     if not action.has("no_data"):
         effect.do(WorkKind.REFRESH, view, online=together)
@@ -104,6 +109,7 @@ def truncate(
     effect.lock(relation, _AEL)
     table = state.table(action.schema, action.table)
     for key in state.catalog.foreign_keys if state.catalog and table else ():
+        # Refused (0A000) even when the referring table is empty: the server does not look at its rows.
         if table and key.referenced == table.name and key.table.name not in together:
             if action.has("cascade"):
                 effect.lock(Relation(key.table), _AEL)
@@ -127,6 +133,7 @@ def alter_domain(action: Action, state: OfflineState, effect: OfflineEffect) -> 
 def rows(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
     """INSERT, UPDATE, DELETE, MERGE, COPY: many rows, unless a condition picks few by an index."""
     effect.lock(relation, LockMode.ROW_EXCLUSIVE)
+    # What is put in does not grow with the table that is there.
     if action.kind is Act.COPY or action.has("values"):
         return
     table = state.table(action.schema, action.table)

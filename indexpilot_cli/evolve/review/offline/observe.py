@@ -92,6 +92,8 @@ class _Walk:
 
     def _note_values(self, written: MigrationStatement) -> None:
         """Values added to an enum cannot be used before their transaction ends."""
+        # The statement itself may stand in a block (12 and later); only the use of the value must wait for COMMIT
+        # (55P04). https://www.postgresql.org/docs/current/sql-altertype.html
         added = (a.new_name for a in written.actions if a.kind is Act.ADD_ENUM_VALUE)
         self.values |= {value for value in added if value and self.inside}
 
@@ -128,6 +130,7 @@ def stands_alone(written: MigrationStatement) -> bool:
     own = [a for a in written.actions if not a.nested]
     if any(a.kind in _ALONE and a.has("concurrently") for a in own):
         return True
+    # CLUSTER of one table runs in a block, CLUSTER of all tables commits after each.
     return any(a.kind is Act.VACUUM or (a.kind is Act.CLUSTER and a.table is None) for a in own)
 
 

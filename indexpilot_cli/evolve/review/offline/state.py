@@ -110,6 +110,7 @@ class OfflineState:
         full = self.now(schema, name)
         if self.catalog is None or self.unsure or full in self.made or self._first(full) is not None:
             return True
+        # Of a schema without any table in the catalog nothing may have been read: nobody can tell there.
         return full in self.catalog.views or full.schema not in {t.name.schema for t in self.catalog.tables}
 
     def column(self, action: Action, name: str) -> Column | None:
@@ -122,6 +123,7 @@ class OfflineState:
         if (full, column) in self.not_null:
             return True
         checks = self.proved.get(full, {}).values()
+        # A CHECK passes when it comes to NULL: x >= 0 proves nothing about NULLs, and neither does one side of an OR.
         wanted = f"{column} is not null"
         valid = (text.lower().replace('"', "") for text, done in checks if done)
         return any(wanted in text and " or " not in text for text in valid)

@@ -27,6 +27,8 @@ _ALIASES = {
     "bigserial": "bigint",
 }
 _UTC = frozenset(("utc", "etc/utc", "gmt", "etc/gmt", "zulu", "uct", "universal", "greenwich"))
+# Binary coercible (castmethod b in pg_cast): the stored bytes stay.
+# https://www.postgresql.org/docs/current/sql-createcast.html
 _ALIKE = frozenset(
     {
         ("varchar", "text"),
@@ -39,6 +41,7 @@ _ALIKE = frozenset(
         ("regclass", "oid"),
     }
 )
+# The same bytes, ordered by another operator class: the table stays, its indexes are built again.
 _CITEXT = frozenset({("text", "citext"), ("varchar", "citext"), ("citext", "text"), ("citext", "varchar")})
 _CLOCKS = frozenset(("timestamp", "timestamptz", "time", "timetz", "interval"))
 _TYPE = re.compile(r"\A(?P<head>[^(\[]+)(?:\((?P<mods>[^)]*)\))?(?P<rest>[^\[]*)(?P<array>(?:\[\d*\])*)\Z")
@@ -102,6 +105,8 @@ def change(
         before = Kind(after.name, kind(base).modifiers, kind(base).array)
     if plain:
         return Change.NOTHING
+    # The server does not look at the elements' modifier here: varchar(10)[] to varchar(50)[] rewrites, measured on 13
+    # to 18.
     if before.array or after.array:
         return Change.NOTHING if before == after else Change.TABLE
     if before.name == after.name:
@@ -115,6 +120,7 @@ def _across(before: Kind, after: Kind, timezone: str) -> Change:
         return Change.NOTHING
     if pair in _CITEXT and not after.modifiers:
         return Change.INDEXES
+    # In UTC both have the same bytes; the index needs the operator class of the other type.
     if set(pair) == {"timestamp", "timestamptz"} and timezone.lower() in _UTC:
         return Change.INDEXES
     return Change.TABLE
@@ -125,14 +131,17 @@ def _fits(before: Kind, after: Kind) -> bool:
     old, new = before.modifiers, after.modifiers
     if old == new:
         return True
+    # char(n) is stored with its blanks and bit(n) has exactly n bits: another length is another value.
     if after.name == "bpchar" or after.name == "bit":
         return False
     if not new:
         return True
     if after.name == "numeric":
+        # Another scale means rounding, and so other values; the precision alone may grow.
         scale = (*old, 0)[1] if old else None
         return scale == (*new, 0)[1] and new[0] >= old[0]
     if after.name in _CLOCKS:
+        # Microseconds are all that is stored: six digits are no limit.
         return (bool(old) and new[0] >= old[0]) or new[0] >= 6
     return bool(old) and new[0] >= old[0]
 

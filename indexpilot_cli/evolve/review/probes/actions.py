@@ -10,6 +10,8 @@ from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, Rule
 
+# serial is no type: it stands for an integer, a sequence and NOT NULL.
+# https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
 _SERIAL = {"serial": "integer", "serial4": "integer", "bigserial": "bigint", "serial8": "bigint"}
 _SERIAL |= {"smallserial": "smallint", "serial2": "smallint"}
 
@@ -100,6 +102,7 @@ def _drop_rule(action: Action, delta: Delta, tables: Tables) -> None:
 
 def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
     table, kind = _name(action, tables), action.constraint or ""
+    # NOT ENFORCED (18 and later) is never checked: no row can violate it.
     if action.has("not_enforced"):
         return
     if action.has("not_valid"):
@@ -109,6 +112,7 @@ def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
         return
     if kind in ("primary_key", "not_null"):
         delta.needs += [Need("not_null", table, column) for column in action.columns]
+    # USING INDEX takes an index that stands: duplicates were the question when that was built.
     if kind in ("unique", "primary_key") and not action.has("using_index"):
         columns = tuple(map(quote_identifier, action.columns))
         key = Key(columns, action.columns, nulls_not_distinct=action.has("nulls_not_distinct"))

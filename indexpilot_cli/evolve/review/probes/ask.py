@@ -122,7 +122,10 @@ def _trusted(probe: Probe, outcome: _Outcome) -> _Outcome:
 
 def _ask(session: Session, text: str, kind: ProbeKind, timeout_ms: int) -> _Outcome:
     try:
+        # An open snapshot keeps VACUUM from removing dead rows: each question is a short transaction of its own.
+        # https://www.postgresql.org/docs/current/routine-vacuuming.html
         with session.transaction(rollback=True):
+            # The server ends a long question itself, also when this process is gone.
             session.execute("SELECT set_config('statement_timeout', %s, true)", [str(timeout_ms)])
             # Even where the session is not read-only, and whatever an expression calls.
             session.execute("SET LOCAL transaction_read_only = on")
@@ -131,6 +134,7 @@ def _ask(session: Session, text: str, kind: ProbeKind, timeout_ms: int) -> _Outc
             rows = session.rows(text)
     except IndexPilotError as error:
         return _failed(error, kind)
+    # A CAST question counts converted values: that it has an answer means that none failed.
     return _Outcome(False if kind is ProbeKind.CAST else bool(rows))
 
 

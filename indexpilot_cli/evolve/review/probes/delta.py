@@ -196,8 +196,11 @@ def _has_parent(index: CatalogObject, created: set[tuple[str, ...]]) -> bool:
 def _constraint(
     change: CatalogChange, after: CatalogObject, table: QualifiedName, safe: SafeExpression
 ) -> Iterator[Need]:
+    # Unique and primary keys are asked about through their index, inherited constraints through the parent.
+    # https://www.postgresql.org/docs/current/catalog-pg-constraint.html
     if after.fact("contype") not in ("c", "f", "x") or (change.before is None and after.fact("inherited") == "true"):
         return
+    # VALIDATE turns a constraint that was there into a binding one: only then old rows must fulfil it.
     if not _binding(after) or (change.before is not None and _binding(change.before)):
         return
     rule = safe.rule(after.fact("definition") or after.definition)

@@ -14,6 +14,8 @@ from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import SafeText
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
+# RAISE of NOTICE and the like only speaks; without a level it is EXCEPTION and ends the block (P0001).
+# https://www.postgresql.org/docs/current/plpgsql-errors-and-messages.html
 _GUARD = re.compile(
     r"\bIF\b(?P<condition>(?:(?!\bTHEN\b|\bIF\b).)+?)\bTHEN\s+RAISE\b(?!\s+(?:NOTICE|WARNING|INFO|LOG|DEBUG)\b)"
     r"(?P<rest>.*?)\bEND\s+IF\b",
@@ -36,6 +38,7 @@ def guard_questions(actions: Sequence[Action], failed: bool, tables: Tables, num
             found = tables.query(action.expression) if MAY_FAIL.search(action.expression) else None
             if found is not None:
                 yield _failing("its query fails on the data", found, number)
+    # A division by the count of no rows, for one, fails on empty tables only: the data decides.
     if failed and len(actions) == 1 and actions[0].kind is Act.SELECT:
         found = tables.query(actions[0].sql)
         if found is not None:
@@ -63,6 +66,8 @@ def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
 def _strict(text: str, tables: Tables, number: int) -> Iterator[Probe]:
     """SELECT … INTO STRICT that does not find exactly one row, where nothing before it branches."""
     for match in _INTO.finditer(text):
+        # Without STRICT no row means NULL and further rows are ignored; with it the block fails (P0002, P0003).
+        # https://www.postgresql.org/docs/current/plpgsql-statements.html
         found = tables.query(f"SELECT {match['what']} {match['source']}") if match["strict"] else None
         if found is not None and not _BRANCH.search(text[: match.start()]):
             sql = f"SELECT 1 WHERE ({Select('count(*)', f'({found.sql}) AS ip_q')}) <> 1"

@@ -77,6 +77,7 @@ def unique(table: VirtualTable, key: Key, tables: Tables, name: str | None) -> Q
     if not key.nulls_not_distinct:
         conditions += [f"{k} IS NOT NULL" for k in keys]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    # GROUP BY takes for equal what the type's default B-tree operator class does, as the index will.
     groups = ", ".join(keys)
 
     def body(item: str) -> str:
@@ -140,6 +141,7 @@ def check(table: VirtualTable, text: str, tables: Tables, name: str | None) -> Q
 def violating(condition: str, table: VirtualTable) -> Body:
     """Rows for which a check of the table is false; it may name the table."""
     alias = quote_identifier(table.name.name)
+    # NOT of NULL is NULL and gives no row: a CHECK lets such rows pass as well.
     return lambda item: any_row(f"{item} AS {alias}", f"WHERE NOT ({condition})")
 
 
@@ -173,6 +175,8 @@ def orphans(rule: Rule, parent: VirtualTable, referenced: Sequence[str]) -> Body
 def without_parent(own: Sequence[str], parent: VirtualTable, referenced: Sequence[str]) -> str:
     """The condition that a key is whole and no row of the parent has it."""
     pairs = [f"ip_p.{quote_identifier(c)} = {mine}" for c, mine in zip(referenced, own, strict=True)]
+    # A foreign key does not see rows of tables that inherit from the referenced one.
+    # https://www.postgresql.org/docs/current/ddl-inherit.html#DDL-INHERIT-CAVEATS
     missing = Select("", f"{parent.item(only=True)} AS ip_p", f"WHERE {_all(pairs)}")
     return f"{_all([f'{mine} IS NOT NULL' for mine in own])} AND NOT EXISTS ({missing})"
 
@@ -208,9 +212,11 @@ def partition_questions(action: Action, tables: Tables, number: int) -> Iterator
     child = tables.get(name) if name and action.kind is Act.ATTACH_PARTITION else None
     if child is not None and not child.empty:
         words = f"rows of {child.name.short} do not belong into the partition"
+        # A NULL key belongs to no list that does not name NULL, where IN would only come to NULL.
         body = row_where(f"({inside}) IS NOT TRUE") if inside else None
         why = "" if inside else "the bound of a default partition is what all others leave"
         yield probe(child, number, Question(ProbeKind.PARTITION, "23514", words, body, why_not=why))
+    # Hash partitioning has no default partition. https://www.postgresql.org/docs/current/sql-createtable.html
     if inside and not bound.modulus:
         words = f"the default partition of {parent.name.short} has rows that belong into the new one"
         yield probe(parent, number, Question(ProbeKind.PARTITION, "23514", words, row_where(inside)))

@@ -32,6 +32,7 @@ _BRANCH = re.compile(r"\bTHEN\b", re.I)
 _HANDLER = re.compile(r"\bEXCEPTION\s+WHEN\b", re.I)
 _CHANGES = re.compile(r"\b(UPDATE|DELETE|INSERT|MERGE|COPY|TRUNCATE|CALL|DBLINK\w*)\b", re.I)
 _NO_CHANGES = re.compile(r"\b(ON|FOR|BEFORE|AFTER|OR)\s+(NO\s+KEY\s+)?(UPDATE|DELETE|INSERT|TRUNCATE)\b", re.I)
+# Within one of these different values stay different; numeric to integer rounds and may make them equal.
 _FAMILIES = (frozenset(("smallint", "integer", "bigint")), frozenset(("text", "varchar")))
 _CAUGHT = "an exception handler around it may catch the error"
 
@@ -103,6 +104,7 @@ class _Review:
                 yield from self._rows(action)
             elif action.kind is Act.TRUNCATE:
                 self._truncate(action)
+        # Deferrable keys may be checked as late as at COMMIT.
         if any(a.kind is Act.COMMIT and not a.nested for a in self.actions):
             yield from probes_rows.late(self.tables, self.number)
         self._unseen()
@@ -199,6 +201,8 @@ class _Review:
         named = {self.tables.resolve(a.schema, a.table or "") for a in self.actions if a.kind in _ROWS}
         for lock in self.seen.locks if self.seen else ():
             name = self.tables.now(lock.relation.table or lock.relation.name)
+            # INSERT, UPDATE, DELETE and MERGE take it, also inside functions and triggers, whether they find a row or
+            # not.
             writes = lock.mode is LockMode.ROW_EXCLUSIVE and lock.relation.kind in "rp"
             if writes and name not in named and not self._follows(name, named):
                 self.tables.forget(name, f"statement {self.number} may change rows of {name.short}")
@@ -231,10 +235,13 @@ class _Review:
             owner = tables.place(action.schema, action.table or "")
             if action.kind is Act.CREATE_TRIGGER:
                 tables.triggered.add(owner)
+            # DISABLE TRIGGER ALL switches the triggers of foreign keys off too.
             elif "DISABLE" in action.sql.upper():
                 tables.keyless.add(owner)
             else:
                 tables.keyless.discard(owner)
+        # Triggers of foreign keys do not fire for a session that is a replica.
+        # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE
         tables.replica = ("session_replication_role", "replica") in action.parameters or tables.replica
         for name, value in action.parameters if action.kind is Act.SET else ():
             if name == "search_path":

@@ -192,6 +192,7 @@ def nulls(seen: ColumnStatistics | None) -> Verdict:
 def duplicates(seen: ColumnStatistics | None, rows: float) -> Verdict:
     """The commonest value was seen more than once."""
     common = max(seen.most_common_freqs, default=0.0) if seen else 0.0
+    # Frequencies are counted in the sample; n_distinct is an estimate and proves no duplicate.
     if common * rows < 2:
         return NOTHING
     return True, f"the commonest value had about {common * rows:.0f} rows when the table was analyzed"

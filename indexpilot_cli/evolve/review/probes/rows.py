@@ -28,6 +28,7 @@ def row_questions(change: SafeChange, before: VirtualTable, tables: Tables, numb
     # A trigger may change or swallow the rows: nobody knows what arrives.
     if after is None or before.name in tables.triggered:
         return
+    # With ON CONFLICT a key that is there already is no error.
     if change.kind == "insert" and change.conflict is None:
         yield from _inserted(change, before, tables, number)
     elif change.kind == "update":
@@ -141,6 +142,7 @@ def _rechecked(
     """A check of the rows an UPDATE writes; rows that violate one that is NOT VALID may be among them."""
     checked = probes_needs.check(after, check.expression, tables, check.name)
     touched = bool({name for name, _ in change.assignments} & set(checked.columns))
+    # An UPDATE evaluates every CHECK of the new row: also one that is NOT VALID and names other columns.
     if checked.body is None or (check.validated and not touched):
         return
     if check.validated or not change.condition:

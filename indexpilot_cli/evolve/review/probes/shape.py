@@ -20,6 +20,7 @@ Column = tuple[VirtualColumn, str | None, tuple[Question, ...]]
 _TYPE = re.compile(
     r"(?:pg_catalog\.)?(?P<name>[a-z0-9_ ]+?)\s*(?:\((?P<n>\d+)(?:\s*,\s*-?\d+)?\))?(?P<rest>\[\]| with.*)?", re.I
 )
+# Arithmetic (22003, 22012), casts (22P02), to_date and its like (22007), subqueries of more than one row (21000).
 MAY_FAIL = re.compile(r"[-+*/%]|::|\bCAST\b|\bto_|\bSELECT\b|\bsub|\bdate", re.I)
 _NUMERIC = re.compile(r"\((\d+)(?:\s*,\s*(\d+))?\)")
 _TEXT = {"character varying": "varchar", "character": "char", "bpchar": "char", "varchar": "varchar", "char": "char"}
@@ -164,6 +165,7 @@ def _generated(name: str, kind: str, text: str, table: VirtualTable, tables: Tab
         question = Question(ProbeKind.CAST, "22000", words, None, why_not=lost.unknown)
         return lost, None, (question,) if stored else ()
     value = f"CAST(({safe.sql}) AS {virtual.unbounded(kind)})"
+    # A virtual column (18 and later) is computed when it is read: ALTER TABLE does not compute it.
     questions = (Question(ProbeKind.CAST, "22000", words, evaluated(value), tuple(safe.names)),) if stored else ()
     return made, value, questions + _length(name, kind, value, table)
 
@@ -309,6 +311,8 @@ def _wider(old: str, new: str) -> bool:
 def too_long(value: str, size: int) -> Body:
     """Rows whose text is longer than ``size`` with more than spaces behind it."""
     text = f"({value})::text"
+    # Blanks beyond the limit are cut off without an error, anything else is 22001.
+    # https://www.postgresql.org/docs/current/datatype-character.html
     return row_where(f"char_length({text}) > {size} AND rtrim(substr({text}, {size + 1}), ' ') <> ''")
 
 
@@ -325,4 +329,5 @@ def on_value(check: str, value: str) -> Body:
 
 def evaluated(value: str) -> Body:
     """Evaluates the expression for every row and gives nothing of it away."""
+    # count(expression) makes the server compute it in every row; count(*) would compute nothing.
     return lambda item: Select(f"count({value})", f"{item} AS ip_t")

@@ -38,6 +38,7 @@ def _rewrites(action: Action, works: Works) -> bool:
 
 def _fills(action: Action) -> bool:
     """Whether a new column may need a value of its own in every row."""
+    # A type of other origin may be a domain with constraints, which rewrites as well.
     builtin = (action.type or "").partition("(")[0].strip().lower() in _PLAIN
     return bool(action.options & _OWN_VALUE) or not builtin
 
@@ -71,6 +72,7 @@ def _empty(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
 def _filled_later(action: Action, case: StatementCase) -> tuple[str, ...]:
     """What is left to do after that, as statements for a person: fill in batches, then NOT NULL."""
     quoted, table = quote_identifier(action.columns[0]), table_sql(action)
+    # A few thousand rows each time: their locks end with the batch, and VACUUM can follow.
     batch = Select("ctid", table, f"WHERE {quoted} IS NULL LIMIT 5000")
     fill = Update(table, f"{quoted} = DEFAULT", f"WHERE {quoted} IS NULL AND ctid IN ({batch})")
     bare = replace(action, object=None, options=action.options - {"if_not_exists"})

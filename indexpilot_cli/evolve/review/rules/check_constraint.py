@@ -26,6 +26,7 @@ def validated_apart(action: Action, case: StatementCase) -> tuple[SafeStep, ...]
     if text is None:
         return ()
     name = quote_identifier(constraint_name(action))
+    # In one transaction VALIDATE would read the table under the lock that ADD CONSTRAINT still holds.
     return (SafeStep(text), SafeStep(safe.prove(alter(action), name), apart=True))
 
 
@@ -72,6 +73,7 @@ def _in_another_transaction(action: Action, _case: StatementCase) -> str:
 
 
 def _violated(seen: SqlError) -> bool:
+    # A row that no partition takes is 23514 as well: only the message tells them apart.
     return seen.sqlstate == "23514" and "partition" not in seen.message
 
 

@@ -11,6 +11,7 @@ from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _NARROW = re.compile(r"\A(?:int|integer|int4|smallint|int2|serial|serial4|smallserial|serial2)\Z")
+# char(1) has nothing to pad, unless the value is empty.
 _PADDED = re.compile(r"(?:char|character|bpchar)\s*\((?!1\))")
 _ZONELESS = re.compile(r"timestamp(?:\s*\(\d\))?(?:\s+without time zone)?\Z")
 
@@ -56,6 +57,7 @@ def _serial(review: Review) -> Iterator[Finding]:
 
 def _without_key(review: Review) -> Iterator[Finding]:
     for case, action in review.actions:
+        # Temporary tables are one session's and unlogged ones are not replicated.
         plain = action.kind is Act.CREATE_TABLE and not action.options & {"temporary", "unlogged"}
         if plain and action.references is None and not _keyed(review, action):
             yield NO_PRIMARY_KEY.finding(case, f"{action.object} has no primary key")

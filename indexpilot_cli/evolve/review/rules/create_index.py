@@ -37,8 +37,10 @@ def _partitioned_index(action: Action, review: Review) -> tuple[SafeStep, ...]:
     if table is None or parent is None or action.object is None or review.catalog is None:
         return ()
     children = [t for t in review.catalog.tables if t.parent == table.name]
+    # Below a partition that is partitioned itself the same steps would be due again; a foreign table cannot be indexed.
     if not children or any(t.kind != "r" for t in children):
         return ()
+    # Brief: ON ONLY builds nothing, and the parent's index becomes valid with the last partition that is attached.
     steps = [SafeStep(parent)]
     for child in children:
         name = _child_index(action, child, review.catalog)

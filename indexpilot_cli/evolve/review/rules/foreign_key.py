@@ -23,6 +23,7 @@ DEPENDS = ("used by", "used in", "depends on", "referenced in a foreign key")
 
 def _still_referenced(seen: SqlError) -> bool:
     depends = any(word in seen.message for word in DEPENDS)
+    # TRUNCATE of a referenced table answers with the state of everything unsupported: the words decide.
     return seen.sqlstate == "0A000" and depends and "foreign key" in seen.message
 
 
@@ -55,6 +56,7 @@ def _indexed(review: Review, action: Action) -> bool:
         return True  # nobody can tell
     table = review.table(action)
     for index in table.indexes if table else ():
+        # Any order of these columns serves the lookup, which compares all of them by equality.
         if {k.column for k in index.definition.keys[: len(wanted)]} == wanted and not index.definition.predicate:
             return True
     return any(_begins(a, wanted) for a in review.keys.get(action.table or "", ()))

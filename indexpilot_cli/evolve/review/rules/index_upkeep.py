@@ -18,6 +18,7 @@ _REFRESHES = frozenset({WorkKind.REFRESH, WorkKind.BUILD_INDEX, WorkKind.REWRITE
 
 
 def _drop_index(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
+    # DROP INDEX CONCURRENTLY takes no CASCADE. https://www.postgresql.org/docs/current/sql-dropindex.html
     if action.object is None or action.has("cascade") or action.has("concurrently"):
         return ()
     missing = "IF EXISTS " if action.has("if_exists") else ""
@@ -25,6 +26,8 @@ def _drop_index(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
 
 
 def _reindex(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
+    # Indexes of system catalogs cannot be rebuilt concurrently.
+    # https://www.postgresql.org/docs/current/sql-reindex.html
     if action.type == "system" or not _REINDEX.match(action.sql):
         return ()
     return (SafeStep(concurrently(_REINDEX, action.sql), alone=True),)
@@ -32,6 +35,8 @@ def _reindex(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
 
 def _refresh(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     table = case.review.table(action)
+    # Old and new rows are compared by a unique index of plain columns that holds every row.
+    # https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html
     usable = table is not None and any(
         i.definition.unique and i.valid and not i.definition.predicate and all(k.column for k in i.definition.keys)
         for i in table.indexes

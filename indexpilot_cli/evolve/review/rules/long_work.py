@@ -48,6 +48,7 @@ def _otherwise(case: StatementCase) -> bool:
 
 def _bulk(review: Review) -> Iterator[Finding]:
     for case in review.cases:
+        # ROW EXCLUSIVE keeps no reader and no writer of other rows waiting; what else is locked is another rule's.
         if case.verdict.impact is not Impact.LONG_ONLINE or any(a.kind is Act.COPY for a in case.actions):
             continue
         changed = [str(w.relation.name) for w in case.seen.work if w.kind is WorkKind.MODIFY and w.relation.existed]

@@ -19,6 +19,7 @@ def not_null(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     if not action.columns or action.table is None:
         return ()
     column, version, target = quote_identifier(action.columns[0]), case.review.version, alter(action)
+    # Before 18 NOT NULL is a mark of the column and has no name of its own.
     own = action.object if version >= safe.NOT_NULL_NOT_VALID else None
     name = quote_identifier(own or made_name(action.table, action.columns[0], "not_null"))
     # The proof must be committed before SET NOT NULL can believe it.

@@ -43,6 +43,8 @@ def bound_condition(column: str, bound: str) -> str | None:
         return None
     low, _, high = values.partition(" .. ")
     parts = [f"{column} IS NOT NULL"]
+    # The lower bound belongs to the range, the upper one does not.
+    # https://www.postgresql.org/docs/current/sql-createtable.html
     parts += [] if low == "MINVALUE" else [f"{column} >= {low}"]
     parts += [] if high == "MAXVALUE" else [f"{column} < {high}"]
     return " AND ".join(parts)
@@ -66,6 +68,7 @@ def _detach(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
         return ()
     table = review.table(action)
     children = (t for t in review.catalog.tables if table and t.parent == table.name) if review.catalog else ()
+    # By its name: what was read of the catalog does not say which partition is the default one.
     if any("default" in t.name.name for t in children):
         return ()
     return (SafeStep(f"{action.sql} CONCURRENTLY", alone=True),)

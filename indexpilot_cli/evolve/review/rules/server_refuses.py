@@ -13,10 +13,12 @@ def _depends(seen: SqlError) -> bool:
 
 
 def _needed(seen: SqlError) -> bool:
+    # DROP answers 2BP01; ALTER TYPE under a view or policy answers 0A000.
     return seen.sqlstate == "2BP01" or (_depends(seen) and "foreign key" not in seen.message)
 
 
 def _by_version(seen: SqlError) -> bool:
+    # Grammar of a later version is a syntax error; what is parsed but not supported is 0A000.
     return seen.sqlstate in ("42601", "0A000") and not _depends(seen)
 
 

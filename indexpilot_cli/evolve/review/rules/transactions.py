@@ -21,6 +21,7 @@ def _outside(_action: Action, case: StatementCase) -> str:
 
 def _left_open(review: Review) -> Iterator[Finding]:
     failed = any(c.seen.state is RunState.FAILED for c in review.cases)
+    # A migration tool that wraps the file commits it itself.
     if review.observation.open_transaction and review.cases and not review.migration.one_transaction and not failed:
         text = "the file ends without COMMIT: nothing of its last transaction stays"
         yield TRANSACTION_OPEN.finding(review.cases[-1], text)
@@ -39,6 +40,7 @@ def _nested(review: Review) -> Iterator[Finding]:
                 yield TRANSACTION_NESTED.finding(case, text)
             elif not inside:
                 yield TRANSACTION_NESTED.finding(case, "there is no transaction to end")
+            # AND CHAIN begins the next transaction at once. https://www.postgresql.org/docs/current/sql-commit.html
             inside = action.has("chain")
             wrapped = False
 
@@ -133,6 +135,7 @@ MANY_ALTERS = HazardRule(
 )
 
 
+# Zero switches a timeout off. https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT
 _NONE = ("0", "0s", "0ms", "")
 
 
