@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise.stages import Advice
@@ -165,8 +166,8 @@ def plan_warnings(
 
 
 def _statistics(catalog: Catalog, folded: FoldedWorkload) -> Iterator[Warn]:
-    read = dict.fromkeys(name for template in folded.templates for name in template.relations)
-    for name in read:
+    read = chain.from_iterable(template.relations for template in folded.templates)
+    for name in dict.fromkeys(read):
         table = catalog.table(name)
         if table is not None and table.kind in "rm":
             yield from _of_table(table)

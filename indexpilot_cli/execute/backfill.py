@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from indexpilot_cli.core import units
 from indexpilot_cli.core.dml import Select, Update
@@ -279,4 +280,4 @@ def _set(session: Session, statement: int, lock: int, role: str | None) -> None:
     settings = {"statement_timeout": f"{statement}ms", "lock_timeout": f"{lock}ms", "session_replication_role": role}
     wanted = {name: value for name, value in settings.items() if value is not None}
     calls = ", ".join(f"pg_catalog.set_config(%s, %s, false) AS {name}" for name in wanted)
-    session.value(f"SELECT {calls}", [part for pair in wanted.items() for part in pair])
+    session.value(f"SELECT {calls}", list(chain.from_iterable(wanted.items())))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
 from indexpilot_cli.core.mutation import IndexFacts
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
@@ -137,11 +138,8 @@ def _first(session: Session, parameters: dict[str, object]) -> IndexFacts | None
 
 
 def _with_structure(session: Session, found: Sequence[IndexFacts]) -> tuple[IndexFacts, ...]:
-    structures = {
-        index.name: index.definition
-        for indexes in read_indexes(session, {f.relid: f.table for f in found}).values()
-        for index in indexes
-    }
+    by_table = read_indexes(session, {f.relid: f.table for f in found})
+    structures = {index.name: index.definition for index in chain.from_iterable(by_table.values())}
     return tuple(replace(facts, definition=structures.get(facts.name)) for facts in found)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import Table
@@ -162,7 +163,7 @@ def _columns(definition: IndexDefinition, table: Table) -> frozenset[str]:
     texts = [k.expression for k in definition.keys if k.expression is not None]
     if definition.predicate is not None:
         texts.append(definition.predicate)
-    words = {word for text in texts for word in _words(text)}
+    words = set(chain.from_iterable(map(_words, texts)))
     inside = {c.name for c in table.columns if c.name in words}
     return frozenset({*definition.columns, *definition.include, *inside})
 

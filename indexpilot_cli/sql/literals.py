@@ -43,7 +43,7 @@ def map_literals(text: str, change: Callable[[Literal], str | None]) -> str | Un
     if isinstance(statement, Unparsed):
         return statement
     columns = _columns(statement.node)
-    shape = {c.number("location") for n in statement.node.walk() for c in shaping_constants(n)}
+    shape = {c.number("location") for c in shaping_constants(statement.node)}
 
     def other(here: Node, parent: Node) -> Node | None:
         if here.kind != "A_Const" or parent.kind in _STRUCTURAL or here.number("location") in shape:

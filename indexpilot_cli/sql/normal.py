@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.sql.expressions import (
@@ -108,7 +109,8 @@ def _fold_operator(operator: str, arguments: tuple[Expression, ...]) -> Expressi
     if operator in ("is true", "is false"):
         return Expression(OPERATOR, operator, arguments)
     if operator in ("and", "or"):
-        parts = {_text(p): p for a in arguments for p in _flat(a, operator)}
+        flat = chain.from_iterable(_flat(a, operator) for a in arguments)
+        parts = {_text(p): p for p in flat}
         ordered = tuple(parts[k] for k in sorted(parts))
         return ordered[0] if len(ordered) == 1 else Expression(OPERATOR, operator, ordered)
     if operator == "in":
@@ -147,7 +149,7 @@ def _negation(inner: Expression) -> Expression:
 
 def _flat(node: Expression, operator: str) -> tuple[Expression, ...]:
     if node.kind == OPERATOR and node.value == operator:
-        return tuple(p for a in node.arguments for p in _flat(a, operator))
+        return tuple(chain.from_iterable(_flat(a, operator) for a in node.arguments))
     return (node,)
 
 

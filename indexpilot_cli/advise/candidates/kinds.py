@@ -7,6 +7,7 @@ Operator Families"); C.UTF-8 does not qualify on the versions where it was measu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from indexpilot_cli.advise.candidates.fitness import key_type, unfit_key
 from indexpilot_cli.advise.candidates.site import EQUALITY, Demand, Draft, Proposed, Site, key_of, label
@@ -61,8 +62,8 @@ def _condition(site: Site, atom: Atom) -> KeyCondition:
 
 
 def _ordered(site: Site, alike: set[AtomKind], name: str | None) -> bool:
-    sorts = (key.column for demand in site.demands for key in demand.use.order_by)
-    return bool(alike & {AtomKind.RANGE, AtomKind.LIKE_PREFIX}) or name in sorts
+    keys = chain.from_iterable(demand.use.order_by for demand in site.demands)
+    return bool(alike & {AtomKind.RANGE, AtomKind.LIKE_PREFIX}) or any(key.column == name for key in keys)
 
 
 def _offers(site: Site, demand: Demand, condition: KeyCondition, kind: IndexKind) -> Iterator[Proposed]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Site
 from indexpilot_cli.core.candidate import Reason, Rejection
@@ -32,7 +33,7 @@ def joined(drafts: Iterable[Draft]) -> tuple[Draft, ...]:
                 break
         else:
             bucket.append(draft)
-    return tuple(d for bucket in known.values() for d in bucket)
+    return tuple(chain.from_iterable(known.values()))
 
 
 def _bucket(definition: IndexDefinition) -> tuple[object, ...]:
@@ -115,18 +116,16 @@ def _lent(draft: Draft, others: Sequence[Draft]) -> Draft:
     """The draft with the demands of shorter drafts it covers."""
     if draft.definition.method != BTREE:
         return draft
-    extra = [
-        d
-        for other in others
-        if other is not draft and covers(draft.definition, other.definition, other.free, partial_by_full=False)
-        for d in other.demands
-    ]
-    return replace(draft, demands=_unique([*draft.demands, *extra]))
+    demands = [*draft.demands]
+    for other in others:
+        if other is not draft and covers(draft.definition, other.definition, other.free, partial_by_full=False):
+            demands += other.demands
+    return replace(draft, demands=_unique(demands))
 
 
 def dominated(site: Site, drafts: Sequence[Draft], size: Size) -> tuple[tuple[Draft, ...], tuple[Rejection, ...]]:
     """Drafts without those that another serves completely at about the same size, and a rejection for each."""
-    moving = frozenset(c for d in site.demands for c in d.use.updated)
+    moving = frozenset(chain.from_iterable(d.use.updated for d in site.demands))
     kept: list[_Measured] = []
     gone: list[Rejection] = []
     for draft in sorted(drafts, key=lambda d: (-len(d.definition.keys) - len(d.definition.include), -d.weight)):

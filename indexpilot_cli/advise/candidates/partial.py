@@ -176,7 +176,9 @@ def propose_covering(site: Site, drafts: Iterable[Draft]) -> Iterator[Proposed]:
     options = site.options
     if not options.covering or site.rows < options.medium_rows:
         return
-    suited = [(draft, include) for draft in drafts for include in _includes(site, draft)]
+    suited: list[tuple[Draft, tuple[str, ...]]] = []
+    for draft in drafts:
+        suited += [(draft, include) for include in _includes(site, draft)]
     if suited and site.visible < options.all_visible_share:
         first = suited[0][0]
         detail = (

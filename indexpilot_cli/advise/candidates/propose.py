@@ -48,11 +48,14 @@ def propose(templates: Sequence[QueryTemplate], catalog: Catalog, options: Candi
 
 
 def _relations(templates: Sequence[QueryTemplate], catalog: Catalog) -> tuple[QualifiedName, ...]:
-    used = [use.table for t in templates for use in t.uses]
-    losing = {use.table for t in templates for use in t.uses if use.target and t.kind is not StatementKind.INSERT}
-    losing |= {t.name for t in catalog.tables if t.activity.deletes and t.name in set(used)}
-    children = [k.table for k in catalog.foreign_keys if k.referenced in losing]
-    return tuple(dict.fromkeys((*used, *children)))
+    used: dict[QualifiedName, None] = {}
+    losing: set[QualifiedName] = set()
+    for template in templates:
+        used |= dict.fromkeys(use.table for use in template.uses)
+        if template.kind is not StatementKind.INSERT:
+            losing |= {use.table for use in template.uses if use.target}
+    losing |= {t.name for t in catalog.tables if t.activity.deletes and t.name in used}
+    return tuple(used | dict.fromkeys(k.table for k in catalog.foreign_keys if k.referenced in losing))
 
 
 def _unsupported(name: QualifiedName, problem: str, demands: Sequence[Demand]) -> Rejection:

@@ -131,12 +131,13 @@ def weight_of(template: QueryTemplate) -> float:
 
 def gather(templates: Sequence[QueryTemplate], name: QualifiedName) -> tuple[Demand, ...]:
     """All uses of a relation, in the order of the templates."""
-    return tuple(
-        Demand(t.id, weight_of(t), t.kind, use, tuple(s.parameters for s in t.samples if s.parameters))
-        for t in templates
-        for use in t.uses
-        if use.table == name
-    )
+    found = []
+    for template in templates:
+        for use in template.uses:
+            if use.table == name:
+                samples = tuple(s.parameters for s in template.samples if s.parameters)
+                found.append(Demand(template.id, weight_of(template), template.kind, use, samples))
+    return tuple(found)
 
 
 def make_site(

@@ -31,6 +31,14 @@ def members(mask: Mask) -> Iterator[int]:
         mask ^= low
 
 
+def group_by_member(groups: Iterable[Mask]) -> dict[int, Mask]:
+    """Per number the group that holds it."""
+    found: dict[int, Mask] = {}
+    for group in groups:
+        found |= dict.fromkeys(members(group), group)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One statement of one parameter class. ``template`` is the position of its template; ``share`` of its calls.

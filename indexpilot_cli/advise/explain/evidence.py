@@ -15,8 +15,11 @@ _SILENT = (AtomKind.JOIN, AtomKind.OTHER, AtomKind.DISTANCE, AtomKind.NOT_EQUAL)
 
 def of_uses(uses: Sequence[RelationUse], catalog: Catalog) -> tuple[Evidence, ...]:
     """One fact per restricting atom: the share of the rows it keeps, and where that is known from."""
-    found = (fact for use in uses if (table := catalog.table(use.table)) for fact in _of_use(use, table))
-    return tuple(dict.fromkeys(found))
+    found: dict[Evidence, None] = {}
+    for use in uses:
+        if (table := catalog.table(use.table)) is not None:
+            found |= dict.fromkeys(_of_use(use, table))
+    return tuple(found)
 
 
 def of_reasons(reasons: Sequence[Reason]) -> tuple[Evidence, ...]:

@@ -123,7 +123,7 @@ def _refusals(estimator: CostEstimator, added: Sequence[IndexDefinition]) -> Non
 
 
 def _existing(name: str, catalog: Catalog) -> Index:
-    indexes = [i for t in catalog.tables for i in t.indexes]
+    indexes = tuple(catalog.indexes())
     for index in indexes:
         if name in (index.name.name, str(index.name), index.name.short, f"{index.name.schema}.{index.name.name}"):
             return index

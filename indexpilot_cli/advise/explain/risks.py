@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 from indexpilot_cli.advise.select.problem import Choice, Selection
@@ -179,10 +180,11 @@ def _expressions(
     definition: IndexDefinition, table: Table, templates: Sequence[QueryTemplate], served: Mapping[str, TemplateEffect]
 ) -> Iterator[Risk]:
     """Expressions the planner has no statistics of; the index itself brings them, after ANALYZE."""
-    held = {k.expression for i in table.indexes for k in i.definition.keys}
+    held = {k.expression for k in chain.from_iterable(i.definition.keys for i in table.indexes)}
     own = {k.expression for k in definition.keys if k.expression is not None}
     for template in templates:
-        asked = {a.expression for atoms in _blocks(template, table) for a in atoms if a.expression is not None}
+        atoms = chain.from_iterable(_blocks(template, table))
+        asked = {a.expression for a in atoms if a.expression is not None}
         for expression in sorted(asked - held):
             if _margin(served[template.id]) < 1 / DEFAULT_SELECTIVITY:
                 text = f"there are no statistics of {expression}: the planner assumes a fixed share of rows"

@@ -44,7 +44,10 @@ class Ledger:
     def leave_one_out(self, selection: Mask, users: Mapping[int, Sequence[int]]) -> dict[int, float]:
         """Per chosen index, the share of the workload's cost that comes back without it. Asks the planner."""
         without = {n: selection & ~(1 << n) for n in users}
-        self.pricer.ask((c, without[n]) for n, cases in users.items() for c in cases)
+        questions: list[tuple[int, Mask]] = []
+        for n, cases in users.items():
+            questions += [(c, without[n]) for c in cases]
+        self.pricer.ask(questions)
         total = self.before or 1.0
         return {n: self._loss(users[n], selection, mask) / total for n, mask in without.items()}
 

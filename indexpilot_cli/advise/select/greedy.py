@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, product
 
 from indexpilot_cli.advise.cost.costing import Mask, members
 from indexpilot_cli.advise.select.highs import Option, Program, Solution, StandIns, option_cost, themselves
@@ -38,7 +39,7 @@ class _Climb:
                 for number in members(option.present):
                     present |= stand_ins(case, number) | 1 << number
         self.indexes = tuple(members(present))
-        self.sets = {option.present for choices in options for option in choices if option.present}
+        self.sets = {option.present for option in chain.from_iterable(options) if option.present}
         self._values: dict[Mask, float] = {}
 
     def value(self, mask: Mask) -> float:
@@ -81,7 +82,8 @@ class _Climb:
     def exchange(self, mask: Mask) -> Mask | None:
         """A removal or swap that helps, the best of them; None when there is none."""
         smaller = [mask & ~(1 << n) for n in members(mask)]
-        swaps = [s | 1 << n for s in smaller for n in self.indexes if not mask >> n & 1]
+        absent = [1 << n for n in self.indexes if not mask >> n & 1]
+        swaps = [without | added for without, added in product(smaller, absent)]
         fitting = [m for m in (*smaller, *swaps) if self.program.allows(m)]
         best = min(fitting, key=self.value, default=mask)
         return best if self.value(best) < self.value(mask) * (1 - 1e-9) else None

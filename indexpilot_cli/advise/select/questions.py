@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.advise.cost.costing import Mask, Pricer, members
+from indexpilot_cli.advise.cost.costing import Mask, Pricer, group_by_member, members
 from indexpilot_cli.advise.select.highs import Program
 
 
@@ -70,7 +70,7 @@ class Questions:
 
 def _groups_by_case(groups: Sequence[Mask], pricer: Pricer) -> list[tuple[Mask, ...]]:
     """Per case the groups that matter there, each without what does not."""
-    home = {number: group for group in groups for number in members(group)}
+    home = group_by_member(groups)
     found = []
     for case in pricer.cases:
         here = dict.fromkeys(home[number] for number in members(case.relevant))

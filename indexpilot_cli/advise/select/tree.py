@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.cost.costing import Answer, Mask, Pricer, members
+from indexpilot_cli.advise.cost.costing import Answer, Mask, Pricer, group_by_member, members
 from indexpilot_cli.advise.select.highs import Option
 
 
@@ -49,7 +49,7 @@ class CaseTree:
         self._case = case
         self._relevant = pricer.cases[case].relevant
         self._pricer = pricer
-        self._kin = {number: group for group in groups for number in members(group)}
+        self._kin = group_by_member(groups)
         self._leaves: list[Leaf] = [Leaf(0, 0, 0.0, None)]
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 
 from indexpilot_cli.core.dml import Select, Update
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
@@ -35,7 +35,8 @@ def of_drop(before: RelationFacts, column: ColumnFacts, saved: QualifiedName | N
     statements = [*add_column(before, column, saved)]
     if column.not_null and not any(a.type == "n" for a in gone):
         statements.append(f"ALTER TABLE {before.name} ALTER COLUMN {quote_identifier(column.name)} SET NOT NULL")
-    statements += [text for child in before.below for text in _child(column, child)]
+    for child in before.below:
+        statements += _child(column, child)
     statements += _made(before, column.name)
     return Undo(
         tuple(statements),
@@ -58,7 +59,7 @@ def of_type(before: RelationFacts, column: ColumnFacts, after: RelationFacts, *,
     # USING converts values, never the default, which the server casts by assignment or refuses (42804).
     if column.default is not None and not column.identity:
         parts = [f"ALTER COLUMN {quoted} DROP DEFAULT", *parts, f"ALTER COLUMN {quoted} SET DEFAULT {column.default}"]
-    made = [text for a in changed for text in create(before, a)]
+    made = chain.from_iterable(create(before, a) for a in changed)
     loss = "" if back_casts else f"there is no cast back to {column.type}"
     return Undo(
         (*drops, f"ALTER TABLE {before.name} {', '.join(parts)}", *made, *storage(before.name, column)),
@@ -90,7 +91,7 @@ def _made(before: RelationFacts, column: str) -> list[str]:
     # An index of a partition is attached to its parent's, which is valid once all of them are.
     # https://www.postgresql.org/docs/current/sql-alterindex.html
     ranked = sorted(families, key=lambda pair: rank(pair[1])[0])
-    return [text for table, item in ranked for text in create(table, item)]
+    return list(chain.from_iterable(create(table, item) for table, item in ranked))
 
 
 def _same(now: Attached | None, before: Attached) -> bool:

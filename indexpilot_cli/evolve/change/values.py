@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from indexpilot_cli.core.mutation import MutationType
@@ -180,7 +181,7 @@ class SchemaChange:
     @property
     def statements(self) -> tuple[str, ...]:
         """Every statement of every step."""
-        return tuple(text for step in self.steps for text in step.statements)
+        return tuple(chain.from_iterable(step.statements for step in self.steps))
 
     @property
     def atomic(self) -> bool:

@@ -129,7 +129,11 @@ def sampled_keys(
 def trigrams(text: str) -> set[str]:
     """Trigrams as pg_trgm makes them: of each word in lower case with two blanks before and one after."""
     cleaned = "".join(c if c.isalnum() else " " for c in text.lower())
-    return {f"  {w} "[i : i + 3] for w in cleaned.split() for i in range(len(w) + 1)}
+    found: set[str] = set()
+    for word in cleaned.split():
+        padded = f"  {word} "
+        found |= {padded[i : i + 3] for i in range(len(word) + 1)}
+    return found
 
 
 def lexemes(text: str) -> set[str]:

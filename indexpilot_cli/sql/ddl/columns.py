@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.ddl.words import cascade, expression, options, relation, type_text, words
@@ -158,15 +159,18 @@ _MODES = (
 _ON = ("", "true", "on", "1", "yes")
 
 
+def _key_columns(key: Node) -> tuple[str, ...]:
+    name = key.text("name")
+    return (name,) if name else referenced_columns(key.child("expr"))
+
+
 def create_index(node: Node, sql: str) -> Action:
     """CREATE_INDEX: ``columns`` are all it mentions, ``expression`` its key list, ``condition`` its predicate."""
     schema, table = relation(node.child("relation"))
     place = node.child("relation")
     keys = node.children("index_params")
     predicate = node.child("where_clause")
-    mentioned = [
-        c for k in keys for c in ((k.text("name"),) if k.text("name") else referenced_columns(k.child("expr")))
-    ]
+    mentioned = chain.from_iterable(_key_columns(k) for k in keys)
     included = [k.text("name") for k in node.children("index_including_params")]
     partial = referenced_columns(predicate)
     return Action(

@@ -12,7 +12,7 @@ from indexpilot_cli.sql.parser.edit import (
     with_only,
 )
 from indexpilot_cli.sql.parser.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Unparsed
-from indexpilot_cli.sql.parser.node import Node
+from indexpilot_cli.sql.parser.node import Node, walk_all
 from indexpilot_cli.sql.parser.normal import Normalised, normalise, shaping_constants
 from indexpilot_cli.sql.parser.procedural import Embedded, embedded_sql
 from indexpilot_cli.sql.parser.text import (
@@ -57,5 +57,6 @@ __all__ = [
     "skeleton",
     "split",
     "unqualified",
+    "walk_all",
     "with_only",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import postgast
 from google.protobuf.message import Message
@@ -117,3 +118,8 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.kind}>"
+
+
+def walk_all(trees: Iterable[Node]) -> Iterator[Node]:
+    """The nodes of all trees, one tree after the other."""
+    return chain.from_iterable(tree.walk() for tree in trees)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import postgast
 
 from indexpilot_cli.sql.parser.edit import parameters, rewrite
-from indexpilot_cli.sql.parser.node import Node
+from indexpilot_cli.sql.parser.node import Node, walk_all
 from indexpilot_cli.sql.parser.text import deparse, deparse_expression
 
 pb = postgast.pg_query_pb2
@@ -39,7 +40,7 @@ class Normalised:
 
 def normalise(node: Node) -> Normalised:
     """The statement with its constants numbered after the parameters it has, in order of appearance."""
-    shape = [c for n in node.walk() for c in shaping_constants(n)]
+    shape = shaping_constants(node)
     kept = {c.number("location") for c in shape}
     found = sorted(_replaceable(node, kept), key=lambda n: n.number("location"))
     first = max(parameters(node), default=0) + 1
@@ -68,8 +69,8 @@ def _replaceable(node: Node, kept: set[int]) -> list[Node]:
                 stack.append(here)
             elif parent.kind not in _CONDITIONS and not here.flag("isnull") and here.number("location") not in kept:
                 found.append(here)
-    values = [v for n in node.walk() for v in _written(n)]
-    found += [v for v in values if v.kind == "A_Const" and not v.flag("isnull")]
+    for here in node.walk():
+        found += [v for v in _written(here) if v.kind == "A_Const" and not v.flag("isnull")]
     return [n for n in found if n.number("location") >= 0]
 
 
@@ -82,13 +83,17 @@ def _written(node: Node) -> list[Node]:
     return []
 
 
-def shaping_constants(node: Node) -> list[Node]:
-    """The constants right below a node that say what is computed: a JSON key, a unit, a configuration."""
+def shaping_constants(statement: Node) -> list[Node]:
+    """The constants of a statement that say what is computed: a JSON key, a unit, a configuration."""
+    return list(chain.from_iterable(map(_shaping, statement.walk())))
+
+
+def _shaping(node: Node) -> list[Node]:
     if node.kind == "A_Expr" and node.names("name")[-1:] and node.names("name")[-1] in JSON_STEPS:
         steps = node.child("rexpr")
         return [steps] if steps is not None and steps.kind == "A_Const" else []
     if node.kind == "FuncCall" and node.names("funcname")[-1] in SHAPING:
         arguments = node.children("args")
-        if any(n.kind == "ColumnRef" for a in arguments for n in a.walk()):
+        if any(n.kind == "ColumnRef" for n in walk_all(arguments)):
             return [a for a in arguments if a.kind == "A_Const" and not a.flag("isnull")]
     return []

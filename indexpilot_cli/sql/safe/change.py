@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.sql.parser import Node, parse
+from itertools import chain
+
+from indexpilot_cli.sql.parser import Node, parse, walk_all
 from indexpilot_cli.sql.parser.edit import from_text, with_prefix
 from indexpilot_cli.sql.parser.native import Unparsed
 from indexpilot_cli.sql.safe.expression import (
@@ -113,7 +115,7 @@ class _Reading:
             conflict=conflict,
             names=names(self.parts),
             growth=grown,
-            subquery=bool(sources or prefix or query) or any(n.kind == "SubLink" for p in self.parts for n in p.walk()),
+            subquery=bool(sources or prefix or query) or any(n.kind == "SubLink" for n in walk_all(self.parts)),
             values=values,
             width=width,
         )
@@ -123,7 +125,7 @@ class _Reading:
 
     def _aggregates(self) -> bool:
         """Whether something that belongs into a SELECT stands outside of one."""
-        level = (n for part in self.parts if part.kind not in _FROM for n in part.level())
+        level = chain.from_iterable(part.level() for part in self.parts if part.kind not in _FROM)
         return any(n.kind == "FuncCall" and (n.flag("agg_star") or n.child("over") is not None) for n in level)
 
 

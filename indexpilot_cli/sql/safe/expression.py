@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from indexpilot_cli.sql.parser import Node, deparse, deparse_expression, parse, parse_expression
+from indexpilot_cli.sql.parser import Node, deparse, deparse_expression, parse, parse_expression, walk_all
 from indexpilot_cli.sql.parser.edit import settled
 from indexpilot_cli.sql.parser.native import Unparsed
 from indexpilot_cli.sql.safe import words as safe_words
@@ -133,13 +133,13 @@ def statement_text(vetting: Vetting, node: Node) -> str | None:
 
 def names(nodes: Iterable[Node]) -> frozenset[str]:
     """The column names in the trees, wherever they stand."""
-    found = (n.names("fields") for node in nodes for n in node.walk() if n.kind == "ColumnRef")
+    found = (n.names("fields") for n in walk_all(nodes) if n.kind == "ColumnRef")
     return frozenset(fields[-1] for fields in found if fields and fields[-1] != "*")
 
 
 def ctes(nodes: Iterable[Node]) -> frozenset[str]:
     """The names that WITH clauses in the trees define."""
-    return frozenset(n.text("ctename") for node in nodes for n in node.walk() if n.kind == "CommonTableExpr")
+    return frozenset(n.text("ctename") for n in walk_all(nodes) if n.kind == "CommonTableExpr")
 
 
 def growth(node: Node) -> float:
