@@ -109,6 +109,7 @@ def type_facts(session: Session, text: str) -> TypeFacts:
         modifiers=numbers,
         constrained=row.kind == "d" and row.is_constrained,
         base=row.base_name,
+        limited=row.is_limited,
     )
 
 

@@ -170,7 +170,7 @@ class RelationFacts:
 class TypeFacts:
     """A type as the rules see it. ``kind`` is pg_type.typtype; ``modifiers`` as written between the parentheses.
 
-    ``constrained``: a domain that checks something. ``base`` is the domain's base type.
+    ``constrained``: a domain that checks something. ``base`` is the domain's base type; ``limited``: with a modifier.
     """
 
     oid: int
@@ -181,6 +181,7 @@ class TypeFacts:
     modifiers: tuple[int, ...] = ()
     constrained: bool = False
     base: str | None = None
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, span, table_size
 from indexpilot_cli.evolve.review.offline.columns import rewrites, written
 from indexpilot_cli.evolve.review.offline.state import OfflineState
-from indexpilot_cli.evolve.review.offline.types import Change
 from indexpilot_cli.evolve.review.registry import RULES
 from indexpilot_cli.evolve.review.rule import HazardRule, Works
 from indexpilot_cli.evolve.review.values import Finding, Impact
+from indexpilot_cli.evolve.type_change import Written
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _VERBS = ("rewrites", "refreshes", "checks", "validates", "builds", "rebuilds", "changes", "reads")
@@ -55,7 +55,7 @@ def writes_anew(action: Action, case: StatementCase) -> bool:
     """Whether an action rewrites its table by the manual: where several could have, these are to blame first."""
     state = OfflineState(case.review.catalog, case.review.catalog.version if case.review.catalog else 0)
     if action.kind is Act.ALTER_TYPE:
-        return written(action, state) is Change.TABLE
+        return written(action, state) is Written.TABLE
     return action.kind is Act.ADD_COLUMN and rewrites(action, state)
 
 

@@ -48,6 +48,10 @@ def change(old, new, *attached, using=None, timezone="UTC", castable=None, conte
         (kind("int4"), kind("int8"), {"castable": "f"}, TypeWork.REWRITE),
         (kind("text"), kind("text", oid=99, kind="d", base="text"), {}, TypeWork.INSTANT),
         (kind("text"), kind("short", oid=99, kind="d", base="text", constrained=True), {}, TypeWork.REWRITE),
+        (kind("text"), kind("short", oid=99, kind="d", base="text", limited=True), {}, TypeWork.REWRITE),
+        (kind("bit(3)", oid=8), kind("varbit(5)", oid=9), {"castable": "b"}, TypeWork.REWRITE),
+        (kind("bpchar", oid=8), kind("char", name="bpchar", oid=8), {}, TypeWork.REWRITE),
+        (kind("interval(3)", oid=8), kind("interval(6)", oid=8), {}, TypeWork.INSTANT),
         (kind("varchar(5)"), kind("varchar(9)"), {"using": "upper(c)"}, TypeWork.REWRITE),
         (kind("varchar(5)"), kind("varchar(9)"), {"using": "c::varchar(9)"}, TypeWork.INSTANT),
     ],
@@ -69,6 +73,8 @@ def test_what_is_built_on_the_column_counts():
     assert by_rules(change(*wider, check)).work is TypeWork.VERIFY
     assert by_rules(change(*wider, elsewhere)).work is TypeWork.INSTANT
     assert by_rules(change(kind("text"), kind("citext", oid=7), plain, castable="b")).work is TypeWork.REBUILD
+    assert by_rules(change(kind("int4"), kind("oid", oid=26), plain, castable="b")).work is TypeWork.REBUILD
+    assert by_rules(change(kind("int4"), kind("oid", oid=26), castable="b")).work is TypeWork.INSTANT
 
 
 def test_using_that_says_nothing_else():

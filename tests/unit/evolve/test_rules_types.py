@@ -3,7 +3,8 @@
 import pytest
 
 from indexpilot_cli.evolve.review.offline.columns import volatile
-from indexpilot_cli.evolve.review.offline.types import Change, change, kind
+from indexpilot_cli.evolve.review.offline.types import written_by
+from indexpilot_cli.evolve.type_change import Written, stored_type
 
 
 @pytest.mark.parametrize(
@@ -19,14 +20,15 @@ from indexpilot_cli.evolve.review.offline.types import Change, change, kind
         ("interval(3)", "interval"),
         ("bit varying(10)", "varbit(20)"),
         ("cidr", "inet"),
-        ("integer", "oid"),
+        ("bit(1)", "bit"),
+        ("oid", "regclass"),
         ("integer", "int4"),
         ("timestamp with time zone", "timestamptz"),
         ("character(5)", "char(5)"),
     ],
 )
 def test_nothing_is_written(old, new):
-    assert change(old, new, None, "c") is Change.NOTHING
+    assert written_by(old, new, None, "c") is Written.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -49,44 +51,56 @@ def test_nothing_is_written(old, new):
     ],
 )
 def test_the_table_is_written_anew(old, new):
-    assert change(old, new, None, "c") is Change.TABLE
+    assert written_by(old, new, None, "c") is Written.TABLE
 
 
 @pytest.mark.parametrize(
     ("using", "expected"),
     [
-        ("c", Change.NOTHING),
-        ("c::text", Change.NOTHING),
-        ("CAST(c AS text)", Change.NOTHING),
-        ("lower(c)", Change.TABLE),
-        ("c || ''", Change.TABLE),
+        ("c", Written.NOTHING),
+        ("c::text", Written.NOTHING),
+        ("CAST(c AS text)", Written.NOTHING),
+        ("lower(c)", Written.TABLE),
+        ("c || ''", Written.TABLE),
     ],
 )
 def test_using_counts_when_it_says_more(using, expected):
-    assert change("character varying(20)", "text", using, "c") is expected
+    assert written_by("character varying(20)", "text", using, "c") is expected
 
 
 def test_a_zone_of_utc_spares_the_table():
-    assert change("timestamp without time zone", "timestamptz", None, "c", timezone="UTC") is Change.INDEXES
-    assert change("timestamp without time zone", "timestamptz", None, "c", timezone="Europe/Oslo") is Change.TABLE
-
-
-def test_citext_orders_differently():
-    assert change("text", "citext", None, "c") is Change.INDEXES
+    assert written_by("timestamp without time zone", "timestamptz", None, "c", timezone="UTC") is Written.INDEXES
+    assert written_by("timestamp without time zone", "timestamptz", None, "c", timezone="Europe/Oslo") is Written.TABLE
 
 
 def test_domains():
-    assert change("email", "text", None, "c", base="text") is Change.NOTHING
-    assert change("text", "plain", None, "c", plain=True) is Change.NOTHING
-    assert change("text", "strict", None, "c") is Change.TABLE
+    assert written_by("email", "text", None, "c", base="text") is Written.NOTHING
+    assert written_by("text", "plain", None, "c", domain="text") is Written.NOTHING
+    assert written_by("text", "strict", None, "c") is Written.TABLE
+    assert written_by("integer", "plain", None, "c", domain="text") is Written.TABLE
+    assert written_by("text", "short", None, "c", domain="varchar(20)") is Written.TABLE
+    assert written_by("short", "text", None, "c", base="varchar") is Written.NOTHING
+
+
+@pytest.mark.parametrize(("old", "new"), [("integer", "oid"), ("oid", "integer"), ("text", "citext")])
+def test_another_operator_class_builds_the_indexes_again(old, new):
+    assert written_by(old, new, None, "c") is Written.INDEXES
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [("timestamptz(6)", Written.INDEXES), ("timestamptz(3)", Written.TABLE)],
+)
+def test_a_zone_of_utc_does_not_spare_what_is_rounded(new, expected):
+    assert written_by("timestamp without time zone", new, None, "c", timezone="UTC") is expected
 
 
 def test_a_type_in_parts():
-    assert kind("timestamp(3) with time zone").name == "timestamptz"
-    assert kind("timestamp(3) with time zone").modifiers == (3,)
-    assert kind("character varying(20)").name == "varchar"
-    assert kind('"My Type"').name == "my type"
-    assert kind("numeric(10, 2)[]").array
+    assert stored_type("timestamp(3) with time zone").name == "timestamptz"
+    assert stored_type("timestamp(3) with time zone").modifiers == (3,)
+    assert stored_type("character varying(20)").name == "varchar"
+    assert stored_type('"My Type"').name == "my type"
+    assert stored_type("numeric(10, 2)[]").array
 
 
 @pytest.mark.parametrize(

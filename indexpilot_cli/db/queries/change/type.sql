@@ -5,6 +5,7 @@ SELECT t.oid::int8 AS oid,
        b.typname::text AS base_name,
        EXISTS (SELECT FROM pg_catalog.pg_constraint o WHERE o.contypid = t.oid)
            OR t.typnotnull OR b.typtype = 'd' AS is_constrained,
+       t.typtypmod <> -1 AS is_limited,
        t.typelem::int8 AS element,
        t.typlen AS length
 FROM pg_catalog.pg_type t

@@ -12,7 +12,8 @@ from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind, LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
-from indexpilot_cli.evolve.review.offline.types import Change, change, kind
+from indexpilot_cli.evolve.review.offline.types import written_by
+from indexpilot_cli.evolve.type_change import Written, stored_type
 from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
@@ -54,17 +55,17 @@ def alter_type(action: Action, state: OfflineState, effect: OfflineEffect, relat
     column = state.column(action, name)
     what = written(action, state)
     table = state.table(action.schema, action.table)
-    if column is not None and what is not Change.TABLE:
-        other = what is Change.INDEXES or any(key == "collation" for key, _ in action.parameters)
+    if column is not None and what is not Written.TABLE:
+        other = what is Written.INDEXES or any(key == "collation" for key, _ in action.parameters)
         _rebuilt(table, name, effect, relation, other=other)
     # ALTER TYPE rebuilds no view, whatever the new type is: the server refuses.
     if table is not None and (view := _view_over(state, table, name)) is not None:
         effect.fail("0A000", f"cannot alter type of a column used by a view or rule: {view}")
-    if what is Change.TABLE:
+    if what is Written.TABLE:
         effect.do(WorkKind.REWRITE, relation)
         for index in state.indexes_of(action):
             effect.do(WorkKind.BUILD_INDEX, relation, index, rebuilt=True)
-    if column is not None and kind(column.type) != kind(new):
+    if column is not None and stored_type(column.type) != stored_type(new):
         effect.changes.append(_retyped(relation.name, name, column.type, new))
     # The foreign key is dropped and made again, even for a type that stays the same: ACCESS EXCLUSIVE on both tables.
     for key in state.catalog.foreign_keys if state.catalog and table else ():
@@ -72,17 +73,20 @@ def alter_type(action: Action, state: OfflineState, effect: OfflineEffect, relat
             effect.lock(Relation(key.referenced), _AEL)
 
 
-def written(action: Action, state: OfflineState) -> Change:
+def written(action: Action, state: OfflineState) -> Written:
     """What a type change writes anew, by rule."""
     column = state.column(action, action.column or "")
     new = action.type or ""
     # Nobody knows the old type: only text and varchar without a limit are taken for a widening.
     if column is None:
-        return Change.NOTHING if new in ("text", "varchar") and action.expression is None else Change.TABLE
+        return Written.NOTHING if new in ("text", "varchar") and action.expression is None else Written.TABLE
     old, base = column.type, column.base_type
-    plain = state.domains.get(new.rpartition(".")[2].strip('"')) is False
+    name = new.rpartition(".")[2].strip('"')
+    domain = state.domain_types.get(name) if state.domains.get(name) is False else None
     under = None if _BUILTIN.match(old) or "[" in old else base
-    return change(old, new, action.expression, action.column or "", base=under, timezone=state.timezone, plain=plain)
+    return written_by(
+        old, new, action.expression, action.column or "", base=under, timezone=state.timezone, domain=domain
+    )
 
 
 _BUILTIN = re.compile(

@@ -185,6 +185,7 @@ def _rename(action: Action, state: OfflineState) -> None:
 def _domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     if action.kind is Act.CREATE_DOMAIN:
         state.domains[action.object or ""] = action.has("constrained")
+        state.domain_types[action.object or ""] = action.type or ""
     else:
         objects.alter_domain(action, state, effect)
 

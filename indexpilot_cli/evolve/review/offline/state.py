@@ -54,6 +54,7 @@ class OfflineState:
     added: dict[QualifiedName, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, Action] = field(default_factory=dict)
     domains: dict[str, bool] = field(default_factory=dict)
+    domain_types: dict[str, str] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, tuple[Action, ...]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)

@@ -1,84 +1,31 @@
-"""What a type change does to stored values, by the manual and by measurement on 13 to 18."""
+"""What a type change writes, from its text alone: USING, domains, and the casts that relabel on every server."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import StrEnum
 
-_ALIASES = {
-    "character varying": "varchar",
-    "character": "bpchar",
-    "char": "bpchar",
-    "int": "integer",
-    "int4": "integer",
-    "int8": "bigint",
-    "int2": "smallint",
-    "decimal": "numeric",
-    "bool": "boolean",
-    "float8": "double precision",
-    "float4": "real",
-    "bit varying": "varbit",
-    "timestamp with time zone": "timestamptz",
-    "timestamp without time zone": "timestamp",
-    "time with time zone": "timetz",
-    "time without time zone": "time",
-    "serial": "integer",
-    "bigserial": "bigint",
-}
-_UTC = frozenset(("utc", "etc/utc", "gmt", "etc/gmt", "zulu", "uct", "universal", "greenwich"))
-# Binary coercible (castmethod b in pg_cast): the stored bytes stay.
-# https://www.postgresql.org/docs/current/sql-createcast.html
+from indexpilot_cli.evolve.type_change import StoredType, Written, other_modifiers, other_type, stored_type
+
+# Rows of pg_cast with castmethod b, where no server can be asked.
 _ALIKE = frozenset(
     {
         ("varchar", "text"),
         ("text", "varchar"),
         ("cidr", "inet"),
-        ("integer", "oid"),
-        ("oid", "integer"),
+        ("int4", "oid"),
+        ("oid", "int4"),
         ("xml", "text"),
         ("oid", "regclass"),
         ("regclass", "oid"),
+        ("text", "citext"),
+        ("varchar", "citext"),
+        ("citext", "text"),
+        ("citext", "varchar"),
     }
 )
-# The same bytes, ordered by another operator class: the table stays, its indexes are built again.
-_CITEXT = frozenset({("text", "citext"), ("varchar", "citext"), ("citext", "text"), ("citext", "varchar")})
-_CLOCKS = frozenset(("timestamp", "timestamptz", "time", "timetz", "interval"))
-_TYPE = re.compile(r"\A(?P<head>[^(\[]+)(?:\((?P<mods>[^)]*)\))?(?P<rest>[^\[]*)(?P<array>(?:\[\d*\])*)\Z")
 
 
-class Change(StrEnum):
-    """What has to be written."""
-
-    NOTHING = "nothing"
-    INDEXES = "indexes"
-    TABLE = "table"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A type in parts: its name as we call it, its modifiers, whether it is an array."""
-
-    name: str
-    modifiers: tuple[int, ...] = ()
-    array: bool = False
-
-
-def kind(text: str) -> Kind:
-    """The parts of a type as written or as ``format_type`` gives it."""
-    plain = " ".join(text.replace('"', "").lower().split()).removeprefix("pg_catalog.")
-    match = _TYPE.match(plain)
-    if match is None:
-        return Kind(plain)
-    name = f"{match['head'].strip()} {match['rest'].strip()}".strip()
-    digits = [part.strip() for part in (match["mods"] or "").split(",")]
-    modifiers = tuple(int(d) for d in digits if d.lstrip("-").isdigit())
-    if name in ("char", "character") and not modifiers:
-        modifiers = (1,)
-    return Kind(_ALIASES.get(name, name), modifiers, bool(match["array"]))
-
-
-def change(
+def written_by(
     old: str,
     new: str,
     using: str | None,
@@ -86,64 +33,35 @@ def change(
     *,
     base: str | None = None,
     timezone: str = "",
-    plain: bool = False,
-) -> Change:
+    domain: str | None = None,
+) -> Written:
     """What a change from ``old`` to ``new`` writes anew.
 
-    ``base`` is the type under the old one when that is a domain; ``plain`` says that ``new`` is a domain without
-    constraints over the old type.
+    ``base`` is the type under the old one when that is a domain, ``domain`` the type under ``new`` when that is a
+    domain without constraints.
     """
-    before, after = kind(old), kind(new)
+    before, after = stored_type(old), stored_type(new)
     if using is not None:
         given = _cast(using, column)
         if given is None:
-            return Change.TABLE
-        if given and kind(given) != after:
-            first = change(old, given, None, column, base=base, timezone=timezone)
-            return max(first, change(given, new, None, column, timezone=timezone), key=list(Change).index)
-    if base is not None and kind(base).name == after.name and before.name != after.name:
-        before = Kind(after.name, kind(base).modifiers, kind(base).array)
-    if plain:
-        return Change.NOTHING
-    # The server does not look at the elements' modifier here: varchar(10)[] to varchar(50)[] rewrites, measured on 13
-    # to 18.
-    if before.array or after.array:
-        return Change.NOTHING if before == after else Change.TABLE
+            return Written.TABLE
+        if given and stored_type(given) != after:
+            first = written_by(old, given, None, column, base=base, timezone=timezone)
+            second = written_by(given, new, None, column, timezone=timezone, domain=domain)
+            return max(first, second, key=list(Written).index)
+    if before.name != after.name:
+        before = stored_type(base) if base is not None else before
+        after = stored_type(domain) if domain is not None else after
+    return _written(before, after, timezone)
+
+
+def _written(before: StoredType, after: StoredType, timezone: str) -> Written:
+    if before.array != after.array:
+        return Written.TABLE
     if before.name == after.name:
-        return Change.NOTHING if _fits(before, after) else Change.TABLE
-    return _across(before, after, timezone)
-
-
-def _across(before: Kind, after: Kind, timezone: str) -> Change:
-    pair = (before.name, after.name)
-    if pair in _ALIKE and not after.modifiers:
-        return Change.NOTHING
-    if pair in _CITEXT and not after.modifiers:
-        return Change.INDEXES
-    # In UTC both have the same bytes; the index needs the operator class of the other type.
-    if set(pair) == {"timestamp", "timestamptz"} and timezone.lower() in _UTC:
-        return Change.INDEXES
-    return Change.TABLE
-
-
-def _fits(before: Kind, after: Kind) -> bool:
-    """Whether every value of the old modifiers is one of the new ones as it stands."""
-    old, new = before.modifiers, after.modifiers
-    if old == new:
-        return True
-    # char(n) is stored with its blanks and bit(n) has exactly n bits: another length is another value.
-    if after.name == "bpchar" or after.name == "bit":
-        return False
-    if not new:
-        return True
-    if after.name == "numeric":
-        # Another scale means rounding, and so other values; the precision alone may grow.
-        scale = (*old, 0)[1] if old else None
-        return scale == (*new, 0)[1] and new[0] >= old[0]
-    if after.name in _CLOCKS:
-        # Microseconds are all that is stored: six digits are no limit.
-        return (bool(old) and new[0] >= old[0]) or new[0] >= 6
-    return bool(old) and new[0] >= old[0]
+        return other_modifiers(before, after)[0]
+    alike = (before.name, after.name) in _ALIKE and not after.array
+    return other_type(before, after, alike=alike, timezone=timezone)[0]
 
 
 def _cast(using: str, column: str) -> str | None:
