@@ -41,6 +41,8 @@ class StoredType:
 
 def stored_type(text: str) -> StoredType:
     """The parts of a type as written or as ``format_type`` gives it."""
+    if text.strip().removeprefix("pg_catalog.") == '"char"':
+        return StoredType("char")  # the catalog's one-byte type: only the quotes tell it from character(1)
     plain = " ".join(text.replace('"', "").lower().split()).removeprefix("pg_catalog.")
     match = _TYPE.match(plain)
     if match is None:

@@ -69,18 +69,25 @@ def _values(change: TypeChange) -> tuple[Written, str]:
     old, new = change.old, change.new
     if not is_plain(change.using, change.column.name, new):
         return Written.TABLE, "USING computes every value anew"
-    if new.constrained or new.limited:
+    if new.constrained:
         return Written.TABLE, f"{new.text} checks every value"
     if old.base is not None and old.kind == "d" and old.base == new.name:
         own = Written.NOTHING, "the domain's own base type"
         return other_modifiers(_stored(old), _stored(new)) if new.modifiers else own
     if new.kind == "d":
-        same = new.base == old.name and not old.modifiers
-        return (Written.NOTHING, "a domain without constraints") if same else (Written.TABLE, "another base type")
+        return _into_domain(old, new)
     if old.oid == new.oid:
         return other_modifiers(_stored(old), _stored(new))
     written, reason = other_type(_stored(old), _stored(new), alike=change.castable == "b", timezone=change.timezone)
     return written, reason or f"{old.text} and {new.text} store values differently"
+
+
+def _into_domain(old: TypeFacts, new: TypeFacts) -> tuple[Written, str]:
+    if new.base != old.name or old.modifiers:
+        return Written.TABLE, "another base type"
+    if new.limited:
+        return Written.TABLE, f"{new.text} checks every value"
+    return Written.NOTHING, "a domain without constraints"
 
 
 def _stored(facts: TypeFacts) -> StoredType:

@@ -100,6 +100,7 @@ def test_a_type_in_parts():
     assert stored_type("timestamp(3) with time zone").modifiers == (3,)
     assert stored_type("character varying(20)").name == "varchar"
     assert stored_type('"My Type"').name == "my type"
+    assert stored_type('"char"') != stored_type("char")
     assert stored_type("numeric(10, 2)[]").array
 
 

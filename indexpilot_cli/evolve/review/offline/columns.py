@@ -83,7 +83,7 @@ def written(action: Action, state: OfflineState) -> Written:
     old, base = column.type, column.base_type
     name = new.rpartition(".")[2].strip('"')
     domain = state.domain_types.get(name) if state.domains.get(name) is False else None
-    under = None if _BUILTIN.match(old) or "[" in old else base
+    under = None if _BUILTIN.match(old) or "[" in old or base == old.strip('"') else base
     return written_by(
         old, new, action.expression, action.column or "", base=under, timezone=state.timezone, domain=domain
     )
