@@ -16,7 +16,7 @@ _ALIASES = {"bit varying": "varbit", "serial": "int4", "bigserial": "int8"}
 _UTC = frozenset({"utc", "etc/utc", "gmt", "etc/gmt", "zulu", "etc/zulu", "uct", "etc/uct", "universal", "greenwich"})
 _CLOCKS = frozenset({"timestamp", "timestamptz", "time", "timetz", "interval"})
 RELABELLED = "both types store values alike"
-_FINEST = 6  # fractional digits of a second that every clock type stores without a modifier
+_FINEST = 6  # microseconds are all that clock types store: six digits are no limit
 # Each of these is stored as other types are, but has an operator class of its own: indexes are built again.
 _OWN_ORDER = frozenset({"citext", "int4", "bit", "varbit"})
 _TYPE = re.compile(r"\A(?P<head>[^(\[]+)(?:\((?P<mods>[^)]*)\))?(?P<rest>[^\[]*)(?P<array>(?:\[\d*\])*)\Z")
@@ -61,6 +61,7 @@ def other_modifiers(old: StoredType, new: StoredType) -> tuple[Written, str]:
         return Written.NOTHING, "the values stay as they are"
     if old.array or new.array:
         return Written.TABLE, "the elements of arrays are converted one by one"
+    # char(n) is stored with its blanks and bit(n) has exactly n bits: another length is another value.
     if not new.modifiers:
         padded = new.name in ("bpchar", "bit")
         return (Written.TABLE, "padding changes") if padded else (Written.NOTHING, "the limit goes")
@@ -79,6 +80,7 @@ def _numeric(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[Written, str]:
     if not old:
         return Written.TABLE, "every value's size is checked"
     (precision, scale), (wanted, wanted_scale) = (*old, 0)[:2], (*new, 0)[:2]
+    # A numeric value is stored with its own scale: another one changes each value, more precision changes none.
     if scale == wanted_scale and wanted >= precision:
         return Written.NOTHING, "the precision grows at the same scale"
     return Written.TABLE, "every value is rounded or checked"
@@ -86,12 +88,14 @@ def _numeric(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[Written, str]:
 
 def other_type(old: StoredType, new: StoredType, *, alike: bool, timezone: str) -> tuple[Written, str]:
     """What is written, and why, when another type comes. ``alike``: pg_cast relabels (castmethod b), no function."""
+    # Since 12 the server knows that both are the same number in UTC; the operator classes differ, hence the indexes.
     if {old.name, new.name} == {"timestamp", "timestamptz"}:
         rounds = bool(new.modifiers) and new.modifiers[0] < _FINEST
         if timezone.lower() in _UTC and not rounds:
             return Written.INDEXES, "no value changes in UTC, but its indexes are built again"
         return Written.TABLE, f"every value is shifted by the time zone {timezone}"
-    # A modifier, and the padding of character(n), are a function over the relabelled value.
+    # Binary coercible: no function is called for a value. A length still is one, and bpchar pads.
+    # https://www.postgresql.org/docs/current/catalog-pg-cast.html
     if not alike or new.modifiers or new.name == "bpchar":
         return Written.TABLE, ""
     if _OWN_ORDER & {old.name, new.name}:

@@ -42,6 +42,7 @@ def by_rules(change: TypeChange) -> Classified:
         )
     if built and written is Written.INDEXES:
         return Classified(TypeWork.REBUILD, reason)
+    # Not a rewrite, but rows are read under ACCESS EXCLUSIVE all the same.
     if checks:
         return Classified(TypeWork.VERIFY, f"every row is checked against {checks[0].name.name} again")
     return Classified(TypeWork.INSTANT, reason if written is Written.NOTHING else RELABELLED)
@@ -69,6 +70,7 @@ def _values(change: TypeChange) -> tuple[Written, str]:
     old, new = change.old, change.new
     if not is_plain(change.using, change.column.name, new):
         return Written.TABLE, "USING computes every value anew"
+    # The domain's CHECK is part of the conversion, which makes it a computation for each row.
     if new.constrained:
         return Written.TABLE, f"{new.text} checks every value"
     if old.base is not None and old.kind == "d" and old.base == new.name:

@@ -46,6 +46,7 @@ def test_nothing_is_written(old, new):
         ("timestamp without time zone", "timestamptz"),
         ("character varying(10)[]", "varchar(50)[]"),
         ("character varying[]", "text[]"),
+        ("timestamp without time zone[]", "timestamptz[]"),
         ("mood", "text"),
         ("bit(3)", "bit(4)"),
     ],
