@@ -8,6 +8,7 @@ import pytest
 from indexpilot_cli.core.command import PlannerRequest, Silent
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.simulate import demo, server
+from indexpilot_cli.simulate.data import DemoSizes
 from indexpilot_cli.simulate.server import DemoSlot
 from indexpilot_cli.simulate.values import DemoRequest
 
@@ -105,7 +106,7 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path, word, monkeypatch):
 def test_a_dead_kept_server_is_noticed(tmp_path):
     with (
         DemoSlot(tmp_path).held() as slot,
-        demo._running(slot, request(tmp_path), demo.Sizes(ROWS), Silent()) as (state, running),
+        demo._running(slot, request(tmp_path), DemoSizes(ROWS), Silent()) as (state, running),
     ):
         slot.write(demo.replace(state, kept=True))
     running.stop("immediate")

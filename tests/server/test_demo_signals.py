@@ -16,7 +16,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.server
 PROGRAM = """
 import sys
-from indexpilot_cli.model.requests import DemoRequest
+from indexpilot_cli.simulate.values import DemoRequest
 from indexpilot_cli.simulate import demo
 
 class Telling:
