@@ -59,8 +59,7 @@ def capture(
     with session.transaction(rollback=True):
         session.rows("catalog/output_forms")  # values in forms that do not depend on the role's settings
         # One transaction: what the line above sets ends with it.
-        statistics = tuple(_statistics(row) for row in session.rows("twin/statistics"))
-        statistics = _with_ranges(session, statistics)
+        statistics = _with_ranges(session, tuple(_statistics(row) for row in session.rows("twin/statistics")))
     extended, notes = _extended(session)
     return Snapshot(
         server=_server(session, facts),
