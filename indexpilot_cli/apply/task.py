@@ -186,13 +186,11 @@ def _closed(ctx: RunContext, task: Task, first: MutationReport) -> MutationRepor
     for operation in reversed([o for o in task.operations if o.only]):
         with closing(ctx.builder(operation.op_id)) as session:
             found = build.find_index(session, operation.index)
-        if found is None or not is_usable(found):
-            return replace(first, outcome="failed", error_code="not_valid", error="the index did not become valid")
-        open_ones = [
-            e for e in intents.latest(ctx.log, schema=ctx.schema) if e.index == operation.index and e.state in OPEN
-        ]
-        for event in open_ones:
-            written = close_whole(ctx, event, found)
-            if operation is task.head:
-                closed = replace(closed, id=written.id, outcome="done")
+            if found is None or not is_usable(found):
+                return replace(first, outcome="failed", error_code="not_valid", error="the index did not become valid")
+            latest = intents.latest(ctx.log, schema=ctx.schema)
+            for event in [e for e in latest if e.index == operation.index and e.state in OPEN]:
+                written = close_whole(ctx, session, event, found)
+                if operation is task.head:
+                    closed = replace(closed, id=written.id, outcome="done")
     return closed

@@ -13,7 +13,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext, take_lock
-from indexpilot_cli.execute.decide import OPEN, STANDING, CatalogVerdict, open_operation, tag
+from indexpilot_cli.execute.decide import OPEN, STANDING, CatalogVerdict, open_operation, tag, tagged
 from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.log import intents
@@ -72,9 +72,14 @@ def reconcile(ctx: RunContext, *, only: Collection[str] | None = None) -> tuple[
     return tuple(reports)
 
 
-def close_whole(ctx: RunContext, index_event: Event, found: IndexFacts) -> Event:
+def close_whole(ctx: RunContext, session: Session, index_event: Event, found: IndexFacts) -> Event:
     """The closing row of an index that has become valid by its last attachment."""
-    closed = events.follow(index_event, OperationState.VALID, definition_sql=found.ddl)
+    # A run that was killed right after CREATE left the index without its tag and the log without its oid; rollback
+    # would take it for somebody else's.
+    if "restore" not in index_event.details and tagged(found.comment) != index_event.op_id:
+        _adorn(ctx, session, index_event)
+    details = dict(index_event.details) | {"oid": found.oid}
+    closed = events.follow(index_event, OperationState.VALID, definition_sql=found.ddl, details=details)
     return ctx.write(closed, done=True)
 
 

@@ -14,6 +14,7 @@ import pytest
 from indexpilot_cli.apply import apply
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.execute import build
 from indexpilot_cli.execute import context as apply_context
 from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user
 from tests.server import applying
@@ -303,4 +304,22 @@ def test_an_answer_of_no_changes_nothing(shop):
     plan = keep_plan(shop, definition("customer_id"))
     done = apply.run(applying.request(shop, plan.id, confirmed=False), Silent(), lambda planned: False)
     assert (done.status, done.exit_code, done.result.skipped) == ("refused", 6, "declined")
+    assert look(shop).indexes == {}
+
+
+def test_a_partitioned_index_whose_run_died_before_its_tag_can_be_taken_back(shop):
+    with psycopg.connect(shop, autocommit=True) as connection:
+        for statement in PARTITIONS:
+            connection.execute(statement)
+    plan = keep_plan(shop, definition("day", "kind", table=QualifiedName("public", "events")))
+
+    def die_at_the_tag():
+        build.comment_on = lambda *_: os._exit(9)
+        run_apply(shop, plan.id)
+
+    with child(die_at_the_tag) as pid:
+        assert exit_code(pid) == 9
+    assert run_apply(shop, plan.id, lock_timeout=60.0).exit_code == 0
+    undone = run_rollback(shop, plan.id, lock_timeout=60.0)
+    assert undone.exit_code == 0, [(m.outcome, m.error) for m in undone.result.mutations]
     assert look(shop).indexes == {}
