@@ -1,4 +1,4 @@
-"""One step of a change of the database, carried out in its manner; the catalog says whether it is done already.
+"""One step of a change of the database, carried out in its manner.
 
 BRIEF: all statements in one transaction that asks for its locks, waits shortly and tries again. PATIENT: each alone, a
 short wait for the lock and as long as it takes for the work, beside which everybody reads and writes. ALONE: an index
@@ -63,9 +63,9 @@ class DatabaseStep:
     """What to run, and how. ``exclusive`` are tables to lock against everybody first.
 
     ``waits_for``: tables whose long lockers are looked at before their lock is asked for; ``exclusive`` are among them.
-    ``check`` is called under the locks and may refuse; ``record`` writes in the same transaction. ``done`` asks the
-    catalog whether it stands already. ``index`` is what an ALONE step builds; ``ours`` tells whether the index that has
-    its name is that one, ``tablespace`` where it goes.
+    ``check`` is called under the locks and may refuse; ``record`` writes in the same transaction. ``index`` is
+    what an ALONE step builds; ``ours`` tells whether the index that has its name is that one, ``tablespace`` where it
+    goes.
     """
 
     title: str
@@ -75,7 +75,6 @@ class DatabaseStep:
     waits_for: tuple[QualifiedName, ...] = ()
     check: Callable[[], None] | None = None
     record: Callable[[Session], None] | None = None
-    done: Callable[[], bool] | None = None
     index: QualifiedName | None = None
     ours: Callable[[], bool] | None = None
     tablespace: str = ""
@@ -111,8 +110,6 @@ def perform(run: StepRun, step: DatabaseStep) -> None:
     Raises StopRequested (somebody asked to stop; what was begun is undone, and another run goes on), RefusedError when
     its locks were never free, and whatever the server says.
     """
-    if step.done is not None and step.done():
-        return
     match step.manner:
         case StepManner.BRIEF:
             _persist(run, step, lambda: _once(run, step))
