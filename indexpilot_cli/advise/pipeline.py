@@ -134,8 +134,7 @@ def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
 
 def _write_model(kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkload, catalog: Catalog) -> WriteModel:
     """What each candidate adds to writes, in the unit of the workload's weights."""
-    from indexpilot_cli.methods.write_rates import table_writes
-    from indexpilot_cli.methods.writes import write_model
+    from indexpilot_cli.methods.writes import table_writes, write_model
 
     unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
     writes = table_writes(catalog, folded.templates, folded.since, folded.until)

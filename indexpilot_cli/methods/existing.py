@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from indexpilot_cli.core.catalog import Index
 from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, IndexKey
-from indexpilot_cli.methods.registry import index_kind
+from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.sql.normal import normal
 
 

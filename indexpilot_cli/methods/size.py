@@ -11,8 +11,8 @@ from indexpilot_cli.core.catalog import BLOCK, Catalog, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.methods.fields import Field, key_field, unknown_field
 from indexpilot_cli.methods.kind import IndexBuild
+from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.kinds.btree import btree_height
-from indexpilot_cli.methods.registry import index_kind
 from indexpilot_cli.sql.normal import conjuncts, normal
 from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 

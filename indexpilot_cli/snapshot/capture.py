@@ -21,7 +21,7 @@ from indexpilot_cli.db.compose import Identifier, composed
 from indexpilot_cli.db.conninfo import environment
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
-from indexpilot_cli.methods.pages import GinPages
+from indexpilot_cli.methods.kind import GinPages
 from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics, SchemaObject, Snapshot
 
 # Columns of pg_stats since then. https://www.postgresql.org/docs/current/view-pg-stats.html

@@ -14,7 +14,7 @@ from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Workload
-from indexpilot_cli.methods.pages import GinPages
+from indexpilot_cli.methods.kind import GinPages
 
 FORMAT = 1  # of the snapshot file; raised when an older reader could misunderstand a newer file
 

@@ -7,7 +7,7 @@ from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import BTREE, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.methods.registry import index_kind
+from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.sql.normal import columns, type_name
 from indexpilot_cli.sql.volatility import result_type, unsafe
 

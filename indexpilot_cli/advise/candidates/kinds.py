@@ -15,8 +15,8 @@ from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.kind import IndexKind, KeyCondition, KindThresholds, NoService
+from indexpilot_cli.methods.kinds import index_kinds
 from indexpilot_cli.methods.kinds.btree import PATTERN_CLASSES
-from indexpilot_cli.methods.registry import index_kinds
 from indexpilot_cli.sql.normal import columns, type_name
 
 # In this order refusals are printed.

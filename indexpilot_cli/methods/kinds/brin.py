@@ -11,8 +11,17 @@ from indexpilot_cli.core.catalog import BLOCK, Column
 from indexpilot_cli.core.index import BRIN
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.fields import Field
-from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
-from indexpilot_cli.methods.pages import HEADER_SIZE, RelationFile, make_page
+from indexpilot_cli.methods.kind import (
+    HEADER_SIZE,
+    BuiltSize,
+    IndexBuild,
+    IndexKind,
+    KeyCondition,
+    NoService,
+    RelationFile,
+    Service,
+    make_page,
+)
 
 _MAGIC, _META_PAGE = 0xA8109CFA, 0xF091
 _REVMAP_ITEMS = 1360  # ranges one revmap page addresses

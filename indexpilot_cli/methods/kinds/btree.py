@@ -16,8 +16,7 @@ from itertools import product
 from indexpilot_cli.core.catalog import BLOCK, Column
 from indexpilot_cli.core.index import BTREE
 from indexpilot_cli.methods.fields import Field, column_field
-from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind
-from indexpilot_cli.methods.pages import HEADER_SIZE, RelationFile, make_page
+from indexpilot_cli.methods.kind import HEADER_SIZE, BuiltSize, IndexBuild, IndexKind, RelationFile, make_page
 from indexpilot_cli.sql.selectivity import row_count
 
 # Types without a default B-tree operator class (pg_opclass, PostgreSQL 13 to 18).

@@ -16,8 +16,19 @@ from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import GIN, IndexKey
 from indexpilot_cli.core.workload import Atom, AtomKind
-from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
-from indexpilot_cli.methods.pages import HEADER_SIZE, NO_BLOCK, GinPages, RelationFile, make_page
+from indexpilot_cli.methods.kind import (
+    HEADER_SIZE,
+    NO_BLOCK,
+    BuiltSize,
+    GinPages,
+    IndexBuild,
+    IndexKind,
+    KeyCondition,
+    NoService,
+    RelationFile,
+    Service,
+    make_page,
+)
 from indexpilot_cli.sql.normal import columns, tree_of
 
 _META = 1 << 3

@@ -7,8 +7,7 @@ import struct
 from indexpilot_cli.core.catalog import Column
 from indexpilot_cli.core.index import SPGIST
 from indexpilot_cli.methods.fields import tree_pages
-from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind
-from indexpilot_cli.methods.pages import HEADER_SIZE, NO_BLOCK, RelationFile, make_page
+from indexpilot_cli.methods.kind import HEADER_SIZE, NO_BLOCK, BuiltSize, IndexBuild, IndexKind, RelationFile, make_page
 
 _MAGIC, _PAGE_ID, _CACHED = 0xBA0BABEE, 0xFF82, 8
 

@@ -14,7 +14,7 @@ from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.methods.pages import RelationFile
+from indexpilot_cli.methods.kind import RelationFile
 from indexpilot_cli.planner.twin.layout import Heap, read_layout
 from indexpilot_cli.planner.twin.statistics import put_extended, put_sizes, put_statistics
 from indexpilot_cli.snapshot.values import SchemaObject, Snapshot

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -10,12 +12,13 @@ from typing import Any, Protocol
 from indexpilot_cli.core.catalog import BLOCK, Catalog
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.methods.files import SEGMENT, first_pages, write_file
-from indexpilot_cli.methods.pages import RelationFile
-from indexpilot_cli.methods.registry import index_kind
+from indexpilot_cli.methods.kind import RelationFile
+from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.size import height_of
 from indexpilot_cli.planner.twin.server import give_to_server
 from indexpilot_cli.snapshot.values import RelationSize, Snapshot
+
+SEGMENT = 131072  # blocks of one file of a relation; the next ones carry .1, .2, …
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +145,26 @@ class RemoteStorage:
         # Only what CREATE INDEX leaves of an empty index is read: a few pages. They may still be in memory only.
         self._admin.execute("CHECKPOINT")
         return bytes(self._admin.value("SELECT pg_read_binary_file(%s, 0, %s, true)", [path, _MOST_READ]) or b"")
+
+
+def write_file(directory: Path, file: RelationFile, owner: Callable[[Path], None]) -> None:
+    """Make the relation's files in the database directory, sparse but for the planted pages.
+
+    ``owner`` gives a new file to the server's account. No backend may have pages of this relfilenode in memory.
+    """
+    start = b"" if file.keep else first_pages(file)
+    length = max(file.pages, len(start) // BLOCK)
+    for number in range(max(1, ceil(length / SEGMENT))):
+        path = directory / (f"{file.node}.{number}" if number else str(file.node))
+        with path.open("ab" if file.keep else "wb") as handle:
+            if number == 0:
+                handle.write(start)
+            handle.flush()
+            size = min(length - number * SEGMENT, SEGMENT) * BLOCK
+            os.truncate(handle.fileno(), max(size, path.stat().st_size) if file.keep else size)
+        owner(path)
+
+
+def first_pages(file: RelationFile) -> bytes:
+    """The pages that must not be zeros: none for heaps and for methods whose planner reads only the length."""
+    return index_kind(file.method).first_pages(file) if file.method is not None else b""

@@ -16,8 +16,8 @@ from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, refuse_others
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.methods.pages import RelationFile
-from indexpilot_cli.methods.registry import index_kinds
+from indexpilot_cli.methods.kind import RelationFile
+from indexpilot_cli.methods.kinds import index_kinds
 from indexpilot_cli.planner.twin.layout import Heap, Storage
 from indexpilot_cli.planner.twin.statistics import put_statistics
 from indexpilot_cli.snapshot.values import RelationStatistics

@@ -8,8 +8,7 @@ import pytest
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, RelationUse, StatementKind
-from indexpilot_cli.methods.write_rates import TableWrites, rows_per_call, table_writes
-from indexpilot_cli.methods.writes import write_cost, write_model
+from indexpilot_cli.methods.writes import TableWrites, rows_per_call, table_writes, write_cost, write_model
 from tests.unit.advise.select.model_planner import index, table, template
 
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.catalog import BLOCK
-from indexpilot_cli.methods.files import SEGMENT, first_pages, write_file
+from indexpilot_cli.methods.kind import GinPages, RelationFile
 from indexpilot_cli.methods.kinds.brin import brin_metapage
 from indexpilot_cli.methods.kinds.btree import MAX_HEIGHT, btree_pages
 from indexpilot_cli.methods.kinds.gin import gin_metapage
-from indexpilot_cli.methods.pages import GinPages, RelationFile
+from indexpilot_cli.planner.twin.layout import SEGMENT, first_pages, write_file
 
 
 def nobody(path):
