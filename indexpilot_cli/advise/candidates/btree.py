@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advise.candidates.fitness import unfit_key
-from indexpilot_cli.advise.candidates.site import EQUALITY, Demand, Draft, Proposed, Site, gather, key_of, label
+from indexpilot_cli.advise.candidates.site import (
+    EQUALITY,
+    Demand,
+    Draft,
+    Proposed,
+    Site,
+    gather,
+    key_of,
+    label,
+    unfit_key,
+)
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import ForeignKey
 from indexpilot_cli.core.index import IndexKey

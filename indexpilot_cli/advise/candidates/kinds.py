@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from indexpilot_cli.advise.candidates.fitness import key_type, unfit_key
-from indexpilot_cli.advise.candidates.site import EQUALITY, Demand, Draft, Proposed, Site, key_of, label
+from indexpilot_cli.advise.candidates.site import (
+    EQUALITY,
+    Demand,
+    Draft,
+    Proposed,
+    Site,
+    key_of,
+    key_type,
+    label,
+    unfit_key,
+)
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.core.workload import Atom, AtomKind

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.advise.candidates import CandidateOptions, propose
-from indexpilot_cli.advise.candidates.tenant import detect
+from indexpilot_cli.advise.candidates.propose import detect
 from indexpilot_cli.core.catalog import ForeignKey
 from tests.unit.advise.candidates.builders import (
     catalog,
