@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.advise.candidates.btree import propose_btree, propose_foreign_keys
+from indexpilot_cli.advise.candidates.drafts import capped, dominated, futility, joined, merged, notice, refusal
 from indexpilot_cli.advise.candidates.kinds import mismatches, propose_kinds
-from indexpilot_cli.advise.candidates.merge import capped, dominated, futility, joined, merged, notice, refusal
 from indexpilot_cli.advise.candidates.partial import propose_covering, propose_partial
 from indexpilot_cli.advise.candidates.site import (
     CandidateOptions,
