@@ -8,10 +8,8 @@ from itertools import chain
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.workload import RelationUse
 from indexpilot_cli.sql.parser import Node, Statement
-from indexpilot_cli.workload.predicates.atoms import Collector
+from indexpilot_cli.workload.predicates.atoms import Collector, note_aggregates, note_limit, note_order, note_sets
 from indexpilot_cli.workload.predicates.fromclause import AnalysedQuery, add_from, delete, insert, merge, update
-from indexpilot_cli.workload.predicates.operands import is_aggregate, operands, target_operands
-from indexpilot_cli.workload.predicates.ordering import note_aggregates, note_limit, note_order, note_sets
 from indexpilot_cli.workload.predicates.scopes import (
     Block,
     BoundColumn,
@@ -23,6 +21,9 @@ from indexpilot_cli.workload.predicates.scopes import (
     Outputs,
     Target,
     Use,
+    is_aggregate,
+    operands,
+    target_operands,
 )
 
 _WRITES = {"InsertStmt": insert, "UpdateStmt": update, "DeleteStmt": delete, "MergeStmt": merge}

@@ -9,15 +9,16 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.parser import Node, deparse_expression
 from indexpilot_cli.sql.patterns import LIKE_OPERATORS, pattern_kind
-from indexpilot_cli.workload.predicates.operands import (
+from indexpilot_cli.workload.predicates.scopes import (
+    NameScope,
     Operand,
+    Use,
     all_operands,
     conjunct_text,
     operands,
     operator,
     parameter_numbers,
 )
-from indexpilot_cli.workload.predicates.scopes import NameScope, Use
 
 UNKNOWN_ELEMENTS = 10  # the planner's own guess for an array it cannot see
 KINDS = {
