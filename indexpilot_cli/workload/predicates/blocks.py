@@ -8,7 +8,7 @@ from itertools import chain
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.workload import RelationUse
 from indexpilot_cli.sql.parser import Node, Statement
-from indexpilot_cli.workload.predicates.atoms import Collector, note_aggregates, note_limit, note_order, note_sets
+from indexpilot_cli.workload.predicates.clauses import Collector, note_aggregates, note_limit, note_order, note_sets
 from indexpilot_cli.workload.predicates.fromclause import AnalysedQuery, add_from, delete, insert, merge, update
 from indexpilot_cli.workload.predicates.scopes import (
     Block,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.sql.parser import Node, Statement, parse, parse_expression
-from indexpilot_cli.workload.predicates.atoms import Collector
+from indexpilot_cli.workload.predicates.clauses import Collector
 from indexpilot_cli.workload.predicates.scopes import (
     BoundColumn,
     Cte,
