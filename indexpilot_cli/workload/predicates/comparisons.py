@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.sql.literals import LIKE_OPERATORS, pattern_kind
 from indexpilot_cli.sql.parser import Node, deparse_expression
-from indexpilot_cli.sql.patterns import LIKE_OPERATORS, pattern_kind
 from indexpilot_cli.workload.predicates.scopes import (
     NameScope,
     Operand,
