@@ -11,8 +11,7 @@ from indexpilot_cli.sql.parser.edit import (
     unqualified,
     with_only,
 )
-from indexpilot_cli.sql.parser.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Unparsed
-from indexpilot_cli.sql.parser.node import Node, walk_all
+from indexpilot_cli.sql.parser.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Unparsed, walk_all
 from indexpilot_cli.sql.parser.normal import Normalised, normalise, shaping_constants
 from indexpilot_cli.sql.parser.procedural import Embedded, embedded_sql
 from indexpilot_cli.sql.parser.text import (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import postgast
 from google.protobuf.message import Message
 
-from indexpilot_cli.sql.parser.node import ONEOF, Node, unwrapped
+from indexpilot_cli.sql.parser.native import ONEOF, Node, unwrapped
 from indexpilot_cli.sql.parser.text import deparse, parse_expression
 
 pb = postgast.pg_query_pb2

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 import postgast
 from google.protobuf import json_format
@@ -116,3 +118,120 @@ def deparse(result: Message) -> str:
         return str(postgast.deparse(result))
     except postgast.PgQueryError as error:
         raise ValueError(error.message) from error
+
+
+pb = postgast.pg_query_pb2
+
+_WRAPPER = pb.Node
+_MESSAGE = 11  # FieldDescriptor.TYPE_MESSAGE
+ONEOF = {f.message_type.name: f.name for f in pb.Node.DESCRIPTOR.fields}
+_NOTHING: frozenset[str] = frozenset()
+_SUBQUERY = frozenset(("SubLink",))
+_WORDS = frozenset(("String", "Integer", "Float", "Boolean", "BitString", "A_Star"))
+
+
+def unwrapped(message: Message) -> Message | None:
+    """The concrete message inside a ``Node`` wrapper; None for an empty one."""
+    if type(message) is not _WRAPPER:
+        return message
+    which = message.WhichOneof("node")
+    return getattr(message, which) if which else None
+
+
+class Node:
+    """A parse tree node. ``kind`` is its type in the server's sources, such as ``SelectStmt`` or ``A_Expr``.
+
+    Field names are those of libpg_query's protobuf schema. A Node is a view: trees are not to be changed
+    through it, editing functions make copies.
+    """
+
+    __slots__ = ("_below", "_fields", "_level", "kind", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.kind: str = type(message).__name__
+        self._below: tuple[Node, ...] | None = None
+        self._level: tuple[Node, ...] | None = None
+        self._fields: dict[str, tuple[Node, ...]] = {}
+
+    def child(self, field: str) -> Node | None:
+        """The node in a singular field, or None."""
+        found = self._fields.get(field)
+        if found is None:
+            inner = unwrapped(getattr(self.message, field)) if self.message.HasField(field) else None
+            found = self._fields[field] = () if inner is None else (Node(inner),)
+        return found[0] if found else None
+
+    def children(self, field: str) -> tuple[Node, ...]:
+        """The nodes of a repeated field (empty places left out)."""
+        found = self._fields.get(field)
+        if found is None:
+            inner = [unwrapped(m) for m in getattr(self.message, field)]
+            found = self._fields[field] = tuple(Node(m) for m in inner if m is not None)
+        return found
+
+    def text(self, field: str) -> str:
+        """A text field ('' when not set)."""
+        return str(getattr(self.message, field))
+
+    def number(self, field: str) -> int:
+        """A whole-number field."""
+        return int(getattr(self.message, field))
+
+    def flag(self, field: str) -> bool:
+        """A boolean field."""
+        return bool(getattr(self.message, field))
+
+    def enum(self, field: str) -> str:
+        """The symbol of an enumeration field, such as ``AEXPR_OP``."""
+        descriptor = self.message.DESCRIPTOR.fields_by_name[field]
+        return str(descriptor.enum_type.values_by_number[getattr(self.message, field)].name)
+
+    def names(self, field: str) -> tuple[str, ...]:
+        """The texts of a repeated field of String nodes (stars come as ``*``)."""
+        return tuple("*" if n.kind == "A_Star" else n.text("sval") for n in self.children(field) if n.kind != "List")
+
+    def below(self) -> tuple[Node, ...]:
+        """The direct child nodes, those that only hold a word or a number left out."""
+        if self._below is None:
+            found: list[Node] = []
+            for descriptor, value in self.message.ListFields():
+                if descriptor.type == _MESSAGE:
+                    single = isinstance(value, Message)
+                    child = self.child(descriptor.name) if single else None
+                    found += ((child,) if child else ()) if single else self.children(descriptor.name)
+            self._below = tuple(n for n in found if n.kind not in _WORDS)
+        return self._below
+
+    def walk(self, stop: frozenset[str] = _NOTHING) -> Iterator[Node]:
+        """This node and all below it, parents first; nodes of a kind in ``stop`` are given but not entered."""
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            if node.kind not in stop or node is self:
+                stack.extend(reversed(node.below()))
+
+    def level(self) -> tuple[Node, ...]:
+        """This node and all below it, but not what is inside subqueries."""
+        if self._level is None:
+            self._level = (self,) if self.kind in _SUBQUERY else tuple(self.walk(_SUBQUERY))
+        return self._level
+
+    def extent(self) -> tuple[int, int]:
+        """(nodes, depth) of the tree."""
+        count, deepest = 0, 0
+        stack = [(self, 1)]
+        while stack:
+            node, depth = stack.pop()
+            count, deepest = count + 1, max(deepest, depth)
+            stack.extend((n, depth + 1) for n in node.below())
+        return count, deepest
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}>"
+
+
+def walk_all(trees: Iterable[Node]) -> Iterator[Node]:
+    """The nodes of all trees, one tree after the other."""
+    return chain.from_iterable(tree.walk() for tree in trees)

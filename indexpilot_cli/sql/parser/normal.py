@@ -9,7 +9,7 @@ from itertools import chain
 import postgast
 
 from indexpilot_cli.sql.parser.edit import parameters, rewrite
-from indexpilot_cli.sql.parser.node import Node, walk_all
+from indexpilot_cli.sql.parser.native import Node, walk_all
 from indexpilot_cli.sql.parser.text import deparse, deparse_expression
 
 pb = postgast.pg_query_pb2

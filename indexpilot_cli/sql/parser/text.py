@@ -9,8 +9,7 @@ import postgast
 
 from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.sql.parser import native
-from indexpilot_cli.sql.parser.native import MAX_DEPTH, MAX_NODES, Unparsed
-from indexpilot_cli.sql.parser.node import ONEOF, Node
+from indexpilot_cli.sql.parser.native import MAX_DEPTH, MAX_NODES, ONEOF, Node, Unparsed
 
 pb = postgast.pg_query_pb2
 
