@@ -13,13 +13,14 @@ from indexpilot_cli.sql.parser.edit import (
 )
 from indexpilot_cli.sql.parser.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Unparsed, walk_all
 from indexpilot_cli.sql.parser.normal import Normalised, normalise, shaping_constants
-from indexpilot_cli.sql.parser.procedural import Embedded, embedded_sql
 from indexpilot_cli.sql.parser.text import (
+    Embedded,
     Piece,
     Statement,
     deparse,
     deparse_expression,
     deparse_type,
+    embedded_sql,
     fingerprint,
     parse,
     parse_expression,
