@@ -1,18 +1,20 @@
 """The SQL parser behind a dozen functions: nothing outside this package knows which parser it is."""
 
 from indexpilot_cli.sql.parser.edit import (
+    Normalised,
     bind,
     cast,
     function_call,
+    normalise,
     parameters,
     renumber,
     rewrite,
     set_child,
+    shaping_constants,
     unqualified,
     with_only,
 )
 from indexpilot_cli.sql.parser.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Unparsed, walk_all
-from indexpilot_cli.sql.parser.normal import Normalised, normalise, shaping_constants
 from indexpilot_cli.sql.parser.text import (
     Embedded,
     Piece,
