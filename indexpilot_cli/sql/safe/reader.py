@@ -8,8 +8,8 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.sql.parser import Node, deparse_expression, deparse_type, parse
 from indexpilot_cli.sql.parser.native import Unparsed
 from indexpilot_cli.sql.safe import change as safe_change
+from indexpilot_cli.sql.safe import expression
 from indexpilot_cli.sql.safe import expression as safe_expression
-from indexpilot_cli.sql.safe import words as safe_words
 from indexpilot_cli.sql.safe.values import Key, PartitionBound, Rule, SafeChange, SafeText, Scope
 
 _RULES = {
@@ -111,7 +111,7 @@ class SafeReader:
         node = _statement(sql)
         if node is None or node.kind != "SelectStmt" or node.child("into_clause"):
             return False
-        known = safe_words.QUIET | safe_words.SCALAR | safe_words.AGGREGATE | safe_words.WINDOW
+        known = expression.QUIET | expression.SCALAR | expression.AGGREGATE | expression.WINDOW
         calls = (n.names("funcname") for n in node.walk() if n.kind == "FuncCall")
         changes = any(n.kind in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt") for n in node.walk())
         return not changes and all(c and c[:-1] in ((), ("pg_catalog",)) and c[-1] in known for c in calls)
