@@ -10,22 +10,22 @@ from indexpilot_cli.advise.explain import evidence
 from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, prepared, types_from
 from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core import units
-from indexpilot_cli.core.catalog import Catalog, Index
+from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source
+from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse
 from indexpilot_cli.workload.fold.templates import fold_workload
 
 
 def explain_query(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
     """Plans side by side, the verdict against the minimum benefit, the facts behind it and what would be better."""
-    from indexpilot_cli.sql.index_statement import read_create_index
 
     added = tuple(read_create_index(text, source.catalog) for text in request.with_indexes)
     hidden = tuple(_existing(name, source.catalog) for name in request.without_indexes)
@@ -172,3 +172,69 @@ def _really_run(source: Source, request: ExplainRequest, statement: Plannable) -
 
 def _with(result: ExplainResult, plans: tuple[PlanView, ...], alternatives: tuple[Alternative, ...]) -> ExplainResult:
     return replace(result, plans=plans, alternatives=alternatives)
+
+
+_DESCENDING = "SORTBY_DESC"
+_NULLS = {"SORTBY_NULLS_FIRST": True, "SORTBY_NULLS_LAST": False}
+
+
+def read_create_index(text: str, catalog: Catalog) -> IndexDefinition:
+    """The structure of the index a CREATE INDEX statement asks for; name, CONCURRENTLY and the like are dropped.
+
+    Raises UsageError when the text is not one such statement or names a table or column that is not there.
+    """
+    statement = parse(text)
+    if isinstance(statement, Unparsed):
+        raise UsageError(f"cannot read the index: {statement.message}", detail=text, code="unparsed")
+    node = statement.node
+    if node.kind != "IndexStmt":
+        raise UsageError("not a CREATE INDEX statement", detail=text, hint='--with "CREATE INDEX ON t (a, b)"')
+    table = _table(node, catalog)
+    where = node.child("where_clause")
+    return IndexDefinition(
+        table.name,
+        tuple(_key(key, table) for key in node.children("index_params")),
+        node.text("access_method") or BTREE,
+        tuple(_column(key.text("name"), table) for key in node.children("index_including_params")),
+        deparse_expression(where) if where else None,
+        node.flag("unique"),
+        node.flag("nulls_not_distinct"),
+        tuple(_option(option) for option in node.children("options")),
+    )
+
+
+def _table(node: Node, catalog: Catalog) -> Table:
+    relation = node.child("relation")
+    assert relation is not None  # the grammar has no CREATE INDEX without a table
+    name, schema = relation.text("relname"), relation.text("schemaname") or None
+    table = catalog.resolve(name, schema)
+    if table is None:
+        raise UsageError(f'no table "{name}"', hint="indexpilot discover lists what is there", code="unknown_table")
+    return table
+
+
+def _key(node: Node, table: Table) -> IndexKey:
+    expression = node.child("expr")
+    return IndexKey(
+        None if expression else _column(node.text("name"), table),
+        deparse_expression(expression) if expression else None,
+        ".".join(node.names("opclass")) or None,
+        ".".join(node.names("collation")) or None,
+        node.enum("ordering") == _DESCENDING,
+        _NULLS.get(node.enum("nulls_ordering")),
+    )
+
+
+def _column(name: str, table: Table) -> str:
+    if table.column(name) is None:
+        raise UsageError(f'table {table.name.short} has no column "{name}"', code="unknown_column")
+    return name
+
+
+def _option(node: Node) -> tuple[str, str]:
+    value = node.child("arg")
+    return node.text("defname"), "on" if value is None else str(_value(value))
+
+
+def _value(node: Node) -> object:
+    return node.number("ival") if node.kind == "Integer" else deparse_expression(node)
