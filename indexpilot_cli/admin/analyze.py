@@ -14,7 +14,7 @@ from indexpilot_cli.db.plans import access_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.workload.fold.templates import fold_workload, report, shares, skipped_reports, with_scenarios
+from indexpilot_cli.workload.templates import fold_workload, report, shares, skipped_reports, with_scenarios
 
 
 def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:

@@ -17,7 +17,7 @@ from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.snapshot.source import Source, open_reader, open_source
-from indexpilot_cli.workload.fold.templates import fold_workload
+from indexpilot_cli.workload.templates import fold_workload
 
 LIVE, READY = "live", "ready"
 _NOT_READY = 5

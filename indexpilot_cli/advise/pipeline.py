@@ -25,8 +25,8 @@ from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.cross_check import cross_checked
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
-from indexpilot_cli.workload.fold.templates import TypesOf, fold_workload, with_scenarios
 from indexpilot_cli.workload.referential import with_referential
+from indexpilot_cli.workload.templates import TypesOf, fold_workload, with_scenarios
 
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
 

@@ -193,7 +193,7 @@ def _templates(
     from indexpilot_cli.db.capabilities import look
     from indexpilot_cli.db.catalog import read_catalog
     from indexpilot_cli.snapshot.source import Source
-    from indexpilot_cli.workload.fold.templates import fold_workload
+    from indexpilot_cli.workload.templates import fold_workload
 
     capabilities = look(session, metadata_schema=connection.metadata_schema)
     catalog = read_catalog(session, metadata_schema=connection.metadata_schema)

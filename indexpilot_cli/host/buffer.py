@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.workload.sources.query_stats import QueryStat
+from indexpilot_cli.workload.query_stats import QueryStat
 
 BATCH = 100
 INTERVAL = 5.0

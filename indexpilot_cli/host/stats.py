@@ -19,8 +19,8 @@ from indexpilot_cli.host import place
 from indexpilot_cli.host.buffer import BufferStats, PendingStats, StatBuffer, checked
 from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.host.validation import known_names
-from indexpilot_cli.workload.sources import query_stats
-from indexpilot_cli.workload.sources.query_stats import QueryStat
+from indexpilot_cli.workload import query_stats
+from indexpilot_cli.workload.query_stats import QueryStat
 
 # Short, because nothing is lost by giving up: the buffer keeps the batch and writes it at its next interval.
 _WRITE_MS = 5_000

@@ -55,13 +55,13 @@ def _observed(source: Source, request: WorkloadRequest) -> Workload:
 def _recorded(source: Source, request: WorkloadRequest) -> Workload:
     if source.session is None:
         raise UsageError("recorded query_stats are in the database, not in a snapshot", hint="give a connection")
-    from indexpilot_cli.workload.sources.query_stats import recorded_workload
+    from indexpilot_cli.workload.query_stats import recorded_workload
 
     return recorded_workload(source, since=request.since)
 
 
 def _read_file(name: str, request: WorkloadRequest, source: Source) -> Workload:
-    from indexpilot_cli.workload.sources.logs import read_log
+    from indexpilot_cli.workload.logs import read_log
 
     if _is_log(name, request.source):
         stream = sys.stdin if name == "-" else Path(name)

@@ -18,7 +18,7 @@ from indexpilot_cli.core.workload import (
     StatementKind,
     Workload,
 )
-from indexpilot_cli.workload.fold.fold import fold
+from indexpilot_cli.workload.fold import fold
 
 
 def with_referential(folded: FoldedWorkload, catalog: Catalog, estimator: CostEstimator) -> FoldedWorkload:
@@ -26,7 +26,7 @@ def with_referential(folded: FoldedWorkload, catalog: Catalog, estimator: CostEs
 
     A parent's measured time is divided between it and its checks in proportion to what the planner says of each.
     """
-    from indexpilot_cli.workload.fold.plannable import with_scenarios
+    from indexpilot_cli.workload.plannable import with_scenarios
 
     checks = [(c.parent, with_scenarios(c.template, catalog)) for c in referential_checks(folded.templates, catalog)]
     parents = {t.id: t for t in folded.templates if t.id in {parent for parent, _ in checks}}

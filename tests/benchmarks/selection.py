@@ -31,8 +31,8 @@ from indexpilot_cli.core.workload import (
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.hypopg.estimator import open_hypopg
-from indexpilot_cli.workload.fold.fold import fold
-from indexpilot_cli.workload.fold.plannable import scenarios
+from indexpilot_cli.workload.fold import fold
+from indexpilot_cli.workload.plannable import scenarios
 from tests.benchmarks.extend import Extend, Query
 from tests.benchmarks.tpch_database import columns_in, database, heap_bytes, settings, statements
 

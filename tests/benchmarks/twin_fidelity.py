@@ -34,9 +34,9 @@ from indexpilot_cli.methods.size import estimate
 from indexpilot_cli.planner.twin.fidelity import measure, quantile, relative_error
 from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.capture import capture
-from indexpilot_cli.workload.fold.fold import fold
-from indexpilot_cli.workload.fold.plannable import scenarios
-from indexpilot_cli.workload.sources.logs import read_log
+from indexpilot_cli.workload.fold import fold
+from indexpilot_cli.workload.logs import read_log
+from indexpilot_cli.workload.plannable import scenarios
 
 MOST_BUILT = 60
 QUERIES = Path(__file__).parent / "tpch"

@@ -8,7 +8,7 @@ from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.workload.fold.fold import fold
+from indexpilot_cli.workload.fold import fold
 from tests.unit.advise.candidates.builders import shown
 
 pytestmark = pytest.mark.server

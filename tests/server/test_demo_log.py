@@ -10,7 +10,7 @@ from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.simulate import data, server, traffic
 from indexpilot_cli.simulate.server import DemoState
-from indexpilot_cli.workload.sources.logs import read_log
+from indexpilot_cli.workload.logs import read_log
 
 pytestmark = pytest.mark.server
 

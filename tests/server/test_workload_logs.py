@@ -7,7 +7,7 @@ import pytest
 
 from indexpilot_cli.db.binaries import installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.workload.sources.logs import read_log
+from indexpilot_cli.workload.logs import read_log
 from tests.servers import SETTINGS
 
 pytestmark = pytest.mark.server

@@ -9,8 +9,8 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.sql.parser import parse
-from indexpilot_cli.workload.fold.fold import fold
-from indexpilot_cli.workload.fold.plannable import scenarios
+from indexpilot_cli.workload.fold import fold
+from indexpilot_cli.workload.plannable import scenarios
 from indexpilot_cli.workload.predicates.blocks import relation_uses
 from tests.servers import SETTINGS
 

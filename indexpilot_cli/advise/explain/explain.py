@@ -23,7 +23,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.workload.fold.templates import fold_workload, report, shares
+from indexpilot_cli.workload.templates import fold_workload, report, shares
 
 _KINDS = ("R-", "q-", "P-")
 

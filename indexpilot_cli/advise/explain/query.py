@@ -21,7 +21,7 @@ from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse
-from indexpilot_cli.workload.fold.templates import fold_workload
+from indexpilot_cli.workload.templates import fold_workload
 
 
 def explain_query(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:

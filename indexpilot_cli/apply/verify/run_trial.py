@@ -19,7 +19,7 @@ from indexpilot_cli.db.plans import first_word
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
 from indexpilot_cli.snapshot.source import Source
-from indexpilot_cli.workload.fold.templates import fold_workload
+from indexpilot_cli.workload.templates import fold_workload
 
 ROUNDS = 3
 _READS = frozenset({"select", "with", "values", "table"})

@@ -191,7 +191,7 @@ def _windows(workload: Workload, catalog: Catalog) -> dict[str, StatWindow]:
 
 
 def _folded(workload: Workload, catalog: Catalog) -> FoldedWorkload:
-    from indexpilot_cli.workload.fold.fold import fold
+    from indexpilot_cli.workload.fold import fold
 
     return fold((workload,), catalog)
 

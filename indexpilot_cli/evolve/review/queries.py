@@ -11,7 +11,7 @@ from indexpilot_cli.core.observation import Rehearsed
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.snapshot.source import Source
-from indexpilot_cli.workload.fold.templates import fold_workload, shares, with_scenarios
+from indexpilot_cli.workload.templates import fold_workload, shares, with_scenarios
 
 MOST = 400  # queries rehearsed when nobody knows which tables they touch
 _VARIANTS = 3  # statements of one template

@@ -4,7 +4,7 @@ from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, ObservedStatement, Skipped, SourceKind, StatementKind, Workload
 from indexpilot_cli.workload.compress import compress
-from indexpilot_cli.workload.fold.fold import MAX_SAMPLES, fold
+from indexpilot_cli.workload.fold import MAX_SAMPLES, fold
 from tests.unit.workload.shop import CATALOG
 
 

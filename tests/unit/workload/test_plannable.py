@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.core.workload import ObservedStatement, PlanMode, SourceKind, Workload
-from indexpilot_cli.workload.fold.fold import fold
-from indexpilot_cli.workload.fold.plannable import scenarios
+from indexpilot_cli.workload.fold import fold
+from indexpilot_cli.workload.plannable import scenarios
 from tests.unit.workload.shop import CATALOG
 
 MODERN = replace(CATALOG, version=160000)

@@ -17,7 +17,7 @@ TypesOf = Callable[[str], Sequence[str] | None]
 
 def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter, progress: Progress) -> FoldedWorkload:
     """The workload as templates that touch a wanted table, in order of weight."""
-    from indexpilot_cli.workload.fold.fold import fold
+    from indexpilot_cli.workload.fold import fold
 
     progress.stage("reading the workload")
     workloads = collect(source, request)
@@ -31,7 +31,7 @@ def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter,
 
 def with_scenarios(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None) -> FoldedWorkload:
     """The templates with their parameter classes; ``types_of`` names the types of ``$n`` where a planner knows."""
-    from indexpilot_cli.workload.fold import plannable
+    from indexpilot_cli.workload import plannable
 
     def filled(template: QueryTemplate) -> QueryTemplate:
         types = types_of(template.text) if types_of is not None and "$" in template.text else None

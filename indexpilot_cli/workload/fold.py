@@ -23,8 +23,8 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.sql.literals import LIKE_OPERATORS, kind_of_text, pattern_start
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse, parse_expression
 from indexpilot_cli.workload.collect import merged
-from indexpilot_cli.workload.fold.reading import Reader, Reading, Unread
 from indexpilot_cli.workload.predicates.blocks import relation_uses
+from indexpilot_cli.workload.reading import Reader, Reading, Unread
 
 MAX_SAMPLES = 20
 _MAX_REMEMBERED = 200  # distinct samples of one template while folding

@@ -17,7 +17,7 @@ from typing import TextIO
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.sql.parser import fingerprint
-from indexpilot_cli.workload.sources.records import READERS, Broken, LogEntry, guess_format
+from indexpilot_cli.workload.records import READERS, Broken, LogEntry, guess_format
 
 FORMATS = ("auto", *READERS)
 LIMIT = 20_000  # distinct statements kept apart; beyond it they join one of the same shape

@@ -1,1 +1,0 @@
-"""Observed statements to templates that a planner accepts."""
