@@ -1,4 +1,4 @@
-"""The literals of a statement, changed one by one."""
+"""The literals of a statement, changed one by one, and the prefix that a pattern among them fixes."""
 
 from __future__ import annotations
 

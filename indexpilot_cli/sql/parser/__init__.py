@@ -14,7 +14,16 @@ from indexpilot_cli.sql.parser.edit import (
     unqualified,
     with_only,
 )
-from indexpilot_cli.sql.parser.native import MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Unparsed, walk_all
+from indexpilot_cli.sql.parser.native import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_NODES,
+    Node,
+    Unparsed,
+    fingerprint,
+    skeleton,
+    walk_all,
+)
 from indexpilot_cli.sql.parser.text import (
     Embedded,
     Piece,
@@ -23,10 +32,8 @@ from indexpilot_cli.sql.parser.text import (
     deparse_expression,
     deparse_type,
     embedded_sql,
-    fingerprint,
     parse,
     parse_expression,
-    skeleton,
     split,
 )
 

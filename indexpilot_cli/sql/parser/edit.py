@@ -1,4 +1,4 @@
-"""Copies of trees with something replaced."""
+"""Copies of trees with something replaced: values, names, and all constants at once (the normal form)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls into the parser library, with its limits guarded."""
+"""Calls into the parser library, with its limits guarded, and the nodes of its trees."""
 
 from __future__ import annotations
 
@@ -95,15 +95,15 @@ def tokens(text: str) -> tuple[tuple[str, int, int], ...] | Unparsed:
 
 
 def fingerprint(text: str) -> str | Unparsed:
-    """The structural fingerprint as hex digits."""
+    """Hex digits that are equal for statements that differ only in constants and IN-list lengths."""
     try:
         return str(postgast.fingerprint(text).hex)
     except postgast.PgQueryError as error:
         return _located(text, error)
 
 
-def normalised(text: str) -> str | None:
-    """The parser's own normalised text, or None when the text does not parse."""
+def skeleton(text: str) -> str | None:
+    """The text with every constant as ``$n`` (layout and comments kept), or None when it cannot be read."""
     if len(text) > MAX_BYTES:
         return None
     try:

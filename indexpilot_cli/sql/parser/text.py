@@ -1,4 +1,4 @@
-"""From text to trees and back."""
+"""From text to trees and back, and the SQL that stands inside PL/pgSQL bodies."""
 
 from __future__ import annotations
 
@@ -96,16 +96,6 @@ def _statement_ends(text: str) -> list[int]:
             ends.append(start)
         before = name
     return ends
-
-
-def fingerprint(text: str) -> str | Unparsed:
-    """Hex digits that are equal for statements that differ only in constants and IN-list lengths."""
-    return native.fingerprint(text)
-
-
-def skeleton(text: str) -> str | None:
-    """The text with every constant as ``$n`` (layout and comments kept), or None when it cannot be read."""
-    return native.normalised(text)
 
 
 def deparse(node: Node) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from itertools import chain
 
-from indexpilot_cli.sql.parser import Node, parse, walk_all
+from indexpilot_cli.sql.parser import Node, Unparsed, parse, walk_all
 from indexpilot_cli.sql.parser.edit import from_text, with_prefix
-from indexpilot_cli.sql.parser.native import Unparsed
 from indexpilot_cli.sql.safe.expression import (
     MAX_GROWTH,
     MAX_TEXT,

@@ -1,6 +1,6 @@
 """Which SQL of a stranger may run on production inside a read-only question, decided by its parse tree.
 
-Only what the lists of ``safe_words`` name is let through: no function of the user's, nothing that returns sets, locks
+Only what the lists below name is let through: no function of the user's, nothing that returns sets, locks
 rows, or makes a small value large.
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from indexpilot_cli.sql.parser import Node, deparse, deparse_expression, parse, parse_expression, walk_all
+from indexpilot_cli.sql.parser import Node, Unparsed, deparse, deparse_expression, parse, parse_expression, walk_all
 from indexpilot_cli.sql.parser.edit import settled
-from indexpilot_cli.sql.parser.native import Unparsed
 from indexpilot_cli.sql.safe.values import SafeText, Scope
 
 MAX_TEXT = 20_000  # characters of one expression

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.sql.parser import Node, deparse_expression, deparse_type, parse
-from indexpilot_cli.sql.parser.native import Unparsed
+from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, deparse_type, parse
 from indexpilot_cli.sql.safe import change as safe_change
 from indexpilot_cli.sql.safe import expression
 from indexpilot_cli.sql.safe import expression as safe_expression
