@@ -27,7 +27,7 @@ REDACTION_COST = (
 
 def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]:
     """Write the file and say what it holds."""
-    from indexpilot_cli.snapshot.file import save
+    from indexpilot_cli.snapshot.values import save
 
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record, snapshot=True) as note,

@@ -22,8 +22,7 @@ from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
-from indexpilot_cli.planner.cross_check import cross_checked
-from indexpilot_cli.planner.open import open_estimator
+from indexpilot_cli.planner.open import cross_checked, open_estimator
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import TypesOf, fold_workload, with_scenarios

@@ -1,14 +1,17 @@
-"""Which planner pretends: the twin by default, HypoPG on the server where asked for."""
+"""Which planner pretends: the twin by default, HypoPG where asked for, or both (``--cross-check``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.command import PlannerRequest, Progress
 from indexpilot_cli.core.directories import cache_directory
-from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.snapshot.source import Source
 
@@ -76,3 +79,63 @@ def open_hypopg(source: Source, request: PlannerRequest) -> HypoPGEstimator:
         )
     connection = source.connection
     return opened(connection.conninfo, source.catalog, password=connection.password, workers=request.workers)
+
+
+FAR = 0.1  # relative difference of a template's cost worth naming
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    before: float
+    after: float
+
+
+def cross_checked(
+    source: Source,
+    templates: Sequence[QueryTemplate],
+    chosen: frozenset[IndexDefinition],
+    estimator: CostEstimator,
+    request: PlannerRequest,
+) -> tuple[str, ...]:
+    """Sentences for the plan's notes. Indexes HypoPG cannot pretend are left out on both sides and named.
+
+    Raises PrerequisiteError when HypoPG is not there.
+    """
+    with open_hypopg(source, request) as other:
+        # HypoPG refuses GIN and GiST: both sides are then priced without those.
+        refused = [d for d in chosen if other.refuses(d) is not None]
+        common = chosen - frozenset(refused)
+        ours, theirs = (_price(e, templates, common) for e in (estimator, other))
+        name = other.name
+    both = [t for t in ours if t in theirs]
+    if not both:
+        return (f"cross-check: no template could be planned by {name}",)
+    notes = [_total(estimator.name, name, ours, theirs, both), *_far(ours, theirs, both)]
+    if refused:
+        notes.append(f"cross-check: {len(refused)} indexes that {name} cannot pretend were left out of it")
+    return tuple(notes)
+
+
+def _price(
+    estimator: CostEstimator, templates: Sequence[QueryTemplate], chosen: frozenset[IndexDefinition]
+) -> dict[str, _Priced]:
+    statements = [t.scenarios[0].statement for t in templates]
+    before = estimator.plan([WhatIf(s) for s in statements])
+    after = estimator.plan([WhatIf(s, chosen) for s in statements])
+    answers = zip(templates, before, after, strict=True)
+    return {t.id: _Priced(b.total_cost, a.total_cost) for t, b, a in answers if b.ok and a.ok}
+
+
+def _total(ours: str, theirs: str, one: dict[str, _Priced], two: dict[str, _Priced], both: Sequence[str]) -> str:
+    falls = [1 - sum(p[t].after for t in both) / (sum(p[t].before for t in both) or 1.0) for p in (one, two)]
+    return f"cross-check over {len(both)} templates: {ours} {-falls[0]:+.1%}, {theirs} {-falls[1]:+.1%} of planner cost"
+
+
+def _far(one: dict[str, _Priced], two: dict[str, _Priced], both: Sequence[str]) -> tuple[str, ...]:
+    differences = {t: abs(one[t].after - two[t].after) / (one[t].after or 1.0) for t in both}
+    far = sorted((t for t in both if differences[t] > FAR), key=lambda t: -differences[t])
+    if not far:
+        return ()
+    named = ", ".join(f"{t} ({differences[t]:.0%})" for t in far[:_NAMED])
+    return (f"cross-check: costs with the indexes differ by more than {FAR:.0%} for {len(far)} templates: {named}",)

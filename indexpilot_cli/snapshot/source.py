@@ -64,7 +64,7 @@ def open_reader(connection: Connection) -> Iterator[Session]:
 
 
 def _from_file(connection: Connection, path: str) -> Source:
-    from indexpilot_cli.snapshot.file import load
+    from indexpilot_cli.snapshot.values import load
 
     snapshot = load(Path(path))
     return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot)

@@ -1,19 +1,29 @@
-"""What a snapshot holds: frozen values that describe a database well enough to plan its queries elsewhere."""
+"""What a snapshot holds: frozen values that describe a database well enough to plan its queries elsewhere.
+
+Its file is one gzip-compressed JSON document that says what it is and which version.
+"""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import os
+import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from indexpilot_cli.core.catalog import Catalog, ColumnStatistics, Server
-from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Workload
+from indexpilot_cli.errors import UsageError
 from indexpilot_cli.methods.kind import GinPages
 
 FORMAT = 1  # of the snapshot file; raised when an older reader could misunderstand a newer file
@@ -140,3 +150,65 @@ def _shape(catalog: Catalog) -> Catalog:
         for t in catalog.tables
     )
     return replace(catalog, tables=tables, taken_at=None, statistics_since=None)
+
+
+KIND = "indexpilot.snapshot"
+
+
+def save(snapshot: Snapshot, path: Path) -> None:
+    """Write the snapshot; the file appears whole or not at all (written beside, then renamed). Mode 0600."""
+    document = {"kind": KIND, "format": FORMAT, "snapshot": to_json(snapshot)}
+    data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        # In the same directory: a rename is atomic within one file system only.
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}", detail=error.strerror) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # No time and no name in the header: equal snapshots make equal files.
+            file.write(gzip.compress(data, compresslevel=6, mtime=0))
+        Path(beside).replace(path)
+    except OSError as error:
+        Path(beside).unlink(missing_ok=True)
+        raise UsageError(f"cannot write {path}", detail=error.strerror) from error
+
+
+def load(path: Path) -> Snapshot:
+    """The snapshot in the file. Raises UsageError when it is missing, damaged, something else, or too new."""
+    document = _read(path)
+    if document.get("kind") != KIND:
+        raise UsageError(f"{path} is not a snapshot", hint="write one with  indexpilot snapshot", code="not_a_snapshot")
+    written = document.get("format")
+    if not isinstance(written, int) or written > FORMAT:
+        raise UsageError(
+            f"{path} was written by a newer indexpilot",
+            detail=f"file format {written}, this program reads up to {FORMAT}",
+            hint="upgrade indexpilot-cli, or take the snapshot again",
+            code="snapshot_too_new",
+        )
+    try:
+        return from_json(Snapshot, document.get("snapshot"))
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}", detail=error.strerror, code="no_snapshot") from error
+    try:
+        document = json.loads(gzip.decompress(raw))
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        # The first two bytes of every gzip file: something else was given, not a damaged snapshot.
+        if raw[:2] != b"\x1f\x8b":
+            raise UsageError(f"{path} is not a snapshot", code="not_a_snapshot") from None
+        raise _damaged(path, str(error)) from error
+    return document if isinstance(document, dict) else {}
+
+
+def _damaged(path: Path, detail: str) -> UsageError:
+    return UsageError(
+        f"{path} is damaged", detail=detail[:200], hint="take the snapshot again", code="damaged_snapshot"
+    )

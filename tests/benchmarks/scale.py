@@ -24,7 +24,7 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.capture import capture
-from indexpilot_cli.snapshot.file import save
+from indexpilot_cli.snapshot.values import save
 
 SCALE = 1000
 ROWS = 1000

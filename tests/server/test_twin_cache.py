@@ -14,7 +14,7 @@ from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.planner.twin.cluster import open_cluster, stop_orphan
 from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.planner.twin.server import LocalServer
-from indexpilot_cli.snapshot.file import save
+from indexpilot_cli.snapshot.values import save
 from tests.waiting import eventually
 
 QUESTION = WhatIf(Plannable("SELECT * FROM sales.customers WHERE id = 5"))

@@ -13,8 +13,8 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.planner.twin.fidelity import measure
 from indexpilot_cli.planner.twin.planner import open_twin
-from indexpilot_cli.snapshot.file import load, save
 from indexpilot_cli.snapshot.redact import redact
+from indexpilot_cli.snapshot.values import load, save
 from indexpilot_cli.sql.literals import map_literals
 from tests.server.twinning import statements
 

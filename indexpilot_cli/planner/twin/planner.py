@@ -21,9 +21,8 @@ from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.plans import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.size import estimate, height_of
-from indexpilot_cli.planner.twin.cluster import Cluster, open_cluster
+from indexpilot_cli.planner.twin.cluster import Cluster, ScratchHost, open_cluster, open_scratch
 from indexpilot_cli.planner.twin.expressions import expression_statistics
-from indexpilot_cli.planner.twin.scratch import ScratchHost, open_scratch
 from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker
 from indexpilot_cli.snapshot.values import Snapshot
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.snapshot.file import load, save
+from indexpilot_cli.snapshot.values import load, save
 from tests.unit.snapshot.samples import snapshot
 
 
