@@ -16,7 +16,7 @@ from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.snapshot.source import Source
 
 if TYPE_CHECKING:
-    from indexpilot_cli.planner.hypopg.estimator import HypoPGEstimator
+    from indexpilot_cli.planner.hypopg import HypoPGEstimator
     from indexpilot_cli.planner.twin.planner import TwinEstimator
     from indexpilot_cli.snapshot.values import Snapshot
 
@@ -64,7 +64,7 @@ def take_snapshot(source: Source, progress: Progress) -> Snapshot:
 
 def open_hypopg(source: Source, request: PlannerRequest) -> HypoPGEstimator:
     """HypoPG on the connected server. Raises PrerequisiteError when the extension is not installed."""
-    from indexpilot_cli.planner.hypopg.estimator import open_hypopg as opened
+    from indexpilot_cli.planner.hypopg import open_hypopg as opened
 
     capabilities = source.capabilities
     if capabilities is None:

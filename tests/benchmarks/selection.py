@@ -30,7 +30,7 @@ from indexpilot_cli.core.workload import (
 )
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.planner.hypopg.estimator import open_hypopg
+from indexpilot_cli.planner.hypopg import open_hypopg
 from indexpilot_cli.workload.fold import fold
 from indexpilot_cli.workload.plannable import scenarios
 from tests.benchmarks.extend import Extend, Query

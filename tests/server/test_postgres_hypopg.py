@@ -13,7 +13,7 @@ from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.planner.hypopg.estimator import HypoPGEstimator, open_hypopg
+from indexpilot_cli.planner.hypopg import HypoPGEstimator, open_hypopg
 
 
 def on(table, *columns, schema="public", **more):

@@ -13,7 +13,7 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, RefusedError
-from indexpilot_cli.planner.hypopg.estimator import HypoPGEstimator
+from indexpilot_cli.planner.hypopg import HypoPGEstimator
 
 KEY_DATA = b"K" + struct.pack("!i", 12)
 

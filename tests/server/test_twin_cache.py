@@ -22,7 +22,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from indexpilot_cli.planner.twin.planner import open_twin
-from indexpilot_cli.snapshot.file import load
+from indexpilot_cli.snapshot.values import load
 twin = open_twin(load(Path(sys.argv[1])), cache_dir=Path(sys.argv[2]), workers=1)
 print(twin._cluster.server.home, flush=True)
 time.sleep(600)

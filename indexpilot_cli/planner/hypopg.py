@@ -26,7 +26,7 @@ from indexpilot_cli.db.plans import PlanNames, failed, read_plan, relations
 from indexpilot_cli.db.retry import retrying
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
-from indexpilot_cli.planner.hypopg.pretend import Pretender, Real
+from indexpilot_cli.planner.hypopg_indexes import Pretender, Real
 
 S = TypeVar("S")
 T = TypeVar("T")

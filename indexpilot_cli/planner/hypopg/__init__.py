@@ -1,1 +1,0 @@
-"""What-if on the database itself with the HypoPG extension."""
