@@ -291,6 +291,10 @@ def _expression_statistics(
     return found if any(found) else ()
 
 
+_LISTS = (
+    *("most_common_vals", "most_common_freqs", "histogram_bounds", "most_common_elems", "most_common_elem_freqs"),
+    *("elem_count_histogram", "range_length_histogram", "range_bounds_histogram"),
+)
 _AT_ONCE = 400  # relations per question, so that none of them runs into a statement timeout
 
 StatisticsByColumn: TypeAlias = Mapping[tuple[int, str], ColumnStatistics]
@@ -307,23 +311,19 @@ def read_statistics(session: Session, relations: Mapping[int, str]) -> Statistic
     while part := dict(islice(todo, _AT_ONCE)):
         names = sorted(set(part.values()))  # the view knows names only, and looks up few of them quickly
         rows = session.rows("catalog/statistics", {"oids": list(part), "names": names})
-        found.update(((row.relation, row.name), _statistics(row)) for row in rows)  # inherited ones come last
+        found.update(((row.oid, row.column), column_statistics(row)) for row in rows)  # inherited ones come last
     return found
 
 
-def _statistics(row: Row) -> ColumnStatistics:
+def column_statistics(row: Row) -> ColumnStatistics:
+    """A row of pg_stats (or of a view shaped like it) as a value."""
+    lists = {name: tuple(getattr(row, name, None) or ()) for name in _LISTS}
     return ColumnStatistics(
         null_frac=row.null_frac,
         avg_width=row.avg_width,
         n_distinct=row.n_distinct,
-        most_common_vals=tuple(row.most_common_vals or ()),
-        most_common_freqs=tuple(row.most_common_freqs or ()),
-        histogram_bounds=tuple(row.histogram_bounds or ()),
         correlation=row.correlation,
-        most_common_elems=tuple(row.most_common_elems or ()),
-        most_common_elem_freqs=tuple(row.most_common_elem_freqs or ()),
-        elem_count_histogram=tuple(row.elem_count_histogram or ()),
-        range_length_histogram=tuple(row.range_length_histogram or ()),
-        range_empty_frac=row.range_empty_frac,
-        range_bounds_histogram=tuple(row.range_bounds_histogram or ()),
+        # The view of extended statistics has no columns for ranges.
+        range_empty_frac=getattr(row, "range_empty_frac", None),
+        **lists,
     )

@@ -17,6 +17,7 @@ from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.db.binaries import newest_program
+from indexpilot_cli.db.catalog import column_statistics
 from indexpilot_cli.db.compose import Identifier, composed
 from indexpilot_cli.db.conninfo import environment
 from indexpilot_cli.db.session import Session
@@ -27,8 +28,6 @@ from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, Rel
 # Columns of pg_stats since then. https://www.postgresql.org/docs/current/view-pg-stats.html
 _SHOWS_RANGES_FROM = 170000
 _KINDS = {"r": "TABLE", "p": "TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE", "S": "SEQUENCE"}
-_LISTS = ("most_common_vals", "most_common_freqs", "histogram_bounds", "most_common_elems", "most_common_elem_freqs")
-_MORE_LISTS = ("elem_count_histogram", "range_length_histogram", "range_bounds_histogram")
 
 
 def capture(
@@ -59,7 +58,8 @@ def capture(
     with session.transaction(rollback=True):
         session.rows("catalog/output_forms")  # values in forms that do not depend on the role's settings
         # One transaction: what the line above sets ends with it.
-        statistics = _with_ranges(session, tuple(_statistics(row) for row in session.rows("twin/statistics")))
+        rows = session.rows("catalog/statistics", {"oids": None, "names": None})
+        statistics = _with_ranges(session, tuple(map(_statistics, rows)))
     extended, notes = _extended(session)
     return Snapshot(
         server=_server(session, facts),
@@ -80,19 +80,6 @@ def capture(
         workload=workload,
         notes=notes,
         roles=tuple(row.name for row in session.rows("SELECT rolname::text AS name FROM pg_roles ORDER BY 1")),
-    )
-
-
-def column_statistics(row: Any) -> ColumnStatistics:
-    """A row of pg_stats (or of a view shaped like it) as a value."""
-    lists = {name: tuple(getattr(row, name, None) or ()) for name in (*_LISTS, *_MORE_LISTS)}
-    return ColumnStatistics(
-        null_frac=row.null_frac,
-        avg_width=row.avg_width,
-        n_distinct=row.n_distinct,
-        correlation=row.correlation,
-        range_empty_frac=getattr(row, "range_empty_frac", None),
-        **lists,
     )
 
 

@@ -8,7 +8,7 @@ SELECT current_setting('server_version') AS version,
        pg_encoding_to_char(d.encoding)::text AS encoding,
        d.datcollate::text AS collate,
        d.datctype::text AS ctype,
-       'c' AS provider,
-       NULL::text AS provider_locale
+       coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS provider,
+       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS provider_locale
 FROM pg_database d
 WHERE d.datname = current_database()
