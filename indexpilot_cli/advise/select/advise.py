@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.cost.costing import Mask, leads, members, stand_ins
+from indexpilot_cli.advise.costing import Mask, leads, members, stand_ins
 from indexpilot_cli.advise.select.explain import Ledger
 from indexpilot_cli.advise.select.highs import Row
 from indexpilot_cli.advise.select.problem import Limits, Selection, SelectionProblem, build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from indexpilot_cli.advise.cost.costing import Mask, Pricer, members
+from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.select.problem import Choice, SelectionProblem, shares
 from indexpilot_cli.core.plan import TemplateEffect

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.advise.cost.costing import Mask, Pricer, members
+from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.select.highs import Option, allowed
 
 PAIRS_PER_CASE = 16

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.advise.cost.costing import Mask, members
+from indexpilot_cli.advise.costing import Mask, members
 
 _NONE = -1e30
 

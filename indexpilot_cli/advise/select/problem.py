@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.cost.costing import Allowance, Case, Pool, Pricer, cases_of, unit_of, weight_of
+from indexpilot_cli.advise.costing import Allowance, Case, Pool, Pricer, cases_of, unit_of, weight_of
 from indexpilot_cli.advise.select.highs import Charge, Program, Row
 from indexpilot_cli.core.candidate import Candidate, Rejection
 from indexpilot_cli.core.command import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.advise.cost.costing import Mask, Pricer, group_by_member, members
+from indexpilot_cli.advise.costing import Mask, Pricer, group_by_member, members
 from indexpilot_cli.advise.select.highs import Program
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from indexpilot_cli.advise.cost.costing import Mask, members
+from indexpilot_cli.advise.costing import Mask, members
 from indexpilot_cli.advise.select.explain import Ledger
 from indexpilot_cli.advise.select.highs import Program
 from indexpilot_cli.advise.select.problem import Limits, subject

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advise.cost.costing import Answer, Mask, Pricer, members
+from indexpilot_cli.advise.costing import Answer, Mask, Pricer, members
 from indexpilot_cli.advise.select.greedy import solve_greedily
 from indexpilot_cli.advise.select.guess import Guesses
 from indexpilot_cli.advise.select.highs import (

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.cost.costing import Answer, Mask, Pricer, group_by_member, members
+from indexpilot_cli.advise.costing import Answer, Mask, Pricer, group_by_member, members
 from indexpilot_cli.advise.select.highs import Option
 
 

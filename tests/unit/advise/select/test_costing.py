@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.advise.cost.costing import (
+from indexpilot_cli.advise.costing import (
     Allowance,
     Case,
     Pool,

@@ -1,1 +1,0 @@
-"""What statements cost under sets of candidate indexes."""
