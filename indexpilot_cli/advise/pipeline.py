@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.advise.assemble import assemble
-from indexpilot_cli.advise.limits import limits_of
-from indexpilot_cli.advise.select.problem import Selection
+from indexpilot_cli.advise.select.problem import Limits, Selection
 from indexpilot_cli.advise.stages import Advice, Priceable
-from indexpilot_cli.advise.taken_back import without_taken_back
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
-from indexpilot_cli.core.candidate import Proposal
+from indexpilot_cli.core.candidate import Proposal, Rejection
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, TableFilter
+from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.mutation import Event
+from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.execute import events
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
@@ -157,3 +160,80 @@ def _select(
     return advise(
         kept.templates, priceable.candidates, estimator, limits, model, bytes_of, progress, clock=time.monotonic
     )
+
+
+# Of two indexes that serve the same queries almost equally well, the smaller one stays in memory, in backups and
+# in the way of vacuum less: a covering variant has to earn its columns.
+STORAGE_PRICE = 0.05
+
+
+def limits_of(request: RecommendRequest, catalog: Catalog) -> Limits:
+    """What the flags ask for; where they are silent, ``features.constraint_optimizer`` and the safeguards."""
+    set_limits = request.features.constraint_optimizer
+    guard = request.safeguards.write_performance
+    per_table = request.max_per_table or (guard.max_indexes_per_table if guard.enabled else None)
+    enabled = set_limits.enabled
+    return Limits(
+        budget_bytes=_first(request.budget_bytes, set_limits.max_storage if enabled else None),
+        max_indexes=_first(request.max_indexes, set_limits.max_indexes if enabled else None),
+        indexes_per_table=per_table,
+        existing={t.name: len(t.indexes) for t in catalog.tables},
+        write_overhead=set_limits.max_write_overhead if enabled else None,
+        min_benefit=request.min_benefit,
+        price_per_index=request.min_benefit,
+        price_per_byte=_price_per_byte(catalog),
+        calls=request.planner.max_calls,
+        seconds=request.planner.max_seconds,
+    )
+
+
+def _price_per_byte(catalog: Catalog) -> float:
+    """Indexes as big as all tables together must bring ``STORAGE_PRICE`` of the workload's cost for their size."""
+    heap = sum(t.size_bytes for t in catalog.tables)
+    return STORAGE_PRICE / heap if heap else 0.0
+
+
+def _first(flag: int | None, setting: int | None) -> int | None:
+    return setting if flag is None else flag
+
+
+REMEMBERED = timedelta(days=30)  # data and statements change; then it is worth another trial
+
+
+def without_taken_back(proposal: Proposal, source: Source) -> Proposal:
+    """The proposal without candidates that measured evidence spoke against, each a rejection with that evidence."""
+    known = reasons_against(source)
+    if not known:
+        return proposal
+    kept = tuple(c for c in proposal.candidates if c.id not in known)
+    gone = tuple(
+        Rejection(summary(c.definition), "ignored", known[c.id], c.definition, templates=c.templates)
+        for c in proposal.candidates
+        if c.id in known
+    )
+    return replace(proposal, candidates=kept, rejections=(*proposal.rejections, *gone))
+
+
+def reasons_against(source: Source) -> Mapping[str, str]:
+    """Why and when, by recommendation id; empty without a log to read."""
+    initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
+    if source.session is None or not initialised:
+        return {}
+    from indexpilot_cli.log import intents
+
+    try:
+        latest = intents.latest(source.session, schema=source.connection.metadata_schema)
+    except IndexPilotError:
+        return {}  # no right to read the log, or a metadata version from before it
+    now = source.catalog.taken_at or datetime.now(UTC)
+    return dict(_reasons(latest, now))
+
+
+def _reasons(latest: tuple[Event, ...], now: datetime) -> Iterator[tuple[str, str]]:
+    for event in latest:
+        why = event.details.get("rollback_reason")
+        definition = events.structure(event)
+        if not why or definition is None or event.state is not OperationState.VALID or event.created_at is None:
+            continue
+        if now - event.created_at <= REMEMBERED:
+            yield definition.id, f"taken back on {event.created_at:%Y-%m-%d}: {why}"

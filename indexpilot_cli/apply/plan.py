@@ -9,8 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from indexpilot_cli.advise import planfile
+from indexpilot_cli.advise.pipeline import reasons_against
 from indexpilot_cli.advise.planfile import read_plan
-from indexpilot_cli.advise.taken_back import reasons_against
 from indexpilot_cli.apply.approve import kept_plan
 from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.values import ApplyRequest
