@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.advise.stages import Advice
+from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.core.candidate import Reason, Rejection
+from indexpilot_cli.core.candidate import Candidate, Reason, Rejection
 from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
 from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.plan import Plan, Recommendation, Warn
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
+from indexpilot_cli.methods.size import SizeEstimate
+from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.snapshot.source import Source
 
 if TYPE_CHECKING:
@@ -201,3 +205,25 @@ def _invalid(catalog: Catalog, recommendations: Sequence[Recommendation]) -> Ite
             if not index.valid:
                 text = f"{index.name.short} is invalid: every write maintains it, no query uses it; drop it first"
                 yield Warn("index_invalid", str(index.name), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Priceable:
+    """Candidates with their sizes, and what was set aside before pricing."""
+
+    candidates: tuple[Candidate, ...]
+    sizes: Mapping[IndexDefinition, SizeEstimate]
+    rejections: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Everything the stages gave: the whole workload, what was priced, what was chosen, what a second planner says."""
+
+    folded: FoldedWorkload
+    kept: FoldedWorkload
+    priceable: Priceable
+    writes: WriteModel
+    selection: Selection
+    seconds: float
+    checked: tuple[str, ...] = ()

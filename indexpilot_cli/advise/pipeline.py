@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from indexpilot_cli.advise.assemble import assemble
+from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
 from indexpilot_cli.advise.select.problem import Limits, Selection
-from indexpilot_cli.advise.stages import Advice, Priceable
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.core.candidate import Proposal, Rejection
 from indexpilot_cli.core.catalog import Catalog
