@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from indexpilot_cli.advise import planfile
-from indexpilot_cli.advise.explain import evidence
+from indexpilot_cli.advise.explain import query
 from indexpilot_cli.advise.explain.mutation import explain_mutation
 from indexpilot_cli.advise.explain.query import explain_query
 from indexpilot_cli.advise.pipeline import as_recommendation, folded_for, make_plan, prepared, types_from
@@ -106,7 +106,7 @@ def of_advice(plan: Plan, advice: Recommendation | Rejection) -> ExplainResult:
             f"{advice.confidence} confidence: {advice.confidence_why}" if advice.confidence_why else advice.confidence,
             benefit=advice.benefit,
             estimator=plan.estimator,
-            evidence=evidence.of_reasons(advice.reasons),
+            evidence=query.of_reasons(advice.reasons),
             sql=f"{advice.ddl};",
             recommendation=advice,
             facts=(("plan", plan.id),),
@@ -174,7 +174,7 @@ def explain_template(source: Source, request: ExplainRequest, progress: Progress
         template.text,
         estimator=name,
         plans=views,
-        evidence=evidence.of_uses(template.uses, source.catalog),
+        evidence=query.of_uses(template.uses, source.catalog),
         template=report(template, share),
     )
     return Outcome("explain", result, server=source.server)

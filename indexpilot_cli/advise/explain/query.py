@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.explain import evidence
 from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, prepared, types_from
-from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
+from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core import units
+from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
-from indexpilot_cli.core.workload import FoldedWorkload, Plannable, QueryTemplate
+from indexpilot_cli.core.workload import Atom, AtomKind, FoldedWorkload, Plannable, QueryTemplate, RelationUse
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse
+from indexpilot_cli.sql.selectivity import atom_selectivity, row_count
 from indexpilot_cli.workload.templates import fold_workload
 
 
@@ -76,7 +77,7 @@ def _result(
         benefit=benefit,
         estimator=estimator,
         plans=views,
-        evidence=evidence.of_uses(template.uses, source.catalog),
+        evidence=of_uses(template.uses, source.catalog),
     )
 
 
@@ -238,3 +239,36 @@ def _option(node: Node) -> tuple[str, str]:
 
 def _value(node: Node) -> object:
     return node.number("ival") if node.kind == "Integer" else deparse_expression(node)
+
+
+_SILENT = (AtomKind.JOIN, AtomKind.OTHER, AtomKind.DISTANCE, AtomKind.NOT_EQUAL)
+
+
+def of_uses(uses: Sequence[RelationUse], catalog: Catalog) -> tuple[Evidence, ...]:
+    """One fact per restricting atom: the share of the rows it keeps, and where that is known from."""
+    found: dict[Evidence, None] = {}
+    for use in uses:
+        if (table := catalog.table(use.table)) is not None:
+            found |= dict.fromkeys(_of_use(use, table))
+    return tuple(found)
+
+
+def of_reasons(reasons: Sequence[Reason]) -> tuple[Evidence, ...]:
+    """The reasons of a recommendation as evidence."""
+    return tuple(Evidence(reason.source, reason.text) for reason in reasons)
+
+
+def _of_use(use: RelationUse, table: Table) -> Iterator[Evidence]:
+    for atom in use.atoms:
+        if atom.kind not in _SILENT:
+            yield _of_atom(atom, table)
+
+
+def _of_atom(atom: Atom, table: Table) -> Evidence:
+    column = table.column(atom.column) if atom.column else None
+    share = atom_selectivity(atom, table)
+    rows = share * row_count(table)
+    what = atom.sql or f"{atom.column or atom.expression} {atom.operator} …"
+    if column is None or column.statistics is None:
+        return Evidence("model", f"{what}: no statistics, the planner assumes {share:.2%} of {table.name.short}")
+    return Evidence("pg_stats", f"{what}: {share:.2%} of {table.name.short}, about {rows:,.0f} rows", column.name)
