@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise.costing import Answer, Mask, Pricer, members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.guess import Guesses
 from indexpilot_cli.advise.select.highs import (
     Effort,
     Option,
@@ -23,7 +22,7 @@ from indexpilot_cli.advise.select.highs import (
     solve,
     themselves,
 )
-from indexpilot_cli.advise.select.questions import Questions
+from indexpilot_cli.advise.select.questions import Guesses, Questions
 from indexpilot_cli.advise.select.tree import CaseTree
 
 GUESS = Effort(2.0, 5e-3)
