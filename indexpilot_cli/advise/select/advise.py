@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.advise.costing import Mask, leads, members, stand_ins
-from indexpilot_cli.advise.select.explain import Ledger
+from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot
 from indexpilot_cli.advise.select.highs import Row
 from indexpilot_cli.advise.select.problem import Limits, Selection, SelectionProblem, build
-from indexpilot_cli.advise.select.reasons import SelectionOutcome, WhyNot
 from indexpilot_cli.advise.select.search import Found, Search, SearchPlan
 from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.command import Progress, Silent

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
-from indexpilot_cli.advise.select.problem import Choice, SelectionProblem, shares
+from indexpilot_cli.advise.select.highs import Program
+from indexpilot_cli.advise.select.problem import Choice, Limits, SelectionProblem, shares, subject
+from indexpilot_cli.core import units
+from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import TemplateEffect
 
 
@@ -101,3 +106,146 @@ class Ledger:
             holds,
             scenarios,
         )
+
+
+WORTH_ASKING = 300  # questions spent on learning why not
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionOutcome:
+    """What the search decided: the final selection, and the indexes it gave up for fewer or for want of benefit."""
+
+    selection: Mask
+    program: Program
+    limits: Limits
+    fewer: Mask = 0
+    pruned: Mapping[int, float] = field(default_factory=dict)
+
+
+class WhyNot:
+    """Reasons for one outcome. Asks the planner about the most promising candidates left out."""
+
+    def __init__(self, ledger: Ledger, outcome: SelectionOutcome, stand_ins: tuple[Mask, ...]):
+        self.ledger = ledger
+        self.outcome = outcome
+        self.stand_ins = stand_ins
+        self.unit = ledger.before or 1.0
+        self.used: Mask = 0
+        self._cases = _cases_by_candidate(ledger)
+        self._chosen: dict[QualifiedName, list[int]] = {}
+        for number in members(outcome.selection):
+            self._chosen.setdefault(ledger.problem.pool.definition(number).table, []).append(number)
+
+    def rejections(self) -> tuple[Rejection, ...]:
+        """One per candidate of the pool that is not selected, largest benefit first."""
+        pool = self.ledger.problem.pool
+        left = [n for n in range(len(pool)) if not self.outcome.selection >> n & 1]
+        self._ask(left)
+        for case in range(len(self.ledger.pricer.cases)):
+            for answer in self.ledger.pricer.answers(case):
+                self.used |= answer.used
+        found = [self._rejection(n) for n in left]
+        return tuple(sorted(found, key=lambda r: -(r.benefit or 0.0)))
+
+    def _ask(self, left: list[int]) -> None:
+        """Price the selection with each candidate added, where something could still be gained."""
+        questions = []
+        for number in left:
+            selection = self.outcome.selection | 1 << number
+            for case in self._cases[number]:
+                possible = self._weighted(case, selection)
+                if possible > self.outcome.limits.min_benefit * self.unit / 4:
+                    questions.append((possible, case, selection))
+        best = sorted(questions, key=lambda q: -q[0])[:WORTH_ASKING]
+        self.ledger.pricer.ask((case, selection) for _, case, selection in best)
+
+    def _weighted(self, case: int, selection: Mask) -> float:
+        now = self.ledger.case_cost(case, self.outcome.selection)
+        return self.ledger.weight(case) * (now - self.ledger.pricer.lower(case, selection))
+
+    def gain(self, number: int) -> float:
+        """The share of the workload's cost that adding only this index is known to save."""
+        selection = self.outcome.selection | 1 << number
+        saved = sum(
+            self.ledger.weight(c)
+            * (self.ledger.case_cost(c, self.outcome.selection) - self.ledger.case_cost(c, selection))
+            for c in self._cases[number]
+        )
+        return max(0.0, saved / self.unit)
+
+    def _rejection(self, number: int) -> Rejection:
+        candidate = self.ledger.problem.pool.candidates[number]
+        benefit = self.outcome.pruned.get(number, self.gain(number))
+        reason, detail, by = self._reason(number, benefit)
+        definition = candidate.definition
+        return Rejection(subject(definition), reason, detail, definition, by, candidate.templates, benefit)
+
+    def _reason(self, number: int, benefit: float) -> tuple[str, str, str | None]:
+        bit, limits = 1 << number, self.outcome.limits
+        if self.outcome.fewer & bit:
+            share = limits.fewest_within * 100
+            return "fewer_indexes", f"the workload costs at most {share:.2g} % more with fewer indexes", None
+        if number not in self.outcome.pruned and not self.used & bit:
+            return self._unused(number)
+        if benefit < limits.min_benefit:
+            return self._little(number, benefit)
+        bill = self.ledger.problem.writes.units(self.ledger.problem.pool.definition(number)) / self.unit
+        if bill > benefit:
+            text = f"it would save {_percent(benefit)} of the workload's cost and add {_percent(bill)} in writes"
+            return "write_cost", text, None
+        return self._limited(number, benefit)
+
+    def _unused(self, number: int) -> tuple[str, str, str | None]:
+        rival = self._rival(number)
+        if rival is not None:
+            return "dominated", f"{rival} serves the same statements", rival
+        return "not_used", "no plan the planner made uses it, although it was offered", None
+
+    def _rival(self, number: int) -> str | None:
+        """A chosen index that begins with the same keys, or that this one begins with."""
+        pool = self.ledger.problem.pool
+        chosen = self._chosen.get(pool.definition(number).table, ())
+        return next((pool.definition(m).id for m in chosen if self._related(number, m)), None)
+
+    def _related(self, number: int, other: int) -> bool:
+        one, two = self.ledger.problem.pool.definition(number), self.ledger.problem.pool.definition(other)
+        return bool(self.stand_ins[number] >> other & 1) or (one.method == two.method and one.keys[0] == two.keys[0])
+
+    def _little(self, number: int, benefit: float) -> tuple[str, str, str | None]:
+        rival = self._rival(number)
+        if rival is not None:
+            return "dominated", f"with {rival} in place it would save only {_percent(benefit)} more", rival
+        least = _percent(self.outcome.limits.min_benefit)
+        return (
+            "too_little_benefit",
+            f"it would save {_percent(benefit)} of the workload's cost, less than {least}",
+            None,
+        )
+
+    def _limited(self, number: int, benefit: float) -> tuple[str, str, str | None]:
+        saves = f"it would save {_percent(benefit)} of the workload's cost"
+        broken = [r for r in self.outcome.program.rows if not r.allows(self.outcome.selection | 1 << number)]
+        families = {row.family for row in broken}
+        if "budget" in families:
+            size = self.ledger.problem.sizes[number]
+            return "over_budget", f"{saves}, but its {units.size(size)} do not fit the storage budget", None
+        if "write_overhead" in families:
+            return "write_cost", f"{saves}, but would make writes dearer than allowed", None
+        if families & {"max_indexes", "per_table"}:
+            return "over_limit", f"{saves}, but the number of indexes is limited", None
+        if "protection" in families:
+            return "over_limit", f"{saves}, but would make another statement dearer than allowed", None
+        return "fewer_indexes", f"{saves}, within the tolerance for fewer indexes", None
+
+
+def _cases_by_candidate(ledger: Ledger) -> list[list[int]]:
+    """Per candidate the cases it could matter for."""
+    found: list[list[int]] = [[] for _ in range(len(ledger.problem.pool))]
+    for number, case in enumerate(ledger.pricer.cases):
+        for candidate in members(case.relevant):
+            found[candidate].append(number)
+    return found
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %" if share >= 1e-5 else "nothing"
