@@ -47,7 +47,7 @@ def explain_mutation(request: ExplainRequest, progress: Progress) -> Outcome[Exp
                 raise UsageError(f"no mutation M-{number}", hint="indexpilot history", code="unknown_id")
             events = _events(session, number, schema)
     result = _result(row, events)
-    return Outcome("explain", result, server=server, warnings=note.warnings, next=_next(row, result))
+    return Outcome("explain", result, server=server, warnings=note.warnings, next=_next_of_mutation(row, result))
 
 
 def _number(subject: str) -> int:
@@ -83,7 +83,7 @@ def _result(row: Mutation, events: tuple[Event, ...]) -> ExplainResult:
     )
 
 
-def _next(row: Mutation, result: ExplainResult) -> tuple[str, ...]:
+def _next_of_mutation(row: Mutation, result: ExplainResult) -> tuple[str, ...]:
     if row.op_id is None or row.index_name is None:
         return ("indexpilot history",)
     if result.verdict in _OPEN:
