@@ -10,7 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise.select.problem import Selection
-from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.candidate import Candidate, Reason, Rejection
 from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
 from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.advise.select.problem import Choice
 
 
-def assemble(source: Source, estimator: CostEstimator, advice: Advice, request: RecommendRequest) -> Plan:
+def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
     """The plan, with names that collide with nothing and warnings that belong to it."""
     selection = advice.selection
     recommendations = _recommendations(advice, source.catalog)
@@ -46,7 +45,7 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice, request: 
         recommendations=recommendations,
         rejections=_ordered((*selection.rejections, *advice.priceable.rejections)),
         bound=selection.bound,
-        budget_bytes=request.budget_bytes,
+        budget_bytes=selection.budget_bytes,
         size_bytes=selection.size_bytes,
         write_cost=_added_writes(advice),
         skipped=skipped,

@@ -27,14 +27,9 @@ from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.referential import with_referential
-from indexpilot_cli.workload.templates import TypesOf, fold_workload, with_scenarios
+from indexpilot_cli.workload.templates import TypesOf, with_scenarios
 
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
-
-
-def folded_for(source: Source, request: RecommendRequest, progress: Progress) -> FoldedWorkload:
-    """The workload of the request, folded."""
-    return fold_workload(source, request.workload, request.filter, progress)
 
 
 def make_plan(source: Source, folded: FoldedWorkload, request: RecommendRequest, progress: Progress) -> Plan:
@@ -90,7 +85,7 @@ def advise_on(
         checked = cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
-    return assemble(source, estimator, advice, request)
+    return assemble(source, estimator, advice)
 
 
 def as_recommendation(request: ExplainRequest) -> RecommendRequest:

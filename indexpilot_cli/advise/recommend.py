@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.advise import planfile
-from indexpilot_cli.advise.pipeline import folded_for, make_plan
+from indexpilot_cli.advise.pipeline import make_plan
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
@@ -13,6 +13,7 @@ from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.workload.templates import fold_workload
 
 
 def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
@@ -27,7 +28,7 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
         ) as note,
         open_source(request.connection, request.snapshot, progress) as source,
     ):
-        folded = folded_for(source, request, progress)
+        folded = fold_workload(source, request.workload, request.filter, progress)
         _not_empty(folded)
         plan = make_plan(source, folded, request, progress)
         kept = _kept(plan, source, request)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.explain import query
 from indexpilot_cli.advise.explain.query import explain_query
-from indexpilot_cli.advise.pipeline import as_recommendation, folded_for, make_plan, prepared, types_from
+from indexpilot_cli.advise.pipeline import as_recommendation, make_plan, prepared, types_from
 from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
@@ -90,7 +90,8 @@ def _from_kept_plans(request: ExplainRequest) -> ExplainResult | None:
 def _worked_out(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
     """An ``R-`` id no kept plan knows: recommend again with these settings, and look there."""
     again = as_recommendation(request)
-    plan = make_plan(source, folded_for(source, again, progress), again, progress)
+    folded = fold_workload(source, again.workload, again.filter, progress)
+    plan = make_plan(source, folded, again, progress)
     advice = planfile.advice_in(plan, request.subject or "")
     if advice is not None:
         return Outcome("explain", of_advice(plan, advice))

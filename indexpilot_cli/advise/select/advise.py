@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.costing import Mask, leads, members, stand_ins
+from indexpilot_cli.advise.costing import Mask, members, stand_ins
 from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot
 from indexpilot_cli.advise.select.highs import Row
 from indexpilot_cli.advise.select.problem import Limits, Selection, SelectionProblem, build
-from indexpilot_cli.advise.select.search import Found, Search, SearchPlan
+from indexpilot_cli.advise.select.search import Found, Search
 from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
@@ -38,44 +38,26 @@ def advise(
     planner's loss raises (UnreachableError) passes through.
     """
     limits, progress = limits or Limits(), progress or Silent()
-    problem, search = _begin(templates, candidates, estimator, limits, writes, sizes, progress, clock)
+    problem = build(templates, candidates, estimator, limits, writes or WriteModel(), sizes or {}, progress, clock)
+    progress.stage("Choosing indexes", limits.calls)
+    search = Search(problem)
     found = search.run()
     progress.stage("Explaining the choice")
     ledger = Ledger(problem)
-    selection, benefits, pruned = _prune(ledger, found.mask, limits)
-    outcome = SelectionOutcome(selection, search.program, limits, search.before_fewest & ~found.mask, pruned)
+    selection, benefits, pruned = _prune(ledger, found.mask)
+    outcome = SelectionOutcome(selection, search.program, search.before_fewest & ~found.mask, pruned)
     why = WhyNot(ledger, outcome, stand_ins(problem.pool))
     return _selection(problem, search, found, ledger, selection, benefits, why, estimator)
 
 
-def _begin(
-    templates: Sequence[QueryTemplate],
-    candidates: Sequence[Candidate],
-    estimator: CostEstimator,
-    limits: Limits,
-    writes: WriteModel | None,
-    sizes: Mapping[IndexDefinition, int] | None,
-    progress: Progress,
-    clock: Callable[[], float],
-) -> tuple[SelectionProblem, Search]:
-    problem = build(templates, candidates, estimator, limits, writes or WriteModel(), sizes or {}, progress, clock)
-    progress.stage("Choosing indexes", limits.calls)
-    search = Search(problem.program, problem.pricer, leads(problem.pool), stand_ins(problem.pool), _plan(limits))
-    return problem, search
-
-
-def _plan(limits: Limits) -> SearchPlan:
-    worth = min(1e-3, max(limits.min_benefit / 5, 1e-6))
-    return SearchPlan(worth=worth, proof_rounds=limits.proof_rounds, fewest_within=limits.fewest_within)
-
-
-def _prune(ledger: Ledger, selection: Mask, limits: Limits) -> tuple[Mask, dict[int, float], dict[int, float]]:
+def _prune(ledger: Ledger, selection: Mask) -> tuple[Mask, dict[int, float], dict[int, float]]:
     """Give up, least first, every index that saves less than the limit; benefits of the rest and of those."""
     given_up: dict[int, float] = {}
+    least = ledger.problem.limits.min_benefit
     while True:
         users = ledger.users(selection)
         benefits = ledger.leave_one_out(selection, users)
-        small = sorted((n for n in benefits if benefits[n] < limits.min_benefit), key=lambda n: (benefits[n], -n))
+        small = sorted((n for n in benefits if benefits[n] < least), key=lambda n: (benefits[n], -n))
         if not small:
             return selection, benefits, given_up
         for number in _apart(small, users):
@@ -121,6 +103,7 @@ def _selection(
         size_bytes=sum(problem.sizes[n] for n in members(selection)),
         effects=ledger.effects(selection),
         plans=plans,
+        budget_bytes=problem.limits.budget_bytes,
         budget_curve=_curve(problem, search, ledger, selection),
         unplanned=problem.unplanned,
         conflicts=_conflicts(search),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.select.highs import Program
-from indexpilot_cli.advise.select.problem import Choice, Limits, SelectionProblem, shares, subject
+from indexpilot_cli.advise.select.problem import Choice, SelectionProblem, shares, subject
 from indexpilot_cli.core import units
 from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.names import QualifiedName
@@ -117,7 +117,6 @@ class SelectionOutcome:
 
     selection: Mask
     program: Program
-    limits: Limits
     fewer: Mask = 0
     pruned: Mapping[int, float] = field(default_factory=dict)
 
@@ -154,7 +153,7 @@ class WhyNot:
             selection = self.outcome.selection | 1 << number
             for case in self._cases[number]:
                 possible = self._weighted(case, selection)
-                if possible > self.outcome.limits.min_benefit * self.unit / 4:
+                if possible > self.ledger.problem.limits.min_benefit * self.unit / 4:
                     questions.append((possible, case, selection))
         best = sorted(questions, key=lambda q: -q[0])[:WORTH_ASKING]
         self.ledger.pricer.ask((case, selection) for _, case, selection in best)
@@ -181,7 +180,7 @@ class WhyNot:
         return Rejection(subject(definition), reason, detail, definition, by, candidate.templates, benefit)
 
     def _reason(self, number: int, benefit: float) -> tuple[str, str, str | None]:
-        bit, limits = 1 << number, self.outcome.limits
+        bit, limits = 1 << number, self.ledger.problem.limits
         if self.outcome.fewer & bit:
             share = limits.fewest_within * 100
             return "fewer_indexes", f"the workload costs at most {share:.2g} % more with fewer indexes", None
@@ -215,7 +214,7 @@ class WhyNot:
         rival = self._rival(number)
         if rival is not None:
             return "dominated", f"with {rival} in place it would save only {_percent(benefit)} more", rival
-        least = _percent(self.outcome.limits.min_benefit)
+        least = _percent(self.ledger.problem.limits.min_benefit)
         return (
             "too_little_benefit",
             f"it would save {_percent(benefit)} of the workload's cost, less than {least}",

@@ -25,6 +25,7 @@ class SelectionProblem:
     refer to ``templates`` by position in ``all_templates``.
     """
 
+    limits: Limits
     pricer: Pricer
     program: Program
     all_templates: tuple[QueryTemplate, ...]
@@ -75,7 +76,16 @@ def build(
     )
     program = Program(charges, fixed, _rows(pool, limits, writes, bytes_), regret, scale)
     return SelectionProblem(
-        pricer, program, tuple(templates), weights, unit, bytes_, writes, _unplanned(templates, first, costs), refused
+        limits,
+        pricer,
+        program,
+        tuple(templates),
+        weights,
+        unit,
+        bytes_,
+        writes,
+        _unplanned(templates, first, costs),
+        refused,
     )
 
 
@@ -248,6 +258,7 @@ class Selection:
     size_bytes: int
     effects: tuple[TemplateEffect, ...]
     plans: Mapping[tuple[str, str], PlannedStatement]
+    budget_bytes: int | None = None
     budget_curve: tuple[tuple[int, float], ...] = ()
     unplanned: tuple[tuple[str, str], ...] = ()
     conflicts: tuple[str, ...] = ()

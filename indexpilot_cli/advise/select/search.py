@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advise.costing import Answer, Mask, Pricer, members
+from indexpilot_cli.advise.costing import Answer, Mask, leads, members, stand_ins
 from indexpilot_cli.advise.select.greedy import solve_greedily
 from indexpilot_cli.advise.select.highs import (
     Effort,
     Option,
-    Program,
     Row,
     Solution,
     StandIns,
@@ -22,12 +21,16 @@ from indexpilot_cli.advise.select.highs import (
     solve,
     themselves,
 )
+from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.questions import Guesses, Questions
 from indexpilot_cli.advise.select.tree import CaseTree
 
 GUESS = Effort(2.0, 5e-3)
 QUICK = Effort(2.0, 2e-3)
 PROOF = Effort(1.5, 2e-4)
+EXPLORING_ROUNDS = 6
+GUESSES = 8
+CLOSE = 1e-3  # a gap that is no gap
 DEPTH = 3  # steps down the trees between two bounds
 SETTLING_ROUNDS = 6
 AGREED = 1e-4
@@ -51,35 +54,18 @@ class Found:
     solver: str
 
 
-@dataclass(frozen=True, slots=True)
-class SearchPlan:
-    """How much the search does: the least gain worth a call (share of the workload), rounds of each kind."""
-
-    worth: float = 5e-4
-    rounds: int = 6
-    guesses: int = 8
-    proof_rounds: int = 15
-    gap: float = 1e-3
-    fewest_within: float = 0.0
-
-
 class Search:
     """One search. ``run`` may be called once."""
 
-    def __init__(
-        self,
-        program: Program,
-        pricer: Pricer,
-        groups: Sequence[Mask],
-        stand_ins: Sequence[Mask],
-        plan: SearchPlan | None = None,
-    ):
-        self.program = program
-        self.pricer = pricer
-        self.questions = Questions(program, pricer, groups)
-        self.plan = plan or SearchPlan()
+    def __init__(self, problem: SelectionProblem):
+        self.program = problem.program
+        self.pricer = pricer = problem.pricer
+        self.limits = problem.limits
+        # the least gain worth a call, as a share of the workload
+        self.worth = min(1e-3, max(problem.limits.min_benefit / 5, 1e-6))
+        self.questions = Questions(problem.program, pricer, leads(problem.pool))
         self.cases = range(len(pricer.cases))
-        self.guesses = Guesses(pricer, stand_ins)
+        self.guesses = Guesses(pricer, stand_ins(problem.pool))
         self.trees = [CaseTree(case, pricer, self.questions.groups[case]) for case in self.cases]
         self.best: Mask = 0
         self.value = self.true(0) or 0.0
@@ -155,8 +141,8 @@ class Search:
 
     def explore(self) -> None:
         """Look at the neighbourhood of the best selection, guess a better one, and again from there."""
-        for number in range(self.plan.rounds):
-            here, worth = self.best, self.plan.worth * self.program.scale * 2**number
+        for number in range(EXPLORING_ROUNDS):
+            here, worth = self.best, self.worth * self.program.scale * 2**number
             more = self._ask_some(self.questions.steps(here, worth), 0.8) and self._ask_some(
                 self.questions.finer(here, worth), 0.5
             )
@@ -172,10 +158,10 @@ class Search:
 
     def guess(self) -> None:
         """Price the selections that guesses lead to until none promises more than we have."""
-        for _ in range(self.plan.guesses):
+        for _ in range(GUESSES):
             options = self.guesses.options(self.plans())
             solution = self.solved(options, GUESS, self.guesses.stand_ins)
-            if solution is None or solution.objective >= self.value - self.plan.worth * self.program.scale:
+            if solution is None or solution.objective >= self.value - self.worth * self.program.scale:
                 break
             if not self.price(solution.mask):
                 break
@@ -207,9 +193,9 @@ class Search:
     def prove(self) -> None:
         """Price what the lower bound relies on, until it meets the best selection or the rounds are used up."""
         history: list[float] = []
-        for _ in range(self.plan.proof_rounds):
+        for _ in range(self.limits.proof_rounds):
             mask = self.bound()
-            if mask is None or self.lower is None or self.value - self.lower <= self.plan.gap * self.value:
+            if mask is None or self.lower is None or self.value - self.lower <= CLOSE * self.value:
                 return
             history.append(self.lower)
             if len(history) > PATIENCE and self.lower - history[-1 - PATIENCE] < self.value / 200:
@@ -235,7 +221,7 @@ class Search:
         predicted = self.value
         for _ in range(SETTLING_ROUNDS):
             self.converge()
-            mask = self.in_use(self.fewest() if self.plan.fewest_within else self.best)
+            mask = self.in_use(self.fewest() if self.limits.fewest_within else self.best)
             predicted = self.expected(mask)
             self.pricer.ask(((case, mask) for case in self.cases), literal=True)
             value = self.true(mask)
@@ -273,7 +259,7 @@ class Search:
 
     def fewest(self) -> Mask:
         """The fewest indexes whose true objective is within the tolerance of the best."""
-        at_most = self.value * (1 + self.plan.fewest_within)
+        at_most = self.value * (1 + self.limits.fewest_within)
         solution = self.solved(self.plans(), COUNTING, at_most=at_most)
         if solution is None or solution.mask.bit_count() >= self.best.bit_count():
             return self.best
