@@ -16,12 +16,11 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_inserts
-from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
+from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
 from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigration, read_files, read_migration
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.queries import recorded_queries
 from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
-from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
     FileReport,
@@ -143,7 +142,7 @@ def _file_report(
 ) -> FileReport:
     """Verdicts and findings of one file."""
     from indexpilot_cli.evolve.review.findings import findings
-    from indexpilot_cli.evolve.review.sizes import timing
+    from indexpilot_cli.evolve.review.judge import timing
 
     observation, answers = seen.observations[position], evidence.answers_of(position)
     sizes = RelationSizes(catalog)

@@ -16,10 +16,9 @@ from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.effort import lightened
-from indexpilot_cli.evolve.review.judge import Bench, judge, worst
+from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
 from indexpilot_cli.evolve.review.queries import Recorded, rehearsed
 from indexpilot_cli.evolve.review.replayed import blamed, compare, dropped_indexes, touched_tables
-from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Impact, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
 

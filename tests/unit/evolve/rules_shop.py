@@ -9,11 +9,10 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.evolve.review.findings import findings
 from indexpilot_cli.evolve.review.fix.fix import FixedMigration, fix
-from indexpilot_cli.evolve.review.judge import Bench, judge
+from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
-from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Finding, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
 

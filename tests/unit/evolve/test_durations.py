@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Relation, Work, WorkKind
-from indexpilot_cli.evolve.review.sizes import HIGH, LOW, RelationSizes, expected, timing
+from indexpilot_cli.evolve.review.judge import HIGH, LOW, RelationSizes, expected, timing
 from indexpilot_cli.evolve.review.values import Rates
 from tests.unit.evolve.probing import CATALOG, ORDERS
 

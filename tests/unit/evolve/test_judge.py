@@ -17,9 +17,8 @@ from indexpilot_cli.core.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.evolve.review.judge import Bench, judge, total, worst
+from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeAnswer, ProbeKind
-from indexpilot_cli.evolve.review.sizes import RelationSizes
 from indexpilot_cli.evolve.review.values import Duration, Impact, Queue
 
 BIG = QualifiedName("public", "big")
