@@ -4,8 +4,7 @@ import psycopg
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.evolve.review.evidence import queues
-from indexpilot_cli.evolve.review.rates import calibrate
+from indexpilot_cli.evolve.review.evidence import calibrate, queues
 from indexpilot_cli.evolve.review.values import Rates
 
 T, U = QualifiedName("public", "t"), QualifiedName("public", "u")
