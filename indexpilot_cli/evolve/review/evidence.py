@@ -27,7 +27,7 @@ from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
-from indexpilot_cli.evolve.review.replayed import blamed
+from indexpilot_cli.evolve.review.queries import blamed
 from indexpilot_cli.evolve.review.values import Queue, Rates, TemplateImpact
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement

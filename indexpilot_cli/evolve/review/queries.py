@@ -1,16 +1,31 @@
-"""The recorded queries as schema review runs them: literal statements, and the same without conditions."""
+"""The recorded queries: which schema review runs, what becomes of them, and which statement is at fault.
+
+They are run as literal statements and once more without conditions, side by side before and after a migration.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import Rehearsed
+from indexpilot_cli.core.observation import (
+    CatalogChange,
+    ChangeKind,
+    MigrationObservation,
+    Played,
+    Priced,
+    Rehearsed,
+    Seen,
+    SqlError,
+)
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
 from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.snapshot.source import Source
+from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.workload.templates import fold_workload, shares, with_scenarios
 
 MOST = 400  # queries rehearsed when nobody knows which tables they touch
@@ -88,3 +103,135 @@ def _calls(skipped: Sequence[Skipped]) -> Iterator[Rehearsed]:
         plannable = Plannable(item.text, mode, max(numbers, default=0))
         # The share is unknown: such statements are no part of the weighed workload.
         yield Rehearsed(f"q-{str(fingerprint(item.text))[:6]}", item.text, 0.0, (plannable,))
+
+
+SLOWER = 1.2  # planner cost after / before from which a query counts as slower
+_WORTH = 100.0  # cost below which a change of plan is nobody's business
+
+# A statement that fails for one of these would have failed before it came to the data, so it fails for everybody.
+_ANALYSIS = ("42", "0A", "3F", "2B", "26", "XX")
+
+
+def compare(
+    template: str, sql: str, share: float, before: Seen, after: Seen, dropped: frozenset[str] = frozenset()
+) -> TemplateImpact | None:
+    """What the migration does to the template; None when it does nothing worth telling.
+
+    ``dropped`` are the indexes that the migration takes away.
+    """
+    pairs = list(zip(before.played, after.played, strict=True))
+    error = next((new.error for old, new in pairs if _breaks(old, new)), None)
+    if error is not None:
+        return TemplateImpact(template, sql, "breaks", share, error)
+    changed = next(((o, n) for o, n in pairs if not o.error and not n.error and o.columns != n.columns), None)
+    lost = _lost(before.priced, dropped)
+    costs = _costs(before.priced, after.priced)
+    if changed is not None:
+        return TemplateImpact(
+            template,
+            sql,
+            "columns_change",
+            share,
+            None,
+            *costs,
+            columns_before=changed[0].columns,
+            columns_after=changed[1].columns,
+            indexes_lost=lost,
+        )
+    status = _status(*costs)
+    if status is None:
+        return None
+    return TemplateImpact(template, sql, status, share, None, *costs, indexes_lost=lost)
+
+
+def _breaks(old: Played, new: Played) -> bool:
+    """Whether a failure is the migration's work.
+
+    On empty tables some statements fail before it as well (a row that is not there); what fails then for a
+    reason that does not hang on rows was not broken before.
+    """
+    if new.error is None:
+        return False
+    if old.error is None:
+        return True
+    return not _by_analysis(old.error) and _by_analysis(new.error)
+
+
+def _by_analysis(error: SqlError) -> bool:
+    return error.sqlstate.startswith(_ANALYSIS)
+
+
+def _costs(before: Priced | None, after: Priced | None) -> tuple[float | None, float | None]:
+    return (before.cost if before else None, after.cost if after else None)
+
+
+def _status(before: float | None, after: float | None) -> str | None:
+    if before is None or after is None or max(before, after) < _WORTH:
+        return None
+    if after > before * SLOWER:
+        return "slower"
+    return "faster" if before > after * SLOWER else None
+
+
+def _lost(before: Priced | None, dropped: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(before.indexes & dropped)) if before else ()
+
+
+def touched_tables(observed: Sequence[MigrationObservation]) -> frozenset[QualifiedName]:
+    """Tables whose catalog entries changed, by the names they had before."""
+    return frozenset(c.table for _, _, c in _changes(observed) if c.table is not None)
+
+
+def dropped_indexes(observed: Sequence[MigrationObservation]) -> frozenset[str]:
+    """Names of indexes that are gone."""
+    return frozenset(
+        c.before.path[-1]
+        for _, _, c in _changes(observed)
+        if c.kind is ChangeKind.DROPPED and c.before is not None and c.before.kind == "index"
+    )
+
+
+def blamed(
+    impact: TemplateImpact, migrations: Sequence[Migration], observed: Sequence[MigrationObservation]
+) -> TemplateImpact:
+    """The impact with file and statement: what took away or changed a name that the error or the query speaks of.
+
+    Where nothing fits better it is the last statement that changed the catalog.
+    """
+    place = max(_places(impact, observed), key=lambda p: p[0], default=None)
+    if place is None:
+        return replace(impact, file=migrations[-1].path) if migrations else impact
+    return replace(impact, file=place[1], statement=place[2])
+
+
+def _places(
+    impact: TemplateImpact, observed: Sequence[MigrationObservation]
+) -> Iterator[tuple[tuple[int, int], str, int]]:
+    for order, (path, number, change) in enumerate(_changes(observed)):
+        yield (_fit(impact, change), order), path, number
+
+
+def _fit(impact: TemplateImpact, change: CatalogChange) -> int:
+    """4: the error names what is gone; 3: it names what changed; 2: a lost index; 1: the query's text names it."""
+    old = change.before.path[-1] if change.before is not None else ""
+    gone = change.before is not None and (change.after is None or change.after.path != change.before.path)
+    said = f"{impact.error.message} {impact.error.detail or ''}" if impact.error else ""
+    names = {old, change.object.path[-1], change.table.name if change.table else ""} - {""}
+    if gone and _names(said, old):
+        return 4
+    if any(_names(said, name) for name in names):
+        return 3
+    if old in impact.indexes_lost:
+        return 2
+    return 1 if any(_names(impact.sql, name) for name in names) else 0
+
+
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+def _changes(observed: Sequence[MigrationObservation]) -> Iterator[tuple[str, int, CatalogChange]]:
+    for observation in observed:
+        for statement in observation.statements:
+            for change in statement.changes:
+                yield observation.path, statement.number, change

@@ -17,8 +17,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.effort import lightened
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
-from indexpilot_cli.evolve.review.queries import Recorded, rehearsed
-from indexpilot_cli.evolve.review.replayed import blamed, compare, dropped_indexes, touched_tables
+from indexpilot_cli.evolve.review.queries import Recorded, blamed, compare, dropped_indexes, rehearsed, touched_tables
 from indexpilot_cli.evolve.review.values import Impact, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.core.observation import Played, Priced, Seen, SqlError
-from indexpilot_cli.evolve.review.replayed import compare
+from indexpilot_cli.evolve.review.queries import compare
 
 GONE = SqlError("42703", "column x does not exist")
 NO_PARENT = SqlError("23503", "key is not present")
