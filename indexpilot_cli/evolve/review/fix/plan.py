@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from indexpilot_cli.evolve.review.blocking import causes, writes_anew
 from indexpilot_cli.evolve.review.case import StatementCase
+from indexpilot_cli.evolve.review.findings import causes, writes_anew
 from indexpilot_cli.evolve.review.offline.observe import stands_alone
 from indexpilot_cli.evolve.review.rule import HazardRule, SafeStep
 from indexpilot_cli.evolve.review.rules.add_column import COLUMN_CHECKED, COLUMN_REWRITES
