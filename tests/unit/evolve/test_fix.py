@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.rule import made_name, on_table
 from indexpilot_cli.evolve.review.rules.partitions import bound_condition
-from indexpilot_cli.evolve.review.sql_parts import made_name, on_table
 from indexpilot_cli.evolve.review.values import Impact
 from tests.unit.evolve.rules_shop import fixed, seen
 

@@ -14,11 +14,20 @@ from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import BUILDS, READS, HazardRule, SafeStep, Works, steps_text
+from indexpilot_cli.evolve.review.rule import (
+    BUILDS,
+    READS,
+    HazardRule,
+    SafeStep,
+    Works,
+    alter,
+    constraint_name,
+    steps_text,
+    table_sql,
+)
 from indexpilot_cli.evolve.review.rules.check_constraint import validated_apart
 from indexpilot_cli.evolve.review.rules.not_null import not_null
 from indexpilot_cli.evolve.review.rules.unique_constraint import constraint_by_index
-from indexpilot_cli.evolve.review.sql_parts import alter, constraint_name, table_sql
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 

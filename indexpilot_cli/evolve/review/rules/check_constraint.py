@@ -9,8 +9,17 @@ from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import READS, HazardRule, SafeStep, adds, does
-from indexpilot_cli.evolve.review.sql_parts import alter, columns_sql, constraint_name, dotted
+from indexpilot_cli.evolve.review.rule import (
+    READS,
+    HazardRule,
+    SafeStep,
+    adds,
+    alter,
+    columns_sql,
+    constraint_name,
+    does,
+    dotted,
+)
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}

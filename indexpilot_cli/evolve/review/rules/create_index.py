@@ -9,8 +9,17 @@ from dataclasses import replace
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.case import Review, StatementCase
-from indexpilot_cli.evolve.review.rule import BUILDS, HazardRule, SafeStep, does
-from indexpilot_cli.evolve.review.sql_parts import concurrently, dotted, made_name, on_table, table_sql
+from indexpilot_cli.evolve.review.rule import (
+    BUILDS,
+    HazardRule,
+    SafeStep,
+    concurrently,
+    does,
+    dotted,
+    made_name,
+    on_table,
+    table_sql,
+)
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 

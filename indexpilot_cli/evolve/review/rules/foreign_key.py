@@ -11,9 +11,8 @@ from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.review.case import Review, listed, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import READS, HazardRule, adds, error
+from indexpilot_cli.evolve.review.rule import READS, HazardRule, adds, columns_sql, error, made_name, table_sql
 from indexpilot_cli.evolve.review.rules.check_constraint import promised_only, validated_apart
-from indexpilot_cli.evolve.review.sql_parts import columns_sql, made_name, table_sql
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 

@@ -6,8 +6,16 @@ import re
 
 from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.review.case import StatementCase
-from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, REWRITES, HazardRule, SafeStep, does
-from indexpilot_cli.evolve.review.sql_parts import concurrently, dotted
+from indexpilot_cli.evolve.review.rule import (
+    ANY_WORK,
+    BUILDS,
+    REWRITES,
+    HazardRule,
+    SafeStep,
+    concurrently,
+    does,
+    dotted,
+)
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _REINDEX = re.compile(

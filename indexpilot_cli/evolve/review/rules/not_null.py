@@ -6,8 +6,7 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import READS, HazardRule, SafeStep, Works, adds, does, error
-from indexpilot_cli.evolve.review.sql_parts import alter, made_name
+from indexpilot_cli.evolve.review.rule import READS, HazardRule, SafeStep, Works, adds, alter, does, error, made_name
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _SETS = does(READS, Act.SET_NOT_NULL)

@@ -10,9 +10,8 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import CatalogChange, SqlError, WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import BUILDS, READS, REWRITES, HazardRule, Works, error
+from indexpilot_cli.evolve.review.rule import BUILDS, READS, REWRITES, HazardRule, Works, error, table_sql
 from indexpilot_cli.evolve.review.rules.lost_objects import was_there
-from indexpilot_cli.evolve.review.sql_parts import table_sql
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 

@@ -9,9 +9,20 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import BUILDS, READS, HazardRule, SafeStep, Works, adds, error
+from indexpilot_cli.evolve.review.rule import (
+    BUILDS,
+    READS,
+    HazardRule,
+    SafeStep,
+    Works,
+    adds,
+    alter,
+    column_list,
+    constraint_name,
+    error,
+    table_sql,
+)
 from indexpilot_cli.evolve.review.rules.not_null import not_null
-from indexpilot_cli.evolve.review.sql_parts import alter, column_list, constraint_name, table_sql
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _DEFERRABLE = re.compile(r"\b(?:NOT\s+)?DEFERRABLE\b.*\Z", re.IGNORECASE | re.DOTALL)
