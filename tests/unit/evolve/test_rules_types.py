@@ -2,8 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.evolve.review.offline.columns import volatile
-from indexpilot_cli.evolve.review.offline.types import written_by
+from indexpilot_cli.evolve.review.offline.columns import volatile, written_by
 from indexpilot_cli.evolve.type_change import Written, stored_type
 
 
