@@ -1,9 +1,13 @@
-"""Which statements of a file become which steps, and what cannot be made safer."""
+"""Which statements of a file become which steps, what cannot be made safer, and the file with them in place.
+
+Every byte of the file that is not replaced stays where it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.findings import causes, writes_anew
@@ -14,7 +18,7 @@ from indexpilot_cli.evolve.review.rules.index_upkeep import DROP_INDEX_NOT_CONCU
 from indexpilot_cli.evolve.review.rules.partitions import DETACH_NOT_CONCURRENT
 from indexpilot_cli.evolve.review.rules.type_change import TYPE_CHANGE_REWRITES, stale_columns
 from indexpilot_cli.evolve.review.values import Impact
-from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 _BIG = 10_000.0  # rows from which a brief lock is avoided too, where that costs nothing
 
@@ -109,3 +113,193 @@ def _analyze(case: StatementCase) -> Iterator[str]:
 
 def _line(case: StatementCase, text: str) -> str:
     return f"line {case.written.line}: {text}"
+
+
+TIMEOUT = "SET lock_timeout = '2s'"
+_UNTIMED = "RESET lock_timeout"
+_MARK = re.compile(
+    r"^[ \t]*--[ \t]*(?:\+(?:goose|migrate)[ \t]+up|migrate:up|rambler[ \t]+up|up[ \t]+migration)\b"
+    r"[^\r\n]*(?:\r?\n|\Z)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+_QUOTED = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?P<tag>\$\w*\$).*?(?P=tag)|(?P<note>--[^\r\n]*|/\*.*?\*/)", re.DOTALL
+)
+
+
+@dataclass
+class Placed:
+    """What stands for one statement now. None keeps it; no texts at all take it away."""
+
+    written: MigrationStatement
+    texts: list[str] | None = None
+    after: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Arrangement:
+    """Statements put in order, transactions split where a step wants to be outside.
+
+    ``timed``: a lock_timeout of ours holds; builds that wait for old transactions run without it. ``wrapped``: the
+    migration tool used to wrap the file, which the new file does itself as far as it can.
+    """
+
+    timed: bool = False
+    wrapped: bool = False
+    placed: list[Placed] = field(default_factory=list)
+    _inside: bool = False
+    _open: bool = False
+    _begin: Placed | None = None
+    _later: list[str] = field(default_factory=list)
+    split: bool = False
+
+    def arrange(self, replacements: Sequence[Replacement]) -> list[Placed]:
+        """One Placed for each statement."""
+        self._inside = self.wrapped
+        for item in replacements:
+            here = Placed(item.case.written)
+            self.placed.append(here)
+            kinds = {a.kind for a in item.case.written.actions}
+            if Act.BEGIN in kinds and not self._inside:
+                self._inside, self._begin = True, here
+            elif kinds & {Act.COMMIT, Act.ROLLBACK} and self._inside:
+                self._end(here)
+            elif Act.BEGIN in kinds and self.wrapped:
+                here.texts = []
+            else:
+                self._body(here, item)
+        if self.placed and self.wrapped and self._open:
+            self.placed[-1].after.insert(0, "COMMIT")
+        if self.placed:
+            self.placed[-1].after += self._later
+        _tidy(self.placed)
+        return self.placed
+
+    def _end(self, here: Placed) -> None:
+        if self._begin is not None and not self._open:
+            self._open = not self.split or self._begin.texts is None
+        if not self._open:
+            here.texts = []
+        self._inside, self._open, self._begin = False, False, None
+        here.after += self._later
+        self._later = []
+
+    def _body(self, here: Placed, item: Replacement) -> None:
+        own = here.written.sql
+        texts: list[str] = []
+        for step in item.steps if item.steps is not None else (SafeStep(own),):
+            texts += self._around(step)
+        if texts != [own]:
+            here.texts = texts
+        if self._inside:
+            self._later += item.later
+        else:
+            here.after += item.later
+
+    def _around(self, step: SafeStep) -> Iterator[str]:
+        outside = step.alone or step.apart
+        # A step alone is refused in a block (25001); a step apart wants what came before it committed.
+        if self._inside and outside:
+            self.split = True
+            if self._open:
+                yield "COMMIT"
+            elif self._begin is not None:
+                self._begin.texts = []
+            self._open, self._begin = False, None
+        elif self._inside and not self._open:
+            if self._begin is None:
+                yield "BEGIN"
+            self._open, self._begin = True, None
+        if step.alone and self.timed and _CONCURRENTLY.search(step.sql):
+            # Nobody queues behind the wait of a CONCURRENTLY for older transactions, and a timeout there leaves an
+            # invalid index.
+            yield _UNTIMED
+            yield step.sql
+            yield TIMEOUT
+        else:
+            yield step.sql
+
+
+def _tidy(placed: Sequence[Placed]) -> None:
+    """A timeout that would be switched on and off again at once stays off, and so does one at the very end."""
+    last: tuple[list[str], int] | None = None
+    for here in placed:
+        position = 0
+        while here.texts is not None and position < len(here.texts):
+            text = here.texts[position]
+            if text == _UNTIMED and last is not None:
+                del here.texts[position]
+                del last[0][last[1]]
+                position -= 1 + (last[0] is here.texts)
+            last = (here.texts, position) if text == TIMEOUT else None
+            position += 1
+        last = None if here.texts is None or here.after else last
+    if last is not None:
+        del last[0][last[1]]
+
+
+def begins_untimed(placed: Sequence[Placed]) -> bool:
+    """Whether the first thing that happens is a build that runs without a timeout."""
+    first = next((p for p in placed if p.texts != []), None)
+    if first is None or not first.texts or first.texts[0] != _UNTIMED:
+        return False
+    del first.texts[0]
+    return True
+
+
+def render(migration: Migration, placed: Sequence[Placed], *, timeout: bool) -> str:
+    """The file's text with what was placed."""
+    text = migration.text
+    newline = "\r\n" if "\r\n" in text else "\n"
+    pieces: list[str] = []
+    position = top(text) if timeout else 0
+    pieces.append(text[:position])
+    if timeout:
+        pieces.append(f"{TIMEOUT};{newline}")
+    for here in placed:
+        pieces.append(text[position : here.written.offset])
+        position = here.written.end
+        if here.texts is None:
+            pieces.append(here.written.sql)
+        elif here.texts:
+            pieces.append(_joined(here, text, newline))
+        else:
+            position = _past_line(text, position)
+        if here.after:
+            indent = _indent(text, here.written.offset)
+            gone = here.texts == []
+            lead = "" if gone else f";{newline}{indent}"
+            tail = f";{newline}" if gone else ""
+            pieces.append(lead + f";{newline}{indent}".join(here.after) + tail)
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def top(text: str) -> int:
+    """Where a statement for the whole file goes: behind the mark that begins the part that is applied."""
+    mark = _MARK.search(text)
+    if mark is not None:
+        return mark.end()
+    return 1 if text.startswith("\ufeff") else 0
+
+
+def _joined(here: Placed, text: str, newline: str) -> str:
+    assert here.texts is not None
+    indent = _indent(text, here.written.offset)
+    kept = "".join(here.texts)
+    # A comment inside the statement is the author's and stays.
+    notes = [m["note"] for m in _QUOTED.finditer(here.written.sql) if m["note"] and m["note"] not in kept]
+    lead = "".join(f"{note}{newline}{indent}" for note in notes)
+    return lead + f";{newline}{indent}".join(here.texts)
+
+
+def _indent(text: str, offset: int) -> str:
+    line = text[text.rfind("\n", 0, offset) + 1 : offset].lstrip("\ufeff")
+    return line if not line.strip() else ""
+
+
+def _past_line(text: str, position: int) -> int:
+    """Behind a statement that was taken away: its semicolon, and its line end when nothing else stands there."""
+    rest = re.compile(r"[ \t]*;?[ \t]*(?:\r?\n)?").match(text, position)
+    return rest.end() if rest else position
