@@ -219,7 +219,7 @@ def fixed_files(
     progress: Progress,
 ) -> Mapping[int, Fixed]:
     """Safer files by position, for those that can be made safer; all are run again, in order, on a fresh clone."""
-    from indexpilot_cli.evolve.review.fix.fix import fix
+    from indexpilot_cli.evolve.review.fix import fix
     from indexpilot_cli.evolve.review.migration import read_migration
 
     progress.stage("running the safer files on a fresh clone", len(migrations))

@@ -8,7 +8,7 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.evolve.review.findings import findings
-from indexpilot_cli.evolve.review.fix.fix import FixedMigration, fix
+from indexpilot_cli.evolve.review.fix import FixedMigration, fix
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.offline.observe import observe_by_rules

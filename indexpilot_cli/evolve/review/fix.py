@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.observation import MigrationObservation, RunState
 from indexpilot_cli.evolve.review.case import Review
-from indexpilot_cli.evolve.review.fix.plan import Arrangement, Replacement, begins_untimed, render, replacement
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge
 from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
+from indexpilot_cli.evolve.review.replacements import Arrangement, Replacement, begins_untimed, render, replacement
 from indexpilot_cli.evolve.review.values import Impact, StatementVerdict
 from indexpilot_cli.sql.ddl.action import Act, Migration
 
