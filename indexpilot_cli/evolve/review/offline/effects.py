@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
-from indexpilot_cli.evolve.review.offline import columns, constraints, objects
+from indexpilot_cli.evolve.review.offline import columns, constraints
 from indexpilot_cli.evolve.review.offline.columns import volatile
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -61,13 +61,13 @@ _ON_TABLE: dict[Act, OnTable] = {
     Act.ATTACH_PARTITION: constraints.attach,
     Act.DETACH_PARTITION: constraints.detach,
     Act.CREATE_PARTITION: constraints.create_partition,
-    Act.CREATE_INDEX: objects.create_index,
-    Act.DROP_TABLE: objects.drop_table,
-    Act.INSERT: objects.rows,
-    Act.UPDATE: objects.rows,
-    Act.DELETE: objects.rows,
-    Act.MERGE: objects.rows,
-    Act.COPY: objects.rows,
+    Act.CREATE_INDEX: constraints.create_index,
+    Act.DROP_TABLE: constraints.drop_table,
+    Act.INSERT: constraints.rows,
+    Act.UPDATE: constraints.rows,
+    Act.DELETE: constraints.rows,
+    Act.MERGE: constraints.rows,
+    Act.COPY: constraints.rows,
 }
 _COPIES = frozenset({Act.CLUSTER, Act.SET_LOGGED, Act.SET_ACCESS_METHOD, Act.SET_TABLESPACE})
 _MAKES = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW})
@@ -80,9 +80,9 @@ def apply(action: Action, state: OfflineState, effect: OfflineEffect, whole: tup
     elif action.kind is Act.DROP_VIEW and action.object is not None:
         state.dropped.add(state.now(action.object_schema, action.object))
     elif action.kind is Act.DROP_INDEX:
-        objects.drop_index(action, state, effect)
+        constraints.drop_index(action, state, effect)
     elif action.kind is Act.REINDEX:
-        objects.reindex(action, state, effect)
+        constraints.reindex(action, state, effect)
     elif action.kind in (Act.ALTER_DOMAIN, Act.CREATE_DOMAIN):
         _domain(action, state, effect)
     elif action.kind is Act.CREATE_FUNCTION:
@@ -126,15 +126,15 @@ def _whole_table(
     action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, whole: tuple[Action, ...]
 ) -> None:
     if action.kind in _COPIES or (action.kind is Act.VACUUM and action.has("full")):
-        objects.rewritten(effect, relation)
+        constraints.rewritten(effect, relation)
     elif action.kind is Act.VACUUM:
         effect.lock(relation, _SUE)
         effect.do(WorkKind.SCAN, relation, online=True)
     elif action.kind is Act.REFRESH:
-        objects.refresh(action, effect, relation)
+        constraints.refresh(action, effect, relation)
     elif action.kind is Act.TRUNCATE:
         together = frozenset(a.table for a in whole if a.kind is Act.TRUNCATE and a.table)
-        objects.truncate(action, state, effect, relation, together)
+        constraints.truncate(action, state, effect, relation, together)
     elif action.kind in (Act.RENAME_TABLE, Act.SET_SCHEMA):
         effect.lock(relation, _AEL)
         _rename(action, state)
@@ -146,7 +146,7 @@ def _whole_table(
             effect.do(WorkKind.REWRITE, relation)
     elif action.kind is Act.SELECT:
         effect.lock(relation, LockMode.ROW_SHARE if action.has("for_update") else LockMode.ACCESS_SHARE)
-        if not objects.picks(action.condition, state.table(action.schema, action.table)):
+        if not constraints.picks(action.condition, state.table(action.schema, action.table)):
             effect.do(WorkKind.SCAN, relation)
 
 
@@ -187,7 +187,7 @@ def _domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
         state.domains[action.object or ""] = action.has("constrained")
         state.domain_types[action.object or ""] = action.type or ""
     else:
-        objects.alter_domain(action, state, effect)
+        constraints.alter_domain(action, state, effect)
 
 
 def _function(action: Action, state: OfflineState, whole: tuple[Action, ...]) -> None:
