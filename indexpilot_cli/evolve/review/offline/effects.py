@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
-from indexpilot_cli.evolve.review.offline import columns, constraints
+from indexpilot_cli.evolve.review.offline import columns, objects
+from indexpilot_cli.evolve.review.offline import objects as constraints
 from indexpilot_cli.evolve.review.offline.columns import volatile
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -55,19 +56,19 @@ _LOCKED: dict[Act, OnTable] = {
     Act.DROP_COLUMN: columns.drop_column,
 }
 _ON_TABLE: dict[Act, OnTable] = {
-    Act.ADD_CONSTRAINT: constraints.add_constraint,
-    Act.VALIDATE_CONSTRAINT: constraints.validate,
-    Act.DROP_CONSTRAINT: constraints.drop_constraint,
-    Act.ATTACH_PARTITION: constraints.attach,
-    Act.DETACH_PARTITION: constraints.detach,
-    Act.CREATE_PARTITION: constraints.create_partition,
-    Act.CREATE_INDEX: constraints.create_index,
-    Act.DROP_TABLE: constraints.drop_table,
-    Act.INSERT: constraints.rows,
-    Act.UPDATE: constraints.rows,
-    Act.DELETE: constraints.rows,
-    Act.MERGE: constraints.rows,
-    Act.COPY: constraints.rows,
+    Act.ADD_CONSTRAINT: objects.add_constraint,
+    Act.VALIDATE_CONSTRAINT: objects.validate,
+    Act.DROP_CONSTRAINT: objects.drop_constraint,
+    Act.ATTACH_PARTITION: objects.attach,
+    Act.DETACH_PARTITION: objects.detach,
+    Act.CREATE_PARTITION: objects.create_partition,
+    Act.CREATE_INDEX: objects.create_index,
+    Act.DROP_TABLE: objects.drop_table,
+    Act.INSERT: objects.rows,
+    Act.UPDATE: objects.rows,
+    Act.DELETE: objects.rows,
+    Act.MERGE: objects.rows,
+    Act.COPY: objects.rows,
 }
 _COPIES = frozenset({Act.CLUSTER, Act.SET_LOGGED, Act.SET_ACCESS_METHOD, Act.SET_TABLESPACE})
 _MAKES = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW})
@@ -80,9 +81,9 @@ def apply(action: Action, state: OfflineState, effect: OfflineEffect, whole: tup
     elif action.kind is Act.DROP_VIEW and action.object is not None:
         state.dropped.add(state.now(action.object_schema, action.object))
     elif action.kind is Act.DROP_INDEX:
-        constraints.drop_index(action, state, effect)
+        objects.drop_index(action, state, effect)
     elif action.kind is Act.REINDEX:
-        constraints.reindex(action, state, effect)
+        objects.reindex(action, state, effect)
     elif action.kind in (Act.ALTER_DOMAIN, Act.CREATE_DOMAIN):
         _domain(action, state, effect)
     elif action.kind is Act.CREATE_FUNCTION:
@@ -126,15 +127,15 @@ def _whole_table(
     action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, whole: tuple[Action, ...]
 ) -> None:
     if action.kind in _COPIES or (action.kind is Act.VACUUM and action.has("full")):
-        constraints.rewritten(effect, relation)
+        objects.rewritten(effect, relation)
     elif action.kind is Act.VACUUM:
         effect.lock(relation, _SUE)
         effect.do(WorkKind.SCAN, relation, online=True)
     elif action.kind is Act.REFRESH:
-        constraints.refresh(action, effect, relation)
+        objects.refresh(action, effect, relation)
     elif action.kind is Act.TRUNCATE:
         together = frozenset(a.table for a in whole if a.kind is Act.TRUNCATE and a.table)
-        constraints.truncate(action, state, effect, relation, together)
+        objects.truncate(action, state, effect, relation, together)
     elif action.kind in (Act.RENAME_TABLE, Act.SET_SCHEMA):
         effect.lock(relation, _AEL)
         _rename(action, state)
@@ -146,7 +147,7 @@ def _whole_table(
             effect.do(WorkKind.REWRITE, relation)
     elif action.kind is Act.SELECT:
         effect.lock(relation, LockMode.ROW_SHARE if action.has("for_update") else LockMode.ACCESS_SHARE)
-        if not constraints.picks(action.condition, state.table(action.schema, action.table)):
+        if not objects.picks(action.condition, state.table(action.schema, action.table)):
             effect.do(WorkKind.SCAN, relation)
 
 
@@ -187,7 +188,7 @@ def _domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
         state.domains[action.object or ""] = action.has("constrained")
         state.domain_types[action.object or ""] = action.type or ""
     else:
-        constraints.alter_domain(action, state, effect)
+        objects.alter_domain(action, state, effect)
 
 
 def _function(action: Action, state: OfflineState, whole: tuple[Action, ...]) -> None:

@@ -21,7 +21,7 @@ _GUARD = re.compile(
     r"(?P<rest>.*?)\bEND\s+IF\b",
     re.I | re.S,
 )
-_BRANCH = re.compile(r"\b(IF|LOOP|FOR|WHILE|CASE|EXCEPTION|FOREACH)\b", re.I)
+_BRANCHES = re.compile(r"\b(IF|LOOP|FOR|WHILE|CASE|EXCEPTION|FOREACH)\b", re.I)
 _INTO = re.compile(
     r"\bSELECT\b(?P<what>[^;]*?)\bINTO\s+(?P<strict>STRICT\s+)?(?P<name>\w+)\b(?P<source>[^;]*);", re.I | re.S
 )
@@ -53,7 +53,7 @@ def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
     place = 0
     for match in _GUARD.finditer(text):
         # Behind a branch nobody knows whether the guard is reached.
-        if _BRANCH.search(text[place : match.start()]) or re.search(r"\bELSE?I?F?\b", match["rest"], re.I):
+        if _BRANCHES.search(text[place : match.start()]) or re.search(r"\bELSE?I?F?\b", match["rest"], re.I):
             return
         place = match.end()
         condition = _substituted(match["condition"], values)
@@ -69,7 +69,7 @@ def _strict(text: str, tables: Tables, number: int) -> Iterator[Probe]:
         # Without STRICT no row means NULL and further rows are ignored; with it the block fails (P0002, P0003).
         # https://www.postgresql.org/docs/current/plpgsql-statements.html
         found = tables.query(f"SELECT {match['what']} {match['source']}") if match["strict"] else None
-        if found is not None and not _BRANCH.search(text[: match.start()]):
+        if found is not None and not _BRANCHES.search(text[: match.start()]):
             sql = f"SELECT 1 WHERE ({Select('count(*)', f'({found.sql}) AS ip_q')}) <> 1"
             yield _probe(ProbeKind.EXISTS, "P0002", "a query of the file does not find exactly one row", sql, number)
 
