@@ -10,7 +10,6 @@ from collections.abc import Callable
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline import columns, objects
-from indexpilot_cli.evolve.review.offline import objects as constraints
 from indexpilot_cli.evolve.review.offline.columns import volatile
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
 from indexpilot_cli.sql.ddl.action import Act, Action
