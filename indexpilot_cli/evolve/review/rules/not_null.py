@@ -30,7 +30,7 @@ def not_null(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     )
 
 
-def _scans(action: Action, works: Works) -> bool:
+def _scans_for_null(action: Action, works: Works) -> bool:
     return _SETS(action, works) or _ADDS(action, works)
 
 
@@ -46,7 +46,7 @@ NOT_NULL_SCAN = HazardRule(
     "ALTER TABLE orders ALTER COLUMN ref SET NOT NULL;\n"
     "ALTER TABLE orders DROP CONSTRAINT ref_set;",
     "sql-altertable.html#SQL-ALTERTABLE-NOTES",
-    causes=_scans,
+    causes=_scans_for_null,
     steps=not_null,
 )
 

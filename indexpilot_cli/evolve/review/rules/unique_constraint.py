@@ -69,7 +69,7 @@ def _using_index(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     return _proved_first(replace(action, columns=columns), case, (SafeStep(action.sql),))
 
 
-def _scans(action: Action, works: Works) -> bool:
+def _proves_key(action: Action, works: Works) -> bool:
     done = action.options & {"not_valid", "not_enforced", "inline"}
     return action.kind is Act.ADD_CONSTRAINT and action.has("using_index") and not done and bool(works & READS)
 
@@ -101,7 +101,7 @@ PRIMARY_KEY_SCAN = HazardRule(
     "ALTER TABLE orders ADD PRIMARY KEY USING INDEX orders_ref_idx;\n"
     "ALTER TABLE orders DROP CONSTRAINT ref_set;",
     "sql-altertable.html#SQL-ALTERTABLE-NOTES",
-    causes=_scans,
+    causes=_proves_key,
     steps=_using_index,
     left="the primary key's index is not known",
 )
