@@ -11,7 +11,7 @@ from indexpilot_cli.core.observation import CatalogChange, SqlError, WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import BUILDS, READS, REWRITES, HazardRule, Works, error, table_sql
-from indexpilot_cli.evolve.review.rules.lost_objects import was_there
+from indexpilot_cli.evolve.review.rules.dropped import was_there
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
