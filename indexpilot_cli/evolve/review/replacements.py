@@ -14,7 +14,7 @@ from indexpilot_cli.evolve.review.findings import causes, writes_anew
 from indexpilot_cli.evolve.review.offline.observe import stands_alone
 from indexpilot_cli.evolve.review.rule import HazardRule, SafeStep, columns_sql
 from indexpilot_cli.evolve.review.rules.add_column import COLUMN_CHECKED, COLUMN_REWRITES
-from indexpilot_cli.evolve.review.rules.create_index import DROP_INDEX_NOT_CONCURRENT
+from indexpilot_cli.evolve.review.rules.indexes import DROP_INDEX_NOT_CONCURRENT
 from indexpilot_cli.evolve.review.rules.partitions import DETACH_NOT_CONCURRENT
 from indexpilot_cli.evolve.review.rules.type_change import TYPE_CHANGE_REWRITES, stale_columns
 from indexpilot_cli.evolve.review.values import Impact
