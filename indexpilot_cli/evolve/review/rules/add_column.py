@@ -25,7 +25,7 @@ from indexpilot_cli.evolve.review.rule import (
     steps_text,
     table_sql,
 )
-from indexpilot_cli.evolve.review.rules.check_constraint import constraint_by_index, not_null, validated_apart
+from indexpilot_cli.evolve.review.rules.constraints import constraint_by_index, not_null, validated_apart
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 

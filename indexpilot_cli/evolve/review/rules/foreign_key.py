@@ -12,7 +12,7 @@ from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.review.case import Review, listed, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import READS, HazardRule, adds, columns_sql, error, made_name, table_sql
-from indexpilot_cli.evolve.review.rules.check_constraint import promised_only, validated_apart
+from indexpilot_cli.evolve.review.rules.constraints import promised_only, validated_apart
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
