@@ -16,7 +16,7 @@ from indexpilot_cli.log.approvals import Approval
 from indexpilot_cli.log.bookkeeping import bookkeeping, writer
 
 
-def run(request: ApproveRequest, progress: Progress) -> Outcome[ApproveResult]:
+def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[ApproveResult]:
     """The plan's approval, made now unless the plan as it is was approved by the same person before.
 
     Raises UsageError for an unknown plan, PrerequisiteError before ``init``, RefusedError on a standby.

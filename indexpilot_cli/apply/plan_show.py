@@ -16,7 +16,7 @@ from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import open_reader
 
 
-def run(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
+def show_plan(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
     """The plan as ``recommend`` gave it. One of this user's files needs no connection.
 
     Raises UsageError for an unknown plan or where none was ever kept.

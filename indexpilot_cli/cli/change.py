@@ -216,7 +216,7 @@ def change(run: SchemaChangeRun, kind: str, table: str, column: str, *, finish: 
     from indexpilot_cli.evolve.requests import ChangeRequest
     from indexpilot_cli.render.views.schema_change import question, view
 
-    workflow = evolve_finish.run if finish else evolve_execute.run
+    workflow = evolve_finish.finish_change if finish else evolve_execute.run
     request = ChangeRequest(
         kind,
         table,

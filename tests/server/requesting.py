@@ -27,7 +27,7 @@ RUNS = {
     DoctorRequest: doctor.run,
     ExplainRequest: explain.run,
     InitRequest: init.run,
-    PlanRequest: plan_show.run,
+    PlanRequest: plan_show.show_plan,
     RecommendRequest: recommend.run,
     SnapshotRequest: snapshot.run,
 }

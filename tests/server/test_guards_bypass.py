@@ -181,7 +181,7 @@ def made_plan(session, number=1):
 
 
 def approve_plan(dsn, plan_id, actor="ann", reason="looked at it"):
-    return approve.run(ApproveRequest(plan_id, Connection(dsn), reason, Record(actor=actor)), Silent())
+    return approve.approve_plan(ApproveRequest(plan_id, Connection(dsn), reason, Record(actor=actor)), Silent())
 
 
 def approval_verdict(session, guarded, dsn, plan):

@@ -92,7 +92,7 @@ def _whole(ctx: RunContext, event: Event, structure: IndexDefinition) -> Task:
         fingerprints(ctx.look, catalog, {event.table}),
         new_id=lambda: str(uuid.uuid4()),
         same=same_structure,
-        names={QualifiedName(**part["table"]): part["index"] for part in _parts(event)},
+        names={QualifiedName(**part["table"]): part["index"] for part in _kept_parts(event)},
     )
 
 
@@ -114,7 +114,7 @@ def _advice(event: Event, structure: IndexDefinition) -> Recommendation:
     )
 
 
-def _parts(event: Event) -> list[dict[str, Any]]:
+def _kept_parts(event: Event) -> list[dict[str, Any]]:
     parts = event.details.get("parts")
     return parts if isinstance(parts, list) else []
 
@@ -123,7 +123,7 @@ def _kept(event: Event) -> Iterator[tuple[QualifiedName, Facts]]:
     """By table, what its index had that a definition does not say."""
     own = event.details.get("restore")
     yield event.table, own if isinstance(own, Mapping) else {}
-    for part in _parts(event):
+    for part in _kept_parts(event):
         yield QualifiedName(**part["table"]), part["restore"]
 
 

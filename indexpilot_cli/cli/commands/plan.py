@@ -32,12 +32,12 @@ def show(
 ) -> int:
     """Show a plan that recommend kept, in any form; its JSON is what recommend printed."""
     session.load()
-    from indexpilot_cli.apply.plan_show import run
+    from indexpilot_cli.apply.plan_show import show_plan
     from indexpilot_cli.apply.values import PlanRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view
 
-    outcome = session.call(run, PlanRequest(plan, session.connection(), session.record()))
+    outcome = session.call(show_plan, PlanRequest(plan, session.connection(), session.record()))
     return finish(session, outcome, view(outcome.result, show_rejected=show_rejected, verbose=session.verbose))
 
 
@@ -50,12 +50,12 @@ def approve(
 ) -> int:
     """Approve a plan for apply --require-approval; a plan that changes afterwards needs it again."""
     session.load()
-    from indexpilot_cli.apply.approve import run
+    from indexpilot_cli.apply.approve import approve_plan
     from indexpilot_cli.apply.values import ApproveRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.bypass import approved
 
-    outcome = session.call(run, ApproveRequest(plan, session.connection(), reason, session.record()))
+    outcome = session.call(approve_plan, ApproveRequest(plan, session.connection(), reason, session.record()))
     return finish(session, outcome, approved(outcome.result))
 
 

@@ -17,7 +17,7 @@ from indexpilot_cli.execute.signals import Stop, listening
 _ENDS = {"planned": ("findings", 0), "done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 7)}
 
 
-def run(request: ChangeRequest, progress: Progress, confirm: Confirm) -> Outcome[ChangeResult]:
+def finish_change(request: ChangeRequest, progress: Progress, confirm: Confirm) -> Outcome[ChangeResult]:
     """What would go, or that it went; exit codes as for a change. Raises RefusedError when nothing is kept."""
     limits = RunLimits(request.lock_timeout, request.retries)
     with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
