@@ -19,7 +19,7 @@ from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, 
 from indexpilot_cli.execute.reconcile import reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.verdict import Verdict, refused
+from indexpilot_cli.guards.context import Verdict, refused
 from indexpilot_cli.guards.window import window_of
 from indexpilot_cli.log import migrations
 from indexpilot_cli.log.bookkeeping import is_writable

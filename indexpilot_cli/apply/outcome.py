@@ -18,7 +18,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.signals import SHELL
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Verdict
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import DONE, FAILED
 

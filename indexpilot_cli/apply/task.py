@@ -24,7 +24,7 @@ from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import close_whole
 from indexpilot_cli.execute.watch import StatementWatch, watched
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.verdict import refused
+from indexpilot_cli.guards.context import refused
 from indexpilot_cli.log import intents
 
 GOOD = frozenset({"done", "already_done"})

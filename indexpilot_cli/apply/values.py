@@ -10,8 +10,7 @@ from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Work
 from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.guards.bypass import BypassLevel
-from indexpilot_cli.guards.context import PermitRequest
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import PermitRequest, Verdict
 from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
 
 

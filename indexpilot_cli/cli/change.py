@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.fail import CommandInterrupted
     from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.core.command import Outcome, Progress
-    from indexpilot_cli.guards.verdict import Verdict
+    from indexpilot_cli.guards.context import Verdict
     from indexpilot_cli.render.document import Document
 
     Confirm = Callable[[ApplyResult], bool]

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.guards.context import Guard, GuardContext
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 from indexpilot_cli.log import approvals
 from indexpilot_cli.log.approvals import Approval
 

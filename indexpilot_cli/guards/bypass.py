@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from indexpilot_cli.core.command import Connection
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.guards.context import Guard, GuardContext
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 from indexpilot_cli.log import migrations, switches
 from indexpilot_cli.log.bookkeeping import is_writable, writer
 from indexpilot_cli.log.switches import Switch

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
+
+import psutil
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Connection
@@ -14,8 +16,6 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.guards.host import HostFacts, measure
-from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
 
 
@@ -166,3 +166,92 @@ def read_server(session: Session) -> ServerFacts:
 def _table(row: Any) -> TableFacts:
     values = row._asdict()
     return TableFacts(QualifiedName(values.pop("schema"), values.pop("name")), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One guard's answer. All guards answer; the first no does not silence the others.
+
+    ``guard`` is a stable word, the name of the guard's file. ``reason`` is a sentence with the numbers, ``origin`` the
+    setting, catalog view or host fact it rests on. ``warning`` marks an answer that allows and still wants to be read;
+    ``retry_at`` (UTC) says when it may differ.
+    ``forceable``: this no is a matter of judgement, not of safety, and ``--force`` overrules it; unless a guard says
+    so its no stands.
+    """
+
+    guard: str
+    allowed: bool
+    reason: str
+    origin: str
+    warning: bool = False
+    retry_at: datetime | None = None
+    table: QualifiedName | None = None
+    forceable: bool = False
+
+
+def refused(verdicts: Sequence[Verdict], *, force: bool = False) -> tuple[Verdict, ...]:
+    """The verdicts that stop the work. ``force`` overrides those whose guard says that it may be."""
+    return tuple(v for v in verdicts if not v.allowed and not (force and v.forceable))
+
+
+SAMPLE_SECONDS = 0.3
+SECOND_LOOK_PERCENT = 60.0  # from here on a longer look tells a load from a burst
+SECOND_LOOK_SECONDS = 1.0
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_CLOCK_SECONDS = 5.0
+_PROGRAMS = ("postgres", "postmaster", "edb-postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """This machine, measured. ``local``: the server runs on it, shown by ``proof``.
+
+    ``cpu_percent`` is None when it was not measured; ``disk_free`` is bytes of the file system the
+    index goes to, None when it cannot be seen.
+    """
+
+    local: bool
+    proof: str
+    cpu_percent: float | None = None
+    cores: int | None = None
+    disk_path: str | None = None
+    disk_free: int | None = None
+
+
+def measure(host: str | None, backend: int, begun: datetime | None, path: str | None, *, cpu: bool = True) -> HostFacts:
+    """CPU of the last moments and free space at ``path``; nothing but a reason when the server is elsewhere.
+
+    The server is on this machine when it is reached by socket or loopback and its process for our session is a
+    PostgreSQL process here that began when the server says it did: a forwarded port or a container fails that.
+    """
+    if not _is_here(host or "", backend, begun):
+        return HostFacts(False, "the server runs on another host, or in a container of its own")
+    proof = f"backend {backend} is a process here"
+    return HostFacts(True, proof, _load() if cpu else None, psutil.cpu_count(), path, _free(path) if path else None)
+
+
+def _is_here(host: str, backend: int, begun: datetime | None) -> bool:
+    if not host.startswith(("/", "@")) and host not in _LOCAL_NAMES:
+        return False
+    try:
+        process = psutil.Process(backend)
+        # Behind a forwarded port the pid may be that of another PostgreSQL here: only the start tells them apart.
+        return process.name().startswith(_PROGRAMS) and _same_start(process.create_time(), begun)
+    except psutil.Error:
+        return False
+
+
+def _same_start(seconds: float, begun: datetime | None) -> bool:
+    return begun is not None and abs(begun.timestamp() - seconds) < _CLOCK_SECONDS
+
+
+def _load() -> float:
+    percent = psutil.cpu_percent(SAMPLE_SECONDS)
+    return percent if percent < SECOND_LOOK_PERCENT else min(percent, psutil.cpu_percent(SECOND_LOOK_SECONDS))
+
+
+def _free(path: str) -> int | None:
+    try:
+        return psutil.disk_usage(path).free
+    except OSError:
+        return None

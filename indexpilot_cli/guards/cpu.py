@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts
-from indexpilot_cli.guards.host import HostFacts
+from indexpilot_cli.guards.context import Guard, GuardContext, HostFacts, ServerFacts, Verdict
 from indexpilot_cli.guards.rate import read as read_builds
-from indexpilot_cli.guards.verdict import Verdict
 from indexpilot_cli.settings.sections import CpuThrottleSettings
 
 _KEY = "production_safeguards.cpu_throttle"

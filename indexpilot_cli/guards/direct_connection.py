@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts, Verdict
 
 
 def judge(server: ServerFacts) -> Verdict:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.core.units import size
-from indexpilot_cli.guards.context import Guard, GuardContext
-from indexpilot_cli.guards.host import HostFacts
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, HostFacts, Verdict
 
 # Bytes. The sort of a build spills about as much as the index is big. On a full disk (SQLSTATE 53100) the unfinished
 # index keeps its space until it is dropped.

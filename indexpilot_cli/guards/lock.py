@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.locks import SPACE
-from indexpilot_cli.guards.context import Guard, GuardContext
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 from indexpilot_cli.settings.sections import LockManagerSettings
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from indexpilot_cli.core.catalog import schema_digest
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.guards.context import Guard, GuardContext
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 
 
 def judge(plan: Plan | None, digest_now: str | None) -> Verdict:

@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.guards.context import Guard, GuardContext
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 from indexpilot_cli.log.room import SCHEMA, question
 from indexpilot_cli.settings.sections import RateLimiterSettings
 

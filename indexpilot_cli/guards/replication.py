@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core import units
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.guards.context import Guard, GuardContext
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 
 # Seconds and bytes of replay lag: a standby that is far behind before the build is further behind after it.
 LAG_WARN, LAG_REFUSE = 10.0, 60.0

@@ -14,10 +14,9 @@ from importlib import import_module
 
 from indexpilot_cli import guards
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.guards.context import Guard, GuardContext, PermitRequest
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, PermitRequest, Verdict
 
-_NO_GUARDS = frozenset({"calendar", "context", "host", "run", "verdict"})
+_NO_GUARDS = frozenset({"calendar", "context", "run"})
 
 
 @cache

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.guards.context import Guard, GuardContext
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 
 # Seconds of a transaction's age. Behind one that is older the build would wait with a half-made index, which every
 # write maintains and no query uses.

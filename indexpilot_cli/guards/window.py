@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from indexpilot_cli.guards.calendar import MaintenanceWindow, from_settings, parse_window, zone_of
-from indexpilot_cli.guards.context import Guard, GuardContext, PermitRequest
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, PermitRequest, Verdict
 
 _KEY = "production_safeguards.maintenance_window"
 MARGIN = 2.0  # a build starts only if its estimated duration this many times fits

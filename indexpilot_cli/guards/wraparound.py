@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts, TableFacts
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts, TableFacts, Verdict
 
 # Transactions. The second is 70 % of the two thousand million ids there are, after which the server takes no writes.
 # https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND

@@ -12,8 +12,7 @@ from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.guards.context import Guard, GuardContext, TableFacts
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Guard, GuardContext, TableFacts, Verdict
 from indexpilot_cli.methods.writes import TableWrites, hot_share, table_write_us, write_cost
 from indexpilot_cli.settings.sections import WritePerformanceSettings
 

@@ -14,10 +14,9 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.guards import host, rate, transactions
-from indexpilot_cli.guards.context import GuardContext, PermitRequest, read_server
+from indexpilot_cli.guards import context, rate, transactions
+from indexpilot_cli.guards.context import GuardContext, PermitRequest, read_server, refused
 from indexpilot_cli.guards.run import all_guards
-from indexpilot_cli.guards.verdict import refused
 from indexpilot_cli.log import mutations
 from indexpilot_cli.settings.sections import (
     CpuThrottleSettings,
@@ -188,15 +187,15 @@ def test_a_local_server_is_measured_here(pg, database, guarded, session):
 
 def test_a_server_reached_by_name_is_not_taken_for_this_host(session):
     facts = read_server(session)
-    found = host.measure("db.example.org", facts.backend_pid, facts.backend_start, None)
+    found = context.measure("db.example.org", facts.backend_pid, facts.backend_start, None)
     assert not found.local and found.cpu_percent is None and found.disk_free is None
 
 
 def test_a_process_that_began_at_another_time_is_not_the_backend(session):
     facts = read_server(session)
     early = facts.backend_start - timedelta(minutes=1)
-    assert not host.measure(facts.host, facts.backend_pid, early, None).local
-    assert host.measure(facts.host, facts.backend_pid, facts.backend_start, None, cpu=False).local
+    assert not context.measure(facts.host, facts.backend_pid, early, None).local
+    assert context.measure(facts.host, facts.backend_pid, facts.backend_start, None, cpu=False).local
 
 
 def test_a_role_that_may_not_know_the_data_directory_is_told(database, guarded):

@@ -48,7 +48,7 @@ THIRD_PARTY = {
     "rich": ("render", "cli/progress"),
     "tabulate": ("render",),
     "yaml": ("settings", "genome/schema", "render"),
-    "psutil": ("guards/host", "planner/twin/cluster"),
+    "psutil": ("guards/context", "planner/twin/cluster"),
     "sklearn": ("algorithms", "advise/select"),
     "xgboost": ("algorithms", "advise/select"),
     "scipy": ("algorithms", "advise/select"),

@@ -19,8 +19,7 @@ from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, 
 from indexpilot_cli.execute.reconcile import parts_of, reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.context import PermitRequest
-from indexpilot_cli.guards.verdict import Verdict, refused
+from indexpilot_cli.guards.context import PermitRequest, Verdict, refused
 
 Confirm = Callable[[ApplyResult], bool]
 

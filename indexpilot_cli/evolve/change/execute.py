@@ -31,8 +31,7 @@ from indexpilot_cli.execute.context import ORPHAN, RunContext, RunLimits, open_c
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.execute.steps import StepRun, lost
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.context import PermitRequest
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import PermitRequest, Verdict
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import open_reader
 

@@ -34,8 +34,7 @@ from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, 
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.execute.steps import lost
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.context import PermitRequest
-from indexpilot_cli.guards.verdict import refused
+from indexpilot_cli.guards.context import PermitRequest, refused
 from indexpilot_cli.log import mutations
 
 Confirm = Callable[[UndoResult], bool]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.operation import MutationReport, OperationKind
 from indexpilot_cli.core.units import DASH, size
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Verdict
 from indexpilot_cli.render.document import (
     Block,
     Code,

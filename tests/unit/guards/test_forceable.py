@@ -28,12 +28,12 @@ from indexpilot_cli.guards import (
     write_performance,
 )
 from indexpilot_cli.guards.calendar import parse_window
+from indexpilot_cli.guards.context import Verdict, refused
 from indexpilot_cli.guards.lock import LockFacts
 from indexpilot_cli.guards.replication import StandbyFacts
 from indexpilot_cli.guards.run import all_guards
 from indexpilot_cli.guards.transactions import TransactionFacts
 from indexpilot_cli.guards.vacuum import VacuumFacts
-from indexpilot_cli.guards.verdict import Verdict, refused
 from indexpilot_cli.guards.write_performance import TableLoad
 from indexpilot_cli.settings.sections import (
     BypassSettings,

@@ -10,10 +10,10 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.guards import (
     budget,
+    context,
     cpu,
     direct_connection,
     disk,
-    host,
     lock,
     privileges,
     replication,
@@ -23,8 +23,7 @@ from indexpilot_cli.guards import (
     writable,
     write_performance,
 )
-from indexpilot_cli.guards.context import ServerFacts, TableFacts
-from indexpilot_cli.guards.host import HostFacts
+from indexpilot_cli.guards.context import HostFacts, ServerFacts, TableFacts
 from indexpilot_cli.guards.lock import LockFacts
 from indexpilot_cli.guards.replication import StandbyFacts
 from indexpilot_cli.guards.transactions import TransactionFacts
@@ -77,14 +76,14 @@ def test_throttle_off():
 
 
 def test_a_server_on_another_host_is_not_measured():
-    assert not host.measure("db.example.org", 4711, NOW, "/data").local
+    assert not context.measure("db.example.org", 4711, NOW, "/data").local
 
 
 def test_a_process_of_another_name_is_not_the_server():
     """A forwarded port: the number of the server's process is somebody else's here."""
     import os
 
-    assert not host.measure("localhost", os.getpid(), NOW, "/data").local
+    assert not context.measure("localhost", os.getpid(), NOW, "/data").local
 
 
 # -- writes

@@ -27,7 +27,7 @@ from indexpilot_cli.core.operation import MutationReport, OperationKind
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.guards.bypass import BypassLevel
-from indexpilot_cli.guards.verdict import Verdict
+from indexpilot_cli.guards.context import Verdict
 from indexpilot_cli.simulate.values import DemoLatency, DemoResult, DemoStep
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
