@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from indexpilot_cli.apply.preflight import Built, already, is_same
+from indexpilot_cli.apply.steps import Built, already, is_same
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
 from indexpilot_cli.core.operation import Operation, OperationKind, OperationState
 from indexpilot_cli.db.errors import sqlstate

@@ -10,8 +10,7 @@ from typing import Any
 from indexpilot_cli.apply.build import perform
 from indexpilot_cli.apply.outcome import log_no
 from indexpilot_cli.apply.plan import Todo
-from indexpilot_cli.apply.preflight import Built
-from indexpilot_cli.apply.steps import Task
+from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import open_verifier
 from indexpilot_cli.core.operation import MutationReport, Operation

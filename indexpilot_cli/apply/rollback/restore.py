@@ -8,8 +8,7 @@ from typing import Any
 
 from indexpilot_cli.apply.build import BuildManner, perform
 from indexpilot_cli.apply.plan import fingerprints
-from indexpilot_cli.apply.preflight import Built
-from indexpilot_cli.apply.steps import Task, task_of
+from indexpilot_cli.apply.steps import Built, Task, task_of
 from indexpilot_cli.apply.task import GOOD, build_whole
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.index import IndexDefinition
