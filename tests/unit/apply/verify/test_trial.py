@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from indexpilot_cli.apply.verify.planner import Cost, judge_costs
 from indexpilot_cli.apply.verify.trial import Timing, TrialRun, culprit, judge_trial, time_of
 from indexpilot_cli.apply.verify.verdict import IndexVerdict, MeasuredEffect
+from indexpilot_cli.apply.verify.verify import Cost, judge_costs
 
 
 def timing(template, *ms, blocks=100.0, cpu=True, share=1.0, sql=None):
