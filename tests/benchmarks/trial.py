@@ -24,7 +24,7 @@ from psycopg import sql
 from indexpilot_cli.admin.values import InitRequest
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply.values import ApplyRequest
-from indexpilot_cli.apply.verify.run_trial import TrialStatement, measure
+from indexpilot_cli.apply.verify.trial import TrialStatement, measure
 from indexpilot_cli.core.command import Connection, Silent, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.session import open_session

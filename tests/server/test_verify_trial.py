@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from indexpilot_cli.apply.verify.run_trial import TrialStatement, is_read, measure
+from indexpilot_cli.apply.verify.trial import TrialStatement, is_read, measure
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.db.session import open_session
 

@@ -11,8 +11,17 @@ from itertools import chain
 from typing import Any
 
 from indexpilot_cli.apply.values import ApplyRequest
-from indexpilot_cli.apply.verify.run_trial import TrialStatement, family, measure, reads_on, runnable
-from indexpilot_cli.apply.verify.trial import Timing, culprit, judge_trial, time_of
+from indexpilot_cli.apply.verify.trial import (
+    Timing,
+    TrialStatement,
+    culprit,
+    family,
+    judge_trial,
+    measure,
+    reads_on,
+    runnable,
+    time_of,
+)
 from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification, numbers
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress

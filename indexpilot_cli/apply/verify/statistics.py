@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from indexpilot_cli.apply.verify.run_trial import family
+from indexpilot_cli.apply.verify.trial import family
 from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification
 from indexpilot_cli.apply.verify.windows import WATCH_HOURS, Pair, StatWindow, judge
 from indexpilot_cli.core.catalog import Catalog

@@ -22,7 +22,7 @@ from indexpilot_cli.apply.rollback.drop import take_back
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.replay import ReplayTrial, open_trial
-from indexpilot_cli.apply.verify.run_trial import family, reads_on, templates_of, with_classes
+from indexpilot_cli.apply.verify.trial import family, reads_on, templates_of, with_classes
 from indexpilot_cli.apply.verify.verdict import (
     COSTLIER,
     IndexVerdict,

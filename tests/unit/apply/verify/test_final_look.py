@@ -6,8 +6,7 @@ import pytest
 
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.replay import ReplayTrial
-from indexpilot_cli.apply.verify.run_trial import TrialStatement
-from indexpilot_cli.apply.verify.trial import Timing, TrialRun
+from indexpilot_cli.apply.verify.trial import Timing, TrialRun, TrialStatement
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Silent
 
