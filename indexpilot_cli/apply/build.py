@@ -14,8 +14,8 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.build import after_build, tag
 from indexpilot_cli.execute.context import RunContext, take_lock
-from indexpilot_cli.execute.decide import after_build, tag
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.retry import SHORT, attempts, worth_retrying
 from indexpilot_cli.execute.steps import clean

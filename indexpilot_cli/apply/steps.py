@@ -15,7 +15,7 @@ from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import build
-from indexpilot_cli.execute.decide import is_usable
+from indexpilot_cli.execute.build import is_usable
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.methods.existing import same_structure
 

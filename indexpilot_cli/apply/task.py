@@ -17,8 +17,8 @@ from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.build import OPEN, STANDING, is_usable
 from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.decide import OPEN, STANDING, is_usable
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import close_whole
 from indexpilot_cli.execute.watch import StatementWatch, watched

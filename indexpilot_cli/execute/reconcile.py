@@ -12,8 +12,8 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.build import OPEN, STANDING, CatalogVerdict, open_operation, tag, tagged
 from indexpilot_cli.execute.context import RunContext, take_lock
-from indexpilot_cli.execute.decide import OPEN, STANDING, CatalogVerdict, open_operation, tag, tagged
 from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.log import intents

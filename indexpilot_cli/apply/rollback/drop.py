@@ -23,8 +23,8 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.build import is_usable, tagged
 from indexpilot_cli.execute.context import RunContext, take_lock
-from indexpilot_cli.execute.decide import is_usable, tagged
 from indexpilot_cli.execute.events import rebuilding, report_of_event, report_of_undo
 from indexpilot_cli.execute.reconcile import mark_brought_back, mark_reverted
 from indexpilot_cli.execute.retry import attempts, worth_retrying

@@ -19,8 +19,8 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.execute import build
+from indexpilot_cli.execute.build import OPEN, STANDING
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
-from indexpilot_cli.execute.decide import OPEN, STANDING
 from indexpilot_cli.execute.events import report_of_undo
 from indexpilot_cli.execute.reconcile import parts_of, reconcile
 from indexpilot_cli.execute.signals import Stop, listening

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.operation import OperationState
-from indexpilot_cli.execute import decide
-from indexpilot_cli.execute.decide import CatalogVerdict
+from indexpilot_cli.execute import build
+from indexpilot_cli.execute.build import CatalogVerdict
 
 TABLE = QualifiedName("public", "orders")
 INDEX = QualifiedName("public", "orders_a_ip_idx")
@@ -39,7 +39,7 @@ def event(kind="create_index", **details):
     ],
 )
 def test_the_catalog_alone_decides_how_a_build_ended(found, same, only, state):
-    assert decide.after_build(found, 10, same=same, only=only) is state
+    assert build.after_build(found, 10, same=same, only=only) is state
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_catalog_alone_decides_how_a_build_ended(found, same, only, state):
     ],
 )
 def test_what_becomes_of_an_open_operation(event, found, same, busy, verdict):
-    assert decide.open_operation(event, found, same=same, busy=busy) is verdict
+    assert build.open_operation(event, found, same=same, busy=busy) is verdict
 
 
 facts = st.builds(
@@ -80,15 +80,15 @@ facts = st.builds(
 
 @given(st.none() | facts, st.booleans(), st.booleans(), st.sampled_from(["create_index", "drop_index", "attach_index"]))
 def test_nothing_is_removed_that_is_not_ours_or_still_works(found, same, busy, kind):
-    verdict = decide.open_operation(event(kind, oid=20), found, same=same, busy=busy)
+    verdict = build.open_operation(event(kind, oid=20), found, same=same, busy=busy)
     if verdict in (CatalogVerdict.CLEAN, CatalogVerdict.FINISH):
         assert found is not None and same and not busy
-        assert not decide.is_usable(found) and found.builder is None and not found.partitioned
+        assert not build.is_usable(found) and found.builder is None and not found.partitioned
 
 
 def test_the_tag_names_its_operation():
-    assert decide.tagged(decide.tag("abc")) == "abc"
-    assert decide.tagged("indexpilot: by hand") == "by"
-    assert decide.tagged("somebody's words") is None
-    assert decide.tagged("indexpilot:") is None
-    assert decide.tagged(None) is None
+    assert build.tagged(build.tag("abc")) == "abc"
+    assert build.tagged("indexpilot: by hand") == "by"
+    assert build.tagged("somebody's words") is None
+    assert build.tagged("indexpilot:") is None
+    assert build.tagged(None) is None
