@@ -20,7 +20,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.online import online as online_change
-from indexpilot_cli.evolve.change.online.values import OnlineRequest, Pace
+from indexpilot_cli.evolve.change.online.texts import OnlineRequest, Pace
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import migrations

@@ -12,7 +12,7 @@ from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import online as online_change
 from indexpilot_cli.evolve.change.online.plan import make_plan
-from indexpilot_cli.evolve.change.online.values import OnlineRequest
+from indexpilot_cli.evolve.change.online.texts import OnlineRequest
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from tests.server.changing_online import migrated

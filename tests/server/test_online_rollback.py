@@ -10,7 +10,7 @@ from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change.online import online as online_change
-from indexpilot_cli.evolve.change.online.values import OnlineRequest, Pace
+from indexpilot_cli.evolve.change.online.texts import OnlineRequest, Pace
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from tests.server.changing_online import migrated

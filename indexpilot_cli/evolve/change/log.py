@@ -20,7 +20,7 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
-from indexpilot_cli.evolve.change.online.values import OnlinePlan, Side
+from indexpilot_cli.evolve.change.online.texts import OnlinePlan, Side
 from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange, Undo
 from indexpilot_cli.evolve.relation import RelationFacts
 from indexpilot_cli.execute import build

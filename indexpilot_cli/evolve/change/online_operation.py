@@ -8,7 +8,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import online as online_change
-from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest
+from indexpilot_cli.evolve.change.online.texts import OnlinePlan, OnlineReport, OnlineRequest
 from indexpilot_cli.evolve.change.values import (
     ChangeResult,
     ColumnChangeKind,

@@ -21,7 +21,7 @@ from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
 from indexpilot_cli.evolve.change.log import ChangeLog
-from indexpilot_cli.evolve.change.online.values import OnlinePlan
+from indexpilot_cli.evolve.change.online.texts import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.types import by_rules

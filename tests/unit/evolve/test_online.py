@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName
 from indexpilot_cli.evolve.change.online import ddl, texts
-from indexpilot_cli.evolve.change.online.values import (
+from indexpilot_cli.evolve.change.online.texts import (
     PLACE,
     Both,
     Identity,

@@ -6,8 +6,7 @@ from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts
-from indexpilot_cli.evolve.change.online.texts import column_name
-from indexpilot_cli.evolve.change.online.values import Side, Stage
+from indexpilot_cli.evolve.change.online.texts import Side, Stage, column_name
 from indexpilot_cli.evolve.change.online.work import (
     OnlineRun,
     brief,

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from indexpilot_cli.core.dml import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.online import texts
-from indexpilot_cli.evolve.change.online.texts import aside, column_name, fill_in, tag, written
-from indexpilot_cli.evolve.change.online.values import (
+from indexpilot_cli.evolve.change.online.texts import (
     Both,
     Identity,
     InboundKey,
@@ -20,6 +19,11 @@ from indexpilot_cli.evolve.change.online.values import (
     OnlineIndex,
     OnlinePlan,
     Side,
+    aside,
+    column_name,
+    fill_in,
+    tag,
+    written,
 )
 from indexpilot_cli.evolve.relation import SequenceFacts
 

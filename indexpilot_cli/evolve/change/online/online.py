@@ -23,7 +23,7 @@ from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
 from indexpilot_cli.evolve.change.online.plan import make_plan
-from indexpilot_cli.evolve.change.online.values import OnlinePlan, OnlineReport, OnlineRequest, Side, Stage
+from indexpilot_cli.evolve.change.online.texts import OnlinePlan, OnlineReport, OnlineRequest, Side, Stage
 from indexpilot_cli.evolve.change.online.work import (
     OnlineRun,
     brief,

@@ -11,7 +11,7 @@ from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change.online import ddl, work
 from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
-from indexpilot_cli.evolve.change.online.values import (
+from indexpilot_cli.evolve.change.online.texts import (
     PLACE,
     Both,
     Identity,

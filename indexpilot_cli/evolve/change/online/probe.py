@@ -19,7 +19,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 from indexpilot_cli.evolve import relation_facts
-from indexpilot_cli.evolve.change.online.values import PLACE, Both, place
+from indexpilot_cli.evolve.change.online.texts import PLACE, Both, place
 
 K = TypeVar("K")
 

@@ -14,8 +14,7 @@ from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.probe import index_body
-from indexpilot_cli.evolve.change.online.texts import aside, column_name
-from indexpilot_cli.evolve.change.online.values import OnlineIndex, OnlinePlan, Side, Stage
+from indexpilot_cli.evolve.change.online.texts import OnlineIndex, OnlinePlan, Side, Stage, aside, column_name
 from indexpilot_cli.execute import backfill
 from indexpilot_cli.execute.backfill import BackfillWork, fill_all, left
 from indexpilot_cli.execute.context import RunContext
