@@ -16,8 +16,7 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
-from indexpilot_cli.evolve.change import follow as metadata
-from indexpilot_cli.evolve.change import log, plan, undo
+from indexpilot_cli.evolve.change import log, plan, run_steps, undo
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import error_of
 from indexpilot_cli.evolve.change.log import ChangeLog
@@ -169,7 +168,7 @@ def _change_run(ctx: RunContext, request: ChangeRequest, classify: Classify | No
         prepared = plan.prepare(session, request, ctx.progress, classify or by_trial(ctx))
         change = plan.change_of(prepared)
         assert prepared.before is not None
-        known = metadata.known(session, change.table, change.column, ctx.schema)
+        known = run_steps.known(session, change.table, change.column, ctx.schema)
     return ColumnChangeRun(change, prepared.before, known, str(uuid.uuid4()), change.undo)
 
 
@@ -244,7 +243,7 @@ def _tail(ctx: RunContext, doing: ColumnChangeRun, number: int) -> Callable[[Ses
         # written after it, and either of them finds what stands when it is run again.
         if number == 0:
             _learn(session, doing)
-            metadata.follow(session, doing.change, ctx.schema)
+            run_steps.follow(session, doing.change, ctx.schema)
         details: dict[str, object] = {"step": number, "of": len(steps), "title": steps[number].title, "done": True}
         if number == last:
             details |= {"undo": log.packed(doing.undo), "loss": doing.undo.loss}

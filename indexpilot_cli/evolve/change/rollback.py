@@ -16,8 +16,7 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
-from indexpilot_cli.evolve.change import follow as metadata
-from indexpilot_cli.evolve.change import log
+from indexpilot_cli.evolve.change import log, run_steps
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
 from indexpilot_cli.evolve.change.log import ChangeLog
@@ -255,7 +254,7 @@ def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> Undo
 
     def close(session: Session) -> None:
         nonlocal number
-        metadata.unfollow(session, taking.change, taking.log.metadata, ctx.schema)
+        run_steps.unfollow(session, taking.change, taking.log.metadata, ctx.schema)
         details = {"reverts": taking.number, "loss": taking.undo.loss, "forced": request.force}
         row = log.row(ctx, taking.change, taking.log.op_id, log.REVERTED, details, definition_sql=taking.undo.script)
         number = log.write(ctx, row, session)
