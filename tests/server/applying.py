@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from indexpilot_cli.apply import apply
+from indexpilot_cli.apply import apply, rollback
 from indexpilot_cli.apply.build import perform
-from indexpilot_cli.apply.rollback import rollback
 from indexpilot_cli.apply.steps import task_of
 from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.core.catalog import schema_digest

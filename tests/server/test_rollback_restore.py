@@ -6,7 +6,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from indexpilot_cli.apply.rollback import drop as rollback_drop
+from indexpilot_cli.apply import undo
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.index import IndexKey
@@ -184,7 +184,7 @@ def drop(dsn, name):
             columns_fingerprint=build.columns_fingerprint(session, found.relid),
             details={"structure": to_json(found.definition)},
         )
-        return rollback_drop._drop(ctx, session, event, found, "unused")
+        return undo._drop(ctx, session, event, found, "unused")
 
 
 def test_an_index_somebody_else_made_comes_back_with_all_it_had(shop, pg):

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise.pipeline import prepared, types_from
-from indexpilot_cli.apply.rollback.drop import take_back
+from indexpilot_cli.apply.undo import take_back
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.replay import ReplayTrial, open_trial

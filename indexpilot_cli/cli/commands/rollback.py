@@ -47,7 +47,7 @@ def rollback(
     if sum((bool(targets), last, bool(since))) > 1:
         raise UsageError("give ids, --last or --since, not two of them", hint="indexpilot rollback --help")
     change.answerable(session, yes=yes, dry_run=dry_run)
-    from indexpilot_cli.apply.rollback.rollback import run
+    from indexpilot_cli.apply.rollback import run
     from indexpilot_cli.apply.values import RollbackRequest
     from indexpilot_cli.render.views.apply import rollback_view
 

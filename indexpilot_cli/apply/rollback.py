@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from indexpilot_cli.apply.outcome import failure_told, outcome, refused_outcome, skipped_outcome, tell_idle
-from indexpilot_cli.apply.rollback.drop import bring_back, standby_warning, take_back
+from indexpilot_cli.apply.undo import bring_back, standby_warning, take_back
 from indexpilot_cli.apply.values import ApplyResult, RollbackRequest
 from indexpilot_cli.apply.verify.verdict import MeasuredEffect
 from indexpilot_cli.core.command import Outcome, Progress

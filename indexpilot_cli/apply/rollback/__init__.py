@@ -1,1 +1,0 @@
-"""Taking back what our log says we did."""
