@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from indexpilot_cli.apply.outcome import failure_told, outcome, refused_outcome, skipped_outcome, tell_idle
+from indexpilot_cli.apply.build import GOOD, build_whole, perform
+from indexpilot_cli.apply.outcome import failure_told, log_no, outcome, refused_outcome, skipped_outcome, tell_idle
 from indexpilot_cli.apply.plan import Todo, plan_work
-from indexpilot_cli.apply.task import ApplyRun, build_all
+from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
-from indexpilot_cli.apply.verify.verify import STATISTICS, look_again
+from indexpilot_cli.apply.verify.verify import STATISTICS, look_again, open_verifier
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.operation import MutationReport
-from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
+from indexpilot_cli.core.operation import MutationReport, Operation
+from indexpilot_cli.core.plan import Plan, Warn
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
+from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
+from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import reconcile
 from indexpilot_cli.execute.signals import Stop, listening
+from indexpilot_cli.execute.watch import StatementWatch, watched
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import Verdict, refused
 from indexpilot_cli.guards.window import window_of
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
     from indexpilot_cli.db.session import Session
 
 Confirm = Callable[[ApplyResult], bool]
+_WELL = GOOD | {"reverted"}
+_ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
 
 
 def run(request: ApplyRequest, progress: Progress, confirm: Confirm) -> Outcome[ApplyResult]:
@@ -133,3 +141,109 @@ def _window_end(ctx: RunContext, request: ApplyRequest) -> float | None:
     # which nobody sets back during a build.
     now = ctx.look.value("SELECT clock_timestamp()")
     return time.monotonic() + window.time_left(now).total_seconds()
+
+
+@dataclass(slots=True)
+class ApplyRun:
+    """A run under way: what was reported so far."""
+
+    ctx: RunContext
+    request: ApplyRequest
+    todo: Todo
+    reports: list[MutationReport] = field(default_factory=list)
+    warnings: list[Warn] = field(default_factory=list)
+    spent_bytes: int = 0
+
+
+def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
+    """The reports, in order, verified where asked for. Stops early at a guard's no, at a signal, and at a failure when
+    asked to.
+
+    Raises RefusedError when another run holds a table, OutcomeUnknownError.
+    """
+    with open_verifier(run.ctx, run.request) as verifier:
+        for number, (plan, task) in enumerate(run.todo.tasks):
+            stopped = _ended(run, task)
+            if stopped is not None:
+                code, why = stopped
+                rest = run.todo.tasks[number:]
+                run.reports.extend(report(t.head, "skipped", error_code=code, error=why) for _, t in rest)
+                break
+            verifier.before(task.head)
+            run.reports.append(_build_task(run, plan, task))
+            done = run.reports[-1] = verifier.after(task.head, run.reports[-1])
+            run.spent_bytes += done.size_bytes or 0
+            if run.request.stop_on_error and done.outcome not in _WELL:
+                break
+        return verifier.final(run.reports)
+
+
+def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
+    """Why nothing more is built, as a stable word and a clause; a guard's no is logged."""
+    if run.ctx.stop.requested:
+        return "stopped", "stopped by a signal"
+    # An hour's build later the window may be over, a standby behind, or somebody in a long transaction.
+    own = (run.ctx.log.backend_pid, run.ctx.look.backend_pid)
+    verdicts = guards.recheck(run.ctx.look, run.request.permit(task.head, own_pids=own, spent_bytes=run.spent_bytes))
+    # A guard looks once; perform() asks for the lock until its timeout, so a run that is just ending stops nothing.
+    no = [v for v in refused(verdicts, force=run.request.force) if v.guard != "lock"]
+    if not no:
+        return None
+    rest = ApplyResult(run.todo.plan_id, tuple(no), (report(task.head, "planned"),))
+    log_no(run.ctx, rest, no, "skipped")
+    return no[0].guard, f"{no[0].guard}: {no[0].reason}"
+
+
+def _build_task(run: ApplyRun, plan: Plan, task: Task) -> MutationReport:
+    context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
+    done = build_whole(run.ctx, task, lambda operation: _operation(run, operation, context))
+    return _analyzed(run, task, done)
+
+
+def _operation(run: ApplyRun, operation: Operation, context: Mapping[str, Any]) -> Built:
+    try:
+        return perform(run.ctx, operation, context)
+    except RefusedError as error:
+        if error.code in _ENDS:
+            run.reports.append(_refusal(operation, error))
+            raise
+        return Built(_refusal(operation, error))
+    except OutcomeUnknownError as error:
+        run.reports.append(report(operation, "unknown", error_code=error.code, error=error.detail or error.message))
+        raise
+
+
+def _refusal(operation: Operation, error: RefusedError) -> MutationReport:
+    notes = tuple(text for text in (error.detail, error.hint) if text)
+    outcome = "skipped" if error.code in _ENDS else "conflict"
+    return report(operation, outcome, error_code=error.code, error=error.message, notes=notes)
+
+
+def _analyzed(run: ApplyRun, task: Task, done: MutationReport) -> MutationReport:
+    """Statistics of expressions and of predicates exist only after an ANALYZE of the table."""
+    definition = task.head.definition
+    wants = definition.predicate is not None or any(key.expression is not None for key in definition.keys)
+    if done.outcome != "done" or not wants or not run.request.analyze or run.ctx.stop.requested:
+        return done
+    why = _analyze(run, task)
+    if why is None:
+        return done
+    run.warnings.append(Warn("analyze_skipped", str(task.head.table), f"ANALYZE {task.head.table}: {why}"))
+    return replace(done, notes=(*done.notes, f"the table could not be analyzed: {why}"))
+
+
+def _analyze(run: ApplyRun, task: Task) -> str | None:
+    ctx, head = run.ctx, task.head
+    try:
+        with closing(ctx.builder(head.op_id)) as session:
+            # ANALYZE takes SHARE UPDATE EXCLUSIVE and would queue behind a VACUUM; given up, it leaves nothing.
+            build.set_lock_timeout(session, ctx.limits.lock)
+            pid, _ = build.backend(session)
+            watch = StatementWatch(pid, f"analyzing {head.table.short}", deadline=ctx.limits.deadline())
+            ended = watched(ctx, session, f"ANALYZE {head.table}", watch)
+            if ended.error is not None:
+                return ended.error.detail or ended.error.message
+            # Without the privilege ANALYZE warns (01000), skips the table, and succeeds.
+            return build.skipped_analyze(session)
+    except IndexPilotError as error:
+        return error.detail or error.message

@@ -1,4 +1,6 @@
-"""One operation, from its lock to its closing row: intent first, outcome from the catalog only."""
+"""One operation, from its lock to its closing row: intent first, outcome from the catalog only; and the operations that
+make one index of a partitioned table.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +9,23 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from indexpilot_cli.apply.steps import Built, already, is_same
+from indexpilot_cli.apply.steps import Built, Task, already, is_same
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
-from indexpilot_cli.core.operation import Operation, OperationKind, OperationState
+from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind, OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.build import after_build, tag
+from indexpilot_cli.execute.build import OPEN, STANDING, after_build, is_usable, tag
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report
+from indexpilot_cli.execute.reconcile import close_whole
 from indexpilot_cli.execute.retry import SHORT, attempts, worth_retrying
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
 from indexpilot_cli.log import intents
+
+GOOD = frozenset({"done", "already_done"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,3 +274,61 @@ def _code(ended: Ended) -> str:
     if ended.cancelled is not None:
         return ended.cancelled
     return ended.error.code if ended.error is not None else "not_there"
+
+
+def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Built]) -> MutationReport:
+    """The report of the index that the task is for; ends at the first operation that does not go well.
+
+    Operations that an earlier, unfinished run has done are passed over. Raises what ``performed`` raises.
+    """
+    first: MutationReport | None = None
+    wholes: dict[str, str] = {}
+    for planned in task.operations:
+        operation = replace(planned, part_of=wholes.get(planned.part_of or "", planned.part_of))
+        built = performed(operation)
+        first = first or built.report
+        if operation.only and built.event is None:
+            wholes[operation.op_id] = _recorded(ctx, operation)
+        if built.report.outcome not in GOOD:
+            return _whole_failed(task, first, built.report)
+    assert first is not None
+    return _whole_closed(ctx, task, first) if task.head.only else first
+
+
+def _recorded(ctx: RunContext, operation: Operation) -> str:
+    """The operation under which an unfinished run made this index of a partitioned table."""
+    events_of_index = (e for e in intents.latest(ctx.log, schema=ctx.schema) if e.index == operation.index)
+    return next((e.op_id for e in events_of_index if e.state in OPEN | STANDING), operation.op_id)
+
+
+def _whole_failed(task: Task, first: MutationReport, failed: MutationReport) -> MutationReport:
+    """The report of the whole, with what stopped it."""
+    if failed is first:
+        return failed
+    note = f"{failed.index}: {failed.error}; the same command again continues, rollback removes what is there"
+    return replace(
+        failed,
+        id=first.id,
+        index=task.head.name,
+        table=task.head.table,
+        sql=task.head.sql,
+        undo_sql=task.head.undo_sql,
+        summary=first.summary,
+        notes=(note, *failed.notes),
+    )
+
+
+def _whole_closed(ctx: RunContext, task: Task, first: MutationReport) -> MutationReport:
+    """Close the operations of partitioned indexes that their last attachment has made valid, innermost first."""
+    closed = first
+    for operation in reversed([o for o in task.operations if o.only]):
+        with closing(ctx.builder(operation.op_id)) as session:
+            found = build.find_index(session, operation.index)
+            if found is None or not is_usable(found):
+                return replace(first, outcome="failed", error_code="not_valid", error="the index did not become valid")
+            latest = intents.latest(ctx.log, schema=ctx.schema)
+            for event in [e for e in latest if e.index == operation.index and e.state in OPEN]:
+                written = close_whole(ctx, session, event, found)
+                if operation is task.head:
+                    closed = replace(closed, id=written.id, outcome="done")
+    return closed

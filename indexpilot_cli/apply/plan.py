@@ -11,7 +11,6 @@ from pathlib import Path
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import reasons_against
 from indexpilot_cli.advise.planfile import read_plan
-from indexpilot_cli.apply.approve import kept_plan
 from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core.candidate import Rejection
@@ -175,6 +174,22 @@ def _rejected(identifier: str, found: Rejection | None) -> UsageError:
     return UsageError(
         f"{identifier} was not recommended", detail=why, hint=f"indexpilot explain {identifier}", code="rejected"
     )
+
+
+def kept_plan(session: Session, typed: str, schema: str) -> Plan:
+    """The plan of that id (or beginning) in the metadata schema, else among this user's files.
+
+    Raises UsageError with the nearest ids.
+    """
+    try:
+        return plans.load(session, typed, schema=schema)
+    except UsageError as error:
+        if error.code != "unknown_id":
+            raise
+        found = planfile.find_plan(typed)
+        if found is None:
+            raise
+        return found
 
 
 def _latest(session: Session, schema: str) -> Chosen:

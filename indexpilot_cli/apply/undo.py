@@ -8,10 +8,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from indexpilot_cli.apply.build import BuildManner, perform
+from indexpilot_cli.apply.build import GOOD, BuildManner, build_whole, perform
 from indexpilot_cli.apply.plan import fingerprints
 from indexpilot_cli.apply.steps import Built, Task, task_of
-from indexpilot_cli.apply.task import GOOD, build_whole
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.index import IndexDefinition

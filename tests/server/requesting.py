@@ -14,7 +14,7 @@ from indexpilot_cli.admin.values import AnalyzeRequest, DiscoverRequest, DoctorR
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.explain import explain
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
-from indexpilot_cli.apply import apply, plan_show, rollback
+from indexpilot_cli.apply import apply, kept_plan, rollback
 from indexpilot_cli.apply.values import ApplyRequest, PlanRequest, RollbackRequest
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent, WorkloadRequest
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
@@ -26,7 +26,7 @@ RUNS = {
     DoctorRequest: doctor.run,
     ExplainRequest: explain.run,
     InitRequest: init.run,
-    PlanRequest: plan_show.show_plan,
+    PlanRequest: kept_plan.show_plan,
     RecommendRequest: recommend.run,
     SnapshotRequest: snapshot.run,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from indexpilot_cli.advise import planfile
-from indexpilot_cli.apply import approve, bypass
+from indexpilot_cli.apply import bypass, kept_plan
 from indexpilot_cli.apply.values import ApproveRequest, BypassRequest
 from indexpilot_cli.core.catalog import schema_digest
 from indexpilot_cli.core.command import Connection, Record, Silent
@@ -181,7 +181,7 @@ def made_plan(session, number=1):
 
 
 def approve_plan(dsn, plan_id, actor="ann", reason="looked at it"):
-    return approve.approve_plan(ApproveRequest(plan_id, Connection(dsn), reason, Record(actor=actor)), Silent())
+    return kept_plan.approve_plan(ApproveRequest(plan_id, Connection(dsn), reason, Record(actor=actor)), Silent())
 
 
 def approval_verdict(session, guarded, dsn, plan):

@@ -32,7 +32,7 @@ def show(
 ) -> int:
     """Show a plan that recommend kept, in any form; its JSON is what recommend printed."""
     session.load()
-    from indexpilot_cli.apply.plan_show import show_plan
+    from indexpilot_cli.apply.kept_plan import show_plan
     from indexpilot_cli.apply.values import PlanRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view
@@ -50,7 +50,7 @@ def approve(
 ) -> int:
     """Approve a plan for apply --require-approval; a plan that changes afterwards needs it again."""
     session.load()
-    from indexpilot_cli.apply.approve import approve_plan
+    from indexpilot_cli.apply.kept_plan import approve_plan
     from indexpilot_cli.apply.values import ApproveRequest
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.bypass import approved

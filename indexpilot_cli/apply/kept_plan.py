@@ -1,9 +1,10 @@
-"""``plan approve``: somebody looked at a plan, and apply may ask for that."""
+"""``plan show`` and ``plan approve``: a plan that was kept, looked at, and allowed to be built."""
 
 from __future__ import annotations
 
 from indexpilot_cli.advise import planfile
-from indexpilot_cli.apply.values import ApproveRequest, ApproveResult
+from indexpilot_cli.apply.plan import kept_plan
+from indexpilot_cli.apply.values import ApproveRequest, ApproveResult, PlanRequest
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan
@@ -14,6 +15,7 @@ from indexpilot_cli.guards.approval import plan_digest
 from indexpilot_cli.log import approvals, migrations, plans
 from indexpilot_cli.log.approvals import Approval
 from indexpilot_cli.log.bookkeeping import bookkeeping, writer
+from indexpilot_cli.snapshot.source import open_reader
 
 
 def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[ApproveResult]:
@@ -48,22 +50,42 @@ def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[Approve
     return Outcome("plan_approve", result, status=status, server=server, warnings=note.warnings, next=after)
 
 
-def kept_plan(session: Session, typed: str, schema: str) -> Plan:
-    """The plan of that id (or beginning) in the metadata schema, else among this user's files.
-
-    Raises UsageError with the nearest ids.
-    """
-    try:
-        return plans.load(session, typed, schema=schema)
-    except UsageError as error:
-        if error.code != "unknown_id":
-            raise
-        found = planfile.find_plan(typed)
-        if found is None:
-            raise
-        return found
-
-
 def _add(session: Session, plan: Plan, name: str, request: ApproveRequest) -> Approval:
     schema = request.connection.metadata_schema
     return approvals.add(session, plan.id, plan_digest(plan), name, request.reason, schema=schema)
+
+
+def show_plan(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
+    """The plan as ``recommend`` gave it. One of this user's files needs no connection.
+
+    Raises UsageError for an unknown plan or where none was ever kept.
+    """
+    plan = planfile.find_plan(request.plan) if request.plan else None
+    if plan is not None:
+        return _shown(plan, Outcome("recommend", plan))
+    schema = request.connection.metadata_schema
+    with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
+        progress.stage("reading the plan")
+        with open_reader(request.connection) as session:
+            server = look(session, metadata_schema=schema).server
+            plan = _plan(session, request, schema)
+        note.details(plan=plan.id)
+    return _shown(plan, Outcome("recommend", plan, server=server, warnings=note.warnings))
+
+
+def _plan(session: Session, request: PlanRequest, schema: str) -> Plan:
+    ready = migrations.is_ready(session, schema)
+    if request.plan is not None:
+        if not ready:
+            raise planfile.unknown_id(request.plan)
+        return kept_plan(session, request.plan, schema)
+    newest = (plans.latest(session, schema=schema) if ready else ()) or tuple(planfile.kept_plans())[:1]
+    if not newest:
+        raise UsageError("no plan was kept yet", hint="indexpilot recommend", code="no_plan")
+    return newest[0]
+
+
+def _shown(plan: Plan, outcome: Outcome[Plan]) -> Outcome[Plan]:
+    found = bool(plan.recommendations)
+    after = (f"indexpilot apply {plan.id} --dry-run",) if found else ()
+    return Outcome("recommend", plan, "findings" if found else "ok", 0, outcome.server, outcome.warnings, after)
