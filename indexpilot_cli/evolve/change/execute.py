@@ -20,8 +20,8 @@ from indexpilot_cli.evolve.change import log, plan, run_steps, undo
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import error_of
 from indexpilot_cli.evolve.change.log import ChangeLog
+from indexpilot_cli.evolve.change.online.probe import Classify, by_trial
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
-from indexpilot_cli.evolve.change.types import Classify, by_trial
 from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind, SchemaChange, StepReport, Undo
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.relation import RelationFacts

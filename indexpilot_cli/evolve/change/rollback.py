@@ -23,12 +23,12 @@ from indexpilot_cli.evolve.change.log import ChangeLog
 from indexpilot_cli.evolve.change.online.texts import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
-from indexpilot_cli.evolve.change.types import by_rules
 from indexpilot_cli.evolve.change.undo import quietly
 from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange, Span, Step, TypeWork, Undo, UndoResult
 from indexpilot_cli.evolve.impact import AskedColumn, clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
+from indexpilot_cli.evolve.type_change import by_rules
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.execute.steps import lost

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from indexpilot_cli.core.dml import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -20,6 +21,10 @@ from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change.online.texts import PLACE, Both, place
+from indexpilot_cli.evolve.change.values import Classified, TypeWork
+from indexpilot_cli.evolve.relation import TypeChange
+from indexpilot_cli.evolve.type_change import by_rules
+from indexpilot_cli.execute.context import RunContext
 
 K = TypeVar("K")
 
@@ -356,3 +361,42 @@ def _inner(expression: str) -> str:
     if not (expression.startswith("(") and expression.endswith(" IS NULL)")):
         raise RefusedError("the expression cannot be used", detail=expression, code="bad_change")
     return expression[1 : -len(" IS NULL)")]
+
+
+class Classify(Protocol):
+    """Says what a type change would make the server do. None: this one cannot tell."""
+
+    def __call__(self, change: TypeChange) -> Classified | None: ...
+
+
+def by_trial(ctx: RunContext) -> Classify:
+    """A classifier that needs a server that takes writes; None from it where the server would not try.
+
+    Whether files change is the server's answer; that rows are read for a CHECK shows on no empty table and stays
+    a matter of rules.
+    """
+
+    def classify(change: TypeChange) -> Classified | None:
+        column, table = change.column, change.table
+        wanted = Wanted(table.name, table.relid, column.name, column.number, change.new.text, change.using)
+        try:
+            # A session of its own: the reading one is read-only, where no temporary table can be made.
+            with closing(ctx.builder("trial")) as session:
+                tried = try_change(session, wanted)
+        except UnreachableError:
+            raise
+        except IndexPilotError:
+            return None
+        by = f"server {table.version // 10000}"
+        guess = by_rules(change)
+        if tried.rewrites:
+            same = guess.work in (TypeWork.REBUILD, TypeWork.REWRITE)
+            return Classified(
+                guess.work if same else TypeWork.REWRITE, guess.reason if same else "the server writes it", by
+            )
+        if guess.work is TypeWork.VERIFY:
+            return Classified(guess.work, guess.reason, by)
+        same = guess.work is TypeWork.INSTANT
+        return Classified(TypeWork.INSTANT, guess.reason if same else "the server writes nothing anew", by)
+
+    return classify
