@@ -30,14 +30,14 @@ def database(dsn=None, scale=1.0):
     if dsn is not None:
         yield dsn
         return
-    with LocalServer(_with_hypopg(), new_home(), SETTINGS) as server:
+    with LocalServer(with_hypopg(), new_home(), SETTINGS) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute("create database tpch")
         load(server.dsn("tpch"), scale)
         yield server.dsn("tpch")
 
 
-def _with_hypopg():
+def with_hypopg():
     for found in installed():
         if any(found.directory.parent.rglob("hypopg.control")) or _shared(found.directory, "hypopg.control"):
             return found

@@ -1,0 +1,224 @@
+"""The default criterion against none: what the indexes it leaves out would have saved, really built and measured.
+
+    python -m tests.benchmarks.thresholds WORKLOAD [--scale 1] [--share 0.5] [--rounds 3]
+
+WORKLOAD is tpch, helpdesk or films, generated and loaded into a local server and removed afterwards. Every statement
+is measured without indexes, then with the set of each way of asking, then without once more; the number is the
+processor time of the server's own process (/proc), the least of the rounds, because others on the machine only ever
+make it more. Statements that write run in a transaction that is rolled back. Ratios hold within one run only.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import psycopg
+
+from indexpilot_cli.advise import limits, pipeline
+from indexpilot_cli.advise.values import RecommendRequest
+from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
+from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
+from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.workload.fold.fold import fold
+from tests.benchmarks import generated, tpch_database
+from tests.benchmarks.generated import Call
+from tests.benchmarks.selection import table
+from tests.benchmarks.tpch_database import heap_bytes
+from tests.benchmarks.trial import drop_new
+
+WORSE = 1.2  # a statement this much slower than without indexes is told
+QUICK = 1.0  # milliseconds below which a ratio says nothing
+OFF = {"min_benefit": 0.0, "price_per_index": 0.0, "price_per_byte": 0.0, "fewest_within": 0.0}
+
+
+def tpch_calls(_scale):
+    return tuple(Call(f"Q{n}", text, 1.0, False) for n, text in tpch_database.statements().items())
+
+
+WORKLOADS = {
+    "tpch": (tpch_database.load, tpch_calls),
+    **{n: (partial(generated.make, n), partial(generated.statements, n)) for n in ("helpdesk", "films")},
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A set of indexes built: planner cost and processor milliseconds of each statement, bytes, what it took."""
+
+    title: str
+    costs: tuple
+    times: tuple
+    predicted: int = 0
+    built: int = 0
+    plan: object = None
+    seconds: float = 0.0
+
+
+class Database:
+    """A loaded database and its statements."""
+
+    def __init__(self, dsn, calls, rounds):
+        self.dsn, self.calls, self.rounds = dsn, calls, rounds
+
+    def measure(self, title, **more):
+        costs = tuple(self._costs())
+        return Measured(title, costs, tuple(self._times()), **more)
+
+    def _costs(self):
+        with psycopg.connect(self.dsn) as server:
+            for call in self.calls:
+                plan = server.execute(f"explain (format json) {call.sql}").fetchone()[0][0]["Plan"]
+                yield plan["Total Cost"]
+
+    def _times(self):
+        """Least milliseconds of processor time per statement, all of them in turns."""
+        least = [float("inf")] * len(self.calls)
+        with psycopg.connect(self.dsn, prepare_threshold=None) as server:
+            spent = Path(f"/proc/{server.info.backend_pid}/schedstat")
+            for turn in range(self.rounds + 1):
+                for place, call in enumerate(self.calls):
+                    repeats = 1 if turn == 0 or least[place] > 20 else 4
+                    took = _run(server, spent, call.sql, repeats)
+                    least[place] = min(least[place], took) if turn else took
+        return least
+
+    def plan(self, observed, budget, **changed):
+        """The tool's plan, with these limits changed."""
+        connection = Connection(self.dsn)
+        request = RecommendRequest(connection, planner=PlannerRequest(), budget_bytes=budget)
+
+        def limits_of(request, catalog):
+            found = limits.limits_of(request, catalog)
+            known = {f.name for f in dataclasses.fields(found)}
+            return dataclasses.replace(found, **{n: v for n, v in changed.items() if n in known})
+
+        begun = time.monotonic()
+        with open_source(connection, None, Silent()) as source:
+            folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)
+            with mock.patch.object(pipeline, "limits_of", limits_of):
+                plan = pipeline.make_plan(source, folded, request, Silent())
+        return plan, time.monotonic() - begun
+
+    def build(self, plan):
+        """Build the plan; bytes of the new indexes."""
+        before = self._index_bytes()
+        with psycopg.connect(self.dsn, autocommit=True) as server:
+            for recommendation in plan.recommendations:
+                server.execute(recommendation.ddl.replace("CONCURRENTLY ", ""))
+            server.execute("vacuum analyze")
+        return self._index_bytes() - before
+
+    def _index_bytes(self):
+        question = "select coalesce(sum(pg_relation_size(indexrelid)), 0)::int8 from pg_stat_user_indexes"
+        with psycopg.connect(self.dsn) as server:
+            return server.execute(question).fetchone()[0]
+
+
+def _run(server, spent, text, repeats):
+    """Milliseconds of the backend's processor time per execution; what it wrote is rolled back."""
+    before = int(spent.read_text().split()[0])
+    for _ in range(repeats):
+        server.execute(text).rownumber  # noqa: B018 - fetched by then
+    after = int(spent.read_text().split()[0])
+    server.rollback()
+    return (after - before) / 1e6 / repeats
+
+
+def observed(calls, times):
+    return tuple(
+        ObservedStatement(c.sql, c.calls, ms * c.calls, rows=c.calls if c.write else None)
+        for c, ms in zip(calls, times, strict=True)
+    )
+
+
+@contextlib.contextmanager
+def database(name, scale, rounds):
+    """The loaded database of that workload, on a server of its own."""
+    make, calls = WORKLOADS[name]
+    settings = {**tpch_database.SETTINGS, "autovacuum": "off"}
+    with LocalServer(tpch_database.with_hypopg(), new_home(), settings) as server:
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
+            admin.execute(f"create database {name}")
+            admin.execute(f"alter database {name} set max_parallel_workers_per_gather = 0")
+        make(server.dsn(name), scale)
+        yield Database(server.dsn(name), calls(scale), rounds)
+
+
+def run(name, scale, share, rounds):
+    with database(name, scale, rounds) as data:
+        heap = heap_bytes(data.dsn)
+        budget = None if share is None else int(share * heap)
+        print(f"{name} at scale {scale:g}: tables {heap / 2**20:.0f} MB, {len(data.calls)} statements,", end=" ")
+        print("no budget" if share is None else f"budget {share:.0%} of the tables")
+        before = data.measure("without")
+        seen = observed(data.calls, before.times)
+        found = [before]
+        for title, changed in (("defaults", {}), ("thresholds off", OFF)):
+            plan, seconds = data.plan(seen, budget, **changed)
+            built = data.build(plan)
+            predicted = sum(r.size_bytes for r in plan.recommendations)
+            found.append(data.measure(title, predicted=predicted, built=built, plan=plan, seconds=seconds))
+            drop_new(data.dsn)
+        again = data.measure("without, again")
+        before = dataclasses.replace(before, times=tuple(map(min, before.times, again.times)))
+        print("\n".join(report(data.calls, before, found[1:], again, heap)))
+        print("\n".join(slower(data.calls, before, found[1:])))
+
+
+def weighed(calls, values):
+    return sum(c.calls * v for c, v in zip(calls, values, strict=True))
+
+
+def report(calls, before, found, again, heap):
+    heading = ("", "cost", "CPU", "indexes", "built MB", "predicted MB", "of tables", "gap", "seconds", "EXPLAINs")
+    rows = [heading]
+    for each in found:
+        plan = each.plan
+        gap = plan.bound.gap if plan.bound is not None else None
+        rows.append(
+            (
+                each.title,
+                f"{weighed(calls, each.costs) / weighed(calls, before.costs):.3f}",
+                f"{weighed(calls, each.times) / weighed(calls, before.times):.3f}",
+                str(len(plan.recommendations)),
+                f"{each.built / 2**20:.1f}",
+                f"{each.predicted / 2**20:.1f}",
+                f"{each.built / heap:.1%}",
+                "-" if gap is None else f"{gap:.2%}",
+                f"{each.seconds:.0f}",
+                str(plan.calls),
+            )
+        )
+    yield from table(rows)
+    drift = weighed(calls, again.times) / weighed(calls, before.times)
+    yield f"without indexes at the end against the lesser of beginning and end: {drift:.3f}"
+
+
+def slower(calls, before, found):
+    """The statements that became slower, and whether a risk was told of them."""
+    for each in found:
+        for place, call in enumerate(calls):
+            was, now = before.times[place], each.times[place]
+            if was > QUICK and now > WORSE * was:
+                cost = each.costs[place] / before.costs[place]
+                yield f"{each.title}: {call.name} {was:.2f} -> {now:.2f} ms ({now / was:.2f}x), cost {cost:.2f}x"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the generated rows")
+    parser.add_argument("--share", type=float, help="budget as a share of the tables' bytes; none without")
+    parser.add_argument("--rounds", type=int, default=3, help="measured runs of every statement")
+    options = parser.parse_args()
+    run(options.workload, options.scale, options.share, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
