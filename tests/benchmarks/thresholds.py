@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 import psycopg
+from indexpilot_cli.workload.fold.fold import fold
 
 from indexpilot_cli.advise import limits, pipeline
 from indexpilot_cli.advise.values import RecommendRequest
@@ -25,7 +26,6 @@ from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.source import open_source
-from indexpilot_cli.workload.fold.fold import fold
 from tests.benchmarks import generated, tpch_database
 from tests.benchmarks.generated import Call
 from tests.benchmarks.selection import table
