@@ -18,14 +18,14 @@ from pathlib import Path
 from unittest import mock
 
 import psycopg
-from indexpilot_cli.workload.fold.fold import fold
 
-from indexpilot_cli.advise import limits, pipeline
+from indexpilot_cli.advise import pipeline
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.workload.fold import fold
 from tests.benchmarks import generated, tpch_database
 from tests.benchmarks.generated import Call
 from tests.benchmarks.selection import table
@@ -93,8 +93,10 @@ class Database:
         connection = Connection(self.dsn)
         request = RecommendRequest(connection, planner=PlannerRequest(), budget_bytes=budget)
 
+        asked = pipeline.limits_of
+
         def limits_of(request, catalog):
-            found = limits.limits_of(request, catalog)
+            found = asked(request, catalog)
             known = {f.name for f in dataclasses.fields(found)}
             return dataclasses.replace(found, **{n: v for n, v in changed.items() if n in known})
 
