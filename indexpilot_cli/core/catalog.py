@@ -187,7 +187,8 @@ class Catalog:
     """Everything the advisor knows of one database. ``version`` is ``server_version_num``.
 
     ``functions`` maps ``schema.name`` or ``name`` to volatility (i, s, v) for user and system functions the
-    workload may use; ``settings`` holds planner settings as text; ``search_path`` is the effective one.
+    workload may use; ``leakproof`` are names whose every overload the server holds to raise no errors;
+    ``settings`` holds planner settings as text; ``search_path`` is the effective one.
     """
 
     version: int
@@ -197,6 +198,7 @@ class Catalog:
     extensions: tuple[Extension, ...] = ()
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    leakproof: frozenset[str] = frozenset()
     views: Mapping[QualifiedName, str] = field(default_factory=lambda: MappingProxyType({}))
     search_path: tuple[str, ...] = ("public",)
     default_collation: str = "en_US.UTF-8"

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import groupby, islice
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Extension, ForeignKey, Index, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
@@ -40,7 +40,7 @@ def read_catalog(session: Session, *, schemas: Sequence[str] = (), metadata_sche
             foreign_keys=_foreign_keys(session, [t.oid for t in tables]),
             extensions=tuple(Extension(*row) for row in session.rows("catalog/extensions")),
             settings=MappingProxyType({row.name: row.setting for row in session.rows("catalog/settings")}),
-            functions=_functions(session, database.search_path),
+            **_functions(session, database.search_path),
             views=MappingProxyType(
                 {QualifiedName(v.schema, v.name): v.definition for v in session.rows("catalog/views", scope)}
             ),
@@ -152,7 +152,7 @@ def _foreign_keys(session: Session, oids: Sequence[int]) -> tuple[ForeignKey, ..
     )
 
 
-def _functions(session: Session, search_path: Sequence[str]) -> Mapping[str, str]:
+def _functions(session: Session, search_path: Sequence[str]) -> dict[str, Any]:
     """By ``schema.name``; by bare name what the search path finds first, pg_catalog before all."""
     rank = {schema: number for number, schema in enumerate(("pg_catalog", *search_path))}
     rows = session.rows("catalog/functions")
@@ -160,7 +160,8 @@ def _functions(session: Session, search_path: Sequence[str]) -> Mapping[str, str
     for row in sorted(rows, key=lambda r: -rank.get(r.schema, len(rank))):
         if row.schema in rank:
             found[row.name] = _VOLATILITY[row.volatility]
-    return MappingProxyType(found)
+    leaking = {row.name for row in rows if not row.leakproof}
+    return {"functions": MappingProxyType(found), "leakproof": frozenset(r.name for r in rows) - leaking}
 
 
 def _collation(database: Row) -> str:

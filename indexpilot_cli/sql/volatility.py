@@ -83,7 +83,7 @@ def unsafe(expression: str, table: Table, catalog: Catalog) -> Unsafe | None:
 def result_type(expression: str, table: Table) -> str | None:
     """The short type name the expression yields, or None when it cannot be told."""
     tree = read_expression(expression)
-    return _type(tree, table) if tree is not None else None
+    return expression_type(tree, table) if tree is not None else None
 
 
 def _judge(node: Expression, table: Table, catalog: Catalog) -> Unsafe | None:
@@ -92,11 +92,11 @@ def _judge(node: Expression, table: Table, catalog: Catalog) -> Unsafe | None:
     if node.kind == CAST:
         return _judge_cast(node, table)
     if node.kind == OPERATOR and node.value == "||":
-        kinds = [_type(a, table) for a in node.arguments]
+        kinds = [expression_type(a, table) for a in node.arguments]
         if "text" in kinds and any(k is not None and k not in _TEXTS for k in kinds):
             return Unsafe("|| with a value that is not text depends on the session's settings", "cast it to text first")
-    if node.kind == OPERATOR and node.value in "+-" and _ZONED in [_type(a, table) for a in node.arguments]:
-        others = {_type(a, table) for a in node.arguments} - {_ZONED}
+    if node.kind == OPERATOR and node.value in "+-" and _ZONED in [expression_type(a, table) for a in node.arguments]:
+        others = {expression_type(a, table) for a in node.arguments} - {_ZONED}
         if others & {"interval"}:
             return Unsafe(
                 "adding an interval to timestamptz depends on the session's time zone", "move the interval to the value"
@@ -106,7 +106,7 @@ def _judge(node: Expression, table: Table, catalog: Catalog) -> Unsafe | None:
 
 def _judge_call(node: Expression, table: Table, catalog: Catalog) -> Unsafe | None:
     name = node.value.rpartition(".")[2]
-    kinds = [_type(a, table) for a in node.arguments]
+    kinds = [expression_type(a, table) for a in node.arguments]
     if name in _CLOCK or (name == "age" and len(kinds) == 1):
         return Unsafe(f"{name} changes with time, so no index can hold it")
     if name in _SESSION:
@@ -146,7 +146,7 @@ def _judge_time(name: str, node: Expression, kinds: list[str | None]) -> Unsafe 
 
 
 def _judge_cast(node: Expression, table: Table) -> Unsafe | None:
-    source, target = _type(node.arguments[0], table), type_name(node.value)
+    source, target = expression_type(node.arguments[0], table), type_name(node.value)
     if source is None or node.arguments[0].kind == CONSTANT or source == target:
         return None
     if _ZONED in (source, target) and source in _TIMES and target in _TIMES:
@@ -173,7 +173,8 @@ def _is_enum(node: Expression, table: Table) -> bool:
     return column is not None and column.category == "E"
 
 
-def _type(node: Expression, table: Table) -> str | None:
+def expression_type(node: Expression, table: Table) -> str | None:
+    """The short type name of a tree, ``unknown`` for a constant, or None when it cannot be told."""
     if node.kind == COLUMN:
         column = table.column(node.value)
         return None if column is None else "bpchar" if column.base_type == "bpchar" else type_name(column.base_type)
@@ -188,24 +189,24 @@ def _type(node: Expression, table: Table) -> str | None:
 
 def _call_type(node: Expression, table: Table) -> str | None:
     if node.value == "date_trunc" and len(node.arguments) > 1:
-        kind = _type(node.arguments[1], table)
+        kind = expression_type(node.arguments[1], table)
         return "timestamp" if kind == "date" else kind
     if node.value in ("coalesce", "nullif", "greatest", "least", "abs", "round") and node.arguments:
-        return _type(node.arguments[0], table)
+        return expression_type(node.arguments[0], table)
     return _CALL_TYPES.get(node.value)
 
 
 def _operator_type(node: Expression, table: Table) -> str | None:
     if node.value in ("->>", "#>>", "||"):
-        return "text" if node.value != "||" else _type(node.arguments[0], table)
+        return "text" if node.value != "||" else expression_type(node.arguments[0], table)
     if node.value in ("->", "#>"):
-        return _type(node.arguments[0], table)
+        return expression_type(node.arguments[0], table)
     if node.value == "at time zone":
-        return _shifted(_type(node.arguments[0], table))
+        return _shifted(expression_type(node.arguments[0], table))
     if node.value in ("+", "-", "*", "/", "%") and node.arguments:
-        return _type(node.arguments[0], table)
+        return expression_type(node.arguments[0], table)
     if node.value == "collate":
-        return _type(node.arguments[0], table)
+        return expression_type(node.arguments[0], table)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.advise.candidates.partial import propose_guarded
 from indexpilot_cli.advise.candidates.site import (
     EQUALITY,
     Demand,
@@ -45,12 +46,13 @@ def propose_btree(site: Site, demand: Demand) -> Iterator[Proposed]:
     """Drafts of B-trees that serve this use, and refusals of keys that cannot be used."""
     refused: dict[str, Rejection] = {}
     parts = _parts(site, demand, refused)
-    yield from refused.values()
+    yield from propose_guarded(site, demand, refused)
     yield from _lookups(site, demand, parts)
     yield from _joins(site, demand, parts)
     yield from _sorts(site, demand, parts, refused)
     yield from _groups(site, demand, parts, refused)
     yield from _ends(site, demand, parts, refused)
+    yield from refused.values()
 
 
 def _parts(site: Site, demand: Demand, refused: dict[str, Rejection]) -> Parts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from indexpilot_cli.advise.candidates.partial import own_guard
 from indexpilot_cli.advise.candidates.site import (
     EQUALITY,
     Demand,
@@ -79,13 +80,14 @@ def _offers(site: Site, demand: Demand, condition: KeyCondition, kind: IndexKind
     templates = frozenset({demand.template})
     for answer in kind.serves(condition):
         refused = unfit_key(site, condition.key, method=kind.name, demand=demand)
-        if refused is not None:
+        guard = own_guard(site, demand, condition.key) if refused and refused.reason == "can_fail" else None
+        if refused is not None and guard is None:
             yield refused
         elif isinstance(answer, NoService):
             subject = f"{site.subject((condition.key,))} {answer.operator_class}".rstrip()
             yield Rejection(subject, answer.reason, answer.detail, templates=templates)
         else:
-            definition = site.definition((answer.key,), method=kind.name, options=answer.options)
+            definition = site.definition((answer.key,), method=kind.name, options=answer.options, predicate=guard)
             yield Draft(definition, answer.purpose, (demand,), 1, (answer.reason,))
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, key_of
+from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, key_of, label, unfit_key
 from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.index import BTREE, IndexKey
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.sql.failing import can_fail
 from indexpilot_cli.sql.normal import columns, normal
 from indexpilot_cli.sql.selectivity import predicate_selectivity
 from indexpilot_cli.sql.volatility import unsafe
@@ -45,9 +46,48 @@ def constants(site: Site, demand: Demand) -> dict[str, Atom]:
 
 
 def _may_filter(site: Site, atom: Atom) -> bool:
-    names = columns(atom.sql or "")
-    fields = [site.table.column(n) for n in names]
-    return bool(fields) and all(f is not None for f in fields) and not unsafe(atom.sql or "", site.table, site.catalog)
+    sql = atom.sql or ""
+    fields = [site.table.column(n) for n in columns(sql)]
+    if not fields or None in fields or unsafe(sql, site.table, site.catalog):
+        return False
+    return can_fail(sql, site.table, site.catalog) is None  # a predicate is evaluated for every row written
+
+
+def own_guard(site: Site, demand: Demand, key: IndexKey) -> str | None:
+    """The conditions of the use that keep the values apart for which the key's expression fails, or None.
+
+    Such is a constant that a column equals (``kind = 'num'``), and a test of the column the expression is made of
+    (``ref ~ '^[0-9]+$'``). That they do keep them apart is the query's claim: it would fail if they did not.
+    """
+    found: dict[str, str] = {}
+    mine = columns(key.expression or "")
+    for atom in demand.use.atoms:
+        if not atom.conjunctive or atom.sql is None or atom.parameters or atom.kind in _NULLS:
+            continue
+        tests = columns(atom.sql) <= mine or (atom.kind in (AtomKind.EQUAL, AtomKind.IN) and _steady(site, atom))
+        if tests and _may_filter(site, atom):
+            found[normal(atom.sql)] = atom.sql
+    return " AND ".join(found[text] for text in sorted(found)) or None
+
+
+def propose_guarded(site: Site, demand: Demand, refused: dict[str, Rejection]) -> Iterator[Draft]:
+    """Partial indexes over expressions that can fail, where the query guards them; takes their refusals away."""
+    keys = {label(key_of(a)): key_of(a) for a in demand.atoms(*_STRICT)}
+    for text, key in keys.items():
+        rejection = refused.get(text)
+        guard = own_guard(site, demand, key) if rejection is not None and rejection.reason == "can_fail" else None
+        if guard is not None:
+            del refused[text]
+            yield from _guarded(site, demand, key, guard)
+
+
+def _guarded(site: Site, demand: Demand, key: IndexKey, guard: str) -> Iterator[Draft]:
+    text = f"only where {guard}, as the queries say: a value there that fails stops the build, and later its own write"
+    equal = (key_of(a) for a in demand.atoms(AtomKind.EQUAL) if a.column is not None and (a.sql or "") not in guard)
+    head = [k for k in sorted(equal, key=site.rank) if unfit_key(site, k) is None]
+    for keys in {(key,), (*head[: site.options.max_key_columns - 1], key)}:
+        definition = site.definition(keys, predicate=guard)
+        yield Draft(definition, "partial", (demand,), len(keys), (Reason("guarded", text, "model"),))
 
 
 def _steady(site: Site, atom: Atom) -> bool:

@@ -11,6 +11,7 @@ from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind
+from indexpilot_cli.sql.failing import can_fail
 from indexpilot_cli.sql.normal import columns, normal, type_name
 from indexpilot_cli.sql.selectivity import carried, row_count
 from indexpilot_cli.sql.volatility import result_type, unsafe
@@ -267,6 +268,10 @@ def unfit_key(site: Site, key: IndexKey, method: str = BTREE, demand: Demand | N
         danger = unsafe(key.expression, site.table, site.catalog)
         if danger is not None:
             return Rejection(subject, "volatile", danger.sentence, templates=templates)
+        failure = can_fail(key.expression, site.table, site.catalog)
+        if failure is not None:
+            detail = f"{failure}: with the index, rows with such values could not be written"
+            return Rejection(subject, "can_fail", detail, templates=templates)
     return _unfit_type(site, key, method, subject, templates)
 
 

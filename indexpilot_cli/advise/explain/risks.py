@@ -17,6 +17,7 @@ from indexpilot_cli.core.index import BRIN, IndexDefinition
 from indexpilot_cli.core.names import QualifiedName, cut_name, quote_identifier
 from indexpilot_cli.core.plan import Risk, TemplateEffect
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate
+from indexpilot_cli.sql.failing import can_fail
 
 STALE = 0.2  # share of rows changed since ANALYZE, twice what autovacuum waits for by default
 SMALL = 1000.0  # rows below which nothing is worth a doubt
@@ -52,6 +53,7 @@ def assess(
         risks += _from_statistics(table, mine)
         risks += _correlated(table, mine, served, (extended or {}).get(table.name, ()))
         risks += _expressions(definition, table, mine, served)
+        risks += _failing(definition, table, catalog)
     risks += _sensitive(choice)
     if definition.method == BRIN:
         risks.append(_physical_order(definition))
@@ -192,6 +194,17 @@ def _expressions(
                 if expression not in own:
                     settle = f"CREATE STATISTICS ON ({expression}) FROM {table.name}; {settle}"
                 yield Risk("expression_statistics", text, settle, frozenset({template.id}))
+
+
+def _failing(definition: IndexDefinition, table: Table, catalog: Catalog) -> Iterator[Risk]:
+    """A guarded expression that can fail: what the guard lets through and fails can no longer be written."""
+    for key in definition.keys:
+        why = can_fail(key.expression, table, catalog) if key.expression is not None else None
+        if why is not None:
+            where = f" WHERE {definition.predicate}" if definition.predicate else ""
+            text = f"{why}: where {definition.predicate or 'it'} holds, such values can no longer be written"
+            settle = f"count({key.expression}) of {table.name}{where}: it fails at the first such value there is"
+            yield Risk("unwritable_values", text, settle)
 
 
 # -- from parameter classes and methods

@@ -70,6 +70,7 @@ REASONS = {
     "extension_missing": "extension missing",
     "function_mismatch": "function mismatch",
     "volatile": "volatile expression",
+    "can_fail": "expression can fail",
     "write_cost": "write cost",
     "too_little_benefit": "too little benefit",
     "over_budget": "over budget",

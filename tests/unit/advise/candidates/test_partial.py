@@ -129,3 +129,55 @@ def test_demands_of_a_combination_have_all_of_it():
     for candidate in propose([one, two], catalog(JOBS), PLAIN).candidates:
         assert candidate.templates
         assert " AND " not in (candidate.definition.predicate or "")
+
+
+REF = "ref::bigint"
+PROD = table(
+    "prod",
+    column("id"),
+    column("kind", "text", stats(3, common=(("num", 0.9), ("txt", 0.1)))),
+    column("ref", "text"),
+    column("shop"),
+)
+
+
+def by_number(*atoms):
+    equal = atom(AtomKind.EQUAL, "=", REF, constant="500", sql=f"{REF} = 500")
+    return propose([template(use("prod", equal, *atoms))], catalog(PROD), PLAIN)
+
+
+def test_expression_that_can_fail_is_rejected_without_a_guard():
+    proposal = by_number()
+    assert texts(proposal) == set()
+    (rejected,) = [r for r in proposal.rejections if r.reason == "can_fail"]
+    assert rejected.subject == "prod (ref::bigint)" and "a cast from text to int8 fails" in rejected.detail
+    gone = atom(AtomKind.IS_NOT_NULL, "IS NOT NULL", "ref", sql="ref IS NOT NULL")
+    assert "can_fail" in reasons(by_number(gone)) and not texts(by_number(gone))  # NULL is no value that fails
+
+
+@pytest.mark.parametrize(
+    ("guard", "predicate"),
+    [
+        (eq("kind", "'num'"), "kind = 'num'"),
+        (atom(AtomKind.LIKE_PREFIX, "~", "ref", constant="'^[0-9]+$'", sql="ref ~ '^[0-9]+$'"), "ref ~ '^[0-9]+$'"),
+    ],
+)
+def test_expression_that_can_fail_gets_the_guard_of_its_query(guard, predicate):
+    proposal = by_number(guard, eq("shop"))
+    over = {t for t in texts(proposal) if REF in t}
+    assert over == {
+        f"btree prod ((ref::bigint)) where {predicate}",
+        f"btree prod (shop, (ref::bigint)) where {predicate}",
+    }
+    assert "can_fail" not in reasons(proposal)
+    offered = [c for c in proposal.candidates if c.definition.keys[-1].expression]
+    assert offered and all("later its own write" in c.reasons[0].text for c in offered)
+
+
+def test_guard_with_a_parameter_is_none():
+    assert "can_fail" in reasons(by_number(eq("kind", parameter=1)))
+
+
+def test_predicate_that_can_fail_is_none():
+    cheap = atom(AtomKind.NOT_EQUAL, "<>", "kind", constant="'x'", sql="kind::int <> 3")
+    assert not any("kind::int" in t for t in texts(propose([template(use("prod", cheap, eq("shop")))], catalog(PROD))))
