@@ -9,8 +9,8 @@ from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.verdict import IndexVerdict
 from indexpilot_cli.core.catalog import Capabilities
 from indexpilot_cli.core.command import Progress
+from indexpilot_cli.core.mutation import MutationReport
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.execute.build import CatalogVerdict

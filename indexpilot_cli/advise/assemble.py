@@ -10,11 +10,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise.select.problem import Selection
-from indexpilot_cli.core.candidate import Candidate, Reason, Rejection
 from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
 from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation, Warn
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.methods.size import SizeEstimate

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import Candidate, IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable, QueryTemplate, Scenario
 

@@ -10,14 +10,12 @@ from datetime import UTC, datetime, timedelta
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
 from indexpilot_cli.advise.select.problem import Limits, Selection
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
-from indexpilot_cli.core.candidate import Proposal, Rejection
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, TableFilter
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.mutation import Event
-from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.core.index import IndexDefinition, Proposal, Rejection
+from indexpilot_cli.core.mutation import Event, OperationState
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped
 from indexpilot_cli.errors import IndexPilotError

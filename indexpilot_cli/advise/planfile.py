@@ -11,10 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import state_directory
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, TemplateEffect
 from indexpilot_cli.errors import UsageError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.core.hazard import Hazard
+from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.workload import TemplateReport

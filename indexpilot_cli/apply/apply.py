@@ -15,7 +15,7 @@ from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import STATISTICS, look_again, open_verifier
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.operation import MutationReport, Operation
+from indexpilot_cli.core.mutation import MutationReport, Operation
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events

@@ -10,8 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from indexpilot_cli.apply.steps import Built, Task, already, is_same
-from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
-from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind, OperationState
+from indexpilot_cli.core.mutation import (
+    Event,
+    IndexFacts,
+    MutationReport,
+    MutationType,
+    Operation,
+    OperationKind,
+    OperationState,
+)
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError

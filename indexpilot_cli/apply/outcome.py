@@ -11,8 +11,7 @@ from indexpilot_cli.apply.plan import DID_NOT_PAY
 from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome
-from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.core.operation import MutationReport
+from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError

@@ -13,11 +13,10 @@ from indexpilot_cli.advise.pipeline import reasons_against
 from indexpilot_cli.advise.planfile import read_plan
 from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.values import ApplyRequest
-from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition, Rejection
+from indexpilot_cli.core.mutation import MutationReport, Operation
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import MutationReport, Operation
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError

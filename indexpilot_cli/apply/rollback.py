@@ -12,9 +12,8 @@ from indexpilot_cli.apply.undo import bring_back, standby_warning, take_back
 from indexpilot_cli.apply.values import ApplyResult, RollbackRequest
 from indexpilot_cli.apply.verify.verdict import MeasuredEffect
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.mutation import Event
+from indexpilot_cli.core.mutation import Event, MutationReport, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError

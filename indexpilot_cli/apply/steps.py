@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.ddl import create_index, drop_index, index_body, index_name
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.mutation import Event, IndexFacts
+from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError

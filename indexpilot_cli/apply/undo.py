@@ -14,9 +14,16 @@ from indexpilot_cli.apply.steps import Built, Task, task_of
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
+from indexpilot_cli.core.mutation import (
+    Event,
+    IndexFacts,
+    MutationReport,
+    MutationType,
+    Operation,
+    OperationKind,
+    OperationState,
+)
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind, OperationState
 from indexpilot_cli.core.plan import Recommendation, Warn
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import Session

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
-from indexpilot_cli.core.operation import MutationReport, Operation
+from indexpilot_cli.core.mutation import MutationReport, Operation
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import PermitRequest, Verdict

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.workload import Skipped
 
 

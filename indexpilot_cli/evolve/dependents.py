@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from indexpilot_cli.core.dml import Select
+from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.locks import blocker

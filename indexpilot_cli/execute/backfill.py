@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from indexpilot_cli.core import units
-from indexpilot_cli.core.dml import Select, Update
+from indexpilot_cli.core.ddl import Select, Update
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session

@@ -11,9 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 
-from indexpilot_cli.core.mutation import Event, IndexFacts
+from indexpilot_cli.core.mutation import Event, IndexFacts, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.core.operation import OperationKind, OperationState
 from indexpilot_cli.db.catalog import read_indexes
 from indexpilot_cli.db.session import Row, Session, open_session
 from indexpilot_cli.errors import IndexPilotError

@@ -11,8 +11,7 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.command import Record
 from indexpilot_cli.core.ddl import drop_index, summary
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.mutation import Event, MutationType
-from indexpilot_cli.core.operation import MutationReport, Operation, OperationKind, OperationState
+from indexpilot_cli.core.mutation import Event, MutationReport, MutationType, Operation, OperationKind, OperationState
 from indexpilot_cli.core.plan import Recommendation
 
 _FAILED = frozenset({OperationState.FAILED_CLEAN, OperationState.FAILED_LEFTOVER, OperationState.CONFLICT})

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
-from indexpilot_cli.core.operation import MutationReport, OperationKind, OperationState
+from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, MutationType, OperationKind, OperationState
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError

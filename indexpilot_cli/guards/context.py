@@ -12,8 +12,8 @@ import psutil
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Connection
+from indexpilot_cli.core.mutation import Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings

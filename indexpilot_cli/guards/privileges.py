@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from indexpilot_cli.core.mutation import Operation
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts, TableFacts, Verdict
 
 _INDEXABLE = frozenset("rmp")  # tables, materialized views, partitioned tables

@@ -9,8 +9,8 @@ from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.mutation import Operation
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.guards.context import Guard, GuardContext, TableFacts, Verdict
 from indexpilot_cli.methods.writes import TableWrites, hot_share, table_write_us, write_cost

@@ -8,9 +8,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from indexpilot_cli.core.mutation import Event, MutationType
+from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.compose import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.log.redact import scrub, scrub_text

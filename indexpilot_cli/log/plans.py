@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.db.compose import Jsonb
 from indexpilot_cli.db.session import Row, Session

@@ -7,9 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import BLOCK, Catalog, Column, Table
-from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.fields import Field
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise.candidates import CandidateOptions, propose
 from indexpilot_cli.advise.select import Limits, advise
-from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.estimator import WhatIf
-from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.index import Candidate, IndexDefinition, IndexKey
 from indexpilot_cli.core.workload import (
     ObservedStatement,
     Plannable,

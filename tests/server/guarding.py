@@ -10,8 +10,8 @@ import psycopg
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.mutation import Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.guards import run
 from indexpilot_cli.log import migrations

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped

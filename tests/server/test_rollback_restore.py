@@ -10,9 +10,8 @@ from indexpilot_cli.apply import undo
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.index import IndexKey
-from indexpilot_cli.core.mutation import Event, MutationType
+from indexpilot_cli.core.mutation import Event, MutationType, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import OperationKind, OperationState
 from indexpilot_cli.db.binaries import newest_program
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execute import build

@@ -70,8 +70,8 @@ def test_an_index_that_harms_is_taken_back(shop):
 
 def test_what_was_taken_back_is_not_recommended_again(shop):
     from indexpilot_cli.advise.pipeline import without_taken_back
-    from indexpilot_cli.core.candidate import Candidate, Proposal
     from indexpilot_cli.core.command import Connection, Silent
+    from indexpilot_cli.core.index import Candidate, Proposal
     from indexpilot_cli.snapshot.source import open_source
 
     bad, good = definition("note"), definition("customer_id")

@@ -21,9 +21,8 @@ from indexpilot_cli.advise.candidates.site import (
     label,
     unfit_key,
 )
-from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import ForeignKey
-from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.core.index import IndexKey, Reason, Rejection
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, SortKey, StatementKind
 from indexpilot_cli.sql.selectivity import selectivity
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Site, key_of
-from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition
+from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, same_structure
 from indexpilot_cli.sql.expressions import CAST, CONSTANT, read_expression

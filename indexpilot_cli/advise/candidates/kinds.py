@@ -21,8 +21,7 @@ from indexpilot_cli.advise.candidates.site import (
     label,
     unfit_key,
 )
-from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.index import IndexKey
+from indexpilot_cli.core.index import IndexKey, Reason, Rejection
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.kind import IndexKind, KeyCondition, KindThresholds, NoService
 from indexpilot_cli.methods.kinds import index_kinds

@@ -20,9 +20,8 @@ from indexpilot_cli.advise.candidates.site import (
     too_small,
     unfit_relation,
 )
-from indexpilot_cli.core.candidate import Candidate, Proposal, Rejection
 from indexpilot_cli.core.catalog import Catalog, Column, Table
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.size import estimate

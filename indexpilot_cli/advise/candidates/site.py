@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
-from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind

@@ -11,9 +11,9 @@ from indexpilot_cli.advise.explain import query
 from indexpilot_cli.advise.explain.query import explain_query
 from indexpilot_cli.advise.pipeline import as_recommendation, make_plan, prepared, types_from
 from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
-from indexpilot_cli.core.candidate import Rejection
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
 from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Event, Mutation, MutationType
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate

@@ -9,12 +9,11 @@ from dataclasses import replace
 from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, prepared, types_from
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core import units
-from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
-from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind, FoldedWorkload, Plannable, QueryTemplate, RelationUse
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.errors import PrerequisiteError, UsageError

@@ -10,10 +10,9 @@ from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNo
 from indexpilot_cli.advise.select.highs import Row
 from indexpilot_cli.advise.select.problem import Limits, Selection, SelectionProblem, build
 from indexpilot_cli.advise.select.search import Found, Search
-from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import Candidate, IndexDefinition
 from indexpilot_cli.core.plan import Bound
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.writes import WriteModel

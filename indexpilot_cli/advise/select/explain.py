@@ -10,7 +10,7 @@ from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.select.highs import Program
 from indexpilot_cli.advise.select.problem import Choice, SelectionProblem, shares, subject
 from indexpilot_cli.core import units
-from indexpilot_cli.core.candidate import Rejection
+from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import TemplateEffect
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from indexpilot_cli.advise.costing import Allowance, Case, Pool, Pricer, cases_of, unit_of, weight_of
 from indexpilot_cli.advise.select.highs import Charge, Program, Row
-from indexpilot_cli.core.candidate import Candidate, Rejection
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, TemplateEffect
 from indexpilot_cli.core.workload import QueryTemplate

@@ -25,7 +25,7 @@ from indexpilot_cli.apply.verify.trial import (
 from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification, numbers
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
-from indexpilot_cli.core.operation import Operation
+from indexpilot_cli.core.mutation import Operation
 from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session, open_session

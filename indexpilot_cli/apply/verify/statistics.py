@@ -12,8 +12,8 @@ from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification
 from indexpilot_cli.apply.verify.windows import WATCH_HOURS, Pair, StatWindow, judge
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.mutation import Operation
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import Operation
 from indexpilot_cli.core.units import size
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
 from indexpilot_cli.db.session import Row, Session

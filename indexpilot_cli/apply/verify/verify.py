@@ -35,9 +35,8 @@ from indexpilot_cli.apply.verify.verdict import (
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import WhatIf
-from indexpilot_cli.core.mutation import Event
+from indexpilot_cli.core.mutation import Event, MutationReport, Operation, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import MutationReport, Operation, OperationState
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events

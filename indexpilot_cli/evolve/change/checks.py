@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from indexpilot_cli.core.dml import Select, any_row
+from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, split_table
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
-from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.mutation import Mutation, MutationType, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.dml import Update
+from indexpilot_cli.core.ddl import Update
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session

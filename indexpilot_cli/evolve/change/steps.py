@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from indexpilot_cli.core.dml import Select, Update
+from indexpilot_cli.core.ddl import Select, Update
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve import safe_steps as safe
 from indexpilot_cli.evolve.change.values import Classified, Span, Step, TypeWork

@@ -6,9 +6,8 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 
-from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import BLOCK, Column
-from indexpilot_cli.core.index import BRIN
+from indexpilot_cli.core.index import BRIN, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.fields import Field
 from indexpilot_cli.methods.kind import (

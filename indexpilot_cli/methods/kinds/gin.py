@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
-from indexpilot_cli.core.index import GIN, IndexKey
+from indexpilot_cli.core.index import GIN, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.kind import (
     HEADER_SIZE,

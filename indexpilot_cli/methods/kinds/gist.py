@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import Column
-from indexpilot_cli.core.index import GIST
+from indexpilot_cli.core.index import GIST, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.fields import tree_pages
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.catalog import BLOCK, Column
-from indexpilot_cli.core.index import HASH
+from indexpilot_cli.core.index import HASH, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 from indexpilot_cli.methods.kinds.btree import WITHOUT_BTREE

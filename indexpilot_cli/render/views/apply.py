@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from indexpilot_cli.apply.values import ApplyResult
-from indexpilot_cli.core.operation import MutationReport, OperationKind
+from indexpilot_cli.core.mutation import MutationReport, OperationKind
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.guards.context import Verdict
 from indexpilot_cli.render.document import (

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from indexpilot_cli.core.codec import DocumentShape, From
-from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.core.mutation import Mutation, MutationReport
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import MutationReport
 from indexpilot_cli.render.document import (
     Amount,
     Count,

@@ -6,10 +6,9 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.candidate import Reason
 from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.ddl import key_text
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Recommendation, Risk
 from indexpilot_cli.render.document import Amount, Count, Portion

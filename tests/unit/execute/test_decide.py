@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType
+from indexpilot_cli.core.mutation import Event, IndexFacts, MutationType, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.build import CatalogVerdict
 

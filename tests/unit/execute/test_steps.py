@@ -8,9 +8,8 @@ import pytest
 from indexpilot_cli.apply.steps import task_of
 from indexpilot_cli.core.catalog import Catalog, Column, Index, Table
 from indexpilot_cli.core.command import Record
-from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.mutation import MutationType, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import OperationKind, OperationState
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import events
 from indexpilot_cli.methods.existing import same_structure

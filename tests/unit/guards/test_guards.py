@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.mutation import Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import Operation, OperationKind
 from indexpilot_cli.guards import (
     budget,
     context,

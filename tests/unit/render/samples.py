@@ -15,15 +15,13 @@ from indexpilot_cli.admin.values import (
 )
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
 from indexpilot_cli.apply.values import ApplyResult, ApproveResult, BypassResult
-from indexpilot_cli.core.candidate import Reason, Rejection
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.estimator import Fidelity, TwinDifference
 from indexpilot_cli.core.hazard import Hazard, Severity
-from indexpilot_cli.core.index import IndexDefinition, IndexKey
-from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason, Rejection
+from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.operation import MutationReport, OperationKind
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.guards.bypass import BypassLevel

@@ -7,8 +7,7 @@ import pytest
 from indexpilot_cli.admin.values import HistoryResult, InitResult
 from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.codec import to_document
-from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.core.operation import OperationKind
+from indexpilot_cli.core.mutation import Mutation, MutationType, OperationKind
 from indexpilot_cli.render.text import plain, sql
 from indexpilot_cli.render.views import apply, bypass, history, init
 from tests.unit.render import samples

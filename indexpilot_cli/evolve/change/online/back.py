@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.operation import OperationState
+from indexpilot_cli.core.mutation import OperationState
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from indexpilot_cli.core.dml import Select
+from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.online import texts
 from indexpilot_cli.evolve.change.online.texts import (

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from indexpilot_cli.core.mutation import OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.operation import OperationState
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError

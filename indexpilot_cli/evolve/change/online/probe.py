@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from indexpilot_cli.core.dml import Select
+from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from indexpilot_cli.core.dml import Select
+from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
 from indexpilot_cli.execute.steps import Pace
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.core.dml import Select, any_row
+from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import (

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.dml import Select, any_row
+from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import LockMode, MigrationObservation, RunState, StatementObservation
 from indexpilot_cli.evolve.review.probes import needs, virtual

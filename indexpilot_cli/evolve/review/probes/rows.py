@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import ForeignKey
-from indexpilot_cli.core.dml import Select, any_row
+from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
 from indexpilot_cli.evolve.review.probes.delta import Need

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import ColumnStatistics
-from indexpilot_cli.core.dml import Select, any_row
+from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.delta import AddedColumn, Delta, Shape

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.dml import Select
+from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.sql.safe.values import SafeChange
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.core.dml import Select, Update
+from indexpilot_cli.core.ddl import Select, Update
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import RunState, WorkKind

@@ -4,9 +4,8 @@ import itertools
 import random
 from dataclasses import dataclass
 
-from indexpilot_cli.core.candidate import Candidate
 from indexpilot_cli.core.estimator import PlannedStatement
-from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.index import Candidate, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable, QueryTemplate, Scenario, StatementKind
 
