@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from indexpilot_cli.db.binaries import Binaries, installed
+from indexpilot_cli.db.capabilities import Binaries, installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 
 SETTINGS = {"fsync": "off", "autovacuum": "off", "full_page_writes": "off", "max_connections": "60"}

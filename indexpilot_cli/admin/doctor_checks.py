@@ -37,7 +37,7 @@ def server_checks(capabilities: Capabilities) -> Iterator[Check]:
 
 def planner_checks(capabilities: Capabilities, catalog: Catalog) -> Iterator[Check]:
     """Which planners can pretend here."""
-    from indexpilot_cli.db.binaries import nearest
+    from indexpilot_cli.db.capabilities import nearest
 
     binaries = nearest(catalog.major)
     if binaries is None:

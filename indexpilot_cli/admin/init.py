@@ -14,8 +14,7 @@ from indexpilot_cli.core.catalog import Capabilities, Server
 from indexpilot_cli.core.command import Connection, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.db.binaries import nearest
-from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.capabilities import look, nearest
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.genome.fields import GenomeField

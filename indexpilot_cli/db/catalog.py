@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Extension, ForeignKey, Index, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.compose import Identifier, composed
+from indexpilot_cli.db.queries import Identifier, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
 

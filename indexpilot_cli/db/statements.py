@@ -14,8 +14,8 @@ from functools import cache
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.db import queries
-from indexpilot_cli.db.compose import Composed, Identifier, composed
 from indexpilot_cli.db.errors import StatementError
+from indexpilot_cli.db.queries import Composed, Identifier, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import PrerequisiteError
 

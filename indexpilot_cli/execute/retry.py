@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.retry import TRANSIENT
+from indexpilot_cli.db.locks import TRANSIENT
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute.signals import Stop
 

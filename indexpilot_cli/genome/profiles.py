@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.compose import SQL, Identifier, Literal
+from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey, ProfileRow, apply_indexable, apply_profiles

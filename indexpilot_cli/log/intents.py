@@ -10,7 +10,7 @@ from typing import Any
 
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.compose import Jsonb
+from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.log.redact import scrub, scrub_text
 from indexpilot_cli.log.room import SCHEMA, question

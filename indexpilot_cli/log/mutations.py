@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.db.compose import Jsonb
+from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.redact import scrub, scrub_text

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation
-from indexpilot_cli.db.compose import Jsonb
+from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.room import SCHEMA, question

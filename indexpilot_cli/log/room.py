@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexpilot_cli.core.names import NAME_LIMIT
-from indexpilot_cli.db.compose import SQL, Composed, Identifier, composed
+from indexpilot_cli.db.queries import SQL, Composed, Identifier, composed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
-from indexpilot_cli.db.compose import Jsonb
+from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.statements import StatementEntry, StatementsSnapshot
 from indexpilot_cli.log.room import SCHEMA, question

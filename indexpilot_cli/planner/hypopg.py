@@ -22,8 +22,8 @@ from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatI
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.locks import retrying
 from indexpilot_cli.db.plans import PlanNames, failed, read_plan, relations
-from indexpilot_cli.db.retry import retrying
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
 from indexpilot_cli.planner.hypopg_indexes import Pretender, Real

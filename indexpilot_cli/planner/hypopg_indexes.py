@@ -14,8 +14,8 @@ from indexpilot_cli.core.ddl import create_index, index_name
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.compose import SQL, Composed, Identifier
 from indexpilot_cli.db.plans import KnownIndex, Node, explain_text
+from indexpilot_cli.db.queries import SQL, Composed, Identifier
 from indexpilot_cli.db.session import Session
 
 _OID = re.compile(r"<(\d+)>")

@@ -17,7 +17,7 @@ from pathlib import Path
 from indexpilot_cli.core import units
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import cache_directory
-from indexpilot_cli.db.binaries import Binaries, installed
+from indexpilot_cli.db.capabilities import Binaries, installed
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.planner.twin.place import reachable, reachable_directory, runnable

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 
 FOLDER = Path(__file__).parent.parent / "corpus"

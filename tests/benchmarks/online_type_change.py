@@ -21,7 +21,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from tests.server.changing_online import COLUMNS, Load, Order, differences, fill, process, type_of
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
-from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.twin.server import LocalServer, new_home

@@ -26,7 +26,7 @@ from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import open_session

@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from indexpilot_cli.db.binaries import newest_program
+from indexpilot_cli.db.capabilities import newest_program
 
 ROLE = "looks_only"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.capabilities import installed
 from tests.cli.changes import CALM
 from tests.cli.conftest import SHOP, WORKLOAD
 from tests.cli.pinned import SCENARIOS

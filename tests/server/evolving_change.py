@@ -9,7 +9,7 @@ import pytest
 
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.binaries import installed, newest_program
+from indexpilot_cli.db.capabilities import installed, newest_program
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.change import execute as evolve_execute
 from indexpilot_cli.evolve.change import rollback as evolve_rollback

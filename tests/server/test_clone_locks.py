@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.core.observation import LockMode, RunState
-from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.capabilities import installed
 from tests.server.cloning import observe, open_clone, snapshot_from
 
 SHORT = dict(zip(LockMode, ("AS", "RS", "RE", "SUE", "S", "SRE", "E", "AEL"), strict=True))

@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from indexpilot_cli.db.errors import StatementError, sqlstate
-from indexpilot_cli.db.retry import retrying
+from indexpilot_cli.db.locks import retrying
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 from tests.waiting import eventually

@@ -12,7 +12,7 @@ from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.core.mutation import Event, MutationType, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.binaries import newest_program
+from indexpilot_cli.db.capabilities import newest_program
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import open_context

@@ -10,7 +10,7 @@ from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
 from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.values import SchemaObject

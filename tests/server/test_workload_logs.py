@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from indexpilot_cli.db.binaries import installed
+from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.workload.logs import read_log
 from tests.servers import SETTINGS

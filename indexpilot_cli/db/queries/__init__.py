@@ -2,6 +2,9 @@
 
 The question ``catalog/tables`` is ``catalog/tables.sql`` on every version; ``catalog/tables_pg16.sql`` replaces it from
 version 16 on.
+
+Text built in code is of a type of its own: an f-string is no query. This is the one place where other packages get
+psycopg's composed text and its adapter for JSON. https://www.psycopg.org/psycopg3/docs/api/sql.html
 """
 
 from __future__ import annotations
@@ -11,6 +14,10 @@ from functools import cache
 from importlib.resources import files
 from itertools import chain
 
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+from psycopg.types.json import Jsonb
+
+__all__ = ["SQL", "Composable", "Composed", "Identifier", "Jsonb", "Literal", "composed", "get", "texts"]
 _PACKAGE = "indexpilot_cli.db"
 _FILE = re.compile(r"(?P<name>\w+?)(?:_pg(?P<major>\d+))?\.sql")
 
@@ -46,3 +53,8 @@ def _variants() -> dict[str, dict[int, str]]:
 @cache
 def _text(file: str) -> str:
     return files(_PACKAGE).joinpath("queries", file).read_text(encoding="utf-8")
+
+
+def composed(name: str, version: int, **parts: Composable) -> Composed:
+    """The named question for a server version, with the parts in the places of its braces."""
+    return SQL(get(name, version)).format(**parts)

@@ -19,7 +19,7 @@ from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation, Rehearsed, RunState, SqlError
 from indexpilot_cli.core.workload import PlanMode
-from indexpilot_cli.db.compose import SQL, Identifier, Literal
+from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from indexpilot_cli.db.binaries import Binaries
+from indexpilot_cli.db.capabilities import Binaries
 from indexpilot_cli.planner.twin.server import give_to_server, server_user
 
 _AS_ROOT = Path("/var/cache/indexpilot/twins")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from indexpilot_cli.db.binaries import Binaries
+from indexpilot_cli.db.capabilities import Binaries
 from indexpilot_cli.errors import PrerequisiteError
 
 SUPERUSER = "indexpilot"

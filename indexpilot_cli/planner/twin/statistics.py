@@ -17,7 +17,7 @@ from typing import Any
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.compose import SQL
+from indexpilot_cli.db.queries import SQL
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.db.errors import StatementError, statement_error
-from indexpilot_cli.db.retry import retrying
+from indexpilot_cli.db.locks import retrying
 from indexpilot_cli.errors import UnreachableError
 
 

@@ -3,7 +3,7 @@
 import os
 from types import SimpleNamespace
 
-from indexpilot_cli.db.binaries import Binaries
+from indexpilot_cli.db.capabilities import Binaries
 from indexpilot_cli.planner.twin.cluster import sweep
 from indexpilot_cli.planner.twin.fidelity import quantile, relative_error
 from indexpilot_cli.planner.twin.place import disk_usage, reachable, runnable, take_entry

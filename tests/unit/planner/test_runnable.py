@@ -1,4 +1,4 @@
-from indexpilot_cli.db.binaries import Binaries
+from indexpilot_cli.db.capabilities import Binaries
 from indexpilot_cli.planner.twin import place
 
 

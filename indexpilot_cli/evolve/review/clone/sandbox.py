@@ -15,7 +15,7 @@ from types import TracebackType
 from indexpilot_cli.core import units
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.db.binaries import Binaries, installed
+from indexpilot_cli.db.capabilities import Binaries, installed
 from indexpilot_cli.db.observe_session import Gone, Overrun, SessionAnswer, Watch, WatchedSession
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
