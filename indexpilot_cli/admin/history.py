@@ -8,7 +8,7 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.mutations import LogFilter
 
@@ -29,7 +29,7 @@ def run(request: HistoryRequest, progress: Progress) -> Outcome[HistoryResult]:
             connect_timeout=connection.connect_timeout,
         ) as session:
             server = look(session, metadata_schema=schema).server
-            migrations.require(session, schema)
+            metadata.require(session, schema)
             found = mutations.recent(session, wanted, limit=request.limit, schema=schema)
             total = mutations.summary(session, wanted, schema=schema).total
         note.details(shown=len(found), total=total)

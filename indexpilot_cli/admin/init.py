@@ -20,9 +20,9 @@ from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.genome.fields import GenomeField
 from indexpilot_cli.genome.schema_file import genome_fields, load_schema
 from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_bootstrap
-from indexpilot_cli.log import migrations
+from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
-from indexpilot_cli.log.migrations import MetadataStatus
+from indexpilot_cli.log.metadata import MetadataStatus
 
 CONFIG = "config"
 GENOME = "genome"
@@ -82,7 +82,7 @@ def _with_database(request: InitRequest, progress: Progress, note: Note) -> Outc
     schema = request.connection.metadata_schema
     with _session(request.connection, read_only=True) as session:
         capabilities = look(session, metadata_schema=schema)
-        status = migrations.status(session, schema)
+        status = metadata.status(session, schema)
         checks = (*server_checks(session, capabilities, status), *config_check(request.config_path))
     plan = _plan(request, status)
     result = InitResult(
@@ -91,7 +91,7 @@ def _with_database(request: InitRequest, progress: Progress, note: Note) -> Outc
         request.dry_run,
         checks,
         plan.words,
-        sql=migrations.statements(status),
+        sql=metadata.statements(status),
         config_path=request.config_path,
     )
     note.details(schema=schema)
@@ -108,7 +108,7 @@ def _plan(request: InitRequest, status: MetadataStatus | None) -> _Plan:
     words: list[str] = []
     if status is not None and not status.current:
         words += [] if status.schema_exists else [SCHEMA]
-        words += chain.from_iterable(step.tables for step in migrations.pending(status))
+        words += chain.from_iterable(step.tables for step in metadata.pending(status))
     words += [GENOME] if request.schema_file or request.discover else []
     config = _missing_config(request)
     return _Plan(status, config, fields, (*words, *([CONFIG] if config else [])))
@@ -146,9 +146,9 @@ def _carry_out(request: InitRequest, plan: _Plan, result: InitResult, progress: 
     schema = request.connection.metadata_schema
     progress.stage("making tables")
     with _session(request.connection, read_only=False) as session:
-        migrations.migrate(session, schema)
+        metadata.migrate(session, schema)
         counts = _fill(session, request, plan, progress)
-        version = migrations.status(session, schema).version
+        version = metadata.status(session, schema).version
     # After the database: a refused statement is undone there, a file would stay.
     _write_config(plan, request)
     note.details(created=_counted(plan.words), **({"fields": counts.fields_count} if counts.fields_count else {}))

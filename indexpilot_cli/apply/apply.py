@@ -27,7 +27,7 @@ from indexpilot_cli.execute.watch import StatementWatch, watched
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import Verdict, refused
 from indexpilot_cli.guards.window import window_of
-from indexpilot_cli.log import migrations
+from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import is_writable
 from indexpilot_cli.snapshot.source import Source, open_source
 
@@ -60,7 +60,7 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
     reconciled = () if request.dry_run else _reconciled(ctx, request)
     with open_source(request.connection, None, ctx.progress) as source:
         assert source.session is not None
-        migrations.require(source.session, request.connection.metadata_schema)
+        metadata.require(source.session, request.connection.metadata_schema)
         todo = plan_work(source, source.session, request)
         verdicts = _verdicts(source, source.session, todo, request, ctx)
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)

@@ -11,7 +11,7 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.guards.bypass import RUNTIME, SYSTEM, BypassLevel, current_levels, stopping
 from indexpilot_cli.guards.context import GuardContext, PermitRequest, read_server
-from indexpilot_cli.log import migrations, switches
+from indexpilot_cli.log import metadata, switches
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping, writer
 from indexpilot_cli.snapshot.source import open_reader
 
@@ -60,7 +60,7 @@ def _turn(request: BypassRequest, note: Note) -> bool:
     off = request.action == DISABLE
     note.details(reason=request.reason, for_seconds=request.for_seconds)
     with writer(request.connection) as session:
-        migrations.require(session, schema)
+        metadata.require(session, schema)
         now = read_server(session).now
         before = next((s for s in switches.read(session, schema=schema) if s.name == SYSTEM), None)
         was_off = before is not None and before.off_at(now)

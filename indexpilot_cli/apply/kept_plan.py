@@ -12,9 +12,9 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.guards.approval import plan_digest
-from indexpilot_cli.log import approvals, migrations, plans
-from indexpilot_cli.log.approvals import Approval
+from indexpilot_cli.log import metadata, plans
 from indexpilot_cli.log.bookkeeping import bookkeeping, writer
+from indexpilot_cli.log.plans import Approval
 from indexpilot_cli.snapshot.source import open_reader
 
 
@@ -29,9 +29,9 @@ def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[Approve
         progress.stage("reading the plan")
         with writer(request.connection) as session:
             server = look(session, metadata_schema=schema).server
-            migrations.require(session, schema)
+            metadata.require(session, schema)
             plan = kept_plan(session, request.plan, schema)
-            before = approvals.of_plan(session, plan.id, schema=schema)
+            before = plans.approvals_of(session, plan.id, schema=schema)
             name = request.record.actor or server.user
             same = [a for a in before if a.digest == plan_digest(plan) and a.approved_by == name]
             approval = same[0] if same else _add(session, plan, name, request)
@@ -52,7 +52,7 @@ def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[Approve
 
 def _add(session: Session, plan: Plan, name: str, request: ApproveRequest) -> Approval:
     schema = request.connection.metadata_schema
-    return approvals.add(session, plan.id, plan_digest(plan), name, request.reason, schema=schema)
+    return plans.approve(session, plan.id, plan_digest(plan), name, request.reason, schema=schema)
 
 
 def show_plan(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
@@ -74,7 +74,7 @@ def show_plan(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
 
 
 def _plan(session: Session, request: PlanRequest, schema: str) -> Plan:
-    ready = migrations.is_ready(session, schema)
+    ready = metadata.is_ready(session, schema)
     if request.plan is not None:
         if not ready:
             raise planfile.unknown_id(request.plan)

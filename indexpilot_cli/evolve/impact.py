@@ -17,7 +17,7 @@ from indexpilot_cli.evolve import dependents, relation_facts
 from indexpilot_cli.evolve.change.values import Affected, ColumnChangeKind, ColumnImpact, QueryAffected
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.genome.fields import FieldKey
-from indexpilot_cli.log import migrations
+from indexpilot_cli.log import metadata
 
 KEPT_SECONDS = 300.0
 _MOST = 200
@@ -162,7 +162,7 @@ def _tracked(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
 def _profiles(asked: AskedColumn, column: ColumnFacts) -> int:
     session, schema = asked.session, asked.connection.metadata_schema
     # Profiles exist only where our schema does.
-    if not migrations.is_ready(session, schema):
+    if not metadata.is_ready(session, schema):
         return 0
     from indexpilot_cli.genome import profiles
 

@@ -15,7 +15,7 @@ from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.signals import Stop
-from indexpilot_cli.log import intents, migrations
+from indexpilot_cli.log import intents, metadata
 
 _LOG_STATEMENT_MS = 10_000
 _LOG_LOCK_MS = 2_000
@@ -116,7 +116,7 @@ def open_context(
 ) -> Iterator[RunContext]:
     """The sessions for the length of the block. Raises PrerequisiteError before ``init``."""
     with _log_session(connection) as log:
-        migrations.require(log, connection.metadata_schema)
+        metadata.require(log, connection.metadata_schema)
         with _look_session(connection) as look:
             yield RunContext(connection, record, progress, stop, log, look, limits or RunLimits())
 

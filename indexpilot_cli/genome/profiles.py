@@ -10,7 +10,7 @@ from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey, ProfileRow, apply_indexable, apply_profiles
-from indexpilot_cli.log.room import SCHEMA, question
+from indexpilot_cli.log.metadata import SCHEMA, question
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import ColumnIdentity, FieldKey, GenomeField
 from indexpilot_cli.genome.table import Discovered
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 from indexpilot_cli.log.bookkeeping import writer
-from indexpilot_cli.log.room import SCHEMA
+from indexpilot_cli.log.metadata import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def save_fields(connection: Connection, tables: Sequence[Table]) -> int:
     schema = connection.metadata_schema
     # The command's own session is read-only.
     with writer(connection) as session:
-        migrations.require(session, schema)
+        metadata.require(session, schema)
         found = genome.discover(session, schemas={name.schema for name in wanted}, schema=schema)
         with session.transaction():
             return _record(session, tuple(d for d in found if d.field.table in wanted), schema).fields_count

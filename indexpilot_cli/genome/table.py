@@ -9,7 +9,7 @@ from typing import Any
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.genome.fields import ColumnIdentity, FieldKey, FieldType, GenomeField, feature_group, index_method
-from indexpilot_cli.log.room import SCHEMA, question
+from indexpilot_cli.log.metadata import SCHEMA, question
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
-from indexpilot_cli.log import approvals
-from indexpilot_cli.log.approvals import Approval
+from indexpilot_cli.log import plans
+from indexpilot_cli.log.plans import Approval
 
 
 def plan_digest(plan: Plan) -> str:
@@ -46,7 +46,7 @@ def read(context: GuardContext) -> tuple[Approval, ...] | None:
         return ()
     try:
         # A refused SELECT (42501) is no approval; a lost connection is no answer at all and ends the command.
-        return approvals.of_plan(context.session, request.plan.id, schema=request.connection.metadata_schema)
+        return plans.approvals_of(context.session, request.plan.id, schema=request.connection.metadata_schema)
     except UnreachableError:
         raise
     except IndexPilotError:

@@ -10,7 +10,7 @@ from indexpilot_cli.core.command import Connection
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
-from indexpilot_cli.log import migrations, switches
+from indexpilot_cli.log import metadata, switches
 from indexpilot_cli.log.bookkeeping import is_writable, writer
 from indexpilot_cli.log.switches import Switch
 from indexpilot_cli.settings.sections import BypassSettings, FeatureSwitch
@@ -142,7 +142,7 @@ def _origin(origins: Mapping[str, str], path: str) -> str:
 def read_switches(session: Session, schema: str) -> tuple[Switch, ...] | None:
     """The switches; none before ``init``, None where they cannot be read."""
     try:
-        return switches.read(session, schema=schema) if migrations.is_ready(session, schema) else ()
+        return switches.read(session, schema=schema) if metadata.is_ready(session, schema) else ()
     except UnreachableError:
         raise
     except IndexPilotError:

@@ -10,7 +10,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
-from indexpilot_cli.log.room import SCHEMA, question
+from indexpilot_cli.log.metadata import SCHEMA, question
 from indexpilot_cli.settings.sections import RateLimiterSettings
 
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.host import place
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 from indexpilot_cli.log.mutations import LogFilter
 
 
@@ -30,7 +30,7 @@ def log_audit_event(
     event = Mutation(kind, dict(details or {}), tenant_id, table, field_name, schema_name=schema_name, actor=actor)
     # A transaction of its own: the event stays when the host rolls back what it was about.
     with place.session() as session:
-        migrations.require(session, place.metadata_schema())
+        metadata.require(session, place.metadata_schema())
         return mutations.record(session, event, schema=place.metadata_schema())
 
 

@@ -14,7 +14,7 @@ from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db.pool import pool_session
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.log.room import SCHEMA, checked_schema
+from indexpilot_cli.log.metadata import SCHEMA, checked_schema
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -14,7 +14,7 @@ from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.host import place
 from indexpilot_cli.host.place import TtlCache
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 
 _Key = tuple[int, str | None]
 _cache: TtlCache[_Key, tuple[dict[str, Any], ...]] = TtlCache(300.0, 1000)
@@ -36,7 +36,7 @@ def initialize_tenant_expression(tenant_id: int, *, known: bool | None = None) -
     """
     schema = place.metadata_schema()
     with place.session() as session:
-        migrations.require(session, schema)
+        metadata.require(session, schema)
         verified = True if known else _verified(session, _tenant(tenant_id))
         created = profiles.initialize(session, tenant_id, schema=schema)
         # In the transaction of the change, so that the log has neither less nor more than what was committed.
@@ -81,7 +81,7 @@ def _key(schema_name: str, table_name: str, field_name: str) -> FieldKey:
 def _switch(tenant_id: int, key: FieldKey, enabled: bool) -> bool:
     schema = place.metadata_schema()
     with place.session() as session:
-        migrations.require(session, schema)
+        metadata.require(session, schema)
         _require_field(session, key, schema)
         changed = profiles.set_enabled(session, _tenant(tenant_id), key, enabled, schema=schema)
         if changed:

@@ -19,7 +19,7 @@ from indexpilot_cli.genome.schema_check import SchemaDefinition
 from indexpilot_cli.genome.schema_file import CRM
 from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_bootstrap, sync
 from indexpilot_cli.host import place
-from indexpilot_cli.log import migrations
+from indexpilot_cli.log import metadata
 
 Result = dict[str, Any]
 SchemaSource = Path | str | Mapping[str, Any] | SchemaDefinition
@@ -39,7 +39,7 @@ def drop_metadata_tables() -> Result:
     def drop() -> Result:
         # DROP TABLE wants ACCESS EXCLUSIVE on tables that other processes of the host may be writing statistics to.
         with place.session(lock_timeout_ms=10_000) as session:
-            gone = migrations.uninstall(session, place.metadata_schema())
+            gone = metadata.uninstall(session, place.metadata_schema())
         return {"schema_dropped": gone, "tables_count": 0, "fields_count": 0}
 
     return _told(drop)
@@ -127,7 +127,7 @@ def detect_and_sync_schema_changes(schema_name: str | None = "public", auto_upda
 
     def compare() -> Result:
         with place.session() as session:
-            migrations.require(session, place.metadata_schema())
+            metadata.require(session, place.metadata_schema())
             synced = sync(
                 session,
                 schemas=None if schema_name is None else [schema_name],
@@ -167,8 +167,8 @@ def set_feature_group(table_name: str, field_name: str, group: str, schema_name:
 def _create() -> Result:
     # The workers of a host start together: all but one wait here for an advisory lock, no longer than this.
     with place.session(lock_timeout_ms=10_000) as session:
-        before = migrations.migrate(session, place.metadata_schema())
-    created = list(chain.from_iterable(step.tables for step in migrations.pending(before)))
+        before = metadata.migrate(session, place.metadata_schema())
+    created = list(chain.from_iterable(step.tables for step in metadata.pending(before)))
     return {"created": created, "tables_count": 0, "fields_count": 0}
 
 
@@ -179,7 +179,7 @@ def _definition(source: SchemaSource) -> SchemaDefinition:
 def _from_schema(source: SchemaSource) -> Bootstrapped:
     fields = schema_file.genome_fields(_definition(source))
     with place.session() as session:
-        migrations.require(session, place.metadata_schema())
+        metadata.require(session, place.metadata_schema())
         return bootstrap(session, fields, schema=place.metadata_schema())
 
 

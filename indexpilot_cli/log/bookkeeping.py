@@ -17,7 +17,7 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.errors import secrets_of, sqlstate
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 
 DONE = "DONE"
 FAILED = "FAILED"
@@ -126,7 +126,7 @@ def writer(connection: Connection) -> Session:
 
 def is_writable(session: Session, schema: str) -> bool:
     """Whether our tables are there and the server would let us write (not a standby, not read-only)."""
-    return bool(session.value("log/writable")) and migrations.is_ready(session, schema)
+    return bool(session.value("log/writable")) and metadata.is_ready(session, schema)
 
 
 def _close(note: Note, connection: Connection, mutation: Mutation, record: Record) -> None:

@@ -12,8 +12,8 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.log.metadata import SCHEMA, question
 from indexpilot_cli.log.redact import scrub, scrub_text
-from indexpilot_cli.log.room import SCHEMA, question
 
 _TEXTS = ("schema_name", "table_name", "field_name", "index_name", "actor", "state", "sqlstate")
 _SCRUBBED = ("definition_sql", "undo_sql", "error")

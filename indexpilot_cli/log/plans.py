@@ -1,9 +1,10 @@
-"""Plans kept in the database, so that advice of today can be explained, ignored or applied tomorrow."""
+"""Plans kept in the database, so that advice of today can be explained or applied tomorrow; and their approvals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 from indexpilot_cli.core.codec import from_json, to_json
@@ -12,7 +13,8 @@ from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.log.room import SCHEMA, question
+from indexpilot_cli.log.metadata import SCHEMA, question
+from indexpilot_cli.log.redact import scrub_text
 
 _LOOK_BACK = 20  # plans; each is read whole
 _IDS = 1000
@@ -100,3 +102,32 @@ def suggestions(typed: str, known: Iterable[str], count: int = 3) -> tuple[str, 
 
 def _plan(row: Row) -> Plan:
     return from_json(Plan, row.plan_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved which plan when (UTC). ``digest`` is of the plan's statements as they were then."""
+
+    plan_id: str
+    digest: str
+    approved_by: str
+    approved_at: datetime
+    reason: str = ""
+
+
+def approvals_of(session: Session, plan_id: str, *, schema: str = SCHEMA) -> tuple[Approval, ...]:
+    """The plan's approvals, newest first."""
+    rows = session.rows(question(session, "log/approvals", schema), {"plan_id": plan_id})
+    return tuple(_approval(row) for row in rows)
+
+
+def approve(
+    session: Session, plan_id: str, digest: str, approved_by: str, reason: str = "", *, schema: str = SCHEMA
+) -> Approval:
+    """Record an approval now, by the server's clock; the server notes the session's role beside the given name."""
+    values = {"plan_id": plan_id, "digest": digest, "approved_by": approved_by, "reason": scrub_text(reason)}
+    return _approval(session.one(question(session, "log/approval_add", schema), values))
+
+
+def _approval(row: Row) -> Approval:
+    return Approval(row.plan_id, row.digest, row.approved_by, row.approved_at.astimezone(UTC), row.reason)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.log.metadata import SCHEMA, question
 from indexpilot_cli.log.redact import scrub_text
-from indexpilot_cli.log.room import SCHEMA, question
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.signals import go_on
-from indexpilot_cli.log import migrations, plans
+from indexpilot_cli.log import metadata, plans
 from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from indexpilot_cli.simulate import server
@@ -119,7 +119,7 @@ def _apply(dsn: str, plan: Plan, progress: Progress) -> _Applied:
     """``indexpilot apply --yes`` on the copy, with everything it does to a real database but its patience."""
     began = time.monotonic()
     with open_session(dsn, read_only=False, statement_timeout_ms=None) as session:
-        migrations.migrate(session)
+        metadata.migrate(session)
         plans.store(session, plan)
     record = Record(command="demo")
     request = ApplyRequest(Connection(dsn), (plan.id,), confirmed=True, force=True, safeguards=_EAGER, record=record)

@@ -10,7 +10,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.log.room import SCHEMA, question
+from indexpilot_cli.log.metadata import SCHEMA, question
 from indexpilot_cli.snapshot.source import Source
 
 # Statements by kind of query; {t} and {f} are identifiers that core.names has quoted.

@@ -21,7 +21,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.build import columns_fingerprint
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
-from indexpilot_cli.log import migrations, plans
+from indexpilot_cli.log import metadata, plans
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 
@@ -48,7 +48,7 @@ def fill(dsn, rows=100_000):
         connection.execute(ROWS % rows)
         connection.execute("VACUUM ANALYZE orders")
     with open_session(dsn, read_only=False, statement_timeout_ms=60_000, lock_timeout_ms=None) as session:
-        migrations.migrate(session)
+        metadata.migrate(session)
 
 
 def definition(*columns, table=ORDERS, **more):

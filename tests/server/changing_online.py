@@ -23,7 +23,7 @@ from indexpilot_cli.evolve.change.online import online as online_change
 from indexpilot_cli.evolve.change.online.texts import OnlineRequest, Pace
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
-from indexpilot_cli.log import migrations
+from indexpilot_cli.log import metadata
 
 TABLE = QualifiedName("public", "accounts")
 COLUMNS = {
@@ -56,7 +56,7 @@ def fill(dsn, rows):
 def migrated(dsn):
     """The metadata tables."""
     with open_session(dsn, read_only=False, statement_timeout_ms=60_000, lock_timeout_ms=None) as session:
-        migrations.migrate(session)
+        metadata.migrate(session)
 
 
 @dataclass

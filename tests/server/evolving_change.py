@@ -15,7 +15,7 @@ from indexpilot_cli.evolve.change import execute as evolve_execute
 from indexpilot_cli.evolve.change import rollback as evolve_rollback
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.requests import ChangeRequest, ChangeUndoRequest
-from indexpilot_cli.log import migrations
+from indexpilot_cli.log import metadata
 
 
 def refuse(_planned):
@@ -91,7 +91,7 @@ class Ground:
 def prepare(dsn):
     """The metadata tables in the database; gives the ground."""
     with open_session(dsn, read_only=False, statement_timeout_ms=60_000, lock_timeout_ms=None) as session:
-        migrations.migrate(session)
+        metadata.migrate(session)
     clear_impact_cache()
     return Ground(dsn)
 

@@ -14,7 +14,7 @@ from indexpilot_cli.core.mutation import Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.guards import run
-from indexpilot_cli.log import migrations
+from indexpilot_cli.log import metadata
 from indexpilot_cli.settings.sections import CpuThrottleSettings, SafeguardSettings
 
 CALM = SafeguardSettings(cpu_throttle=CpuThrottleSettings(enabled=False))
@@ -86,6 +86,6 @@ def busy(dsn, statement, **options):
 
 def prepare(dsn, connection):
     with open_session(dsn, read_only=False) as session:
-        migrations.migrate(session)
+        metadata.migrate(session)
     connection.execute("CREATE TABLE public.orders (a int PRIMARY KEY, b int, c text)")
     connection.execute("INSERT INTO public.orders SELECT g, g % 10, 'x' FROM generate_series(1, 2000) g")

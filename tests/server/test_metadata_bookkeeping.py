@@ -8,7 +8,7 @@ from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 
 ROWS = (
@@ -21,7 +21,7 @@ RECORD = Record(actor="ada", version="0.1.0", command="indexpilot discover")
 @pytest.fixture
 def prepared(database):
     with open_session(database, read_only=False) as session:
-        migrations.migrate(session)
+        metadata.migrate(session)
     return Connection(database)
 
 

@@ -13,7 +13,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.schema_tree import canonical_type
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 
 SCHEMA_YAML = "tables:\n- name: orders\n  fields: {id: bigserial, note: 'varchar(20)', raw: json}\n"
 
@@ -46,9 +46,9 @@ def test_first_run_then_nothing(request_, connection, tmp_path):
     config = tmp_path / "indexpilot.yaml"
     wanted = {"config_path": str(config), "config_text": "# ours\n"}
     first = run(request_, **wanted)
-    tables = {t for step in migrations.migrations() for t in step.tables}
+    tables = {t for step in metadata.migrations() for t in step.tables}
     assert set(first.result.created) == {"schema", "config"} | tables
-    assert (first.status, first.exit_code, first.result.schema_version) == ("ok", 0, migrations.latest_version())
+    assert (first.status, first.exit_code, first.result.schema_version) == ("ok", 0, metadata.latest_version())
     assert config.read_text() == "# ours\n"
     config.write_text("# mine\n")
     again = run(request_, **wanted)
@@ -140,7 +140,7 @@ def test_config_only_asks_no_server(tmp_path):
 
 def test_an_older_version_wants_upgrade(request_, connection, database):
     with open_session(database) as session:
-        texts = migrations.statements(migrations.status(session))
+        texts = metadata.statements(metadata.status(session))
     first = next(n for n, text in enumerate(texts) if text.startswith("INSERT")) + 1
     for text in texts[:first]:
         connection.execute(text)
@@ -148,7 +148,7 @@ def test_an_older_version_wants_upgrade(request_, connection, database):
         run(request_)
     assert (older.value.code, older.value.hint) == ("upgrade_needed", "indexpilot init --upgrade")
     assert run(request_, check=True).exit_code == 3
-    assert run(request_, upgrade=True).result.schema_version == migrations.latest_version()
+    assert run(request_, upgrade=True).result.schema_version == metadata.latest_version()
     assert [state for _, state, _ in log(connection)] == ["FAILED", "DONE", "DONE"]
 
 

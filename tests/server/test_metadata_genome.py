@@ -13,7 +13,7 @@ from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.profiles import obey_genome
 from indexpilot_cli.genome.sync import GenomeChangeKind, discover_and_bootstrap, save_fields, sync
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 
 INJECTIONS = [
     *("x; DROP TABLE t", "'; DROP TABLE t; --", 'a"; DROP TABLE t; --', "%s", "%(x)s", "{schema}", "ä€", "\\", "$1"),
@@ -42,7 +42,7 @@ def connection(connection):
 @pytest.fixture
 def session(database):
     with open_session(database, read_only=False) as opened:
-        migrations.migrate(opened)
+        metadata.migrate(opened)
         yield opened
 
 

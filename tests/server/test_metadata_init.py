@@ -9,7 +9,7 @@ from psycopg import sql as compose
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.log import migrations, mutations
+from indexpilot_cli.log import metadata, mutations
 
 ODD_NAMES = ["indexpilot", "Index Pilot", 'a"b', "select", "x; DROP SCHEMA public", "ä'ö", "{schema}", "%s", "%(x)s"]
 
@@ -36,41 +36,41 @@ def columns(connection, table):
 
 
 def test_first_run_makes_everything_and_the_second_nothing(session, connection):
-    before = migrations.migrate(session)
+    before = metadata.migrate(session)
     assert before.version is None and not before.schema_exists
-    assert tables(connection, "indexpilot") == {t for step in migrations.migrations() for t in step.tables}
-    again = migrations.migrate(session)
-    assert again.current and migrations.statements(again) == ()
+    assert tables(connection, "indexpilot") == {t for step in metadata.migrations() for t in step.tables}
+    again = metadata.migrate(session)
+    assert again.current and metadata.statements(again) == ()
     versions = connection.execute("SELECT version, applied_at FROM indexpilot.schema_version ORDER BY 1").fetchall()
-    assert [v for v, _ in versions] == [step.version for step in migrations.migrations()]
+    assert [v for v, _ in versions] == [step.version for step in metadata.migrations()]
 
 
 def test_printed_sql_is_what_runs(session, connection):
-    printed = migrations.statements(migrations.status(session))
+    printed = metadata.statements(metadata.status(session))
     for text in printed:
         connection.execute(text)
-    assert migrations.status(session).current
-    assert migrations.migrate(session).current
+    assert metadata.status(session).current
+    assert metadata.migrate(session).current
 
 
 def test_upgrade_from_each_older_version(session, connection):
-    texts = migrations.statements(migrations.status(session))
+    texts = metadata.statements(metadata.status(session))
     first = next(n for n, text in enumerate(texts) if text.startswith("INSERT")) + 1
     for text in texts[:first]:
         connection.execute(text)
-    assert migrations.status(session).version == 1
-    assert migrations.migrate(session).version == 1
-    assert migrations.status(session).current
+    assert metadata.status(session).version == 1
+    assert metadata.migrate(session).version == 1
+    assert metadata.status(session).current
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_any_schema_name(session, connection, name):
     connection.execute("CREATE TABLE public.query_stats (kept int)")
-    migrations.migrate(session, name)
+    metadata.migrate(session, name)
     mutations.record(session, Mutation(MutationType.DISCOVER, {"x": 1}), schema=name)
     assert mutations.recent(session, schema=name)[0].details == {"x": 1}
-    assert migrations.status(session, name).current
-    assert migrations.uninstall(session, name) is True
+    assert metadata.status(session, name).current
+    assert metadata.uninstall(session, name) is True
     assert tables(connection, name) == set()
     assert tables(connection, "public") == {"query_stats"}
 
@@ -78,13 +78,13 @@ def test_any_schema_name(session, connection, name):
 @pytest.mark.parametrize("name", ["", "pg_catalog", "pg_x", "information_schema", "a\0b", "n" * 64, "ä" * 32])
 def test_impossible_schema_names(session, name):
     with pytest.raises(UsageError):
-        migrations.status(session, name)
+        metadata.status(session, name)
     with pytest.raises(UsageError):
-        migrations.migrate(session, name)
+        metadata.migrate(session, name)
 
 
 def test_genome_catalog_is_as_documented(session, connection):
-    migrations.migrate(session)
+    metadata.migrate(session)
     assert [(c, t, n) for c, t, n, _ in columns(connection, "genome_catalog")] == [
         ("id", "integer", "NO"),
         ("table_name", "text", "NO"),
@@ -122,7 +122,7 @@ def constraints(connection, table):
 
 
 def test_other_tables_are_as_documented(session, connection):
-    migrations.migrate(session)
+    metadata.migrate(session)
     names = {table: [c for c, *_ in columns(connection, table)] for table in ("expression_profile", "query_stats")}
     assert names["expression_profile"] == [
         *("id", "tenant_id", "table_name", "field_name", "is_enabled", "created_at", "schema_name")
@@ -148,13 +148,13 @@ def test_other_tables_are_as_documented(session, connection):
 
 
 def test_query_stats_has_its_index(session, connection):
-    migrations.migrate(session)
+    metadata.migrate(session)
     definitions = connection.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'query_stats'").fetchall()
     assert any("(table_name, field_name, created_at)" in text for (text,) in definitions)
 
 
 def test_updated_at_moves_and_created_at_does_not(session, connection):
-    migrations.migrate(session)
+    metadata.migrate(session)
     connection.execute(
         "INSERT INTO indexpilot.genome_catalog (table_name, field_name, field_type) VALUES ('t', 'f', 'text')"
     )
@@ -168,7 +168,7 @@ def test_updated_at_moves_and_created_at_does_not(session, connection):
 
 
 def test_the_log_is_append_only(session, connection):
-    migrations.migrate(session)
+    metadata.migrate(session)
     mutations.record(session, Mutation(MutationType.DISCOVER))
     for text in ("UPDATE {} SET actor = 'x'", "DELETE FROM {}", "TRUNCATE {}"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
@@ -182,9 +182,9 @@ def test_business_tables_stay_as_they_are(session, connection):
         " WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1"
     )
     before = connection.execute(everything).fetchall()
-    migrations.migrate(session)
+    metadata.migrate(session)
     assert connection.execute(everything).fetchall() == before
-    assert migrations.uninstall(session) is True
+    assert metadata.uninstall(session) is True
     assert connection.execute(everything).fetchall() == before
 
 
@@ -193,7 +193,7 @@ def test_a_foreign_table_with_our_name_is_left_alone(session, connection):
         "CREATE SCHEMA app; CREATE TABLE app.query_stats (mine int); INSERT INTO app.query_stats VALUES (7)"
     )
     with pytest.raises(RefusedError) as refused:
-        migrations.migrate(session, "app")
+        metadata.migrate(session, "app")
     assert refused.value.code == "name_taken"
     assert tables(connection, "app") == {"query_stats"}
     assert connection.execute("SELECT mine FROM app.query_stats").fetchone() == (7,)
@@ -201,10 +201,10 @@ def test_a_foreign_table_with_our_name_is_left_alone(session, connection):
 
 def test_uninstall_keeps_a_schema_that_is_not_ours(session, connection):
     connection.execute("CREATE SCHEMA app; CREATE TABLE app.mine (x int)")
-    migrations.migrate(session, "app")
-    assert migrations.uninstall(session, "app") is False
+    metadata.migrate(session, "app")
+    assert metadata.uninstall(session, "app") is False
     assert tables(connection, "app") == {"mine"}
-    assert migrations.uninstall(session, "never_there") is True
+    assert metadata.uninstall(session, "never_there") is True
 
 
 def test_two_runs_at_once_agree(database):
@@ -213,7 +213,7 @@ def test_two_runs_at_once_agree(database):
     def run():
         try:
             with open_session(database, read_only=False) as own:
-                befores.append(migrations.migrate(own).version)
+                befores.append(metadata.migrate(own).version)
         except IndexPilotError as error:
             failures.append(error)
 
@@ -232,17 +232,17 @@ def test_without_the_right_to_create_a_schema(session, connection, database):
     try:
         session.execute(compose.SQL("SET ROLE {}").format(role))
         with pytest.raises(PrerequisiteError) as missing:
-            migrations.migrate(session)
+            metadata.migrate(session)
         assert missing.value.code == "privilege_missing"
-        assert migrations.status(session).version is None
+        assert metadata.status(session).version is None
     finally:
         session.execute("RESET ROLE")
         connection.execute(compose.SQL("DROP ROLE {}").format(role))
 
 
 def test_newer_metadata_is_not_touched(session, connection):
-    migrations.migrate(session)
+    metadata.migrate(session)
     connection.execute("INSERT INTO indexpilot.schema_version (version) VALUES (9999)")
     with pytest.raises(PrerequisiteError) as newer:
-        migrations.migrate(session)
+        metadata.migrate(session)
     assert newer.value.code == "metadata_too_new"

@@ -12,7 +12,7 @@ from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, Template
 from indexpilot_cli.core.workload import Skipped
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.log import migrations, plans
+from indexpilot_cli.log import metadata, plans
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -20,7 +20,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 @pytest.fixture
 def session(database):
     with open_session(database, read_only=False) as opened:
-        migrations.migrate(opened)
+        metadata.migrate(opened)
         yield opened
 
 

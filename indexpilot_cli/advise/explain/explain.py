@@ -21,7 +21,7 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.log import intents, migrations, mutations
+from indexpilot_cli.log import intents, metadata, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source, open_reader, open_source
@@ -221,7 +221,7 @@ def explain_mutation(request: ExplainRequest, progress: Progress) -> Outcome[Exp
         progress.stage("reading the mutation log")
         with open_reader(request.connection) as session:
             server = look(session, metadata_schema=schema).server
-            migrations.require(session, schema)
+            metadata.require(session, schema)
             row = mutations.find(session, number, schema=schema)
             if row is None:
                 raise UsageError(f"no mutation M-{number}", hint="indexpilot history", code="unknown_id")

@@ -18,7 +18,7 @@ from indexpilot_cli.core.units import size
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import StatementsSnapshot, as_workload, crash_between, difference, take_snapshot
-from indexpilot_cli.log import watches
+from indexpilot_cli.log import intents
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def begin(
     windows = [to_json(w) for w in _windows(as_workload(before, metadata_schema=schema), catalog).values()]
     facts = {"operation": to_json(operation), "before": windows, "bytes": _now(session, operation).bytes}
     # Counted from after the build, whose reading and sorting may have slowed down every statement beside it.
-    watches.begin(writer, facts, take_snapshot(session), schema=schema)
+    intents.begin_watch(writer, facts, take_snapshot(session), schema=schema)
     text = (
         f"not enough evidence yet: observed for up to {WATCH_HOURS} hours; "
         "indexpilot apply --verify statistics and doctor look again"
@@ -63,7 +63,7 @@ def look(session: Session, catalog: Catalog, schema: str) -> tuple[Observed, ...
 
     An observation that cannot be read, another version's for one, is passed over.
     """
-    found = watches.open_watches(session, hours=WATCH_HOURS, schema=schema)
+    found = intents.open_watches(session, hours=WATCH_HOURS, schema=schema)
     if not found:
         return ()
     now = take_snapshot(session)
@@ -73,19 +73,19 @@ def look(session: Session, catalog: Catalog, schema: str) -> tuple[Observed, ...
 
 def close(writer: Session, observed: Observed, schema: str) -> bool:
     """End the observation; False when another run did."""
-    return watches.end(writer, observed.watch, schema=schema)
+    return intents.end_watch(writer, observed.watch, schema=schema)
 
 
 def begin_again(session: Session, writer: Session, observed: Observed, schema: str) -> bool:
     """Observe from now on, after a crash; False when another run closed the observation."""
     if not close(writer, observed, schema):
         return False
-    watches.begin(writer, observed.facts, take_snapshot(session), schema=schema)
+    intents.begin_watch(writer, observed.facts, take_snapshot(session), schema=schema)
     return True
 
 
 def _observed(
-    session: Session, watch: watches.IndexWatch, now: StatementsSnapshot, catalog: Catalog, schema: str
+    session: Session, watch: intents.IndexWatch, now: StatementsSnapshot, catalog: Catalog, schema: str
 ) -> Observed | None:
     try:
         operation = from_json(Operation, watch.facts["operation"])

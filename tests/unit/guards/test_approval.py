@@ -8,7 +8,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.guards import plan_fresh
 from indexpilot_cli.guards.approval import judge, plan_digest
-from indexpilot_cli.log.approvals import Approval
+from indexpilot_cli.log.plans import Approval
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -38,7 +38,7 @@ from indexpilot_cli.execute import backfill
 from indexpilot_cli.execute.context import ORPHAN, RunContext, take_lock
 from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.steps import Pace, through
-from indexpilot_cli.log.room import question
+from indexpilot_cli.log.metadata import question
 
 _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve rollback takes the change back"
 

@@ -1,4 +1,7 @@
-"""Making, upgrading and removing IndexPilot's own schema. Nothing outside that schema is touched."""
+"""IndexPilot's own schema: its name, the questions asked there, making, upgrading and removing it.
+
+Nothing outside that schema is touched.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from functools import cache
 from importlib.resources import files
 from itertools import chain
 
-from indexpilot_cli.core.names import quote_identifier, quote_literal
+from indexpilot_cli.core.names import NAME_LIMIT, quote_identifier, quote_literal
 from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.queries import SQL, Composed, Identifier, composed
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
-from indexpilot_cli.log.room import SCHEMA, checked_schema, compose_text, question
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
 
+SCHEMA = "indexpilot"
 _PACKAGE = "indexpilot_cli.log"
 _FILE = re.compile(r"(?P<version>\d{4})_\w+\.sql")
 _TABLE = re.compile(r"^CREATE TABLE \{schema\}\.(\w+)", re.MULTILINE)
@@ -176,3 +180,29 @@ def _refuse_newer(found: MetadataStatus) -> None:
 def _statements(text: str) -> tuple[str, ...]:
     """Statements stand apart by blank lines and end with a semicolon at the end of a line."""
     return tuple(part.strip().removesuffix(";") for part in text.split("\n\n") if part.strip())
+
+
+def checked_schema(schema: str) -> str:
+    """The schema name, when PostgreSQL can hold it as it is and it is not one of the server's own.
+
+    Raises UsageError otherwise.
+    """
+    if not schema or "\0" in schema or len(schema.encode(errors="surrogatepass")) > NAME_LIMIT:
+        raise UsageError(f"not a schema name: {schema[:80]!r}", hint="1 to 63 bytes", code="bad_schema_name")
+    # CREATE SCHEMA refuses pg_ names itself (42939), and information_schema is there already.
+    if schema.startswith("pg_") or schema == "information_schema":
+        raise UsageError(f"schema {schema} belongs to the server", hint="choose another name", code="bad_schema_name")
+    return schema
+
+
+def compose_text(text: str, schema: str) -> Composed:
+    """SQL text of ours with ``{schema}`` in its place, quoted; to be run without parameters."""
+    return SQL(text).format(schema=Identifier(checked_schema(schema)))
+
+
+def question(session: Session, name: str, schema: str) -> Composed:
+    """The named question about our schema; to be asked with parameters, even none.
+
+    A percent sign in the schema's name is doubled, because parameters give it a meaning even between quotes.
+    """
+    return composed(name, session.version, schema=Identifier(checked_schema(schema).replace("%", "%%")))
