@@ -102,14 +102,14 @@ def recommend_request(
 
 def seconds_of(flag: str, text: str | None) -> float | None:
     """Seconds of a flag's text. Raises UsageError."""
-    from indexpilot_cli.settings.values import duration
+    from indexpilot_cli.settings.keys import duration
 
     return _parsed(flag, text, duration)
 
 
 def size_of(flag: str, text: str | None) -> int | None:
     """Bytes of a flag's text. Raises UsageError."""
-    from indexpilot_cli.settings.values import size
+    from indexpilot_cli.settings.keys import size
 
     return _parsed(flag, text, size)
 

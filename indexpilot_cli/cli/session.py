@@ -185,7 +185,7 @@ class CommandSession:
 
     def since(self, text: str | None) -> datetime | None:
         """``7d`` or a date as UTC; None when nothing was given. Raises UsageError."""
-        from indexpilot_cli.settings.values import duration
+        from indexpilot_cli.settings.keys import duration
 
         if text is None:
             return None

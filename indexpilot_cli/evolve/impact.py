@@ -164,10 +164,10 @@ def _profiles(asked: AskedColumn, column: ColumnFacts) -> int:
     # Profiles exist only where our schema does.
     if not metadata.is_ready(session, schema):
         return 0
-    from indexpilot_cli.genome import profiles
+    from indexpilot_cli.genome import table as genome
 
     key = FieldKey(asked.table.name, column.name)
-    return sum(1 for row in profiles.all_rows(session, schema=schema) if row.key == key)
+    return sum(1 for row in genome.all_rows(session, schema=schema) if row.key == key)
 
 
 def _queries(

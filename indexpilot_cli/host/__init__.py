@@ -51,8 +51,9 @@ from indexpilot_cli.host.stats import (
     log_query_stat,
     prune_query_stats,
     set_query_stat_wait,
+    validate_field_name,
+    validate_table_name,
 )
-from indexpilot_cli.host.validation import validate_field_name, validate_table_name
 
 __all__ = [
     "PostgresAdapter",

@@ -9,7 +9,6 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.host import place
@@ -38,7 +37,7 @@ def initialize_tenant_expression(tenant_id: int, *, known: bool | None = None) -
     with place.session() as session:
         metadata.require(session, schema)
         verified = True if known else _verified(session, _tenant(tenant_id))
-        created = profiles.initialize(session, tenant_id, schema=schema)
+        created = genome.initialize(session, tenant_id, schema=schema)
         # In the transaction of the change, so that the log has neither less nor more than what was committed.
         if created:
             event = Mutation(MutationType.INITIALIZE_TENANT, {"fields": created, "verified": verified}, tenant_id)
@@ -83,7 +82,7 @@ def _switch(tenant_id: int, key: FieldKey, enabled: bool) -> bool:
     with place.session() as session:
         metadata.require(session, schema)
         _require_field(session, key, schema)
-        changed = profiles.set_enabled(session, _tenant(tenant_id), key, enabled, schema=schema)
+        changed = genome.set_enabled(session, _tenant(tenant_id), key, enabled, schema=schema)
         if changed:
             kind = MutationType.ENABLE_FIELD if enabled else MutationType.DISABLE_FIELD
             event = Mutation(
@@ -117,10 +116,10 @@ def _tenant(tenant_id: int) -> int:
 
 
 def _verified(session: Session, tenant_id: int) -> bool | None:
-    registry = profiles.find_registry(session)
+    registry = genome.find_registry(session)
     if registry is None:
         return None
-    if tenant_id not in profiles.known_tenants(session, registry, frozenset({tenant_id})):
+    if tenant_id not in genome.known_tenants(session, registry, frozenset({tenant_id})):
         raise UsageError(f"{registry.table} has no tenant {tenant_id}", code="unknown_tenant")
     return True
 
@@ -128,7 +127,7 @@ def _verified(session: Session, tenant_id: int) -> bool | None:
 def _active(tenant_id: int, table_name: str | None) -> tuple[dict[str, Any], ...]:
     schema_name, name = place.checked_table(table_name)
     with place.session() as session:
-        found = profiles.active_fields(session, tenant_id, name, schema_name, schema=place.metadata_schema())
+        found = genome.active_fields(session, tenant_id, name, schema_name, schema=place.metadata_schema())
     return tuple(
         {
             "schema_name": f.key.table.schema,

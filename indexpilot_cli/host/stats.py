@@ -5,20 +5,21 @@ from __future__ import annotations
 import atexit
 import math
 import os
+import re
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from indexpilot_cli.core.names import NAME_LIMIT
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.genome import profiles
-from indexpilot_cli.genome.profiles import TenantRegistry
+from indexpilot_cli.genome import table as genome
+from indexpilot_cli.genome.table import TenantRegistry
 from indexpilot_cli.host import place
 from indexpilot_cli.host.buffer import BufferStats, PendingStats, StatBuffer, checked
 from indexpilot_cli.host.place import TtlCache
-from indexpilot_cli.host.validation import known_names
 from indexpilot_cli.workload import query_stats
 from indexpilot_cli.workload.query_stats import QueryStat
 
@@ -165,13 +166,13 @@ def _known(session: Session, rows: Sequence[PendingStats], schema: str) -> list[
 
 def _known_tenants(session: Session, tenants: frozenset[int], schema: str) -> frozenset[int] | None:
     """Those of the tenants the host knows; None when it keeps no list we can read."""
-    registry = _registries.get(schema, lambda: profiles.find_registry(session))
+    registry = _registries.get(schema, lambda: genome.find_registry(session))
     if registry is None:
         return None
     try:
         # The host's table may be one we cannot read (42501): the savepoint keeps that from ending the batch.
         with session.transaction():
-            return profiles.known_tenants(session, registry, tenants)
+            return genome.known_tenants(session, registry, tenants)
     except UnreachableError:
         raise
     except IndexPilotError:
@@ -194,3 +195,65 @@ def _at_exit() -> None:
 
 os.register_at_fork(after_in_child=_after_fork)
 atexit.register(_at_exit)
+
+
+_PLAIN = re.compile(r"[^\W\d][\w$ -]*")
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Fields by table; a table stands under its name and under ``schema.name``."""
+
+    fields: Mapping[str, frozenset[str]]
+
+    def has_table(self, table: str) -> bool:
+        """Whether it is a table of the catalog, or could be one when the catalog is empty."""
+        return table in self.fields if self.fields else all(map(is_plain, table.split(".", 1)))
+
+    def has_field(self, table: str, field: str) -> bool:
+        """Whether it is a field of the table, or could be one when the catalog is empty."""
+        if not self.fields:
+            return self.has_table(table) and is_plain(field)
+        return field in self.fields.get(table, ())
+
+
+_cache: TtlCache[str, Names] = TtlCache(_SECONDS, 4)
+place.on_schema_change(_cache.clear)
+
+
+def is_plain(name: str) -> bool:
+    """Whether the text looks like an identifier: letters of any script, digits, ``_ $ -`` and spaces, 63 bytes."""
+    return _PLAIN.fullmatch(name) is not None and len(name.encode(errors="surrogatepass")) <= NAME_LIMIT
+
+
+def validate_table_name(table: str) -> bool:
+    """Whether the genome catalog has the table (``orders`` or ``sales.orders``)."""
+    return known_names().has_table(table)
+
+
+def validate_field_name(table: str, field: str) -> bool:
+    """Whether the genome catalog has the field in that table."""
+    return known_names().has_field(table, field)
+
+
+def known_names(session: Session | None = None) -> Names:
+    """The catalog's names, at most a minute old; read with the given session when it must be read."""
+    schema = place.metadata_schema()
+    # A second connection for a caller that holds one could wait in vain in a pool whose threads all do the same.
+    if session is not None:
+        return _cache.get(schema, lambda: _read(session, schema))
+    return _cache.get(schema, _read_on_its_own)
+
+
+def _read_on_its_own() -> Names:
+    with place.session() as session:
+        return _read(session, place.metadata_schema())
+
+
+def _read(session: Session, schema: str) -> Names:
+    tables: dict[str, set[str]] = {}
+    for field in genome.fields(session, schema=schema):
+        for title in (field.table.name, f"{field.table.schema}.{field.table.name}"):
+            tables.setdefault(title, set()).add(field.name)
+    return Names({title: frozenset(names) for title, names in tables.items()})

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.keys import PREFIX, SettingKey, build, keys, nearest
+from indexpilot_cli.settings.keys import PREFIX, SettingKey, build, convert, keys, nearest
 from indexpilot_cli.settings.sections import Origin, Settings
-from indexpilot_cli.settings.values import convert
 
 PROJECT_FILES = ("indexpilot.yaml", "indexpilot_config.yaml")
 CONFIG_VARIABLE = "INDEXPILOT_CONFIG"

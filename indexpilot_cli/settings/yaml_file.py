@@ -9,8 +9,7 @@ from pathlib import Path
 import yaml
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.keys import keys, nearest, sections
-from indexpilot_cli.settings.values import convert
+from indexpilot_cli.settings.keys import convert, keys, nearest, sections
 
 
 @dataclass(frozen=True, slots=True)

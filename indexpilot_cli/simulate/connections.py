@@ -1,11 +1,17 @@
-"""Several connections working side by side, and none of them left working when something goes wrong."""
+"""The demo's SQL files cut into named steps, and the connections that run them side by side.
+
+None of the connections is left working when something goes wrong.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from importlib.resources import files
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TypeVar
@@ -74,3 +80,39 @@ class ReplayConnections:
             return task(member)
         finally:
             self._idle.put(member)
+
+
+_HEADER = re.compile(r"^-- step +(?P<head>.+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+_END = re.compile(r";[ \t]*(?:\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStep:
+    """A named piece of SQL. ``words`` are the rest of its header line; statements end where a line ends in ``;``."""
+
+    name: str
+    words: tuple[str, ...]
+    statements: tuple[str, ...]
+
+
+def sql_steps(file: str) -> tuple[SqlStep, ...]:
+    """The steps of ``simulate/sql/<file>.sql``, in the order of the file."""
+    return cut_steps(files("indexpilot_cli.simulate").joinpath("sql", f"{file}.sql").read_text(encoding="utf-8"))
+
+
+def named_steps(file: str) -> dict[str, SqlStep]:
+    """The steps of a file by name."""
+    return {step.name: step for step in sql_steps(file)}
+
+
+def cut_steps(text: str) -> tuple[SqlStep, ...]:
+    """The steps of a text; whatever stands before the first header is left out."""
+    parts = _HEADER.split(text)[1:]
+    return tuple(_step(head, body) for head, body in zip(parts[::2], parts[1::2], strict=True))
+
+
+def _step(head: str, body: str) -> SqlStep:
+    name, *words = head.split()
+    statements = (part.strip() for part in _END.split(_COMMENT.sub("", body)))
+    return SqlStep(name, tuple(words), tuple(s for s in statements if s))

@@ -16,9 +16,7 @@ from itertools import chain
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.simulate import steps
-from indexpilot_cli.simulate.connections import ReplayConnections
-from indexpilot_cli.simulate.steps import SqlStep
+from indexpilot_cli.simulate.connections import ReplayConnections, SqlStep, named_steps, sql_steps
 
 DEFAULT_ROWS = 1_200_000  # of events, the biggest table
 LEAST_ROWS = 6_000
@@ -86,15 +84,15 @@ def build(dsn: str, sizes: DemoSizes, seed: int, connections: int, progress: Pro
         _alone(pool, _prepare)
         progress.stage("building the tables", sizes.total)
         pool.run(_order(), _fill, lambda table: progress.advance(sizes.of(table)))
-        _alone(pool, lambda member: member.script(steps.named("helpers")["clean"].statements))
+        _alone(pool, lambda member: member.script(named_steps("helpers")["clean"].statements))
     # New connections: the counters of those that inserted would arrive after ANALYZE and make its statistics look old.
     with ReplayConnections(dsn, connections, greeting) as pool:
         _finish(pool, progress)
 
 
 def _finish(pool: ReplayConnections, progress: Progress) -> None:
-    references = steps.named("references")
-    vacuums = steps.named("vacuum")
+    references = named_steps("references")
+    vacuums = named_steps("vacuum")
     progress.stage("checking foreign keys and gathering statistics", len(references) + len(vacuums))
     for group in (references, vacuums):
         pool.run(_free(group), partial(_each, group), lambda _: progress.advance())
@@ -105,7 +103,7 @@ def _alone(pool: ReplayConnections, task: Callable[[Replay], None]) -> None:
 
 
 def _prepare(member: Replay) -> None:
-    helpers = steps.named("helpers")
+    helpers = named_steps("helpers")
     member.script(helpers["dice"].statements + helpers["people"].statements + helpers["schemas"].statements)
 
 
@@ -116,11 +114,11 @@ def _greeting(sizes: DemoSizes, seed: int) -> tuple[str, ...]:
 
 
 def _order() -> dict[str, tuple[str, ...]]:
-    return {step.name: step.words[1:] for step in steps.load("rows")}
+    return {step.name: step.words[1:] for step in sql_steps("rows")}
 
 
 def _fill(member: Replay, table: str) -> None:
-    parts = (steps.named(file)[table].statements for file in ("schema", "rows", "keys"))
+    parts = (named_steps(file)[table].statements for file in ("schema", "rows", "keys"))
     member.script(chain.from_iterable(parts))
 
 

@@ -19,8 +19,7 @@ from random import Random
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.simulate import steps
-from indexpilot_cli.simulate.connections import ReplayConnections
+from indexpilot_cli.simulate.connections import ReplayConnections, sql_steps
 
 TODAY = datetime(2026, 6, 30, 18, tzinfo=UTC)  # the data's last moment; nothing here reads the clock
 Row = Mapping[str, str | None]
@@ -66,7 +65,7 @@ class ReplayTally:
 def templates() -> tuple[Template, ...]:
     """The mix of ``sql/traffic.sql``."""
     return tuple(
-        Template(step.name, step.statements[0], int(step.words[0]), step.words[1:]) for step in steps.load("traffic")
+        Template(step.name, step.statements[0], int(step.words[0]), step.words[1:]) for step in sql_steps("traffic")
     )
 
 
@@ -148,7 +147,7 @@ class _Player:
 
 def sample(member: Replay) -> Pools:
     """The pools of ``sql/pools.sql``, read from the database. Pools that a tiny database leaves empty are left out."""
-    found = {step.name: member.rows(step.statements[0]) for step in steps.load("pools")}
+    found = {step.name: member.rows(step.statements[0]) for step in sql_steps("pools")}
     return {name: rows for name, rows in found.items() if rows}
 
 

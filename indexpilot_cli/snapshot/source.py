@@ -73,7 +73,7 @@ def _from_file(connection: Connection, path: str) -> Source:
 def _from_session(connection: Connection, session: Session, schemas: tuple[str, ...]) -> Source:
     from indexpilot_cli.db.capabilities import look
     from indexpilot_cli.db.catalog import read_catalog
-    from indexpilot_cli.genome.profiles import obey_genome
+    from indexpilot_cli.genome.table import obey_genome
 
     capabilities = look(session, metadata_schema=connection.metadata_schema)
     catalog = read_catalog(session, schemas=schemas, metadata_schema=connection.metadata_schema)

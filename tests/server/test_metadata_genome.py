@@ -8,11 +8,10 @@ from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
-from indexpilot_cli.genome.profiles import obey_genome
 from indexpilot_cli.genome.sync import GenomeChangeKind, discover_and_bootstrap, save_fields, sync
+from indexpilot_cli.genome.table import obey_genome
 from indexpilot_cli.log import metadata, mutations
 
 INJECTIONS = [
@@ -148,16 +147,16 @@ def test_any_name_is_only_a_name(session, connection):
     for name in INJECTIONS:
         connection.execute(psycopg.sql.SQL("CREATE TABLE {0} ({0} int)").format(psycopg.sql.Identifier(name)))
     discover_and_bootstrap(session)
-    assert profiles.initialize(session, 7) == len(INJECTIONS) + 1
+    assert genome.initialize(session, 7) == len(INJECTIONS) + 1
     for name in INJECTIONS:
         key = FieldKey(QualifiedName("public", name), name)
         assert [f.key for f in genome.fields(session, name)] == [key]
         assert genome.update(session, key, indexable=False, group=name)
         assert genome.fields(session, name, "public")[0].group == name
-        assert profiles.set_enabled(session, 7, key, False) is True
+        assert genome.set_enabled(session, 7, key, False) is True
         assert genome.rename(session, key, FieldKey(QualifiedName("public", "renamed"), name))
         assert genome.remove(session, [FieldKey(QualifiedName("public", "renamed"), name)]) == 1
-    assert [f.key.field for f in profiles.active_fields(session, 7)] == ["kept"]
+    assert [f.key.field for f in genome.active_fields(session, 7)] == ["kept"]
     assert [f.name for f in genome.fields(session)] == ["kept"]
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
@@ -172,7 +171,7 @@ def test_six_changes_are_found_and_followed(session, connection):
         "CREATE TABLE dropped (x int); CREATE TABLE stays (x int, y int)"
     )
     sync(session)
-    profiles.initialize(session, 1)
+    genome.initialize(session, 1)
     connection.execute("UPDATE indexpilot.genome_catalog SET is_indexable = false WHERE field_name = 'b'")
     connection.execute(
         "ALTER TABLE old_name RENAME TO new_name; ALTER TABLE new_name RENAME b TO bb;"
@@ -199,7 +198,7 @@ def test_six_changes_are_found_and_followed(session, connection):
     assert now["public", "new_name", "bb"].indexable is False
     assert now["public", "new_name", "d"].type == "character varying(50)"
     assert not now["public", "new_name", "e"].required
-    rows = {(r.key.table.name, r.key.field) for r in profiles.all_rows(session)}
+    rows = {(r.key.table.name, r.key.field) for r in genome.all_rows(session)}
     assert rows == {("new_name", n) for n in ("a", "bb", "d", "e")} | {("stays", "x"), ("stays", "y")}
     (logged, _) = mutations.recent(session)
     assert (logged.type, logged.actor, len(logged.details["changes"])) == ("SCHEMA_SYNC", "ada", 8)
@@ -258,9 +257,9 @@ def test_the_advisor_obeys(session, connection):
     discover_and_bootstrap(session)
     connection.execute("UPDATE indexpilot.genome_catalog SET is_indexable = false WHERE field_name = 'a'")
     for tenant in (1, 2):
-        profiles.initialize(session, tenant)
-        profiles.set_enabled(session, tenant, FieldKey(QualifiedName("public", "t"), "b"), False)
-    profiles.set_enabled(session, 1, FieldKey(QualifiedName("public", "t"), "c"), False)
+        genome.initialize(session, tenant)
+        genome.set_enabled(session, tenant, FieldKey(QualifiedName("public", "t"), "b"), False)
+    genome.set_enabled(session, 1, FieldKey(QualifiedName("public", "t"), "c"), False)
     columns = tuple(Column(n, i, "integer", "int4", "N") for i, n in enumerate("abc", 1))
     plain = Catalog(150000, "d", (Table(QualifiedName("public", "t"), "r", columns),))
     obeyed = {c.name: c for c in obey_genome(session, plain).tables[0].columns}

@@ -284,7 +284,7 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
 
 
 def observed(dsn):
-    from indexpilot_cli.admin.doctor_open import observation_checks
+    from indexpilot_cli.admin.doctor import observation_checks
     from indexpilot_cli.core.command import Connection, Silent
     from indexpilot_cli.snapshot.source import open_source
 

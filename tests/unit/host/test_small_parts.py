@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database
 from indexpilot_cli.host.place import TtlCache
-from indexpilot_cli.host.validation import Names, is_plain
+from indexpilot_cli.host.stats import Names, is_plain
 
 ADAPTER = PostgresAdapter()
 

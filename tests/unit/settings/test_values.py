@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.settings.keys import keys
-from indexpilot_cli.settings.values import convert, duration, share, size
+from indexpilot_cli.settings.keys import convert, duration, keys, share, size
 
 
 @pytest.mark.parametrize(

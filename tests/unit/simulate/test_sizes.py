@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.simulate import steps
+from indexpilot_cli.simulate.connections import sql_steps
 from indexpilot_cli.simulate.data import LEAST_ROWS, MOST_ROWS, DemoSizes
 
 
@@ -15,7 +15,7 @@ def test_the_biggest_table_has_a_million_rows_by_default():
 
 
 def test_every_table_of_the_schema_has_a_size():
-    assert set(DemoSizes().tables()) == {step.name for step in steps.load("schema")}
+    assert set(DemoSizes().tables()) == {step.name for step in sql_steps("schema")}
 
 
 @given(st.integers(LEAST_ROWS, MOST_ROWS))

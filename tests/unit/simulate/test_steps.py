@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.simulate import steps
+from indexpilot_cli.simulate.connections import cut_steps, named_steps, sql_steps
 
 TEXT = """-- a preface; with a semicolon
 -- step first after zero
@@ -16,7 +16,7 @@ DO $$ BEGIN PERFORM 1; END $$
 
 
 def test_steps_have_their_words_and_statements():
-    first, second = steps.cut(TEXT)
+    first, second = cut_steps(TEXT)
     assert (first.name, first.words) == ("first", ("after", "zero"))
     assert first.statements == ("SELECT 1", "SELECT ';' || 'x; y',\n       2")
     assert second.words == ("12", "pool.column", "one(a,b)")
@@ -26,11 +26,11 @@ def test_steps_have_their_words_and_statements():
 @given(st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), unique=True))
 def test_every_header_opens_one_step(names):
     text = "".join(f"-- step {name}\nSELECT '{name}';\n" for name in names)
-    assert [(s.name, s.statements) for s in steps.cut(text)] == [(n, (f"SELECT '{n}'",)) for n in names]
+    assert [(s.name, s.statements) for s in cut_steps(text)] == [(n, (f"SELECT '{n}'",)) for n in names]
 
 
 def test_the_files_agree_on_the_tables():
-    tables = {step.name for step in steps.load("schema")}
-    assert tables == set(steps.named("rows")) == set(steps.named("keys")) == set(steps.named("vacuum"))
-    parents = {word for step in steps.load("rows") for word in step.words[1:]}
+    tables = {step.name for step in sql_steps("schema")}
+    assert tables == set(named_steps("rows")) == set(named_steps("keys")) == set(named_steps("vacuum"))
+    parents = {word for step in sql_steps("rows") for word in step.words[1:]}
     assert parents <= tables

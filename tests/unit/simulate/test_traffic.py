@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.simulate import steps
+from indexpilot_cli.simulate.connections import named_steps
 from indexpilot_cli.simulate.traffic import Template, deck, templates
 
 ROW = {"a": "1"}
@@ -29,7 +29,7 @@ def test_every_parameter_has_a_source(template):
     numbers = {int(n) for n in re.findall(r"\$(\d+)", template.sql)}
     assert numbers == set(range(1, len(template.sources) + 1))
     assert template.calls >= 1
-    assert template.pools <= set(steps.named("pools"))
+    assert template.pools <= set(named_steps("pools"))
 
 
 @given(st.integers(), st.floats(0.001, 1))
