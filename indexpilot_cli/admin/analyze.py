@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from indexpilot_cli.admin.values import AnalyzeRequest, AnalyzeResult
-from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.command import (
+    Connection,
+    Outcome,
+    Progress,
+    Record,
+    TableFilter,
+    WorkloadRequest,
+)
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, SkippedReport, TemplateReport
 from indexpilot_cli.db.plans import access_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workload.templates import fold_workload, report, shares, skipped_reports, with_scenarios
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeRequest:
+    """``by`` is total, mean, calls or io; ``top`` None shows all templates."""
+
+    connection: Connection = field(default_factory=Connection)
+    snapshot: str | None = None
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    filter: TableFilter = field(default_factory=TableFilter)
+    top: int | None = 20
+    by: str = "total"
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeResult:
+    """``templates`` are those asked for (``--top``), ``template_count`` all of them.
+
+    ``share_by`` says what ``share`` divides: time or calls (sources without times).
+    """
+
+    source: str
+    templates: tuple[TemplateReport, ...]
+    template_count: int
+    statement_count: int
+    total_ms: float | None = None
+    shown_share: float = 1.0
+    share_by: str = "time"
+    since: datetime | None = None
+    until: datetime | None = None
+    skipped: tuple[SkippedReport, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from indexpilot_cli.admin.values import DiscoverRequest, DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.core.catalog import Activity, Index, Table
-from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.command import (
+    Connection,
+    Outcome,
+    Progress,
+    Record,
+    TableFilter,
+)
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
@@ -17,6 +22,63 @@ from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 
 _KINDS = {"r": "table", "p": "partitioned", "m": "materialized view", "f": "foreign table"}
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverRequest:
+    """``sort`` is size, writes, reads or name; ``save`` records the columns in the genome catalog."""
+
+    connection: Connection = field(default_factory=Connection)
+    snapshot: str | None = None
+    filter: TableFilter = field(default_factory=TableFilter)
+    min_size_bytes: int = 0
+    sort: str = "size"
+    save: bool = False
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """An index as ``discover`` lists it. ``scans`` None: not known (snapshot without activity)."""
+
+    name: QualifiedName
+    definition: str
+    bytes: int
+    scans: int | None = None
+    valid: bool = True
+    kind: str = "index"  # primary, unique, constraint, index
+
+
+@dataclass(frozen=True, slots=True)
+class TableReport:
+    """A table as ``discover`` lists it. Rates are per second since the statistics began; None: unknown.
+
+    ``kind`` is table, partitioned, partition, materialized view or foreign table; ``rows`` None: never analyzed.
+    """
+
+    name: QualifiedName
+    rows: float | None
+    bytes: int
+    index_bytes: int
+    indexes: tuple[IndexReport, ...] = ()
+    reads_per_s: float | None = None
+    writes_per_s: float | None = None
+    analyzed: datetime | None = None
+    kind: str = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverResult:
+    """Tables in the order asked for. ``hidden`` counts those the filters left out; ``now`` is the server's clock.
+
+    ``saved_fields`` is the number of columns recorded, None when nothing was to be saved.
+    """
+
+    tables: tuple[TableReport, ...]
+    stats_since: datetime | None = None
+    now: datetime | None = None
+    hidden: int = 0
+    saved_fields: int | None = None
 
 
 def run(request: DiscoverRequest, progress: Progress) -> Outcome[DiscoverResult]:

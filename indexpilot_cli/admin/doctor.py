@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from indexpilot_cli.admin import doctor_checks as checks
-from indexpilot_cli.admin.values import Check, DoctorRequest, DoctorResult
+from indexpilot_cli.admin.doctor_checks import Check
 from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.verdict import IndexVerdict
 from indexpilot_cli.core.catalog import Capabilities
-from indexpilot_cli.core.command import Outcome, Progress, TableFilter
+from indexpilot_cli.core.command import (
+    Connection,
+    Outcome,
+    PlannerRequest,
+    Progress,
+    Record,
+    TableFilter,
+    WorkloadRequest,
+)
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.mutation import MutationReport, MutationType
 from indexpilot_cli.core.names import QualifiedName
@@ -30,6 +39,32 @@ from indexpilot_cli.workload.templates import fold_workload
 LIVE, READY = "live", "ready"
 _NOT_READY = 5
 _NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorRequest:
+    """``twin`` also measures how faithfully the twin plans the workload.
+
+    ``reconcile`` settles what earlier runs left open. ``probe`` is all, live (does the server answer) or ready
+    (could indexes be changed now); the last two ask a handful of questions only.
+    """
+
+    connection: Connection = field(default_factory=Connection)
+    snapshot: str | None = None
+    twin: bool = False
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
+    record: Record = field(default_factory=Record)
+    reconcile: bool = False
+    probe: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorResult:
+    """Checks in the order to fix them in."""
+
+    checks: tuple[Check, ...]
+    fidelity: Fidelity | None = None
 
 
 def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from indexpilot_cli.admin.values import Check
 from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -15,6 +15,17 @@ OLDEST_MAJOR = 12
 STALE_AFTER = timedelta(days=3)
 STALE_SHARE = 0.1  # of the rows modified since ANALYZE
 _LISTED = 5  # tables named one by one; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of doctor or init. ``state`` is ok, missing, warning, error or unknown; ``fix`` is SQL or a command."""
+
+    state: str
+    name: str
+    text: str
+    fix: str | None = None
+    code: str = ""
 
 
 def server_checks(capabilities: Capabilities) -> Iterator[Check]:

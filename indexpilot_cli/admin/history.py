@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.admin.values import HistoryRequest, HistoryResult
-from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.mutation import MutationType
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from indexpilot_cli.core.command import (
+    Connection,
+    Outcome,
+    Progress,
+    Record,
+)
+from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.log import metadata, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.mutations import LogFilter
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRequest:
+    """Rows of the mutation log, newest first. ``types`` are mutation types; ``since`` is UTC."""
+
+    connection: Connection = field(default_factory=Connection)
+    since: datetime | None = None
+    types: tuple[str, ...] = ()
+    table: str | None = None
+    tenant: int | None = None
+    limit: int = 100
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryResult:
+    """Mutations newest first. ``total`` counts all that match, also beyond the limit."""
+
+    mutations: tuple[Mutation, ...]
+    total: int
+    schema: str = "indexpilot"
 
 
 def run(request: HistoryRequest, progress: Progress) -> Outcome[HistoryResult]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from indexpilot_cli.admin.values import Check, InitRequest, InitResult
+from indexpilot_cli.admin.doctor_checks import Check
 from indexpilot_cli.core.catalog import Capabilities, Server
-from indexpilot_cli.core.command import Connection, Outcome, Progress
+from indexpilot_cli.core.command import (
+    Connection,
+    Outcome,
+    Progress,
+    Record,
+)
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.capabilities import look, nearest
@@ -29,6 +34,43 @@ GENOME = "genome"
 SCHEMA = "schema"
 # Our tables lock none of the host's; what is waited for is another init, which holds the advisory lock.
 _LOCK_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class InitRequest:
+    """``check`` only looks, ``dry_run`` plans and prints the SQL, neither writes.
+
+    ``config_path`` is where the configuration file goes (an existing one is left alone) and ``config_text`` what
+    it holds; both None with ``--db-only``. ``database`` False with ``--config-only``: no server is asked.
+    ``schema_file`` and ``discover`` fill the genome catalog.
+    """
+
+    connection: Connection = field(default_factory=Connection)
+    check: bool = False
+    upgrade: bool = False
+    dry_run: bool = False
+    database: bool = True
+    config_path: str | None = None
+    config_text: str | None = None
+    schema_file: str | None = None
+    discover: bool = False
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """``planned`` and ``created`` are short words (schema, genome_catalog, config …); ``sql`` runs as it is."""
+
+    schema: str
+    schema_version: int | None
+    dry_run: bool = False
+    checks: tuple[Check, ...] = ()
+    planned: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
+    sql: tuple[str, ...] = ()
+    config_path: str | None = None
+    tables_count: int = 0
+    fields_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

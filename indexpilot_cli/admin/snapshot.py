@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.admin.values import SnapshotRequest, SnapshotResult
-from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.command import (
+    Connection,
+    Outcome,
+    Progress,
+    Record,
+    WorkloadRequest,
+)
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError
@@ -23,6 +29,33 @@ REDACTION_COST = (
     "values are surrogates in the same order: estimates for most common values and ranges stay, "
     "those that depend on the text of a value (LIKE prefixes, expressions without statistics) may differ"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRequest:
+    """Write everything the advisor needs to ``file``; ``redact`` replaces sampled values."""
+
+    file: str
+    connection: Connection = field(default_factory=Connection)
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    redact: bool = False
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotResult:
+    """What the file holds; ``cost`` is one sentence on what redaction costs in accuracy."""
+
+    path: str
+    bytes: int
+    digest: str
+    taken_at: datetime
+    tables: int
+    indexes: int
+    statements: int
+    redacted: bool = False
+    cost: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]:

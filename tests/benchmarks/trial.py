@@ -21,7 +21,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from indexpilot_cli.admin.values import InitRequest
+from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.trial import TrialStatement, measure

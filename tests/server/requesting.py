@@ -10,7 +10,11 @@ import psycopg
 import pytest
 
 from indexpilot_cli.admin import analyze, discover, doctor, init, snapshot
-from indexpilot_cli.admin.values import AnalyzeRequest, DiscoverRequest, DoctorRequest, InitRequest, SnapshotRequest
+from indexpilot_cli.admin.analyze import AnalyzeRequest
+from indexpilot_cli.admin.discover import DiscoverRequest
+from indexpilot_cli.admin.doctor import DoctorRequest
+from indexpilot_cli.admin.init import InitRequest
+from indexpilot_cli.admin.snapshot import SnapshotRequest
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.explain import explain
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest

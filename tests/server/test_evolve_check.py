@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.admin import snapshot
-from indexpilot_cli.admin.values import SnapshotRequest
+from indexpilot_cli.admin.snapshot import SnapshotRequest
 from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequest
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.requests import CheckRequest

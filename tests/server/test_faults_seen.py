@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from indexpilot_cli.admin import doctor, init
-from indexpilot_cli.admin.values import DoctorRequest, InitRequest
+from indexpilot_cli.admin.doctor import DoctorRequest
+from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequest

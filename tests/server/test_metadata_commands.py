@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from indexpilot_cli.admin import history, init
-from indexpilot_cli.admin.values import HistoryRequest, InitRequest
+from indexpilot_cli.admin.history import HistoryRequest
+from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.session import open_session

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from indexpilot_cli.admin.values import AnalyzeRequest
+from indexpilot_cli.admin.analyze import AnalyzeRequest
 from indexpilot_cli.core.command import TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import PrerequisiteError, UsageError

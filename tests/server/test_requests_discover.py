@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.admin.values import DiscoverRequest
+from indexpilot_cli.admin.discover import DiscoverRequest
 from indexpilot_cli.core.command import TableFilter
 from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 from tests.server.requesting import NOWHERE, QUIET, RECORD, ask

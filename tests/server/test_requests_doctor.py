@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.admin.values import DoctorRequest
+from indexpilot_cli.admin.doctor import DoctorRequest
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError

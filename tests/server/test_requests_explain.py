@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.admin.values import AnalyzeRequest
+from indexpilot_cli.admin.analyze import AnalyzeRequest
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
 from tests.server.requesting import BY_CUSTOMER, BY_ID, NOWHERE, QUIET, RECORD, TWIN, ask, queries

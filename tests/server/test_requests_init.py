@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.admin.values import InitRequest
+from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.errors import IndexPilotError
 from tests.server.requesting import QUIET, checks
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from indexpilot_cli.admin.values import AnalyzeRequest, SnapshotRequest
+from indexpilot_cli.admin.analyze import AnalyzeRequest
+from indexpilot_cli.admin.snapshot import SnapshotRequest
 from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.errors import UsageError
 from tests.server.requesting import BY_CUSTOMER, BY_ID, NOWHERE, QUIET, ask, queries

@@ -46,8 +46,7 @@ def analyze(
 ) -> int:
     """Show what the workload does, template by template."""
     session.load(workload_flags(min_calls, min_time))
-    from indexpilot_cli.admin.analyze import run
-    from indexpilot_cli.admin.values import AnalyzeRequest
+    from indexpilot_cli.admin.analyze import AnalyzeRequest, run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.analyze import view
 

@@ -41,8 +41,7 @@ def discover(
 ) -> int:
     """Show tables, indexes, sizes and activity."""
     session.load()
-    from indexpilot_cli.admin.discover import run
-    from indexpilot_cli.admin.values import DiscoverRequest
+    from indexpilot_cli.admin.discover import DiscoverRequest, run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.discover import view
 

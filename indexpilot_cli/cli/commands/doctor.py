@@ -49,8 +49,7 @@ def doctor(
         raise UsageError("--reconcile, --live and --ready need the server, not a snapshot")
     if sum((reconcile or twin, live, ready)) > 1:
         raise UsageError("--live and --ready stand alone", hint="indexpilot doctor --help")
-    from indexpilot_cli.admin.doctor import run
-    from indexpilot_cli.admin.values import DoctorRequest
+    from indexpilot_cli.admin.doctor import DoctorRequest, run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.doctor import view
 

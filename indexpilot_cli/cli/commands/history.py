@@ -29,8 +29,7 @@ def history(
 ) -> int:
     """Show the mutation log, newest first."""
     session.load()
-    from indexpilot_cli.admin.history import run
-    from indexpilot_cli.admin.values import HistoryRequest
+    from indexpilot_cli.admin.history import HistoryRequest, run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.history import view
 

@@ -14,7 +14,7 @@ from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.admin.values import InitRequest
+    from indexpilot_cli.admin.init import InitRequest
     from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.render.document import Document
 
@@ -92,7 +92,7 @@ def init(
     if config_only and (db_only or from_schema or discover):
         raise UsageError("--config-only asks no server: leave out --db-only, --from-schema and --discover")
     session.load({"metadata.schema": ("--schema", schema)}, config=Path(session.run.config or "").is_file())
-    from indexpilot_cli.admin.values import InitRequest
+    from indexpilot_cli.admin.init import InitRequest
     from indexpilot_cli.settings.load import profile_text
 
     request = InitRequest(

@@ -33,8 +33,7 @@ def save(
 ) -> int:
     """Save schema, statistics and workload to a file that other commands read with --snapshot."""
     session.load(workload_flags(min_calls, min_time))
-    from indexpilot_cli.admin.snapshot import run
-    from indexpilot_cli.admin.values import SnapshotRequest
+    from indexpilot_cli.admin.snapshot import SnapshotRequest, run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.snapshot import view
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from indexpilot_cli.admin.values import AnalyzeResult
+from indexpilot_cli.admin.analyze import AnalyzeResult
 from indexpilot_cli.core.codec import DocumentShape, Facets
 from indexpilot_cli.core.units import DASH, count
 from indexpilot_cli.core.workload import TemplateReport

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Annotated, Literal
 
-from indexpilot_cli.admin.values import Check
+from indexpilot_cli.admin.doctor_checks import Check
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import SkippedReport

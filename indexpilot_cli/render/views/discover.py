@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from indexpilot_cli.admin.values import DiscoverResult, IndexReport, TableReport
+from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size

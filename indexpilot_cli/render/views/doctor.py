@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from indexpilot_cli.admin.values import DoctorResult
+from indexpilot_cli.admin.doctor import DoctorResult
 from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.render.document import Block, Count, Document, Lines, TableBlock, columns

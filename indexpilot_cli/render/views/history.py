@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from indexpilot_cli.admin.values import HistoryResult
+from indexpilot_cli.admin.history import HistoryResult
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.units import DASH

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from indexpilot_cli.admin.values import InitResult
+from indexpilot_cli.admin.init import InitResult
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.render.document import Block, Code, Count, Document, Facts, Lines, SqlStatement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from indexpilot_cli.admin.values import SnapshotResult
+from indexpilot_cli.admin.snapshot import SnapshotResult
 from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.units import size
 from indexpilot_cli.render.document import Count, Document

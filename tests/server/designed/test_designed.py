@@ -21,7 +21,7 @@ FORBIDDEN = ("public", "customers", "name")
 def designed(pg, tmp_path_factory):
     """The database of all designed tables, with IndexPilot's own tables and one field that must not be indexed."""
     from indexpilot_cli.admin import init
-    from indexpilot_cli.admin.values import InitRequest
+    from indexpilot_cli.admin.init import InitRequest
 
     with new_database(pg) as dsn:
         with psycopg.connect(dsn, autocommit=True) as admin:

@@ -2,17 +2,13 @@
 
 from datetime import UTC, datetime
 
-from indexpilot_cli.admin.values import (
-    AnalyzeResult,
-    Check,
-    DiscoverResult,
-    DoctorResult,
-    HistoryResult,
-    IndexReport,
-    InitResult,
-    SnapshotResult,
-    TableReport,
-)
+from indexpilot_cli.admin.analyze import AnalyzeResult
+from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableReport
+from indexpilot_cli.admin.doctor import DoctorResult
+from indexpilot_cli.admin.doctor_checks import Check
+from indexpilot_cli.admin.history import HistoryResult
+from indexpilot_cli.admin.init import InitResult
+from indexpilot_cli.admin.snapshot import SnapshotResult
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
 from indexpilot_cli.apply.values import ApplyResult, ApproveResult, BypassResult
 from indexpilot_cli.core.catalog import Server

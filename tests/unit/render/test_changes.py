@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.admin.values import HistoryResult, InitResult
+from indexpilot_cli.admin.history import HistoryResult
+from indexpilot_cli.admin.init import InitResult
 from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.codec import to_document
 from indexpilot_cli.core.mutation import Mutation, MutationType, OperationKind
