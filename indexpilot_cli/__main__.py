@@ -5,7 +5,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     import sys
 
-    from indexpilot_cli.cli.progress import show_first_line
+    from indexpilot_cli.cli.terminal import show_first_line
 
     show_first_line(sys.argv[1:])
     from indexpilot_cli.cli.app import run

@@ -123,7 +123,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _guarded(given: list[str]) -> int:
     """The exit code; every exception ends here."""
-    from indexpilot_cli.cli.fail import CommandInterrupted, bug
+    from indexpilot_cli.cli.show import CommandInterrupted, bug
     from indexpilot_cli.cli.terminal import close_quietly
 
     trace = "--debug" in given
@@ -209,7 +209,7 @@ def _plain_help() -> None:
 
 
 def _fail(error: IndexPilotError, code: int, given: Sequence[str], *, trace: bool) -> int:
-    from indexpilot_cli.cli.fail import report
+    from indexpilot_cli.cli.show import report
     from indexpilot_cli.cli.terminal import look
 
     report(error, code, given, look(_color(given)), trace=trace)

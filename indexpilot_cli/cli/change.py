@@ -12,8 +12,8 @@ from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.apply.values import ApplyResult
-    from indexpilot_cli.cli.fail import CommandInterrupted
     from indexpilot_cli.cli.session import CommandSession
+    from indexpilot_cli.cli.show import CommandInterrupted
     from indexpilot_cli.core.command import Outcome, Progress
     from indexpilot_cli.guards.context import Verdict
     from indexpilot_cli.render.document import Document
@@ -35,8 +35,8 @@ class Asking:
 
     def __call__(self, result: ApplyResult) -> bool:
         """Show what the guards say and what will be done, and ask."""
-        from indexpilot_cli.cli.progress import Spinner
         from indexpilot_cli.cli.show import diagnostic
+        from indexpilot_cli.cli.terminal import Spinner
         from indexpilot_cli.render.views.apply import question
 
         if isinstance(self.progress, Spinner):
@@ -82,8 +82,7 @@ def carry_out(session: CommandSession, workflow: Workflow, request: Any, view: V
 
 def _stopped(session: CommandSession, outcome: Outcome[ApplyResult], document: Document) -> CommandInterrupted:
     """The end after a signal, with what was done until then printed before."""
-    from indexpilot_cli.cli.fail import CommandInterrupted
-    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.cli.show import CommandInterrupted, finish
 
     bare = outcome if session.machine else dataclasses.replace(outcome, warnings=(), next=())  # the error says it
     finish(session, bare, document)
@@ -255,7 +254,7 @@ def _carry_out(
 
     def call(request: Any, progress: Progress) -> Outcome[Any]:
         def confirm(result: Any) -> bool:
-            from indexpilot_cli.cli.progress import Spinner
+            from indexpilot_cli.cli.terminal import Spinner
 
             if isinstance(progress, Spinner):
                 progress.close()

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from indexpilot_cli import __version__
-from indexpilot_cli.cli.progress import clear_first_line
-from indexpilot_cli.cli.terminal import Terminal, look
+from indexpilot_cli.cli.terminal import Terminal, clear_first_line, look
 from indexpilot_cli.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -232,7 +231,7 @@ class CommandSession:
     @contextmanager
     def progress(self) -> Iterator[Progress]:
         """Progress on stderr, as far as anybody is looking."""
-        from indexpilot_cli.cli.progress import Spinner, Spoken
+        from indexpilot_cli.cli.terminal import Spinner, Spoken
 
         clear_first_line()
         quiet = self.output.quiet

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats, init_connection_pool
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database
-from indexpilot_cli.host.audit import get_mutation_summary, get_recent_mutations, log_audit_event
 from indexpilot_cli.host.evolve import (
     analyze_schema_change_impact,
     clear_impact_cache,
     generate_rollback_plan,
+    get_mutation_summary,
+    get_recent_mutations,
+    log_audit_event,
     preview_schema_change,
     safe_add_column,
     safe_alter_column_type,

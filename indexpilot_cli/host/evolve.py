@@ -1,15 +1,20 @@
-"""Changing columns from a host application: the same checks, steps and ways back as ``schema-evolve``.
+"""Changing columns from a host application, and the mutation log: as the commands do both.
 
-Every function works on the database of the process's pool. Previews are the default: ``execute=True`` does it, and
-needs no question. Results are dictionaries of the published schemas (``indexpilot schema schema_evolve_change``).
+The same checks, steps and ways back as ``schema-evolve``. Every function works on the database of the process's pool.
+Previews are the default: ``execute=True`` does it, and needs no question. Results are dictionaries of the published
+schemas (``indexpilot schema schema_evolve_change``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Connection, Outcome, Record, Silent
+from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change import execute as evolve_execute
@@ -18,6 +23,8 @@ from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind
 from indexpilot_cli.evolve.impact import clear_impact_cache as _clear
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.host import place
+from indexpilot_cli.log import metadata, mutations
+from indexpilot_cli.log.mutations import LogFilter
 from indexpilot_cli.snapshot.source import open_reader
 
 Result = dict[str, Any]
@@ -114,3 +121,69 @@ def _run(request: ChangeRequest) -> Result:
         raise IndexPilotError(result.error or result.outcome, code=result.error_code)
     data: Result = to_json(result)
     return data
+
+
+def log_audit_event(
+    mutation_type: str,
+    tenant_id: int | None = None,
+    table_name: str | None = None,
+    field_name: str | None = None,
+    details: Mapping[str, Any] | None = None,
+    actor: str | None = None,
+) -> int:
+    """Append an event and give its id. Secrets in the details are masked.
+
+    Raises UsageError for an unknown type, PrerequisiteError before our tables exist.
+    """
+    kind = mutations.mutation_type(mutation_type)
+    schema_name, table = place.checked_table(table_name)
+    event = Mutation(kind, dict(details or {}), tenant_id, table, field_name, schema_name=schema_name, actor=actor)
+    # A transaction of its own: the event stays when the host rolls back what it was about.
+    with place.session() as session:
+        metadata.require(session, place.metadata_schema())
+        return mutations.record(session, event, schema=place.metadata_schema())
+
+
+def get_recent_mutations(
+    limit: int = 100,
+    tenant_id: int | None = None,
+    mutation_type: str | None = None,
+    table_name: str | None = None,
+    since: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """The newest events that match, newest first, under the log's column names."""
+    wanted = _filter(tenant_id, mutation_type, table_name, since)
+    with place.session() as session:
+        found = mutations.recent(session, wanted, limit=limit, schema=place.metadata_schema())
+    return [_row(mutation) for mutation in found]
+
+
+def get_mutation_summary(
+    tenant_id: int | None = None,
+    mutation_type: str | None = None,
+    table_name: str | None = None,
+    since: datetime | None = None,
+) -> dict[str, Any]:
+    """``total`` and, ``by_type``, count, failed, first and last of the events that match."""
+    wanted = _filter(tenant_id, mutation_type, table_name, since)
+    with place.session() as session:
+        summary = mutations.summary(session, wanted, schema=place.metadata_schema())
+    by_type = {
+        c.type.value: {"count": c.count, "failed": c.failed, "first": c.first, "last": c.last} for c in summary.by_type
+    }
+    return {"total": summary.total, "by_type": by_type}
+
+
+def _filter(
+    tenant_id: int | None, mutation_type: str | None, table_name: str | None, since: datetime | None
+) -> LogFilter:
+    schema_name, table = place.checked_table(table_name)
+    types = () if mutation_type is None else (mutations.mutation_type(mutation_type),)
+    return LogFilter(tenant_id, types, table, schema_name, since)
+
+
+def _row(mutation: Mutation) -> dict[str, Any]:
+    plain = asdict(mutation)
+    plain["mutation_type"] = plain.pop("type").value
+    plain["details_json"] = plain.pop("details")
+    return plain

@@ -9,20 +9,15 @@ from typing import Any
 from indexpilot_cli.core.codec import DocumentShape, schema_of
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
-from indexpilot_cli.render.views.analyze import AnalyzeDocument
-from indexpilot_cli.render.views.bypass import ApproveDocument, BypassDocument
-from indexpilot_cli.render.views.changes import ApplyDocument, RollbackDocument
-from indexpilot_cli.render.views.config import ConfigCheckDocument, ConfigDocument
+from indexpilot_cli.render.views.config import ApproveDocument, BypassDocument, ConfigCheckDocument, ConfigDocument
 from indexpilot_cli.render.views.demo import DemoDocument
-from indexpilot_cli.render.views.discover import DiscoverDocument
-from indexpilot_cli.render.views.doctor import DoctorDocument
+from indexpilot_cli.render.views.discover import AnalyzeDocument, DiscoverDocument, SnapshotDocument
+from indexpilot_cli.render.views.doctor import DoctorDocument, InitDocument
 from indexpilot_cli.render.views.explain import ExplainDocument
-from indexpilot_cli.render.views.history import HistoryDocument
-from indexpilot_cli.render.views.init import InitDocument
+from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
-from indexpilot_cli.render.views.snapshot import SnapshotDocument
 
 _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),

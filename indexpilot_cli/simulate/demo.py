@@ -20,9 +20,8 @@ from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.simulate import data, server, traffic
 from indexpilot_cli.simulate.data import DEFAULT_ROWS, DemoSizes
-from indexpilot_cli.simulate.proof import Proof, prove
+from indexpilot_cli.simulate.proof import DemoRequest, DemoResult, Proof, StepLog, prove
 from indexpilot_cli.simulate.server import DemoSlot, DemoState
-from indexpilot_cli.simulate.values import DemoRequest, DemoResult, StepLog
 
 _REPLAY_SECONDS = 15.0
 _CHOICE_SECONDS = 20.0  # unless the caller says otherwise

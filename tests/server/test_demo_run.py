@@ -9,8 +9,8 @@ from indexpilot_cli.core.command import PlannerRequest, Silent
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.simulate import demo, server
 from indexpilot_cli.simulate.data import DemoSizes
+from indexpilot_cli.simulate.proof import DemoRequest
 from indexpilot_cli.simulate.server import DemoSlot
-from indexpilot_cli.simulate.values import DemoRequest
 
 pytestmark = pytest.mark.server
 ROWS = 12_000

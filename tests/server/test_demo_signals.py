@@ -9,14 +9,13 @@ import pytest
 
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.simulate import demo
+from indexpilot_cli.simulate.proof import DemoRequest
 from indexpilot_cli.simulate.server import DemoSlot
-from indexpilot_cli.simulate.values import DemoRequest
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
 PROGRAM = """
 import sys
-from indexpilot_cli.simulate.values import DemoRequest
 from indexpilot_cli.simulate import demo
 
 class Telling:

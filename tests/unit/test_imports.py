@@ -45,7 +45,7 @@ THIRD_PARTY = {
     "postgast": ("sql/parser",),
     "typer": ("cli",),
     "click": ("cli",),
-    "rich": ("render", "cli/progress"),
+    "rich": ("render", "cli/terminal"),
     "tabulate": ("render",),
     "yaml": ("settings", "genome/schema", "render"),
     "psutil": ("guards/context", "planner/twin/cluster"),

@@ -6,8 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.requests import table_filter, workload, workload_flags
+from indexpilot_cli.cli.command import SERVER, command, table_filter, workload, workload_flags
 from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
@@ -48,7 +47,7 @@ def analyze(
     session.load(workload_flags(min_calls, min_time))
     from indexpilot_cli.admin.analyze import AnalyzeRequest, run
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.render.views.analyze import view
+    from indexpilot_cli.render.views.discover import analyze_view
 
     request = AnalyzeRequest(
         session.connection(),
@@ -60,7 +59,7 @@ def analyze(
         session.record(),
     )
     outcome = session.call(run, request)
-    return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+    return finish(session, outcome, analyze_view(outcome.result, verbose=session.verbose), exit_code=exit_code)
 
 
 COMMANDS = {"analyze": analyze}

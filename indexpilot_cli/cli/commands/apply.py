@@ -11,10 +11,9 @@ import typer
 
 from indexpilot_cli.cli import change
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags
+from indexpilot_cli.cli.command import workload as workload_request
 from indexpilot_cli.cli.options import RUN, option, targets
-from indexpilot_cli.cli.requests import planner, planner_flags
-from indexpilot_cli.cli.requests import workload as workload_request
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 

@@ -35,13 +35,13 @@ def show(
     session.load()
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.core.command import Outcome
-    from indexpilot_cli.render.views.config import view
+    from indexpilot_cli.render.views.config import config_view
     from indexpilot_cli.settings.keys import chosen
 
     settings = tuple(_setting(session, path) for path in chosen(key))
     outcome = Outcome("config", settings)
     files = session.settings.files
-    return finish(session, outcome, view(settings, files, origins=origin, verbose=session.verbose))
+    return finish(session, outcome, config_view(settings, files, origins=origin, verbose=session.verbose))
 
 
 @command("config check", *LOCAL)

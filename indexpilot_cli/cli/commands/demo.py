@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli.command import LOCAL, command
+from indexpilot_cli.cli.command import LOCAL, command, planner, planner_flags
 from indexpilot_cli.cli.options import Workers, option
-from indexpilot_cli.cli.requests import planner, planner_flags
 from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
@@ -45,7 +44,7 @@ def demo(
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.demo import view
     from indexpilot_cli.simulate.demo import run
-    from indexpilot_cli.simulate.values import DemoRequest
+    from indexpilot_cli.simulate.proof import DemoRequest
 
     stop = action is DemoAction.STOP
     request = DemoRequest(keep=keep, stop=stop, seed=seed, rows=rows, planner=planner(session), record=session.record())

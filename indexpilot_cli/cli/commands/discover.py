@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, command, size_of, table_filter
 from indexpilot_cli.cli.options import ExcludeTables, Schemas, Snapshot, Tables, option
-from indexpilot_cli.cli.requests import size_of, table_filter
 from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
@@ -43,7 +42,7 @@ def discover(
     session.load()
     from indexpilot_cli.admin.discover import DiscoverRequest, run
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.render.views.discover import view
+    from indexpilot_cli.render.views.discover import discover_view
 
     request = DiscoverRequest(
         session.connection(),
@@ -55,7 +54,7 @@ def discover(
         session.record(),
     )
     outcome = session.call(run, request)
-    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
+    return finish(session, outcome, discover_view(outcome.result, verbose=session.verbose))
 
 
 COMMANDS = {"discover": discover}

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from indexpilot_cli.cli.command import SERVER, command
-from indexpilot_cli.cli.options import (
-    ExitCode,
-    Files,
-    Snapshot,
-    SourceOption,
-    WhatIfOption,
-    Workers,
-    option,
-)
-from indexpilot_cli.cli.requests import planner, planner_flags, workload
+from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, workload
+from indexpilot_cli.cli.options import ExitCode, Files, Snapshot, SourceOption, WhatIfOption, Workers, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
@@ -51,7 +42,7 @@ def doctor(
         raise UsageError("--live and --ready stand alone", hint="indexpilot doctor --help")
     from indexpilot_cli.admin.doctor import DoctorRequest, run
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.render.views.doctor import view
+    from indexpilot_cli.render.views.doctor import doctor_view
 
     request = DoctorRequest(
         session.connection(),
@@ -64,7 +55,7 @@ def doctor(
         "live" if live else "ready" if ready else "all",
     )
     outcome = session.call(run, request)
-    return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+    return finish(session, outcome, doctor_view(outcome.result, verbose=session.verbose), exit_code=exit_code)
 
 
 COMMANDS = {"doctor": doctor}

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, workload
 from indexpilot_cli.cli.options import explainable, option
-from indexpilot_cli.cli.requests import planner, planner_flags, workload
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 

@@ -31,13 +31,13 @@ def history(
     session.load()
     from indexpilot_cli.admin.history import HistoryRequest, run
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.render.views.history import view
+    from indexpilot_cli.render.views.history import history_view
 
     types = tuple(_known(t) for t in type_ or ())
     moment = session.since(since)
     request = HistoryRequest(session.connection(), moment, types, table, tenant, limit, session.record())
     outcome = session.call(run, request)
-    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
+    return finish(session, outcome, history_view(outcome.result, verbose=session.verbose))
 
 
 def _known(text: str) -> str:

@@ -41,18 +41,20 @@ def prepare(session: CommandSession, request: InitRequest, *, ask: bool) -> int:
     """Run ``init``, with ``ask`` only after a yes. Raises RefusedError when the answer is no."""
     from indexpilot_cli.admin.init import run
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.render.views.init import view
+    from indexpilot_cli.render.views.doctor import init_view
 
     shown = False
     if ask:
         preview = session.call(run, dataclasses.replace(request, dry_run=True))
         if preview.result.planned:
-            _preview(session, view(dataclasses.replace(preview.result, sql=(), dry_run=False), server=preview.server))
+            _preview(
+                session, init_view(dataclasses.replace(preview.result, sql=(), dry_run=False), server=preview.server)
+            )
             shown = not session.machine
             if not session.confirm("Proceed?"):
                 raise RefusedError("nothing was done", code="declined")
     outcome = session.call(run, request)
-    document = view(outcome.result, server=outcome.server, verbose=session.verbose, brief=shown)
+    document = init_view(outcome.result, server=outcome.server, verbose=session.verbose, brief=shown)
     return finish(session, outcome, document)
 
 

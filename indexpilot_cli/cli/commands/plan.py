@@ -53,7 +53,7 @@ def approve(
     from indexpilot_cli.apply.kept_plan import approve_plan
     from indexpilot_cli.apply.values import ApproveRequest
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.render.views.bypass import approved
+    from indexpilot_cli.render.views.config import approved
 
     outcome = session.call(approve_plan, ApproveRequest(plan, session.connection(), reason, session.record()))
     return finish(session, outcome, approved(outcome.result))

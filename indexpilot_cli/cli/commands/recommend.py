@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import (
+    SERVER,
+    command,
+    planner_flags,
+    recommend_request,
+    table_filter,
+    workload,
+    workload_flags,
+)
 from indexpilot_cli.cli.options import option
-from indexpilot_cli.cli.requests import planner_flags, recommend_request, table_filter, workload, workload_flags
 from indexpilot_cli.cli.session import CommandSession
 
 if TYPE_CHECKING:

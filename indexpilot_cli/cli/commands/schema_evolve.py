@@ -13,10 +13,9 @@ import typer
 from typer.core import TyperGroup
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, command, planner_flags, workload, workload_flags
 from indexpilot_cli.cli.commands import schema_evolve_operations
 from indexpilot_cli.cli.options import RUN, hazards, option
-from indexpilot_cli.cli.requests import planner_flags, workload, workload_flags
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 
@@ -95,7 +94,7 @@ _OLDEST = 13
 
 def check_request(session: CommandSession, recorded: WorkloadRequest, **asked: Any) -> CheckRequest:
     """The request; limits come from the settings, where flags have gone already. Raises UsageError, RefusedError."""
-    from indexpilot_cli.cli.requests import planner
+    from indexpilot_cli.cli.command import planner
     from indexpilot_cli.evolve.requests import CheckRequest
 
     settings = session.settings.operational.schema_evolution

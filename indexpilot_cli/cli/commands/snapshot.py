@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, command, workload, workload_flags
 from indexpilot_cli.cli.options import MinCalls, MinTime, Since, SourceOption, option
-from indexpilot_cli.cli.requests import workload, workload_flags
 from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
@@ -35,12 +34,12 @@ def save(
     session.load(workload_flags(min_calls, min_time))
     from indexpilot_cli.admin.snapshot import SnapshotRequest, run
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.render.views.snapshot import view
+    from indexpilot_cli.render.views.discover import snapshot_view
 
     statements = workload(session, source, with_files, since=since)
     request = SnapshotRequest(file, session.connection(), statements, redact, session.record())
     outcome = session.call(run, request)
-    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
+    return finish(session, outcome, snapshot_view(outcome.result, verbose=session.verbose))
 
 
 COMMANDS = {"save": save}

@@ -21,7 +21,7 @@ from indexpilot_cli.render.document import (
     columns,
 )
 from indexpilot_cli.render.units import milliseconds, one_line, plural, stamp
-from indexpilot_cli.render.views.changes import ApplyDocument, RollbackDocument, mutation_number
+from indexpilot_cli.render.views.history import ApplyDocument, RollbackDocument, mutation_number
 
 _COLUMNS = columns("id|short", "advice|short", "index", "outcome|state", "time|number", "size|number", "details|text")
 _GUARD_COLUMNS = columns("guard|state", "name|label", "reason|text", "from|text")

@@ -1,14 +1,18 @@
-"""``config``: effective settings and where each comes from."""
+"""Settings with where they come from, switches with who turned them, and approvals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
+from indexpilot_cli.apply.values import ApproveResult, BypassResult
 from indexpilot_cli.core.codec import DocumentShape, From
-from indexpilot_cli.render.document import Code, Count, Document, Lines, TableBlock, columns
-from indexpilot_cli.render.units import plural
+from indexpilot_cli.core.units import DASH
+from indexpilot_cli.guards.bypass import BypassLevel
+from indexpilot_cli.render.document import Code, Count, Document, Facts, Lines, TableBlock, columns
+from indexpilot_cli.render.units import notes, one_line, plural, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +70,14 @@ class _Configuration:
     notes: tuple[str, ...] = ()
 
 
-def view(
+def config_view(
     settings: Sequence[Setting], files: Sequence[str], *, origins: bool = False, verbose: bool = False
 ) -> Document:
     """Settings as YAML (it can be saved and read back) or, with ``origins``, as a table."""
     told = _Configuration(tuple(files), tuple(settings))
     shown = [s for s in settings if verbose or not s.secret or s.value is not None]
     if origins:
-        rows = tuple((s.key, text(s), s.origin) for s in shown)
+        rows = tuple((s.key, setting_text(s), s.origin) for s in shown)
         blocks = (TableBlock(columns("key", "value", "from"), rows),)
         return Document(blocks, told, ConfigDocument)
     return Document((Code(yaml_text(shown), "yaml"),), told, ConfigDocument)
@@ -87,7 +91,7 @@ def checked(files: Sequence[str], changed: int, warnings: Sequence[str]) -> Docu
     return Document((Lines((line,)),), told, ConfigCheckDocument)
 
 
-def text(setting: Setting) -> str:
+def setting_text(setting: Setting) -> str:
     """The value as YAML would write it."""
     if setting.secret:
         return "(unset)" if setting.value is None else "(set, not shown)"
@@ -112,7 +116,76 @@ def yaml_text(settings: Sequence[Setting]) -> str:
         common = next((n for n, (a, b) in enumerate(zip(before, parts[:-1], strict=False)) if a != b), None)
         depth = min(len(before), len(parts) - 1) if common is None else common
         lines += [f"{'  ' * n}{parts[n]}:" for n in range(depth, len(parts) - 1)]
-        shown = f"# {text(setting)}" if setting.secret else scalar(setting.value)
+        shown = f"# {setting_text(setting)}" if setting.secret else scalar(setting.value)
         lines.append(f"{'  ' * (len(parts) - 1)}{parts[-1]}: {shown}")
         before = parts[:-1]
     return "\n".join(lines) + "\n"
+
+
+class LevelDocument(DocumentShape):
+    """One switch as it stands."""
+
+    level: Literal["feature", "module", "system", "startup", "emergency"]
+    name: str
+    running: Annotated[bool, "false: this part is off"]
+    source: Annotated[str, "who decided"]
+    reason: str
+    since: datetime | None
+    until: datetime | None
+
+
+class BypassDocument(DocumentShape):
+    """The switches as they stand."""
+
+    action: Literal["status", "enable", "disable"]
+    running: Annotated[bool, "may indexes be changed now"]
+    changed: bool
+    levels: tuple[LevelDocument, ...]
+    notes: tuple[str, ...]
+
+
+class ApproveDocument(DocumentShape):
+    """Who said yes to a plan."""
+
+    plan: str
+    digest: str
+    approved_by: str
+    approved_at: datetime | None
+    indexes: Count
+    reason: str
+    already: bool
+
+
+_LEVEL_COLUMNS = columns("level|short", "name", "state|short", "until|short", "decided by|text", "reason|text")
+
+
+def bypass_view(result: BypassResult) -> Document:
+    """Every level with who decided it, and the sum of it."""
+    rows = tuple(_level_row(level) for level in result.levels)
+    sentence = "IndexPilot may change indexes" if result.running else "IndexPilot is switched off: no index is changed"
+    if result.action != "status":
+        sentence += "" if result.changed else " (it was so already)"
+    table = (TableBlock(_LEVEL_COLUMNS, rows),) if rows else ()
+    return Document((*table, Lines((sentence,)), *notes(result.notes)), result, BypassDocument)
+
+
+def _level_row(level: BypassLevel) -> tuple[str, ...]:
+    return (
+        level.level,
+        level.name,
+        "on" if level.running else "off",
+        stamp(level.until) if level.until else DASH,
+        one_line(level.source),
+        one_line(level.reason),
+    )
+
+
+def approved(result: ApproveResult) -> Document:
+    """Who approved which plan when."""
+    who = f"{result.approved_by}, {stamp(result.approved_at)}" + (", already before" if result.already else "")
+    rows = [
+        (f"Plan {result.plan}", f"{plural(result.indexes, 'index', 'indexes')}, digest {result.digest}"),
+        ("Approved", f"by {who}"),
+    ]
+    rows += [("Reason", one_line(result.reason))] if result.reason else []
+    return Document((Facts(tuple(rows)),), result, ApproveDocument)

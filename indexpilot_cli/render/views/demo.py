@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 
 from indexpilot_cli.core.codec import DocumentShape, Facets
 from indexpilot_cli.render.document import Amount, Block, Document, Facts, TableBlock, columns
-from indexpilot_cli.render.units import milliseconds, one_line, saving
-from indexpilot_cli.render.views.common import facts, notes
+from indexpilot_cli.render.units import facts, milliseconds, notes, one_line, saving
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.recommend import view as plan_view
-from indexpilot_cli.simulate.values import DemoResult
+from indexpilot_cli.simulate.proof import DemoResult
 
 
 class DemoStepDocument(DocumentShape):

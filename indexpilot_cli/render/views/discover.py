@@ -1,16 +1,30 @@
-"""``discover``: tables and their indexes."""
+"""What ``discover``, ``analyze`` and ``snapshot save`` read from a database."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
 
+from indexpilot_cli.admin.analyze import AnalyzeResult
 from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableReport
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.admin.snapshot import SnapshotResult
+from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
+from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, columns
-from indexpilot_cli.render.units import ago, plural, stamp
+from indexpilot_cli.render.units import (
+    TemplateDocument,
+    ago,
+    facts,
+    milliseconds,
+    notes,
+    one_line,
+    percent,
+    plural,
+    skipped_blocks,
+    stamp,
+)
 
 
 class IndexReportDocument(DocumentShape):
@@ -47,7 +61,7 @@ class DiscoverDocument(DocumentShape):
     saved_fields: Annotated[Count | None, "columns recorded; null: not asked"]
 
 
-_COLUMNS = columns(
+_TABLE_COLUMNS = columns(
     "table",
     "rows|number",
     "size|number",
@@ -60,22 +74,22 @@ _COLUMNS = columns(
 _INDEX_COLUMNS = columns("index", "table", "size|number", "scans|number", "state|state", "definition")
 
 
-def view(result: DiscoverResult, *, verbose: bool = False) -> Document:
+def discover_view(result: DiscoverResult, *, verbose: bool = False) -> Document:
     """Tables in the order of the result; with ``verbose`` also every index."""
-    rows = tuple(_row(t, result) for t in result.tables)
-    blocks: list[Block] = [TableBlock(_COLUMNS, rows)] if rows else []
+    rows = tuple(_table_row(t, result) for t in result.tables)
+    blocks: list[Block] = [TableBlock(_TABLE_COLUMNS, rows)] if rows else []
     indexes: list[tuple[str, ...]] = []
     for table in result.tables:
         indexes += (_index_row(table, index) for index in table.indexes)
     if verbose and indexes:
         blocks.append(TableBlock(_INDEX_COLUMNS, tuple(indexes)))
-    blocks.append(Lines((_summary(result),)))
+    blocks.append(Lines((_tables_summary(result),)))
     if result.saved_fields is not None:
         blocks.append(Lines((f"{plural(result.saved_fields, 'column')} recorded in the genome catalog",)))
     return Document(tuple(blocks), result, DiscoverDocument)
 
 
-def _row(table: TableReport, result: DiscoverResult) -> tuple[str, ...]:
+def _table_row(table: TableReport, result: DiscoverResult) -> tuple[str, ...]:
     return (
         table.name.short + (f" ({table.kind})" if table.kind != "table" else ""),
         DASH if table.rows is None else count(table.rows),
@@ -93,7 +107,7 @@ def _index_row(table: TableReport, index: IndexReport) -> tuple[str, ...]:
     return (index.name.short, table.name.short, size(index.bytes), count(index.scans), state, index.definition)
 
 
-def _summary(result: DiscoverResult) -> str:
+def _tables_summary(result: DiscoverResult) -> str:
     if not result.tables:
         return "no tables" + (f" ({result.hidden:,} left out by the filters)" if result.hidden else " in this database")
     indexes = sum(len(t.indexes) for t in result.tables)
@@ -103,3 +117,117 @@ def _summary(result: DiscoverResult) -> str:
     hidden = f" {result.hidden:,} more left out by the filters." if result.hidden else ""
     counts = f"{plural(len(result.tables), 'table')}, {plural(indexes, 'index', 'indexes')}"
     return f"{counts}, {data} data, {index_data} indexes.{since}{hidden}"
+
+
+_Shown = Annotated[float, Facets(0, 1.000001)]  # a sum of shares, which may be a rounding above 1
+
+
+class SkippedReportDocument(DocumentShape):
+    """Statements left out for one reason."""
+
+    reason: str
+    count: Count
+    share: _Shown
+    detail: str
+    example: str
+
+
+class AnalyzeDocument(DocumentShape):
+    """What the workload does."""
+
+    source: Literal["statements", "log", "sql", "query_stats", "snapshot"]
+    since: datetime | None
+    until: datetime | None
+    total_ms: Amount | None
+    statement_count: Count
+    template_count: Count
+    shown_share: _Shown
+    share_by: Literal["time", "calls"]
+    templates: tuple[TemplateDocument, ...]
+    skipped: tuple[SkippedReportDocument, ...]
+    notes: tuple[str, ...]
+
+
+_TEMPLATE_COLUMNS = columns(
+    "#|number",
+    "template|short",
+    "share|number",
+    "calls|number",
+    "mean|number",
+    "reads|short",
+    "writes|short",
+    "query|query",
+)
+
+
+def analyze_view(result: AnalyzeResult, *, verbose: bool = False) -> Document:
+    """Templates in the order of the result; with ``verbose`` also what was left out and why."""
+    rows = tuple(_template_row(n, t) for n, t in enumerate(result.templates, 1))
+    blocks: list[Block] = [TableBlock(_TEMPLATE_COLUMNS, rows)] if rows else []
+    blocks.append(Lines((_workload_summary(result),)))
+    blocks += skipped_blocks(result.skipped, verbose=verbose)
+    blocks += notes(result.notes)
+    return Document(tuple(blocks), result, AnalyzeDocument)
+
+
+def _template_row(number: int, template: TemplateReport) -> tuple[str, ...]:
+    return (
+        str(number),
+        template.id,
+        percent(template.share, 0 if template.share >= 0.1 else 1),
+        count(template.calls),
+        milliseconds(template.mean_ms),
+        template.reads or DASH,
+        template.kind if template.is_write else DASH,
+        one_line(template.text),
+    )
+
+
+def _workload_summary(result: AnalyzeResult) -> str:
+    if not result.templates:
+        return f"no statements to advise on among {plural(result.statement_count, 'statement')}"
+    of = milliseconds(result.total_ms) if result.total_ms is not None else "all calls"
+    shown = len(result.templates)
+    these = "they carry" if shown == result.template_count else f"these {shown} carry"
+    since = f" since {stamp(result.since)}" if result.since else ""
+    return (
+        f"{plural(result.template_count, 'template')} from {plural(result.statement_count, 'statement')}; "
+        f"{these} {percent(result.shown_share, 0)} of {of}{since}"
+    )
+
+
+class SnapshotDocument(DocumentShape):
+    """What was written to the file."""
+
+    path: str
+    bytes: Count
+    digest: str
+    taken_at: datetime
+    tables: Count
+    indexes: Count
+    statements: Count
+    redacted: bool
+    cost: Annotated[str, "what redaction costs in accuracy"]
+    notes: tuple[str, ...]
+
+
+def snapshot_view(result: SnapshotResult, *, verbose: bool = False) -> Document:
+    """Path, size and content of the snapshot file; with ``verbose`` its digest."""
+    content = ", ".join(
+        (
+            plural(result.tables, "table"),
+            plural(result.indexes, "index", "indexes"),
+            plural(result.statements, "statement"),
+        )
+    )
+    values = "replaced by surrogates" if result.redacted else "real values of your columns and queries"
+    blocks = (
+        facts(
+            ("Snapshot", f"{result.path}, {size(result.bytes)}, taken {stamp(result.taken_at)}"),
+            ("Holds", content),
+            ("Values", f"{values}; {result.cost}" if result.cost else values),
+            ("Digest", result.digest) if verbose else None,
+        ),
+        *notes(result.notes),
+    )
+    return Document(blocks, result, SnapshotDocument)

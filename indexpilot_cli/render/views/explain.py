@@ -14,8 +14,19 @@ from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.render.document import BLANK, Block, Code, Document, EntryBlock, Facts, Lines, TableBlock, columns
-from indexpilot_cli.render.units import cost, fall, milliseconds, one_line, percent, saving, stamp
-from indexpilot_cli.render.views.common import LabelDocument, TemplateDocument, facts, notes
+from indexpilot_cli.render.units import (
+    LabelDocument,
+    TemplateDocument,
+    cost,
+    facts,
+    fall,
+    milliseconds,
+    notes,
+    one_line,
+    percent,
+    saving,
+    stamp,
+)
 from indexpilot_cli.render.views.history import MutationDocument
 from indexpilot_cli.render.views.plan import RecommendationDocument, RejectionDocument
 

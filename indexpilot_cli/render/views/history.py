@@ -1,26 +1,18 @@
-"""``history``: the mutation log."""
+"""Changes of the database: the documents of ``apply`` and ``rollback``, and the mutation log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from indexpilot_cli.admin.history import HistoryResult
 from indexpilot_cli.core.codec import DocumentShape, From
-from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.core.mutation import Mutation, MutationReport
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.render.document import (
-    Block,
-    Count,
-    Document,
-    Lines,
-    MutationNumber,
-    TableBlock,
-    columns,
-)
+from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, MutationNumber, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
-from indexpilot_cli.render.views.changes import mutation_number
 
 
 class MutationDocument(DocumentShape):
@@ -52,7 +44,7 @@ class HistoryDocument(DocumentShape):
     mutations: tuple[MutationDocument, ...]
 
 
-_COLUMNS = columns("id|short", "when|short", "what", "state|state", "table", "who|short", "details|query")
+_HISTORY_COLUMNS = columns("id|short", "when|short", "what", "state|state", "table", "who|short", "details|query")
 _QUIET = ("actor", "version", "password", "command", "structure", "sql", "rollback_sql")
 
 _UNREADABLE = ("packed",)  # a plan that only the program reads
@@ -61,17 +53,17 @@ _OF_AN_INDEX = ("error", "sqlstate", "recommendation", "plan", "reason")
 _WORD = 40  # letters
 
 
-def view(result: HistoryResult, *, verbose: bool = False) -> Document:
+def history_view(result: HistoryResult, *, verbose: bool = False) -> Document:
     """Mutations newest first; with ``verbose`` all details of each."""
-    rows = tuple(_row(m, verbose) for m in result.mutations)
+    rows = tuple(_history_row(m, verbose) for m in result.mutations)
     shown = len(result.mutations)
     more = f", the newest {shown:,} shown (--limit)" if shown < result.total else ""
     summary = f"{plural(result.total, 'mutation')}{more}" if result.total else "nothing recorded yet"
     blocks: tuple[Block, ...] = (Lines((summary,)),)
-    return Document(((TableBlock(_COLUMNS, rows), *blocks) if rows else blocks), result, HistoryDocument)
+    return Document(((TableBlock(_HISTORY_COLUMNS, rows), *blocks) if rows else blocks), result, HistoryDocument)
 
 
-def _row(mutation: Mutation, verbose: bool) -> tuple[str, ...]:
+def _history_row(mutation: Mutation, verbose: bool) -> tuple[str, ...]:
     where = mutation.index_name or ".".join(part for part in (mutation.table_name, mutation.field_name) if part)
     return (
         f"M-{mutation.id}",
@@ -98,3 +90,98 @@ def _brief(value: object) -> object:
     if isinstance(value, list) and not all(isinstance(item, str) and len(item) < _WORD for item in value):
         return len(value)
     return value
+
+
+class GuardDocument(DocumentShape):
+    """One guard's answer."""
+
+    name: Annotated[str, "stable word: window, bypass, disk …", From("guard")]
+    allowed: bool
+    warning: Annotated[bool, "allows, and still wants to be read"]
+    detail: Annotated[str, From("reason")]
+    origin: Annotated[str, "setting, view or fact the answer rests on"]
+    retry_at: datetime | None
+    table: QualifiedName | None
+
+
+class ChangeErrorDocument(DocumentShape):
+    """Why a change failed."""
+
+    code: Annotated[str, From(lambda item: item.error_code or "failed")]
+    message: Annotated[str, From(lambda item: item.error or "")]
+    tries: Count
+
+
+class VerificationDocument(DocumentShape):
+    """What the measurements after the change say."""
+
+    verdict: Annotated[str, "kept, verified, reverted, not_enough_evidence", From("verification")]
+    text: Annotated[str, From("verification_text")]
+
+
+def _failed(item: MutationReport) -> MutationReport | None:
+    return item if item.error_code is not None or item.error is not None else None
+
+
+def _measured(item: MutationReport) -> MutationReport | None:
+    return item if item.verification else None
+
+
+def mutation_number(item: MutationReport | Mutation) -> str | None:
+    """``M-118``; None for what is not in the log."""
+    return None if item.id is None else f"M-{item.id}"
+
+
+class ChangeDocument(DocumentShape):
+    """One change of one index."""
+
+    id: Annotated[MutationNumber | None, From(mutation_number)]
+    recommendation: str | None
+    kind: Annotated[str, "create_index, drop_index, reindex; of a rollback what undoing does"]
+    table: QualifiedName
+    index: str
+    summary: str
+    outcome: Literal[
+        "planned", "done", "already_done", "failed", "leftover", "unknown", "reverted", "conflict", "skipped"
+    ]
+    started_at: datetime | None
+    ms: Annotated[Amount | None, From("milliseconds")]
+    ddl: Annotated[str, "runs as it is", From("sql")]
+    undo: Annotated[str, "runs as it is; empty when nothing is to undo", From("undo_sql")]
+    size_bytes: Count | None
+    tries: Count
+    error: Annotated[ChangeErrorDocument | None, From(_failed)]
+    verification: Annotated[VerificationDocument | None, From(_measured)]
+    notes: tuple[str, ...]
+
+
+class ApplyDocument(DocumentShape):
+    """What was done or would be done."""
+
+    plan: str | None
+    dry_run: bool
+    skipped: Annotated[str | None, "why nothing was done"]
+    next_opening: datetime | None
+    guards: Annotated[tuple[GuardDocument, ...], From("verdicts")]
+    mutations: tuple[ChangeDocument, ...]
+    reconciled: tuple[ChangeDocument, ...]
+
+
+class UndoneDocument(ChangeDocument):
+    """One change of one index taken back."""
+
+    slower_templates: Annotated[
+        Count | None, "templates that get slower by the drop; null where that is unknown or nothing is dropped"
+    ]
+
+
+class RollbackDocument(DocumentShape):
+    """What was taken back or would be."""
+
+    plan: str | None
+    dry_run: bool
+    skipped: Annotated[str | None, "why nothing was done"]
+    next_opening: datetime | None
+    guards: Annotated[tuple[GuardDocument, ...], From("verdicts")]
+    undone: Annotated[tuple[UndoneDocument, ...], From("mutations")]
+    reconciled: tuple[UndoneDocument, ...]

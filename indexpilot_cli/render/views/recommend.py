@@ -11,8 +11,7 @@ from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.units import size
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
-from indexpilot_cli.render.units import fall, one_line, percent, plural, saving, visible
-from indexpilot_cli.render.views.common import facts, notes
+from indexpilot_cli.render.units import facts, fall, notes, one_line, percent, plural, saving, visible
 from indexpilot_cli.render.views.plan import PlanDocument
 
 RULE = code_scanning.SarifRule(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.cli.app import COMMANDS, build, complete_values
-from indexpilot_cli.cli.fail import mask, secrets_in, wanted_form
+from indexpilot_cli.cli.show import mask, secrets_in, wanted_form
 from indexpilot_cli.cli.terminal import wants_color
 
 

@@ -9,8 +9,8 @@ import typer
 from indexpilot_cli.cli.app import build
 from indexpilot_cli.cli.commands import schema_evolve as review
 from indexpilot_cli.cli.commands.schema_evolve import FailOn, Transaction, check_flags
-from indexpilot_cli.cli.fail import report, wanted_form
 from indexpilot_cli.cli.session import CommandSession
+from indexpilot_cli.cli.show import report, wanted_form
 from indexpilot_cli.cli.terminal import look
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.hazard import Severity

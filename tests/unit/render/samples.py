@@ -22,7 +22,7 @@ from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, Template
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import Verdict
-from indexpilot_cli.simulate.values import DemoLatency, DemoResult, DemoStep
+from indexpilot_cli.simulate.proof import DemoLatency, DemoResult, DemoStep
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
 SERVER = Server("16.4", 160004, "shop", "db1", 5432, "dba")
@@ -342,19 +342,15 @@ WARNINGS = (Warn("stats_stale", "public.customers", "never analyzed"),)
 def outcomes():
     """Every result as (schema name, outcome, document)."""
     from indexpilot_cli.render.views import (
-        analyze,
         apply,
-        bypass,
         config,
         demo,
         discover,
         doctor,
         explain,
         history,
-        init,
         recommend,
         schema_change,
-        snapshot,
     )
     from indexpilot_cli.render.views.review import view as schema_evolve
     from tests.unit.render import schema_change_samples as changes
@@ -378,8 +374,8 @@ def outcomes():
         ("discover", DISCOVER, discover.view(DISCOVER)),
         ("discover", DISCOVER, discover.view(DISCOVER, verbose=True)),
         ("discover", DiscoverResult(()), discover.view(DiscoverResult(()))),
-        ("analyze", ANALYZE, analyze.view(ANALYZE)),
-        ("analyze", ANALYZE, analyze.view(ANALYZE, verbose=True)),
+        ("analyze", ANALYZE, discover.view(ANALYZE)),
+        ("analyze", ANALYZE, discover.view(ANALYZE, verbose=True)),
         ("recommend", PLAN, recommend.view(PLAN)),
         ("recommend", PLAN, recommend.view(PLAN, show_rejected=True, verbose=True)),
         ("recommend", EMPTY_PLAN, recommend.view(EMPTY_PLAN)),
@@ -387,12 +383,12 @@ def outcomes():
             ("explain", r, explain.view(r, verbose=True))
             for r in (EXPLAIN_QUERY, EXPLAIN_INDEX, EXPLAIN_MUTATION, EXPLAIN_TEMPLATE, EXPLAIN_HAZARD)
         ),
-        ("snapshot", SNAPSHOT, snapshot.view(SNAPSHOT, verbose=True)),
+        ("snapshot", SNAPSHOT, discover.view(SNAPSHOT, verbose=True)),
         ("doctor", DOCTOR, doctor.view(DOCTOR)),
         ("doctor", DoctorResult(()), doctor.view(DoctorResult(()))),
         ("history", HISTORY, history.view(HISTORY)),
-        ("init", INIT_PREVIEW, init.view(INIT_PREVIEW, server=SERVER)),
-        ("init", INIT_DONE, init.view(INIT_DONE, server=SERVER)),
+        ("init", INIT_PREVIEW, doctor.view(INIT_PREVIEW, server=SERVER)),
+        ("init", INIT_DONE, doctor.view(INIT_DONE, server=SERVER)),
         ("config", settings, config.view(settings, ("./indexpilot.yaml",))),
         ("config", settings, config.view(settings, ("./indexpilot.yaml",), origins=True)),
         ("config_check", settings, config.checked(("a.yaml",), 3, ("a note",))),
@@ -403,9 +399,9 @@ def outcomes():
             for r in (ApplyResult(None, (), (DROPPED,)), ApplyResult("P-7c1e", (), (PLANNED,), dry_run=True))
             for v in (False, True)
         ),
-        ("bypass", BYPASS, bypass.view(BYPASS)),
-        ("bypass", BypassResult("status", True, ()), bypass.view(BypassResult("status", True, ()))),
-        ("plan_approve", APPROVED, bypass.approved(APPROVED)),
+        ("bypass", BYPASS, config.view(BYPASS)),
+        ("bypass", BypassResult("status", True, ()), config.view(BypassResult("status", True, ()))),
+        ("plan_approve", APPROVED, config.approved(APPROVED)),
         *(("schema-evolve", r, schema_evolve.view(r, verbose=True, fix=True)) for r in evolve.PLAIN.values()),
         *(("schema_evolve_change", r, schema_change.view(r, verbose=True)) for r in changes.CHANGES),
         *(("schema_evolve_rollback", r, schema_change.undo_view(r)) for r in changes.UNDONE),

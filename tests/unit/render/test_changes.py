@@ -10,7 +10,7 @@ from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.codec import to_document
 from indexpilot_cli.core.mutation import Mutation, MutationType, OperationKind
 from indexpilot_cli.render.text import plain, sql
-from indexpilot_cli.render.views import apply, bypass, history, init
+from indexpilot_cli.render.views import apply, config, doctor, history
 from tests.unit.render import samples
 
 
@@ -99,13 +99,13 @@ def test_rollback_shows_what_it_drops():
 
 
 def test_bypass_says_who_decided_and_until_when():
-    text = plain(bypass.view(samples.BYPASS))
+    text = plain(config.bypass_view(samples.BYPASS))
     assert "runtime switch" in text
     assert "2026-11-20 02:00Z" in text
     assert "IndexPilot is switched off: no index is changed" in text
-    assert "(it was so already)" in plain(bypass.view(replace(samples.BYPASS, changed=False)))
-    assert "approved" not in plain(bypass.approved(samples.APPROVED))
-    assert "by dba, 2026-11-20 02:00Z" in plain(bypass.approved(samples.APPROVED))
+    assert "(it was so already)" in plain(config.bypass_view(replace(samples.BYPASS, changed=False)))
+    assert "approved" not in plain(config.approved(samples.APPROVED))
+    assert "by dba, 2026-11-20 02:00Z" in plain(config.approved(samples.APPROVED))
 
 
 def test_history_shows_state_index_and_error():
@@ -121,7 +121,7 @@ def test_history_shows_state_index_and_error():
         sqlstate="55P03",
         error="lock timeout",
     )
-    line = plain(history.view(HistoryResult((failed,), 1))).splitlines()[1]
+    line = plain(history.history_view(HistoryResult((failed,), 1))).splitlines()[1]
     assert line.split()[3:] == [
         "INDEX_CREATION_FAILED",
         "FAILED_LEFTOVER",
@@ -133,7 +133,7 @@ def test_history_shows_state_index_and_error():
         "sqlstate:",
         "55P03",
     ]
-    assert "structure" in plain(history.view(HistoryResult((failed,), 1), verbose=True))
+    assert "structure" in plain(history.history_view(HistoryResult((failed,), 1), verbose=True))
     assert to_document(failed, history.MutationDocument)["state"] == "FAILED_LEFTOVER"
 
 
@@ -141,10 +141,10 @@ def test_init_joins_its_tables_in_one_line():
     planned = InitResult(
         "ip", None, planned=("schema", "genome_catalog", "mutation_log", "config"), config_path="x.yaml"
     )
-    assert plain(init.view(planned)).splitlines() == [
+    assert plain(doctor.init_view(planned)).splitlines() == [
         "  will do   create schema ip",
         "  will do   create 2 tables in schema ip: genome_catalog, mutation_log",
         "  will do   write x.yaml",
     ]
     made = replace(planned, created=planned.planned, schema_version=2)
-    assert plain(init.view(made)) == "done        made schema, 2 tables, config, schema version 2\n"
+    assert plain(doctor.init_view(made)) == "done        made schema, 2 tables, config, schema version 2\n"

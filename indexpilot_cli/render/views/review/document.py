@@ -11,7 +11,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, WorkKind
 from indexpilot_cli.evolve.review.values import CheckResult, Impact
 from indexpilot_cli.render.document import Amount, Count, Portion
-from indexpilot_cli.render.views.common import LabelDocument
+from indexpilot_cli.render.units import LabelDocument
 from indexpilot_cli.render.views.review.words import all_findings, severities, unchecked
 
 _Place = Annotated[int, Facets(1)]  # a line, a column or a number of a statement

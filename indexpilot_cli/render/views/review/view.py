@@ -20,12 +20,10 @@ from indexpilot_cli.render.document import (
     TableBlock,
     columns,
 )
-from indexpilot_cli.render.units import cost, one_line, percent, plural
-from indexpilot_cli.render.views.common import facts
-from indexpilot_cli.render.views.review.annotations import github_text, sarif_text
+from indexpilot_cli.render.units import cost, facts, one_line, percent, plural
+from indexpilot_cli.render.views.review.annotations import github_text, markdown, sarif_text
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.review.entries import entries, fixes
-from indexpilot_cli.render.views.review.markdown import markdown
 from indexpilot_cli.render.views.review.words import (
     BASES,
     all_findings,
