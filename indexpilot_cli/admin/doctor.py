@@ -27,8 +27,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.execute.build import CatalogVerdict
 from indexpilot_cli.execute.context import open_context
-from indexpilot_cli.execute.decide import CatalogVerdict
 from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
 from indexpilot_cli.execute.signals import listening
 from indexpilot_cli.log.bookkeeping import bookkeeping

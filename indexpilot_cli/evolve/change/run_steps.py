@@ -16,7 +16,6 @@ from indexpilot_cli.execute.backfill import BackfillWork, fill_all
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.steps import DatabaseStep, Pace, StepManner, StepRun, perform
-from indexpilot_cli.genome import table
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey, GenomeField, ProfileRow
 
@@ -103,7 +102,7 @@ def known(session: Session, table: QualifiedName, column: str, schema: str) -> d
     """What our tables say of the column now, as JSON; empty when they do not know it."""
     key = FieldKey(table, column)
     fields = [f for f in genome.fields(session, table.name, table.schema, schema=schema) if f.key == key]
-    rows = [row for row in table.all_rows(session, schema=schema) if row.key == key]
+    rows = [row for row in genome.all_rows(session, schema=schema) if row.key == key]
     if not fields:
         return {}
     return {"field": to_json(fields[0]), "profiles": [to_json(row) for row in rows]}
@@ -156,4 +155,4 @@ def _bring_back(session: Session, before: Mapping[str, Any], schema: str) -> Non
     genome.add(session, (from_json(GenomeField, before["field"]),), schema=schema)
     for data in before.get("profiles", ()):
         row = from_json(ProfileRow, data)
-        table.set_enabled(session, row.tenant_id, row.key, row.enabled, schema=schema)
+        genome.set_enabled(session, row.tenant_id, row.key, row.enabled, schema=schema)
