@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, key_of, label, unfit_key
-from indexpilot_cli.core.candidate import Reason, Rejection
-from indexpilot_cli.core.index import BTREE, IndexKey
+from indexpilot_cli.core.index import BTREE, IndexKey, Reason, Rejection
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.failing import can_fail
