@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from indexpilot_cli.core.command import (
     Connection,
@@ -16,12 +17,20 @@ from indexpilot_cli.core.command import (
 )
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, SkippedReport, TemplateReport
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, SkippedReport, Stage, TemplateReport
 from indexpilot_cli.db.plans import access_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import Source, open_source
-from indexpilot_cli.workload.templates import fold_workload, report, shares, skipped_reports, with_scenarios
+from indexpilot_cli.workload.aside import Fault, attempted, fault_warnings
+from indexpilot_cli.workload.templates import (
+    fold_workload,
+    report,
+    shares,
+    skipped_reports,
+    with_scenarios,
+    with_shares,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:
         folded = fold_workload(source, request.workload, request.filter, progress)
         result = _result(source, folded, request, progress)
         note.details(templates=result.template_count, statements=result.statement_count)
-    warnings = (*(Warn("workload", "", text) for text in folded.notes), *note.warnings)
+    told = (Warn("workload", "", text) for text in folded.notes)
+    warnings = (*told, *fault_warnings(with_shares(folded.skipped, folded)), *note.warnings)
     status = "ok" if result.templates else "skipped"
     return Outcome(
         "analyze", result, status=status, server=source.server, warnings=warnings, next=("indexpilot recommend",)
@@ -89,7 +99,7 @@ def _result(source: Source, folded: FoldedWorkload, request: AnalyzeRequest, pro
         "time" if all(t.total_ms is not None for t in folded.templates) else "calls",
         folded.since,
         folded.until,
-        skipped_reports(folded.skipped, folded.templates),
+        skipped_reports(folded),
     )
 
 
@@ -122,11 +132,15 @@ def _reads(
             continue
         progress.advance()
         try:
-            found[template.id] = access_of(explain_text(source.session, template.scenarios[0].statement))
+            plan = explain_text(source.session, template.scenarios[0].statement)
         except UnreachableError as error:
             # 57014: a statement that takes long to plan loses its access path in the report; the others keep theirs.
             if error.code != "timeout":
                 raise
         except IndexPilotError:
             continue  # shown as unknown; recommend lists what cannot be planned with its reason
+        else:
+            access = attempted(Stage.EXPLAIN, partial(access_of, plan))
+            if not isinstance(access, Fault):
+                found[template.id] = access
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -15,10 +15,12 @@ from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation, Warn
-from indexpilot_cli.core.workload import FoldedWorkload, Skipped
+from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.snapshot.source import Source
+from indexpilot_cli.workload.aside import Fault, attempted, fault_warnings
+from indexpilot_cli.workload.templates import with_shares
 
 if TYPE_CHECKING:
     from indexpilot_cli.advise.select.problem import Choice
@@ -28,7 +30,7 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
     """The plan, with names that collide with nothing and warnings that belong to it."""
     selection = advice.selection
     recommendations = _recommendations(advice, source.catalog)
-    skipped = (*advice.folded.skipped, *_unplanned(advice))
+    skipped = with_shares((*advice.folded.skipped, *_unplanned(advice)), advice.folded)
     created = datetime.now(UTC)
     return Plan(
         id=_plan_id(source.catalog, recommendations, created),
@@ -48,12 +50,12 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
         size_bytes=selection.size_bytes,
         write_cost=_added_writes(advice),
         skipped=skipped,
-        skipped_share=_skipped_share(skipped, advice.folded),
+        skipped_share=sum(s.share for s in skipped if s.reason != "compressed"),
         calls=estimator.calls,
         cache_hits=selection.cache_hits,
         seconds=advice.seconds,
         schema_digest=schema_digest(source.catalog, {r.definition.table for r in recommendations}),
-        warnings=plan_warnings(source, estimator, advice.folded, recommendations),
+        warnings=(*fault_warnings(skipped), *plan_warnings(source, estimator, advice.folded, recommendations)),
         notes=_notes(advice),
         budget_curve=selection.budget_curve,
     )
@@ -74,13 +76,15 @@ def _recommendations(advice: Advice, catalog: Catalog) -> tuple[Recommendation, 
 
 
 def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dict[str, set[str]]) -> Recommendation:
-    from indexpilot_cli.advise.explain.risks import assess
+    from indexpilot_cli.advise.explain.risks import Assessment, assess
 
     candidate = choice.candidate
     definition = candidate.definition
     name = index_name(definition, taken[definition.table.schema])
     size = advice.priceable.sizes[definition]
-    assessed = assess(choice, advice.selection, advice.kept.templates, catalog)
+    assessed = attempted(Stage.EXPLAIN, lambda: assess(choice, advice.selection, advice.kept.templates, catalog))
+    if isinstance(assessed, Fault):
+        assessed = Assessment((), "low", f"its risks could not be assessed ({assessed}): please report it")
     return Recommendation(
         id=candidate.id,
         definition=definition,
@@ -113,18 +117,10 @@ def _added_writes(advice: Advice) -> float:
 def _unplanned(advice: Advice) -> tuple[Skipped, ...]:
     messages = dict(advice.selection.unplanned)
     return tuple(
-        Skipped("unplanned", t.text, messages[t.id], t.calls, t.total_ms or 0.0)
+        Skipped("unplanned", t.text, messages[t.id], t.calls, t.total_ms or 0.0, Stage.PRICE)
         for t in advice.kept.templates
         if t.id in messages
     )
-
-
-def _skipped_share(skipped: Iterable[Skipped], folded: FoldedWorkload) -> float:
-    lost = [s for s in skipped if s.reason != "compressed"]
-    if folded.total_ms:
-        return sum(s.total_ms for s in lost) / folded.total_ms
-    calls = sum(s.calls for s in lost)
-    return calls / ((calls + sum(t.calls for t in folded.templates)) or 1.0)
 
 
 def _ordered(rejections: tuple[Rejection, ...]) -> tuple[Rejection, ...]:
@@ -140,7 +136,7 @@ def _notes(advice: Advice) -> tuple[str, ...]:
             f"{len(advice.kept.templates)} of {len(advice.folded.templates)} templates priced, "
             f"the others hold at most {lost:.1%} of the possible gain",
         )
-        if advice.kept is not advice.folded
+        if len(advice.kept.templates) < len(advice.folded.templates)
         else ()
     )
     binding = tuple(f"the limit that costs most: {family}" for family in advice.selection.conflicts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,13 +17,14 @@ from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.mutation import Event, OperationState
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.workload import FoldedWorkload, Skipped
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
+from indexpilot_cli.workload.aside import together
 from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import TypesOf, with_scenarios
 
@@ -42,7 +43,7 @@ def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None)
     filled = with_scenarios(folded, catalog, types_of)
     usable = tuple(t for t in filled.templates if t.scenarios)
     lost = tuple(
-        Skipped("unplanned", t.text, "no statement the planner takes", t.calls, t.total_ms or 0.0)
+        Skipped("unplanned", t.text, "no statement the planner takes", t.calls, t.total_ms or 0.0, Stage.PARAMETERS)
         for t in filled.templates
         if not t.scenarios
     )
@@ -70,13 +71,26 @@ def advise_on(
 
     begun = time.monotonic()
     catalog = _open_to_advice(source.catalog, request.filter)
-    folded = with_referential(folded, catalog, estimator)
-    kept = compress(folded, catalog) if len(folded.templates) > LARGE_WORKLOAD else folded
+    folded = _without_faulty(Stage.FOREIGN_KEYS, folded, lambda some: with_referential(some, catalog, estimator))
+    kept = folded
+    if len(folded.templates) > LARGE_WORKLOAD:
+        kept = _without_faulty(Stage.COMPRESS, folded, lambda some: compress(some, catalog))
     progress.stage("proposing candidates")
-    proposal = without_taken_back(propose(kept.templates, catalog), source)
-    priceable = _priceable(proposal, catalog, estimator, progress)
-    model = _write_model(kept, priceable, folded, catalog)
-    selection = _select(kept, priceable, model, estimator, catalog, request, progress)
+    proposed = together(Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog))
+    folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
+    priceable = _priceable(without_taken_back(proposed.result, source), catalog, estimator, progress)
+
+    def modelled(templates: tuple[QueryTemplate, ...]) -> WriteModel:
+        return _write_model(kept, priceable, replace(folded, templates=templates), catalog)
+
+    written = together(Stage.PRICE, folded.templates, modelled)
+    folded, kept, model = written.without_lost(folded), written.without_lost(kept), written.result
+
+    def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
+        return _select(replace(kept, templates=templates), priceable, model, estimator, catalog, request, progress)
+
+    priced = together(Stage.PRICE, kept.templates, chosen)
+    folded, kept, selection = priced.without_lost(folded), priced.without_lost(kept), priced.result
     checked: tuple[str, ...] = ()
     if request.planner.cross_check:
         progress.stage("cross-checking with HypoPG")
@@ -84,6 +98,14 @@ def advise_on(
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
     return assemble(source, estimator, advice)
+
+
+def _without_faulty(
+    stage: Stage, folded: FoldedWorkload, work: Callable[[FoldedWorkload], FoldedWorkload]
+) -> FoldedWorkload:
+    """The workload as the work leaves it, without the templates that make the work fail."""
+    done = together(stage, folded.templates, lambda templates: work(replace(folded, templates=templates)))
+    return done.without_lost(done.result)
 
 
 def as_recommendation(request: ExplainRequest) -> RecommendRequest:

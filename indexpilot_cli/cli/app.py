@@ -127,6 +127,8 @@ def _guarded(given: list[str]) -> int:
     from indexpilot_cli.cli.terminal import close_quietly
 
     trace = "--debug" in given
+    if trace:
+        _show_faults()
     try:
         try:
             return _dispatch(given)
@@ -149,6 +151,15 @@ def _guarded(given: list[str]) -> int:
     except BrokenPipeError:
         close_quietly()
         return 1
+
+
+def _show_faults() -> None:
+    """With --debug a statement that is set aside is told with the traceback of its fault."""
+    import logging
+
+    logger = logging.getLogger("indexpilot_cli")
+    logger.addHandler(logging.StreamHandler(sys.stderr))
+    logger.setLevel(logging.DEBUG)
 
 
 def _left(given: Sequence[str]) -> str | None:

@@ -39,12 +39,27 @@ class ObservedStatement:
     origin: str | None = None
 
 
+class Stage(StrEnum):
+    """Where in a run a statement was left out."""
+
+    READ = "read"
+    FOLD = "fold"
+    PREDICATES = "predicates"
+    PARAMETERS = "parameters"
+    FOREIGN_KEYS = "foreign_keys"
+    COMPRESS = "compress"
+    PROPOSE = "propose"
+    PRICE = "price"
+    EXPLAIN = "explain"
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """Statements that could not be used: why, an example, and how much of the workload they carry.
 
     ``reason`` is a stable word: utility, unparsed, own, transaction, unplanned, not_modelled, no_table,
-    empty, too_long, compressed, catalog_only.
+    empty, too_long, compressed, catalog_only, and failed: a fault of ours that ought to be reported.
+    ``share`` is that of the whole workload, where it has been worked out.
     """
 
     reason: str
@@ -52,6 +67,8 @@ class Skipped:
     detail: str = ""
     calls: float = 0.0
     total_ms: float = 0.0
+    stage: Stage = Stage.READ
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +157,8 @@ class RelationUse:
     ``order_by`` is set only when the block's whole ORDER BY (or a prefix) lies on this relation, and
     ``order_complete`` when all of it does; ``limited`` says the block has LIMIT (a constant or parameter).
     ``columns`` are all columns of the relation the statement reads (for covering); ``whole_row`` means
-    ``SELECT *`` or a whole-row reference. ``target`` marks the relation that DML writes; ``updated`` are the
-    columns UPDATE sets. ``nullable`` marks the inner side of an outer join.
+    ``SELECT *`` or a whole-row reference. ``write`` says what a statement (or a WITH query of it) does to the
+    relation it changes; ``updated`` are the columns UPDATE sets. ``nullable`` marks the inner side of an outer join.
     """
 
     table: QualifiedName
@@ -155,10 +172,15 @@ class RelationUse:
     limit: int | None = None
     columns: frozenset[str] = frozenset()
     whole_row: bool = False
-    target: bool = False
+    write: StatementKind | None = None
     updated: frozenset[str] = frozenset()
     nullable: bool = False
     aggregates: tuple[tuple[str, str], ...] = ()  # (min|max, column) that an index end could answer
+
+    @property
+    def target(self) -> bool:
+        """Whether rows of the relation are changed."""
+        return self.write is not None
 
 
 class PlanMode(StrEnum):
@@ -214,8 +236,8 @@ class QueryTemplate:
 
     @property
     def is_write(self) -> bool:
-        """Whether the template changes rows."""
-        return self.kind is not StatementKind.SELECT
+        """Whether the template changes rows, itself or in a WITH query."""
+        return self.kind is not StatementKind.SELECT or any(use.target for use in self.uses)
 
     @property
     def mean_ms(self) -> float | None:
@@ -270,3 +292,4 @@ class SkippedReport:
     share: float = 0.0
     example: str = ""
     detail: str = ""
+    stage: Stage = Stage.READ

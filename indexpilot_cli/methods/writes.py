@@ -17,7 +17,7 @@ from types import MappingProxyType
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.workload import QueryTemplate, StatementKind
+from indexpilot_cli.core.workload import QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind
 
 US_PER_UNIT = 10.0  # of planner cost, where no times are known: cached pages and plain operators on current machines
@@ -283,12 +283,12 @@ def _from_templates(templates: Iterable[QueryTemplate]) -> dict[QualifiedName, T
     updated: dict[QualifiedName, list[tuple[frozenset[str], float]]] = {}
     for template in templates:
         for use in template.uses:
-            if not use.target:
+            if use.write is None:
                 continue
             rows = template.calls * rows_per_call(template)
             kinds = counts.setdefault(use.table, {"insert": 0.0, "update": 0.0, "delete": 0.0})
-            kinds[_kind(template, use.updated)] += rows
-            if use.updated and template.kind is not StatementKind.INSERT:
+            kinds[_kind(use)] += rows
+            if use.updated and use.write is not StatementKind.INSERT:
                 updated.setdefault(use.table, []).append((use.updated, rows))
     return {
         name: TableWrites(k["insert"], k["update"], k["delete"], 0.0, tuple(updated.get(name, ())))
@@ -296,10 +296,10 @@ def _from_templates(templates: Iterable[QueryTemplate]) -> dict[QualifiedName, T
     }
 
 
-def _kind(template: QueryTemplate, updated: frozenset[str]) -> str:
-    if template.kind is StatementKind.MERGE:
-        return "update" if updated else "insert"
-    return template.kind.value
+def _kind(use: RelationUse) -> str:
+    if use.write is StatementKind.MERGE:
+        return "update" if use.updated else "insert"
+    return str(use.write)
 
 
 def rows_per_call(template: QueryTemplate) -> float:

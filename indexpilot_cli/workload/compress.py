@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.workload import AtomKind, FoldedWorkload, QueryTemplate, RelationUse, Skipped
+from indexpilot_cli.core.workload import AtomKind, FoldedWorkload, QueryTemplate, RelationUse, Skipped, Stage
 
 Feature = tuple[str, str, str]
 _SMALL_TABLE_PAGES = 8  # an index on a table this small changes nothing: such templates have no potential
@@ -41,12 +41,14 @@ def compress(
     heirs = {t.id: _nearest(t, kept, features) for t in dropped}
     lost = sum(weights[t.id] for t in dropped if heirs[t.id] is None)
     templates = tuple(_merged(t, dropped, heirs) for t in folded.templates if t.id in kept)
-    skipped = tuple(
-        Skipped("compressed", t.text, f"represented by {heirs[t.id] or 'none'}", t.calls, t.total_ms or 0.0)
-        for t in dropped
-    )
+    skipped = tuple(_represented(t, heirs[t.id]) for t in dropped)
     loss = lost / total if total > 0 else 0.0
     return replace(folded, templates=templates, skipped=folded.skipped + skipped, compression_loss=loss)
+
+
+def _represented(template: QueryTemplate, heir: str | None) -> Skipped:
+    why, total = f"represented by {heir or 'none'}", template.total_ms or 0.0
+    return Skipped("compressed", template.text, why, template.calls, total, Stage.COMPRESS)
 
 
 def features_of(template: QueryTemplate) -> Iterator[Feature]:

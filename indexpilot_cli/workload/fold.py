@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName, quote_literal
@@ -17,11 +18,13 @@ from indexpilot_cli.core.workload import (
     QueryTemplate,
     RelationUse,
     Skipped,
+    Stage,
     Workload,
 )
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.sql.literals import LIKE_OPERATORS, kind_of_text, pattern_start
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse, parse_expression
+from indexpilot_cli.workload.aside import FAILED, Fault, attempted
 from indexpilot_cli.workload.collect import merged
 from indexpilot_cli.workload.predicates.blocks import relation_uses
 from indexpilot_cli.workload.reading import Reader, Reading, Unread
@@ -82,11 +85,12 @@ def fold(
     reader = Reader(catalog)
     whole = merged(workloads)
     groups, skipped = _grouped(whole, reader)
-    templates = _named([_template(key, group, catalog, reader) for key, group in groups.items()])
+    found, failed = _templates(groups, catalog, reader)
+    templates = _named(found)
     weight = _weight(by, templates)
     templates.sort(key=weight, reverse=True)
     kept, small = _enough(templates, min_calls, min_ms, limit)
-    skipped += small
+    skipped += [*failed, *small]
     times = [t.total_ms for t in templates if t.total_ms is not None]
     return FoldedWorkload(
         templates=tuple(kept),
@@ -104,20 +108,40 @@ def _grouped(workload: Workload, reader: Reader) -> tuple[dict[str, _Group], lis
     groups: dict[str, _Group] = {}
     skipped: dict[tuple[str, str], Skipped] = {}
     for observed in workload.statements:
-        reading = reader.read(observed.text)
-        if isinstance(reading, Reading):
+        reading = attempted(Stage.FOLD, partial(reader.read, observed.text))
+        if isinstance(reading, Fault):
+            _skip(skipped, Unread(FAILED, str(reading)), observed, Stage.FOLD)
+        elif isinstance(reading, Reading):
             groups.setdefault(reading.key, _Group()).add(reading, observed)
         else:
             _skip(skipped, reading, observed)
     return groups, [*workload.skipped, *skipped.values()]
 
 
-def _skip(skipped: dict[tuple[str, str], Skipped], why: Unread, observed: ObservedStatement) -> None:
+def _skip(
+    skipped: dict[tuple[str, str], Skipped], why: Unread, observed: ObservedStatement, stage: Stage = Stage.READ
+) -> None:
     key = (why.reason, observed.text)
-    place = f" ({observed.origin})" if observed.origin else ""
-    before = skipped.get(key) or Skipped(why.reason, observed.text, why.detail + place)
+    place = f" ({observed.origin})" if observed.origin and why.reason != FAILED else ""
+    before = skipped.get(key) or Skipped(why.reason, observed.text, why.detail + place, stage=stage)
     calls, total = before.calls + observed.calls, before.total_ms + (observed.total_ms or 0.0)
     skipped[key] = replace(before, calls=calls, total_ms=total)
+
+
+def _templates(
+    groups: Mapping[str, _Group], catalog: Catalog, reader: Reader
+) -> tuple[list[QueryTemplate], list[Skipped]]:
+    """The templates of the groups, and those whose predicates are beyond us."""
+    found: list[QueryTemplate] = []
+    failed: list[Skipped] = []
+    for key, group in groups.items():
+        work = partial(_template, key, group, catalog, reader)
+        template = attempted(Stage.PREDICATES, work)
+        if isinstance(template, Fault):
+            failed.append(template.of(group.readings.most_common(1)[0][0], group.calls, group.total_ms))
+        else:
+            found.append(template)
+    return found, failed
 
 
 def _template(key: str, group: _Group, catalog: Catalog, reader: Reader) -> QueryTemplate:
@@ -185,7 +209,8 @@ def _enough(
         if why is None:
             kept.append(template)
         else:
-            small.append(Skipped("compressed", template.text, why, template.calls, template.total_ms or 0.0))
+            total = template.total_ms or 0.0
+            small.append(Skipped("compressed", template.text, why, template.calls, total, Stage.FOLD))
     return kept, small
 
 

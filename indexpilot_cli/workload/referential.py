@@ -101,27 +101,27 @@ def referential_checks(templates: Sequence[QueryTemplate], catalog: Catalog) -> 
     known = {t.id for t in templates}
     found = []
     for parent in templates:
-        for key in _touched(parent, catalog):
-            template = _template(key, parent, catalog)
+        for key, write in _touched(parent, catalog):
+            template = _template(key, write, parent, catalog)
             if template is not None and template.id not in known:
                 found.append(ReferentialCheck(parent.id, key.name, template))
     return tuple(found)
 
 
-def _touched(parent: QueryTemplate, catalog: Catalog) -> Iterator[ForeignKey]:
+def _touched(parent: QueryTemplate, catalog: Catalog) -> Iterator[tuple[ForeignKey, StatementKind]]:
     for use in parent.uses:
-        if not use.target or parent.kind not in (StatementKind.DELETE, StatementKind.UPDATE):
+        if use.write not in (StatementKind.DELETE, StatementKind.UPDATE):
             continue
         for key in catalog.foreign_keys:
             if key.referenced != use.table:
                 continue
-            if parent.kind is StatementKind.DELETE or use.updated & set(key.referenced_columns):
-                yield key
+            if use.write is StatementKind.DELETE or use.updated & set(key.referenced_columns):
+                yield key, use.write
 
 
-def _template(key: ForeignKey, parent: QueryTemplate, catalog: Catalog) -> QueryTemplate | None:
+def _template(key: ForeignKey, write: StatementKind, parent: QueryTemplate, catalog: Catalog) -> QueryTemplate | None:
     keys = " AND ".join(f"{quote_identifier(column)} = ${n}" for n, column in enumerate(key.columns, 1))
-    shape = _ACTIONS.get(key.on_delete, _CHECK) if parent.kind is StatementKind.DELETE else _CHECK
+    shape = _ACTIONS.get(key.on_delete, _CHECK) if write is StatementKind.DELETE else _CHECK
     text = shape.format(table=key.table, keys=keys)
     observed = ObservedStatement(text, parent.calls, origin=f"foreign key {key.name}")
     folded = fold([Workload(SourceKind.STATEMENTS, (observed,))], catalog)

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, SkippedReport, TemplateReport
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, SkippedReport, Stage, TemplateReport
 from indexpilot_cli.snapshot.source import Source, wanted_tables
+from indexpilot_cli.workload.aside import each
 from indexpilot_cli.workload.collect import collect
 
 TypesOf = Callable[[str], Sequence[str] | None]
@@ -37,7 +38,8 @@ def with_scenarios(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf |
         types = types_of(template.text) if types_of is not None and "$" in template.text else None
         return plannable.with_scenarios(template, catalog, types)
 
-    return replace(folded, templates=tuple(filled(t) for t in folded.templates))
+    done = each(Stage.PARAMETERS, folded.templates, filled)
+    return replace(done.without_lost(folded), templates=tuple(done.result))
 
 
 def shares(templates: Sequence[QueryTemplate]) -> dict[str, float]:
@@ -65,18 +67,26 @@ def report(template: QueryTemplate, share: float, reads: str | None = None) -> T
     )
 
 
-def skipped_reports(skipped: Iterable[Skipped], templates: Sequence[QueryTemplate]) -> tuple[SkippedReport, ...]:
-    """What was left out, by reason: how many statements, and their share of all that was observed."""
+def with_shares(skipped: Iterable[Skipped], folded: FoldedWorkload) -> tuple[Skipped, ...]:
+    """The skipped with their shares of the whole workload: of time where every template has times, else of calls."""
     items = tuple(skipped)
-    by_time = all(t.total_ms is not None for t in templates) and bool(templates)
+    timed = folded.templates or [s for s in items if s.total_ms]
+    by_time = bool(timed) and all(t.total_ms is not None for t in folded.templates)
 
     def measure(item: QueryTemplate | Skipped) -> float:
         return (item.total_ms or 0.0) if by_time else item.calls
 
-    total = sum(map(measure, templates)) + sum(map(measure, items)) or 1.0
+    total = sum(map(measure, folded.templates)) + sum(map(measure, folded.skipped)) or 1.0
+    return tuple(replace(item, share=measure(item) / total) for item in items)
+
+
+def skipped_reports(folded: FoldedWorkload) -> tuple[SkippedReport, ...]:
+    """What was left out, by reason and stage: how many statements, and their share of all that was observed."""
+    items = with_shares(folded.skipped, folded)
     reports = []
-    for reason, count in Counter(s.reason for s in items).most_common():
-        alike = [s for s in items if s.reason == reason]
-        example = max(alike, key=measure)
-        reports.append(SkippedReport(reason, count, sum(map(measure, alike)) / total, example.text, example.detail))
+    for (reason, stage), count in Counter((s.reason, s.stage) for s in items).most_common():
+        alike = [s for s in items if (s.reason, s.stage) == (reason, stage)]
+        example = max(alike, key=lambda s: s.share)
+        share = sum(s.share for s in alike)
+        reports.append(SkippedReport(reason, count, share, example.text, example.detail, stage))
     return tuple(reports)

@@ -199,11 +199,12 @@ def _ordered(site: Site, keys: Sequence[IndexKey]) -> tuple[IndexKey, ...]:
 
 
 def _enough(site: Site, keys: Sequence[IndexKey], room: int = 0) -> tuple[IndexKey, ...]:
-    """Leading keys until they identify a row or the index is wide enough, leaving room for more."""
+    """Leading keys, one at least, until they identify a row or the index is wide enough, leaving room for more."""
     chosen: list[IndexKey] = []
     combined = 1.0
     for key in keys:
-        if len(chosen) >= site.options.max_key_columns - room or combined >= site.rows:
+        wide = len(chosen) >= site.options.max_key_columns - room
+        if wide or (chosen and combined >= site.rows):
             break
         chosen.append(key)
         combined *= max(site.distinct(key), 1.0)
@@ -280,11 +281,9 @@ def _foreign_key(site: Site, foreign: ForeignKey, templates: Sequence[QueryTempl
 
 
 def _touches(demand: Demand, foreign: ForeignKey) -> bool:
-    if not demand.use.target:
-        return False
-    if demand.kind is StatementKind.UPDATE:
+    if demand.use.write is StatementKind.UPDATE:
         return bool(demand.use.updated & set(foreign.referenced_columns))
-    return demand.kind in (StatementKind.DELETE, StatementKind.MERGE)
+    return demand.use.write in (StatementKind.DELETE, StatementKind.MERGE)
 
 
 def _covered(site: Site, foreign: ForeignKey) -> bool:

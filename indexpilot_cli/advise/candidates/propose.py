@@ -59,8 +59,7 @@ def _relations(templates: Sequence[QueryTemplate], catalog: Catalog) -> tuple[Qu
     losing: set[QualifiedName] = set()
     for template in templates:
         used |= dict.fromkeys(use.table for use in template.uses)
-        if template.kind is not StatementKind.INSERT:
-            losing |= {use.table for use in template.uses if use.target}
+        losing |= {use.table for use in template.uses if use.write not in (None, StatementKind.INSERT)}
     losing |= {t.name for t in catalog.tables if t.activity.deletes and t.name in used}
     return tuple(used | dict.fromkeys(k.table for k in catalog.foreign_keys if k.referenced in losing))
 
@@ -98,7 +97,7 @@ def _table(site: Site, templates: Sequence[QueryTemplate]) -> tuple[tuple[Draft,
 
 def _first(site: Site, templates: Sequence[QueryTemplate]) -> Iterator[Proposed]:
     for demand in site.demands:
-        if demand.kind is StatementKind.INSERT and demand.use.target:
+        if demand.use.write is StatementKind.INSERT:
             continue
         yield from mismatches(site, demand)
         yield from propose_btree(site, demand)
@@ -202,7 +201,7 @@ def _weights(templates: Iterable[QueryTemplate]) -> Uses:
     for template in templates:
         weight = template.total_ms if template.total_ms is not None else template.calls
         for use in template.uses:
-            if template.kind is not StatementKind.INSERT or not use.target:
+            if use.write is not StatementKind.INSERT:
                 found.setdefault(use.table, []).append((weight, _compared(use)))
     return found
 

@@ -15,7 +15,7 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.mutation import Operation
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import size
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, StatementKind, Workload
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Workload
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import StatementsSnapshot, as_workload, crash_between, difference, take_snapshot
 from indexpilot_cli.log import intents
@@ -157,7 +157,7 @@ def judged(
     """
     tables = family(catalog, operation.table)
     now = {t.id: t for t in folded.templates}
-    reads = {name for name, t in now.items() if t.kind is StatementKind.SELECT}
+    reads = {name for name, t in now.items() if not t.is_write}
     affected = {n for n in reads if tables.intersection(now[n].relations)} | {e.template for e in operation.templates}
     controls = reads - affected
     found = judge(_pairs(affected, before, now), _pairs(controls & set(before), before, now), idle=idle)

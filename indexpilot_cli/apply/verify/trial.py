@@ -23,7 +23,7 @@ from indexpilot_cli.apply.verify.verdict import (
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, Silent, TableFilter
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, QueryTemplate, StatementKind
+from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, QueryTemplate
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.plans import first_word
 from indexpilot_cli.db.session import Session
@@ -318,7 +318,7 @@ def family(catalog: Catalog, table: QualifiedName) -> frozenset[QualifiedName]:
 
 def reads_on(templates: Iterable[QueryTemplate], tables: frozenset[QualifiedName]) -> tuple[QueryTemplate, ...]:
     """Templates that only read and touch one of the tables, heaviest first as they come."""
-    return tuple(t for t in templates if t.kind is StatementKind.SELECT and tables.intersection(t.relations))
+    return tuple(t for t in templates if not t.is_write and tables.intersection(t.relations))
 
 
 def runnable(templates: Sequence[QueryTemplate]) -> tuple[TrialStatement, ...]:

@@ -11,7 +11,7 @@ from indexpilot_cli.admin.snapshot import SnapshotResult
 from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
-from indexpilot_cli.core.workload import TemplateReport
+from indexpilot_cli.core.workload import Stage, TemplateReport
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import (
     TemplateDocument,
@@ -123,9 +123,10 @@ _Shown = Annotated[float, Facets(0, 1.000001)]  # a sum of shares, which may be 
 
 
 class SkippedReportDocument(DocumentShape):
-    """Statements left out for one reason."""
+    """Statements left out for one reason. Reason failed: a fault of indexpilot, please report it."""
 
     reason: str
+    stage: Stage
     count: Count
     share: _Shown
     detail: str

@@ -11,6 +11,7 @@ from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Recommendation, Risk
+from indexpilot_cli.core.workload import Stage
 from indexpilot_cli.render.document import Amount, Count, Portion
 
 
@@ -75,10 +76,12 @@ class RejectionDocument(DocumentShape):
 
 
 class SkippedDocument(DocumentShape):
-    """A statement that could not be used."""
+    """A statement that could not be used. Reason failed: a fault of indexpilot, please report it."""
 
     reason: str
+    stage: Stage
     detail: str
+    share: Portion
     calls: Amount
     total_ms: Amount
     text: str

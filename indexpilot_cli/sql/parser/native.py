@@ -90,8 +90,13 @@ def tokens(text: str) -> tuple[tuple[str, int, int], ...] | Unparsed:
         found = postgast.scan(text).tokens
     except postgast.PgQueryError as error:
         return _located(text, error)
-    names = postgast.pg_query_pb2.Token.DESCRIPTOR.values_by_number
-    return tuple((str(names[t.token].name), int(t.start), int(t.end)) for t in found)
+    return tuple((_token_name(t.token), int(t.start), int(t.end)) for t in found)
+
+
+def _token_name(number: int) -> str:
+    """A character that no rule of the scanner takes (``{``, a control character) comes as its own number."""
+    known = postgast.pg_query_pb2.Token.DESCRIPTOR.values_by_number.get(number)
+    return f"ASCII_{number}" if known is None else str(known.name)
 
 
 def fingerprint(text: str) -> str | Unparsed:

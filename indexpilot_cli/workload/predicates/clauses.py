@@ -236,7 +236,9 @@ def _distance(value: Node, scope: NameScope) -> bool:
 def note_sets(node: Node, scope: NameScope) -> None:
     """GROUP BY and DISTINCT, where all keys lie on one relation."""
     groups = node.children("group_clause")
-    _same_relation([_meant(g, node) for g in groups], scope, "group_by")
+    # ROLLUP, CUBE and GROUPING SETS group several times over: no one order of rows serves them.
+    if not any(group.kind == "GroupingSet" for group in groups):
+        _same_relation([_meant(g, node) for g in groups], scope, "group_by")
     if len(node.message.distinct_clause):
         values = (target.child("val") for target in node.children("target_list"))
         keys = node.children("distinct_clause") or tuple(value for value in values if value is not None)

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Protocol
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.sql.parser import Node, Statement, parse, parse_expression
 from indexpilot_cli.workload.predicates.clauses import Collector
 from indexpilot_cli.workload.predicates.scopes import (
@@ -291,6 +292,14 @@ def merge(node: Node, scope: NameScope, analyser: Analyser) -> None:
     _returning(node, scope, analyser)
 
 
+_KINDS = {
+    "InsertStmt": StatementKind.INSERT,
+    "UpdateStmt": StatementKind.UPDATE,
+    "DeleteStmt": StatementKind.DELETE,
+    "MergeStmt": StatementKind.MERGE,
+}
+
+
 def _target(node: Node, scope: NameScope, analyser: Analyser) -> list[Use]:
     relation = node.child("relation")
     if relation is None:
@@ -298,7 +307,7 @@ def _target(node: Node, scope: NameScope, analyser: Analyser) -> list[Use]:
     source = add_table(relation, scope, analyser)
     uses = [source.use] if source.use else sorted(source_uses(source), key=lambda u: str(u.table.name))[:1]
     for use in uses:
-        use.target = True
+        use.write = _KINDS[node.kind]
     return uses
 
 

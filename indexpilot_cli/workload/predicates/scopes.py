@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.workload import Atom, RelationUse, SortKey
+from indexpilot_cli.core.workload import Atom, RelationUse, SortKey, StatementKind
 from indexpilot_cli.sql.parser import Node, deparse_expression, parameters, rewrite, unqualified
 
 
@@ -46,7 +46,7 @@ class Use:
     limit: int | None = None
     columns: set[str] = field(default_factory=set)
     whole_row: bool = False
-    target: bool = False
+    write: StatementKind | None = None
     updated: set[str] = field(default_factory=set)
     nullable: bool = False
     aggregates: tuple[tuple[str, str], ...] = ()
@@ -65,7 +65,7 @@ class Use:
             limit=self.limit,
             columns=frozenset(self.columns),
             whole_row=self.whole_row,
-            target=self.target,
+            write=self.write,
             updated=frozenset(self.updated),
             nullable=self.nullable,
             aggregates=self.aggregates,

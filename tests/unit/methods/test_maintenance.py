@@ -95,7 +95,7 @@ def catalog(**activity):
 
 
 def write(name, kind, times, updated=(), **sample):
-    use = RelationUse(table(), "t", target=True, updated=frozenset(updated))
+    use = RelationUse(table(), "t", write=kind, updated=frozenset(updated))
     found = template(name, times, kind=kind, uses=(use,))
     return replace(found, samples=(ObservedStatement(name, **sample),) if sample else ())
 

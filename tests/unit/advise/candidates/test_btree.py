@@ -153,7 +153,7 @@ def test_invalid_index_is_noticed_and_does_not_cover():
 
 
 def test_insert_wants_nothing():
-    assert not asked(use("orders", eq("org"), target=True), kind=StatementKind.INSERT).candidates
+    assert not asked(use("orders", eq("org"), write=StatementKind.INSERT), kind=StatementKind.INSERT).candidates
 
 
 def test_every_candidate_names_templates_and_reasons():

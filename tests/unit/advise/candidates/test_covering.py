@@ -44,7 +44,7 @@ def test_whole_row_wide_columns_and_targets_are_not():
     for wish in (
         use("orders", eq("org")),
         use("orders", eq("org"), **read("org", "note")),
-        use("orders", eq("org"), target=True, **read("org", "total")),
+        use("orders", eq("org"), write=StatementKind.UPDATE, **read("org", "total")),
     ):
         assert not any("include" in t for t in texts(asked(wish)))
 
@@ -95,7 +95,9 @@ def test_updated_column_keeps_the_index_without_it():
     shop = table("wide", *flags, rows=500_000, pages=30_000)
     reader = template(use("wide", eq("a"), columns=("a", "b")), label="q-1")
     writer = template(
-        use("wide", eq("a"), target=True, updated=frozenset({"b"})), label="q-2", kind=StatementKind.UPDATE
+        use("wide", eq("a"), write=StatementKind.UPDATE, updated=frozenset({"b"})),
+        label="q-2",
+        kind=StatementKind.UPDATE,
     )
     calm = texts(propose([reader], catalog(shop)))
     busy = texts(propose([reader, writer], catalog(shop)))

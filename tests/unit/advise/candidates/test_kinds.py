@@ -237,7 +237,7 @@ def linked(parent_deletes=0, *templates, child=CHILD):
 
 
 def test_foreign_key_gets_its_columns_in_its_order_when_the_parent_loses_rows():
-    gone = template(use("orders", eq("id"), target=True), label="q-d", kind=StatementKind.DELETE)
+    gone = template(use("orders", eq("id"), write=StatementKind.DELETE), label="q-d", kind=StatementKind.DELETE)
     (found,) = [c for c in linked(0, gone).candidates if c.kind == "foreign_key"]
     assert found.definition.columns == ("org", "order_id")
     assert found.templates == {"q-d"}
