@@ -82,6 +82,7 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
     ):
         found = (*settled, *_checks(source, request))
         fidelity = measure_fidelity(source, request, progress) if request.twin else None
+        found = (*found, *checks.fidelity_checks(fidelity))
         note.details(checks={c.code: c.state for c in found})
     bad = any(c.state in ("error", "warning") for c in found)
     can = source.capabilities

@@ -9,6 +9,7 @@ from itertools import chain
 
 from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
 from indexpilot_cli.core.ddl import drop_index
+from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 
 OLDEST_MAJOR = 12
@@ -115,9 +116,15 @@ def metadata_check(capabilities: Capabilities, schema: str) -> Check:
 
 def statistics_checks(catalog: Catalog, now: datetime) -> Iterator[Check]:
     """Tables whose statistics are missing or old."""
-    with_rows = [t for t in catalog.tables if t.kind in "rm" and t.pages > 0 and t.readable]
+    full = [t for t in catalog.tables if t.kind in "rm" and t.pages > 0]
+    with_rows = [t for t in full if t.readable]
+    parents = {t.parent for t in with_rows if t.is_partition}
     stale = [(t, why) for t in with_rows if (why := _stale(t, now))]
-    if not stale:
+    stale += [(t, _PARENT) for t in catalog.tables if t.name in parents and t.readable and _never(t)]
+    if full and not with_rows:
+        text = f"none of {len(full)} tables with rows may be read: nothing is known of their statistics"
+        yield Check("warning", "statistics", text, f"GRANT SELECT ON … TO …; the first is {full[0].name}", "statistics")
+    elif not stale:
         yield Check("ok", "statistics", f"{len(with_rows)} tables analyzed", code="statistics")
     for table, why in stale[:_LISTED]:
         yield Check("warning", "statistics", f"{table.name.short}: {why}", f"ANALYZE {table.name};", "statistics")
@@ -125,9 +132,18 @@ def statistics_checks(catalog: Catalog, now: datetime) -> Iterator[Check]:
         yield Check("warning", "statistics", f"{len(stale) - _LISTED} more tables like these", "ANALYZE;", "statistics")
 
 
+# Autovacuum analyzes partitions, never the table they are partitions of, whose own statistics the planner wants for
+# conditions that no partition key decides. https://www.postgresql.org/docs/current/sql-analyze.html
+_PARENT = "never analyzed: autovacuum analyzes its partitions only"
+
+
+def _never(table: Table) -> bool:
+    return table.activity.last_analyze is None and not any(c.statistics for c in table.columns)
+
+
 def _stale(table: Table, now: datetime) -> str | None:
     activity = table.activity
-    if table.tuples < 0 or (activity.last_analyze is None and not any(c.statistics for c in table.columns)):
+    if table.tuples < 0 or _never(table):
         return "never analyzed"
     share = activity.modified_since_analyze / max(table.rows, 1.0)
     # The default of autovacuum_analyze_scale_factor: from here on autovacuum should have come by.
@@ -138,6 +154,14 @@ def _stale(table: Table, now: datetime) -> str | None:
     if activity.last_analyze and now - activity.last_analyze > STALE_AFTER and activity.modified_since_analyze:
         return f"last analyzed {(now - activity.last_analyze).days} days ago"
     return None
+
+
+def fidelity_checks(fidelity: Fidelity | None) -> Iterator[Check]:
+    """A twin that was compared on nothing has not been found exact."""
+    if fidelity is not None and not fidelity.compared:
+        asked = f"none of {fidelity.not_compared} statements has a plan on both sides" if fidelity.not_compared else ""
+        text = f"nothing was compared: {asked or 'the workload holds no statement that can be planned'}"
+        yield Check("warning", "twin fidelity", text, "give SQL or log files as arguments", "twin_fidelity")
 
 
 def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Iterator[Check]:

@@ -20,7 +20,7 @@ from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.aside import Fault, attempted, fault_warnings
-from indexpilot_cli.workload.templates import with_shares
+from indexpilot_cli.workload.templates import unplanned, with_shares
 
 if TYPE_CHECKING:
     from indexpilot_cli.advise.select.problem import Choice
@@ -30,7 +30,7 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
     """The plan, with names that collide with nothing and warnings that belong to it."""
     selection = advice.selection
     recommendations = _recommendations(advice, source.catalog)
-    skipped = with_shares((*advice.folded.skipped, *_unplanned(advice)), advice.folded)
+    skipped = with_shares((*advice.folded.skipped, *_unplanned(advice, source.catalog)), advice.folded)
     created = datetime.now(UTC)
     return Plan(
         id=_plan_id(source.catalog, recommendations, created),
@@ -114,13 +114,9 @@ def _added_writes(advice: Advice) -> float:
     return sum(c.write.total_us for c in advice.selection.chosen) / base if base > 0 else 0.0
 
 
-def _unplanned(advice: Advice) -> tuple[Skipped, ...]:
+def _unplanned(advice: Advice, catalog: Catalog) -> tuple[Skipped, ...]:
     messages = dict(advice.selection.unplanned)
-    return tuple(
-        Skipped("unplanned", t.text, messages[t.id], t.calls, t.total_ms or 0.0, Stage.PRICE)
-        for t in advice.kept.templates
-        if t.id in messages
-    )
+    return tuple(unplanned(t, Stage.PRICE, messages[t.id], catalog) for t in advice.kept.templates if t.id in messages)
 
 
 def _ordered(rejections: tuple[Rejection, ...]) -> tuple[Rejection, ...]:

@@ -17,7 +17,7 @@ from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.mutation import Event, OperationState
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, Stage
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.methods.size import SizeEstimate
@@ -26,7 +26,7 @@ from indexpilot_cli.planner.open import cross_checked, open_estimator
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import together
 from indexpilot_cli.workload.referential import with_referential
-from indexpilot_cli.workload.templates import TypesOf, with_scenarios
+from indexpilot_cli.workload.templates import TypesOf, unplanned, with_scenarios
 
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
 
@@ -43,7 +43,7 @@ def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None)
     filled = with_scenarios(folded, catalog, types_of)
     usable = tuple(t for t in filled.templates if t.scenarios)
     lost = tuple(
-        Skipped("unplanned", t.text, "no statement the planner takes", t.calls, t.total_ms or 0.0, Stage.PARAMETERS)
+        unplanned(t, Stage.PARAMETERS, "no statement the planner takes", catalog)
         for t in filled.templates
         if not t.scenarios
     )

@@ -8,8 +8,8 @@ from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan, Warn
-from indexpilot_cli.core.workload import FoldedWorkload
-from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
+from indexpilot_cli.core.workload import UNPLANNED, FoldedWorkload, Stage, not_looked_at, reasons_of
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import Source, open_source
@@ -19,7 +19,8 @@ from indexpilot_cli.workload.templates import fold_workload
 def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
     """The plan; kept for this user and, where the metadata tables exist, in the database.
 
-    Raises RefusedError when advice is switched off, UsageError for an empty workload.
+    Raises RefusedError when advice is switched off, UsageError for an empty workload, PrerequisiteError when no
+    statement of it could be planned.
     """
     _permitted(request.bypass)
     with (
@@ -31,6 +32,7 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
         folded = fold_workload(source, request.workload, request.filter, progress)
         _not_empty(folded)
         plan = make_plan(source, folded, request, progress)
+        _looked_at_something(plan)
         kept = _kept(plan, source, request)
         note.details(**_details(plan))
     status = "findings" if plan.recommendations else "ok"
@@ -62,6 +64,20 @@ def _not_empty(folded: FoldedWorkload) -> None:
         detail=f"left out: {len(folded.skipped)} ({reasons})" if folded.skipped else None,
         hint="indexpilot analyze shows what was read; or give SQL or log files as arguments",
         code="empty_workload",
+    )
+
+
+def _looked_at_something(plan: Plan) -> None:
+    """A plan that rests on no statement at all says nothing about indexes."""
+    seen = plan.templates - sum(s.reason == UNPLANNED and s.stage is Stage.PRICE for s in plan.skipped)
+    if seen > 0:
+        return
+    unseen = not_looked_at(plan.skipped)
+    share = sum(s.share for s in unseen)
+    raise PrerequisiteError(
+        f"no statement could be planned ({share:.0%} of the workload): {reasons_of(unseen)}",
+        hint="indexpilot doctor shows what the role may not read, indexpilot analyze what was read",
+        code="nothing_planned",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +70,26 @@ class Skipped:
     total_ms: float = 0.0
     stage: Stage = Stage.READ
     share: float = 0.0
+
+
+UNPLANNED = "unplanned"
+FAILED = "failed"
+_TOLD = 3  # reasons in one clause
+
+
+def not_looked_at(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
+    """What no planner has seen although it could have been planned, unlike utility commands."""
+    return tuple(s for s in skipped if s.reason in (UNPLANNED, FAILED))
+
+
+def reasons_of(skipped: Iterable[Skipped]) -> str:
+    """The reasons as one clause, those that carry most of the workload first."""
+    by_why: dict[str, float] = {}
+    for item in skipped:
+        by_why[item.detail] = by_why.get(item.detail, 0.0) + item.share
+    ranked = sorted(by_why, key=lambda why: -by_why[why])
+    more = f" and {len(ranked) - _TOLD} other reasons" if len(ranked) > _TOLD else ""
+    return "; ".join(ranked[:_TOLD]) + more
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, Stage
+from indexpilot_cli.core.workload import FAILED, FoldedWorkload, QueryTemplate, Skipped, Stage
 from indexpilot_cli.errors import IndexPilotError
 
-FAILED = "failed"  # the word of ``Skipped.reason``
 _ROUNDS = 5  # looks for culprits in one stage before its error is taken for one that no statement causes
 _LOG = logging.getLogger(__name__)  # shown with --debug
 

@@ -11,6 +11,7 @@ from functools import partial
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.core.workload import (
+    FAILED,
     Atom,
     AtomKind,
     FoldedWorkload,
@@ -24,7 +25,7 @@ from indexpilot_cli.core.workload import (
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.sql.literals import LIKE_OPERATORS, kind_of_text, pattern_start
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse, parse_expression
-from indexpilot_cli.workload.aside import FAILED, Fault, attempted
+from indexpilot_cli.workload.aside import Fault, attempted
 from indexpilot_cli.workload.collect import merged
 from indexpilot_cli.workload.predicates.blocks import relation_uses
 from indexpilot_cli.workload.reading import Reader, Reading, Unread

@@ -8,7 +8,15 @@ from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, SkippedReport, Stage, TemplateReport
+from indexpilot_cli.core.workload import (
+    UNPLANNED,
+    FoldedWorkload,
+    QueryTemplate,
+    Skipped,
+    SkippedReport,
+    Stage,
+    TemplateReport,
+)
 from indexpilot_cli.snapshot.source import Source, wanted_tables
 from indexpilot_cli.workload.aside import each
 from indexpilot_cli.workload.collect import collect
@@ -65,6 +73,14 @@ def report(template: QueryTemplate, share: float, reads: str | None = None) -> T
         reads,
         template.blocks,
     )
+
+
+def unplanned(template: QueryTemplate, stage: Stage, why: str, catalog: Catalog) -> Skipped:
+    """A template that no planner could take: a privilege we lack says more than the planner's words."""
+    tables = [catalog.table(name) for name in template.relations]
+    hidden = ", ".join(str(t.name) for t in tables if t is not None and not t.readable)
+    detail = f"no SELECT on {hidden}" if hidden else why
+    return Skipped(UNPLANNED, template.text, detail, template.calls, template.total_ms or 0.0, stage)
 
 
 def with_shares(skipped: Iterable[Skipped], folded: FoldedWorkload) -> tuple[Skipped, ...]:

@@ -65,7 +65,9 @@ def _doctor_summary(result: DoctorResult) -> str:
 
 
 def _fidelity(value: Fidelity, verbose: bool) -> list[Block]:
-    share = value.identical / value.compared if value.compared else 0.0
+    if not value.compared:
+        return [facts(("Twin", f"{value.estimator}: nothing was compared"))]
+    share = value.identical / value.compared
     skipped = f", {value.not_compared} not compared" if value.not_compared else ""
     blocks: list[Block] = [
         facts(

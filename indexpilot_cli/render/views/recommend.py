@@ -9,6 +9,7 @@ from functools import partial
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.units import size
+from indexpilot_cli.core.workload import not_looked_at, reasons_of
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import facts, fall, notes, one_line, percent, plural, saving, visible
@@ -93,14 +94,29 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
         rows = tuple(_row(n, r) for n, r in enumerate(result.recommendations, 1))
         blocks += [TableBlock(_COLUMNS, rows), facts(("Together", _together(result)))]
     else:
-        blocks.append(Lines(("No new index is worth its cost for this workload.",)))
+        blocks.append(Lines((_nothing(result),)))
     bound = ("Bound", bound_sentence(result)) if result.recommendations or result.bound.gap is not None else None
-    blocks.append(facts(bound, _rejected(result, show_rejected), _skipped(result, verbose)))
+    blocks.append(facts(bound, _unseen(result), _rejected(result, show_rejected), _skipped(result, verbose)))
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
     blocks += notes(result.notes)
     return Document(
         tuple(blocks), result, PlanDocument, _statements(result), {"sarif": partial(sarif_text, result, sources)}
     )
+
+
+def _nothing(plan: Plan) -> str:
+    if not_looked_at(plan.skipped):
+        return "No new index is worth its cost for the part of this workload that could be planned."
+    return "No new index is worth its cost for this workload."
+
+
+def _unseen(plan: Plan) -> tuple[str, str] | None:
+    unseen = not_looked_at(plan.skipped)
+    if not unseen:
+        return None
+    share = percent(sum(s.share for s in unseen))
+    many = plural(len(unseen), "statement")
+    return "Unplanned", f"{share} of the workload was not looked at, {many}: {reasons_of(unseen)}"
 
 
 def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
