@@ -8,18 +8,18 @@ from dataclasses import replace
 from itertools import count
 
 from indexpilot_cli.core.catalog import Catalog, Server
-from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.command import Outcome, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.observation import ChangeKind, MigrationObservation
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.core.workload import FoldedWorkload
+from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_inserts
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
 from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigration, read_files, read_migration
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
-from indexpilot_cli.evolve.review.queries import recorded_queries
 from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
@@ -33,6 +33,7 @@ from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.sql.ddl.action import Migration
+from indexpilot_cli.workload.templates import fold_workload, with_scenarios
 
 _COMMAND = "schema-evolve"
 _EMPTY = Catalog(180000, "", ())  # nothing is known of any database: rules alone speak
@@ -84,7 +85,7 @@ def _rehearsed(
     """What the clone shows; rules where no server can be started and none of a certain version was asked for."""
     if request.offline:
         return by_rules(migrations, source.catalog, "judged by rules (--offline)")
-    folded = recorded_queries(source, request.workload, progress)
+    folded = _recorded_queries(source, request.workload, progress)
     try:
         return rehearse(source.snapshot or take_snapshot(source, progress), migrations, folded, request, progress)
     except PrerequisiteError as error:
@@ -92,6 +93,16 @@ def _rehearsed(
         if request.server_version is not None or error.code != "no_binaries":
             raise
         return by_rules(migrations, source.catalog, f"judged by rules: {error.message}")
+
+
+def _recorded_queries(source: Source, request: WorkloadRequest, progress: Progress) -> FoldedWorkload | str:
+    """The workload, folded; where there is none, why."""
+    try:
+        return with_scenarios(fold_workload(source, request, TableFilter(), progress), source.catalog, None)
+    except (UsageError, PrerequisiteError) as error:
+        if request.files or request.queries or request.source is not None:
+            raise
+        return error.message
 
 
 def _with_inserts(

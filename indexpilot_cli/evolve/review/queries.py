@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import (
     CatalogChange,
@@ -22,11 +21,9 @@ from indexpilot_cli.core.observation import (
     SqlError,
 )
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
-from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.evolve.review.values import TemplateImpact
-from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Migration
-from indexpilot_cli.workload.templates import fold_workload, shares, with_scenarios
+from indexpilot_cli.workload.templates import shares
 
 MOST = 400  # queries rehearsed when nobody knows which tables they touch
 _VARIANTS = 3  # statements of one template
@@ -40,16 +37,6 @@ class Recorded:
     queries: tuple[Rehearsed, ...] = ()
     left_out: int = 0
     why_none: str = ""
-
-
-def recorded_queries(source: Source, request: WorkloadRequest, progress: Progress) -> FoldedWorkload | str:
-    """The workload, folded; where there is none, why."""
-    try:
-        return with_scenarios(fold_workload(source, request, TableFilter(), progress), source.catalog, None)
-    except (UsageError, PrerequisiteError) as error:
-        if request.files or request.queries or request.source is not None:
-            raise
-        return error.message
 
 
 def rehearsed(folded: FoldedWorkload | str, touched: Collection[QualifiedName]) -> Recorded:

@@ -80,11 +80,9 @@ def rehearse(
     from indexpilot_cli.evolve.review.clone.clone import open_clone
     from indexpilot_cli.evolve.review.clone.sandbox import SandboxLimits
 
-    limits = SandboxLimits(run_seconds=request.run_seconds)
+    limits = SandboxLimits(run_seconds=request.run_seconds, major=request.server_version)
     progress.stage("opening an empty clone")
-    with open_clone(
-        snapshot, cache_dir=cache_directory() / "twins", major=request.server_version, progress=progress, limits=limits
-    ) as clone:
+    with open_clone(snapshot, cache_dir=cache_directory() / "twins", progress=progress, limits=limits) as clone:
         progress.stage("running the migrations on an empty clone", len(migrations))
         observed = []
         for migration in migrations:

@@ -177,15 +177,14 @@ def open_clone(
     snapshot: Snapshot,
     *,
     cache_dir: Path,
-    major: int | None = None,
     progress: Progress | None = None,
     limits: SandboxLimits | None = None,
 ) -> Clone:
-    """A clone of the snapshot's schema, on binaries of its major version or of ``major``.
+    """A clone of the snapshot's schema, on binaries of its major version or of the one that ``limits`` names.
 
     Raises PrerequisiteError when this machine has no binaries of that version, or the server does not start.
     """
-    sandbox = open_sandbox(snapshot, cache_dir, major, limits or SandboxLimits(), progress or Silent())
+    sandbox = open_sandbox(snapshot, cache_dir, limits or SandboxLimits(), progress or Silent())
     try:
         return Clone(sandbox, snapshot, prepare(sandbox, snapshot))
     except BaseException:

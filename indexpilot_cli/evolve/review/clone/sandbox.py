@@ -76,13 +76,14 @@ _OPTIONS = " ".join(f"-c {name}={value}" for name, value in _STARTS_WITH.items()
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """What an untrusted migration may use. Seconds by the wall clock; bytes."""
+    """What an untrusted migration may use. Seconds by the wall clock; bytes. ``major`` None: the snapshot's version."""
 
     statement_seconds: float = 20.0
     run_seconds: float = 120.0
     memory: int = 1536 * 1024**2
     disk: int = 512 * 1024**2
     temporary: int = 256 * 1024**2
+    major: int | None = None
 
 
 class Sandbox:
@@ -204,17 +205,15 @@ class Sandbox:
             self._admin = None
 
 
-def open_sandbox(
-    snapshot: Snapshot, cache_dir: Path, major: int | None, limits: SandboxLimits, progress: Progress
-) -> Sandbox:
+def open_sandbox(snapshot: Snapshot, cache_dir: Path, limits: SandboxLimits, progress: Progress) -> Sandbox:
     """A running copy of the snapshot's twin. The cached twin itself is only read, and released at once.
 
-    Raises PrerequisiteError when no binaries of the major version (default: the snapshot's) are on this machine.
+    Raises PrerequisiteError when no binaries of the major version are on this machine.
     """
-    _require(major or snapshot.major)
+    _require(limits.major or snapshot.major)
     home = new_home()
     try:
-        cluster = open_cluster(snapshot, cache_dir, major, progress)
+        cluster = open_cluster(snapshot, cache_dir, limits.major, progress)
         try:
             wanted = _needed_databases(cluster)
             cluster.server.stop()
