@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
+from typing import Any, TypeVar, cast
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
+
+_Value = TypeVar("_Value")
 
 
 def find_relations(session: Session, schema: str | None, name: str, *, own: str) -> tuple[Row, ...]:
@@ -47,34 +51,33 @@ def _set_path(session: Session, path: str) -> None:
 
 def _read(session: Session, found: Row) -> RelationFacts:
     indexes, columns = index_rows(session, found.relid), read_columns(session, found.relid)
-    return RelationFacts(
+    # Storage parameters, statistics targets and marks are the index's: the constraint's definition has none of them.
+    backing = {row.constraint_name: row for row in indexes if row.constraint_name is not None}
+    # O and A fire in ordinary sessions; R does in replicas alone, and D nowhere.
+    triggers = (r for r in trigger_rows(session, found.relid) if r.on_update and r.enabled in ("O", "A"))
+    return _made(
+        RelationFacts,
+        found,
         name=QualifiedName(found.schema, found.name),
-        relid=found.relid,
-        kind=found.kind,
         version=session.version,
-        bytes=found.bytes,
-        rows=found.rows,
-        owner=found.owner,
-        owned=found.owned,
-        is_partition=found.is_partition,
-        typed=found.typed,
-        persistence=found.persistence,
-        parents=tuple(found.parents or ()),
-        children=tuple(found.children or ()),
         columns=columns,
         attached=(
-            *_constraints(constraint_rows(session, found.relid), indexes, found),
-            *(_index(row) for row in indexes if row.constraint_name is None),
-            *(_statistics(row) for row in statistics_rows(session, found.relid)),
+            *(_constraint(r, backing.get(r.name), found.schema) for r in constraint_rows(session, found.relid)),
+            *(_attached("index", row) for row in indexes if row.constraint_name is None),
+            *(_attached("statistics", row) for row in statistics_rows(session, found.relid)),
         ),
         key=_key(indexes, columns),
-        # O and A fire in ordinary sessions; R does in replicas alone, and D nowhere.
-        triggers=tuple(
-            (row.name, row.enabled == "A")
-            for row in trigger_rows(session, found.relid)
-            if row.on_update and row.enabled in ("O", "A")
-        ),
+        triggers=tuple((row.name, row.enabled == "A") for row in triggers),
     )
+
+
+def _made(made: type[_Value], row: Row, /, **given: object) -> _Value:
+    """A value with what the row has under the names of its fields, NULL for their defaults, and what is given."""
+    named = {f.name for f in fields(cast(Any, made))} - given.keys()
+    found = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in row._asdict().items() if k in named and v is not None
+    }
+    return made(**found, **given)
 
 
 def reread(session: Session, table: RelationFacts) -> RelationFacts | None:
@@ -125,45 +128,25 @@ def read_columns(session: Session, relid: int) -> tuple[ColumnFacts, ...]:
     """The columns in order; types and expressions as the session's search path prints them."""
     sequences = read_sequences(session, relid)
     return tuple(
-        ColumnFacts(
-            name=row.name,
-            number=row.number,
-            type=row.type,
-            collation=row.collation,
-            not_null=row.not_null,
+        _made(
+            ColumnFacts,
+            row,
             default=row.default_text,
-            generation=row.generation,
-            identity=row.identity,
-            generated=row.generated,
-            storage=row.storage,
-            compression=row.compression,
-            target=row.target,
-            options=tuple(row.options or ()),
-            comment=row.comment,
             grants=_grants(row.grants),
             sequence=next(iter(sequences.get(row.number, ())), None),
             local=row.is_local,
-            inherited=row.inherited,
         )
         for row in session.rows("change/columns", {"relid": relid})
     )
 
 
 def _sequence(row: Row) -> SequenceFacts:
-    return SequenceFacts(
+    return _made(
+        SequenceFacts,
+        row,
         name=QualifiedName(row.schema, row.name),
         identity=row.is_identity,
-        type=row.type,
-        start=row.start,
-        increment=row.increment,
-        minimum=row.minimum,
-        maximum=row.maximum,
-        cache=row.cache,
-        cycles=row.cycles,
-        last_value=row.last_value,
         unlogged=row.persistence == "u",
-        owner=row.owner,
-        comment=row.comment,
         grants=_grants(row.grants),
     )
 
@@ -174,69 +157,35 @@ def _grants(found: Sequence[Mapping[str, object]] | None) -> tuple[Grant, ...]:
     )
 
 
-def _index(row: Row) -> Attached:
-    return Attached(
-        kind="index",
-        name=QualifiedName(row.schema, row.name),
-        definition=row.definition,
-        columns=tuple(row.columns or ()),
-        valid=row.valid,
-        comment=row.comment,
-        tablespace=row.tablespace,
-        targets=_targets(row),
-        clustered=row.clustered,
-        replica_identity=row.replica_identity,
-        partitioned=row.partitioned,
-        parent=_parent(row),
-        computed=row.computed,
-        bytes=row.bytes,
-    )
-
-
-def _constraints(rows: Sequence[Row], indexes: Sequence[Row], found: Row) -> list[Attached]:
-    # Storage parameters, statistics targets and marks are the index's: the constraint's definition has none of them.
-    backing = {row.constraint_name: row for row in indexes if row.constraint_name is not None}
-    return [_constraint(row, backing.get(row.name), found.schema) for row in rows]
+def _attached(kind: str, row: Row) -> Attached:
+    name = QualifiedName(row.schema, row.name)
+    if kind == "index":
+        return _made(Attached, row, kind=kind, name=name, targets=_targets(row), parent=_parent(row))
+    return _made(Attached, row, kind=kind, name=name, targets=() if row.target is None else ((0, row.target),))
 
 
 def _constraint(row: Row, index: Row | None, schema: str) -> Attached:
-    columns = {*(row.columns or ()), *((index.columns or ()) if index is not None else ())}
-    return Attached(
+    backed = {} if index is None else _of_index(index)
+    return _made(
+        Attached,
+        row,
         kind="constraint",
         name=QualifiedName(schema, row.name),
-        definition=row.definition,
-        columns=tuple(sorted(columns)),
-        type=row.type,
-        valid=row.valid,
-        index=None if index is None else index.definition,
-        deferrable=row.deferrable,
-        deferred=row.deferred,
-        comment=row.comment,
-        index_comment=None if index is None else index.comment,
-        tablespace=row.tablespace,
-        options=tuple(row.options or ()),
-        targets=() if index is None else _targets(index),
-        clustered=index is not None and index.clustered,
-        replica_identity=index is not None and index.replica_identity,
-        partitioned=index is not None and index.partitioned,
-        parent=None if index is None else _parent(index),
+        columns=tuple(sorted({*(row.columns or ()), *((index.columns or ()) if index is not None else ())})),
         local=row.is_local,
-        computed=index is not None and index.computed,
         references=row.references_table,
-        bytes=0 if index is None else index.bytes,
+        **backed,
     )
 
 
-def _statistics(row: Row) -> Attached:
-    return Attached(
-        kind="statistics",
-        name=QualifiedName(row.schema, row.name),
-        definition=row.definition,
-        columns=tuple(row.columns or ()),
-        comment=row.comment,
-        targets=() if row.target is None else ((0, row.target),),
-        owner=row.owner,
-    )
+def _of_index(index: Row) -> dict[str, object]:
+    same = ("clustered", "replica_identity", "partitioned", "computed", "bytes")
+    return {name: getattr(index, name) for name in same} | {
+        "index": index.definition,
+        "index_comment": index.comment,
+        "targets": _targets(index),
+        "parent": _parent(index),
+    }
 
 
 def _parent(row: Row) -> QualifiedName | None:
