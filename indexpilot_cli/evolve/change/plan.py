@@ -9,6 +9,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import dependents, relation_facts
+from indexpilot_cli.evolve.alter_table import assignable, by_rules
 from indexpilot_cli.evolve.change import checks, online_operation, undo
 from indexpilot_cli.evolve.change import steps as change_steps
 from indexpilot_cli.evolve.change.checks import Findings
@@ -27,7 +28,6 @@ from indexpilot_cli.evolve.change.values import (
 from indexpilot_cli.evolve.impact import AskedColumn, impact_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeChange
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.evolve.type_change import assignable, by_rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
+from indexpilot_cli.evolve.alter_table import by_rules
 from indexpilot_cli.evolve.change import log, run_steps
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
@@ -28,7 +29,6 @@ from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange, 
 from indexpilot_cli.evolve.impact import AskedColumn, clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
-from indexpilot_cli.evolve.type_change import by_rules
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.execute.steps import lost

@@ -8,6 +8,7 @@ from dataclasses import replace
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import MigrationObservation, RunState, SqlError, WorkKind
+from indexpilot_cli.evolve.alter_table import Written
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, span, table_size
 from indexpilot_cli.evolve.review.offline.columns import rewrites, written
 from indexpilot_cli.evolve.review.offline.state import OfflineState
@@ -16,7 +17,6 @@ from indexpilot_cli.evolve.review.registry import RULES
 from indexpilot_cli.evolve.review.rule import HazardRule, Works
 from indexpilot_cli.evolve.review.rules.server_refuses import FAILS
 from indexpilot_cli.evolve.review.values import Finding, Impact, StatementVerdict, TemplateImpact
-from indexpilot_cli.evolve.type_change import Written
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 _ADVICE = "DTN"

@@ -3,10 +3,10 @@
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.evolve.alter_table import assignable, by_rules, is_plain
 from indexpilot_cli.evolve.change import checks
 from indexpilot_cli.evolve.change.values import Affected, ColumnChangeKind, TypeWork
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts, TypeChange, TypeFacts
-from indexpilot_cli.evolve.type_change import assignable, by_rules, is_plain
 
 ORDERS = QualifiedName("public", "orders")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from indexpilot_cli.evolve.alter_table import Written, stored_type
 from indexpilot_cli.evolve.review.offline.columns import volatile, written_by
-from indexpilot_cli.evolve.type_change import Written, stored_type
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 from indexpilot_cli.evolve import relation_facts
+from indexpilot_cli.evolve.alter_table import by_rules
 from indexpilot_cli.evolve.change.online.texts import PLACE, Both, place
 from indexpilot_cli.evolve.change.values import Classified, TypeWork
 from indexpilot_cli.evolve.relation import TypeChange
-from indexpilot_cli.evolve.type_change import by_rules
 from indexpilot_cli.execute.context import RunContext
 
 K = TypeVar("K")

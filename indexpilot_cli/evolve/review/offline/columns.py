@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind, LockMode, Relation, WorkKind
+from indexpilot_cli.evolve.alter_table import StoredType, Written, other_modifiers, other_type, stored_type
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
-from indexpilot_cli.evolve.type_change import StoredType, Written, other_modifiers, other_type, stored_type
 from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
