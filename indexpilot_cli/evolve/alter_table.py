@@ -1,8 +1,10 @@
-"""What a type change does to stored values: one answer for what is read offline and what the catalog says.
+"""What ALTER TABLE does to stored values, and forms of it that keep nobody waiting, as text.
 
 ATColumnChangeRequiresRewrite() and CheckIndexCompatible() of the server decide: the table stays when the conversion
 is no more than a relabelling, an index stays when its operator class stays too. What a change of a column costs follows
-from it by rule, where no server of the same version can be asked. Measured on PostgreSQL 13 to 18.
+from it by rule, where no server of the same version can be asked. Measured on PostgreSQL 13 to 18. In the forms
+``alter`` is ``ALTER TABLE t``; names and columns come as SQL text, quoted where that is needed.
+https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
 """
 
 from __future__ import annotations
@@ -178,3 +180,49 @@ def _into_domain(old: TypeFacts, new: TypeFacts) -> tuple[Written, str]:
 def _stored(facts: TypeFacts) -> StoredType:
     """The catalog's name, which no schema or spelling disguises; the modifiers that ``char`` and ``bit`` leave out."""
     return StoredType(facts.name, facts.modifiers or stored_type(facts.text).modifiers, facts.category == "A")
+
+
+NOT_NULL_NOT_VALID = 180000  # from this server_version_num on NOT NULL itself can be NOT VALID
+
+
+def add_column(alter: str, column: str, type_: str, default: str | None = None, *, not_null: bool = False) -> str:
+    """ADD COLUMN: brief, unless the default is volatile."""
+    # ACCESS EXCLUSIVE in any case; a domain that checks has the rows written anew as a volatile default has.
+    words = [f"{alter} ADD COLUMN {column} {type_}"]
+    words += [f"DEFAULT {default}"] if default is not None else []
+    words += ["NOT NULL"] if not_null else []
+    return " ".join(words)
+
+
+def set_default(alter: str, column: str, default: str) -> str:
+    """The default of rows to come: no row that exists is touched."""
+    return f"{alter} ALTER COLUMN {column} SET DEFAULT {default}"
+
+
+def promise_not_null(alter: str, column: str, name: str, version: int) -> str:
+    """NOT NULL that holds for new rows: under ACCESS EXCLUSIVE, but without a scan. Before 18 a CHECK stands for it."""
+    promise = f"NOT NULL {column}" if version >= NOT_NULL_NOT_VALID else f"CHECK ({column} IS NOT NULL)"
+    return f"{alter} ADD CONSTRAINT {name} {promise} NOT VALID"
+
+
+def prove(alter: str, name: str) -> str:
+    """VALIDATE CONSTRAINT reads every row under SHARE UPDATE EXCLUSIVE: readers and writers go on."""
+    return f"{alter} VALIDATE CONSTRAINT {name}"
+
+
+def take_over_not_null(alter: str, column: str, name: str, version: int) -> tuple[str, ...]:
+    """What is left after the proof: SET NOT NULL believes the valid CHECK, which then goes. Nothing from 18 on."""
+    # From 18 on the constraint that was validated is NOT NULL itself: no CHECK has to be removed.
+    if version >= NOT_NULL_NOT_VALID:
+        return ()
+    return (f"{alter} ALTER COLUMN {column} SET NOT NULL", f"{alter} DROP CONSTRAINT {name}")
+
+
+def build_unique(name: str, table: str, columns: str) -> str:
+    """The index of a unique constraint, built beside the writers; it must run outside a transaction."""
+    return f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})"
+
+
+def attach_unique(alter: str, name: str, kind: str = "UNIQUE") -> str:
+    """A constraint that takes an index of its own name: ACCESS EXCLUSIVE for a moment."""
+    return f"{alter} ADD CONSTRAINT {name} {kind} USING INDEX {name}"

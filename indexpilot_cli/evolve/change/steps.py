@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.ddl import Select, Update
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.evolve import safe_steps as safe
+from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.change.values import Classified, Span, Step, TypeWork
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeChange
 
@@ -160,7 +160,7 @@ def _gradual(new: NewColumn) -> Iterator[Step]:
     if new.default is not None and not instant:
         # In the same transaction as the column: rows inserted from then on have their value, and the batches find the
         # others.
-        first.append(safe.set_default(_alter(new), new.column, new.default))
+        first.append(alter_table.set_default(_alter(new), new.column, new.default))
     yield Step(f"add {new.name}", (*first, *_comment(new)))
     if not instant:
         yield from _backfill(new)
@@ -173,7 +173,9 @@ def _gradual(new: NewColumn) -> Iterator[Step]:
 
 
 def _add(new: NewColumn, *, not_null: bool = False, default: bool = True) -> str:
-    return safe.add_column(_alter(new), new.column, new.type, new.default if default else None, not_null=not_null)
+    return alter_table.add_column(
+        _alter(new), new.column, new.type, new.default if default else None, not_null=not_null
+    )
 
 
 def _alter(new: NewColumn) -> str:
@@ -207,9 +209,11 @@ def not_null_steps(table: RelationFacts, column: str, name: str) -> Iterator[Ste
     From 18 on a NOT NULL constraint itself can be promised; before, a CHECK stands in for it.
     """
     alter, quoted, key = f"ALTER TABLE {table.name}", quote_identifier(column), quote_identifier(name)
-    yield Step(f"promise that {column} is never NULL", (safe.promise_not_null(alter, quoted, key, table.version),))
-    yield _proof(f"prove that {column} is never NULL", safe.prove(alter, key))
-    taken = safe.take_over_not_null(alter, quoted, key, table.version)
+    yield Step(
+        f"promise that {column} is never NULL", (alter_table.promise_not_null(alter, quoted, key, table.version),)
+    )
+    yield _proof(f"prove that {column} is never NULL", alter_table.prove(alter, key))
+    taken = alter_table.take_over_not_null(alter, quoted, key, table.version)
     if taken:
         yield Step(f"set {column} NOT NULL", taken)
 
@@ -225,14 +229,14 @@ def _unique(new: NewColumn) -> Iterator[Step]:
         f"build {name} beside the writers",
         # ADD UNIQUE by itself would build its index under ACCESS EXCLUSIVE.
         # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
-        (safe.build_unique(quoted, str(new.table.name), new.column),),
+        (alter_table.build_unique(quoted, str(new.table.name), new.column),),
         how="alone",
         span=Span.ONLINE,
         lock=_SUE,
         makes=f"index:{name}",
         table=new.table.name,
     )
-    yield Step(f"make {name} a constraint", (safe.attach_unique(_alter(new), quoted),))
+    yield Step(f"make {name} a constraint", (alter_table.attach_unique(_alter(new), quoted),))
 
 
 def _reference(new: NewColumn) -> Iterator[Step]:
@@ -243,7 +247,7 @@ def _reference(new: NewColumn) -> Iterator[Step]:
         return
     name = new.constraint("fkey")
     yield Step("promise the foreign key", (f"{_foreign_key(new)} NOT VALID",), lock=_SRE)
-    yield _proof("prove the foreign key", safe.prove(_alter(new), quote_identifier(name)))
+    yield _proof("prove the foreign key", alter_table.prove(_alter(new), quote_identifier(name)))
 
 
 def _foreign_key(new: NewColumn) -> str:

@@ -11,7 +11,7 @@ from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import RunState, WorkKind
 from indexpilot_cli.core.units import count
-from indexpilot_cli.evolve import safe_steps as safe
+from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import (
@@ -63,7 +63,9 @@ def _bare(action: Action, *, default: bool = True, null: bool = False) -> str | 
         return None
     column = ("IF NOT EXISTS " if action.has("if_not_exists") else "") + quote_identifier(action.columns[0])
     value = str(action.expression) if default and action.has("default") else None
-    return safe.add_column(alter(action), column, action.type, value, not_null=action.has("not_null") and not null)
+    return alter_table.add_column(
+        alter(action), column, action.type, value, not_null=action.has("not_null") and not null
+    )
 
 
 def _empty(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
@@ -72,7 +74,7 @@ def _empty(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
     extra = action.options & {"primary_key", "unique"} or action.references
     if text is None or extra or not action.has("default") or action.expression is None:
         return ()
-    default = safe.set_default(alter(action), quote_identifier(action.columns[0]), action.expression)
+    default = alter_table.set_default(alter(action), quote_identifier(action.columns[0]), action.expression)
     return (SafeStep(text), SafeStep(default))
 
 

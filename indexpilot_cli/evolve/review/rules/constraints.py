@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import SqlError
-from indexpilot_cli.evolve import safe_steps as safe
+from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import (
@@ -43,7 +43,7 @@ def validated_apart(action: Action, case: StatementCase) -> tuple[SafeStep, ...]
         return ()
     name = quote_identifier(constraint_name(action))
     # In one transaction VALIDATE would read the table under the lock that ADD CONSTRAINT still holds.
-    return (SafeStep(text), SafeStep(safe.prove(alter(action), name), apart=True))
+    return (SafeStep(text), SafeStep(alter_table.prove(alter(action), name), apart=True))
 
 
 def promised_only(action: Action, case: StatementCase) -> str:
@@ -171,13 +171,13 @@ def not_null(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
         return ()
     column, version, target = quote_identifier(action.columns[0]), case.review.version, alter(action)
     # Before 18 NOT NULL is a mark of the column and has no name of its own.
-    own = action.object if version >= safe.NOT_NULL_NOT_VALID else None
+    own = action.object if version >= alter_table.NOT_NULL_NOT_VALID else None
     name = quote_identifier(own or made_name(action.table, action.columns[0], "not_null"))
     # The proof must be committed before SET NOT NULL can believe it.
-    taken = enumerate(safe.take_over_not_null(target, column, name, version))
+    taken = enumerate(alter_table.take_over_not_null(target, column, name, version))
     return (
-        SafeStep(safe.promise_not_null(target, column, name, version)),
-        SafeStep(safe.prove(target, name), apart=True),
+        SafeStep(alter_table.promise_not_null(target, column, name, version)),
+        SafeStep(alter_table.prove(target, name), apart=True),
         *(SafeStep(text, apart=number == 0) for number, text in taken),
     )
 
@@ -227,13 +227,13 @@ def constraint_by_index(action: Action, case: StatementCase) -> tuple[SafeStep, 
     # Expressions over a range (WITHOUT OVERLAPS) are no plain unique index.
     if re.search(r"\bWITHOUT\s+OVERLAPS\b", action.sql, re.IGNORECASE):
         return ()
-    index = safe.build_unique(name, table_sql(action), column_list(action.columns))
+    index = alter_table.build_unique(name, table_sql(action), column_list(action.columns))
     index += f" INCLUDE ({include})" if include else ""
     index += " NULLS NOT DISTINCT" if action.has("nulls_not_distinct") else ""
     kind = "PRIMARY KEY" if action.constraint == "primary_key" else "UNIQUE"
     later = _DEFERRABLE.search(action.sql)
     tail = f" {later.group()}" if later and action.has("deferrable") else ""
-    steps = (SafeStep(index, alone=True), SafeStep(safe.attach_unique(alter(action), name, kind) + tail))
+    steps = (SafeStep(index, alone=True), SafeStep(alter_table.attach_unique(alter(action), name, kind) + tail))
     return _proved_first(action, case, steps) if action.constraint == "primary_key" else steps
 
 

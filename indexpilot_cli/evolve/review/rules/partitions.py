@@ -6,7 +6,7 @@ import re
 
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import SqlError
-from indexpilot_cli.evolve import safe_steps as safe
+from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, READS, HazardRule, SafeStep, does, dotted, made_name
@@ -27,7 +27,7 @@ def _attach(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     name = quote_identifier(made_name(action.object, "bound"))
     return (
         SafeStep(f"{child} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID"),
-        SafeStep(safe.prove(child, name), apart=True),
+        SafeStep(alter_table.prove(child, name), apart=True),
         SafeStep(action.sql, apart=True),
         SafeStep(f"{child} DROP CONSTRAINT {name}"),
     )
