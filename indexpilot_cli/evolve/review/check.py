@@ -27,7 +27,6 @@ from indexpilot_cli.evolve.review.values import (
     Impact,
     StatementReport,
     StatementVerdict,
-    UnparsedFile,
 )
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
@@ -73,9 +72,8 @@ def _parsed(file: MigrationFile, request: CheckRequest) -> Migration | FileRepor
     try:
         return read_migration(file.path, file.text, one_transaction=request.one_transaction)
     except UnreadableMigration as error:
-        first = error.problems[0]
-        more = tuple(UnparsedFile(p.message, p.line, p.column) for p in error.problems[1:])
-        unparsed = UnparsedFile(first.message, first.line, first.column, more, error.hint or "")
+        first, *more = error.problems
+        unparsed = replace(first, more=tuple(more), hint=error.hint or "")
         return FileReport(file.path, "none", Impact.FAILS, unparsed=unparsed, text=file.text)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from indexpilot_cli.core import units
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.evolve.review.values import UnparsedFile
 from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
 from indexpilot_cli.sql.ddl.action_of import read_actions
 from indexpilot_cli.sql.ddl.script import Comment, Cut, cut, marked_transaction
@@ -29,21 +30,12 @@ _SUFFIX = ".sql"
 _BACK = (".down.sql", "_down.sql", ".rollback.sql", ".undo.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadablePlace:
-    """A place the parser could not read; both numbers count from 1."""
-
-    line: int
-    column: int
-    message: str
-
-
 class UnreadableMigration(UsageError):
     """A file that is not SQL. ``problems`` are all its unreadable statements, at most one each."""
 
     default_code = "unparsed"
 
-    def __init__(self, path: str, problems: tuple[UnreadablePlace, ...], hint: str | None = None):
+    def __init__(self, path: str, problems: tuple[UnparsedFile, ...], hint: str | None = None):
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(
@@ -65,13 +57,13 @@ def read_migration(path: str, text: str, *, one_transaction: bool = False) -> Mi
     found = cut(text)
     lines = _Lines(text)
     statements: list[MigrationStatement] = []
-    problems: list[UnreadablePlace] = []
+    problems: list[UnparsedFile] = []
     for number, (start, end) in enumerate(found.statements, 1):
         line, column = lines.place(start)
         sql = text[start:end]
         actions = _actions(sql)
         if isinstance(actions, Unparsed):
-            problems.append(UnreadablePlace(*lines.place(start + max(actions.position - 1, 0)), actions.message))
+            problems.append(UnparsedFile(actions.message, *lines.place(start + max(actions.position - 1, 0))))
         else:
             statements.append(MigrationStatement(number, sql, line, column, start, end, actions))
     if problems:

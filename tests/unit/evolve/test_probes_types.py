@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.evolve.review.probes.needs import split_keys
-from indexpilot_cli.evolve.review.probes.shape import fits, normal
+from indexpilot_cli.evolve.review.probes.shape import fits, sized
 from indexpilot_cli.evolve.review.probes.virtual import unbounded
 
 
@@ -13,20 +13,20 @@ from indexpilot_cli.evolve.review.probes.virtual import unbounded
         ("character varying(20)", "varchar", 20),
         ("pg_catalog.varchar(3)", "varchar", 3),
         ("varchar", "varchar", -1),
-        ("char", "char", 1),
-        ("character(6)", "char", 6),
-        ("bpchar", "char", -1),
-        ("int8", "bigint", -1),
+        ("char", "bpchar", 1),
+        ("character(6)", "bpchar", 6),
+        ("bpchar", "bpchar", -1),
+        ("int8", "int8", -1),
         ("numeric(10, 2)", "numeric", 10),
         ("bit varying(8)", "varbit", 8),
-        ("timestamptz", "timestamp with time zone", -1),
-        ("timestamp with time zone", "timestamp with time zone", -1),
+        ("timestamptz", "timestamptz", -1),
+        ("timestamp(3) with time zone", "timestamptz", 3),
         ("varchar(10)[]", "varchar(10)[]", -1),
         ("public.mood", "public.mood", -1),
     ],
 )
-def test_normal(text, name, size):
-    assert normal(text) == (name, size)
+def test_sized(text, name, size):
+    assert sized(text) == (name, size)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,7 @@ def test_normal(text, name, size):
         ("numeric", "numeric(10,2)", False),
         ("text", "integer", False),
         ("timestamp", "timestamptz", True),
+        ("timestamp(3)", "timestamp(3) without time zone", True),
         ("char(4)", "char(4)", True),
     ],
 )

@@ -22,7 +22,7 @@ from indexpilot_cli.evolve.review.probes import shape as probes_shape
 from indexpilot_cli.evolve.review.probes.actions import from_actions
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeKind
-from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, normal
+from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, sized
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
@@ -34,7 +34,7 @@ _HANDLER = re.compile(r"\bEXCEPTION\s+WHEN\b", re.I)
 _CHANGES = re.compile(r"\b(UPDATE|DELETE|INSERT|MERGE|COPY|TRUNCATE|CALL|DBLINK\w*)\b", re.I)
 _NO_CHANGES = re.compile(r"\b(ON|FOR|BEFORE|AFTER|OR)\s+(NO\s+KEY\s+)?(UPDATE|DELETE|INSERT|TRUNCATE)\b", re.I)
 # Within one of these different values stay different; numeric to integer rounds and may make them equal.
-_FAMILIES = (frozenset(("smallint", "integer", "bigint")), frozenset(("text", "varchar")))
+_FAMILIES = (frozenset(("int2", "int4", "int8")), frozenset(("text", "varchar")))
 _CAUGHT = "an exception handler around it may catch the error"
 
 
@@ -264,7 +264,7 @@ def _changes_rows(text: str) -> bool:
 def _merges(table: VirtualTable, column: str, change: tuple[str, str]) -> bool:
     """Whether a type change may make different values equal: all but those within whole numbers, or within text."""
     old = table.column(column)
-    names = {normal(old.type)[0] if old else "", normal(change[0])[0]}
+    names = {sized(old.type)[0] if old else "", sized(change[0])[0]}
     return bool(change[1]) or not any(names <= family for family in _FAMILIES)
 
 

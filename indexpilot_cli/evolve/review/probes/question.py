@@ -18,7 +18,6 @@ Body = Callable[[str], str]
 Verdict = tuple[bool | None, str]
 NOTHING: Verdict = (None, "")
 _DIGITS = re.compile(r"\s*[+-]?\d+\s*")
-_RANGES = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 
 class ProbeKind(StrEnum):
@@ -207,10 +206,10 @@ def longer(seen: ColumnStatistics | None, size: int) -> Verdict:
 
 def casts(seen: ColumnStatistics | None, kind: str) -> Verdict:
     """A value of the statistics is no text of the type."""
-    fits = _FITS.get(kind)
+    called, fits = _FITS.get(kind, (kind, None))
     if fits is None or all(fits(value) for value in _values(seen)):
         return NOTHING
-    return True, f"values that are no {kind} were seen when the table was analyzed"
+    return True, f"values that are no {called} were seen when the table was analyzed"
 
 
 def empty(rows: float, pages: int) -> Verdict:
@@ -252,9 +251,11 @@ def _uuid(value: str) -> bool:
     return True
 
 
-_FITS: dict[str, Callable[[str], bool]] = {
-    **{kind: _whole(limit) for kind, limit in _RANGES.items()},
-    "numeric": _number,
-    "double precision": _number,
-    "uuid": _uuid,
+_FITS: dict[str, tuple[str, Callable[[str], bool]]] = {
+    "int2": ("smallint", _whole(2**15)),
+    "int4": ("integer", _whole(2**31)),
+    "int8": ("bigint", _whole(2**63)),
+    "numeric": ("numeric", _number),
+    "float8": ("double precision", _number),
+    "uuid": ("uuid", _uuid),
 }

@@ -12,7 +12,7 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, probe, title
-from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, normal, row_where, too_long
+from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, row_where, sized, too_long
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets, unbounded
 from indexpilot_cli.sql.safe.values import Key, SafeChange
@@ -117,8 +117,8 @@ def _updated(
         question = probes_needs.not_null(after, column.name, tables) if column.not_null else None
         if question is not None:
             yield probe(after, number, question)
-        kind, size = normal(column.type)
-        if kind in ("varchar", "char") and size > 0:
+        kind, size = sized(column.type)
+        if kind in ("varchar", "bpchar") and size > 0:
             words = f"a new value of {column.name} is too long for {column.type} in {after.name.short}"
             body = too_long(f"ip_t.{quote_identifier(column.name)}", size)
             yield probe(after, number, Question(ProbeKind.TOO_LONG, "22001", words, body, (column.name,)))
@@ -132,8 +132,8 @@ def _updated(
 def _short(text: str, kind: str) -> bool:
     """Whether a new value is a constant that is neither NULL nor too long for its column."""
     match = _CONSTANT.fullmatch(text)
-    base, size = normal(kind)
-    return match is not None and (base not in ("varchar", "char") or size < 0 or len(match[1] or match[0]) <= size)
+    base, size = sized(kind)
+    return match is not None and (base not in ("varchar", "bpchar") or size < 0 or len(match[1] or match[0]) <= size)
 
 
 def _rechecked(

@@ -4,40 +4,49 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.evolve.alter_table import stored_type
 from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.delta import AddedColumn, Delta, Shape
-from indexpilot_cli.evolve.review.probes.question import Body, Probe, ProbeKind, Question, casts, empty, longer, probe
+from indexpilot_cli.evolve.review.probes.question import (
+    Body,
+    Probe,
+    ProbeKind,
+    Question,
+    Verdict,
+    casts,
+    empty,
+    longer,
+    probe,
+)
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable, unbounded
 
 _ORDER = "row_number() OVER ()"
+Retyped = tuple[str | None, tuple[Question, ...]]  # what gives the values afterwards (over ip_t), None: unknown
 Column = tuple[VirtualColumn, str | None, tuple[Question, ...]]
-_TYPE = re.compile(
-    r"(?:pg_catalog\.)?(?P<name>[a-z0-9_ ]+?)\s*(?:\((?P<n>\d+)(?:\s*,\s*-?\d+)?\))?(?P<rest>\[\]| with.*)?", re.I
-)
 # Arithmetic (22003, 22012), casts (22P02), to_date and its like (22007), subqueries of more than one row (21000).
 MAY_FAIL = re.compile(r"[-+*/%]|::|\bCAST\b|\bto_|\bSELECT\b|\bsub|\bdate", re.I)
 _NUMERIC = re.compile(r"\((\d+)(?:\s*,\s*(\d+))?\)")
-_TEXT = {"character varying": "varchar", "character": "char", "bpchar": "char", "varchar": "varchar", "char": "char"}
-_BITS = {"bit": "bit", "bit varying": "varbit", "varbit": "varbit"}
-_NAMES = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "decimal": "numeric"}
-_NAMES |= {"float8": "double precision", "float4": "real", "bool": "boolean"}
-_NAMES |= {"timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone"}
 # Casts that are taken to refuse no value: the range of the second type holds that of the first.
 _HARMLESS = {
-    ("smallint", "integer"), ("smallint", "bigint"), ("integer", "bigint"), ("smallint", "numeric"),
-    ("integer", "numeric"), ("bigint", "numeric"), ("integer", "double precision"), ("real", "double precision"),
-    ("smallint", "double precision"), ("smallint", "real"), ("integer", "real"), ("bigint", "double precision"),
-    ("date", "timestamp without time zone"), ("date", "timestamp with time zone"), ("json", "jsonb"),
-    ("timestamp without time zone", "timestamp with time zone"), ("cidr", "inet"), ("boolean", "integer"),
-    ("timestamp with time zone", "timestamp without time zone"), ("integer", "oid"), ("jsonb", "json"),
-    ("timestamp without time zone", "date"), ("timestamp with time zone", "date"),
-}  # fmt: skip
+    *(
+        ("int2", "int4"),
+        ("int2", "int8"),
+        ("int4", "int8"),
+        ("int2", "numeric"),
+        ("int4", "numeric"),
+        ("int8", "numeric"),
+    ),
+    *(("int4", "float8"), ("float4", "float8"), ("int2", "float8"), ("int2", "float4"), ("int4", "float4")),
+    *(("int8", "float8"), ("date", "timestamp"), ("date", "timestamptz"), ("json", "jsonb"), ("cidr", "inet")),
+    *(("timestamp", "timestamptz"), ("timestamptz", "timestamp"), ("bool", "int4"), ("int4", "oid"), ("jsonb", "json")),
+    *(("timestamp", "date"), ("timestamptz", "date")),
+}
 
 
 def apply(delta: Delta, tables: Tables, number: int) -> Iterator[Probe]:
@@ -108,9 +117,9 @@ def _kept(column: VirtualColumn, shape: Shape, table: VirtualTable, tables: Tabl
     text: str | None = f"ip_t.{quote_identifier(column.name)}"
     if column.name in shape.retyped:
         kind, using = shape.retyped[column.name]
-        change = retype(table, column.name, kind, using, tables, statistics(table, column.name, tables))
-        unknown = "" if change.value is not None else f"its change to {kind} cannot be foreseen"
-        return replace(made, type=kind, unknown=made.unknown or unknown), change.value, change.questions
+        value, questions = _retyped(table, column.name, kind, using, tables)
+        unknown = "" if value is not None else f"its change to {kind} cannot be foreseen"
+        return replace(made, type=kind, unknown=made.unknown or unknown), value, questions
     if column.name in shape.expressions:
         found = _generated(column.name, column.type, shape.expressions[column.name], table, tables)
         return replace(made, unknown=found[0].unknown), found[1], found[2]
@@ -171,8 +180,8 @@ def _generated(name: str, kind: str, text: str, table: VirtualTable, tables: Tab
 
 
 def _length(name: str, kind: str, value: str, table: VirtualTable) -> tuple[Question, ...]:
-    base, size = normal(kind)
-    if base not in ("varchar", "char") or size <= 0:
+    base, size = sized(kind)
+    if base not in ("varchar", "bpchar") or size <= 0:
         return ()
     words = f"a value of {name} is too long for {kind} in a row of {table.name.short}"
     return (Question(ProbeKind.TOO_LONG, "22001", words, too_long(value, size)),)
@@ -185,79 +194,61 @@ def statistics(table: VirtualTable, column: str, tables: Tables) -> ColumnStatis
     return found.statistics if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Retyping:
-    """A type change: ``value`` gives the column afterwards over ``ip_t``, None when it is not known."""
-
-    value: str | None
-    questions: tuple[Question, ...] = ()
-    type: str = ""
-
-
-def normal(kind: str) -> tuple[str, int]:
-    """A type's plain name and its first modifier (-1: none), such as ("varchar", 10)."""
-    match = _TYPE.fullmatch(kind.strip())
-    if match is None or match["rest"]:
+def sized(kind: str) -> tuple[str, int]:
+    """A type's short name (an array's as it is written) and its first modifier (-1: none), such as ("varchar", 10)."""
+    stored = stored_type(kind)
+    if stored.array:
         return kind.strip(), -1
-    name = " ".join(match["name"].lower().split())
-    known = _TEXT.get(name) or _BITS.get(name) or _NAMES.get(name) or name
-    size = int(match["n"]) if match["n"] else -1
-    return known, 1 if size < 0 and known in ("char", "bit") and name != "bpchar" else size
+    return stored.name, stored.modifiers[0] if stored.modifiers else -1
 
 
-def retype(
-    table: VirtualTable, column: str, kind: str, using: str, tables: Tables, seen: ColumnStatistics | None
-) -> Retyping:
+def _retyped(table: VirtualTable, column: str, kind: str, using: str, tables: Tables) -> Retyped:
     """What a change of a column to type ``kind`` asks, and what the column holds then."""
     old = table.column(column)
     where = f"{column} of {table.name.short}"
-    inner, new = _inner(using, kind, tables) if using else (quote_identifier(column), kind)
-    found = tables.expression(inner, table)
+    found = tables.expression(_inner(using, kind, tables) if using else quote_identifier(column), table)
     if old is None:
-        return Retyping(None, type=kind)
+        return None, ()
     if found is None or old.unknown:
         why = old.unknown or "its USING expression calls what must not run on this database, or cannot be foreseen"
-        question = Question(ProbeKind.CAST, "22P02", f"a value in {where} does not fit {kind}", None, why_not=why)
-        return Retyping(None, (question,), new)
+        return None, (Question(ProbeKind.CAST, "22P02", f"a value in {where} does not fit {kind}", None, why_not=why),)
     # Nothing to ask, and the cast must not cut: the length is left out.
     if not using and fits(old.type, kind):
-        return Retyping(f"CAST({_over(found.sql)} AS {unbounded(kind)})", type=new)
-    return _asked(_over(found.sql), where, new, column, tables, seen if not using else None)
+        return f"CAST(({found.sql}) AS {unbounded(kind)})", ()
+    return _asked(f"({found.sql})", where, kind, column, tables, None if using else statistics(table, column, tables))
 
 
-def _asked(value: str, where: str, kind: str, column: str, tables: Tables, seen: ColumnStatistics | None) -> Retyping:
-    name, size = normal(kind)
+def _asked(value: str, where: str, kind: str, column: str, tables: Tables, seen: ColumnStatistics | None) -> Retyped:
+    name, size = sized(kind)
     words = f"a value in {where} does not fit {kind}"
-    last = name.split(".")[-1].strip('"')
-    if name in ("varchar", "char") and size > 0:
+    last = kind.rsplit(".", maxsplit=1)[-1].strip('"')
+    if name in ("varchar", "bpchar") and size > 0:
         question = Question(ProbeKind.TOO_LONG, "22001", words, too_long(value, size), (column,))
-        verdict, why = longer(seen, size)
-        return Retyping(f"({value})::text", (_judged(question, verdict, why),), kind)
+        return f"({value})::text", (_judged(question, longer(seen, size)),)
     if name in ("bit", "varbit") and size > 0:
         # bit(n) takes exactly n bits, bit varying(n) at most n.
         test = f"length(({value})::varbit) {'<>' if name == 'bit' else '>'} {size}"
         state = "22026" if name == "bit" else "22001"
-        return Retyping(value, (Question(ProbeKind.TOO_LONG, state, words, row_where(test), (column,)),), kind)
+        return value, (Question(ProbeKind.TOO_LONG, state, words, row_where(test), (column,)),)
     if last in tables.labels:
         # Production does not have the new enumeration: its labels are compared as text.
         allowed = ", ".join(quote_literal(label) for label in tables.labels[last]) or "NULL"
         body = row_where(f"({value})::text NOT IN ({allowed})")
-        return Retyping(f"({value})::text", (Question(ProbeKind.CHECK, "22P02", words, body, (column,)),), kind)
+        return f"({value})::text", (Question(ProbeKind.CHECK, "22P02", words, body, (column,)),)
     if last in tables.domains:
         return _domain(value, words, last, column, tables)
     if tables.expression(f"NULL::{kind}") is None:
         why = f"{kind} is no built-in type"
-        return Retyping(None, (Question(ProbeKind.CAST, "22P02", words, None, (column,), why_not=why),), kind)
-    verdict, why = casts(seen, name)
+        return None, (Question(ProbeKind.CAST, "22P02", words, None, (column,), why_not=why),)
     question = Question(ProbeKind.CAST, "22P02", words, evaluated(f"CAST({value} AS {kind})"), (column,))
-    return Retyping(f"CAST({value} AS {kind})", (_judged(question, verdict, why),), kind)
+    return f"CAST({value} AS {kind})", (_judged(question, casts(seen, name)),)
 
 
-def _domain(value: str, words: str, name: str, column: str, tables: Tables) -> Retyping:
+def _domain(value: str, words: str, name: str, column: str, tables: Tables) -> Retyped:
     domain = tables.domains[name]
     if domain.checks is None:
         why = f"a check of {name} cannot be read"
-        return Retyping(None, (Question(ProbeKind.CHECK, "23514", words, None, (column,), why_not=why),), name)
+        return None, (Question(ProbeKind.CHECK, "23514", words, None, (column,), why_not=why),)
     cast = f"CAST({value} AS {domain.type})"
     over = VirtualTable(QualifiedName("", name), None, (VirtualColumn("value", domain.type),))
     vetted = [tables.expression(check, over) for check in domain.checks]
@@ -267,32 +258,27 @@ def _domain(value: str, words: str, name: str, column: str, tables: Tables) -> R
         else Question(ProbeKind.CHECK, "23514", words, on_value(v.sql, cast), (column,))
         for v in vetted
     )
-    return Retyping(cast, questions, name)
+    return cast, questions
 
 
-def _inner(using: str, kind: str, tables: Tables) -> tuple[str, str]:
+def _inner(using: str, kind: str, tables: Tables) -> str:
     """The USING expression without casts to a type that production does not have yet."""
-    text, last = using, kind.rsplit(".", maxsplit=1)[-1].strip('"')
-    inner, to = tables.safe.uncast(text)
-    if to and to.split(".")[-1].strip('"') == last and (last in tables.labels or last in tables.domains):
-        return inner, kind
-    return text, kind
+    last = kind.rsplit(".", maxsplit=1)[-1].strip('"')
+    inner, to = tables.safe.uncast(using)
+    new = to and to.split(".")[-1].strip('"') == last and (last in tables.labels or last in tables.domains)
+    return inner if new else using
 
 
-def _judged(question: Question, verdict: bool | None, why: str) -> Question:
-    return replace(question, verdict=verdict, verdict_why=why)
-
-
-def _over(text: str) -> str:
-    return f"({text})"
+def _judged(question: Question, verdict: Verdict) -> Question:
+    return replace(question, verdict=verdict[0], verdict_why=verdict[1])
 
 
 def fits(old: str, new: str) -> bool:
     """Whether every value of the old type surely becomes one of the new."""
-    (before, size), (after, limit) = normal(old), normal(new)
-    if limit < 0 and after in ("text", "varchar"):
+    (before, size), (after, limit) = sized(old), sized(new)
+    if (before, size) == (after, limit) or (limit < 0 and after in ("text", "varchar")):
         return True
-    if before == after and before in ("varchar", "varbit", "char") and 0 < size <= limit:
+    if before == after and before in ("varchar", "varbit", "bpchar") and 0 < size <= limit:
         return True
     if before == after == "numeric":
         return _wider(old, new)
