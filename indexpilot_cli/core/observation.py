@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -60,6 +61,16 @@ class Lock:
 
     relation: Relation
     mode: LockMode
+
+
+def strongest(locks: Iterable[Lock]) -> dict[QualifiedName, Lock]:
+    """The strongest lock of each relation, in the order in which they were first taken."""
+    found: dict[QualifiedName, Lock] = {}
+    for lock in locks:
+        known = found.get(lock.relation.name)
+        if known is None or known.mode.strength < lock.mode.strength:
+            found[lock.relation.name] = lock
+    return found
 
 
 class WorkKind(StrEnum):

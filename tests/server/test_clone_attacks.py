@@ -51,7 +51,7 @@ def source():
 def watched_clone(source, cache):
     """A clone; afterwards its processes and files are gone and the cached twin is what it was."""
     with open_clone(source, cache_dir=cache, limits=LIMITS) as clone:
-        home, before = clone.sandbox.data.parent, digest(cache)
+        home, before = clone.sandbox.server.data.parent, digest(cache)
         yield clone
     assert not home.exists()
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.info["cmdline"] or ())]
@@ -86,7 +86,7 @@ def attack(clone, text):
 
 def test_an_attack_leaves_no_trace(clone, canary, source):
     for path in FILES:
-        text = path.read_text().replace("{canary}", str(canary)).replace("{socket}", str(clone.sandbox.socket))
+        text = path.read_text().replace("{canary}", str(canary)).replace("{socket}", str(clone.sandbox.server.socket))
         seen = attack(clone, text)
         assert seen, path.name
         plan_as_if_full(clone, source)

@@ -27,11 +27,15 @@ _MARKS = (
 
 @dataclass(frozen=True, slots=True)
 class FixedMigration:
-    """The safer text (the same when nothing can be made safer), what to know of it, and the statements that changed."""
+    """The safer text (the same when nothing can be made safer), what to know of it, and the statements that changed.
+
+    ``verdict`` is what the clone said of it, once it has run there.
+    """
 
     text: str
     notes: tuple[str, ...] = ()
     changed: tuple[int, ...] = ()
+    verdict: Impact | None = None
 
 
 def fix(

@@ -30,12 +30,13 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
 from indexpilot_cli.evolve.review.queries import Recorded, blamed, compare, dropped_indexes, rehearsed, touched_tables
-from indexpilot_cli.evolve.review.values import Impact, TemplateImpact
+from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 if TYPE_CHECKING:
     from indexpilot_cli.evolve.review.clone.clone import Clone
     from indexpilot_cli.evolve.review.clone.plans import FullCopy
+    from indexpilot_cli.evolve.review.fix import FixedMigration
     from indexpilot_cli.snapshot.values import Snapshot
 
 
@@ -51,7 +52,7 @@ class MigrationRehearsal:
     templates: tuple[TemplateImpact, ...] = ()
     checked: int = 0
     not_checked: tuple[str, ...] = ()
-    fixes: Mapping[int, Fixed] = field(default_factory=dict)
+    fixes: Mapping[int, FixedMigration] = field(default_factory=dict)
     queries: tuple[Rehearsed, ...] = ()
 
     def templates_of(self, path: str) -> tuple[TemplateImpact, ...]:
@@ -199,15 +200,6 @@ def _unsaid(recorded: Recorded) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """A safer file: its text, what to know about it, and its verdict on the clone."""
-
-    text: str
-    notes: tuple[str, ...]
-    verdict: Impact
-
-
 def fixed_files(
     clone: Clone,
     migrations: Sequence[Migration],
@@ -215,7 +207,7 @@ def fixed_files(
     catalog: Catalog,
     request: CheckRequest,
     progress: Progress,
-) -> Mapping[int, Fixed]:
+) -> Mapping[int, FixedMigration]:
     """Safer files by position, for those that can be made safer; all are run again, in order, on a fresh clone."""
     from indexpilot_cli.evolve.review.fix import fix
     from indexpilot_cli.evolve.review.migration import read_migration
@@ -223,14 +215,14 @@ def fixed_files(
     progress.stage("running the safer files on a fresh clone", len(migrations))
     bench = Bench(RelationSizes(catalog), lambda _: None, request.long_rows)
     clone.reset()
-    found: dict[int, Fixed] = {}
+    found: dict[int, FixedMigration] = {}
     for position, (migration, observation) in enumerate(zip(migrations, observed, strict=True)):
         safer = fix(migration, observation, judge(observation, bench), catalog, catalog.version)
         changed = safer.text != migration.text
         again = read_migration(migration.path, safer.text, one_transaction=False) if changed else migration
         verdict = worst(judge(clone.run(again), bench))
         if changed:
-            found[position] = Fixed(safer.text, safer.notes, verdict)
+            found[position] = replace(safer, verdict=verdict)
         progress.advance()
     return found
 

@@ -72,14 +72,15 @@ class Clone:
     @property
     def version(self) -> str:
         """Version of the server the migrations run on, such as 18.4."""
-        return self.sandbox.version
+        return self.sandbox.server.binaries.version
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Where the clone differs from the source as a whole."""
         notes = self.sandbox.hydrated.notes
-        if self.sandbox.major != self._snapshot.major:
-            notes += (f"the clone is PostgreSQL {self.sandbox.major}, the server is {self._snapshot.major}",)
+        major = self.sandbox.server.binaries.major
+        if major != self._snapshot.major:
+            notes += (f"the clone is PostgreSQL {major}, the server is {self._snapshot.major}",)
         return notes
 
     # -- running
@@ -127,7 +128,7 @@ class Clone:
         with self.sandbox.allowance():
             admin.execute(text)
         oid = admin.value("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", [name])
-        return LocalStorage(self.sandbox.data / "base" / str(oid))
+        return LocalStorage(self.sandbox.server.data / "base" / str(oid))
 
     @contextmanager
     def watched(self, backend_pid: int, seconds: float) -> Iterator[None]:

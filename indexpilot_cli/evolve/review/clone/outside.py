@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import chain
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind
+from indexpilot_cli.core.observation import Lock, LockMode, Relation, Work, WorkKind, strongest
 from indexpilot_cli.evolve.review.clone.look import RelationState, SessionState
 from indexpilot_cli.evolve.review.clone.work import RelationsAtStart
 from indexpilot_cli.sql.ddl.action import Act, Action, MigrationStatement
@@ -32,12 +32,8 @@ def outside_locks(
 
     ``changed`` are the tables whose part of the catalog is another now.
     """
-    found: dict[QualifiedName, Lock] = {}
     given = [*_all(scene, statement, before, after, work, path), *_altered(scene, statement, changed)]
-    for relation, mode in given:
-        old = found.get(relation.name)
-        if old is None or old.mode.strength < mode.strength:
-            found[relation.name] = Lock(relation, mode)
+    found = strongest(Lock(relation, mode) for relation, mode in given)
     return tuple(sorted(found.values(), key=lambda lock: (-lock.mode.strength, lock.relation.name)))
 
 

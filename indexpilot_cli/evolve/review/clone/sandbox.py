@@ -87,10 +87,10 @@ class SandboxLimits:
 
 
 class Sandbox:
-    """The server of one clone. ``version`` is the binaries'. Close it to stop the server and delete everything."""
+    """The server of one clone. Close it to stop the server and delete everything."""
 
     def __init__(self, server: LocalServer, hydrated: Hydrated, limits: SandboxLimits):
-        self._server = server
+        self.server = server
         self.hydrated = hydrated
         self.limits = limits
         self.roles: list[str] = []
@@ -98,30 +98,10 @@ class Sandbox:
         self._killed = False
         self._admin: Session | None = None
 
-    @property
-    def version(self) -> str:
-        """Version of the binaries, such as 18.4."""
-        return self._server.binaries.version
-
-    @property
-    def major(self) -> int:
-        """Major version of the binaries."""
-        return self._server.binaries.major
-
-    @property
-    def socket(self) -> Path:
-        """The directory of the server's socket."""
-        return self._server.socket
-
-    @property
-    def data(self) -> Path:
-        """The data directory."""
-        return self._server.data
-
     def start(self) -> None:
         """Start the server with its limits."""
-        self._server.start()
-        self._full = disk_usage(self._server.data) + self.limits.disk
+        self.server.start()
+        self._full = disk_usage(self.server.data) + self.limits.disk
         self._admin = self.superuser()
 
     @property
@@ -163,20 +143,20 @@ class Sandbox:
         """Stop whatever runs, at once, and start again."""
         self._end_admin()
         # A fast shutdown waits for every backend, also for one that does not listen.
-        self._server.stop("immediate")
+        self.server.stop("immediate")
         self._killed = False
         self.start()
 
     @contextlib.contextmanager
     def allowance(self) -> Iterator[None]:
         """What our own statements in the block put on the disk does not count."""
-        before = disk_usage(self._server.data)
+        before = disk_usage(self.server.data)
         yield
-        self._full += disk_usage(self._server.data) - before
+        self._full += disk_usage(self.server.data) - before
 
     def too_large(self) -> bool:
         """Whether the data directory has grown beyond the limit."""
-        return disk_usage(self._server.data) > self._full
+        return disk_usage(self.server.data) > self._full
 
     def superuser(self, database: str | None = None) -> Session:
         """A superuser's session; never to a database in which untrusted statements ran, for its settings act at once.
@@ -184,11 +164,11 @@ class Sandbox:
         A copy made by ``CREATE DATABASE … TEMPLATE`` has none of them. Unqualified names mean pg_catalog's from the
         first statement on, whatever functions and operators the copy holds.
         """
-        return our_session(f"{self._server.dsn(database or 'postgres')} {_CATALOG_FIRST}", read_only=False)
+        return our_session(f"{self.server.dsn(database or 'postgres')} {_CATALOG_FIRST}", read_only=False)
 
     def dsn(self, database: str) -> str:
         """A connection string of the role that owns the schema and has no other rights."""
-        return self._server.dsn(database, OWNER)
+        return self.server.dsn(database, OWNER)
 
     def planner(self, database: str, *, timeout_ms: int) -> Session:
         """A session of the role that owns the schema and has no other rights."""
@@ -197,7 +177,7 @@ class Sandbox:
     def close(self) -> None:
         """Stop the server and delete everything."""
         self._end_admin()
-        self._server.remove()
+        self.server.remove()
 
     def _end_admin(self) -> None:
         if self._admin is not None:
@@ -300,7 +280,7 @@ class UntrustedSession:
 
     def __init__(self, sandbox: Sandbox, database: str):
         self._sandbox = sandbox
-        self._wire = WatchedSession(sandbox.socket, PORT, OWNER, database, options=_OPTIONS)
+        self._wire = WatchedSession(sandbox.server.socket, PORT, OWNER, database, options=_OPTIONS)
         self.dead = False
 
     def __enter__(self) -> UntrustedSession:

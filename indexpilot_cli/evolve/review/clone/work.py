@@ -16,6 +16,7 @@ from indexpilot_cli.core.observation import (
     StatementObservation,
     Work,
     WorkKind,
+    strongest,
 )
 from indexpilot_cli.db.observe_session import KnownObject, Message, SessionAnswer
 from indexpilot_cli.evolve.review.clone.look import RelationState, SessionState
@@ -71,12 +72,8 @@ def locks_of(
 def _by_relation(
     scene: RelationsAtStart, state: SessionState, relations: Mapping[int, RelationState]
 ) -> dict[QualifiedName, Lock]:
-    found: dict[QualifiedName, Lock] = {}
-    for oid, modes in state.locks.items():
-        relation, mode = scene.relation(oid, relations), _strongest(modes)
-        if relation and (relation.name not in found or found[relation.name].mode.strength < mode.strength):
-            found[relation.name] = Lock(relation, mode)
-    return found
+    held = ((scene.relation(oid, relations), _strongest(modes)) for oid, modes in state.locks.items())
+    return strongest(Lock(relation, mode) for relation, mode in held if relation)
 
 
 def _order(lock: Lock) -> tuple[int, QualifiedName]:

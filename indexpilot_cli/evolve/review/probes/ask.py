@@ -49,7 +49,7 @@ def read_facts(session: Session) -> DataFacts:
     for row in session.rows("probes/domains"):
         name = QualifiedName(row.schema, row.name)
         known = domains.get(name, KnownDomain(name, row.type))
-        domains[name] = replace(known, checks=(*known.checks, row.expression)) if row.expression else known
+        domains[name] = replace(known, checks=(*(known.checks or ()), row.expression)) if row.expression else known
     return DataFacts(
         frozenset(QualifiedName(r.schema, r.name) for r in session.rows("probes/triggered")),
         frozenset(r.name for r in session.rows("probes/types")),

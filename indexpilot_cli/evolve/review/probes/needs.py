@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.core.ddl import Select, any_row
-from indexpilot_cli.core.names import quote_identifier, quote_literal
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import (
     Body,
+    KnownDomain,
     Probe,
     ProbeKind,
     Question,
@@ -20,7 +21,7 @@ from indexpilot_cli.evolve.review.probes.question import (
     title,
 )
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, on_value, row_where, statistics
-from indexpilot_cli.evolve.review.probes.tables import Domain, Tables
+from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, PartitionBound, Rule
@@ -281,7 +282,8 @@ def remember_type(action: Action, tables: Tables) -> None:
     elif action.kind is Act.RENAME and action.has("type") and action.new_name:
         tables.rename_type(name, action.new_name)
     elif action.kind is Act.CREATE_DOMAIN:
-        tables.domains[name] = Domain(action.type or "text", tables.safe.domain_checks(action.sql))
+        checks = tables.safe.domain_checks(action.sql)
+        tables.domains[name] = KnownDomain(QualifiedName("", name), action.type or "text", checks)
 
 
 def domain_questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:

@@ -91,11 +91,11 @@ class KnownCheck:
 
 @dataclass(frozen=True, slots=True)
 class KnownDomain:
-    """A domain that production has: its type and its checks over VALUE."""
+    """A domain: its type, and its checks over VALUE (None: one that cannot be read)."""
 
     name: QualifiedName
     type: str
-    checks: tuple[str, ...] = ()
+    checks: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 
@@ -21,15 +21,6 @@ _ROWS = {Act.INSERT: (True, False), Act.DELETE: (False, True), Act.UPDATE: (Fals
 _SYSTEM = frozenset(("ctid",))
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """A domain: its type, and its checks over VALUE (None: one that cannot be read)."""
-
-    type: str
-    checks: tuple[str, ...] | None = ()
-    not_null: bool = False
-
-
 class Tables:
     """The tables by the names they have at this point. Begin with the catalog; statements change it in order.
 
@@ -44,7 +35,7 @@ class Tables:
         self.search_path = catalog.search_path
         self.labels: dict[str, tuple[str, ...]] = {}
         self.new_types: set[str] = set()
-        self.domains = {d.name.name: Domain(d.type, d.checks) for d in self.facts.domains}
+        self.domains = {d.name.name: d for d in self.facts.domains}
         self.domain_rules: dict[tuple[str, str], str] = {}
         self.pending: dict[tuple[QualifiedName, str], Rule] = {}
         self._tables: dict[QualifiedName, VirtualTable | None] = {}
