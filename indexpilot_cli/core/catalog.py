@@ -182,8 +182,15 @@ class Extension:
     schema: str | None = None
 
 
+class _TablesByName:
+    """A place beside the fields: the tables of a catalog by name, once they were asked for."""
+
+    __slots__ = ("_by_name",)
+    _by_name: Mapping[QualifiedName, Table]
+
+
 @dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(_TablesByName):
     """Everything the advisor knows of one database. ``version`` is ``server_version_num``.
 
     ``functions`` maps ``schema.name`` or ``name`` to volatility (i, s, v) for user and system functions the
@@ -212,7 +219,12 @@ class Catalog:
 
     def table(self, name: QualifiedName) -> Table | None:
         """The table of that qualified name, or None."""
-        return next((t for t in self.tables if t.name == name), None)
+        try:
+            return self._by_name.get(name)
+        except AttributeError:
+            # Asked for each candidate and template: a walk through a thousand tables each time is felt.
+            object.__setattr__(self, "_by_name", {table.name: table for table in self.tables})
+            return self._by_name.get(name)
 
     def resolve(self, name: str, schema: str | None = None) -> Table | None:
         """The table an unqualified (search_path) or qualified name means, or None."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import Any, Protocol
 
-from indexpilot_cli.core.catalog import BLOCK, Catalog
+from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.methods.kind import RelationFile
@@ -44,6 +44,7 @@ class Heap:
 def read_layout(session: Session, snapshot: Snapshot) -> tuple[tuple[RelationFile, ...], dict[QualifiedName, Heap]]:
     """The files to write into a copy of the session's database, and its tables."""
     sizes = {size.name: size for size in snapshot.sizes}
+    definitions = {index.name: index.definition for index in snapshot.catalog.indexes()}
     rows = session.rows("twin/layout")
     lengths = {row.oid: _pages(sizes.get(QualifiedName(row.schema, row.name))) for row in rows}
     files = []
@@ -54,7 +55,10 @@ def read_layout(session: Session, snapshot: Snapshot) -> tuple[tuple[RelationFil
         if row.kind in "rmp":
             heaps[name] = _heap(row, size)
         if row.node:
-            files.append(_file(row, size, lengths.get(row.table_oid, 0), snapshot.catalog))
+            height = size.height
+            if row.method == "btree" and height is None:
+                height = height_of(definitions.get(name), size.pages, snapshot.catalog)
+            files.append(_file(row, replace(size, height=height), lengths.get(row.table_oid, 0)))
     return tuple(files), heaps
 
 
@@ -66,25 +70,17 @@ def _heap(row: Any, size: RelationSize) -> Heap:
     return Heap(row.oid, row.kind, row.node or 0, size.pages, size.pages_at_analyze, size.tuples, size.all_visible)
 
 
-def _file(row: Any, size: RelationSize, heap_pages: int, catalog: Catalog) -> RelationFile:
-    height = 0
-    if row.method == "btree":
-        height = size.height if size.height is not None else _estimated_height(size, catalog)
+def _file(row: Any, size: RelationSize, heap_pages: int) -> RelationFile:
     return RelationFile(
         node=row.node,
         pages=size.pages,
         method=row.method,
-        height=height,
+        height=(size.height or 0) if row.method == "btree" else 0,
         gin=size.gin,
         pages_per_range=row.pages_per_range or 128,
         heap_pages=heap_pages,
         keep=row.method is None or not index_kind(row.method).metapage_matters,
     )
-
-
-def _estimated_height(size: RelationSize, catalog: Catalog) -> int:
-    definition = next((index.definition for index in catalog.indexes() if index.name == size.name), None)
-    return height_of(definition, size.pages, catalog)
 
 
 _READ_WRITE = 0x60000  # INV_READ | INV_WRITE
