@@ -23,7 +23,14 @@ from indexpilot_cli.db.queries import Identifier, composed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
 from indexpilot_cli.methods.kind import GinPages
-from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics, SchemaObject, Snapshot
+from indexpilot_cli.snapshot.values import (
+    ExtendedStatistics,
+    OwnStatistics,
+    RelationSize,
+    RelationStatistics,
+    SchemaObject,
+    Snapshot,
+)
 
 # Columns of pg_stats since then. https://www.postgresql.org/docs/current/view-pg-stats.html
 _SHOWS_RANGES_FROM = 170000
@@ -58,8 +65,7 @@ def capture(
     with session.transaction(rollback=True):
         session.rows("catalog/output_forms")  # values in forms that do not depend on the role's settings
         # One transaction: what the line above sets ends with it.
-        rows = session.rows("catalog/statistics", {"oids": None, "names": None})
-        statistics = _with_ranges(session, tuple(map(_statistics, rows)))
+        statistics = _statistics(session)
     extended, notes = _extended(session)
     return Snapshot(
         server=_server(session, facts),
@@ -142,14 +148,40 @@ def _sizes(session: Session, catalog: Catalog) -> tuple[RelationSize, ...]:
     )
 
 
-def _statistics(row: Any) -> RelationStatistics:
+def _statistics(session: Session) -> tuple[RelationStatistics, ...]:
+    """Every row of pg_stats, with what that view does not show where the role may look below it."""
+    rows = session.rows("catalog/statistics", {"oids": None, "names": None})
+    insider = session.one("twin/insider")
+    below = insider is not None and insider.reads_statistics
+    ranges = session.rows("twin/ranges") if below and session.version < _SHOWS_RANGES_FROM else ()
+    hidden = {(r.schema, r.relation, r.number, r.inherited): r for r in ranges}
+    slots = session.rows("twin/own_statistics") if below else ()
+    own = {(r.schema, r.relation, r.number, r.inherited): r for r in slots}
+    found = []
+    for row in rows:
+        key = (row.schema, row.relation, row.number, row.inherited)
+        found.append(_entry(row, hidden.get(key), own.get(key)))
+    return tuple(found)
+
+
+def _entry(row: Any, ranges: Any, own: Any) -> RelationStatistics:
     index = row.kind == "i"
+    statistics = column_statistics(row)
+    if ranges is not None:
+        statistics = replace(
+            statistics,
+            range_length_histogram=tuple(ranges.range_length_histogram or ()),
+            range_empty_frac=ranges.range_empty_frac,
+            range_bounds_histogram=tuple(ranges.range_bounds_histogram or ()),
+        )
+    slots = zip(own.kinds, own.numbers, strict=True) if own is not None else ()
     return RelationStatistics(
         relation=QualifiedName(row.schema, row.relation),
         column=None if index else row.column,
         number=row.number if index else None,
         inherited=row.inherited,
-        statistics=column_statistics(row),
+        statistics=statistics,
+        own=tuple(OwnStatistics(kind, tuple(numbers)) for kind, numbers in slots),
     )
 
 
@@ -170,28 +202,6 @@ def _gin_pages(session: Session) -> dict[QualifiedName, GinPages]:
         )
         for r in rows
     }
-
-
-def _with_ranges(session: Session, statistics: tuple[RelationStatistics, ...]) -> tuple[RelationStatistics, ...]:
-    """pg_stats shows statistics of ranges from 17 on; before that only a superuser sees them."""
-    insider = session.one("twin/insider")
-    if session.version >= _SHOWS_RANGES_FROM or insider is None or not insider.reads_statistics:
-        return statistics
-    found = {(r.schema, r.relation, r.column, r.inherited): r for r in session.rows("twin/ranges")}
-
-    def complete(entry: RelationStatistics) -> RelationStatistics:
-        row = found.get((entry.relation.schema, entry.relation.name, entry.column, entry.inherited))
-        if row is None:
-            return entry
-        ranges = replace(
-            entry.statistics,
-            range_length_histogram=tuple(row.range_length_histogram or ()),
-            range_empty_frac=row.range_empty_frac,
-            range_bounds_histogram=tuple(row.range_bounds_histogram or ()),
-        )
-        return replace(entry, statistics=ranges)
-
-    return tuple(complete(entry) for entry in statistics)
 
 
 def _extended(session: Session) -> tuple[tuple[ExtendedStatistics, ...], tuple[str, ...]]:

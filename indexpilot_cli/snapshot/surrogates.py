@@ -237,9 +237,9 @@ def column_statistics(statistics: ColumnStatistics, column: Column | None, chang
 
 
 def relation_statistics(entry: RelationStatistics, types: ColumnTypes, change: Replace) -> RelationStatistics:
-    """One row of pg_stats with surrogates."""
+    """One row of pg_stats with surrogates; numbers of kinds we do not know may be values, and go."""
     column = types.column(entry.relation, entry.column)
-    return replace(entry, statistics=column_statistics(entry.statistics, column, change))
+    return replace(entry, statistics=column_statistics(entry.statistics, column, change), own=())
 
 
 def extended_statistics(entry: ExtendedStatistics, types: ColumnTypes, change: Replace) -> ExtendedStatistics:

@@ -62,6 +62,14 @@ class RelationSize:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnStatistics:
+    """Numbers that a type of an extension keeps for its own operators, under a kind (100 and more) of its own."""
+
+    kind: int
+    numbers: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RelationStatistics:
     """One row of ``pg_stats``: of a column, of a column over an inheritance tree, or of an index expression.
 
@@ -73,6 +81,7 @@ class RelationStatistics:
     number: int | None
     inherited: bool
     statistics: ColumnStatistics
+    own: tuple[OwnStatistics, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def test_what_cannot_be_had_is_named_or_stood_in_for(twin_snapshot, twin_place):
         missing = {m.name: m.reason for m in opened.not_modelled}
         texts = ("v", "far", "places WHERE id = 5", "places WHERE slow(id) = 5", "places WHERE id = slow(5)", "w")
         plans = opened.plan([WhatIf(Plannable(f"SELECT * FROM {text}")) for text in texts])
-        rights = opened._workers[0]._admin.value("SELECT count(*) FROM pg_roles WHERE rolname = 'evil'")
+        rights = opened._pool.workers[0]._admin.value("SELECT count(*) FROM pg_roles WHERE rolname = 'evil'")
     assert [p.ok for p in plans] == [True, True, True, True, False, False]
     assert (plans[1].rows == 90_000 and plans[2].existing == {QualifiedName("public", "places_id")}) or plans[2].ok
     assert "stand-in" in plans[4].error

@@ -192,7 +192,7 @@ def test_questions_are_planned_once(twin):
 
 
 def test_workers_agree(twin_snapshot, twin_place, twin, monkeypatch):
-    monkeypatch.setattr("indexpilot_cli.planner.twin.planner._PER_WORKER", 2)
+    monkeypatch.setattr("indexpilot_cli.planner.twin.worker._PER_WORKER", 2)
     indexes = [
         index(EVENTS, "kind"),
         index(EVENTS, "level", "at"),
@@ -204,7 +204,7 @@ def test_workers_agree(twin_snapshot, twin_place, twin, monkeypatch):
     questions = [WhatIf(Plannable(t), frozenset(indexes[:n])) for t in texts for n in range(5)]
     with open_twin(twin_snapshot, cache_dir=twin_place, workers=3) as many:
         assert many.plan(questions) == twin.plan(questions)
-        assert len(many._workers) == 3
+        assert len(many._pool.workers) == 3
 
 
 def test_the_source_stays_as_it_is(twin_source, twin_snapshot):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep
 
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import BLOCK
@@ -14,14 +15,14 @@ from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.capabilities import Binaries, nearest
 from indexpilot_cli.db.errors import with_database
 from indexpilot_cli.db.session import Session, open_session
-from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.errors import PrerequisiteError, UnreachableError
 from indexpilot_cli.planner.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
 from indexpilot_cli.planner.twin.layout import LocalStorage, RemoteStorage, Storage
 from indexpilot_cli.planner.twin.place import (
     CacheEntry,
-    disk_usage,
     free_entries,
     reachable_directory,
+    remove_leftovers,
     runnable,
     take_entry,
 )
@@ -52,6 +53,7 @@ _SETTINGS = {
 }
 
 
+_RECOVERY = 60  # seconds a crashed server has to come back
 PLANNING_MS = 30_000  # a statement that takes longer to plan has no answer
 _NOTHING = Hydrated((), (), ())
 
@@ -95,6 +97,14 @@ class Cluster:
                 storage.write(file)
         return name, storage
 
+    def recover(self) -> None:
+        """Wait until the server takes connections again, which it does by itself unless its first process died."""
+        if not _alive(self.server.data):
+            self.server.outlive()
+            stop_orphan(self.server.home)
+            self.server.start()
+        _await(self.superuser)
+
     def close(self) -> None:
         """Stop the server; the hydrated template stays in the cache."""
         self.server.stop()
@@ -108,9 +118,9 @@ def open_cluster(snapshot: Snapshot, cache_dir: Path, major: int | None, progres
     """
     place = reachable_directory(cache_dir)
     binaries = runnable(_binaries(snapshot, major), place)
-    sweep(place)
     entry = take_entry(place, f"{snapshot.fingerprint}-{binaries.version}-{TWIN_VERSION}")
     try:
+        sweep(place)
         return _open_entry(entry, binaries, snapshot, progress)
     except BaseException:
         entry.release()
@@ -159,18 +169,46 @@ def _open_entry(entry: CacheEntry, binaries: Binaries, snapshot: Snapshot, progr
 
 def sweep(place: Path, limit: int = CACHE_LIMIT) -> None:
     """Stop servers whose owners are gone, delete unfinished twins, and the longest unused beyond ``limit`` bytes."""
-    with free_entries(place) as entries:
-        for entry in entries:
-            stop_orphan(entry.home)
-            if not entry.marker.exists():
-                shutil.rmtree(entry.directory, ignore_errors=True)
-        left = [(e.directory.stat().st_mtime, disk_usage(e.directory), e) for e in entries if e.directory.exists()]
-        total = sum(size for _, size, _ in left)
-        for _, size, entry in sorted(left, key=lambda item: item[0]):
-            if total <= limit:
-                break
-            shutil.rmtree(entry.directory, ignore_errors=True)
-            total -= size
+    left = []
+    for entry in free_entries(place):
+        stop_orphan(entry.home)
+        if entry.marker.exists():
+            left.append((entry.directory.stat().st_mtime, entry.directory.name, entry.size()))
+        else:
+            entry.remove()
+    excess = sum(size for _, _, size in left) - limit
+    for used, name, size in sorted(left):
+        if excess <= 0:
+            break
+        for entry in free_entries(place, (name,)):
+            # Another process may have used it since, or removed it and made it anew.
+            if entry.marker.exists() and entry.directory.stat().st_mtime == used:
+                entry.remove()
+        excess -= size
+    remove_leftovers(place)
+
+
+def _await(connect: Callable[[], Session]) -> None:
+    """A connection made and closed again, as soon as there can be one. Raises UnreachableError after a while."""
+    end = monotonic() + _RECOVERY
+    while True:
+        try:
+            connect().close()
+            return
+        except UnreachableError:
+            if monotonic() > end:
+                raise
+            sleep(0.05)
+
+
+def _alive(data: Path) -> bool:
+    import psutil
+
+    try:
+        leader = psutil.Process(int((data / "postmaster.pid").read_text().split("\n", 1)[0]))
+        return bool(leader.status() != psutil.STATUS_ZOMBIE)
+    except (OSError, ValueError, psutil.Error):
+        return False
 
 
 def stop_orphan(home: Path) -> None:
@@ -260,6 +298,11 @@ class ScratchHost:
             if file.pages:
                 storage.write(file)
         return name, storage
+
+    def recover(self) -> None:
+        """Wait until the server takes connections again: others start it."""
+        self._admin = None
+        _await(self.superuser)
 
     def close(self) -> None:
         """Drop the databases."""

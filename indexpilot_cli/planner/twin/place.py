@@ -7,17 +7,22 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 from indexpilot_cli.db.capabilities import Binaries
 from indexpilot_cli.planner.twin.server import give_to_server, server_user
 
 _AS_ROOT = Path("/var/cache/indexpilot/twins")
 _SLOTS = 8  # processes that may use the same snapshot at the same time
+_PATIENCE = 5
+_LOCKS = ".locks"
+_DYING = ".dying-"
 
 
 @dataclass
@@ -25,6 +30,7 @@ class CacheEntry:
     """A locked place for one twin. ``home`` is the server's; the lock ends with ``release`` or this process."""
 
     directory: Path
+    _path: Path
     _lock: IO[bytes]
 
     @property
@@ -43,6 +49,30 @@ class CacheEntry:
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(mode=0o700)
         give_to_server(self.home)
+
+    def size(self) -> int:
+        """Bytes on disk, measured once after each use: a large entry has tens of thousands of files."""
+        # Kept in the lock file: writing beside the twin would change the time of its last use.
+        try:
+            return int(self._path.read_text())
+        except ValueError:
+            found = disk_usage(self.directory)
+            self._path.write_text(str(found))
+            return found
+
+    def use(self) -> None:
+        """From now on it may change: its size has to be measured again."""
+        self.directory.mkdir(mode=0o755, exist_ok=True)
+        os.utime(self.directory)
+        self._path.write_text("")
+
+    def remove(self) -> None:
+        """Delete the entry. It is renamed first: nobody ever meets a half of it."""
+        dying = self.directory.with_name(f"{_DYING}{uuid4().hex}")
+        with suppress(FileNotFoundError):
+            self.directory.rename(dying)
+        self._path.unlink(missing_ok=True)
+        shutil.rmtree(dying, ignore_errors=True)
 
     def release(self) -> None:
         """Let others have it."""
@@ -109,23 +139,38 @@ def _copy_installation(root: Path, target: Path) -> None:
 
 def take_entry(place: Path, key: str) -> CacheEntry:
     """A locked entry for the key: the cached one, or a further slot while other processes hold that."""
-    for slot in range(_SLOTS):
-        entry = _try_entry(place / (f"{key}-{slot}" if slot else key))
+    for slot in (*[0] * _PATIENCE, *range(1, _SLOTS)):
+        entry = _try_entry(place, f"{key}-{slot}" if slot else key)
         if entry is not None:
-            os.utime(entry.directory)
-            return entry
-    return _wait_entry(place / key)
+            break
+        # A sweep holds an entry for a moment only; another slot would have to be made first.
+        time.sleep(0.02 if slot == 0 else 0)
+    else:
+        entry = _try_entry(place, key, wait=True)
+        assert entry is not None
+    entry.use()
+    return entry
 
 
-@contextmanager
-def free_entries(place: Path) -> Iterator[list[CacheEntry]]:
-    """Every entry that nobody uses, locked for the length of the block."""
-    found = [entry for path in sorted(place.iterdir()) if (path / "lock").exists() and (entry := _try_entry(path))]
-    try:
-        yield found
-    finally:
-        for entry in found:
-            entry.release()
+def free_entries(place: Path, names: Iterable[str] | None = None) -> Iterator[CacheEntry]:
+    """Every entry (of these names) that nobody uses, one after the other, each locked until the next is asked for."""
+    if names is None:
+        locks = place / _LOCKS
+        known = {path.name for path in place.iterdir() if path.is_dir() and _is_entry(path)}
+        names = sorted(known | {path.name for path in locks.iterdir()} if locks.is_dir() else known)
+    for name in names:
+        entry = _try_entry(place, name)
+        if entry is not None:
+            try:
+                yield entry
+            finally:
+                entry.release()
+
+
+def remove_leftovers(place: Path) -> None:
+    """Finish what sweeps that were killed have begun to delete."""
+    for path in place.glob(f"{_DYING}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def disk_usage(directory: Path) -> int:
@@ -140,25 +185,28 @@ def disk_usage(directory: Path) -> int:
     return total
 
 
-def _try_entry(path: Path) -> CacheEntry | None:
-    path.mkdir(mode=0o755, exist_ok=True)
-    lock = (path / "lock").open("ab")
-    try:
-        # The kernel drops the lock with the process, also when that is killed.
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    if not (path / "lock").exists():  # removed by a sweep between open and lock
-        lock.close()
-        return _try_entry(path)
-    return CacheEntry(path, lock)
+def _is_entry(path: Path) -> bool:
+    # A lock inside is of a version that kept it there.
+    return any((path / name).exists() for name in ("home", "lock", "complete.json"))
 
 
-def _wait_entry(path: Path) -> CacheEntry:
-    lock = (path / "lock").open("ab")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return CacheEntry(path, lock)
+def _try_entry(place: Path, name: str, *, wait: bool = False) -> CacheEntry | None:
+    """The entry, locked; None when another process has it and we shall not ``wait``."""
+    # Beside the entries: a lock file that is deleted together with what it locks is soon two files of one name.
+    path = place / _LOCKS / name
+    path.parent.mkdir(mode=0o755, exist_ok=True)
+    while True:
+        lock = path.open("ab")
+        try:
+            # The kernel drops the lock with the process, also when that is killed.
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return CacheEntry(place / name, path, lock)
+        lock.close()  # the file that we locked was removed meanwhile, with its entry
 
 
 def _may_enter(status: os.stat_result, user: int, group: int) -> bool:

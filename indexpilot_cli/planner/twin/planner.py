@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.command import Progress, Silent
@@ -18,19 +17,18 @@ from indexpilot_cli.core.estimator import CostEstimator, NotModelled, PlannedSta
 from indexpilot_cli.core.index import BTREE, IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.plans import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.size import estimate, height_of
 from indexpilot_cli.planner.twin.cluster import Cluster, ScratchHost, open_cluster, open_scratch
 from indexpilot_cli.planner.twin.expressions import expression_statistics
-from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker
+from indexpilot_cli.planner.twin.worker import CRASHED, IndexSize, Reach, Worker, WorkerPool
 from indexpilot_cli.snapshot.values import Snapshot
 
-_PER_WORKER = 200  # questions that make another worker worth its start
 _MOST_WORKERS = 16
 _LEAN, _HEADROOM = 1.2, 16  # how much longer than the shortest a worker's queue may get for the sake of its indexes
 
-_T = TypeVar("_T")
 _Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName]]
 
 
@@ -42,6 +40,10 @@ class _TwinQuestion:
     keep_tree: bool
 
 
+_Task: TypeAlias = tuple[Plannable, _TwinQuestion | None]
+"""A statement with a question about it, or without one: then what it reads is asked."""
+
+
 class TwinEstimator(CostEstimator):
     """Costs with hypothetical and without hidden indexes, from the planner twin. Close it, or use ``with``."""
 
@@ -51,18 +53,17 @@ class TwinEstimator(CostEstimator):
         self._snapshot = snapshot
         self._heaps = MappingProxyType(dict(cluster.hydrated.heaps))
         self._existing = {i.name: i.definition for i in snapshot.catalog.indexes()}
-        self._most = max(1, min(workers, _MOST_WORKERS))
-        self._workers: list[Worker] = []
+        self._pool = WorkerPool(cluster, self._heaps, max(1, min(workers, _MOST_WORKERS)))
         self._home: dict[Plannable, int] = {}
         self._table_home: dict[int, int] = {}
         self._reach: dict[Plannable, Reach] = {}
         self._memo: dict[_Key, PlannedStatement] = {}
         self._sizes: dict[IndexDefinition, IndexSize] = {}
         self._refusals: dict[IndexDefinition, str | None] = {}
+        self._crashes: Counter[Plannable] = Counter()
         self._calls = 0
         self._hits = 0
         self._lock = threading.Lock()
-        self._start_worker()
 
     def __enter__(self) -> TwinEstimator:
         return self
@@ -72,8 +73,7 @@ class TwinEstimator(CostEstimator):
 
     def close(self) -> None:
         """End the sessions and stop the server."""
-        while self._workers:
-            self._workers.pop().close()
+        self._pool.close()
         self._cluster.close()
 
     # -- facts
@@ -116,7 +116,7 @@ class TwinEstimator(CostEstimator):
 
     def plan(self, questions: Sequence[WhatIf]) -> tuple[PlannedStatement, ...]:
         """Answers in the order of the questions; each distinct one is planned once in the twin's life."""
-        self._grow(len(questions))
+        self._pool.grow(self._calls + len(questions))
         unknown = dict.fromkeys(q.statement for q in questions if q.statement not in self._reach)
         self._spread([(statement, None) for statement in unknown])
         asked = [self._reduced(question) for question in questions]
@@ -132,23 +132,25 @@ class TwinEstimator(CostEstimator):
     def refuses(self, definition: IndexDefinition) -> str | None:
         """Why the server does not take the index, in its words; None when it does (it is then there, hidden)."""
         if definition not in self._refusals:
-            self._refusals[definition] = self._try(self._workers[0], definition)
+            self._refusals[definition] = self._tried(definition)
         return self._refusals[definition]
 
     def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
         """Make these hypothetical indexes now, workers side by side; what is refused is remembered."""
-        self._grow(len(definitions))
-        shares: list[list[IndexDefinition]] = [[] for _ in self._workers]
+        self._pool.grow(self._calls + len(definitions))
+        shares: list[list[IndexDefinition]] = [[] for _ in self._pool.workers]
         for definition in definitions:
             if definition not in self._refusals:
-                members = self._workers[0].members_of(definition.table)
+                members = self._pool.workers[0].members_of(definition.table)
                 shares[self._home_of_table(min(members, default=0))].append(definition)
 
-        def make(worker: Worker, share: Sequence[IndexDefinition]) -> None:
-            for definition in share:
-                self._refusals[definition] = self._try(worker, definition)
+        def make(worker: Worker, definition: IndexDefinition) -> None:
+            self._refusals[definition] = self._try(worker, definition)
 
-        self._side_by_side(make, shares)
+        def crashed(definition: IndexDefinition) -> None:
+            self._refusals[definition] = CRASHED
+
+        self._pool.each(make, shares, crashed)
 
     def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
         """Use this size for the hypothetical index from now on; without ``height`` it follows from the pages."""
@@ -159,7 +161,7 @@ class TwinEstimator(CostEstimator):
             return
         self._sizes[definition] = size
         self._memo = {key: answer for key, answer in self._memo.items() if definition not in key[1]}
-        for worker in self._workers:
+        for worker in self._pool.workers:
             if worker.built(definition):
                 worker.resize(definition, size)
 
@@ -174,11 +176,11 @@ class TwinEstimator(CostEstimator):
 
         Raises StatementError with the server's words when it cannot.
         """
-        return self._workers[0].parameter_types(sql)
+        return self._pool.ask(lambda worker: worker.parameter_types(sql))
 
     def needs_schemas(self, statement: Plannable) -> bool:
         """Whether the statement reads tables of equal names, so that only EXPLAIN VERBOSE tells them apart."""
-        return self._schemas(self._workers[0], self._known_reach(statement))[1]
+        return self._schemas(self._known_reach(statement))[1]
 
     def understand(
         self, statement: Plannable, node: Node, built: Mapping[QualifiedName, IndexDefinition] | None = None
@@ -187,9 +189,8 @@ class TwinEstimator(CostEstimator):
 
         ``built`` names indexes that really exist there and count as hypothetical.
         """
-        worker = self._workers[0]
-        schemas, _ = self._schemas(worker, self._known_reach(statement))
-        ours = self._index_lookup(worker)
+        schemas, _ = self._schemas(self._known_reach(statement))
+        ours = self._index_lookup(self._pool.workers[0])
 
         def find(relation: QualifiedName | None, name: str) -> KnownIndex | None:
             definition = built.get(QualifiedName(relation.schema, name)) if built and relation else None
@@ -204,32 +205,12 @@ class TwinEstimator(CostEstimator):
             self._spread([(statement, None)])
         return self._reach[statement]
 
-    def _grow(self, questions: int) -> None:
-        wanted = min(self._most, 1 + (self._calls + questions) // _PER_WORKER)
-        while len(self._workers) < wanted:
-            self._start_worker()
-
-    def _start_worker(self) -> None:
-        name, storage = self._cluster.copy(f"w{len(self._workers)}")
-        worker = Worker(self._cluster.superuser(name), self._cluster.planner(name), storage, self._heaps)
-        self._workers.append(worker)
-
-    def _spread(self, tasks: Sequence[tuple[Plannable, _TwinQuestion | None]]) -> None:
+    def _spread(self, tasks: Sequence[_Task]) -> None:
         """Every task on the worker of its statement, workers side by side."""
-        shares: list[list[tuple[Plannable, _TwinQuestion | None]]] = [[] for _ in self._workers]
+        shares: list[list[_Task]] = [[] for _ in self._pool.workers]
         for task in tasks:
             shares[self._home_of(task[0], shares)].append(task)
-        self._side_by_side(self._work, shares)
-
-    def _side_by_side(self, work: Callable[[Worker, Sequence[_T]], None], shares: Sequence[Sequence[_T]]) -> None:
-        busy = [(worker, share) for worker, share in zip(self._workers, shares, strict=True) if share]
-        if len(busy) <= 1:
-            for worker, share in busy:
-                work(worker, share)
-            return
-        with ThreadPoolExecutor(len(busy)) as pool:
-            for future in [pool.submit(work, worker, share) for worker, share in busy]:
-                future.result()
+        self._pool.each(self._work, shares, self._set_aside)
 
     def _home_of(self, statement: Plannable, shares: Sequence[Sequence[object]]) -> int:
         """The worker that has built most of what the statement needs, as long as that does not leave others idle."""
@@ -246,24 +227,34 @@ class TwinEstimator(CostEstimator):
     def _home_of_table(self, oid: int) -> int:
         if oid not in self._table_home:
             used = Counter(self._table_home.values())
-            self._table_home[oid] = min(range(len(self._workers)), key=lambda n: used[n])
+            self._table_home[oid] = min(range(len(self._pool.workers)), key=lambda n: used[n])
         return self._table_home[oid]
 
-    def _work(self, worker: Worker, share: Sequence[tuple[Plannable, _TwinQuestion | None]]) -> None:
-        for statement, asked in share:
-            if asked is None:
-                reach = worker.reach(statement)
-                with self._lock:
-                    self._reach[statement] = reach
-            else:
-                answer = self._answer(worker, asked)
-                with self._lock:
-                    self._calls += 1
-                    self._memo[asked.key] = answer
+    def _work(self, worker: Worker, task: _Task) -> None:
+        statement, asked = task
+        if asked is None:
+            reach = worker.reach(statement)
+            with self._lock:
+                self._reach[statement] = reach
+        else:
+            answer = self._answer(worker, asked)
+            with self._lock:
+                self._calls += 1
+                self._memo[asked.key] = answer
+
+    def _set_aside(self, task: _Task) -> None:
+        """The server crashed over it: no plan, and none for the whole statement when indexes are not to blame."""
+        statement, asked = task
+        self._crashes[statement] += 1
+        known = self._reach.get(statement, Reach(frozenset()))
+        if asked is not None:
+            self._memo[asked.key] = failed(CRASHED)
+        if asked is None or not asked.key[1] or self._crashes[statement] > 1:
+            self._reach[statement] = replace(known, error=CRASHED)
 
     def _reduced(self, question: WhatIf) -> _TwinQuestion:
         """Indexes on tables the statement does not touch cannot change its plan."""
-        reach, worker = self._reach[question.statement], self._workers[0]
+        reach, worker = self._reach[question.statement], self._pool.workers[0]
         indexes = frozenset(d for d in question.indexes if worker.members_of(d.table) & reach.tables)
         hidden = frozenset(n for n in question.hidden if worker.table_of(n) & reach.tables)
         return _TwinQuestion((question.statement, indexes, hidden), question.keep_tree)
@@ -279,7 +270,7 @@ class TwinEstimator(CostEstimator):
                 return failed(f"the server refuses the index: {refusal}")
         try:
             worker.show(indexes, hidden)
-            schemas, verbose = self._schemas(worker, reach)
+            schemas, verbose = self._schemas(reach)
             node = worker.explain(statement, verbose=verbose)
         except UnreachableError as error:
             if error.code != "timeout":
@@ -297,11 +288,18 @@ class TwinEstimator(CostEstimator):
 
         return find
 
-    def _schemas(self, worker: Worker, reach: Reach) -> tuple[dict[str, str], bool]:
+    def _schemas(self, reach: Reach) -> tuple[dict[str, str], bool]:
         """Schemas by table name, and whether names alone are ambiguous for the statement."""
+        worker = self._pool.workers[0]
         names = [worker.tables[oid] for oid in reach.tables if oid in worker.tables]
         schemas = {name.name: name.schema for name in names}
         return schemas, len(schemas) < len(names)
+
+    def _tried(self, definition: IndexDefinition) -> str | None:
+        try:
+            return self._pool.ask(lambda worker: self._try(worker, definition))
+        except StatementError as error:
+            return error.message
 
     def _try(self, worker: Worker, definition: IndexDefinition) -> str | None:
         if worker.built(definition):

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
@@ -23,6 +23,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics
 
 _BATCH = 200
+_OWN = "its type keeps statistics of its own kind, which can be read from pg_statistic only"
 
 
 def put_sizes(admin: Session, sizes: Sequence[RelationSize], source_version: int) -> None:
@@ -44,7 +45,8 @@ def put_statistics(admin: Session, statistics: Sequence[RelationStatistics]) -> 
 
     Relations the database does not have are passed over.
     """
-    rows = [_row(entry) for entry in statistics]
+    types = _expression_types(admin, sorted({str(e.relation) for e in statistics if e.number is not None}))
+    rows = [_row(entry) | types.get((str(entry.relation), entry.number), {}) for entry in statistics]
     failures: list[NotModelled] = []
     for start in range(0, len(rows), _BATCH):
         failures += _put(admin, rows[start : start + _BATCH])
@@ -63,6 +65,8 @@ def _put(admin: Session, rows: Sequence[dict[str, Any]]) -> list[NotModelled]:
     try:
         with admin.transaction():
             answers = admin.rows("twin/put_statistics", {"rows": json.dumps(rows)})
+            if own := [row for row in rows if row["own"]]:
+                admin.execute("twin/put_own_statistics", {"rows": json.dumps(own)})
     except UnreachableError:
         raise
     except IndexPilotError as error:
@@ -72,7 +76,8 @@ def _put(admin: Session, rows: Sequence[dict[str, Any]]) -> list[NotModelled]:
         return _put(admin, rows[:half]) + _put(admin, rows[half:])
     partly = [answer for answer in answers if not answer.taken]
     words = "; ".join(dict.fromkeys(notice.message for notice in admin.drain_notices()))
-    return [_refused(answer.relation, answer.column, words or "not all of it was taken") for answer in partly]
+    reasons = {True: _OWN, False: words or "not all of it was taken"}
+    return [_refused(answer.relation, answer.column, reasons[answer.left_out]) for answer in partly]
 
 
 def _refused(relation: str, column: str | None, reason: str) -> NotModelled:
@@ -86,7 +91,32 @@ def _row(entry: RelationStatistics) -> dict[str, Any]:
         "column": entry.column,
         "number": entry.number,
         "inherited": entry.inherited,
+        "own": [{"kind": slot.kind, "numbers": slot.numbers} for slot in entry.own],
     }
+
+
+def _expression_types(admin: Session, indexes: Sequence[str]) -> dict[tuple[str, int | None], dict[str, int]]:
+    """Type and collation of each expression whose index stores something else: hashes, signatures, boxes.
+
+    ANALYZE keeps the statistics of an index expression in the expression's own type.
+    """
+    found: dict[tuple[str, int | None], dict[str, int]] = {}
+    rows = admin.rows("twin/stored_otherwise", {"relations": list(indexes)}) if indexes else []
+    for index, group in groupby(rows, key=lambda row: row.relation):
+        keys = list(group)
+        with admin.transaction(rollback=True):
+            # A view tells the types of its expressions and evaluates none of them.
+            columns = SQL(", ".join(f"{key.expression} AS e{key.number}" for key in keys))
+            create = SQL("CREATE VIEW {scratch} AS SELECT {columns} FROM ONLY {table}")
+            admin.execute(create.format(scratch=SQL(str(_SCRATCH)), columns=columns, table=SQL(keys[0].table)))
+            types = admin.rows(
+                "SELECT atttypid::bigint AS type, attcollation::bigint AS collation FROM pg_attribute"
+                " WHERE attrelid = to_regclass(%s) ORDER BY attnum",
+                [str(_SCRATCH)],
+            )
+        for key, column in zip(keys, types, strict=True):
+            found[index, key.number] = {"type": column.type, "collation": key.collation or column.collation}
+    return found
 
 
 _KINDS = ("pg_ndistinct", "pg_dependencies", "pg_mcv_list")

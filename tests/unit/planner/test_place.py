@@ -1,6 +1,8 @@
 """Entries of the cache: locked, swept, limited."""
 
+import multiprocessing
 import os
+import time
 from types import SimpleNamespace
 
 from indexpilot_cli.db.capabilities import Binaries
@@ -46,6 +48,54 @@ def test_the_longest_unused_go_first(tmp_path):
     new = finished(tmp_path, "new", 300_000, age=1)
     sweep(tmp_path, limit=400_000)
     assert new.exists() and not old.exists()
+
+
+def test_a_sweep_measures_an_entry_once_after_its_use(tmp_path, monkeypatch):
+    finished(tmp_path, "k", 300_000)
+    walks = []
+    monkeypatch.setattr(
+        "indexpilot_cli.planner.twin.place.disk_usage", lambda path: walks.append(path) or disk_usage(path)
+    )
+    sweep(tmp_path)
+    sweep(tmp_path)
+    assert len(walks) == 1
+    finished(tmp_path, "k", 300_000)
+    sweep(tmp_path)
+    assert len(walks) == 2
+
+
+def use(place, end):
+    """Make the twin anew where it is missing, and find it whole as long as it is ours."""
+    while time.monotonic() < end:
+        entry = take_entry(place, "k")
+        try:
+            if not entry.marker.exists():
+                entry.clear()
+                for number in range(30):
+                    (entry.home / str(number)).write_text("x")
+                entry.marker.write_text("{}")
+            assert len(list(entry.home.iterdir())) == 30 and entry.marker.exists()
+        finally:
+            entry.release()
+
+
+def keep_sweeping(place, end):
+    while time.monotonic() < end:
+        sweep(place, limit=0)
+
+
+def test_users_and_sweepers_at_once(tmp_path):
+    """Four of each: nobody loses the twin it holds, nobody meets half of one. Longer: INDEXPILOT_TEST_STRESS=60."""
+    context = multiprocessing.get_context("fork")
+    end = time.monotonic() + float(os.environ.get("INDEXPILOT_TEST_STRESS", "2"))
+    processes = [
+        context.Process(target=target, args=(tmp_path, end)) for target in (use, keep_sweeping) for _ in range(4)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 8
 
 
 def test_holes_weigh_nothing(tmp_path):

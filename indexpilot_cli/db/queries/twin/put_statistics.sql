@@ -5,14 +5,16 @@ WITH given AS (
         n_distinct real, correlation real, most_common_vals text[], most_common_freqs real[],
         histogram_bounds text[], most_common_elems text[], most_common_elem_freqs real[],
         elem_count_histogram real[], range_length_histogram text[], range_empty_frac real,
-        range_bounds_histogram text[])
+        range_bounds_histogram text[], own jsonb, type oid, "collation" oid)
 ),
 placed AS (
-    SELECT g.*, a.attrelid, a.attnum, a.attcollation, coalesce(nullif(t.typbasetype, 0), t.oid) AS value_type
+    SELECT g.*, a.attrelid, a.attnum, coalesce(g."collation", a.attcollation) AS attcollation,
+           coalesce(nullif(t.typbasetype, 0), t.oid) AS value_type,
+           t.typanalyze::oid < 16384 OR jsonb_array_length(g.own) > 0 AS whole
     FROM given g
     JOIN pg_attribute a ON a.attrelid = to_regclass(g.relation)
         AND (a.attname = g."column" OR a.attnum = g.number) AND NOT a.attisdropped
-    JOIN pg_type t ON t.oid = a.atttypid
+    JOIN pg_type t ON t.oid = coalesce(g.type, a.atttypid)
 ),
 typed AS (
     SELECT p.*, t.typcategory, t.typtype,
@@ -20,6 +22,7 @@ typed AS (
                AS element_type
     FROM placed p
     JOIN pg_type t ON t.oid = p.value_type
+    WHERE p.whole
 ),
 operators AS (
     SELECT wanted.type,
@@ -75,38 +78,43 @@ slots AS (
     LEFT JOIN operators o ON o.type = t.value_type
     LEFT JOIN operators e ON e.type = t.element_type
     LEFT JOIN hashed h ON h.type = t.value_type
+),
+put AS (
+    INSERT INTO pg_statistic (
+        starelid, staattnum, stainherit, stanullfrac, stawidth, stadistinct,
+        stakind1, stakind2, stakind3, stakind4, stakind5, staop1, staop2, staop3, staop4, staop5,
+        stacoll1, stacoll2, stacoll3, stacoll4, stacoll5,
+        stanumbers1, stanumbers2, stanumbers3, stanumbers4, stanumbers5,
+        stavalues1, stavalues2, stavalues3, stavalues4, stavalues5)
+    SELECT attrelid, attnum, coalesce(inherited, false), null_frac, avg_width, n_distinct,
+           CASE WHEN common THEN 1 ELSE 0 END,
+           CASE WHEN bounds THEN 2 ELSE 0 END,
+           CASE WHEN ordered THEN 3 ELSE 0 END,
+           CASE WHEN elements THEN 4 WHEN lengths THEN 6 ELSE 0 END,
+           CASE WHEN counts THEN 5 WHEN ranges THEN 7 ELSE 0 END,
+           CASE WHEN common THEN eq ELSE 0 END,
+           CASE WHEN bounds THEN lt ELSE 0 END,
+           CASE WHEN ordered THEN lt ELSE 0 END,
+           CASE WHEN elements THEN element_eq WHEN lengths THEN 'pg_catalog.<(float8,float8)'::regoperator::oid ELSE 0 END,
+           CASE WHEN counts THEN element_eq ELSE 0 END,
+           CASE WHEN common THEN attcollation ELSE 0 END,
+           CASE WHEN bounds THEN attcollation ELSE 0 END,
+           CASE WHEN ordered THEN attcollation ELSE 0 END,
+           CASE WHEN elements THEN element_collation ELSE 0 END,
+           CASE WHEN counts THEN element_collation ELSE 0 END,
+           CASE WHEN common THEN most_common_freqs END,
+           NULL::real[],
+           CASE WHEN ordered THEN ARRAY[correlation] END,
+           CASE WHEN elements THEN most_common_elem_freqs WHEN lengths THEN ARRAY[coalesce(range_empty_frac, 0)] END,
+           CASE WHEN counts THEN elem_count_histogram END,
+           CASE WHEN common THEN array_in(textout(most_common_vals::text), value_type, -1) END,
+           CASE WHEN bounds THEN array_in(textout(histogram_bounds::text), value_type, -1) END,
+           NULL,
+           CASE WHEN elements THEN array_in(textout(most_common_elems::text), element_type, -1)
+                WHEN lengths THEN array_in(textout(coalesce(range_length_histogram, '{}')::text), 'float8'::regtype, -1) END,
+           CASE WHEN ranges THEN array_in(textout(range_bounds_histogram::text), value_type, -1) END
+    FROM slots
 )
-INSERT INTO pg_statistic (
-    starelid, staattnum, stainherit, stanullfrac, stawidth, stadistinct,
-    stakind1, stakind2, stakind3, stakind4, stakind5, staop1, staop2, staop3, staop4, staop5,
-    stacoll1, stacoll2, stacoll3, stacoll4, stacoll5,
-    stanumbers1, stanumbers2, stanumbers3, stanumbers4, stanumbers5,
-    stavalues1, stavalues2, stavalues3, stavalues4, stavalues5)
-SELECT attrelid, attnum, coalesce(inherited, false), null_frac, avg_width, n_distinct,
-       CASE WHEN common THEN 1 ELSE 0 END,
-       CASE WHEN bounds THEN 2 ELSE 0 END,
-       CASE WHEN ordered THEN 3 ELSE 0 END,
-       CASE WHEN elements THEN 4 WHEN lengths THEN 6 ELSE 0 END,
-       CASE WHEN counts THEN 5 WHEN ranges THEN 7 ELSE 0 END,
-       CASE WHEN common THEN eq ELSE 0 END,
-       CASE WHEN bounds THEN lt ELSE 0 END,
-       CASE WHEN ordered THEN lt ELSE 0 END,
-       CASE WHEN elements THEN element_eq WHEN lengths THEN 'pg_catalog.<(float8,float8)'::regoperator::oid ELSE 0 END,
-       CASE WHEN counts THEN element_eq ELSE 0 END,
-       CASE WHEN common THEN attcollation ELSE 0 END,
-       CASE WHEN bounds THEN attcollation ELSE 0 END,
-       CASE WHEN ordered THEN attcollation ELSE 0 END,
-       CASE WHEN elements THEN element_collation ELSE 0 END,
-       CASE WHEN counts THEN element_collation ELSE 0 END,
-       CASE WHEN common THEN most_common_freqs END,
-       NULL::real[],
-       CASE WHEN ordered THEN ARRAY[correlation] END,
-       CASE WHEN elements THEN most_common_elem_freqs WHEN lengths THEN ARRAY[coalesce(range_empty_frac, 0)] END,
-       CASE WHEN counts THEN elem_count_histogram END,
-       CASE WHEN common THEN array_in(textout(most_common_vals::text), value_type, -1) END,
-       CASE WHEN bounds THEN array_in(textout(histogram_bounds::text), value_type, -1) END,
-       NULL,
-       CASE WHEN elements THEN array_in(textout(most_common_elems::text), element_type, -1)
-            WHEN lengths THEN array_in(textout(coalesce(range_length_histogram, '{}')::text), 'float8'::regtype, -1) END,
-       CASE WHEN ranges THEN array_in(textout(range_bounds_histogram::text), value_type, -1) END
-FROM slots
+SELECT relation, coalesce("column", number::text) AS "column", false AS taken, true AS left_out
+FROM placed
+WHERE NOT whole
