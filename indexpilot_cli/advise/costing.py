@@ -254,11 +254,14 @@ def scenarios_of(template: QueryTemplate) -> tuple[Scenario, ...]:
 def cases_of(templates: Sequence[QueryTemplate], pool: Pool) -> tuple[Case, ...]:
     """One case per template and parameter class, in the order of the templates."""
     by_table: dict[QualifiedName, list[int]] = {}
+    asked: dict[str, int] = {}  # also those on tables that the statement does not name, such as inheritance children
     for number, candidate in enumerate(pool.candidates):
         by_table.setdefault(candidate.definition.table, []).append(number)
+        for name in candidate.templates:
+            asked[name] = asked.get(name, 0) | 1 << number
     cases = []
     for position, template in enumerate(templates):
-        relevant = relevance(template, pool, by_table)
+        relevant = relevance(template, pool, by_table) | asked.get(template.id, 0)
         cases += [Case(position, s.statement, s.share, s.label, relevant) for s in scenarios_of(template)]
     return tuple(cases)
 

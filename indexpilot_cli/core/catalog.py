@@ -13,6 +13,7 @@ from types import MappingProxyType
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 
+_ALSO = {"cidr": "inet", "varchar": "text"}  # types that another's operator classes take as they are
 BLOCK = 8192  # bytes of a page of an ordinary build
 
 
@@ -190,11 +191,50 @@ class _TablesByName:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorClass:
+    """An operator class of GiST, GIN, SP-GiST or an extension's access method, for values of ``type`` (typname).
+
+    ``searches`` are operators that select rows by it, ``orders`` those that give rows nearest first.
+    """
+
+    method: str
+    name: str
+    type: str
+    is_default: bool
+    searches: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFunction:
+    """A function in SQL that the planner may inline. ``names`` are those of its arguments ('' where it has none)."""
+
+    name: QualifiedName
+    names: tuple[str, ...]
+    body: str
+    returns_set: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A row-level security policy that roles of the application are subject to; ``condition`` is its USING clause.
+
+    ``command`` is ``*`` or r, a, w, d as in pg_policy. Permissive ones are joined by OR, the others by AND.
+    """
+
+    table: QualifiedName
+    command: str
+    permissive: bool
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog(_TablesByName):
     """Everything the advisor knows of one database. ``version`` is ``server_version_num``.
 
     ``functions`` maps ``schema.name`` or ``name`` to volatility (i, s, v) for user and system functions the
-    workload may use; ``leakproof`` are names whose every overload the server holds to raise no errors;
+    workload may use; ``leakproof`` are names whose every overload the server holds to raise no errors, ``supported``
+    those of extensions whose conditions an index can serve though they are no operators (ST_DWithin);
     ``settings`` holds planner settings as text; ``search_path`` is the effective one.
     """
 
@@ -206,6 +246,10 @@ class Catalog(_TablesByName):
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     leakproof: frozenset[str] = frozenset()
+    supported: frozenset[str] = frozenset()
+    sql_functions: tuple[SqlFunction, ...] = ()
+    operator_classes: tuple[OperatorClass, ...] = ()
+    policies: tuple[Policy, ...] = ()
     views: Mapping[QualifiedName, str] = field(default_factory=lambda: MappingProxyType({}))
     search_path: tuple[str, ...] = ("public",)
     default_collation: str = "en_US.UTF-8"
@@ -233,6 +277,14 @@ class Catalog(_TablesByName):
             if table is not None:
                 return table
         return None
+
+    def classes(self, method: str, kind: str) -> tuple[OperatorClass, ...]:
+        """The method's operator classes for a type (typname), the default one first."""
+        names = {kind, "anyarray" if kind.startswith("_") else _ALSO.get(kind, "")}
+        names |= {"anyrange"} if kind.endswith("range") and not kind.endswith("multirange") else set()
+        names |= {"anymultirange"} if kind.endswith("multirange") else set()
+        found = (c for c in self.operator_classes if c.method == method and c.type in names)
+        return tuple(sorted(found, key=lambda c: not c.is_default))
 
     def has_extension(self, name: str) -> bool:
         """Whether the extension is installed in the database."""

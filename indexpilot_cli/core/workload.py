@@ -133,6 +133,7 @@ class AtomKind(StrEnum):
     JSON_PATH = "json_path"  # @? @@ on jsonb
     TEXT_SEARCH = "text_search"  # @@ on tsvector
     SIMILAR = "similar"  # % of pg_trgm
+    MATCHES = "matches"  # another operator (or function) that an operator class of the type serves
     DISTANCE = "distance"  # ORDER BY col <-> value
     OTHER = "other"  # some other operator or function of the column: not indexable as written
 

@@ -10,7 +10,19 @@ from itertools import groupby, islice
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Extension, ForeignKey, Index, Table
+from indexpilot_cli.core.catalog import (
+    Activity,
+    Catalog,
+    Column,
+    ColumnStatistics,
+    Extension,
+    ForeignKey,
+    Index,
+    OperatorClass,
+    Policy,
+    SqlFunction,
+    Table,
+)
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import Identifier, composed
@@ -41,6 +53,7 @@ def read_catalog(session: Session, *, schemas: Sequence[str] = (), metadata_sche
             extensions=tuple(Extension(*row) for row in session.rows("catalog/extensions")),
             settings=MappingProxyType({row.name: row.setting for row in session.rows("catalog/settings")}),
             **_functions(session, database.search_path),
+            **_extensible(session),
             views=MappingProxyType(
                 {QualifiedName(v.schema, v.name): v.definition for v in session.rows("catalog/views", scope)}
             ),
@@ -161,7 +174,31 @@ def _functions(session: Session, search_path: Sequence[str]) -> dict[str, Any]:
         if row.schema in rank:
             found[row.name] = _VOLATILITY[row.volatility]
     leaking = {row.name for row in rows if not row.leakproof}
-    return {"functions": MappingProxyType(found), "leakproof": frozenset(r.name for r in rows) - leaking}
+    return {
+        "functions": MappingProxyType(found),
+        "leakproof": frozenset(r.name for r in rows) - leaking,
+        "supported": frozenset(r.name for r in rows if r.supported),
+    }
+
+
+def _extensible(session: Session) -> dict[str, Any]:
+    """What extensions and users add that the planner looks into: operator classes, SQL functions, policies."""
+    return {
+        "sql_functions": tuple(
+            SqlFunction(
+                QualifiedName(row.schema, row.name), tuple(row.names) or ("",) * row.count, row.body, row.returns_set
+            )
+            for row in session.rows("catalog/sql_functions")
+        ),
+        "operator_classes": tuple(
+            OperatorClass(row.method, row.name, row.type, row.is_default, tuple(row.searches), tuple(row.orders))
+            for row in session.rows("catalog/operator_classes")
+        ),
+        "policies": tuple(
+            Policy(QualifiedName(row.schema, row.name), row.command, row.permissive, row.condition)
+            for row in session.rows("catalog/policies")
+        ),
+    }
 
 
 def _collation(database: Row) -> str:

@@ -184,6 +184,8 @@ def _catalog(catalog: Catalog, rewrite: _TextRedaction) -> Catalog:
         catalog,
         tables=tuple(_table(table, rewrite) for table in catalog.tables),
         views=MappingProxyType({name: rewrite.statement(text) or "SELECT" for name, text in catalog.views.items()}),
+        sql_functions=tuple(replace(f, body=rewrite.statement(f.body) or "SELECT") for f in catalog.sql_functions),
+        policies=tuple(replace(p, condition=rewrite.expression(p.condition)) for p in catalog.policies),
     )
 
 

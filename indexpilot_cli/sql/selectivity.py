@@ -69,7 +69,7 @@ def _by_kind(atom: Atom, statistics: ColumnStatistics | None, rows: float) -> fl
         return 1.0 - average_equal(statistics, rows)
     if atom.kind is AtomKind.RANGE:
         return 0.005 if atom.operator.lower() == "between" and atom.constant is None else RANGE_UNKNOWN
-    if atom.kind in (AtomKind.LIKE_PREFIX, AtomKind.LIKE_INFIX, AtomKind.SIMILAR):
+    if atom.kind in (AtomKind.LIKE_PREFIX, AtomKind.LIKE_INFIX, AtomKind.SIMILAR, AtomKind.MATCHES):
         return MATCH_UNKNOWN
     if atom.kind in (AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.TEXT_SEARCH):
         return _element_share(statistics)

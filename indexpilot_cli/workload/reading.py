@@ -26,6 +26,7 @@ from indexpilot_cli.sql.parser import (
     set_child,
     skeleton,
 )
+from indexpilot_cli.workload.predicates.inline import inlined
 
 OWN_SCHEMA = "indexpilot"
 _OWN_MARK = re.compile(r"\s*/\*\s*indexpilot", re.IGNORECASE)
@@ -109,7 +110,7 @@ def read(text: str, catalog: Catalog) -> Reading | Unread:
         if inner is None or inner.kind not in _QUERIES:
             return _utility(node)
         kind, node, literal = _QUERIES[inner.kind], inner, deparse(inner)
-    unread = _relations_unread(node, catalog)
+    unread = _relations_unread(inlined(node, catalog), catalog)
     return unread or _reading(kind, node, literal, catalog)
 
 

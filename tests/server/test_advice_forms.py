@@ -21,6 +21,45 @@ CASES = {
         FROM generate_series(1, 20000) g""",
         "SELECT * FROM bare_cast WHERE (meta->>'price')::int = 12",
     ),
+    "hosts": (
+        """CREATE TABLE hosts (id serial PRIMARY KEY, ip inet, name text);
+        INSERT INTO hosts (ip, name) SELECT ('10.' || g % 250 || '.' || g / 250 % 250 || '.7')::inet, 'host ' || g
+        FROM generate_series(1, 20000) g""",
+        "SELECT * FROM hosts WHERE ip << '10.7.3.0/24'",
+    ),
+    "nets": (
+        """CREATE TABLE nets (id serial PRIMARY KEY, net cidr, name text);
+        INSERT INTO nets (net, name) SELECT ('10.' || g % 250 || '.' || g / 250 % 250 || '.0/24')::cidr, 'net ' || g
+        FROM generate_series(1, 20000) g""",
+        "SELECT * FROM nets WHERE '10.7.3.4' <<= net",
+    ),
+    "shifts": (
+        """CREATE TABLE shifts (id serial PRIMARY KEY, during int4range, who text);
+        INSERT INTO shifts (during, who) SELECT int4range(g, g + 2), 'who ' || g FROM generate_series(1, 20000) g""",
+        "SELECT * FROM shifts WHERE during -|- int4range(70, 72)",
+    ),
+    "bought": (
+        """CREATE TABLE bought (id bigserial PRIMARY KEY, customer_id bigint, status text);
+        INSERT INTO bought (customer_id, status) SELECT g % 8000, 's' || g % 5 FROM generate_series(1, 40000) g;
+        CREATE FUNCTION bought_by(cid bigint) RETURNS SETOF bought LANGUAGE sql STABLE
+            AS 'SELECT * FROM bought WHERE customer_id = cid'""",
+        "SELECT * FROM bought_by(77)",
+    ),
+    "person": (
+        """CREATE TABLE person (id int, email text, pad text);
+        CREATE TABLE employee (boss int) INHERITS (person);
+        INSERT INTO employee SELECT g, 'e' || g, repeat('x', 50), g % 10 FROM generate_series(1, 20000) g""",
+        "SELECT * FROM person WHERE email = 'e77'",
+    ),
+}
+WITH_LTREE = {
+    "tree": (
+        """CREATE EXTENSION ltree;
+        CREATE TABLE tree (id serial PRIMARY KEY, path ltree, body text);
+        INSERT INTO tree (path, body) SELECT ('top.a' || g % 50 || '.b' || g % 5000)::ltree, repeat('x', 80)
+        FROM generate_series(1, 20000) g""",
+        "SELECT * FROM tree WHERE path ~ '*.b1207'",
+    ),
 }
 
 
@@ -30,10 +69,13 @@ def advised(pg, twin_place):
     with new_database(pg) as dsn, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(twin_place))
         place = Place(dsn, TWIN)
-        for script, _ in CASES.values():
+        cases = dict(CASES)
+        if place.sql("SELECT 1 FROM pg_available_extensions WHERE name = 'ltree'"):
+            cases |= WITH_LTREE
+        for script, _ in cases.values():
             place.sql(script)
         place.sql("ANALYZE")
-        asked = queries(*(text for _, text in CASES.values()))
+        asked = queries(*(text for _, text in cases.values()))
         yield place.ask(RecommendRequest, workload=asked, planner=TWIN, record=QUIET, min_benefit=0.0001).result
 
 
@@ -56,3 +98,23 @@ def test_cast_without_a_guard_is_rejected_with_the_reason(advised):
     assert indexes(advised, "bare_cast") == []
     (rejected,) = rejections(advised, "bare_cast", "can_fail")
     assert "a cast from text to int4 fails" in rejected.detail
+
+
+@pytest.mark.parametrize(
+    ("table", "index"),
+    [
+        ("hosts", "hosts USING gist (ip inet_ops)"),
+        ("nets", "nets USING gist (net inet_ops)"),
+        ("shifts", "shifts USING gist (during)"),
+        ("bought", "bought (customer_id)"),
+        ("employee", "employee (email)"),
+    ],
+)
+def test_the_one_index_that_helps_is_offered(advised, table, index):
+    assert [r.summary for r in indexes(advised, table)] == [index]
+
+
+def test_an_operator_means_what_its_type_says(advised):
+    if not indexes(advised, "tree"):
+        pytest.skip("ltree is not installed")
+    assert [r.summary for r in indexes(advised, "tree")] == ["tree USING gist (path)"]

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from indexpilot_cli.advise.candidates.site import Demand, Draft, Site, key_of
-from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, Reason, Rejection
+from indexpilot_cli.advise.candidates.site import Demand, Draft, Site, absent_value, key_of
+from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, same_structure
 from indexpilot_cli.sql.expressions import CAST, CONSTANT, read_expression
@@ -270,6 +270,8 @@ def _unselective(site: Site, draft: Draft) -> Rejection | None:
     share = min((_share(site, draft, d) for d in range(len(draft.demands))), default=0.0)
     options = site.options
     most = options.max_selectivity if site.rows >= options.medium_rows else options.medium_selectivity
+    if len(definition.keys) == 1 and all(_asks_absent(site, d, definition.keys[0]) for d in draft.demands):
+        share, most = average_equal(site.statistics(definition.keys[0]), site.rows), options.medium_selectivity
     flags = all(site.distinct(k) <= _FLAG for k in definition.keys)
     if share <= most and not flags:
         return None
@@ -278,6 +280,12 @@ def _unselective(site: Site, draft: Draft) -> Rejection | None:
     if share <= most:
         detail = f"{values} distinct values: only the rare ones are worth an index, and a partial index holds just them"
     return set_aside(site, draft, "low_selectivity", detail)
+
+
+def _asks_absent(site: Site, demand: Demand, key: IndexKey) -> bool:
+    """Whether only a value is asked for that no row has: once rows have it, they will be as many as of the others."""
+    atoms = [a for a in demand.use.atoms if a.column is not None and a.column == key.column]
+    return bool(atoms) and all(absent_value(site, a) for a in atoms)
 
 
 def _whole_table(site: Site, draft: Draft) -> Rejection | None:

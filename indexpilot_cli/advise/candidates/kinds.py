@@ -33,7 +33,7 @@ _ASKED = (
     (AtomKind.LIKE_INFIX, AtomKind.SIMILAR),
     (
         *(AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH, AtomKind.CONTAINED, AtomKind.OVERLAPS),
-        AtomKind.TEXT_SEARCH,
+        *(AtomKind.TEXT_SEARCH, AtomKind.MATCHES),
     ),
     (AtomKind.DISTANCE,),
     (AtomKind.RANGE, AtomKind.EQUAL),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, key_of, label, unfit_key
+from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, absent_value, key_of, label, unfit_key
 from indexpilot_cli.core.index import BTREE, IndexKey, Reason, Rejection
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.core.workload import Atom, AtomKind
@@ -127,10 +127,12 @@ def _usual(site: Site, draft: Draft) -> dict[str, Atom]:
 
 def _is_rare(site: Site, atom: Atom) -> bool:
     share = predicate_selectivity(atom.sql or "", site.table)
-    return share is not None and share <= site.options.rare_value
+    return share is not None and share <= site.options.rare_value and not absent_value(site, atom)
 
 
 def _narrows(site: Site, atom: Atom) -> bool:
+    if absent_value(site, atom):
+        return False
     share = predicate_selectivity(atom.sql or "", site.table)
     most = site.options.null_partial_selectivity if atom.kind in _NULLS else site.options.partial_selectivity
     return share is not None and share < most

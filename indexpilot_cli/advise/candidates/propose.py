@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from indexpilot_cli.advise.candidates.btree import propose_btree, propose_foreign_keys
 from indexpilot_cli.advise.candidates.drafts import capped, dominated, futility, joined, merged, notice, refusal
@@ -41,7 +42,7 @@ def propose(templates: Sequence[QueryTemplate], catalog: Catalog, options: Candi
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
     for name in _relations(templates, catalog):
-        demands = gather(templates, name)
+        demands = tuple(chain.from_iterable(gather(templates, n) for n in (name, *_ancestors(name, catalog))))
         problem = unfit_relation(name, catalog)
         table = catalog.table(name)
         if problem is not None or table is None:
@@ -61,7 +62,24 @@ def _relations(templates: Sequence[QueryTemplate], catalog: Catalog) -> tuple[Qu
         used |= dict.fromkeys(use.table for use in template.uses)
         losing |= {use.table for use in template.uses if use.write not in (None, StatementKind.INSERT)}
     losing |= {t.name for t in catalog.tables if t.activity.deletes and t.name in used}
+    for name in tuple(used):
+        used |= dict.fromkeys(_heirs(name, catalog))
     return tuple(used | dict.fromkeys(k.table for k in catalog.foreign_keys if k.referenced in losing))
+
+
+def _heirs(name: QualifiedName, catalog: Catalog) -> Iterator[QualifiedName]:
+    """Tables that inherit from this one: a query of it reads them too, each by indexes of its own."""
+    for table in catalog.tables:
+        if table.parent == name and not table.is_partition:
+            yield table.name
+            yield from _heirs(table.name, catalog)
+
+
+def _ancestors(name: QualifiedName, catalog: Catalog) -> Iterator[QualifiedName]:
+    table = catalog.table(name)
+    if table is not None and table.parent is not None and not table.is_partition:
+        yield table.parent
+        yield from _ancestors(table.parent, catalog)
 
 
 def _unsupported(name: QualifiedName, problem: str, demands: Sequence[Demand]) -> Rejection:

@@ -10,6 +10,7 @@ from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason, 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind
+from indexpilot_cli.sql.expressions import CAST, CONSTANT, read_expression
 from indexpilot_cli.sql.failing import can_fail
 from indexpilot_cli.sql.normal import columns, normal, type_name
 from indexpilot_cli.sql.selectivity import carried, row_count
@@ -124,6 +125,20 @@ def key_of(atom: Atom) -> IndexKey:
     if atom.column is not None:
         return IndexKey(column=atom.column)
     return IndexKey(expression=atom.expression)
+
+
+def absent_value(site: Site, atom: Atom) -> bool:
+    """Whether the atom asks for one constant while the statistics list all values of the column, and not this one."""
+    column = site.table.column(atom.column) if atom.column is not None else None
+    known = column.statistics if column is not None else None
+    tree = read_expression(atom.constant) if atom.constant is not None and atom.kind is AtomKind.EQUAL else None
+    while tree is not None and tree.kind == CAST:
+        tree = tree.arguments[0]
+    if known is None or tree is None or tree.kind != CONSTANT or not known.most_common_vals:
+        return False
+    short = {"true": "t", "false": "f"}
+    complete = known.distinct(site.rows) <= len(known.most_common_vals)
+    return complete and short.get(tree.value, tree.value) not in known.most_common_vals
 
 
 def weight_of(template: QueryTemplate) -> float:

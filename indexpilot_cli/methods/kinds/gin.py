@@ -33,7 +33,7 @@ from indexpilot_cli.sql.normal import columns, tree_of
 _META = 1 << 3
 _VERSION = 2
 _JSON = (AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
-_INSIDE = (*_JSON, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.TEXT_SEARCH)
+_INSIDE = (*_JSON, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.TEXT_SEARCH, AtomKind.MATCHES)
 _ENTRY_FREE = (BLOCK - 24 - 8) * 0.53  # entries come in order and pages split in the middle
 _POSTING_FREE = (BLOCK - 24 - 8 - 32) * 0.92
 _INLINE = 2704  # longest entry tuple; longer posting lists move to trees of their own
@@ -272,12 +272,22 @@ def _inside(condition: KeyCondition) -> Iterator[Service | NoService]:
         yield _jsonb(condition)
     elif kind == "hstore":
         yield _json(condition, "hstore")
-    elif kind == "tsvector" or atom.kind is AtomKind.TEXT_SEARCH:
+    elif kind == "tsvector" or (atom.kind is AtomKind.TEXT_SEARCH and kind in ("text", "varchar", "")):
         yield Service(condition.key, "text_search", Reason("text_search", f"text search in {text}"))
+    elif atom.kind in (AtomKind.MATCHES, AtomKind.TEXT_SEARCH):
+        yield from _by_class(condition)
     elif (column is not None and column.category == "A") or kind.endswith("[]") or kind.startswith("_"):
         yield Service(condition.key, "array", Reason("array_contains", f"arrays compared with {atom.operator}"))
     elif kind == "json":
         yield NoService("no_operator_class", "json has no gin operator class; store it as jsonb")
+
+
+def _by_class(condition: KeyCondition) -> Iterator[Service]:
+    for found in condition.catalog.classes(GIN, condition.type):
+        if condition.atom.operator in found.searches:
+            key = condition.key if found.is_default else replace(condition.key, operator_class=found.name)
+            yield Service(key, "gin", Reason("gin", f"{condition.type} compared with {condition.atom.operator}"))
+            return
 
 
 def _json(condition: KeyCondition, what: str) -> Service:

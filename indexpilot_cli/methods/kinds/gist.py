@@ -14,6 +14,7 @@ from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCon
 _RANGES = {"int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange"}
 _RANGES |= {r.replace("range", "multirange") for r in _RANGES}
 _SHAPES = {"point", "box", "polygon", "circle", "geometry", "geography", "cube", "ltree"}
+_BETTER_BY_GIN = {"tsvector", "hstore", "jsonb", "text", "varchar", "bpchar", "citext"}
 _VECTORS = ("vector", "halfvec", "sparsevec")
 _INSIDE = (AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
 
@@ -46,6 +47,22 @@ class GistKind(IndexKind):
             if what is not None:
                 reason = Reason("overlap", f"{what} compared with {condition.atom.operator}")
                 yield Service(condition.key, "gist", reason)
+            else:
+                yield from _by_class(condition)
+        elif condition.atom.kind is AtomKind.MATCHES:
+            yield from _by_class(condition)
+
+
+def _by_class(condition: KeyCondition) -> Iterator[Service]:
+    """The first class of the type that has the operator; functions with an index form of their own want the default."""
+    operator, kind, catalog = condition.atom.operator, condition.type, condition.catalog
+    if kind in _BETTER_BY_GIN or kind.startswith("_"):
+        return
+    for found in catalog.classes(GIST, kind):
+        if operator in found.searches or (found.is_default and operator in catalog.supported):
+            key = condition.key if found.is_default else replace(condition.key, operator_class=found.name)
+            yield Service(key, "gist", Reason("overlap", f"{kind} compared with {operator}"))
+            return
 
 
 def _what(condition: KeyCondition) -> str | None:

@@ -11,6 +11,7 @@ from indexpilot_cli.sql.parser.edit import (
     rewrite,
     set_child,
     shaping_constants,
+    subquery_item,
     unqualified,
     with_only,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "shaping_constants",
     "skeleton",
     "split",
+    "subquery_item",
     "unqualified",
     "walk_all",
     "with_only",

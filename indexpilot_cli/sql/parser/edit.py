@@ -122,6 +122,16 @@ def cast(node: Node, type_name: str) -> Node:
     return set_child(parse_expression(f"NULL::{type_name}"), "arg", node)
 
 
+def subquery_item(query: Node, alias: str, columns: Sequence[str] = ()) -> Node:
+    """``LATERAL (query) AS alias (columns)``: an item of a FROM list."""
+    message = pb.RangeSubselect(lateral=True)
+    message.subquery.select_stmt.CopyFrom(query.message)
+    message.alias.aliasname = alias
+    for column in columns:
+        message.alias.colnames.add().string.sval = column
+    return Node(message)
+
+
 def function_call(name: str, arguments: Sequence[Node]) -> Node:
     """An ordinary call of a function of pg_catalog."""
     call = copy(parse_expression(f"pg_catalog.{name}()"))

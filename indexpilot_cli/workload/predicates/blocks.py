@@ -10,6 +10,7 @@ from indexpilot_cli.core.workload import RelationUse
 from indexpilot_cli.sql.parser import Node, Statement
 from indexpilot_cli.workload.predicates.clauses import Collector, note_aggregates, note_limit, note_order, note_sets
 from indexpilot_cli.workload.predicates.fromclause import AnalysedQuery, add_from, delete, insert, merge, update
+from indexpilot_cli.workload.predicates.inline import inlined
 from indexpilot_cli.workload.predicates.scopes import (
     Block,
     BoundColumn,
@@ -287,6 +288,7 @@ def relation_uses(statement: Statement | Node, catalog: Catalog) -> tuple[Relati
     tables below wherever the planner can move them there. Tables that the catalog does not have are left out.
     """
     node = statement.node if isinstance(statement, Statement) else statement
+    node = inlined(node, catalog)
     scope = NameScope(Block(None), None, catalog, [])
     Blocks(node).statement(node, scope)
     return tuple(use.frozen() for use in scope.uses)

@@ -111,6 +111,8 @@ class Collector(Comparisons):
         elif node.kind == "FuncCall" and function_name(node) == "starts_with" and len(node.children("args")) == 2:
             left, right = node.children("args")
             self.sides(left, right, "^@", node, conjunctive)
+        elif node.kind == "FuncCall" and function_name(node) in self.scope.catalog.supported:
+            self.supported(node, conjunctive)
         elif node.kind not in ("A_Const", "ParamRef"):
             self.anything(node, function_name(node) if node.kind == "FuncCall" else node.kind, conjunctive)
 

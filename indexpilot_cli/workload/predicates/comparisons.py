@@ -9,12 +9,14 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.literals import LIKE_OPERATORS, pattern_kind
 from indexpilot_cli.sql.parser import Node, deparse_expression
+from indexpilot_cli.sql.volatility import result_type
 from indexpilot_cli.workload.predicates.scopes import (
     NameScope,
     Operand,
     Use,
     all_operands,
     conjunct_text,
+    function_name,
     operands,
     operator,
     parameter_numbers,
@@ -37,8 +39,13 @@ KINDS = {
     "^@": AtomKind.LIKE_PREFIX,
 }
 _COMMUTED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "@>": "<@", "<@": "@>", "<%": "%>", "%>": "<%"}
+_COMMUTED |= {"<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<="}
+_PATTERN_TYPES = ("text", "varchar", "bpchar", "citext", "name", "")  # '' is an expression of unknown type
 _JOINABLE = frozenset(
-    (AtomKind.EQUAL, AtomKind.RANGE, AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.SIMILAR)
+    {
+        *(AtomKind.EQUAL, AtomKind.RANGE, AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.SIMILAR),
+        AtomKind.MATCHES,
+    }
 )
 Subquery = Callable[[Node, NameScope, bool], None]
 
@@ -81,7 +88,7 @@ class Comparisons:
 
     def _both(self, a: Operand, b: Operand, name: str, node: Node | None, conjunctive: bool) -> None:
         self._pair(a, b, name, node, conjunctive)
-        if (name in KINDS or name in LIKE_OPERATORS) and not b.fixed:
+        if (name in KINDS or name in LIKE_OPERATORS or name in _COMMUTED) and not b.fixed:
             self._pair(b, a, _COMMUTED.get(name, name), node, conjunctive, commuted=True)
 
     def _pair(
@@ -97,15 +104,22 @@ class Comparisons:
         self.emit(side, kind, name, node, conjunctive, constant=other.constant, parameters=other.parameters)
 
     def _kind(self, side: Operand, other: Operand, name: str, commuted: bool) -> AtomKind:
-        if name in LIKE_OPERATORS:
+        kind = _type_name(side)
+        if name in LIKE_OPERATORS and kind in _PATTERN_TYPES:
             return AtomKind.OTHER if commuted else pattern_kind(name, other.node)
-        if side.arithmetic or side.volatile or name not in KINDS:
+        if side.arithmetic or side.volatile:
             return AtomKind.OTHER
-        if name == "@@" and _category(side) == "jsonb":
+        if name == "@@" and kind == "jsonb":
             return AtomKind.JSON_PATH
-        if name == "%" and _category(side) not in ("text", "varchar", "bpchar", "citext", ""):
-            return AtomKind.OTHER
+        if name not in KINDS or (name == "%" and kind not in _PATTERN_TYPES):
+            return self._by_class(kind, name)
         return KINDS[name]
+
+    def _by_class(self, kind: str, name: str) -> AtomKind:
+        """What the operator means is up to the type: an operator class that has it can serve it."""
+        classes = (c for c in self.scope.catalog.operator_classes if name in c.searches)
+        known = any(c in self.scope.catalog.classes(c.method, kind) for c in classes)
+        return AtomKind.MATCHES if known else AtomKind.OTHER
 
     def _against_relation(
         self, side: Operand, other: Operand, name: str, node: Node | None, conjunctive: bool, commuted: bool
@@ -115,7 +129,7 @@ class Comparisons:
             if not commuted:
                 self.emit(side, AtomKind.OTHER, name, node, conjunctive)
             return
-        kind = KINDS.get(name, AtomKind.OTHER)
+        kind = KINDS.get(name) or self._by_class(_type_name(side), name)
         if kind not in _JOINABLE or side.arithmetic or other.volatile:
             return
         kind = AtomKind.JOIN if kind is AtomKind.EQUAL else kind
@@ -196,6 +210,25 @@ class Comparisons:
             constant=array.constant, parameters=array.parameters, elements=elements,
         )  # fmt: skip
 
+    def supported(self, node: Node, conjunctive: bool) -> None:
+        """A function with an index form of its own, such as ST_DWithin: either of two arguments may be the key."""
+        name, first = function_name(node), node.children("args")[:2]
+        sides = [operands(argument, self.scope) for argument in first]
+        for mine, others in (sides, sides[::-1]) if len(sides) == 2 else ():
+            for side in mine:
+                for other in others:
+                    self._matched(side, other, name, node, conjunctive)
+
+    def _matched(self, side: Operand, other: Operand, name: str, node: Node, conjunctive: bool) -> None:
+        if side.use is None or side.use in other.uses or side.volatile:
+            return
+        target = other.use
+        join_to = (target.table.name, other.column or deparse_expression(other.node)) if target else None
+        self.emit(
+            side, AtomKind.MATCHES, name, node if other.fixed else None, conjunctive,
+            constant=other.constant, parameters=other.parameters, join_to=join_to,
+        )  # fmt: skip
+
     def anything(self, node: Node, name: str, conjunctive: bool) -> None:
         """A condition no index serves as written; which column it looks at is still worth knowing."""
         for side in operands(node, self.scope):
@@ -268,7 +301,12 @@ def list_items(node: Node) -> tuple[Node, ...]:
     return right.children("items") if right.kind == "List" else (right,)
 
 
-def _category(side: Operand) -> str:
+def _type_name(side: Operand) -> str:
+    """The short type name of a column or of an expression of one table; '' when it cannot be told."""
     use = side.use
-    column = use.table.column(side.column) if use and side.column else None
-    return column.base_type if column else ""
+    if use is None:
+        return ""
+    column = use.table.column(side.column) if side.column else None
+    if column is not None:
+        return column.base_type
+    return (result_type(side.expression, use.table) if side.expression else None) or ""

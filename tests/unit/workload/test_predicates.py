@@ -1,7 +1,11 @@
 """A designed table of statements and the atoms they must give."""
 
+from dataclasses import replace
+
 import pytest
 
+from indexpilot_cli.core.catalog import OperatorClass, SqlFunction
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind as K
 from indexpilot_cli.sql.parser import Statement, parse
 from indexpilot_cli.workload.predicates.blocks import relation_uses
@@ -322,3 +326,60 @@ def test_unknown_tables_do_not_hide_known_ones():
 def test_parse_failure_says_where():
     found = parse("SELECT *\nFORM orders")
     assert (found.reason, found.line, found.column) == ("unparsed", 2, 1)
+
+
+def test_an_operator_is_read_by_the_type_of_its_column():
+    path = replace(CATALOG.tables[0].columns[0], name="path", base_type="ltree")
+    ip = replace(path, name="ip", base_type="cidr")
+    table = replace(CATALOG.tables[0], name=QualifiedName("public", "typed"), columns=(path, ip))
+    classes = (
+        OperatorClass("gist", "gist_ltree_ops", "ltree", True, ("~", "@", "@>")),
+        OperatorClass("gist", "inet_ops", "inet", False, ("<<", "<<=", ">>", ">>=")),
+    )
+    catalog = replace(CATALOG, tables=(table,), operator_classes=classes)
+
+    def read(condition):
+        (found,) = relation_uses(parse(f"SELECT * FROM typed WHERE {condition}"), catalog)
+        return [(a.kind, a.column, a.operator) for a in found.atoms]
+
+    assert read("path ~ '*.b'") == [(K.MATCHES, "path", "~")]
+    assert read("path ~~ 'a%'") == [(K.OTHER, "path", "~~")]
+    assert read("ip << '10.0.0.0/8'") == [(K.MATCHES, "ip", "<<")]
+    assert read("'10.7.3.4' <<= ip") == [(K.MATCHES, "ip", ">>=")]
+    assert read("ip &< '10.0.0.0/8'") == [(K.OTHER, "ip", "&<")]
+
+
+def test_a_function_with_an_index_form_of_its_own_is_a_condition_on_either_argument():
+    catalog = replace(CATALOG, supported=frozenset({"st_dwithin"}))
+    (found,) = relation_uses(parse("SELECT * FROM orders WHERE st_dwithin(data, $1, 100)"), catalog)
+    assert [brief(a) for a in found.atoms] == ["matches data $1"]
+    joined = relation_uses(parse("SELECT * FROM orders o, users u WHERE st_dwithin(o.data, u.name, 5)"), catalog)
+    assert [[brief(a) for a in u.atoms] for u in joined] == [["matches data users.name"], ["matches name orders.data"]]
+
+
+FUNCTIONS = (
+    SqlFunction(QualifiedName("public", "orders_of"), ("cid", ""),
+                "SELECT * FROM orders WHERE customer_id = cid AND total > $2", True),
+    SqlFunction(QualifiedName("public", "busy"), ("status",), "SELECT * FROM orders WHERE status = 'open'", True),
+    SqlFunction(QualifiedName("public", "lowered"), ("",), "SELECT lower($1)"),
+    SqlFunction(QualifiedName("public", "deep"), ("x",), "SELECT lowered(deep.x) || 'y'"),
+    SqlFunction(QualifiedName("public", "counted"), ("x",), "SELECT count(*) FROM orders WHERE customer_id = x"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT * FROM orders_of(7, $1) WHERE flag", ["equal customer_id 7", "range total $1", "equal flag true"]),
+        ("SELECT * FROM orders_of($1, 1) AS x (a, b) WHERE b = 5",
+         ["equal customer_id $1", "range total 1", "equal customer_id 5"]),
+        ("SELECT * FROM busy('x')", ["equal status 'open'"]),  # the column hides the argument
+        ("SELECT * FROM orders WHERE lowered(note) = 'a'", ["equal (lower(note)) 'a'"]),
+        ("SELECT * FROM orders WHERE deep(note) = 'a'", ["other (lower(note) || 'y') 'a'"]),
+        ("SELECT * FROM users u, orders_of(u.id, 3) o", ["join customer_id users.id", "range total 3"]),
+        ("SELECT * FROM orders WHERE counted(id) = 1", ["equal (counted(id)) 1"]),  # not inlined: it reads a table
+    ],
+)  # fmt: skip
+def test_bodies_of_sql_functions_are_read_in_the_place_of_their_calls(text, expected):
+    found = relation_uses(parse(text), replace(CATALOG, sql_functions=FUNCTIONS))
+    assert [brief(a) for u in found if u.table.name == "orders" for a in u.atoms] == expected

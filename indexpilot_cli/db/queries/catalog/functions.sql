@@ -2,7 +2,8 @@ SELECT n.nspname::text AS schema,
        p.proname::text AS name,
        bool_or(pg_catalog.pg_function_is_visible(p.oid)) AS visible,
        min(CASE p.provolatile WHEN 'i' THEN 1 WHEN 's' THEN 2 ELSE 3 END) AS volatility,
-       bool_and(p.proleakproof) AS leakproof
+       bool_and(p.proleakproof) AS leakproof,
+       bool_or(p.prosupport <> 0 AND p.prorettype = 'bool'::regtype AND n.nspname <> 'pg_catalog') AS supported
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind = 'f'
