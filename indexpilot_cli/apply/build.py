@@ -20,6 +20,7 @@ from indexpilot_cli.core.mutation import (
     OperationState,
 )
 from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.locks import SHORT, attempts, worth_retrying
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
@@ -27,7 +28,6 @@ from indexpilot_cli.execute.build import OPEN, STANDING, after_build, is_usable,
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import close_whole
-from indexpilot_cli.execute.retry import SHORT, attempts, worth_retrying
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
 from indexpilot_cli.log import intents

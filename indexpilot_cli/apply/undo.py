@@ -26,6 +26,7 @@ from indexpilot_cli.core.mutation import (
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Recommendation, Warn
 from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.locks import attempts, worth_retrying
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
@@ -33,7 +34,6 @@ from indexpilot_cli.execute.build import is_usable, tagged
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import rebuilding, report_of_event, report_of_undo
 from indexpilot_cli.execute.reconcile import mark_brought_back, mark_reverted
-from indexpilot_cli.execute.retry import attempts, worth_retrying
 from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
 from indexpilot_cli.guards.replication import standbys
 from indexpilot_cli.log import intents

@@ -19,9 +19,9 @@ from indexpilot_cli.core import units
 from indexpilot_cli.core.ddl import Select, Update
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.locks import attempts, is_busy
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
-from indexpilot_cli.execute.retry import attempts, is_busy
 from indexpilot_cli.execute.steps import StepRun
 
 _TID_RANGES = 140000  # a range of row addresses is read as a range from 14 on

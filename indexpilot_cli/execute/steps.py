@@ -18,13 +18,12 @@ from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.mutation import Blocker, IndexFacts
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.locks import SHORT, attempts, blocker, is_busy, until_free, worth_retrying
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.build import is_usable
 from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.retry import SHORT, attempts, is_busy, until_free, worth_retrying
 from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
 

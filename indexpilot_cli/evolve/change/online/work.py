@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from indexpilot_cli.core.mutation import OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.locks import is_busy
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve import relation_facts
@@ -18,7 +19,6 @@ from indexpilot_cli.evolve.change.online.texts import OnlineIndex, OnlinePlan, S
 from indexpilot_cli.execute import backfill
 from indexpilot_cli.execute.backfill import BackfillWork, fill_all, left
 from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.retry import is_busy
 from indexpilot_cli.execute.steps import DatabaseStep, Pace, StepManner, StepRun, long_lockers, perform
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexpilot_cli.db import locks as retry
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.execute import retry
 from indexpilot_cli.execute.signals import Stop
 
 
