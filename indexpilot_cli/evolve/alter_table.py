@@ -223,6 +223,6 @@ def build_unique(name: str, table: str, columns: str) -> str:
     return f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})"
 
 
-def attach_unique(alter: str, name: str, kind: str = "UNIQUE") -> str:
-    """A constraint that takes an index of its own name: ACCESS EXCLUSIVE for a moment."""
-    return f"{alter} ADD CONSTRAINT {name} {kind} USING INDEX {name}"
+def attach_unique(alter: str, name: str, kind: str = "UNIQUE", index: str = "") -> str:
+    """A constraint that takes an index (of its own name, else the server renames it): ACCESS EXCLUSIVE for a moment."""
+    return f"{alter} ADD CONSTRAINT {name} {kind} USING INDEX {index or name}"

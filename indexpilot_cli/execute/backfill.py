@@ -22,13 +22,14 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.locks import attempts, is_busy
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
-from indexpilot_cli.execute.steps import StepRun
+from indexpilot_cli.execute.context import StepRun
 
 _TID_RANGES = 140000  # a range of row addresses is read as a range from 14 on
 _OFFSETS = 291  # most rows on a page of 8 kB; larger pages hold more
 _LONGEST = 400  # milliseconds
 _ROW_LOCK = 100  # milliseconds
 _SLOW = "57014"
+_PAGES = "SELECT pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::int"
 _FIRST = 64  # pages
 _LOOK = 8192  # pages read at a time
 _TELL = 2.0  # seconds between two notes of how far we are
@@ -78,9 +79,7 @@ class _Backfill:
     last_lag: float = 0.0
 
 
-def fill_all(
-    run: StepRun, work: BackfillWork, start: int, blocks: Callable[[], int], told: Callable[[int], None]
-) -> int:
+def fill_all(run: StepRun, work: BackfillWork, start: int, told: Callable[[int], None]) -> int:
     """Write until no row meets the work's condition; gives how many do in the end, which is none but for ``settles``.
 
     ``told`` is given the page up to which everything is written. Raises RefusedError when rows stay locked or out of
@@ -88,11 +87,11 @@ def fill_all(
     """
     first, remain, before = start, 0, -1
     for _ in range(_PASSES):
-        end = blocks()
+        end = length(run.session, work.table)
         run.ctx.progress.stage(work.title or f"filling {work.target}", float(max(end - first, 1)))
         _walk(_Backfill(run, work, told, min(_FIRST, run.pace.pages)), first, end)
-        run.ctx.progress.stage(f"looking at every row of {work.target}", float(max(blocks(), 1)))
-        remain = left(run, work, blocks())
+        run.ctx.progress.stage(f"looking at every row of {work.target}", float(max(end, 1)))
+        remain = left(run, work)
         if not remain or (work.settles and remain == before):
             return remain
         first, before = 0, remain
@@ -106,10 +105,11 @@ def fill_all(
     )
 
 
-def left(run: StepRun, work: BackfillWork, blocks: int) -> int:
+def left(run: StepRun, work: BackfillWork) -> int:
     """How many rows meet the work's condition; read in pieces, so that no long snapshot stays open."""
     found = 0
-    for first, last in ranges(0, blocks, _LOOK if run.session.version >= _TID_RANGES else _FIRST):
+    size = _LOOK if run.session.version >= _TID_RANGES else _FIRST
+    for first, last in ranges(0, length(run.session, work.table), size):
         run.check()
         found += count(run.session, work, first, last)
         run.ctx.progress.advance(last - first)
@@ -186,6 +186,11 @@ def _wait_for_standbys(one: _Backfill) -> None:
             said = True
         one.run.ctx.stop.sleep(_LAG)
     one.last_lag = time.monotonic()
+
+
+def length(session: Session, table: QualifiedName) -> int:
+    """Pages of the table's own file now."""
+    return int(session.value(_PAGES, (str(table),)))
 
 
 def lag_bytes(session: Session) -> float:

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.command import Connection, Progress, Record
-from indexpilot_cli.core.mutation import Event
+from indexpilot_cli.core.mutation import Blocker, Event
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.errors import secrets_of
 from indexpilot_cli.db.session import Session, open_session
@@ -108,6 +109,48 @@ class RunContext:
                 return self.builder(op_id)
             time.sleep(0.5)
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How hard the work may press. ``batch_ms`` is the aim for one batch, ``rest`` the pause after it as a share.
+
+    ``lock_ms`` bounds each wait for a lock, during which others queue behind us; ``tries`` how often a lock is asked
+    for. While a standby is more than ``max_lag_bytes`` behind, nothing is written. ``check_ms`` bounds the reading
+    of all rows before anything is changed; 0 leaves it out. ``pages`` bounds a batch.
+    """
+
+    batch_ms: float = 120.0
+    rest: float = 0.5
+    max_lag_bytes: int = 64 * 1024 * 1024
+    lock_ms: int = 300
+    tries: int = 30
+    check_ms: int = 300_000
+    pages: int = 65_536
+
+
+@dataclass(slots=True)
+class StepRun:
+    """Steps under way on one table. ``early``: autovacuum gives way to us at once.
+
+    ``tries``, ``rows`` and ``blockers`` tell of the newest step; ``lock_seconds`` is the longest time one of our
+    transactions kept others from reading.
+    """
+
+    ctx: RunContext
+    session: Session
+    table: QualifiedName
+    relid: int
+    pace: Pace
+    early: bool = True
+    rows: int = 0
+    tries: int = 0
+    blockers: tuple[Blocker, ...] = ()
+    lock_seconds: float = 0.0
+
+    def check(self) -> None:
+        """Raises StopRequested when somebody asked to stop."""
+        self.ctx.stop.check()
 
 
 @contextmanager

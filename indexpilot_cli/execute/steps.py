@@ -1,8 +1,9 @@
 """One step of a change of the database, carried out in its manner.
 
 BRIEF: all statements in one transaction that asks for its locks, waits shortly and tries again. PATIENT: each alone, a
-short wait for the lock and as long as it takes for the work, beside which everybody reads and writes. ALONE: an index
-built CONCURRENTLY, which refuses a transaction block and must not have a lock timeout.
+short wait for the lock and as long as it takes for the work, beside which everybody reads and writes. BATCHED: rows
+written in short transactions until none is left. ALONE: an index built CONCURRENTLY, which refuses a transaction block
+and must not have a lock timeout.
 https://www.postgresql.org/docs/current/explicit-locking.html
 """
 
@@ -22,8 +23,9 @@ from indexpilot_cli.db.locks import SHORT, attempts, blocker, is_busy, until_fre
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build
+from indexpilot_cli.execute.backfill import BackfillWork, fill_all
 from indexpilot_cli.execute.build import is_usable
-from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.execute.context import RunContext, StepRun
 from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
 
@@ -31,29 +33,12 @@ _YIELDS_TO_US = 1.0  # seconds, deadlock_timeout as it is usually: autovacuum gi
 _ASK_ANYWAY = 3  # while somebody keeps a lock for long, only every third try stands in the queue
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How hard the work may press. ``batch_ms`` is the aim for one batch, ``rest`` the pause after it as a share.
-
-    ``lock_ms`` bounds each wait for a lock, during which others queue behind us; ``tries`` how often a lock is asked
-    for. While a standby is more than ``max_lag_bytes`` behind, nothing is written. ``check_ms`` bounds the reading
-    of all rows before anything is changed; 0 leaves it out. ``pages`` bounds a batch.
-    """
-
-    batch_ms: float = 120.0
-    rest: float = 0.5
-    max_lag_bytes: int = 64 * 1024 * 1024
-    lock_ms: int = 300
-    tries: int = 30
-    check_ms: int = 300_000
-    pages: int = 65_536
-
-
 class StepManner(StrEnum):
     """How statements are run."""
 
     BRIEF = "brief"
     PATIENT = "patient"
+    BATCHED = "batched"
     ALONE = "alone"
 
 
@@ -62,45 +47,25 @@ class DatabaseStep:
     """What to run, and how. ``exclusive`` are tables to lock against everybody first.
 
     ``waits_for``: tables whose long lockers are looked at before their lock is asked for; ``exclusive`` are among them.
-    ``check`` is called under the locks and may refuse; ``record`` writes in the same transaction. ``index`` is
-    what an ALONE step builds; ``ours`` tells whether the index that has its name is that one, ``tablespace`` where it
-    goes.
+    ``check`` is called under the locks and may refuse; ``record`` writes in the same transaction, or behind work that
+    is not one transaction. ``fill`` is what a BATCHED step writes, ``told`` hears the page up to which it is written
+    (``page``: where to begin). ``index`` is what an ALONE step builds; ``ours`` tells whether the index that has its
+    name is that one, ``tablespace`` where it goes.
     """
 
     title: str
-    statements: tuple[str, ...]
+    statements: tuple[str, ...] = ()
     manner: StepManner = StepManner.BRIEF
     exclusive: tuple[QualifiedName, ...] = ()
     waits_for: tuple[QualifiedName, ...] = ()
     check: Callable[[], None] | None = None
     record: Callable[[Session], None] | None = None
+    fill: BackfillWork | None = None
+    page: int = 0
+    told: Callable[[int], None] = lambda _page: None
     index: QualifiedName | None = None
     ours: Callable[[], bool] | None = None
     tablespace: str = ""
-
-
-@dataclass(slots=True)
-class StepRun:
-    """Steps under way on one table. ``early``: autovacuum gives way to us at once.
-
-    ``tries``, ``rows`` and ``blockers`` tell of the newest step; ``lock_seconds`` is the longest time one of our
-    transactions kept others from reading.
-    """
-
-    ctx: RunContext
-    session: Session
-    table: QualifiedName
-    relid: int
-    pace: Pace
-    early: bool = True
-    rows: int = 0
-    tries: int = 0
-    blockers: tuple[Blocker, ...] = ()
-    lock_seconds: float = 0.0
-
-    def check(self) -> None:
-        """Raises StopRequested when somebody asked to stop."""
-        self.ctx.stop.check()
 
 
 def perform(run: StepRun, step: DatabaseStep) -> None:
@@ -115,9 +80,13 @@ def perform(run: StepRun, step: DatabaseStep) -> None:
         case StepManner.PATIENT:
             for statement in step.statements:
                 _persist(run, step, lambda text=statement: _patiently(run, step, text))  # type: ignore[misc]
+        case StepManner.BATCHED if step.fill is not None:
+            fill_all(run, step.fill, step.page, step.told)
         case StepManner.ALONE:
             for statement in step.statements:
                 _build(run, step, statement)
+    if step.record is not None and step.manner is not StepManner.BRIEF:
+        step.record(run.ctx.log)
 
 
 def through(run: StepRun, work: str | Callable[[], object], title: str) -> None:

@@ -26,9 +26,9 @@ from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind, 
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.relation import RelationFacts
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.execute.context import ORPHAN, RunContext, RunLimits, open_context, take_lock
+from indexpilot_cli.execute.context import ORPHAN, RunContext, RunLimits, StepRun, open_context, take_lock
 from indexpilot_cli.execute.signals import Stop, listening
-from indexpilot_cli.execute.steps import StepRun, lost
+from indexpilot_cli.execute.steps import lost
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import PermitRequest, Verdict
 from indexpilot_cli.log.bookkeeping import bookkeeping

@@ -20,8 +20,7 @@ from indexpilot_cli.evolve.change.values import (
     UndoResult,
 )
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.steps import Pace
+from indexpilot_cli.execute.context import Pace, RunContext
 
 HOW = "shadow"
 # The strongest lock of each; brief ones are asked for with a short lock_timeout, as those who come later wait behind.

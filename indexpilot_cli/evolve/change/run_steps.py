@@ -12,14 +12,12 @@ from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange, Step, StepReport
-from indexpilot_cli.execute.backfill import BackfillWork, fill_all
-from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.execute.backfill import BackfillWork
+from indexpilot_cli.execute.context import Pace, RunContext, StepRun
 from indexpilot_cli.execute.signals import StopRequested
-from indexpilot_cli.execute.steps import DatabaseStep, Pace, StepManner, StepRun, perform
+from indexpilot_cli.execute.steps import DatabaseStep, StepManner, perform
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey, GenomeField, ProfileRow
-
-_PAGES = "SELECT pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::int + 1"
 
 
 def step_run(ctx: RunContext, session: Session, table: QualifiedName, relid: int, pages: int = 1) -> StepRun:
@@ -40,7 +38,7 @@ def tried(
     run.tries, run.rows, run.blockers = 0, 0, ()
     began, failed = time.monotonic(), None
     try:
-        _carry_out(run, step, record)
+        perform(run, _engine_step(run, step, record))
     except IndexPilotError as error:
         failed = error
     except StopRequested as stopped:
@@ -62,40 +60,26 @@ def tried(
     return report, failed
 
 
-def _carry_out(run: StepRun, step: Step, record: Callable[[Session], None]) -> None:
+def _engine_step(run: StepRun, step: Step, record: Callable[[Session], None]) -> DatabaseStep:
+    """The step as the engine takes it; ``record`` is called behind work that is not one transaction."""
+    what, _, made = step.makes.partition(":")
     if step.how == "transaction":
         # Behind a request for ACCESS EXCLUSIVE all readers queue, so who holds the table for long is looked for before
         # it.
         strong = (run.table,) if step.lock == "ACCESS EXCLUSIVE" else ()
-        perform(run, DatabaseStep(step.title, step.statements, waits_for=strong, record=record))
-        return
-    index = _index_of(step)
-    if step.how == "fill":
-        _fill(run, step)
-    elif index is not None:
-        perform(run, DatabaseStep(step.title, step.statements, StepManner.ALONE, index=index))
-    else:
-        perform(run, DatabaseStep(step.title, step.statements, StepManner.PATIENT))
-    # Not in one transaction with the work: a fill has many, and CREATE INDEX CONCURRENTLY refuses a transaction block.
-    record(run.ctx.log)
+        return DatabaseStep(step.title, step.statements, waits_for=strong, record=record)
+    if step.how == "fill" and step.table is not None:
+        # A row that has no value yet is found by that, so it does not matter where a run ended.
+        column = quote_identifier(made)
+        work = BackfillWork(step.table, column, "DEFAULT", f"{column} IS NULL", settles=True, title=step.title)
+        return DatabaseStep(step.title, manner=StepManner.BATCHED, fill=work, told=_teller(run, step), record=record)
+    index = QualifiedName(step.table.schema, made) if what == "index" and step.table is not None else None
+    manner = StepManner.PATIENT if index is None else StepManner.ALONE
+    return DatabaseStep(step.title, step.statements, manner, index=index, record=record)
 
 
-def _index_of(step: Step) -> QualifiedName | None:
-    word, _, name = step.makes.partition(":")
-    return QualifiedName(step.table.schema, name) if word == "index" and step.table is not None else None
-
-
-def _fill(run: StepRun, step: Step) -> None:
-    """Every row gets its value: a row that has none yet is found by that, so it does not matter where a run ended."""
-    table = step.table
-    assert table is not None
-    column = quote_identifier(step.makes.partition(":")[2])
-    work = BackfillWork(table, column, "DEFAULT", f"{column} IS NULL", settles=True, title=step.title)
-
-    def told(_page: int) -> None:
-        run.ctx.progress.say(f"{step.title}: {run.rows:,} rows")
-
-    fill_all(run, work, 0, lambda: int(run.session.value(_PAGES, (str(table),))), told)
+def _teller(run: StepRun, step: Step) -> Callable[[int], None]:
+    return lambda _page: run.ctx.progress.say(f"{step.title}: {run.rows:,} rows")
 
 
 def known(session: Session, table: QualifiedName, column: str, schema: str) -> dict[str, object]:

@@ -159,7 +159,7 @@ def test_indexes_are_built_beside_and_constraints_added_late():
     assert ddl.create_index(FULL, FULL.indexes[1], Side.NEW) == (
         "CREATE UNIQUE INDEX CONCURRENTLY items_pkey_ipnew ON public.items USING btree (v_indexpilot_new)"
     )
-    assert ddl.add_constraint(FULL, 0, Side.NEW) == (
+    assert ddl.add_constraint(FULL, FULL.table, FULL.constraints[0], Side.NEW) == (
         "ALTER TABLE public.items ADD CONSTRAINT v_ok_ipnew CHECK ((v_indexpilot_new > 0)) NOT VALID"
     )
     assert ddl.dress(FULL, Side.OLD) == ()

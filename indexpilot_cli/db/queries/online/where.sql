@@ -21,7 +21,6 @@ SELECT (SELECT a.attname::text FROM pg_catalog.pg_attribute a
        ARRAY(SELECT n.nspname || '.' || s.stxname FROM pg_catalog.pg_statistic_ext s
              JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = c.oid) AS statistics,
        EXISTS (SELECT FROM pg_catalog.pg_trigger t
-               WHERE t.tgrelid = c.oid AND t.tgname = %(trigger)s AND t.tgenabled = 'A') AS following,
-       pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8 AS blocks
+               WHERE t.tgrelid = c.oid AND t.tgname = %(trigger)s AND t.tgenabled = 'A') AS following
 FROM pg_catalog.pg_class c
 WHERE c.oid = %(relid)s::oid

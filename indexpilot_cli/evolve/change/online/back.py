@@ -100,7 +100,7 @@ def _possible(run: OnlineRun) -> None:
     backfill.prepare(run.session, plan.pins)
     work = work_of(run, Side.OLD)
     try:
-        changed = left(run, work, whereabouts(run).blocks)
+        changed = left(run, work)
     except IndexPilotError as error:
         if run.session.closed or harmless(error):
             raise
@@ -121,7 +121,7 @@ def _loses_nothing(run: OnlineRun) -> None:
     work = work_of(run, Side.OLD)
     # After the filling: only now does every row have the old value that would come into use.
     condition = texts.lost(run.plan)
-    lossy = left(run, BackfillWork(work.table, work.target, work.value, condition), whereabouts(run).blocks)
+    lossy = left(run, BackfillWork(work.table, work.target, work.value, condition))
     if lossy:
         raise RefusedError(
             f"{lossy} rows would not be the same as {run.plan.old_type}",

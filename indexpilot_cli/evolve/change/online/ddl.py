@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.evolve import alter_table as safe
+from indexpilot_cli.evolve.change import undo
 from indexpilot_cli.evolve.change.online import texts
 from indexpilot_cli.evolve.change.online.texts import (
     Both,
-    Identity,
     InboundKey,
+    OnlineConstraint,
     OnlineGrant,
     OnlineIndex,
     OnlinePlan,
@@ -87,7 +89,7 @@ def dress(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     alter = f"ALTER TABLE {plan.table} ALTER COLUMN {name}"
     target = (f"{alter} SET STATISTICS {plan.target}",) if plan.target >= 0 else ()
     options = (f"{alter} SET ({', '.join(plan.options)})",) if plan.options else ()
-    return target + options + tuple(_grant(plan, name, grant) for grant in plan.grants)
+    return target + options + tuple(_grant(f"({name}) ON {plan.table}", grant) for grant in plan.grants)
 
 
 def create_index(plan: OnlinePlan, index: OnlineIndex, side: Side) -> str:
@@ -113,40 +115,34 @@ def add_statistics(plan: OnlinePlan, side: Side) -> tuple[tuple[str, str, str], 
     return tuple(made)
 
 
-def add_constraint(plan: OnlinePlan, number: int, side: Side) -> str:
-    """The numbered CHECK or foreign key on the side's column, for new rows only until it is validated."""
-    one = plan.constraints[number]
-    body = written(one.body, side, column_name(plan, side))
+def add_constraint(plan: OnlinePlan, table: QualifiedName, one: OnlineConstraint | InboundKey, side: Side) -> str:
+    """The CHECK or foreign key on the side's column, for new rows only until it is validated."""
+    body = one.body if isinstance(one.body, str) else one.body.of(side)
     # A CHECK takes ACCESS EXCLUSIVE, a foreign key SHARE ROW EXCLUSIVE on both tables: with NOT VALID no row is read
     # under them. One that is NOT ENFORCED (from 18 on) reads none anyway.
     # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
     late = " NOT VALID" if one.enforced else ""
-    return f"ALTER TABLE {plan.table} ADD CONSTRAINT {quote_identifier(aside(one.name, side))} {body}{late}"
+    name = quote_identifier(aside(one.name, side))
+    return f"ALTER TABLE {table} ADD CONSTRAINT {name} {fill_in(body, column_name(plan, side))}{late}"
 
 
-def validate(plan: OnlinePlan, name: str) -> str:
+def validate(table: QualifiedName, name: str) -> str:
     """Check all rows against the constraint; reads and writes go on."""
-    # SHARE UPDATE EXCLUSIVE, for a foreign key ROW SHARE on the other table too. Never in the transaction that added
-    # the constraint: its stronger lock would be held for as long as the rows are read.
-    return f"ALTER TABLE {plan.table} VALIDATE CONSTRAINT {quote_identifier(name)}"
+    # For a foreign key ROW SHARE on the other table too. Never in the transaction that added the constraint: its
+    # stronger lock would be held for as long as the rows are read.
+    return safe.prove(f"ALTER TABLE {table}", quote_identifier(name))
 
 
 def add_not_null_check(plan: OnlinePlan, side: Side) -> str:
     """The CHECK that proves there is no NULL."""
-    column = quote_identifier(column_name(plan, side))
-    name = quote_identifier(texts.check_name(plan))
-    return f"ALTER TABLE {plan.table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"
+    column, name = quote_identifier(column_name(plan, side)), quote_identifier(texts.check_name(plan))
+    return safe.promise_not_null(f"ALTER TABLE {plan.table}", column, name, _BY_CHECK)
 
 
 def set_not_null(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """NOT NULL by the validated CHECK, without a scan, and the CHECK away."""
-    column = quote_identifier(column_name(plan, side))
-    return (
-        # ACCESS EXCLUSIVE: without a valid CHECK that implies it the server would now read the whole table. Afterwards
-        # the CHECK says nothing more and would be evaluated for each row written.
-        f"ALTER TABLE {plan.table} ALTER COLUMN {column} SET NOT NULL",
-        f"ALTER TABLE {plan.table} DROP CONSTRAINT {quote_identifier(texts.check_name(plan))}",
-    )
+    column, name = quote_identifier(column_name(plan, side)), quote_identifier(texts.check_name(plan))
+    return safe.take_over_not_null(f"ALTER TABLE {plan.table}", column, name, _BY_CHECK)
 
 
 def locked_tables(plan: OnlinePlan) -> tuple[QualifiedName, ...]:
@@ -178,13 +174,13 @@ def _swap(plan: OnlinePlan, side: Side, schema: str, not_null_now: str | None) -
     yield f"ALTER TABLE {table} RENAME COLUMN {coming} TO {column}"
     # From 18 on NOT NULL is a constraint with a name, which migrations may drop by that name.
     if plan.not_null_name and not_null_now and not_null_now != plan.not_null_name:
-        yield _rename_constraint(plan, not_null_now, plan.not_null_name)
+        yield _rename_constraint(table, not_null_now, plan.not_null_name)
     for index in plan.indexes:
         yield from _swap_index(plan, index, side)
-    for one in plan.constraints:
-        yield _rename_constraint(plan, aside(one.name, side), one.name)
-        yield from _constraint_comment(plan, one.name, one.comment)
-    yield from take_over_inbound(plan, side)
+    owned: list[tuple[QualifiedName, OnlineConstraint | InboundKey]] = [(table, own) for own in plan.constraints]
+    for owner, one in [*owned, *((key.table, key) for key in plan.inbound)]:
+        yield _rename_constraint(owner, aside(one.name, side), one.name)
+        yield from _constraint_comment(owner, one.name, one.comment)
     yield from _swap_statistics(plan, side)
     yield from _take_over(plan, side, column, going)
 
@@ -194,9 +190,9 @@ def _release(plan: OnlinePlan, column: str) -> Iterator[str]:
     alter = f"ALTER TABLE {plan.table}"
     # The order is the server's: foreign keys of others depend on the unique index and would make its constraint's DROP
     # fail (2BP01); NOT NULL cannot go while the column is in the primary key or an identity column.
-    yield from release_inbound(plan)
-    for name in [one.name for one in plan.constraints] + [i.name for i in plan.indexes if i.constraint]:
-        yield f"{alter} DROP CONSTRAINT {quote_identifier(name)}"
+    keys = [(key.table, key.name) for key in plan.inbound] + [(plan.table, one.name) for one in plan.constraints]
+    for table, name in keys + [(plan.table, i.name) for i in plan.indexes if i.constraint]:
+        yield f"ALTER TABLE {table} DROP CONSTRAINT {quote_identifier(name)}"
     for index in plan.indexes:
         if index.unique and not index.constraint:
             # Not CONCURRENTLY, which refuses a transaction block; the table is locked already. Indexes that are not
@@ -219,8 +215,10 @@ def _swap_index(plan: OnlinePlan, index: OnlineIndex, side: Side) -> Iterator[st
     if index.constraint:
         # ADD CONSTRAINT … USING INDEX gives the index the constraint's name and keeps its identity, so foreign keys of
         # others that rest on it stay. For a primary key it reads nothing: the column is NOT NULL by now.
-        yield _constraint_from(plan, index, coming.name)
-        yield from _constraint_comment(plan, index.name, index.constraint_comment)
+        kind, built = "PRIMARY KEY" if index.constraint == "p" else "UNIQUE", quote_identifier(coming.name)
+        late = undo.deferral(deferrable=index.deferrable, deferred=index.deferred)
+        yield safe.attach_unique(f"ALTER TABLE {plan.table}", quote_identifier(index.name), kind, built) + late
+        yield from _constraint_comment(plan.table, index.name, index.constraint_comment)
     else:
         if not index.unique:
             yield f"ALTER INDEX {used} RENAME TO {quote_identifier(going.name)}"
@@ -232,14 +230,6 @@ def _swap_index(plan: OnlinePlan, index: OnlineIndex, side: Side) -> Iterator[st
         yield f"ALTER TABLE {plan.table} CLUSTER ON {quote_identifier(index.name)}"
     if index.replica_identity:
         yield f"ALTER TABLE {plan.table} REPLICA IDENTITY USING INDEX {quote_identifier(index.name)}"
-
-
-def _constraint_from(plan: OnlinePlan, index: OnlineIndex, built: str) -> str:
-    kind = "PRIMARY KEY" if index.constraint == "p" else "UNIQUE"
-    late = " DEFERRABLE" if index.deferrable else ""
-    late += " INITIALLY DEFERRED" if index.deferred else ""
-    name = quote_identifier(index.name)
-    return f"ALTER TABLE {plan.table} ADD CONSTRAINT {name} {kind} USING INDEX {quote_identifier(built)}{late}"
 
 
 def _swap_statistics(plan: OnlinePlan, side: Side) -> Iterator[str]:
@@ -273,7 +263,16 @@ def retired_statistics(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
 def retired_constraints(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
     """Statements that remove the side's constraints while its column is not in use."""
     names = [aside(one.name, side) for one in plan.constraints] + [texts.check_name(plan)]
-    return tuple(f"ALTER TABLE {plan.table} DROP CONSTRAINT IF EXISTS {quote_identifier(name)}" for name in names)
+    return tuple(_drop_constraint(plan.table, name) for name in names)
+
+
+def retired_inbound(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
+    """Statements that remove other tables' keys on the side's column while it is not in use."""
+    return tuple(_drop_constraint(key.table, aside(key.name, side)) for key in plan.inbound)
+
+
+def _drop_constraint(table: QualifiedName, name: str) -> str:
+    return f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {quote_identifier(name)}"
 
 
 def _pin(name: str, value: str) -> str:
@@ -281,25 +280,25 @@ def _pin(name: str, value: str) -> str:
     return f"search_path = {value}" if name == "search_path" else f"{quote_identifier(name)} = {quote_literal(value)}"
 
 
-def _rename_constraint(plan: OnlinePlan, old: str, new: str) -> str:
-    return f"ALTER TABLE {plan.table} RENAME CONSTRAINT {quote_identifier(old)} TO {quote_identifier(new)}"
+def _rename_constraint(table: QualifiedName, old: str, new: str) -> str:
+    return f"ALTER TABLE {table} RENAME CONSTRAINT {quote_identifier(old)} TO {quote_identifier(new)}"
 
 
-def _constraint_comment(plan: OnlinePlan, name: str, comment: str | None) -> Iterator[str]:
+def _constraint_comment(table: QualifiedName, name: str, comment: str | None) -> Iterator[str]:
     if comment is not None:
-        yield f"COMMENT ON CONSTRAINT {quote_identifier(name)} ON {plan.table} IS {quote_literal(comment)}"
+        yield f"COMMENT ON CONSTRAINT {quote_identifier(name)} ON {table} IS {quote_literal(comment)}"
 
 
-def _grant(plan: OnlinePlan, column: str, grant: OnlineGrant) -> str:
+def _grant(on: str, grant: OnlineGrant) -> str:
     who = "PUBLIC" if grant.grantee is None else quote_identifier(grant.grantee)
-    more = " WITH GRANT OPTION" if grant.grantable else ""
-    return f"GRANT {grant.privilege} ({column}) ON {plan.table} TO {who}{more}"
+    return f"GRANT {grant.privilege} {on} TO {who}{' WITH GRANT OPTION' if grant.grantable else ''}"
 
 
 def _text(comment: str | None) -> str:
     return "NULL" if comment is None else quote_literal(comment)
 
 
+_BY_CHECK = 0  # on every server: the CHECK takes part in the swap, which a named NOT NULL of 18 would not
 LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _AT, _CALLED = "indexpilot.identity_at", "indexpilot.identity_called"
 
@@ -308,12 +307,9 @@ def sequence_options(sequence: SequenceFacts, types: Both) -> Both:
     """The sequence's options on either column: a bound that was only the old type's becomes the new type's."""
     # The sequence of an identity column has the column's type. Limits that were merely those of integer are left out
     # for bigint: kept, they would stop the numbers where they stopped before.
-    old_bound = LARGEST.get(types.old, 0)
-    common = f"START WITH {sequence.start} INCREMENT BY {sequence.increment}"
-    rest = f"CACHE {sequence.cache}" + (" CYCLE" if sequence.cycles else "")
-    lowest, highest = f" MINVALUE {sequence.minimum}", f" MAXVALUE {sequence.maximum}"
-    bounds = ("" if sequence.minimum == -old_bound - 1 else lowest) + ("" if sequence.maximum == old_bound else highest)
-    return Both(f"{common}{lowest}{highest} {rest}", f"{common}{bounds} {rest}")
+    bound, old = LARGEST.get(types.old, 0), undo.sequence_options(sequence)
+    new = old.replace(f" MINVALUE {-bound - 1} ", " ").replace(f" MAXVALUE {bound} ", " ")
+    return Both(old, new)
 
 
 def release_identity(plan: OnlinePlan, column: str) -> Iterator[str]:
@@ -348,56 +344,11 @@ def take_over_identity(plan: OnlinePlan, side: Side, column: str) -> Iterator[st
         f" pg_catalog.current_setting({quote_literal(_AT)})::bigint,"
         f" pg_catalog.current_setting({quote_literal(_CALLED)})::boolean)"
     )
-    yield from _belongings(identity)
-
-
-def _belongings(identity: Identity) -> Iterator[str]:
-    for grant in identity.grants:
-        yield _sequence_grant(identity.sequence, grant)
+    yield from (_grant(f"ON SEQUENCE {identity.sequence}", grant) for grant in identity.grants)
     if identity.comment is not None:
         yield f"COMMENT ON SEQUENCE {identity.sequence} IS {quote_literal(identity.comment)}"
-
-
-def _sequence_grant(sequence: QualifiedName, grant: OnlineGrant) -> str:
-    who = "PUBLIC" if grant.grantee is None else quote_identifier(grant.grantee)
-    return f"GRANT {grant.privilege} ON SEQUENCE {sequence} TO {who}{' WITH GRANT OPTION' if grant.grantable else ''}"
 
 
 def inbound_mark(key: InboundKey, side: Side) -> str:
     """The key on the side's column, as the catalog's list of inbound keys has it while it is not in use."""
     return f"{key.table.schema}.{key.table.name}.{aside(key.name, side)}"
-
-
-def add_inbound(plan: OnlinePlan, key: InboundKey, side: Side) -> str:
-    """The key on the side's column, for new rows only until it is validated."""
-    body = fill_in(key.body, column_name(plan, side))
-    late = " NOT VALID" if key.enforced else ""
-    return f"ALTER TABLE {key.table} ADD CONSTRAINT {quote_identifier(aside(key.name, side))} {body}{late}"
-
-
-def validate_inbound(key: InboundKey, side: Side) -> str:
-    """Check all rows; reads and writes go on."""
-    return f"ALTER TABLE {key.table} VALIDATE CONSTRAINT {quote_identifier(aside(key.name, side))}"
-
-
-def release_inbound(plan: OnlinePlan) -> Iterator[str]:
-    """The keys on the column in use go."""
-    for key in plan.inbound:
-        yield f"ALTER TABLE {key.table} DROP CONSTRAINT {quote_identifier(key.name)}"
-
-
-def take_over_inbound(plan: OnlinePlan, side: Side) -> Iterator[str]:
-    """The keys on the column that comes get the names."""
-    for key in plan.inbound:
-        old, new = quote_identifier(aside(key.name, side)), quote_identifier(key.name)
-        yield f"ALTER TABLE {key.table} RENAME CONSTRAINT {old} TO {new}"
-        if key.comment is not None:
-            yield f"COMMENT ON CONSTRAINT {new} ON {key.table} IS {quote_literal(key.comment)}"
-
-
-def retired_inbound(plan: OnlinePlan, side: Side) -> tuple[str, ...]:
-    """Statements that remove the keys on the side's column while it is not in use."""
-    return tuple(
-        f"ALTER TABLE {key.table} DROP CONSTRAINT IF EXISTS {quote_identifier(aside(key.name, side))}"
-        for key in plan.inbound
-    )

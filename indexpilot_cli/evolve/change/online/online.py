@@ -35,9 +35,9 @@ from indexpilot_cli.evolve.change.online.work import (
     whereabouts,
 )
 from indexpilot_cli.execute import backfill
-from indexpilot_cli.execute.context import ORPHAN, RunContext, take_lock
+from indexpilot_cli.execute.context import ORPHAN, Pace, RunContext, take_lock
 from indexpilot_cli.execute.signals import StopRequested
-from indexpilot_cli.execute.steps import Pace, through
+from indexpilot_cli.execute.steps import through
 from indexpilot_cli.log.metadata import question
 
 _AGAIN = "run the same command again: it goes on where it stopped; schema-evolve rollback takes the change back"

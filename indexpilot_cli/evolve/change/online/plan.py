@@ -50,13 +50,16 @@ def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan
     Raises UsageError (no such table, column, type; a bad expression), RefusedError with every reason at once.
     """
     relid = _relid(session, wanted.table)
-    table = work.table_facts(session, relid)
+    table = session.one("online/table", {"relid": relid})
+    assert table is not None
     column = _column(session, relid, wanted)
     reasons = [*_table_obstacles(table, wanted), *_column_obstacles(session, relid, column)]
-    constraints = _constraint_rows(session, relid)
+    with session.transaction():  # with the schema before every name in their definitions
+        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+        constraints = relation_facts.constraint_rows(session, relid)
+        inbound = session.rows("online/inbound", {"relid": relid, "attnum": column.number})
     indexes = relation_facts.index_rows(session, relid)
     reasons += [*_constraint_obstacles(constraints, column), *_trigger_obstacles(session, relid, table, wanted)]
-    inbound = work.inbound(session, relid, column.number)
     reasons += _inbound_obstacles(inbound, wanted)
     if reasons:
         raise _refused(wanted, reasons)
@@ -70,9 +73,7 @@ def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan
 
 def _nothing_forgotten(session: Session, plan: OnlinePlan, wanted: OnlineRequest) -> None:
     """Raises RefusedError when something hangs on the column that the plan would leave behind."""
-    known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
-    known |= {key.name for key in plan.inbound}
-    forgotten = sorted(work.followers(session, plan.relid, plan.attnum) - known)
+    forgotten = sorted(work.followers(session, plan.relid, plan.attnum) - plan.names)
     if forgotten:
         raise _refused(wanted, [f"{name} has a form that is not supported" for name in forgotten])
 
@@ -130,13 +131,6 @@ def _table_obstacles(table: Row, wanted: OnlineRequest) -> Iterator[str]:
     if table.publications and not wanted.allow_published:
         names = ", ".join(table.publications)
         yield f"it is published ({names}): subscribers stop at a column they do not have"
-
-
-def _constraint_rows(session: Session, relid: int) -> list[Row]:
-    """The constraints, with the schema before every name in their definitions."""
-    with session.transaction():
-        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
-        return relation_facts.constraint_rows(session, relid)
 
 
 def _column_obstacles(session: Session, relid: int, column: ColumnFacts) -> Iterator[str]:

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
-from indexpilot_cli.execute.steps import Pace
+from indexpilot_cli.execute.context import Pace
 
 # Needs no quotes and is no name that people choose, so the server prints it as it is and a text search finds it.
 PLACE = "ip_column_9d41c7"  # in templates: where the changing column stands
@@ -193,6 +193,12 @@ class OnlinePlan:
     bytes: int = 0
     rows: float = 0.0
     notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of what hangs on the column and comes along."""
+        built = {i.name for i in self.indexes} | {s.name for s in self.statistics}
+        return frozenset(built | {c.name for c in self.constraints} | {key.name for key in self.inbound})
 
 
 class Stage(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from indexpilot_cli.core.mutation import OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -17,9 +18,9 @@ from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.probe import index_body
 from indexpilot_cli.evolve.change.online.texts import OnlineIndex, OnlinePlan, Side, Stage, aside, column_name
 from indexpilot_cli.execute import backfill
-from indexpilot_cli.execute.backfill import BackfillWork, fill_all, left
-from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.steps import DatabaseStep, Pace, StepManner, StepRun, long_lockers, perform
+from indexpilot_cli.execute.backfill import BackfillWork, left
+from indexpilot_cli.execute.context import Pace, RunContext, StepRun
+from indexpilot_cli.execute.steps import DatabaseStep, StepManner, long_lockers, perform
 
 
 @dataclass(slots=True)
@@ -69,10 +70,13 @@ def patient(run: OnlineRun, statement: str, what: str) -> None:
 def whereabouts(run: OnlineRun) -> OnlineState:
     """The change's footprints now. Raises RefusedError when the table is gone."""
     plan = run.plan
-    found = where(run.session, plan.relid, plan.attnum, texts.trigger_name(plan), texts.tag(plan))
-    if found is None:
+    asked = {"relid": plan.relid, "attnum": plan.attnum, "trigger": texts.trigger_name(plan), "tag": texts.tag(plan)}
+    row = run.session.one("online/where", asked)
+    if row is None:
         raise RefusedError(f"{plan.table.short} is not there any more", code="table_missing")
-    return found
+    found = row._asdict().items()
+    state: dict[str, Any] = {name: frozenset(value) if isinstance(value, list) else value for name, value in found}
+    return OnlineState(**state)
 
 
 def stage_of(run: OnlineRun) -> Stage:
@@ -113,7 +117,7 @@ def swap_in(run: OnlineRun, side: Side) -> None:
     # Reading every row is done before the lock is asked for: from here to the swap the trigger keeps rows in step, and
     # that it is still there is looked at under the lock.
     work = work_of(run, side)
-    if left(run, work, whereabouts(run).blocks):
+    if left(run, work):
         raise RefusedError("rows are out of step again", hint="run the same command again", code="not_in_step")
     log.tell(run.ctx, plan, OperationState.STARTED, "swap", side=side.value)
     name = not_null_name(run.session, plan.relid, column_name(plan, side))
@@ -126,13 +130,11 @@ def swap_in(run: OnlineRun, side: Side) -> None:
 def _as_planned(run: OnlineRun, side: Side) -> None:
     """Under the swap's lock: nothing has come to hang on the column that the plan does not know."""
     plan = run.plan
-    known = {i.name for i in plan.indexes} | {c.name for c in plan.constraints} | {s.name for s in plan.statistics}
-    known |= {key.name for key in plan.inbound}
     column = next((c for c in relation_facts.read_columns(run.session, plan.relid) if c.name == plan.column), None)
     if column is None:
         raise _changed_meanwhile(plan, side, f"column {plan.column} is gone")
     # What came to the column since would stay on the old one; what went would be missed by a statement of the swap.
-    different = known ^ followers(run.session, plan.relid, column.number)
+    different = plan.names ^ followers(run.session, plan.relid, column.number)
     if different or (column.default is None) != (plan.default is None):
         raise _changed_meanwhile(plan, side, ", ".join(sorted(different)) or "its default")
     if not whereabouts(run).following:
@@ -191,7 +193,8 @@ def _filled(run: OnlineRun, side: Side, page: int) -> None:
     def told(at: int) -> None:
         log.tell(run.ctx, plan, OperationState.STARTED, "fill", side=side.value, page=at, rows=run.rows)
 
-    fill_all(run, work_of(run, side), page, lambda: whereabouts(run).blocks, told)
+    work = work_of(run, side)
+    perform(run, DatabaseStep(f"filling {work.target}", manner=StepManner.BATCHED, fill=work, page=page, told=told))
 
 
 def index_row(run: OnlineRun, name: str) -> Row | None:
@@ -245,10 +248,10 @@ def _statistics(run: OnlineRun, side: Side) -> None:
 def _constrained(run: OnlineRun, side: Side) -> None:
     """CHECKs and foreign keys: for new rows first, then all rows are looked at while everybody works on."""
     plan = run.plan
-    for number, one in enumerate(plan.constraints):
+    for one in plan.constraints:
         name, found = aside(one.name, side), whereabouts(run)
         if name not in found.valid | found.unvalidated:
-            statement = ddl.add_constraint(plan, number, side)
+            statement = ddl.add_constraint(plan, plan.table, one, side)
             log.tell(run.ctx, plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
             # Only ADD CHECK needs ACCESS EXCLUSIVE; asking for it before a foreign key would keep readers out for
             # nothing.
@@ -256,7 +259,7 @@ def _constrained(run: OnlineRun, side: Side) -> None:
         # One that was NOT VALID stays so: rows that break it may be there, and the change is not to fail because of
         # them.
         if one.validated and one.enforced and name not in whereabouts(run).valid:
-            patient(run, ddl.validate(plan, name), f"validating {name}")
+            patient(run, ddl.validate(plan.table, name), f"validating {name}")
 
 
 def _not_null(run: OnlineRun, side: Side) -> None:
@@ -272,7 +275,7 @@ def _not_null(run: OnlineRun, side: Side) -> None:
         statement = ddl.add_not_null_check(plan, side)
         brief(run, (statement,), f"NOT NULL of {name}", exclusive=(plan.table,))
     if check not in whereabouts(run).valid:
-        patient(run, ddl.validate(plan, check), f"validating NOT NULL of {name}")
+        patient(run, ddl.validate(plan.table, check), f"validating NOT NULL of {name}")
     brief(run, ddl.set_not_null(plan, side), f"NOT NULL of {name}", exclusive=(plan.table,))
 
 
@@ -281,11 +284,11 @@ def _referred_to(run: OnlineRun, side: Side) -> None:
     for key in run.plan.inbound:
         mark = ddl.inbound_mark(key, side)
         if mark not in whereabouts(run).inbound:
-            statement = ddl.add_inbound(run.plan, key, side)
+            statement = ddl.add_constraint(run.plan, key.table, key, side)
             log.tell(run.ctx, run.plan, OperationState.STARTED, "constraint", side=side.value, sql=statement)
             brief(run, (statement,), f"foreign key {key.name} of {key.table.short}")
         if key.validated and key.enforced and mark not in whereabouts(run).inbound_valid:
-            patient(run, ddl.validate_inbound(key, side), f"validating {key.name} of {key.table.short}")
+            patient(run, ddl.validate(key.table, aside(key.name, side)), f"validating {key.name} of {key.table.short}")
 
 
 def drop_indexes(run: OnlineRun, side: Side) -> None:
@@ -321,9 +324,8 @@ class OnlineState:
     """How far a change has come. ``original`` is the name of the column that was there first, None when it is gone.
 
     ``valid`` and ``unvalidated`` are names of constraints, ``inbound`` foreign keys of others as schema.table.name,
-    ``not_null`` of columns, ``tagged`` of columns that carry
-    the change's comment; ``statistics`` are schema.name. ``following``: the trigger is there. ``blocks`` is the
-    table's length in pages.
+    ``not_null`` of columns, ``tagged`` of columns that carry the change's comment; ``statistics`` are schema.name.
+    ``following``: the trigger is there.
     """
 
     original: str | None
@@ -336,23 +338,6 @@ class OnlineState:
     tagged: frozenset[str]
     statistics: frozenset[str]
     following: bool
-    blocks: int
-
-
-def where(session: Session, relid: int, attnum: int, trigger: str, tag: str) -> OnlineState | None:
-    """The change's footprints in the catalog now, None when the table is gone."""
-    row = session.one("online/where", {"relid": relid, "attnum": attnum, "trigger": trigger, "tag": tag})
-    if row is None:
-        return None
-    sets = {name: frozenset(getattr(row, name)) for name in _SETS}
-    return OnlineState(original=row.original, following=row.following, blocks=int(row.blocks), **sets)
-
-
-def table_facts(session: Session, relid: int) -> Row:
-    """The table's row of the question."""
-    row = session.one("online/table", {"relid": relid})
-    assert row is not None
-    return row
 
 
 def obstacles(session: Session, relid: int, attnum: int) -> tuple[str, ...]:
@@ -365,17 +350,7 @@ def followers(session: Session, relid: int, attnum: int) -> frozenset[str]:
     return frozenset(row.name for row in session.rows("online/followers", {"relid": relid, "attnum": attnum}))
 
 
-def inbound(session: Session, relid: int, attnum: int) -> list[Row]:
-    """Foreign keys that refer to the column; names in definitions have their schemas."""
-    with session.transaction():
-        session.value("SELECT pg_catalog.set_config('search_path', '', true)")
-        return session.rows("online/inbound", {"relid": relid, "attnum": attnum})
-
-
 def not_null_name(session: Session, relid: int, column: str) -> str | None:
     """The name of the column's NOT NULL constraint, None where the server has none (before 18)."""
     found: str | None = session.value("online/not_null_name", {"relid": relid, "name": column})
     return found
-
-
-_SETS = ("columns", "valid", "unvalidated", "inbound", "inbound_valid", "not_null", "tagged", "statistics")
