@@ -207,7 +207,7 @@ def _perform(ctx: RunContext, request: ChangeRequest, doing: ColumnChangeRun, sh
     if error is None:
         return result
     stands = bool(doing.standing) or any(r.outcome == "done" for r in doing.reports)
-    return replace(result, outcome="partial" if stands else "failed", error=_text(error), error_code=error.code)
+    return replace(result, outcome="partial" if stands else "failed", error=error_text(error), error_code=error.code)
 
 
 def _steps(run: StepRun, doing: ColumnChangeRun) -> IndexPilotError | None:
@@ -299,6 +299,7 @@ def verdicts(ctx: RunContext, request: ChangeRequest) -> tuple[Verdict, ...]:
 
 
 def permit(found: tuple[Verdict, ...]) -> None:
+    """Raises RefusedError with the first no of the guards."""
     no = [v for v in found if not v.allowed]
     if no:
         raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
@@ -330,7 +331,8 @@ def _warnings(result: ChangeResult) -> tuple[Warn, ...]:
     )
 
 
-def _text(error: IndexPilotError) -> str:
+def error_text(error: IndexPilotError) -> str:
+    """What happened, with the server's own words."""
     return error.message + (f": {error.detail}" if error.detail else "")
 
 

@@ -13,13 +13,15 @@ from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.ddl import Update
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UsageError
+from indexpilot_cli.errors import OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.alter_table import by_rules
 from indexpilot_cli.evolve.change import log, run_steps
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
+from indexpilot_cli.evolve.change.execute import error_text, permit
 from indexpilot_cli.evolve.change.log import ChangeLog
 from indexpilot_cli.evolve.change.online.texts import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
@@ -33,11 +35,12 @@ from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, 
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.execute.steps import lost
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.context import PermitRequest, refused
+from indexpilot_cli.guards.context import PermitRequest
 from indexpilot_cli.log import mutations
 
 Confirm = Callable[[UndoResult], bool]
 COMMAND = "schema_evolve_rollback"
+_NO_VALUE = ("rows have no value for the NOT NULL column: give one with --fill",)
 _TARGET = re.compile(r"[Mm]-(\d{1,18})")
 
 
@@ -66,26 +69,37 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
     ) as ctx:
         clear_impact_cache()  # nothing is taken back on what was true five minutes ago
         server = look(ctx.look, metadata_schema=ctx.schema).server
-        open_online = _open_online(ctx, request)
-        if open_online is not None:
-            return _online(ctx, request, confirm, server, *open_online)
-        taking = _undo_of(ctx, request)
-        if taking.log.state == log.REVERTED:
-            return _outcome(_result(taking, "already_done"), server)
-        check(ctx, taking, request)
+        shown, go = _way_back(ctx, request)
+        if shown.outcome == "already_done":
+            return _outcome(shown, server)
         if not request.execute:
-            again = f"indexpilot schema-evolve rollback M-{taking.number} --execute"
-            return Outcome(
-                COMMAND, _result(taking, "planned", request.small_bytes), "findings", 0, server, (), (again,)
-            )
-        _permit(ctx, request)
-        if not request.confirmed and not confirm(_result(taking, "planned", request.small_bytes)):
+            again = f"indexpilot schema-evolve rollback M-{shown.reverts} --execute"
+            return Outcome(COMMAND, shown, "findings", 0, server, (), (again,))
+        asked = PermitRequest(request.connection, bypass=request.bypass, origins=request.origins)
+        permit(guards.ask(ctx.log, asked, "bypass", "direct_connection", "writable"))
+        if not request.confirmed and not confirm(shown):
             raise RefusedError("nothing was done", code="declined")
         try:
             with listening(ctx.stop):
-                return _outcome(_go(ctx, taking, request), server)
+                return _outcome(go(), server)
         finally:
             clear_impact_cache()
+
+
+def _way_back(ctx: RunContext, request: ChangeUndoRequest) -> tuple[UndoResult, Callable[[], UndoResult]]:
+    """What taking back would be, and what does it. Raises RefusedError where it cannot be done."""
+    open_online = _open_online(ctx, request)
+    if open_online is not None:
+        return online.take_back(ctx, *open_online, execute=False), lambda: online.take_back(
+            ctx, *open_online, execute=True
+        )
+    taking = _undo_of(ctx, request)
+    if taking.log.state == log.REVERTED:
+        shown = _result(taking, "already_done")
+    else:
+        check(ctx, taking, request)
+        shown = _result(taking, "planned", request.small_bytes)
+    return shown, lambda: _go(ctx, taking, request)
 
 
 def _open_online(ctx: RunContext, request: ChangeUndoRequest) -> tuple[OnlinePlan, int] | None:
@@ -102,28 +116,6 @@ def _open_online(ctx: RunContext, request: ChangeUndoRequest) -> tuple[OnlinePla
         newest = max((s.id for s in others), default=0)
         meant = [s for s in meant if s.id > newest]
     return (meant[0].plan, meant[0].id) if meant else None
-
-
-def _online(
-    ctx: RunContext,
-    request: ChangeUndoRequest,
-    confirm: Confirm,
-    server: Server | None,
-    plan: OnlinePlan,
-    number: int,
-) -> Outcome[UndoResult]:
-    shown = online.take_back(ctx, plan, number, execute=False)
-    if not request.execute:
-        again = f"indexpilot schema-evolve rollback M-{number} --execute"
-        return Outcome(COMMAND, shown, "findings", 0, server, (), (again,))
-    _permit(ctx, request)
-    if not request.confirmed and not confirm(shown):
-        raise RefusedError("nothing was done", code="declined")
-    try:
-        with listening(ctx.stop):
-            return _outcome(online.take_back(ctx, plan, number, execute=True), server)
-    finally:
-        clear_impact_cache()
 
 
 def _undo_of(ctx: RunContext, request: ChangeUndoRequest) -> ColumnUndo:
@@ -182,7 +174,8 @@ def check(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> No
     name = change.new_name if change.kind is ColumnChangeKind.RENAME else change.column
     column = table.column(str(name))
     if change.kind is ColumnChangeKind.DROP:
-        _check_drop(taking, column)
+        if column is not None:
+            raise RefusedError(f"there is a new column {change.column} by now", code="stale")
         return
     if column is None:
         raise RefusedError(f"{change.table.short} has no column {name} any more", code="stale")
@@ -210,11 +203,6 @@ def _check_type(session: Session, taking: ColumnUndo, table: RelationFacts, colu
         )
 
 
-def _check_drop(taking: ColumnUndo, column: ColumnFacts | None) -> None:
-    if column is not None:
-        raise RefusedError(f"there is a new column {taking.change.column} by now", code="stale")
-
-
 def _check_add(ctx: RunContext, table: RelationFacts, column: ColumnFacts, request: ChangeUndoRequest) -> None:
     """What somebody built on the new column since: views stop us, indexes only without --force."""
     objects = objects_of(AskedColumn(ctx.look, request.connection, ColumnChangeKind.DROP, table, column))
@@ -226,13 +214,6 @@ def _check_add(ctx: RunContext, table: RelationFacts, column: ColumnFacts, reque
     if strangers and not request.force:
         names = ", ".join(f"{a.word} {a.name.name}" for a in strangers)
         raise RefusedError(f"{names} would go with the column", hint="--force if that is meant", code="takes_along")
-
-
-def _permit(ctx: RunContext, request: ChangeUndoRequest) -> None:
-    asked = PermitRequest(request.connection, bypass=request.bypass, origins=request.origins)
-    no = refused(guards.ask(ctx.log, asked, "bypass", "direct_connection", "writable"))
-    if no:
-        raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
 
 
 def _steps(taking: ColumnUndo, small_bytes: int) -> tuple[Step, ...]:
@@ -272,25 +253,16 @@ def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> Undo
             raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error
         if error is not None:
             number = log.failed(ctx, taking.change, taking.log.op_id, error, reverts=taking.number)
-            text = error.message + (f": {error.detail}" if error.detail else "")
             return replace(
                 _result(taking, "failed"),
                 id=number,
                 steps=(report,),
-                error=text,
+                error=error_text(error),
                 error_code=error.code,
-                notes=_help(taking, error),
+                notes=_NO_VALUE if sqlstate(error) == "23502" and taking.change.kind is ColumnChangeKind.DROP else (),
             )
         reports = (report, *(tried(run, step)[0] for step in later))
     return replace(_result(taking, "done"), id=number, steps=reports)
-
-
-def _help(taking: ColumnUndo, error: IndexPilotError) -> tuple[str, ...]:
-    from indexpilot_cli.db.errors import sqlstate
-
-    if sqlstate(error) == "23502" and taking.change.kind is ColumnChangeKind.DROP:
-        return ("rows have no value for the NOT NULL column: give one with --fill",)
-    return ()
 
 
 def _result(taking: ColumnUndo, outcome: str, small_bytes: int = SMALL_BYTES) -> UndoResult:

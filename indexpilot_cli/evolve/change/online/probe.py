@@ -109,7 +109,10 @@ class _Copy:
     def tried(self) -> Tried:
         reads: tuple[int, ...]
         # While the column has its own name in both: afterwards their definitions differ.
-        originals = self._originals()
+        wanted, copy = self._wanted.relid, self._relid
+        # Which index and statistics object of the copy stands for which of the real table: the same definition.
+        own_indexes = _matched(_index_bodies(self._session, wanted), _index_bodies(self._session, copy))
+        own_statistics = _matched(_statistics_heads(self._session, wanted), _statistics_heads(self._session, copy))
         using = self._wanted.using
         expression, reads = place(self._wanted.attnum), (self._wanted.attnum,)
         if using is not None:
@@ -120,7 +123,7 @@ class _Copy:
         after = self._texts()
         immutable = self._judge(before.type, after.type, expression)
         reverse, assigned = self._backward(before.type)
-        pairs = _pairs(before, after)
+        indexes, statistics = _naming(before.indexes, after.indexes), _naming(before.statistics, after.statistics)
         return Tried(
             old_type=before.type,
             new_type=after.type,
@@ -134,9 +137,9 @@ class _Copy:
             reverse=reverse,
             reverse_assigned=assigned,
             default=_both(before.default, after.default),
-            indexes={name: pairs.indexes[own] for name, own in originals.indexes.items() if own in pairs.indexes},
-            checks=pairs.checks,
-            statistics={n: pairs.statistics[own] for n, own in originals.statistics.items() if own in pairs.statistics},
+            indexes={name: indexes[own] for name, own in own_indexes.items() if own in indexes},
+            checks=_naming(before.checks, after.checks),
+            statistics={name: statistics[own] for name, own in own_statistics.items() if own in statistics},
         )
 
     # -- the copy
@@ -156,14 +159,6 @@ class _Copy:
         # same in any session.
         self._search("")
         return int(self._session.value("SELECT %s::regclass::oid::int8", (_TABLE,)))
-
-    def _originals(self) -> _Names:
-        """Which index and statistics object of the copy stands for which of the real table: the same definition."""
-        wanted, copy = self._wanted.relid, self._relid
-        return _Names(
-            _matched(_index_bodies(self._session, wanted), _index_bodies(self._session, copy)),
-            _matched(_statistics_heads(self._session, wanted), _statistics_heads(self._session, copy)),
-        )
 
     def _understood(self, using: str) -> tuple[str, tuple[int, ...]]:
         """The expression as a template, and the columns it reads; checked as the server checks it in a CHECK."""
@@ -288,26 +283,9 @@ class _Copy:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    indexes: Mapping[str, str]
-    statistics: Mapping[tuple[str, str], tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    indexes: Mapping[str, Both]
-    checks: Mapping[str, Both]
-    statistics: Mapping[tuple[str, str], Both]
-
-
-def _pairs(before: _Texts, after: _Texts) -> _Pairs:
+def _naming(before: Mapping[K, str], after: Mapping[K, str]) -> dict[K, Both]:
     """What the column is in: texts that name it."""
-    return _Pairs(
-        {n: Both(text, after.indexes[n]) for n, text in before.indexes.items() if PLACE in text},
-        {n: Both(text, after.checks[n]) for n, text in before.checks.items() if PLACE in text},
-        {n: Both(text, after.statistics[n]) for n, text in before.statistics.items() if PLACE in text},
-    )
+    return {name: Both(text, after[name]) for name, text in before.items() if PLACE in text}
 
 
 def _both(old: str | None, new: str | None) -> Both | None:
