@@ -210,12 +210,11 @@ class SchemaChangeRun:
 def change(run: SchemaChangeRun, kind: str, table: str, column: str, *, finish: bool = False, **asked: Any) -> int:
     """Show or carry out the operation (or the last part of an online one); the exit code."""
     from indexpilot_cli.core.command import WorkloadRequest
-    from indexpilot_cli.evolve.change import execute
     from indexpilot_cli.evolve.change import execute as evolve_execute
     from indexpilot_cli.evolve.requests import ChangeRequest
     from indexpilot_cli.render.views.schema_change import question, view
 
-    workflow = execute.finish_change if finish else evolve_execute.run
+    workflow = evolve_execute.finish_change if finish else evolve_execute.run
     request = ChangeRequest(
         kind,
         table,
