@@ -5,16 +5,14 @@ SQLSTATE classes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import conninfo as libpq
 
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
 
 MASK = "********"
 
@@ -120,45 +118,12 @@ def sqlstate(error: BaseException | None) -> str | None:
     return sqlstate(error.__cause__) if error is not None else None
 
 
-def secrets_of(dsn: str, password: str | None = None) -> tuple[str, ...]:
-    """Every password that a message about this connection could contain, longest first."""
-    try:
-        parts = libpq.conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        parts = {}
-    found = {password, parts.get("password"), parts.get("sslpassword"), os.environ.get("PGPASSWORD")}
-    return tuple(sorted({str(s) for s in found if s}, key=len, reverse=True))
-
-
 def clean(text: str, secrets: Sequence[str] = ()) -> str:
     """The text on one line, with every secret masked."""
     line = " | ".join(" ".join(part.split()) for part in text.strip().splitlines() if part.strip())
     for secret in secrets:
         line = line.replace(secret, MASK)
     return line
-
-
-def read_conninfo(dsn: str) -> dict[str, object]:
-    """The connection string's parts; a bare word is a database name.
-
-    Raises UsageError when it cannot be read. The text is in no part of the error: it may hold a password.
-    """
-    if dsn and "=" not in dsn and "://" not in dsn:
-        return {"dbname": dsn}
-    try:
-        return dict(libpq.conninfo_to_dict(dsn))
-    except psycopg.Error:
-        wrong = bad_conninfo()
-    raise wrong  # outside the handler, so that libpq's words are not even its context
-
-
-def bad_conninfo() -> UsageError:
-    """The connection string cannot be parsed. It is not repeated: it may hold a password."""
-    return UsageError(
-        "the connection string cannot be read",
-        hint="write a database name, a URI (postgresql://...) or key=value pairs",
-        code="bad_conninfo",
-    )
 
 
 def connect_error(error: psycopg.Error, secrets: Sequence[str] = ()) -> IndexPilotError:
@@ -215,29 +180,3 @@ def _privilege(detail: str) -> PrerequisiteError:
         hint="grant it, or connect as a role that has it; indexpilot doctor lists what is needed",
         code="privilege_missing",
     )
-
-
-def environment(conninfo: str, password: str | None = None) -> dict[str, str]:
-    """The connection as libpq's environment variables (``PGHOST``, ``PGPASSWORD``, …).
-
-    ``conninfo`` is a database name, a URI or key=value pairs; options without a variable are left out.
-    Raises UsageError when it cannot be read. https://www.postgresql.org/docs/current/libpq-envars.html
-    """
-    try:
-        plain = conninfo and "=" not in conninfo and "://" not in conninfo
-        given = {"dbname": conninfo} if plain else libpq.conninfo_to_dict(conninfo)
-    except psycopg.Error:
-        raise bad_conninfo() from None
-    if password is not None:
-        given["password"] = password
-    # libpq says itself which option has which variable, also those of later versions.
-    variables = {o.keyword.decode(): o.envvar.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.envvar}
-    return {variables[key]: str(value) for key, value in given.items() if key in variables and value is not None}
-
-
-def with_database(conninfo: str, database: str) -> str:
-    """The connection string for another database of the same server. Raises UsageError when it cannot be read."""
-    try:
-        return libpq.make_conninfo(conninfo if "=" in conninfo or "://" in conninfo else "", dbname=database)
-    except psycopg.Error:
-        raise bad_conninfo() from None

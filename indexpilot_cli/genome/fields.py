@@ -1,16 +1,17 @@
-"""The genome: what we know of each field of the host's tables, and what that lets the advisor do.
+"""The genome: the fields of the host's tables as the database has them now.
 
 A field is one column of one table. Tenants switch fields on and off in their expression profiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.log.metadata import SCHEMA
 
 CORE = "core"
 CUSTOM = "custom"
@@ -114,46 +115,50 @@ def feature_group(name: str, patterns: Iterable[tuple[str, str]] = GROUP_PATTERN
     return next((group for pattern, group in patterns if fnmatchcase(name.lower(), pattern)), CORE)
 
 
-def apply_indexable(catalog: Catalog, genome: Iterable[GenomeField]) -> Catalog:
-    """The catalog with ``indexable`` False where the genome forbids it; columns it does not know stay as they are."""
-    forbidden = {f.key: "the genome catalog says is_indexable = false" for f in genome if not f.indexable}
-    return _forbid(catalog, forbidden)
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """A field as the database has it now, and where it physically is."""
+
+    field: GenomeField
+    identity: ColumnIdentity
 
 
-def apply_profiles(catalog: Catalog, genome: Iterable[GenomeField], profiles: Sequence[ProfileRow]) -> Catalog:
-    """The catalog with ``indexable`` False for fields that no tenant has switched on.
+def discover(
+    session: Session,
+    *,
+    schemas: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+    schema: str = SCHEMA,
+    groups: Sequence[tuple[str, str]] | None = None,
+) -> tuple[Discovered, ...]:
+    """Every column of every ordinary, partitioned and materialized relation, ordered by schema, table and position.
 
-    Every tenant with at least one profile row counts; where a tenant has no row for a field, the field's
-    ``default_expression`` speaks. Without any profile nothing changes.
+    Left out: partitions (their parent stands for them), foreign and temporary tables, what extensions own, the
+    server's schemas and our own, and tables named in ``exclude`` (``table`` or ``schema.table``).
+    ``groups`` are feature group patterns in place of the usual ones.
     """
-    tenants = {row.tenant_id for row in profiles}
-    switches: dict[FieldKey, dict[int, bool]] = {}
-    for row in profiles:
-        switches.setdefault(row.key, {})[row.tenant_id] = row.enabled
-    forbidden = {
-        f.key: f"disabled in the expression profile of every tenant ({len(tenants)})"
-        for f in genome
-        if tenants and not _anyone_uses(f, tenants, switches.get(f.key, {}))
-    }
-    return _forbid(catalog, forbidden)
+    # Our own tables are no fields of the host.
+    parameters = {"own": schema, "schemas": None if schemas is None else list(schemas)}
+    rows = session.rows("genome/discover", parameters)
+    return tuple(
+        _discovered(row, groups)
+        for row in rows
+        if row.table_name not in exclude and f"{row.schema_name}.{row.table_name}" not in exclude
+    )
 
 
-def _anyone_uses(f: GenomeField, tenants: Collection[int], switches: Mapping[int, bool]) -> bool:
-    return any(switches.get(tenant, f.default_expression) for tenant in tenants)
-
-
-def _forbid(catalog: Catalog, reasons: Mapping[FieldKey, str]) -> Catalog:
-    if not reasons:
-        return catalog
-    return replace(catalog, tables=tuple(_forbid_columns(table, reasons) for table in catalog.tables))
-
-
-def _forbid_columns(table: Table, reasons: Mapping[FieldKey, str]) -> Table:
-    columns = tuple(_forbid_column(column, reasons.get(FieldKey(table.name, column.name))) for column in table.columns)
-    return table if columns == table.columns else replace(table, columns=columns)
-
-
-def _forbid_column(column: Column, reason: str | None) -> Column:
-    if reason is None or not column.indexable:
-        return column
-    return replace(column, indexable=False, not_indexable_why=reason)
+def _discovered(row: Row, groups: Sequence[tuple[str, str]] | None) -> Discovered:
+    # Operator classes are asked of the server: extensions bring types and classes of their own.
+    facts = FieldType(row.base_type, row.category, frozenset(row.methods), row.avg_width, row.all_wide)
+    method = index_method(facts)
+    name = row.field_name
+    found = GenomeField(
+        QualifiedName(row.schema_name, row.table_name),
+        name,
+        row.field_type,
+        required=row.is_required,
+        indexable=method is not None,
+        group=feature_group(name) if groups is None else feature_group(name, groups),
+        method=method,
+    )
+    return Discovered(found, ColumnIdentity(row.relid, row.attnum))

@@ -12,8 +12,7 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.fields import ColumnIdentity, FieldKey, GenomeField
-from indexpilot_cli.genome.table import Discovered
+from indexpilot_cli.genome.fields import ColumnIdentity, Discovered, FieldKey, GenomeField, discover
 from indexpilot_cli.log import metadata, mutations
 from indexpilot_cli.log.bookkeeping import writer
 from indexpilot_cli.log.metadata import SCHEMA
@@ -52,7 +51,7 @@ def discover_and_bootstrap(
     groups: Sequence[tuple[str, str]] | None = None,
 ) -> Bootstrapped:
     """Record every table the database has: new fields are added, changed types and nullability follow."""
-    found = genome.discover(session, schemas=schemas, exclude=exclude, schema=schema, groups=groups)
+    found = discover(session, schemas=schemas, exclude=exclude, schema=schema, groups=groups)
     with session.transaction():
         return _record(session, found, schema)
 
@@ -67,7 +66,7 @@ def save_fields(connection: Connection, tables: Sequence[Table]) -> int:
     # The command's own session is read-only.
     with writer(connection) as session:
         metadata.require(session, schema)
-        found = genome.discover(session, schemas={name.schema for name in wanted}, schema=schema)
+        found = discover(session, schemas={name.schema for name in wanted}, schema=schema)
         with session.transaction():
             return _record(session, tuple(d for d in found if d.field.table in wanted), schema).fields_count
 
@@ -85,7 +84,7 @@ def sync(
     Renames keep profiles, index vetoes and groups; what is gone takes its profiles with it. A run that changes
     something leaves one SCHEMA_SYNC row in the mutation log.
     """
-    found = genome.discover(session, schemas=schemas, schema=schema)
+    found = discover(session, schemas=schemas, schema=schema)
     known = [f for f in genome.fields(session, schema=schema) if schemas is None or f.table.schema in schemas]
     # A rename changes neither the oid of a table nor the number of a column.
     places = {d.field.key: d.identity for d in found}

@@ -1,4 +1,4 @@
-"""The genome catalog and the expression profiles: what the database has now, and what our tables keep.
+"""The genome catalog and the expression profiles as our tables keep them, and what they forbid the advisor.
 
 A profile says which fields a tenant uses; a tenant without a row follows the field's default.
 """
@@ -6,57 +6,21 @@ A profile says which fields a tenant uses; a tenant without a row follows the fi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.genome.fields import (
     ColumnIdentity,
+    Discovered,
     FieldKey,
-    FieldType,
     GenomeField,
     ProfileRow,
-    apply_indexable,
-    apply_profiles,
-    feature_group,
-    index_method,
 )
 from indexpilot_cli.log.metadata import SCHEMA, question
-
-
-@dataclass(frozen=True, slots=True)
-class Discovered:
-    """A field as the database has it now, and where it physically is."""
-
-    field: GenomeField
-    identity: ColumnIdentity
-
-
-def discover(
-    session: Session,
-    *,
-    schemas: Collection[str] | None = None,
-    exclude: Collection[str] = (),
-    schema: str = SCHEMA,
-    groups: Sequence[tuple[str, str]] | None = None,
-) -> tuple[Discovered, ...]:
-    """Every column of every ordinary, partitioned and materialized relation, ordered by schema, table and position.
-
-    Left out: partitions (their parent stands for them), foreign and temporary tables, what extensions own, the
-    server's schemas and our own, and tables named in ``exclude`` (``table`` or ``schema.table``).
-    ``groups`` are feature group patterns in place of the usual ones.
-    """
-    # Our own tables are no fields of the host.
-    parameters = {"own": schema, "schemas": None if schemas is None else list(schemas)}
-    rows = session.rows("genome/discover", parameters)
-    return tuple(
-        _discovered(row, groups)
-        for row in rows
-        if row.table_name not in exclude and f"{row.schema_name}.{row.table_name}" not in exclude
-    )
 
 
 def fields(
@@ -139,23 +103,6 @@ def save_identities(session: Session, found: Iterable[Discovered], *, schema: st
     session.execute(question(session, "genome/identities_save", schema), columns)
 
 
-def _discovered(row: Row, groups: Sequence[tuple[str, str]] | None) -> Discovered:
-    # Operator classes are asked of the server: extensions bring types and classes of their own.
-    facts = FieldType(row.base_type, row.category, frozenset(row.methods), row.avg_width, row.all_wide)
-    method = index_method(facts)
-    name = row.field_name
-    found = GenomeField(
-        QualifiedName(row.schema_name, row.table_name),
-        name,
-        row.field_type,
-        required=row.is_required,
-        indexable=method is not None,
-        group=feature_group(name) if groups is None else feature_group(name, groups),
-        method=method,
-    )
-    return Discovered(found, ColumnIdentity(row.relid, row.attnum))
-
-
 def _field(row: Row) -> GenomeField:
     return GenomeField(
         QualifiedName(row.schema_name, row.table_name),
@@ -226,7 +173,7 @@ def active_fields(
     """The tenant's active fields, by its profile where it has one, else by default."""
     parameters = {"tenant_id": tenant_id, "table_name": table_name, "schema_name": schema_name}
     return tuple(
-        TenantField(FieldKey(QualifiedName(r.schema_name, r.table_name), r.field_name), *(r[3:6]))
+        TenantField(_row_key(r), *(r[3:6]))
         for r in session.rows(question(session, "genome/profile_fields", schema), parameters)
     )
 
@@ -234,7 +181,7 @@ def active_fields(
 def all_rows(session: Session, *, schema: str = SCHEMA) -> tuple[ProfileRow, ...]:
     """Every profile row."""
     return tuple(
-        ProfileRow(r.tenant_id, FieldKey(QualifiedName(r.schema_name, r.table_name), r.field_name), r.is_enabled)
+        ProfileRow(r.tenant_id, _row_key(r), r.is_enabled)
         for r in session.rows(question(session, "genome/profiles", schema), {})
     )
 
@@ -266,3 +213,48 @@ def obey_genome(session: Session, catalog: Catalog, schema: str = SCHEMA) -> Cat
     """
     known = fields(session, schema=schema)
     return apply_profiles(apply_indexable(catalog, known), known, all_rows(session, schema=schema))
+
+
+def apply_indexable(catalog: Catalog, genome: Iterable[GenomeField]) -> Catalog:
+    """The catalog with ``indexable`` False where the genome forbids it; columns it does not know stay as they are."""
+    forbidden = {f.key: "the genome catalog says is_indexable = false" for f in genome if not f.indexable}
+    return _forbid(catalog, forbidden)
+
+
+def apply_profiles(catalog: Catalog, genome: Iterable[GenomeField], profiles: Sequence[ProfileRow]) -> Catalog:
+    """The catalog with ``indexable`` False for fields that no tenant has switched on.
+
+    Every tenant with at least one profile row counts; where a tenant has no row for a field, the field's
+    ``default_expression`` speaks. Without any profile nothing changes.
+    """
+    tenants = {row.tenant_id for row in profiles}
+    switches: dict[FieldKey, dict[int, bool]] = {}
+    for row in profiles:
+        switches.setdefault(row.key, {})[row.tenant_id] = row.enabled
+    forbidden = {
+        f.key: f"disabled in the expression profile of every tenant ({len(tenants)})"
+        for f in genome
+        if tenants and not _anyone_uses(f, tenants, switches.get(f.key, {}))
+    }
+    return _forbid(catalog, forbidden)
+
+
+def _anyone_uses(f: GenomeField, tenants: Collection[int], switches: Mapping[int, bool]) -> bool:
+    return any(switches.get(tenant, f.default_expression) for tenant in tenants)
+
+
+def _forbid(catalog: Catalog, reasons: Mapping[FieldKey, str]) -> Catalog:
+    if not reasons:
+        return catalog
+    return replace(catalog, tables=tuple(_forbid_columns(table, reasons) for table in catalog.tables))
+
+
+def _forbid_columns(table: Table, reasons: Mapping[FieldKey, str]) -> Table:
+    columns = tuple(_forbid_column(column, reasons.get(FieldKey(table.name, column.name))) for column in table.columns)
+    return table if columns == table.columns else replace(table, columns=columns)
+
+
+def _forbid_column(column: Column, reason: str | None) -> Column:
+    if reason is None or not column.indexable:
+        return column
+    return replace(column, indexable=False, not_indexable_why=reason)

@@ -14,7 +14,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.genome import schema_file
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.fields import FieldKey
+from indexpilot_cli.genome.fields import FieldKey, discover
 from indexpilot_cli.genome.schema_check import SchemaDefinition
 from indexpilot_cli.genome.schema_file import CRM
 from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_bootstrap, sync
@@ -89,7 +89,7 @@ def discover_schema_from_database(
 ) -> dict[str, Any]:
     """What the database has, in the shape of a schema file; writes nothing. Raises IndexPilotError."""
     with place.session() as session:
-        found = genome.discover(
+        found = discover(
             session,
             schemas=None if schema_name is None else [schema_name],
             exclude=exclude_tables or (),

@@ -14,10 +14,10 @@ from typing import Any
 from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.db.errors import secrets_of, sqlstate
-from indexpilot_cli.db.session import Session, open_session
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.session import Session, open_session, secrets_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.log import metadata, mutations
+from indexpilot_cli.log import mutations
 
 DONE = "DONE"
 FAILED = "FAILED"
@@ -126,7 +126,7 @@ def writer(connection: Connection) -> Session:
 
 def is_writable(session: Session, schema: str) -> bool:
     """Whether our tables are there and the server would let us write (not a standby, not read-only)."""
-    return bool(session.value("log/writable")) and metadata.is_ready(session, schema)
+    return bool(session.value("log/writable", {"schema": schema}))
 
 
 def _close(note: Note, connection: Connection, mutation: Mutation, record: Record) -> None:

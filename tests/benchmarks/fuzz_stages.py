@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
-from indexpilot_cli.db.binaries import installed
 from psycopg import sql
 
 from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, PlannerRequest, Silent, TableFilter, WorkloadRequest
+from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.source import open_source

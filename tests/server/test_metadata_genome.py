@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.fields import FieldKey
+from indexpilot_cli.genome.fields import FieldKey, discover
 from indexpilot_cli.genome.sync import GenomeChangeKind, discover_and_bootstrap, save_fields, sync
 from indexpilot_cli.genome.table import obey_genome
 from indexpilot_cli.log import metadata, mutations
@@ -46,7 +46,7 @@ def session(database):
 
 
 def discovered(session, **options):
-    return {(d.field.table.name, d.field.name): d.field for d in genome.discover(session, **options)}
+    return {(d.field.table.name, d.field.name): d.field for d in discover(session, **options)}
 
 
 def known(session):
@@ -105,7 +105,7 @@ def test_what_is_discovered(session, connection):
         "CREATE UNLOGGED TABLE quick (id int); CREATE TEMP TABLE passing (id int);"
         "CREATE TABLE gone (a int, b int); ALTER TABLE gone DROP COLUMN a; CREATE TABLE nothing ()"
     )
-    names = {(d.field.table.schema, d.field.table.name, d.field.name) for d in genome.discover(session)}
+    names = {(d.field.table.schema, d.field.table.name, d.field.name) for d in discover(session)}
     assert names == {
         ("public", "orders", "id"),
         ("sales", "orders", "id"),
@@ -114,9 +114,9 @@ def test_what_is_discovered(session, connection):
         ("public", "quick", "id"),
         ("public", "gone", "b"),
     }
-    only = {d.field.table.schema for d in genome.discover(session, schemas=["sales"])}
+    only = {d.field.table.schema for d in discover(session, schemas=["sales"])}
     assert only == {"sales"}
-    without = {str(d.field.table) for d in genome.discover(session, exclude=["quick", "sales.orders"])}
+    without = {str(d.field.table) for d in discover(session, exclude=["quick", "sales.orders"])}
     assert "public.quick" not in without and "sales.orders" not in without and "public.orders" in without
 
 

@@ -14,12 +14,11 @@ from indexpilot_cli.genome.fields import (
     FieldType,
     GenomeField,
     ProfileRow,
-    apply_indexable,
-    apply_profiles,
     feature_group,
     index_method,
 )
 from indexpilot_cli.genome.sync import GenomeChangeKind, compare
+from indexpilot_cli.genome.table import apply_indexable, apply_profiles
 
 T = QualifiedName("public", "t")
 
