@@ -44,6 +44,8 @@ EXAMPLES = """Start with:
 
   indexpilot recommend -d shop --budget 5GB
 """
+# Commands that stand in the file of another.
+_FILES = {"rollback": "apply", "completion": "schema"}
 _ANYTHING = re.compile("")
 # What a value looks like, and what the option means without one.
 _MAY_STAND_ALONE = {
@@ -87,10 +89,11 @@ def _stub() -> None:
 
 
 def _add(app: typer.Typer, name: str, text: str) -> None:
-    module = importlib.import_module(f"indexpilot_cli.cli.commands.{name.replace('-', '_')}")
+    module = importlib.import_module(f"indexpilot_cli.cli.commands.{_FILES.get(name, name.replace('-', '_'))}")
     commands: dict[str, Callable[..., int]] = module.COMMANDS
-    if set(commands) == {name}:
-        app.command(name, epilog=module.EXAMPLES)(commands[name])
+    if name in commands:
+        examples = module.EXAMPLES
+        app.command(name, epilog=examples if isinstance(examples, str) else examples[name])(commands[name])
         return
     kind: type[TyperGroup] = getattr(module, "GROUP", TyperGroup)
     group = typer.Typer(cls=kind, help=text, epilog=module.EXAMPLES, no_args_is_help=True, rich_markup_mode="rich")

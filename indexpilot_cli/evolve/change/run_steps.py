@@ -17,7 +17,7 @@ from indexpilot_cli.execute.context import Pace, RunContext, StepRun
 from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.steps import DatabaseStep, StepManner, perform
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.fields import FieldKey, GenomeField, ProfileRow
+from indexpilot_cli.genome.fields import FieldKey, GenomeField, ProfileRow, discover
 
 
 def step_run(ctx: RunContext, session: Session, table: QualifiedName, relid: int, pages: int = 1) -> StepRun:
@@ -123,7 +123,7 @@ def _refresh(session: Session, key: FieldKey, schema: str) -> None:
     # A column alone of a table that nobody discovered would look like all of the table.
     if not genome.fields(session, key.table.name, key.table.schema, schema=schema):
         return
-    found = [d for d in genome.discover(session, schemas=[key.table.schema], schema=schema) if d.field.key == key]
+    found = [d for d in discover(session, schemas=[key.table.schema], schema=schema) if d.field.key == key]
     for item in found:
         # By name the field is known already where only its type changed.
         field = item.field
