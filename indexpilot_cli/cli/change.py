@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.apply.values import ApplyResult
@@ -36,17 +36,23 @@ class Asking:
     def __call__(self, result: ApplyResult) -> bool:
         """Show what the guards say and what will be done, and ask."""
         from indexpilot_cli.cli.show import diagnostic
-        from indexpilot_cli.cli.terminal import Spinner
         from indexpilot_cli.render.views.apply import question
 
-        if isinstance(self.progress, Spinner):
-            self.progress.close()
+        stop_spinning(self.progress)
         show_guards(self.session, result.verdicts)
         self.shown = True
         aside(self.session, question(result))
         for warning in result.warnings:
             diagnostic(self.session, "warning", warning.message)
         return self.session.confirm("Proceed?")
+
+
+def stop_spinning(progress: Progress) -> None:
+    """Take the line of progress away before a question is asked."""
+    from indexpilot_cli.cli.terminal import Spinner
+
+    if isinstance(progress, Spinner):
+        progress.close()
 
 
 def answerable(session: CommandSession, *, yes: bool, dry_run: bool) -> None:
@@ -161,106 +167,3 @@ def aside(session: CommandSession, document: Document) -> None:
 def origins(session: CommandSession) -> Mapping[str, str]:
     """Where every setting that is not a default comes from, by its key."""
     return {key: str(origin) for key, origin in session.settings.origins.items()}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SchemaChangeRun:
-    """The options that every operation has. The settings are read when this is made."""
-
-    session: CommandSession
-    lock_timeout: str | None
-    retries: int | None
-    execute: bool
-    yes: bool
-    exit_code: bool
-    files: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        prefix = "operational.schema_evolution"
-        flags = {
-            f"{prefix}.lock_timeout_seconds": ("--lock-timeout", self.lock_timeout),
-            f"{prefix}.retries": ("--retries", self.retries),
-        }
-        self.session.load(flags)
-        if not self.session.settings.operational.schema_evolution.enabled:
-            raise RefusedError(
-                "schema changes are switched off",
-                hint=f"{prefix}.enabled: true in the configuration",
-                code="disabled",
-            )
-        answerable(self.session, yes=self.yes, dry_run=not self.execute)
-
-    @property
-    def common(self) -> dict[str, Any]:
-        """The fields of a request that do not depend on the operation."""
-        session = self.session
-        wanted = session.settings.operational.schema_evolution
-        return {
-            "connection": session.connection(),
-            "execute": self.execute,
-            "confirmed": self.yes,
-            "lock_timeout": wanted.lock_timeout_seconds,
-            "retries": wanted.retries,
-            "bypass": session.settings.bypass,
-            "origins": origins(session),
-            "record": session.record(),
-        }
-
-
-def change(run: SchemaChangeRun, kind: str, table: str, column: str, *, finish: bool = False, **asked: Any) -> int:
-    """Show or carry out the operation (or the last part of an online one); the exit code."""
-    from indexpilot_cli.core.command import WorkloadRequest
-    from indexpilot_cli.evolve.change import execute as evolve_execute
-    from indexpilot_cli.evolve.requests import ChangeRequest
-    from indexpilot_cli.render.views.schema_change import question, view
-
-    workflow = evolve_execute.finish_change if finish else evolve_execute.run
-    request = ChangeRequest(
-        kind,
-        table,
-        column,
-        **asked,
-        **run.common,
-        workload=WorkloadRequest(files=run.files),
-        safeguards=run.session.settings.production_safeguards,
-        impact_seconds=run.session.settings.operational.schema_evolution.impact_cache_seconds,
-    )
-    return _carry_out(run, workflow, request, question, view)
-
-
-def take_back(run: SchemaChangeRun, target: str | None, *, last: bool, fill: str | None, force: bool) -> int:
-    """Show or go the way back; the exit code."""
-    if bool(target) == last:
-        raise UsageError("say which change to take back: M-… or --last", hint="indexpilot history")
-    from indexpilot_cli.evolve.change.rollback import run as workflow
-    from indexpilot_cli.evolve.requests import ChangeUndoRequest
-    from indexpilot_cli.render.views.schema_change import undo_view
-
-    request = ChangeUndoRequest(target=target, fill=fill, force=force, **run.common)
-    return _carry_out(run, workflow, request, undo_view, undo_view)
-
-
-def _carry_out(
-    run: SchemaChangeRun,
-    workflow: Callable[[Any, Progress, Any], Outcome[Any]],
-    request: Any,
-    question: Callable[[Any], Document],
-    view: Callable[..., Document],
-) -> int:
-    from indexpilot_cli.cli.show import finish
-
-    session = run.session
-
-    def call(request: Any, progress: Progress) -> Outcome[Any]:
-        def confirm(result: Any) -> bool:
-            from indexpilot_cli.cli.terminal import Spinner
-
-            if isinstance(progress, Spinner):
-                progress.close()
-            aside(session, question(result))
-            return session.confirm("Proceed?")
-
-        return workflow(request, progress, confirm)
-
-    outcome = session.call(call, request)
-    return finish(session, outcome, view(outcome.result, verbose=session.verbose), exit_code=run.exit_code)

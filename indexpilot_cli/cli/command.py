@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexpilot_cli.cli.options import RUN, ConnectionOptions, OutputOptions, RunOptions
+from indexpilot_cli.cli.options import RUN, ChangeOptions, ConnectionOptions, OutputOptions, RunOptions
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
 
 
-Group = type[OutputOptions] | type[ConnectionOptions] | type[RunOptions]
+Group = type[OutputOptions] | type[ConnectionOptions] | type[RunOptions] | type[ChangeOptions]
 LOCAL: tuple[Group, ...] = (OutputOptions, RunOptions)
 SERVER: tuple[Group, ...] = (OutputOptions, ConnectionOptions, RunOptions)
 
@@ -30,13 +30,18 @@ def command(
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Decorate ``f(session, *, option…) -> exit code``; the result also takes the fields of the groups.
 
+    Of ``ChangeOptions`` the function gets the value, behind the session.
+
     ``sql`` says that the command's result has an SQL form, ``also`` which others it has beyond the common ones.
     """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        own, last = [p for p in own if _panel(p) != RUN], [p for p in own if _panel(p) == RUN]
-        shared = list(chain.from_iterable(map(_parameters, groups)))
+        handed = [g for g in groups if g is ChangeOptions]
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1 + len(handed) :]
+        common = list(chain.from_iterable(map(_parameters, handed)))
+        last = sorted((p for p in (*common, *own) if _panel(p) == RUN), key=lambda p: p.name == "exit_code")
+        own = [p for p in (*own, *common) if _panel(p) != RUN]
+        shared = list(chain.from_iterable(_parameters(g) for g in groups if g not in handed))
 
         def run(**given: Any) -> int:
             options = {g: g(**{f.name: given.pop(f.name) for f in dataclasses.fields(g)}) for g in groups}
@@ -47,7 +52,7 @@ def command(
                 run=typing.cast(RunOptions, options[RunOptions]),
                 forms=(*also, "sql") if sql else also,
             )
-            return function(session, **given)
+            return function(session, *(options[g] for g in handed), **given)
 
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared, *last)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

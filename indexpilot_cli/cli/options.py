@@ -196,6 +196,17 @@ Last = Annotated[bool, option("--last", "The newest change.")]
 Retries = Annotated[int, option("--retries N", "Tries after a lock timeout.", min=0, max=100)]
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeOptions:
+    """What every operation of ``schema-evolve`` has."""
+
+    lock_timeout: LockTimeout = None
+    retries: Annotated[int | None, option("--retries N", "Tries after a lock timeout: 5.", min=0, max=100)] = None
+    execute: Annotated[bool, option("--execute", "Do it; without this it is only shown.", panel=RUN)] = False
+    yes: Yes = False
+    exit_code: ExitCode = False
+
+
 def build_flags(lock_timeout: str | None, build_timeout: str | None = None, budget: str | None = None) -> Flags:
     """Deadlines and room of a build, as flags of their settings."""
     return {
