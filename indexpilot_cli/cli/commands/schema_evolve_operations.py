@@ -161,7 +161,9 @@ def change(
     options: ChangeOptions,
     files: Sequence[str] | None,
     kind: str,
-    *column: str,
+    table: str,
+    column: str,
+    *,
     finish: bool = False,
     **asked: Any,
 ) -> int:
@@ -174,7 +176,8 @@ def change(
 
     request = ChangeRequest(
         kind,
-        *column,
+        table,
+        column,
         **asked,
         **common,
         workload=WorkloadRequest(files=tuple(files or ())),
