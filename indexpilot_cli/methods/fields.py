@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import pairwise
+from typing import TypeAlias
 
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexKey
@@ -39,6 +42,13 @@ _PADDED_SINCE = {14: 25, 15: 20, 16: 16, 17: 12, 18: 6}
 _SHORT = 126  # longest value that keeps a one-byte header
 _TEXTS = ("text", "varchar", "bpchar", "citext", "name")
 _SAMPLES = 40
+_SAMPLED_ROWS = 300  # that ANALYZE reads per unit of the statistics target
+_TARGET = 100
+_BANDS = 16
+STEEPEST = 0.95  # from 1 on the most common values hold everything
+_LIST = 10  # common values that show a law
+
+Groups: TypeAlias = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,8 @@ class Field:
     """One key or INCLUDE column. ``widths`` are bytes of typical values, header included; ``align`` in bytes.
 
     ``distinct`` counts values without null; ``common`` are frequencies of the commonest values among all rows,
-    ``nulls`` the share of nulls. ``equal_image`` says that equal values are equal bytes (deduplication).
+    ``rare`` the others in groups (share of all rows, values there may be), ``nulls`` the share of nulls.
+    ``equal_image`` says that equal values are equal bytes (deduplication).
     """
 
     widths: tuple[int, ...]
@@ -54,9 +65,15 @@ class Field:
     nulls: float
     distinct: float
     common: tuple[float, ...]
+    rare: Groups
     correlation: float
     equal_image: bool
     known: bool
+
+    @property
+    def unique(self) -> bool:
+        """No value comes twice."""
+        return self.nulls == 0.0 and not self.common and all(math.isinf(values) for _, values in self.rare)
 
     def aligned(self, width: int) -> int:
         """Alignment of a value of that width: none with a short header."""
@@ -88,6 +105,7 @@ def column_field(column: Column, rows: float, version: int) -> Field:
         nulls=0.0,
         distinct=min(200.0, rows),
         common=(),
+        rare=((1.0, min(200.0, rows)),),
         correlation=0.0,
         equal_image=_equal_image(column.base_type, column.category, column.collation, version),
         known=statistics is not None,
@@ -103,13 +121,15 @@ def _with_statistics(field: Field, statistics: ColumnStatistics | None, rows: fl
         nulls=statistics.null_frac,
         distinct=statistics.distinct(rows),
         common=statistics.most_common_freqs,
+        rare=_rare(statistics, rows),
         correlation=statistics.correlation or 0.0,
     )
 
 
 def unknown_field(rows: float) -> Field:
     """The field of a key that nothing is known of."""
-    return Field((16,), 1, 0.0, min(200.0, rows), (), 0.0, True, False)
+    few = min(200.0, rows)
+    return Field((16,), 1, 0.0, few, (), ((1.0, few),), 0.0, True, False)
 
 
 def _expression_field(expression: str, table: Table, rows: float, version: int) -> Field:
@@ -136,7 +156,8 @@ def _expression_field(expression: str, table: Table, rows: float, version: int) 
         tree is not None and column is not None and column.statistics is not None and tree.value in ("lower", "upper")
     )
     if same and column is not None and column.statistics is not None:
-        return replace(found, common=column.statistics.most_common_freqs, known=True)
+        known = column.statistics
+        return replace(found, common=known.most_common_freqs, rare=_rare(known, rows), known=True)
     return found
 
 
@@ -203,3 +224,84 @@ def tree_pages(rows: float, keys: Sequence[Field], fill: float) -> int:
         if level <= 1:
             return pages
         level = math.ceil(level / per_page)
+
+
+def _rare(statistics: ColumnStatistics, rows: float) -> Groups:
+    target = max(_TARGET, len(statistics.histogram_bounds) - 1, len(statistics.most_common_freqs))
+    return rare_groups(
+        statistics.most_common_freqs, statistics.null_frac, statistics.distinct(rows), rows, float(target)
+    )
+
+
+@lru_cache(maxsize=4096)
+def rare_groups(common: tuple[float, ...], nulls: float, distinct: float, rows: float, target: float) -> Groups:
+    """The values outside the list of common ones, in groups of like frequency.
+
+    n_distinct is an estimate from a sample, and on skewed columns much too low (Haas and Stokes, "Estimating the
+    Number of Classes in a Finite Population", JASA 1998; analyze.c). So we look for the values of which ANALYZE
+    would have said what it says: a power law that goes on from the list of common values, or all alike.
+    """
+    rest = 1.0 - nulls - sum(common)
+    if rest < 1e-6 or rows < 1:
+        return ()
+    if not common and distinct >= 0.999 * rows * (1.0 - nulls):
+        return ((rest, math.inf),)
+    said = _Analyzed(len(common), rows * (1.0 - nulls), min(_SAMPLED_ROWS * target, rows) * (1.0 - nulls), rows)
+    others = max(1.0, distinct - len(common))
+    if len(common) >= _LIST:
+        start = sum(common[-_LIST:]) / _LIST
+        if len(common) < 0.9 * target:  # a list with room left holds all that are common enough for it
+            start = min(start, said.least_common(rest, others))
+        law = partial(power_law, len(common) + 0.5, start, rest)
+        if said.of(law(0.0)) < distinct:
+            return law(_solved(lambda a: said.of(law(a)), distinct, 0.0, STEEPEST))
+    fewest = math.log(others)
+    return ((rest, math.exp(_solved(lambda v: said.of(((rest, math.exp(v)),)), distinct, fewest, fewest + 20.0))),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Analyzed:
+    """What ANALYZE says when it reads ``sampled`` of ``present`` values and keeps ``common`` in its list."""
+
+    common: int
+    present: float
+    sampled: float
+    rows: float
+
+    def of(self, groups: Groups) -> float:
+        """Its expected estimate for these groups of values; how often each comes is left to chance (Poisson)."""
+        share = self.sampled / self.present
+        seen, once = float(self.common), 0.0
+        for part, values in groups:
+            sampled = part * self.rows / values * share
+            seen -= values * math.expm1(-sampled)
+            once += values * sampled * math.exp(-sampled)
+        return self.sampled * seen / (self.sampled - once + once * share)
+
+    def least_common(self, rest: float, others: float) -> float:
+        """From what frequency a value is listed: two standard deviations above the others (analyze_mcv_list)."""
+        average, spread = rest / others * self.sampled, math.sqrt(1.0 - self.sampled / self.present)
+        return (spread + math.sqrt(spread**2 + average + 0.5)) ** 2 / self.sampled
+
+
+def _solved(function: Callable[[float], float], wanted: float, low: float, high: float) -> float:
+    """Where a growing function takes a value, by bisection."""
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) < wanted else (low, middle)
+    return high
+
+
+def power_law(first: float, start: float, rest: float, steepness: float) -> Groups:
+    """Values from rank ``first`` on, there of frequency ``start`` and falling as rank ** -steepness, in bands."""
+
+    def mass(rank: float) -> float:
+        if abs(steepness - 1.0) < 1e-9:
+            return start * first * math.log(rank / first)
+        power = 1.0 - steepness
+        return start * first * ((rank / first) ** power - 1.0) / power
+
+    last = math.exp(_solved(lambda log: mass(math.exp(log)), rest, math.log(first * 1.0001), math.log(1e10)))
+    edges = [first * (last / first) ** (n / _BANDS) for n in range(_BANDS + 1)]
+    scale = rest / mass(edges[-1])
+    return tuple(((mass(high) - mass(low)) * scale, high - low) for low, high in pairwise(edges))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -74,7 +73,7 @@ def _one(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEst
         share = predicate_selectivity(definition.predicate, table) or 0.0
     rows = row_count(table) * share
     whole = [key_field(k, table, row_count(table), catalog.version) for k in definition.keys]
-    fields = tuple(_narrowed(f, k, definition, table, share) for f, k in zip(whole, definition.keys, strict=True))
+    fields = tuple(_narrowed(f, k, definition) for f, k in zip(whole, definition.keys, strict=True))
     kind = index_kind(definition.method)
     built = kind.built(IndexBuild(definition, table, catalog, fields, rows))
     confidence = _confidence(definition, fields, kind.assumed) if built.sure else "low"
@@ -97,24 +96,21 @@ def height_of(definition: IndexDefinition | None, pages: int, catalog: Catalog) 
     return btree_height(pages, fields)
 
 
-def _narrowed(field: Field, key: IndexKey, definition: IndexDefinition, table: Table, share: float) -> Field:
-    """The key's field among the rows that a predicate keeps."""
-    if definition.predicate is None or share >= 1.0:
+def _narrowed(field: Field, key: IndexKey, definition: IndexDefinition) -> Field:
+    """The key's field among the rows that a predicate keeps: shares stay, unless the predicate is about the key."""
+    if definition.predicate is None:
         return field
     text = normal(key.expression) if key.expression is not None else normal(f'"{key.column}"')
     parts = conjuncts(definition.predicate)
+    if any(p.startswith(f"(= {text}, '") or p == text or p == f"(not {text})" for p in parts):
+        return replace(field, nulls=0.0, distinct=1.0, common=(1.0,), rare=())
+    if f"(is null {text})" in parts:
+        return replace(field, nulls=1.0, distinct=1.0, common=(), rare=())
     if f"(is not null {text})" in parts:
         grown = 1.0 / max(1.0 - field.nulls, 1e-9)
-        field = replace(field, nulls=0.0, common=tuple(f * grown for f in field.common))
-        share = share * grown
-    if any(p.startswith(f"(= {text}, '") or p == text or p == f"(not {text})" for p in parts):
-        return replace(field, nulls=0.0, distinct=1.0, common=(1.0,))
-    if f"(is null {text})" in parts:
-        return replace(field, nulls=1.0, distinct=1.0, common=())
-    rows = row_count(table)
-    each = rows / max(field.distinct, 1.0)
-    seen = field.distinct * -math.expm1(each * math.log1p(-min(share, 1 - 1e-12)))
-    return replace(field, distinct=max(1.0, min(seen, rows * share)))
+        common, rare = tuple(f * grown for f in field.common), tuple((s * grown, v) for s, v in field.rare)
+        return replace(field, nulls=0.0, common=common, rare=rare)
+    return field
 
 
 def _confidence(definition: IndexDefinition, fields: Sequence[Field], assumed: bool) -> str:

@@ -98,7 +98,8 @@ def btree_size(
     fields = (*keys, *include)
     base = tuple_size(fields)
     repeats = major >= 13 and not unique and not include and all(k.equal_image for k in keys)
-    total = _deduplicated(keys, rows, base, most_groups) if repeats else rows * (base + _POINTER)
+    repeats = repeats and not any(k.unique for k in keys)
+    total = _deduplicated(keys, rows, most_groups) if repeats else rows * (base + _POINTER)
     usable = BLOCK - _HEADERS - _POINTER - BLOCK * (100 - fillfactor) // 100
     leaves = max(1, math.ceil(total / _filled(usable, total / rows, base, fields, repeats)))
     inner, height = _levels(leaves, tuple_size(keys))
@@ -168,36 +169,45 @@ def _levels(leaves: int, pivot: float) -> tuple[int, int]:
     return inner, height
 
 
-def _deduplicated(keys: Sequence[Field], rows: float, base: float, most_groups: float) -> float:
-    """Bytes of all leaf items when equal keys share posting lists."""
+def _deduplicated(keys: Sequence[Field], rows: float, most_groups: float) -> float:
+    """Bytes of all leaf items when equal keys share posting lists; NULLs are equal to each other here."""
+    independent = math.prod(k.distinct + (k.nulls > 0) for k in keys)
+    shrink = min(_joint_distinct(keys), most_groups) / independent if independent > 0 else 1.0
     total = 0.0
-    for share, values in _classes(keys, most_groups):
-        total += _group_bytes(share * rows, values, base, len(keys) == 1)
+    for share, present in _null_patterns(keys):
+        base = (8 if len(present) == len(keys) else 16) + _data_size(present)
+        for part, values in _groups(present):
+            total += _group_bytes(share * part * rows, max(1.0, values * shrink), base)
     return total
 
 
-def _classes(keys: Sequence[Field], most_groups: float) -> Iterator[tuple[float, float]]:
-    """Groups of key combinations of like frequency: share of the rows, number of combinations."""
+def _groups(keys: Sequence[Field]) -> Iterator[tuple[float, float]]:
+    """Key combinations of like frequency among rows without NULL: share of them, combinations there may be."""
     if len(keys) == 1:
-        yield from _column_classes(keys[0], 10_000)
+        yield from _column_groups(keys[0])
         return
-    most = max(2, int(_CLASSES ** (1 / len(keys))))
-    cells = min(_joint_distinct(keys), most_groups)
-    independent = math.prod(k.distinct + (k.nulls > 0) for k in keys)
-    shrink = cells / independent if independent > 0 else 1.0
-    for combination in product(*(tuple(_column_classes(k, most)) for k in keys)):
-        share = math.prod(c[0] for c in combination)
-        yield share, max(1.0, math.prod(c[1] for c in combination) * shrink)
+    most = max(2, int(_CLASSES ** (1 / max(1, len(keys)))))
+    for combination in product(*(_coalesced(_column_groups(k), most) for k in keys)):
+        yield math.prod(c[0] for c in combination), math.prod(c[1] for c in combination)
 
 
-def _column_classes(field: Field, most: int) -> Iterator[tuple[float, float]]:
-    common = field.common[:most]
-    yield from ((f, 1.0) for f in common)
-    rest = 1.0 - field.nulls - sum(common)
-    if field.nulls > 0:
-        yield field.nulls, 1.0
-    if rest > 1e-6:
-        yield rest, max(1.0, field.distinct - len(common))
+def _column_groups(field: Field) -> list[tuple[float, float]]:
+    there = 1.0 - field.nulls
+    return [*((f / there, 1.0) for f in field.common), *((share / there, values) for share, values in field.rare)]
+
+
+def _coalesced(groups: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """At most so many groups: those whose values are about as frequent become one."""
+    if len(groups) <= most:
+        return list(groups)
+    places = [math.log(max(share / values, 1e-15)) for share, values in groups]
+    step = (max(places) - min(places)) / most or 1.0
+    joined: dict[int, tuple[float, float]] = {}
+    for place, (share, values) in zip(places, groups, strict=True):
+        number = min(most - 1, int((place - min(places)) / step))
+        known = joined.get(number, (0.0, 0.0))
+        joined[number] = (known[0] + share, known[1] + values)
+    return list(joined.values())
 
 
 def _joint_distinct(keys: Sequence[Field]) -> float:
@@ -208,18 +218,12 @@ def _joint_distinct(keys: Sequence[Field]) -> float:
     return independent
 
 
-def _group_bytes(rows: float, values: float, base: float, exact: bool) -> float:
-    """Bytes of ``values`` groups of equal keys that share ``rows`` rows; ``exact``: each group has a row."""
-    if rows <= 0:
-        return 0.0
+def _group_bytes(rows: float, values: float, base: float) -> float:
+    """Bytes of groups of equal keys, when ``rows`` rows are spread by chance over ``values`` keys there may be."""
     mean = rows / values
     if mean >= 40:
         return values * posting_bytes(mean, base)
-    if exact:
-        mean = max(mean, 1.0 + 1e-6)
-        rate = _untruncated(round(mean, 3))
-        return values * _poisson_bytes(rate, base) / -math.expm1(-rate) if mean > 1.001 else rows * (base + _POINTER)
-    return values * _poisson_bytes(mean, base)
+    return values * _poisson_bytes(mean, base) if mean > 1e-4 else rows * (base + _POINTER)
 
 
 def posting_bytes(count: float, base: float) -> float:
@@ -238,15 +242,6 @@ def posting_bytes(count: float, base: float) -> float:
 
 def _aligned(size: float) -> float:
     return math.ceil(size / 8) * 8
-
-
-@lru_cache(maxsize=4096)
-def _untruncated(mean: float) -> float:
-    """The rate of a Poisson law whose mean, zero left out, is ``mean``."""
-    rate = mean
-    for _ in range(60):
-        rate = mean * -math.expm1(-rate)
-    return max(rate, 1e-9)
 
 
 def _poisson_bytes(rate: float, base: float) -> float:

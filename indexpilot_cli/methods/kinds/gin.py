@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import GIN, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.methods.fields import STEEPEST, power_law
 from indexpilot_cli.methods.kind import (
     HEADER_SIZE,
     NO_BLOCK,
@@ -36,6 +38,9 @@ _JSON = (AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
 _INSIDE = (*_JSON, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.TEXT_SEARCH, AtomKind.MATCHES)
 _ENTRY_FREE = (BLOCK - 24 - 8) * 0.53  # entries come in order and pages split in the middle
 _POSTING_FREE = (BLOCK - 24 - 8 - 32) * 0.92
+_KIND = "\0"  # between the kind of a key and the key
+_NUMBERED = re.compile(r"(.*?)(\d{1,18})", re.DOTALL)
+_ENOUGH = 20  # different keys without a repeat: every row has its own
 _INLINE = 2704  # longest entry tuple; longer posting lists move to trees of their own
 
 
@@ -97,12 +102,22 @@ def element_keys(statistics: ColumnStatistics, rows: float, width: float) -> Gin
     sizes = [len(e.encode()) + 1 for e in statistics.most_common_elems]
     average = _elements(statistics, sum(sizes) / len(sizes), sum(frequencies))
     rest = max(0.0, average * present - sum(common))
-    # The list ends where it is full (a multiple of 1,000 at the usual target) or at what lossy counting saw.
-    full = len(frequencies) % 1000 == 0
-    each = 0.6 * min(common) if full else min(min(common) / 2, 6.3e-5 * average * present / 2)
-    rare = rest / max(1.0, each) if rest > 0.01 * sum(common) else 0.0
     mean = sum(sizes) / len(sizes) if width <= 0 else width
-    return GinKeys(common, rest, rare, mean, True)
+    return GinKeys(common, rest, _rare_elements(common, rest, average * present), mean, True)
+
+
+def _rare_elements(common: tuple[float, ...], rest: float, items: float) -> float:
+    """How many elements the list does not name, which ``rest`` items hold."""
+    if rest <= 0.01 * sum(common):
+        return 0.0
+    # The list ends where it is full (a multiple of 1,000 at the usual target) or at what lossy counting saw.
+    if len(common) % 1000 == 0:
+        falling = sorted(common, reverse=True)
+        last = falling[-1]
+        steepness = min(STEEPEST, math.log(falling[len(falling) // 2] / last) / math.log(2))
+        groups = power_law(len(falling) + 0.5, last / items, rest / items, steepness)
+        return sum(values * -math.expm1(-share * items / values) for share, values in groups)
+    return rest / max(1.0, min(min(common) / 2, 6.3e-5 * items / 2))
 
 
 def _elements(statistics: ColumnStatistics, size: float, known: float) -> float:
@@ -115,25 +130,48 @@ def _elements(statistics: ColumnStatistics, size: float, known: float) -> float:
 def sampled_keys(
     values: Iterable[str], extract: Callable[[str], Iterable[str]], rows: float, width: float | None = None
 ) -> GinKeys | None:
-    """Keys of a column from a sample of its values: frequent ones counted, unseen ones by Chao's estimate.
+    """Keys of a column from a sample of its values: frequent ones counted, unseen ones estimated.
 
-    Chao, "Nonparametric estimation of the number of classes in a population", Scand. J. Statist. 1984.
+    Keys of one kind (JSON values below the same keys) are judged together: where none came twice every row has
+    its own, else by Chao's estimate ("Nonparametric estimation of the number of classes in a population", Scand. J.
+    Statist. 1984).
     """
-    counts: Counter[str] = Counter()
+    kinds: dict[str, Counter[str]] = {}
     size = 0
     for value in values:
-        counts.update(set(extract(value)))
+        for key in set(extract(value)):
+            kinds.setdefault(key.rpartition(_KIND)[0], Counter())[key] += 1
         size += 1
-    if size == 0 or not counts:
+    if not kinds:
         return None
     scale = rows / size
-    common = tuple(c * scale for c in counts.values() if c > 1)
+    common = tuple(c * scale for counts in kinds.values() for c in counts.values() if c > 1)
+    once = [sum(c == 1 for c in counts.values()) for counts in kinds.values()]
+    rare = sum(_unseen(counts, scale, rows) for counts in kinds.values())
+    keys = [k.rpartition(_KIND)[2] for counts in kinds.values() for k in counts]
+    mean = width if width is not None else sum(len(k.encode()) + 1 for k in keys) / len(keys)
+    return GinKeys(common, sum(once) * scale, rare, mean, size >= 30)
+
+
+def _unseen(counts: Counter[str], scale: float, rows: float) -> float:
+    """Keys of one kind that came once in the sample or not at all."""
     once = sum(1 for c in counts.values() if c == 1)
+    if once == len(counts) >= _ENOUGH:
+        return min(_numbers(counts), once * scale, rows)
     twice = sum(1 for c in counts.values() if c == 2)
-    rare = once + once * (once - 1) / (2.0 * (twice + 1)) if once else 0.0
-    rest = once * scale
-    mean = width if width is not None else sum(len(k.encode()) + 1 for k in counts) / len(counts)
-    return GinKeys(common, rest, min(rare, rest), mean, size >= 30)
+    return min(once + once * (once - 1) / (2.0 * (twice + 1)), once * scale) if once else 0.0
+
+
+def _numbers(counts: Counter[str]) -> float:
+    """How many whole numbers lie between the least and the largest of these keys, after a head that all share.
+
+    Without end for keys of another form.
+    """
+    found = [_NUMBERED.fullmatch(k.rpartition(_KIND)[2]) for k in counts]
+    numbers = [int(match[2]) for match in found if match is not None]
+    heads = {match[1] for match in found if match is not None}
+    alike = len(numbers) == len(counts) and len(heads) == 1
+    return 1.0 + max(numbers) - min(numbers) if alike else math.inf
 
 
 def trigrams(text: str) -> set[str]:
@@ -152,16 +190,16 @@ def lexemes(text: str) -> set[str]:
 
 
 def json_paths(text: str) -> set[str]:
-    """The hashed items of jsonb_path_ops: each value together with the keys above it."""
-    return {" ".join(path) for path in _walk(_parsed(text), ())}
+    """The hashed items of jsonb_path_ops: each value together with the keys above it, which are its kind."""
+    return {" ".join(path[:-1]) + _KIND + path[-1] for path in _walk(_parsed(text), ())}
 
 
 def json_keys(text: str) -> set[str]:
-    """The items of jsonb_ops: every key and every value."""
+    """The items of jsonb_ops: every key and every value, whose kind is the keys above it."""
     found: set[str] = set()
     for path in _walk(_parsed(text), ()):
         found.update("K" + p for p in path[:-1])
-        found.add("V" + path[-1])
+        found.add(" ".join(path[:-1]) + _KIND + "V" + path[-1])
     return found
 
 

@@ -104,9 +104,9 @@ def test_other_methods():
 
 def test_keys_of_documents():
     assert trigrams("Cat") == {"  c", " ca", "cat", "at "}
-    assert json_paths('{"a": {"b": [1, 2]}}') == {"a b 1", "a b 2"}
-    assert json_keys('{"a": {"b": 1}}') == {"Ka", "Kb", "V1"}
-    assert json_keys("not json") == {"VNone"}
+    assert json_paths('{"a": {"b": [1, 2]}}') == {"a b\0001", "a b\0002"}
+    assert json_keys('{"a": {"b": 1}}') == {"Ka", "Kb", "a b\0V1"}
+    assert json_keys("not json") == {"\0VNone"}
 
 
 def test_pointers_that_lie_together_are_shorter():
