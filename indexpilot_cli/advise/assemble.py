@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise.select.problem import Selection
+from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
 from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator
@@ -136,7 +137,15 @@ def _notes(advice: Advice) -> tuple[str, ...]:
         else ()
     )
     binding = tuple(f"the limit that costs most: {family}" for family in advice.selection.conflicts)
-    return (*advice.folded.notes, *compressed, *advice.selection.notes, *binding, *advice.checked)
+    return (*advice.folded.notes, *compressed, *advice.selection.notes, *_counted(advice), *binding, *advice.checked)
+
+
+def _counted(advice: Advice) -> Iterator[str]:
+    """How sizes count against a storage budget."""
+    if advice.selection.budget_bytes is None:
+        return
+    most = sum(advice.priceable.sizes[c.candidate.definition].most_bytes for c in advice.selection.chosen)
+    yield f"sizes count against the budget with the error measured for their kind: {units.size(most)} at most"
 
 
 def _plan_id(catalog: Catalog, recommendations: tuple[Recommendation, ...], created: datetime) -> str:

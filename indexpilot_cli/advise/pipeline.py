@@ -170,7 +170,8 @@ def _select(
     from indexpilot_cli.advise.select.advise import advise
 
     bytes_of = {definition: size.bytes for definition, size in priceable.sizes.items()}
-    limits = limits_of(request, catalog)
+    most = {definition: size.most_bytes for definition, size in priceable.sizes.items()}
+    limits = replace(limits_of(request, catalog), at_most=most)
     return advise(
         kept.templates, priceable.candidates, estimator, limits, model, bytes_of, progress, clock=time.monotonic
     )

@@ -299,7 +299,7 @@ def power_law(first: float, start: float, rest: float, steepness: float) -> Grou
         if abs(steepness - 1.0) < 1e-9:
             return start * first * math.log(rank / first)
         power = 1.0 - steepness
-        return start * first * ((rank / first) ** power - 1.0) / power
+        return start * first * math.expm1(power * math.log(rank / first)) / power
 
     last = math.exp(_solved(lambda log: mass(math.exp(log)), rest, math.log(first * 1.0001), math.log(1e10)))
     edges = [first * (last / first) ** (n / _BANDS) for n in range(_BANDS + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,14 +16,18 @@ from indexpilot_cli.methods.kinds.btree import btree_height
 from indexpilot_cli.sql.normal import conjuncts, normal
 from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 
+ERRORS = {"high": 0.1, "medium": 0.25, "low": 0.4}  # by how much a built B-tree was larger, by confidence
+OTHERS_ERROR = 0.45  # and one of a kind whose model rests on assumptions
+
 
 @dataclass(frozen=True, slots=True)
 class SizeEstimate:
     """The size of an index that does not exist. ``height`` is the level of a B-tree's root, None for others.
 
-    ``confidence`` is high when all keys have statistics, medium when something had to be assumed (expressions,
-    predicates, elements), low without statistics and where it matters whether the columns depend on each other:
-    they are taken as independent, and where they are not the index may be half as large.
+    ``confidence`` goes by the errors measured on a grid of 100 indexes really built (tests/benchmarks/sizes.py):
+    high within 10 per cent, medium within 30 (elements, expressions, several columns, predicates), low without
+    statistics and where it matters whether columns or predicate depend on each other: they are taken as independent,
+    and where they are not the index may be half as large.
     """
 
     pages: int
@@ -32,11 +37,17 @@ class SizeEstimate:
     method: str
     confidence: str
 
+    @property
+    def most_bytes(self) -> int:
+        """What it hardly exceeds when it is built; budgets count this."""
+        error = OTHERS_ERROR if index_kind(self.method).assumed else ERRORS[self.confidence]
+        return math.ceil(self.bytes * (1.0 + error))
+
 
 def estimate(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEstimate:
     """The size just after CREATE INDEX, from the table's statistics; a partitioned table counts all leaves.
 
-    Measured on freshly built indexes of 200,000 rows: B-trees within 20 per cent, GIN within 50.
+    Measured on freshly built indexes of 400,000 rows: B-trees of one column within 10 per cent, GIN within 30.
     """
     leaves = _leaves(table, catalog)
     parts = [_one(definition, _dressed(leaf, table), catalog) for leaf in leaves] or [_one(definition, table, catalog)]

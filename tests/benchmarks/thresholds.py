@@ -30,7 +30,6 @@ from tests.benchmarks import generated, tpch_database
 from tests.benchmarks.generated import Call
 from tests.benchmarks.selection import table
 from tests.benchmarks.tpch_database import heap_bytes
-from tests.benchmarks.trial import drop_new
 
 WORSE = 1.2  # a statement this much slower than without indexes is told
 QUICK = 1.0  # milliseconds below which a ratio says nothing
@@ -110,11 +109,17 @@ class Database:
     def build(self, plan):
         """Build the plan; bytes of the new indexes."""
         before = self._index_bytes()
-        with psycopg.connect(self.dsn, autocommit=True) as server:
-            for recommendation in plan.recommendations:
-                server.execute(recommendation.ddl.replace("CONCURRENTLY ", ""))
-            server.execute("vacuum analyze")
+        self._execute(r.ddl.replace("CONCURRENTLY ", "") for r in plan.recommendations)
+        self._execute(["vacuum analyze"])
         return self._index_bytes() - before
+
+    def drop(self, plan):
+        self._execute(r.undo.replace("CONCURRENTLY ", "") for r in plan.recommendations)
+
+    def _execute(self, statements):
+        with psycopg.connect(self.dsn, autocommit=True) as server:
+            for statement in statements:
+                server.execute(statement)
 
     def _index_bytes(self):
         question = "select coalesce(sum(pg_relation_size(indexrelid)), 0)::int8 from pg_stat_user_indexes"
@@ -166,7 +171,7 @@ def run(name, scale, share, rounds):
             built = data.build(plan)
             predicted = sum(r.size_bytes for r in plan.recommendations)
             found.append(data.measure(title, predicted=predicted, built=built, plan=plan, seconds=seconds))
-            drop_new(data.dsn)
+            data.drop(plan)
         again = data.measure("without, again")
         before = dataclasses.replace(before, times=tuple(map(min, before.times, again.times)))
         print("\n".join(report(data.calls, before, found[1:], again, heap)))

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.writes [--rows 300000] [--turns 5]
 
-Mixes: rows in bulk (INSERT … SELECT), single-row INSERTs without and with two foreign keys, single-row UPDATEs of a column
-that no index holds (HOT where the page has room) and of one that the index holds. Microseconds are processor time of the
-server's process, the least of several turns; WAL without images of whole pages. Ratios hold within one run only.
+Mixes: rows in bulk (INSERT … SELECT), single-row INSERTs without and with two foreign keys, single-row UPDATEs of a
+column that no index holds (HOT where the page has room) and of one that the index holds. Microseconds are processor
+time of the server's process, the least of several turns; WAL without images of whole pages. Ratios hold within one
+run only.
 """
 
 import argparse
@@ -19,16 +20,17 @@ from tests.benchmarks.tpch_database import SETTINGS, with_hypopg
 
 BULK, SINGLE, UPDATES = 5000, 1500, 1500
 COLUMNS = "id, parent, owner, serial, scattered, few, token, mail, note, tags, at"
-VALUES = (
-    "$1::int, 1 + $1::int * 31 % 5000, 1 + $1::int * 17 % 900, $1::int, ($1::int::bigint * 7919 % 1000003)::int, "
-    "$1::int * 31 % 40, md5($1::int::text)::uuid, 'user' || ($1::int::bigint * 7919 % 1000003) || '@example.org', 'a note', "
-    "array[$1::int % 300, $1::int * 7 % 300, $1::int * 13 % 300], timestamptz '2024-01-01' + $1::int * interval '1 minute'"
-)
-SETUP = f"""
+VALUES = """$1::int, 1 + $1::int * 31 % 5000, 1 + $1::int * 17 % 900, $1::int,
+  ($1::int::bigint * 7919 % 1000003)::int, $1::int * 31 % 40, md5($1::int::text)::uuid,
+  'user' || ($1::int::bigint * 7919 % 1000003) || '@example.org', 'a note',
+  array[$1::int % 300, $1::int * 7 % 300, $1::int * 13 % 300],
+  timestamptz '2024-01-01' + $1::int * interval '1 minute'"""
+MANY = f"({COLUMNS}) select {VALUES.replace('$1::int', 'n')} from generate_series"
+SETUP = """
 create table parents as select n as id from generate_series(1, 5000) n; alter table parents add primary key (id);
 create table owners as select n as id from generate_series(1, 900) n; alter table owners add primary key (id);
-create table plain (id int primary key, parent int not null, owner int not null, serial int, scattered int, few int, token uuid,
-  mail text, note text, tags int[], at timestamptz) with (fillfactor = 80);
+create table plain (id int primary key, parent int not null, owner int not null, serial int, scattered int, few int,
+  token uuid,  mail text, note text, tags int[], at timestamptz) with (fillfactor = 80);
 create table keyed (like plain including all) with (fillfactor = 80);
 alter table keyed add foreign key (parent) references parents, add foreign key (owner) references owners;
 """
@@ -64,9 +66,7 @@ class Bench:
         self.next, self.rows, self.random = rows + 1, rows, random.Random(5)
         self.server.execute(SETUP)
         for name in ("plain", "keyed"):
-            self.server.execute(
-                f"insert into {name} ({COLUMNS}) select {VALUES.replace('$1::int', 'n')} from generate_series(1, {rows}) n"
-            )
+            self.server.execute(f"insert into {name} {MANY}(1, {rows}) n")
         self.server.execute("vacuum analyze")
 
     def _cost(self, count, work):
@@ -82,7 +82,7 @@ class Bench:
 
     def bulk(self):
         first, self.next = self.next, self.next + BULK
-        text = f"insert into plain ({COLUMNS}) select {VALUES.replace('$1::int', 'n')} from generate_series({first}, {first + BULK - 1}) n"
+        text = f"insert into plain {MANY}({first}, {first + BULK - 1}) n"
         return self._cost(BULK, lambda: self.server.execute(text))
 
     def single(self, name):

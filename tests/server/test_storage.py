@@ -33,13 +33,19 @@ SELECT g AS id,
        (10 ^ (random() * 4))::int AS skewed,
        (random() * 99)::int AS tenant,
        (random() * 9999)::int AS product,
-       (random() * 500)::int::char(6) AS padded
+       (random() * 500)::int::char(6) AS padded,
+       CASE WHEN random() > 0.8 THEN 'ref-' || g * 7919 % 1000003 END AS reference,
+       CASE WHEN random() > 0.8 THEN (random() * 9999)::int END AS maybe,
+       (random() ^ 2 * 100000)::int * 7919 % 1000003 AS account,
+       md5((random() ^ 4 * 100000)::int::text)::uuid AS holder,
+       'c' || (random() ^ 3 * 150000)::int AS buyer
 FROM generate_series(1, 200000) g;
 CREATE TABLE papers AS
 SELECT g AS id,
        (SELECT array_agg('tag' || (random() ^ 2 * 400)::int) FROM generate_series(1, 1 + g % 6)) AS tags,
        (SELECT array_agg((random() * 5000)::int) FROM generate_series(1, 5 + g % 3)) AS numbers,
        jsonb_build_object('kind', 'k' || g % 12, 'user', (random() * 3000)::int, 'ok', g % 2 = 0) AS data,
+       jsonb_build_object('sku', md5(g::text), 'price', (random() * 900)::numeric(8, 2), 'stock', g % 50) AS product,
        'the ' || md5((g % 20000)::text) || ' ' || (g % 977) AS title,
        point(random() * 1000, random() * 1000) AS place,
        int4range(g, g + 10) AS span,
@@ -84,12 +90,25 @@ BTREES = [
     "wide (left(email, 6))",
     "wide (urgent)",
     "wide (padded)",
+    "wide (reference)",
+    "wide (maybe)",
+    "wide (maybe, status)",
+    "wide (account)",
+    "wide (holder)",
+    "wide (buyer)",
+    "wide (buyer, tenant)",
+    "wide (account) WHERE reference IS NULL",
+    "wide (skewed, tenant) WHERE status = 'open'",
+    "wide (account, urgent)",
+    "wide (reference) WHERE reference IS NOT NULL",
 ]
 OTHERS = [
     ("gin", "papers USING gin (tags)"),
     ("gin", "papers USING gin (numbers)"),
     ("gin", "papers USING gin (data)"),
     ("gin", "papers USING gin (data jsonb_path_ops)"),
+    ("gin", "papers USING gin (product)"),
+    ("gin", "papers USING gin (product jsonb_path_ops)"),
     ("gin", "papers USING gin (words)"),
     ("gin", "papers USING gin (title gin_trgm_ops)"),
     ("gist", "papers USING gist (place)"),
@@ -99,7 +118,7 @@ OTHERS = [
     ("hash", "wide USING hash (long_text)"),
     ("hash", "wide USING hash (customer)"),
 ]
-TOLERANCE = {"btree": 0.2, "gin": 0.5, "gist": 0.5, "brin": 0.5, "hash": 0.5}
+TOLERANCE = {"btree": 0.1, "gin": 0.4, "gist": 0.5, "brin": 0.5, "hash": 0.5}
 
 
 def build(connection, text, number):
@@ -148,7 +167,7 @@ def measured(pg):
 
 
 @pytest.mark.parametrize("text", BTREES)
-def test_btree_pages_within_a_fifth(measured, text):
+def test_btree_pages_within_a_tenth(measured, text):
     size, index = measured[text]
     few = abs(size.pages - index.pages) <= 2  # of a handful: what ANALYZE happened to sample
     assert few or abs(off(size.pages, index.pages)) <= TOLERANCE["btree"], (
@@ -157,7 +176,7 @@ def test_btree_pages_within_a_fifth(measured, text):
 
 
 @pytest.mark.parametrize(("method", "text"), OTHERS)
-def test_other_methods_within_a_half(measured, method, text):
+def test_other_methods_within_two_fifths(measured, method, text):
     if text not in measured:
         pytest.skip("no pg_trgm here")
     size, index = measured[text]

@@ -150,7 +150,9 @@ def _best(problem: SelectionProblem, group: int) -> float:
 
 def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection: Mask) -> tuple[tuple[int, float], ...]:
     """Workload cost relative to now for other storage budgets, from the plans known by now."""
-    budget = next((row.limit for row in search.program.rows if row.family == "budget"), None)
+    bound = next((row for row in search.program.rows if row.family == "budget"), None)
+    budget = bound.limit if bound is not None else None
+    counted = bound.coefficients if bound is not None else tuple((n, float(s)) for n, s in enumerate(problem.sizes))
     size = sum(problem.sizes[n] for n in members(selection))
     base = budget if budget is not None else float(size)
     if base <= 0 or search.solver != "HiGHS":
@@ -158,7 +160,7 @@ def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection:
     others = tuple(row for row in search.program.rows if row.family != "budget")
     program, plans, points = search.program, search.plans(), {}
     for factor in CURVE if budget is not None else (f for f in CURVE if f <= 1):
-        row = Row("budget", tuple((n, float(s)) for n, s in enumerate(problem.sizes)), base * factor)
+        row = Row("budget", counted, base * factor)
         search.program = replace(program, rows=(*others, row))
         solution = search.quick(plans)
         if solution is not None:

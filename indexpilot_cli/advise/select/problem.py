@@ -163,7 +163,9 @@ def _rows(pool: Pool, limits: Limits, writes: WriteModel, sizes: Sequence[int]) 
     every = range(len(pool))
     rows = []
     if limits.budget_bytes is not None:
-        rows.append(Row("budget", tuple((n, float(sizes[n])) for n in every), float(limits.budget_bytes)))
+        most = limits.at_most or {}
+        counted = tuple((n, float(most.get(pool.definition(n), sizes[n]))) for n in every)
+        rows.append(Row("budget", counted, float(limits.budget_bytes)))
     if limits.max_indexes is not None:
         rows.append(Row("max_indexes", tuple((n, 1.0) for n in every), float(limits.max_indexes)))
     by_table: dict[QualifiedName, list[int]] = {}
@@ -192,8 +194,9 @@ def _table_rows(
 class Limits:
     """What a selection must keep to. None means without limit.
 
-    ``indexes_per_table`` counts existing indexes, whose numbers ``existing`` gives. ``write_overhead`` limits, per
-    table, the added cost of writes relative to their cost now (0.5: half as much again). ``protection`` is how much
+    ``at_most`` are bytes that count against the budget, since sizes are not sure. ``indexes_per_table`` counts
+    existing indexes, whose numbers ``existing`` gives. ``write_overhead`` limits, per table, the added cost of
+    writes relative to their cost now (0.5: half as much again). ``protection`` is how much
     dearer than now any statement may become. ``min_benefit`` is the share of the workload's cost each index must
     save on its own. ``fewest_within`` allows so much of the best objective for fewer indexes. ``regret`` is the
     weight of the worst parameter class against the mean (0-1). ``calls`` and ``seconds`` bound the search,
@@ -203,6 +206,7 @@ class Limits:
     """
 
     budget_bytes: int | None = None
+    at_most: Mapping[IndexDefinition, int] | None = None
     max_indexes: int | None = None
     indexes_per_table: int | None = None
     existing: Mapping[QualifiedName, int] | None = None

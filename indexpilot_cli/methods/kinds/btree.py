@@ -57,7 +57,7 @@ _LEAF, _ROOT, _META = 1, 2, 8
 _ALTERNATIVE_TID = 0x2000
 _NORMAL_ITEM = 1 << 15
 MAX_HEIGHT = 16
-_SPREAD = 1.3  # pages with independent over pages with fully dependent columns, from which we are unsure
+_SPREAD = 1.2  # pages with independent over pages with fully dependent columns, from which we are unsure
 # Microseconds and WAL bytes per entry.
 _APPEND = (0.4, 66.0)
 _RANDOM = (3.0, 270.0)
@@ -303,9 +303,7 @@ class BtreeKind(IndexKind):
     def built(self, build: IndexBuild) -> BuiltSize:
         """See IndexKind."""
         tree = _tree(build, _most_groups(build))
-        several = len(build.fields) > 1
-        unsure = several and tree.pages > _SPREAD * _tree(build, max(f.distinct for f in build.fields)).pages
-        return BuiltSize(tree.pages, tree.height, not unsure)
+        return BuiltSize(tree.pages, tree.height, tree.pages <= _SPREAD * _tree(build, _fewest_groups(build)).pages)
 
     def entry_cost(self, leading: Column | None) -> tuple[float, float]:
         """By the type and physical order of the leading key."""
@@ -334,6 +332,14 @@ def _tree(build: IndexBuild, most_groups: float) -> TreeSize:
         major=build.catalog.major,
         most_groups=most_groups,
     )
+
+
+def _fewest_groups(build: IndexBuild) -> float:
+    """Distinct keys when the columns follow one of them, and a predicate keeps the rows of few values."""
+    if len(build.fields) == 1 and build.definition.predicate is None:
+        return math.inf
+    share = min(1.0, build.rows / max(1.0, row_count(build.table)))
+    return max(1.0, max(f.distinct for f in build.fields) * share)
 
 
 def _most_groups(build: IndexBuild) -> float:
