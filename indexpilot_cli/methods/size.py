@@ -41,7 +41,7 @@ class SizeEstimate:
     def most_bytes(self) -> int:
         """What it hardly exceeds when it is built; budgets count this."""
         error = OTHERS_ERROR if index_kind(self.method).assumed else ERRORS[self.confidence]
-        return math.ceil(self.bytes * (1.0 + error))
+        return math.ceil(self.pages * (1.0 + error)) * BLOCK
 
 
 def estimate(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEstimate:

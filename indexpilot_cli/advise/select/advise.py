@@ -136,7 +136,7 @@ def _bound(problem: SelectionProblem, search: Search, found: Found, selection: M
     if found.lower is None:
         return Bound(objective, None, None, found.solver, "no bound: scipy is missing, so the choice is greedy")
     lower = min(objective, found.lower + constant)
-    gap = (objective - lower) / objective if objective > 0 else 0.0
+    gap = (objective - lower) / objective if objective - lower > 1e-9 * objective else 0.0  # sums are only so exact
     note = f"at most {gap * 100:.2g} % better is possible with these candidates and planner costs"
     return Bound(objective, lower, gap, found.solver, note)
 
