@@ -23,6 +23,7 @@ from indexpilot_cli.db.session import Session, environment
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
 from indexpilot_cli.methods.kind import GinPages
 from indexpilot_cli.snapshot.values import (
+    HIDDEN,
     ExtendedStatistics,
     OwnStatistics,
     RelationSize,
@@ -47,7 +48,8 @@ def capture(
 ) -> Snapshot:
     """A snapshot of the session's database. ``conninfo`` and ``password`` are for pg_dump.
 
-    Needs CONNECT, and USAGE and SELECT on what shall be modelled; anything else is listed in ``missing``.
+    Needs CONNECT, and USAGE and SELECT on what shall be modelled; anything else is listed in ``missing``. What the
+    catalogs tell of the form of such tables and sequences are objects of the kinds that begin with ``HIDDEN``.
     Raises PrerequisiteError (no pg_dump, other block size), UnreachableError when the server cannot be read.
     """
     facts = session.one("twin/server")
@@ -71,7 +73,7 @@ def capture(
         captured_at=now or datetime.now(UTC),
         catalog=catalog,
         # pg_dump reads in a connection of its own, some moments later than we do.
-        objects=read_schema(conninfo, password, exclude=_excluded(unreadable)),
+        objects=(*read_schema(conninfo, password, exclude=_excluded(unreadable)), *_hidden(session)),
         sizes=sizes,
         statistics=statistics,
         extended=extended,
@@ -116,6 +118,16 @@ def _excluded(unreadable: Sequence[Any]) -> list[str]:
 
 def _double(name: str) -> str:
     return str(name).replace('"', '""')
+
+
+def _hidden(session: Session) -> tuple[SchemaObject, ...]:
+    """The tables and sequences that the dump had to leave out, in an order in which all can be made behind it."""
+    # pg_dump locks what it describes, which needs SELECT; the system catalogs are open to everybody.
+    # https://www.postgresql.org/docs/current/catalogs.html
+    with session.transaction(rollback=True):
+        session.rows("SELECT set_config('search_path', '', true)")  # definitions with qualified names
+        rows = session.rows("twin/hidden")
+    return tuple(SchemaObject(row.name, f"{HIDDEN}{row.kind}", row.schema, f"{row.sql};") for row in rows)
 
 
 def _missing(row: Any) -> NotModelled:

@@ -30,7 +30,7 @@ from indexpilot_cli.snapshot.surrogates import (
     relation_statistics,
     surrogates,
 )
-from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
+from indexpilot_cli.snapshot.values import HIDDEN, SchemaObject, Snapshot
 
 
 class SqlLiteral(Protocol):
@@ -232,7 +232,8 @@ def _unparsed(statement: ObservedStatement) -> Skipped:
 
 def _schema_texts(snapshot: Snapshot) -> frozenset[str]:
     """Texts that are schema: labels of enum types, and names of relations as ``nextval`` takes them."""
-    names = {f"{QualifiedName(o.schema, o.name)}" for o in snapshot.objects if o.kind in _NAMED and o.schema}
+    named = (o for o in snapshot.objects if o.kind.removeprefix(HIDDEN) in _NAMED and o.schema)
+    names = {f"{QualifiedName(o.schema, o.name)}" for o in named}
     for item in (o for o in snapshot.objects if o.kind == "TYPE"):
         found = _LABELS.search(item.sql)
         labels = re.findall(r"'((?:[^']|'')*)'", found["labels"]) if found else ()

@@ -29,11 +29,15 @@ from indexpilot_cli.methods.kind import GinPages
 FORMAT = 1  # of the snapshot file; raised when an older reader could misunderstand a newer file
 
 
+HIDDEN = "HIDDEN "
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaObject:
     """One object of the schema as ``pg_dump`` writes it: its SQL and what the comment above it says.
 
-    ``kind`` is pg_dump's word (TABLE, INDEX, FK CONSTRAINT, …); ``name`` and ``schema`` are unquoted.
+    ``kind`` is pg_dump's word (TABLE, INDEX, FK CONSTRAINT, …); ``name`` and ``schema`` are unquoted. Behind ``HIDDEN``
+    it is what the catalogs tell of a relation that the role may not read: a review needs it, no plan can be priced.
     """
 
     name: str

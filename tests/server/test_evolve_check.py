@@ -197,6 +197,32 @@ def test_a_safer_file_is_written_and_run_again(check):
     assert file.fixed_verdict.value == "long_online"
 
 
+@pytest.fixture
+def blind(target):
+    """The DSN of a role that may read customers, and knows of the other tables only what the catalogs say."""
+    with psycopg.connect(target, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA vault; CREATE TABLE vault.keys (id int PRIMARY KEY, o int REFERENCES orders)")
+        connection.execute("CREATE VIEW rich AS SELECT id FROM orders WHERE total > 9; CREATE ROLE blind LOGIN")
+        connection.execute("GRANT SELECT ON customers, rich TO blind; GRANT pg_read_all_stats TO blind")
+        yield psycopg.conninfo.make_conninfo(target, user="blind")
+        connection.execute("DROP OWNED BY blind; DROP ROLE blind; DROP VIEW rich; DROP SCHEMA vault CASCADE")
+
+
+def test_what_the_role_may_not_read_is_there_all_the_same(check, blind):
+    seen = check(
+        "ALTER TABLE orders ADD COLUMN x int; CREATE INDEX ON orders (total); DROP VIEW rich;"
+        "ALTER TABLE vault.keys ADD COLUMN y int; ALTER TABLE orders ALTER total SET NOT NULL;"
+        "ALTER TABLE orders DROP COLUMN customer_id;",
+        "CREATE TABLE orders (id int);",
+        dsn=blind,
+    )
+    expected = ["brief_lock", "long_blocks_writes", "brief_lock", "brief_lock", "long_blocks_reads", "brief_lock"]
+    assert (impacts(seen), impacts(seen, 1)) == (expected, ["fails"])
+    assert "F22" not in {f.id for f in seen.findings} and {"W02", "F23"} <= {f.id for f in seen.findings}
+    asked = [answer for statement in seen.files[0].statements for answer in statement.probes]
+    assert asked and all(answer.found is None for answer in asked)
+
+
 def test_no_file_is_an_error(check):
     with pytest.raises(UsageError):
         check()

@@ -17,7 +17,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.kind import RelationFile
 from indexpilot_cli.planner.twin.layout import Heap, read_layout
 from indexpilot_cli.planner.twin.statistics import put_extended, put_sizes, put_statistics
-from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
+from indexpilot_cli.snapshot.values import HIDDEN, SchemaObject, Snapshot
 
 TEMPLATE = "twin"
 PLANNER = "indexpilot_planner"  # the role that plans: owner of everything, no superuser
@@ -191,7 +191,7 @@ class Builder:
 
     def create(self, item: SchemaObject) -> None:
         """One object, or its stand-in; a failure is added to ``not_modelled``."""
-        if item.kind in _LEFT_OUT:
+        if item.kind in _LEFT_OUT or item.kind.startswith(HIDDEN):
             self._leave_out(item)
         elif item.kind == "FOREIGN TABLE":
             self._stand_in_table(item, "an ordinary table of its size stands in")

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import NotModelled
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import MigrationObservation, SqlError
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
@@ -20,7 +20,7 @@ from indexpilot_cli.evolve.review.clone.run import Runner
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Sandbox, SandboxLimits, UntrustedSession, open_sandbox
 from indexpilot_cli.planner.twin.hydrate import TEMPLATE
 from indexpilot_cli.planner.twin.layout import LocalStorage, Storage
-from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
+from indexpilot_cli.snapshot.values import HIDDEN, SchemaObject, Snapshot
 from indexpilot_cli.sql.ddl.action import Migration
 
 PRISTINE = "indexpilot_before"
@@ -29,6 +29,8 @@ PRISTINE = "indexpilot_before"
 _RESERVED = frozenset({"postgres", "template0", "template1", PRISTINE})
 _FALLBACK = "clone"
 _ADDED = ("POLICY", "ROW SECURITY")  # of no use to a planner, but they hold columns back from being dropped
+# What leans on a relation and cannot be made without it.
+_LEANING = ("VIEW", "MATERIALIZED VIEW", "FK CONSTRAINT", "TRIGGER", "RULE", "TABLE ATTACH", "SEQUENCE OWNED BY")
 # Extensions whose functions read and write only their arguments and the database. Every other one that the
 # server does not call trusted keeps its types and operators, but its functions may not be called.
 _HARMLESS_WORDS = """
@@ -202,16 +204,15 @@ def prepare(sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
         # https://www.postgresql.org/docs/current/sql-createrole.html
         f"ALTER ROLE {OWNER} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 4"
     )
-    missing = [item for item in sandbox.hydrated.not_modelled if item.kind not in _ADDED]
     with sandbox.superuser(PRISTINE) as inside:
         _disarm(inside)
     with sandbox.planner(PRISTINE, timeout_ms=10_000) as owner:
-        missing += _add(owner, sandbox, snapshot)
+        missing = _add(owner, sandbox, snapshot)
     # Whoever owns a database may drop it, and every reset copies this one.
     admin.execute(f"ALTER DATABASE {PRISTINE} OWNER TO CURRENT_USER")
     # The superuser works there: nothing of a stranger may come near it.
     admin.execute("REVOKE ALL ON DATABASE postgres FROM PUBLIC")
-    return tuple(missing)
+    return missing
 
 
 def _disarm(inside: Session) -> None:
@@ -228,14 +229,25 @@ def _disarm(inside: Session) -> None:
             inside.execute(f"REVOKE ALL ON FOREIGN DATA WRAPPER {quote_identifier(wrapper)} FROM PUBLIC, {OWNER}")
 
 
-def _add(owner: Session, sandbox: Sandbox, snapshot: Snapshot) -> list[NotModelled]:
-    missing = []
-    for item in snapshot.objects:
-        if item.kind in _ADDED:
-            error = _try(owner, sandbox, item)
-            if error is not None:
-                missing.append(NotModelled(f"{item.schema}.{item.name}", item.kind, error))
-    return missing
+def _add(owner: Session, sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
+    """What no planner needs or may have: relations of which only the catalogs tell, and policies.
+
+    What could not be made without such a relation is tried again. Gives what is missing still.
+    """
+    left = {(item.name, item.kind): item for item in sandbox.hydrated.not_modelled if item.kind not in _ADDED}
+    hidden = [item for item in snapshot.objects if item.kind.startswith(HIDDEN)]
+    again = [item for item in snapshot.objects if hidden and item.kind in _LEANING and _key(item) in left]
+    for item in (*hidden, *again, *(item for item in snapshot.objects if item.kind in _ADDED)):
+        error = _try(owner, sandbox, item)
+        if error is None:
+            left.pop(_key(item), None)
+        else:
+            left.setdefault(_key(item), NotModelled(*_key(item), error))
+    return tuple(left.values())
+
+
+def _key(item: SchemaObject) -> tuple[str, str]:
+    return str(QualifiedName(item.schema, item.name)), item.kind.removeprefix(HIDDEN)
 
 
 def _try(owner: Session, sandbox: Sandbox, item: SchemaObject) -> str | None:

@@ -33,6 +33,7 @@ _EMPTY = {"23503", "P0001", "P0002", "P0004"}
 # Over empty tables a scalar subquery is NULL (23502) and a count is 0 (22012 when something is divided by it); out of
 # constants alone the same errors come in production as well.
 _SUBSELECT = re.compile(r"\b(?:select|table|do|call)\b", re.IGNORECASE)
+_QUOTED_NAME = re.compile(r'"([^"]+)"')
 # Undefined function, object (type, role, tablespace), table, column, schema.
 _MISSING = {"42883", "42704", "42P01", "42703", "3F000"}
 
@@ -96,6 +97,11 @@ def _lacks_it_too(error: SqlError, around: Surroundings) -> bool:
 
 
 def _excused_by_surroundings(error: SqlError, around: Surroundings) -> str | None:
+    # What the clone could not model is unknown, not absent: the role may not see it, or it could not be made here.
+    named = {name.rpartition(".")[2] for name in _QUOTED_NAME.findall(error.message)}
+    unknown = sorted(named & set(around.stand_ins)) if error.sqlstate in _MISSING else ()
+    if unknown:
+        return f"the clone could not be given {unknown[0]}: {error.message}"
     # Types, operators and functions go with their extension, and the message does not name it.
     if around.extensions and error.sqlstate in _MISSING:
         missing = ", ".join(around.extensions)
