@@ -192,7 +192,7 @@ def _entry(row: Any, ranges: Any, own: Any) -> RelationStatistics:
         number=row.number if index else None,
         inherited=row.inherited,
         statistics=statistics,
-        own=tuple(OwnStatistics(kind, tuple(numbers)) for kind, numbers in slots),
+        own=tuple(OwnStatistics(kind, tuple(map(float, numbers))) for kind, numbers in slots),
     )
 
 

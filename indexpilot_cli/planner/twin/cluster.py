@@ -26,9 +26,10 @@ from indexpilot_cli.planner.twin.place import (
     take_entry,
 )
 from indexpilot_cli.planner.twin.server import LocalServer
+from indexpilot_cli.planner.twin.worker import FIRST_COPY
 from indexpilot_cli.snapshot.values import Snapshot
 
-TWIN_VERSION = 1  # part of the cache key: raise it when hydration gives another result
+TWIN_VERSION = 2  # part of the cache key: raise it when hydration gives another result
 CACHE_LIMIT = 2 * 1024**3  # bytes really on disk
 # The twin can be made again from its snapshot at any time: durability would only cost time.
 # Autovacuum would analyze the empty tables and so undo the planted statistics.
@@ -54,6 +55,7 @@ _SETTINGS = {
 
 _RECOVERY = 60  # seconds a crashed server has to come back
 PLANNING_MS = 30_000  # a statement that takes longer to plan has no answer
+_MOST_BUILDS = 5_000  # in one copy: the catalog keeps dead rows of each, for autovacuum is off
 _NOTHING = Hydrated((), (), ())
 
 
@@ -64,6 +66,7 @@ class Cluster:
     server: LocalServer
     hydrated: Hydrated
     _entry: CacheEntry
+    _builds: int = 0
 
     @property
     def version(self) -> str:
@@ -89,6 +92,9 @@ class Cluster:
 
     def copy(self, name: str) -> tuple[str, Storage]:
         """A database like the template whose relations have their full sizes: its name, and where its files are."""
+        kept = self._kept(name)
+        if kept is not None:
+            return name, LocalStorage(self.server.data / "base" / str(kept))
         oid = copy_template(self, TEMPLATE, name)
         storage = LocalStorage(self.server.data / "base" / str(oid))
         for file in self.hydrated.files:
@@ -104,10 +110,31 @@ class Cluster:
             self.server.start()
         _await(self.superuser)
 
-    def close(self) -> None:
-        """Stop the server; the hydrated template stays in the cache."""
+    def close(self, builds: int | None = None) -> None:
+        """Stop the server; the hydrated template stays in the cache.
+
+        ``builds`` says that the first copy is again as it was made, after so many hypothetical indexes.
+        """
         self.server.stop()
+        if builds is not None:
+            self._entry.kept.write_text(str(self._builds + builds))
         self._entry.release()
+
+    def _kept(self, name: str) -> int | None:
+        """The oid of the first copy where the last run left it as it was made."""
+        if name != FIRST_COPY:
+            return None
+        try:
+            self._builds = int(self._entry.kept.read_text())
+        except (OSError, ValueError):
+            return None
+        # Whatever happens now, only an orderly end makes it usable again.
+        self._entry.kept.unlink()
+        if self._builds > _MOST_BUILDS:
+            self._builds = 0
+            return None
+        with self.superuser() as admin:
+            return int(admin.value("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]) or 0) or None
 
 
 def open_cluster(snapshot: Snapshot, cache_dir: Path, major: int | None, progress: Progress) -> Cluster:
@@ -303,7 +330,7 @@ class ScratchHost:
         self._admin = None
         _await(self.superuser)
 
-    def close(self) -> None:
+    def close(self, builds: int | None = None) -> None:  # noqa: ARG002 - nothing is kept there
         """Drop the databases."""
         if self._admin is not None:
             self._admin.close()

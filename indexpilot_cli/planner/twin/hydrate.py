@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from indexpilot_cli.core.catalog import Column, Table
@@ -172,6 +173,7 @@ _SUPERUSER_FORMS = {
     "OPERATOR FAMILY": re.compile(r"CREATE OPERATOR FAMILY\s.*", re.IGNORECASE | re.DOTALL),
 }
 _LEFT_OUT = frozenset({"FOREIGN DATA WRAPPER", "SERVER", "POLICY", "ROW SECURITY", "PROCEDURAL LANGUAGE", "TRANSFORM"})
+_TOGETHER = 50  # objects made in one message: thousands of round trips take longer than the work
 _ROUTINES = frozenset({"FUNCTION", "PROCEDURE"})
 _STATEMENTS = re.compile(r";\n+(?=(?:ALTER|CREATE|SET|COMMENT|GRANT)\s)")
 _LANGUAGE = re.compile(r"\sLANGUAGE (\w+)(?=[\s;])")
@@ -199,6 +201,13 @@ class Builder:
             self._privileged(item)
         else:
             self._ordinary(item)
+
+    def create_together(self, items: Sequence[SchemaObject]) -> bool:
+        """All of them in one message and transaction; False, with nothing made, where one of them needs care."""
+        plain = all(
+            i.kind not in _LEFT_OUT | {"FOREIGN TABLE", *_SUPERUSER_FORMS} and i.sql.endswith(";") for i in items
+        )
+        return plain and _try(self._planner, "\n".join(item.sql for item in items)) is None
 
     def _ordinary(self, item: SchemaObject) -> None:
         error = _try(self._planner, item.sql)
@@ -277,10 +286,14 @@ class Builder:
 
 
 def build(builder: Builder, objects: Iterable[SchemaObject]) -> Iterator[SchemaObject]:
-    """Create the objects one after the other, giving each after its turn."""
-    for item in objects:
-        builder.create(item)
-        yield item
+    """Create the objects in their order, giving each after its turn."""
+    todo = iter(objects)
+    while batch := list(islice(todo, _TOGETHER)):
+        whole = builder.create_together(batch)
+        for item in batch:
+            if not whole:
+                builder.create(item)
+            yield item
 
 
 def _create_table(table: Table, columns: list[str]) -> str:

@@ -150,15 +150,19 @@ def write_file(directory: Path, file: RelationFile, owner: Callable[[Path], None
     """
     start = b"" if file.keep else first_pages(file)
     length = max(file.pages, len(start) // BLOCK)
+    place = directory.stat()
     for number in range(max(1, ceil(length / SEGMENT))):
         path = directory / (f"{file.node}.{number}" if number else str(file.node))
-        with path.open("ab" if file.keep else "wb") as handle:
-            if number == 0:
-                handle.write(start)
-            handle.flush()
-            size = min(length - number * SEGMENT, SEGMENT) * BLOCK
-            os.truncate(handle.fileno(), max(size, path.stat().st_size) if file.keep else size)
-        owner(path)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | (0 if file.keep else os.O_TRUNC), 0o600)
+        try:
+            if number == 0 and start:
+                os.write(handle, start)
+            status = os.fstat(handle)
+            os.ftruncate(handle, max(min(length - number * SEGMENT, SEGMENT) * BLOCK, status.st_size))
+        finally:
+            os.close(handle)
+        if status.st_uid != place.st_uid:
+            owner(path)
 
 
 def first_pages(file: RelationFile) -> bytes:

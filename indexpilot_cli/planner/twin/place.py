@@ -43,9 +43,15 @@ class CacheEntry:
         """The file that says the twin in here is whole."""
         return self.directory / "complete.json"
 
+    @property
+    def kept(self) -> Path:
+        """The file that says the first copy in here is as it was made, and how much was tried in it."""
+        return self.directory / "kept"
+
     def clear(self) -> None:
         """Empty the entry and make a new home."""
         self.marker.unlink(missing_ok=True)
+        self.kept.unlink(missing_ok=True)
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(mode=0o700)
         give_to_server(self.home)

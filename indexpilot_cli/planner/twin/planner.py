@@ -69,12 +69,17 @@ class TwinEstimator(CostEstimator):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
+        self._close(clean=kind is None)
 
     def close(self) -> None:
         """End the sessions and stop the server."""
+        self._close(clean=True)
+
+    def _close(self, *, clean: bool) -> None:
+        # After an error nobody knows what was under way: the copy is made anew next time.
+        builds = self._pool.restore() if clean else None
         self._pool.close()
-        self._cluster.close()
+        self._cluster.close(builds)
 
     # -- facts
 

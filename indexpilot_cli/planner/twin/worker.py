@@ -19,6 +19,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, refuse_others
+from indexpilot_cli.db.queries import SQL
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.kind import RelationFile
@@ -27,6 +28,7 @@ from indexpilot_cli.planner.twin.layout import Heap, Storage
 from indexpilot_cli.planner.twin.statistics import put_statistics
 from indexpilot_cli.snapshot.values import RelationStatistics
 
+FIRST_COPY = "w0"
 CRASHED = "the twin's server crashed while it planned this"
 _PER_WORKER = 200  # questions that make another worker worth its start
 _REVIVALS, _PAUSE = 6, 0.05
@@ -94,6 +96,7 @@ class Worker:
         self._nodes = count(_FIRST_NODE)
         self._empty: dict[int, int] = {}
         self._built: dict[IndexDefinition, tuple[Member, ...]] = {}
+        self._roots: list[str] = []
         self._names: dict[QualifiedName, IndexDefinition] = {}
         self._shown: frozenset[IndexDefinition] = frozenset()
         self._hidden: frozenset[QualifiedName] = frozenset()
@@ -200,12 +203,20 @@ class Worker:
             oids = [member.oid for member in members]
             self._admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::oid[])", [oids])
         self._built[definition] = members
+        self._roots.append(self._qualified(definition, name))
         self._names.update({member.name: definition for member in members})
 
     def resize(self, definition: IndexDefinition, size: IndexSize) -> None:
         """Give a hypothetical index that is already there another size."""
         with self._admin.transaction():
             self._resize(definition, self._built[definition], size)
+
+    def restore(self) -> int:
+        """Leave the database as it was made: hypothetical indexes dropped. Gives how many there were."""
+        self.show(frozenset(), frozenset())
+        if self._roots:
+            self._admin.execute(SQL("DROP INDEX {}").format(SQL(", ".join(self._roots))))
+        return len(self._roots)
 
     # -- inside
 
@@ -279,6 +290,13 @@ class WorkerPool:
         while self.workers:
             self.workers.pop().close()
 
+    def restore(self) -> int | None:
+        """Leave the first worker's database as it was made; gives how many indexes were dropped, None: it is not."""
+        try:
+            return self.workers[0].restore() if self.workers else None
+        except IndexPilotError:
+            return None
+
     def grow(self, questions: int) -> None:
         """Start the workers that so many questions are worth."""
         while len(self.workers) < min(self._most, 1 + questions // _PER_WORKER):
@@ -326,7 +344,7 @@ class WorkerPool:
                     crashed(item)
 
     def _start(self) -> None:
-        name, storage = self._host.copy(f"w{len(self.workers)}")
+        name, storage = self._host.copy(f"w{len(self.workers)}" if self.workers else FIRST_COPY)
         self.workers.append(Worker(self._host.superuser(name), self._host.planner(name), storage, self._heaps))
 
     def _revive(self, error: UnreachableError) -> None:
