@@ -15,7 +15,7 @@ from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
 from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection
-from indexpilot_cli.core.plan import Plan, Recommendation, Warn
+from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
@@ -45,7 +45,7 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
         cost_after=selection.cost_after,
         unit=selection.unit,
         recommendations=recommendations,
-        rejections=_ordered((*selection.rejections, *advice.priceable.rejections)),
+        rejections=_ordered((*selection.rejections, *advice.priceable.rejections, *map(_to_rewrite, advice.rewrites))),
         bound=selection.bound,
         budget_bytes=selection.budget_bytes,
         size_bytes=selection.size_bytes,
@@ -59,7 +59,14 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
         warnings=(*fault_warnings(skipped), *plan_warnings(source, estimator, advice.folded, recommendations)),
         notes=_notes(advice),
         budget_curve=selection.budget_curve,
+        rewrites=advice.rewrites,
     )
+
+
+def _to_rewrite(item: Rewrite) -> Rejection:
+    """No index for a condition as it is written: what to write instead."""
+    detail = f"{item.before}: {item.why}; write {item.after}" + (f" (the same {item.only})" if item.only else "")
+    return Rejection(item.table.short, "rewrite", detail, templates=frozenset({item.template}))
 
 
 def _recommendations(advice: Advice, catalog: Catalog) -> tuple[Recommendation, ...]:
@@ -226,3 +233,4 @@ class Advice:
     selection: Selection
     seconds: float
     checked: tuple[str, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
+from indexpilot_cli.advise.rewrites.price import priced_rewrites
 from indexpilot_cli.advise.select.problem import Limits, Selection
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.core.catalog import Catalog
@@ -97,6 +98,8 @@ def advise_on(
         checked = cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
+    rewrites = priced_rewrites(kept.templates, selection.definitions, catalog, estimator)
+    advice = replace(advice, rewrites=rewrites)
     return assemble(source, estimator, advice)
 
 

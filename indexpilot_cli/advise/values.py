@@ -8,7 +8,7 @@ from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Tabl
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Mutation
-from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.plan import Recommendation, Rewrite
 from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, SafeguardSettings
 
@@ -111,6 +111,7 @@ class ExplainResult:
     plans: tuple[PlanView, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
     sql: str | None = None
     recommendation: Recommendation | None = None
     rejection: Rejection | None = None

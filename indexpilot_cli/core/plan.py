@@ -7,6 +7,7 @@ from datetime import datetime
 
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Skipped
 
 
@@ -36,6 +37,26 @@ class Risk:
     text: str
     settle: str | None = None
     templates: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A condition of a statement that no index serves as written, and the form that one can.
+
+    ``only`` says when both are true for the same rows ('' always). ``cost_before`` and ``cost_after`` are planner costs
+    per call of the statement with the plan's indexes, the second with ``index`` too, where the new form wants one.
+    """
+
+    template: str
+    table: QualifiedName
+    rule: str
+    before: str
+    after: str
+    why: str
+    only: str
+    cost_before: float
+    cost_after: float
+    index: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +146,4 @@ class Plan:
     warnings: tuple[Warn, ...] = field(default=())
     notes: tuple[str, ...] = ()
     budget_curve: tuple[tuple[int, float], ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()

@@ -14,6 +14,7 @@ from indexpilot_cli.core.command import Outcome, Progress, TableFilter, Workload
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason
+from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.workload import Atom, AtomKind, FoldedWorkload, Plannable, QueryTemplate, RelationUse
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.errors import PrerequisiteError, UsageError
@@ -38,9 +39,10 @@ def explain_query(source: Source, request: ExplainRequest, progress: Progress) -
         _refusals(estimator, added)
         answers = _plans(estimator, statement, added, hidden)
         result = _result(source, request, template, answers, added, hidden, estimator.name)
-        alternatives = _alternatives(source, folded, estimator, request, added, progress)
+        plan = advise_on(source, folded, estimator, as_recommendation(request), progress)
     views = (*result.plans, *_really_run(source, request, statement))
-    return Outcome("explain", _with(result, views, alternatives), server=source.server)
+    told = replace(result, plans=views, alternatives=_alternatives(plan, added), rewrites=plan.rewrites)
+    return Outcome("explain", told, server=source.server)
 
 
 def _plans(
@@ -132,16 +134,8 @@ def _existing(name: str, catalog: Catalog) -> Index:
     raise UsageError(f'no index "{name}"', hint=hint, code="unknown_index")
 
 
-def _alternatives(
-    source: Source,
-    folded: FoldedWorkload,
-    estimator: CostEstimator,
-    request: ExplainRequest,
-    added: Sequence[IndexDefinition],
-    progress: Progress,
-) -> tuple[Alternative, ...]:
+def _alternatives(plan: Plan, added: Sequence[IndexDefinition]) -> tuple[Alternative, ...]:
     """What the advisor itself would build for this one query, where that is something else."""
-    plan = advise_on(source, folded, estimator, as_recommendation(request), progress)
     return tuple(
         Alternative(r.id, r.summary, f"{r.reduction:.1%} cheaper, {units.size(r.size_bytes)}")
         for r in plan.recommendations
@@ -168,10 +162,6 @@ def _really_run(source: Source, request: ExplainRequest, statement: Plannable) -
             milliseconds=float(tree["Actual Total Time"]),
         ),
     )
-
-
-def _with(result: ExplainResult, plans: tuple[PlanView, ...], alternatives: tuple[Alternative, ...]) -> ExplainResult:
-    return replace(result, plans=plans, alternatives=alternatives)
 
 
 _DESCENDING = "SORTBY_DESC"

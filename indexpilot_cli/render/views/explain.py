@@ -10,7 +10,7 @@ from indexpilot_cli.advise.values import Alternative, ExplainResult, PlanView
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.mutation import Mutation
-from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.plan import Recommendation, Rewrite
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.render.document import BLANK, Block, Code, Document, EntryBlock, Facts, Lines, TableBlock, columns
@@ -28,7 +28,7 @@ from indexpilot_cli.render.units import (
     stamp,
 )
 from indexpilot_cli.render.views.history import MutationDocument
-from indexpilot_cli.render.views.plan import RecommendationDocument, RejectionDocument
+from indexpilot_cli.render.views.plan import RecommendationDocument, RejectionDocument, rewrite_line
 
 
 def hazard_blocks(hazard: Hazard) -> tuple[Block, ...]:
@@ -97,6 +97,7 @@ class ExplainDocument(DocumentShape):
     plans: tuple[PlanViewDocument, ...]
     evidence: tuple[EvidenceDocument, ...]
     alternatives: tuple[Alternative, ...]
+    rewrites: tuple[Rewrite, ...]
     sql: str | None
     recommendation: RecommendationDocument | None
     rejection: RejectionDocument | None
@@ -217,6 +218,7 @@ def _facts(result: ExplainResult) -> Iterable[tuple[str, str]]:
         yield from _mutation(result.mutation)
     yield from result.facts
     yield from (("Because", f"{e.fact} ({e.source})") for e in result.evidence)
+    yield from (("Rewrite", rewrite_line(r)) for r in result.rewrites)
     yield from (("Instead", f"{a.id}  {a.summary}  {a.text}".rstrip()) for a in result.alternatives)
 
 

@@ -10,13 +10,22 @@ from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Recommendation, Risk
+from indexpilot_cli.core.plan import Recommendation, Rewrite, Risk
 from indexpilot_cli.core.workload import Stage
 from indexpilot_cli.render.document import Amount, Count, Portion
+from indexpilot_cli.render.units import cost, one_line
 
 
 def _keys(item: Recommendation) -> list[str]:
     return [key_text(key) for key in item.definition.keys]
+
+
+def rewrite_line(item: Rewrite) -> str:
+    """A rewrite hint in one line: both forms, when they mean the same, and what each costs."""
+    only = f" (the same {item.only})" if item.only else ""
+    index = f" with {item.index}" if item.index else ""
+    line = f"{item.template}: write {item.after} instead of {item.before}{only}; {item.why}: "
+    return one_line(f"{line}cost {cost(item.cost_before)}, then {cost(item.cost_after)}{index}")
 
 
 class EffectDocument(DocumentShape):
@@ -129,4 +138,5 @@ class PlanDocument(DocumentShape):
     rejected: Annotated[tuple[RejectionDocument, ...], From("rejections")]
     skipped: tuple[SkippedDocument, ...]
     skipped_share: Portion
+    rewrites: tuple[Rewrite, ...]
     notes: tuple[str, ...]

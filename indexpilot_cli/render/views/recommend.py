@@ -13,7 +13,7 @@ from indexpilot_cli.core.workload import not_looked_at, reasons_of
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import facts, fall, notes, one_line, percent, plural, saving, visible
-from indexpilot_cli.render.views.plan import PlanDocument
+from indexpilot_cli.render.views.plan import PlanDocument, rewrite_line
 
 RULE = code_scanning.SarifRule(
     "missing-index",
@@ -70,6 +70,7 @@ REASONS = {
     "extension_missing": "extension missing",
     "function_mismatch": "function mismatch",
     "volatile": "volatile expression",
+    "rewrite": "another form of the query",
     "can_fail": "expression can fail",
     "write_cost": "write cost",
     "too_little_benefit": "too little benefit",
@@ -124,6 +125,7 @@ def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
     risks: list[tuple[str, str]] = []
     for r in plan.recommendations:
         risks += (("Risk", f"{r.id}: {_risk(text, settle)}") for text, settle in _risks(r))
+    blocks += [Facts(tuple(("Rewrite", rewrite_line(r)) for r in plan.rewrites))] if plan.rewrites else []
     if risks:
         shown = risks if verbose else risks[:_RISKS]
         more = (("Risk", f"{len(risks) - len(shown)} more  (--verbose)"),) if len(risks) > len(shown) else ()

@@ -1,0 +1,88 @@
+"""One comparison with a column inside, and the constants in it: what the rules look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from indexpilot_cli.core.catalog import Column
+from indexpilot_cli.sql.normal import type_name
+from indexpilot_cli.sql.parser import Node, deparse_expression
+
+WHOLE = {"int2": 15, "int4": 31, "int8": 63}
+FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+WHOLE = {"int2": 15, "int4": 31, "int8": 63}
+FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``left operator right`` where ``right`` holds no column; ``column`` is the one column of ``left``."""
+
+    left: Node
+    operator: str
+    right: Node
+    column: Column
+    name: str
+
+    @property
+    def value(self) -> str:
+        """SQL text of the right side."""
+        return deparse_expression(self.right)
+
+
+Answer = tuple[str, str, str]  # the condition to write, why, and when it is the same
+Rule = Callable[[Condition], Answer | None]
+
+
+def moving(node: Node) -> bool:
+    """Whether a side holds columns or queries: it is no value that is known when the index is read."""
+    return any(n.kind in ("ColumnRef", "SubLink") for n in node.walk())
+
+
+# -- values
+
+
+def string_value(node: Node) -> str | None:
+    """The text of a string constant, a cast around it aside."""
+    inner = node.child("arg") if node.kind == "TypeCast" else node
+    value = inner.child("sval") if inner is not None and inner.kind == "A_Const" else None
+    return value.text("sval") if value is not None else None
+
+
+def number_value(node: Node) -> Decimal | None:
+    """The value of a numeric constant, whatever it is cast to."""
+    inner = node.child("arg") if node.kind == "TypeCast" else node
+    negative = inner is not None and inner.kind == "A_Expr" and inner.child("lexpr") is None
+    if inner is None or not (inner.kind == "A_Const" or negative):
+        return None
+    text = deparse_expression(inner)
+    text = text.strip("'") if node.kind == "TypeCast" else text
+    return Decimal(text.replace(" ", "")) if re.fullmatch(r"-? ?\d+(\.\d*)?|- ?\.\d+|\.\d+", text) else None
+
+
+def cast_to(node: Node) -> str:
+    """The type a value is cast to, '' for a bare one."""
+    target = node.child("type_name") if node.kind == "TypeCast" else None
+    return type_name(".".join(target.names("names")).removeprefix("pg_catalog.")) if target is not None else ""
+
+
+def is_column(node: Node | None) -> bool:
+    return node is not None and node.kind == "ColumnRef"
+
+
+def call_arguments(node: Node, *names: str) -> tuple[Node, ...]:
+    """The arguments of a call of one of the functions, else nothing."""
+    called = node.kind == "FuncCall" and node.names("funcname")[-1] in names
+    return node.children("args") if called else ()
+
+
+def binary(node: Node) -> tuple[Node, str, Node] | None:
+    left, right = node.child("lexpr") if node.kind == "A_Expr" else None, None
+    if left is not None and node.enum("kind") == "AEXPR_OP":
+        right = node.child("rexpr")
+    return (left, node.names("name")[-1], right) if left is not None and right is not None else None

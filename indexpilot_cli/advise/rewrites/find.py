@@ -1,0 +1,173 @@
+"""Conditions that no index can serve as they are written, and the form of each that one can.
+
+They stand in WHERE, ON and HAVING under AND and OR, where unknown and false are the same; under NOT they are not, and
+are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from indexpilot_cli.advise.rewrites.condition import FLIPPED, Condition, is_column, moving
+from indexpilot_cli.advise.rewrites.rules import RULES
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.sql.parser import Node, deparse_expression, parse_expression, rewrite
+
+
+@dataclass(frozen=True, slots=True)
+class Sargable:
+    """A condition as written and as an index could serve it. ``only`` says when both are true for the same rows
+    ('' always); ``rule`` is a stable word, ``why`` a clause on what keeps an index from the first.
+    """
+
+    rule: str
+    table: QualifiedName
+    before: str
+    after: str
+    why: str
+    only: str = ""
+
+
+def sargable(statement: Node, catalog: Catalog) -> tuple[tuple[Sargable, Node], ...]:
+    """The rewrites of a statement's conditions, each with the statement in which it was made."""
+    tables = _tables(statement, catalog)
+    found: dict[str, tuple[Sargable, Node]] = {}
+    for condition in _conditions(statement):
+        answer = _of_condition(condition, tables)
+        if answer is not None and answer.before not in found:
+            found[answer.before] = (answer, _with(statement, answer.before, answer.after))
+    return tuple(found.values())
+
+
+def _with(statement: Node, before: str, after: str) -> Node:
+    fresh = parse_expression(f"({after})")
+
+    def exchanged(here: Node, parent: Node) -> Node | None:
+        condition = here.kind in ("A_Expr", "BoolExpr") and parent.kind != "ResTarget"
+        return fresh if condition and deparse_expression(here) == before else None
+
+    return rewrite(statement, exchanged)
+
+
+def _conditions(statement: Node) -> Iterator[Node]:
+    fields = {"SelectStmt": ("where_clause",), "JoinExpr": ("quals",)}
+    fields |= dict.fromkeys(("UpdateStmt", "DeleteStmt"), ("where_clause",))
+    for node in statement.walk():
+        for field in fields.get(node.kind, ()):
+            condition = node.child(field)
+            if condition is not None:
+                yield from _arms(condition)
+
+
+def _arms(node: Node) -> Iterator[Node]:
+    if node.kind == "A_Expr":
+        yield node
+    elif node.kind == "BoolExpr" and node.enum("boolop") != "NOT_EXPR":
+        if node.enum("boolop") == "OR_EXPR":
+            yield node
+        for arm in node.children("args"):
+            yield from _arms(arm)
+
+
+Tables = Mapping[str, Table]
+
+
+def _tables(statement: Node, catalog: Catalog) -> Tables:
+    found: dict[str, Table] = {}
+    for item in (n for n in statement.walk() if n.kind == "RangeVar"):
+        table = catalog.resolve(item.text("relname"), item.text("schemaname") or None)
+        alias = item.child("alias")
+        if table is not None:
+            found.setdefault(alias.text("aliasname") if alias else item.text("relname"), table)
+    return found
+
+
+def _column(reference: Node, tables: Tables) -> tuple[Table, Column] | None:
+    *before, name = reference.names("fields")
+    among = [tables[before[-1]]] if before and before[-1] in tables else [] if before else list(tables.values())
+    having = [(t, c) for t in among if (c := t.column(name)) is not None]
+    return having[0] if len(having) == 1 else None
+
+
+def _references(node: Node) -> list[Node]:
+    return [n for n in node.walk() if n.kind == "ColumnRef"]
+
+
+def _of_condition(node: Node, tables: Tables) -> Sargable | None:
+    if node.kind == "BoolExpr":
+        return _keyset(node, tables)
+    read = _read(node)
+    for left, operator, right in read:
+        references = _references(left)
+        found = _column(references[0], tables) if len(references) == 1 and not moving(right) else None
+        if found is None:
+            continue
+        condition = Condition(left, operator, right, found[1], deparse_expression(references[0]))
+        for rule, apply in RULES.items():
+            answer = apply(condition)
+            if answer is not None:
+                return Sargable(rule, found[0].name, deparse_expression(node), *answer)
+    return None
+
+
+def _read(node: Node) -> tuple[tuple[Node, str, Node], ...]:
+    left, right, kind = node.child("lexpr"), node.child("rexpr"), node.enum("kind")
+    name = (node.names("name") or ("",))[-1]
+    if left is None or right is None or kind not in ("AEXPR_OP", "AEXPR_IN", "AEXPR_BETWEEN", "AEXPR_LIKE"):
+        return ()
+    if kind == "AEXPR_BETWEEN":
+        return ((left, "between", right),)
+    if kind == "AEXPR_IN":
+        return ((left, "in", right),) if name == "=" else ()
+    if name in FLIPPED:
+        return (left, name, right), (right, FLIPPED[name], left)
+    return ((left, name, right),) if kind == "AEXPR_LIKE" and name == "~~" else ()
+
+
+# -- keyset pagination
+
+
+def _keyset(node: Node, tables: Tables) -> Sargable | None:
+    """``a < x OR (a = x AND id < n)`` is ``(a, id) < (x, n)``, which an index reads from one place on."""
+    arms = [_steps(arm) for arm in node.children("args")]
+    if len(arms) < 2 or None in arms:
+        return None
+    ordered = sorted((a for a in arms if a is not None), key=len)
+    last = ordered[-1]
+    names, values = [s[0] for s in last], [s[2] for s in last]
+    operator, strict = last[-1][1], last[-1][1].rstrip("=")
+    if strict not in ("<", ">") or [len(a) for a in ordered] != list(range(1, len(ordered) + 1)):
+        return None
+    same: dict[str, str] = {}
+    for place, arm in enumerate(ordered):
+        wanted = ["="] * place + [operator if arm is last else strict]
+        if [s[0] for s in arm] != names[: place + 1] or [s[1] for s in arm] != wanted:
+            return None
+        same |= {s[2]: v for s, v in zip(arm, values, strict=False) if s[2] != v}
+    if any(not re.fullmatch(r"\$\d+", text) for pair in same.items() for text in pair):
+        return None
+    found = _column(_references(node)[0], tables)
+    if found is None or any(_column(r, tables) is None for r in _references(node)):
+        return None
+    after = f"({', '.join(names)}) {operator} ({', '.join(values)})"
+    only = " and ".join(f"{a} is the same as {b}" for a, b in sorted(same.items()))
+    why = "it is read from the beginning of the order on, and what was on earlier pages is thrown away"
+    return Sargable("keyset", found[0].name, deparse_expression(node), after, why, only and f"as long as {only}")
+
+
+def _steps(arm: Node) -> list[tuple[str, str, str]] | None:
+    """(column, operator, value) of each comparison of an arm, equalities first."""
+    parts: Sequence[Node] = (arm,)
+    if arm.kind == "BoolExpr" and arm.enum("boolop") == "AND_EXPR":
+        parts = arm.children("args")
+    found = []
+    for part in parts:
+        read = _read(part) if part.kind == "A_Expr" else ()
+        step = next(((a, o, b) for a, o, b in read if is_column(a) and not moving(b)), None)
+        if step is None:
+            return None
+        found.append((deparse_expression(step[0]), step[1], deparse_expression(step[2])))
+    return sorted(found, key=lambda s: s[1] != "=")

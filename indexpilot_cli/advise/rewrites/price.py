@@ -1,0 +1,98 @@
+"""What a rewritten condition would cost: the statement as it is and as it could be, with the index each could use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from indexpilot_cli.advise.rewrites.find import Sargable, sargable
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.plan import Rewrite
+from indexpilot_cli.core.workload import Plannable, QueryTemplate, Stage
+from indexpilot_cli.sql.parser import Node, Statement, deparse, parameters, parse, renumber
+from indexpilot_cli.workload.aside import Fault, attempted
+
+_ENOUGH = 0.9  # a rewrite that saves less than a tenth is not worth an edit of the application
+_MOST_TEMPLATES = 50
+_MOST_CANDIDATES = 8
+KEYSET = "keyset"  # told whatever the planner says: it takes the rows of earlier pages for few
+
+
+def priced_rewrites(
+    templates: Sequence[QueryTemplate], chosen: frozenset[IndexDefinition], catalog: Catalog, estimator: CostEstimator
+) -> tuple[Rewrite, ...]:
+    """The rewrites that make a statement cheaper than all chosen indexes do, the heaviest statements first."""
+    found: list[Rewrite] = []
+    asked = 0
+    for template in templates:
+        hints = attempted(Stage.EXPLAIN, partial(_hints, template, catalog))
+        if isinstance(hints, Fault) or not hints or asked >= _MOST_TEMPLATES:
+            continue  # a hint is an extra: what cannot be read has been advised on without it
+        asked += 1
+        for hint, statement in hints:
+            priced = _priced(template, hint, statement, chosen, catalog, estimator)
+            found += [priced] if priced is not None else []
+    return tuple(found)
+
+
+def _hints(template: QueryTemplate, catalog: Catalog) -> tuple[tuple[Sargable, Node], ...]:
+    if not template.scenarios:
+        return ()
+    statement = parse(_usual(template).sql)
+    return sargable(statement.node, catalog) if isinstance(statement, Statement) else ()
+
+
+def _usual(template: QueryTemplate) -> Plannable:
+    return max(template.scenarios, key=lambda s: s.share).statement
+
+
+def _priced(
+    template: QueryTemplate,
+    hint: Sargable,
+    statement: Node,
+    chosen: frozenset[IndexDefinition],
+    catalog: Catalog,
+    estimator: CostEstimator,
+) -> Rewrite | None:
+    usual = _usual(template)
+    # Numbered without gaps: a parameter that only the old form has would have no type.
+    fresh = Plannable(deparse(renumber(statement)), usual.mode, len(parameters(statement)))
+    offers = tuple(_offers(template, hint, statement, catalog, estimator))
+    questions = [WhatIf(usual, chosen), WhatIf(fresh, chosen), *(WhatIf(fresh, chosen | {d}) for d in offers)]
+    before, plain, *others = estimator.plan(questions)
+    if not before.ok or not plain.ok:
+        return None
+    best, index = plain.total_cost, None
+    for definition, answer in zip(offers, others, strict=True):
+        if answer.ok and answer.total_cost < best * _ENOUGH:
+            best, index = answer.total_cost, definition
+    if best >= before.total_cost * _ENOUGH and hint.rule != KEYSET:
+        return None
+    return Rewrite(
+        template.id, hint.table, hint.rule, hint.before, hint.after, hint.why, hint.only,
+        before.total_cost, best, summary(index) if index is not None else None,
+    )  # fmt: skip
+
+
+def _offers(
+    template: QueryTemplate, hint: Sargable, statement: Node, catalog: Catalog, estimator: CostEstimator
+) -> Iterator[IndexDefinition]:
+    """Indexes that the rewritten statement asks for on the table, sized and known to the planner."""
+    from indexpilot_cli.advise.candidates import propose
+    from indexpilot_cli.methods.size import estimate
+    from indexpilot_cli.workload.predicates.blocks import relation_uses
+
+    table = catalog.table(hint.table)
+    assert table is not None  # the hint is about a column of it
+    asking = replace(template, uses=relation_uses(statement, catalog))
+    proposed = (c.definition for c in propose([asking], catalog).candidates if c.definition.table == hint.table)
+    found = sorted(proposed, key=lambda d: (len(d.keys) + len(d.include), d.predicate or ""))[:_MOST_CANDIDATES]
+    for definition in found:
+        size = estimate(definition, table, catalog)
+        estimator.set_size(definition, size.pages, size.tuples, size.height)
+    estimator.prepare(found)
+    yield from (d for d in found if estimator.refuses(d) is None)

@@ -1,0 +1,234 @@
+"""The rules: a condition as written to one that is true for the same rows and that an index can serve.
+
+A rule that does not hold for all values says for which it does, or gives nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from indexpilot_cli.advise.rewrites.condition import (
+    FLIPPED,
+    WHOLE,
+    Answer,
+    Condition,
+    Rule,
+    binary,
+    call_arguments,
+    cast_to,
+    is_column,
+    moving,
+    number_value,
+    string_value,
+)
+from indexpilot_cli.advise.rewrites.times import moved_time, of_day, of_year, shifted, truncated
+from indexpilot_cli.core.catalog import Column
+from indexpilot_cli.core.names import quote_literal
+from indexpilot_cli.sql.parser import Node, deparse_expression
+
+# -- rules
+
+
+def _arithmetic(c: Condition) -> Answer | None:
+    """``col + k < v``: the sum moves to the side that is computed once."""
+    found = binary(c.left)
+    if found is None or c.operator not in FLIPPED:
+        return None
+    first, sign, second = found
+    if sign not in ("+", "-") or is_column(first) == is_column(second):
+        return None
+    other = second if is_column(first) else first
+    if moving(other) or (sign == "+" and not is_column(first) and c.column.category == "D"):
+        return None
+    back = "-" if sign == "+" else "+"
+    minus = sign == "-" and not is_column(first)  # k - col < v is col > k - v
+    operator = FLIPPED[c.operator] if minus else c.operator
+    moved = _moved(c, other, "from" if minus else back)
+    why = f"it computes with {c.name} for every row"
+    return None if moved is None else (f"{c.name} {operator} {moved[0]}", why, moved[1])
+
+
+def _moved(c: Condition, other: Node, how: str) -> tuple[str, str] | None:
+    """``value`` with ``other`` moved to it, and when the comparison stays the same."""
+    kind, k, v = c.column.base_type, number_value(other), number_value(c.right)
+    if kind in (*WHOLE, "numeric"):
+        return _moved_number(kind, (k, v), (deparse_expression(other), c.value), how)
+    if kind in ("date", "timestamp", "timestamptz"):
+        return moved_time(c, other, how)
+    return None
+
+
+def _moved_number(
+    kind: str, known: tuple[Decimal | None, Decimal | None], texts: tuple[str, str], how: str
+) -> tuple[str, str] | None:
+    k, v = known
+    if k is not None and v is not None:
+        if kind in WHOLE and (k % 1 or v % 1):
+            return None
+        value = k - v if how == "from" else v - k if how == "-" else v + k
+        fits = kind == "numeric" or abs(value) < 2**63
+        return (f"{value:f}", "") if fits else None
+    if kind == "numeric" or not all(map(_plain_value, texts)):
+        return None
+    text = f"{texts[0]} - {texts[1]}" if how == "from" else f"{texts[1]} {how} {texts[0]}"
+    return text, "as long as the values are whole numbers and their sum fits the type"
+
+
+def _plain_value(text: str) -> bool:
+    return re.fullmatch(r"\$\d+|-?\d+", text) is not None
+
+
+def _numeric(c: Condition) -> Answer | None:
+    """``int = 77.0``: the value is numeric, so each row's number is turned into one."""
+    if not is_column(c.left) or c.column.base_type not in WHOLE:
+        return None
+    if c.operator == "in":
+        return _numeric_list(c)
+    if c.operator not in FLIPPED:
+        return None
+    why = f"{c.value} is no whole number type, so {c.name} is converted for every row"
+    target = cast_to(c.right)
+    if c.right.kind == "TypeCast" and target in ("numeric", "float8") and _param(c.right.child("arg")):
+        number = deparse_expression(c.right.child("arg") or c.right)
+        return f"{c.name} {c.operator} {number}::{c.column.base_type}", why, f"as long as {number} is a whole number"
+    value = number_value(c.right)
+    if value is None or not _converts(c.right):
+        return None
+    bound = _whole_bound(value, c.operator)
+    return None if bound is None else (f"{c.name} {c.operator} {bound}", why, "")
+
+
+def _converts(node: Node) -> bool:
+    """Whether a constant is of a type that an integer column is converted to."""
+    target = cast_to(node)
+    if target == "float8":  # whole numbers up to 2^53 have a double each
+        return abs(number_value(node) or Decimal(2**60)) < 2**53
+    return target == "numeric" or (target == "" and "." in deparse_expression(node))
+
+
+def _whole_bound(value: Decimal, operator: str) -> int | None:
+    if abs(value) >= 2**63:
+        return None
+    if operator == "=":
+        return int(value) if value % 1 == 0 else None
+    return math.floor(value) if operator in (">", "<=") else math.ceil(value)
+
+
+def _numeric_list(c: Condition) -> Answer | None:
+    items = c.right.children("items")
+    values = [number_value(i) for i in items]
+    if not any(_converts(i) for i in items) or any(v is None or abs(v) >= 2**53 for v in values):
+        return None
+    whole = [str(int(v)) for v in values if v is not None and v % 1 == 0]
+    why = f"a value of the list is numeric, so {c.name} is converted for every row"
+    return (f"{c.name} IN ({', '.join(whole)})", why, "") if whole else None
+
+
+def _param(node: Node | None) -> bool:
+    return node is not None and node.kind == "ParamRef"
+
+
+def _joined_to_nothing(c: Condition) -> Answer | None:
+    """``col || '' = v``."""
+    found = binary(c.left)
+    if found is None or found[1] != "||" or c.column.base_type not in ("text", "varchar"):
+        return None
+    first, _, second = found
+    empty = second if is_column(first) else first
+    if is_column(empty) or string_value(empty) != "" or c.operator not in (*FLIPPED, "~~"):
+        return None
+    operator = "LIKE" if c.operator == "~~" else c.operator
+    return f"{c.name} {operator} {c.value}", f"it makes a new text of {c.name} for every row", ""
+
+
+def _prefix(c: Condition) -> Answer | None:
+    """``left(col, 3) = 'abc'``."""
+    arguments = call_arguments(c.left, "left", "substring", "substr")
+    text = string_value(c.right)
+    if c.operator != "=" or text is None or not arguments or not is_column(arguments[0]):
+        return None
+    numbers = [number_value(a) for a in arguments[1:]]
+    length = numbers[0] if len(numbers) == 1 and c.left.names("funcname")[-1] == "left" else None
+    length = numbers[1] if len(numbers) == 2 and numbers[0] == 1 else length
+    if length is None or length != len(text) or not text or c.column.base_type not in ("text", "varchar"):
+        return None
+    pattern = re.sub(r"([\\%_])", r"\\\1", text) + "%"
+    only = "in a deterministic collation" if c.column.collation is not None else ""
+    return f"{c.name} LIKE {quote_literal(pattern)}", f"it cuts the beginning of {c.name} out for every row", only
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _as_text(c: Condition) -> Answer | None:
+    """``id::text = '77'``."""
+    inner = c.left.child("arg") if c.left.kind == "TypeCast" and cast_to(c.left) in ("text", "varchar") else None
+    if not is_column(inner) or c.operator not in ("=", "in"):
+        return None
+    items = c.right.children("items") if c.operator == "in" else (c.right,)
+    texts = [string_value(i) for i in items]
+    if c.operator == "=" and c.right.kind == "ParamRef":
+        only = f"as long as {c.value} is the text of a {c.column.base_type} as the server writes it"
+        known = c.column.base_type in (*WHOLE, "uuid")
+        return (f"{c.name} = {c.value}::{c.column.base_type}", _texted(c), only) if known else None
+    if not all(t is not None and _canonical(t, c.column) for t in texts):
+        return None
+    values = [t or "" for t in texts]
+    if c.column.base_type not in WHOLE:
+        values = [f"{quote_literal(t)}::{c.column.type}" for t in values]
+    only = "as long as the type has the label" if c.column.category == "E" else ""
+    after = f"{c.name} = {values[0]}" if c.operator == "=" else f"{c.name} IN ({', '.join(values)})"
+    return after, _texted(c), only
+
+
+def _texted(c: Condition) -> str:
+    return f"it writes {c.name} as text for every row"
+
+
+def _canonical(text: str, column: Column) -> bool:
+    """Whether the server writes the value exactly so."""
+    if column.base_type in WHOLE:
+        return re.fullmatch(r"0|-?[1-9]\d{0,17}", text) is not None and abs(int(text)) < 2 ** WHOLE[column.base_type]
+    return _UUID.fullmatch(text) is not None if column.base_type == "uuid" else column.category == "E"
+
+
+def _defaulted(c: Condition) -> Answer | None:
+    """``coalesce(col, 0) > 5``: the value for NULL passes or it does not."""
+    arguments = c.left.children("args") if c.left.kind == "CoalesceExpr" else ()
+    if len(arguments) != 2 or not is_column(arguments[0]) or c.operator not in FLIPPED:
+        return None
+    passes = _holds(arguments[1], c.operator, c.right, c.column)
+    if passes is None:
+        return None
+    plain = f"{c.name} {c.operator} {c.value}"
+    after = f"({plain} OR {c.name} IS NULL)" if passes else plain
+    return after, f"it fills in NULLs of {c.name} for every row", ""
+
+
+def _holds(left: Node, operator: str, right: Node, column: Column) -> bool | None:
+    """Whether a comparison of two constants is true; None where that is not known from their texts."""
+    a, b = number_value(left), number_value(right)
+    if column.base_type in (*WHOLE, "numeric") and a is not None and b is not None:
+        if column.base_type in WHOLE and (a % 1 or b % 1):
+            return None
+        return {"=": a == b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
+    texts = string_value(left), string_value(right)
+    plain = column.base_type in ("text", "varchar") and column.collation is None and None not in texts
+    return texts[0] == texts[1] if plain and operator == "=" else None
+
+
+RULES: Mapping[str, Rule] = {
+    "arithmetic": _arithmetic,
+    "numeric_value": _numeric,
+    "day_of": of_day,
+    "date_trunc": truncated,
+    "year_of": of_year,
+    "time_zone": shifted,
+    "concatenation": _joined_to_nothing,
+    "prefix": _prefix,
+    "as_text": _as_text,
+    "coalesce": _defaulted,
+}

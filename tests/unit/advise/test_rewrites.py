@@ -1,0 +1,120 @@
+"""Conditions that no index serves, and the form of each that one can."""
+
+import pytest
+
+from indexpilot_cli.advise.rewrites.find import sargable
+from indexpilot_cli.sql.parser import deparse, parse
+from tests.unit.advise.candidates.builders import catalog, column, table
+
+T = table(
+    "t",
+    *(column(name, kind) for name, kind in (("i", "int"), ("b", "bigint"), ("n", "numeric"), ("s", "text"))),
+    *(column(name, kind) for name, kind in (("ts", "ts"), ("tz", "tstz"), ("d", "date"), ("u", "uuid"))),
+)
+ID = "6f1ed002-ab15-4b5c-bd5a-e3a1c5a9f1c5"
+# The condition, its rule and the form to write. The server test runs both over generated rows.
+FORMS = [
+    ("i + 10 = 500", "arithmetic", "i = 490"),
+    ("10 + i > 500", "arithmetic", "i > 490"),
+    ("i - 2147483000 > -5", "arithmetic", "i > 2147482995"),
+    ("500 - i <= 10", "arithmetic", "i >= 490"),
+    ("77 = i + 7", "arithmetic", "i = 70"),
+    ("n + 0.5 < 10", "arithmetic", "n < 9.5"),
+    ("d + 7 > '2024-01-01'", "arithmetic", "d > '2024-01-01'::date - 7"),
+    ("d - 7 >= current_date", "arithmetic", "d >= current_date + 7"),
+    ("'2024-03-01'::date - d > 30", "arithmetic", "d < '2024-03-01'::date - 30"),
+    ("ts - interval '36 hours' > '2024-01-01'", "arithmetic", "ts > '2024-01-01'::timestamp + '36 hours'::interval"),
+    ("tz + interval '90 minutes' < now()", "arithmetic", "tz < now() - '90 minutes'::interval"),
+    ("now() - tz < interval '7 days'", "arithmetic", "tz > now() - '604800 seconds'::interval"),
+    ("b = 77.0", "numeric_value", "b = 77"),
+    ("b > 77.5", "numeric_value", "b > 77"),
+    ("b < 77.5", "numeric_value", "b < 78"),
+    ("b >= -77.5", "numeric_value", "b >= -77"),
+    ("i <= -0.5", "numeric_value", "i <= -1"),
+    ("i = 5::float8", "numeric_value", "i = 5"),
+    ("b IN (77.0, 78, 3.5)", "numeric_value", "b IN (77, 78)"),
+    ("ts::date = '2024-01-01'", "day_of", "ts >= '2024-01-01'::date AND ts < '2024-01-01'::date + 1"),
+    ("ts::date > '2024-01-01'", "day_of", "ts >= '2024-01-01'::date + 1"),
+    ("ts::date <= '2024-01-01'", "day_of", "ts < '2024-01-01'::date + 1"),
+    ("date(tz) = '2024-01-01'", "day_of", "tz >= '2024-01-01'::date AND tz < '2024-01-01'::date + 1"),
+    ("ts::date BETWEEN '2024-01-01' AND '2024-01-31'", "day_of",
+     "ts >= '2024-01-01'::date AND ts < '2024-01-31'::date + 1"),
+    ("date_trunc('month', ts) = '2024-02-01'", "date_trunc",
+     "ts >= '2024-02-01'::timestamp AND ts < '2024-02-01'::timestamp + '1 month'::interval"),
+    ("date_trunc('hour', ts) > '2024-01-01 05:00'", "date_trunc",
+     "ts >= '2024-01-01 05:00'::timestamp + '1 hour'::interval"),
+    ("date_trunc('week', ts) < '2024-01-01'", "date_trunc", "ts < '2024-01-01'::timestamp"),
+    ("date_trunc('quarter', tz) <= '2024-01-01'", "date_trunc",
+     "tz < '2024-01-01'::timestamptz + '3 months'::interval"),
+    ("extract(year FROM ts) = 2024", "year_of", "ts >= '2024-01-01' AND ts < '2025-01-01'"),
+    ("date_part('year', d) >= 2024", "year_of", "d >= '2024-01-01'"),
+    ("extract(year FROM tz) < 2024", "year_of", "tz < '2024-01-01'"),
+    ("tz AT TIME ZONE 'UTC' >= '2024-01-01'", "time_zone", "tz >= '2024-01-01'::timestamp AT TIME ZONE 'UTC'"),
+    ("s || '' = 'abc'", "concatenation", "s = 'abc'"),
+    ("'' || s LIKE 'ab%'", "concatenation", "s LIKE 'ab%'"),
+    ("left(s, 3) = 'a_c'", "prefix", "s LIKE E'a\\\\_c%'"),
+    ("substring(s FROM 1 FOR 2) = 'ab'", "prefix", "s LIKE 'ab%'"),
+    ("i::text = '77'", "as_text", "i = 77"),
+    ("b::text IN ('77', '-1')", "as_text", "b IN (77, -1)"),
+    (f"u::text = '{ID}'", "as_text", f"u = '{ID}'::uuid"),
+    ("coalesce(i, 0) > 5", "coalesce", "i > 5"),
+    ("coalesce(i, 9) > 5", "coalesce", "(i > 5 OR i IS NULL)"),
+    ("coalesce(s, '') = 'abc'", "coalesce", "s = 'abc'"),
+    ("coalesce(s, '') = ''", "coalesce", "(s = '' OR s IS NULL)"),
+    ("i < 5 OR (i = 5 AND b < 7)", "keyset", "(i, b) < (5, 7)"),
+    ("i > 5 OR (b >= 7 AND 5 = i)", "keyset", "(i, b) >= (5, 7)"),
+    ("i < 5 OR (i = 5 AND b < 7) OR (i = 5 AND b = 7 AND n < 1)", "keyset", "(i, b, n) < (5, 7, 1)"),
+]  # fmt: skip
+# With parameters, the values that keep what the hint asks for.
+BOUND = [
+    ("i + $1 = $2", "i = $2 - $1", "sum fits", [("3", "10"), ("-5", "0")]),
+    ("b = $1::numeric", "b = $1::int8", "$1 is a whole number", [("77",), ("-1",)]),
+    ("ts::date >= $1", "ts >= $1::date", "", [("'2024-01-01'",)]),
+    ("date_trunc('day', ts) = $1", "ts >= $1::timestamp AND ts < $1::timestamp + '1 day'::interval",
+     "$1 is the beginning of a day", [("'2024-01-01'",)]),
+    ("ts < $1 OR (ts = $2 AND i < $3)", "(ts, i) < ($2, $3)", "$1 is the same as $2",
+     [("'2024-01-01'", "'2024-01-01'", "5")]),
+    ("i::text = $1", "i = $1::int4", "as the server writes it", [("'77'",)]),
+]  # fmt: skip
+KEPT = """i + b = 5; NOT (i + 10 = 500); lower(s) = 'x'; date_trunc('month', ts) = '2024-02-02'; b = 77.5; i * 2 = 10
+date_trunc('hour', tz) = '2024-01-01 05:00'; tz + interval '1 month' < now(); coalesce(n, i) = 5; s || 'x' = 'ax'
+left(s, 3) = 'ab'; i::text = '007'; u::text = 'X'; i < 5 OR (i = 6 AND b < 7); i < 5 OR (i = 5 AND b > 7); i = 500
+i < 5 OR b < 7; ts < $1 OR (ts = '2024-01-01' AND i < 5); n = 5::float8; tz AT TIME ZONE 'Europe/Rome' > '2024-01-01'
+ts::date = now(); b = 9007199254740993::float8; s = 'x'; i > (SELECT max(b) FROM t) + 1.5; n + $1 = $2; 5 + ts = 7"""
+
+
+def read(condition, relation="t"):
+    statement = parse(f"SELECT * FROM {relation} WHERE {condition}")
+    return [hint for hint, _ in sargable(statement.node, catalog(T))]
+
+
+@pytest.mark.parametrize(("condition", "rule", "after"), FORMS)
+def test_the_form_to_write(condition, rule, after):
+    (found,) = read(condition)
+    assert (found.rule, found.after, found.table.name) == (rule, after, "t")
+    zoned = "clocks never go back" in found.only
+    assert zoned == (rule in ("day_of", "date_trunc", "year_of") and "tz" in condition) and (zoned or not found.only)
+
+
+@pytest.mark.parametrize(("condition", "after", "only", "_values"), BOUND)
+def test_a_form_that_hangs_on_a_parameter_says_so(condition, after, only, _values):
+    (found,) = read(condition)
+    assert found.after == after and only in found.only
+
+
+@pytest.mark.parametrize("condition", [c.strip() for line in KEPT.split("\n") for c in line.split(";")])
+def test_what_is_not_the_same_for_all_values_is_left_alone(condition):
+    assert read(condition) == []
+
+
+def test_days_in_a_zone_with_summer_time_are_told():
+    (found,) = read("tz + interval '30 days' < now()")
+    assert found.only == "but for days on which the clocks change"
+
+
+def test_the_statement_is_rewritten_where_the_condition_stands_and_nowhere_else():
+    text = "SELECT i + 10 = 500 FROM t AS x JOIN t AS y ON x.i + 1 = 7 WHERE y.s = 'a' AND y.i + 10 = 500"
+    found = sargable(parse(text).node, catalog(T))
+    assert [(h.before, h.after) for h, _ in found] == [("(y.i + 10) = 500", "y.i = 490"), ("(x.i + 1) = 7", "x.i = 6")]
+    written = deparse(found[0][1])
+    assert written.endswith("WHERE y.s = 'a' AND y.i = 490") and written.startswith("SELECT (i + 10) = 500")
