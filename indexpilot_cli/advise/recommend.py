@@ -59,9 +59,10 @@ def _not_empty(folded: FoldedWorkload) -> None:
     if folded.templates:
         return
     reasons = ", ".join(sorted({s.reason for s in folded.skipped}))
+    left_out = (f"left out: {len(folded.skipped)} ({reasons})",) if folded.skipped else ()
     raise UsageError(
         "the workload is empty: there is no statement to advise on",
-        detail=f"left out: {len(folded.skipped)} ({reasons})" if folded.skipped else None,
+        detail="; ".join((*folded.notes, *left_out)) or None,
         hint="indexpilot analyze shows what was read; or give SQL or log files as arguments",
         code="empty_workload",
     )

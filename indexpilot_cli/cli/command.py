@@ -100,6 +100,7 @@ def workload(
     files: Sequence[str] | None,
     queries: Sequence[str] | None = None,
     since: str | None = None,
+    log_database: str | None = None,
 ) -> WorkloadRequest:
     """The statements to look at; limits come from the settings, where flags have gone already."""
     from indexpilot_cli.core.command import WorkloadRequest
@@ -112,6 +113,7 @@ def workload(
         session.since(since),
         session.settings.advisor.min_calls,
         session.settings.advisor.min_time * 1000,
+        log_database,
     )
 
 

@@ -180,6 +180,7 @@ SourceOption = Annotated[
     SourceChoice | None, option("--source KIND", "statements (pg_stat_statements), log, sql, query_stats or snapshot.")
 ]
 Since = Annotated[str | None, option("--since TIME", "Only since then: 7d, 2h, 2026-11-20.")]
+LogDatabase = Annotated[str | None, option("--log-database NAME", "What the database is called in the log.")]
 MinCalls = Annotated[float | None, option("--min-calls N", "Leave out rarer statements.")]
 MinTime = Annotated[str | None, option("--min-time TIME", "Leave out less total time: 1s.")]
 Tables = Annotated[list[str] | None, option("--table T", "Only this table (repeatable).")]

@@ -48,6 +48,7 @@ class WorkloadRequest:
 
     ``source`` None: what the files are, else the snapshot's workload, else pg_stat_statements.
     ``queries`` are statements given on the command line; ``since`` is UTC; ``min_total_ms`` is total time.
+    ``log_database`` is what the database is called in the logs, where that is not its name here.
     """
 
     source: SourceKind | None = None
@@ -56,6 +57,7 @@ class WorkloadRequest:
     since: datetime | None = None
     min_calls: float = 0.0
     min_total_ms: float = 0.0
+    log_database: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

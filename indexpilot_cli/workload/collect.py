@@ -65,7 +65,7 @@ def _read_file(name: str, request: WorkloadRequest, source: Source) -> Workload:
 
     if _is_log(name, request.source):
         stream = sys.stdin if name == "-" else Path(name)
-        return read_log(stream, database=source.catalog.database, since=request.since)
+        return read_log(stream, database=request.log_database or source.catalog.database, since=request.since)
     if name == "-":
         return read_sql(text=sys.stdin.read())
     return read_sql((Path(name),))

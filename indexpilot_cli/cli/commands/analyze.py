@@ -33,6 +33,7 @@ def analyze(
     files: opt.Files = None,
     source: opt.SourceOption = None,
     since: opt.Since = None,
+    log_database: opt.LogDatabase = None,
     min_calls: opt.MinCalls = None,
     min_time: opt.MinTime = None,
     top: Annotated[int, opt.option("--top N", "Show so many; 0 shows all.", min=0)] = 20,
@@ -52,7 +53,7 @@ def analyze(
     request = AnalyzeRequest(
         session.connection(),
         snapshot,
-        workload(session, source, files, since=since),
+        workload(session, source, files, since=since, log_database=log_database),
         table_filter(session, schema, table, exclude_table),
         top or None,
         by.value,

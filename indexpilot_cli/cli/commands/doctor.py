@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, workload
-from indexpilot_cli.cli.options import ExitCode, Files, Snapshot, SourceOption, WhatIfOption, Workers, option
+from indexpilot_cli.cli.options import (
+    ExitCode,
+    Files,
+    LogDatabase,
+    Snapshot,
+    SourceOption,
+    WhatIfOption,
+    Workers,
+    option,
+)
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
@@ -29,6 +38,7 @@ def doctor(
     live: Annotated[bool, option("--live", "Only: does it answer? 0 or 4.")] = False,
     ready: Annotated[bool, option("--ready", "Only: can indexes be changed? 0, 4 or 5.")] = False,
     source: SourceOption = None,
+    log_database: LogDatabase = None,
     what_if: WhatIfOption = None,
     workers: Workers = None,
     snapshot: Snapshot = None,
@@ -48,7 +58,7 @@ def doctor(
         session.connection(),
         snapshot,
         twin,
-        workload(session, source, files),
+        workload(session, source, files, log_database=log_database),
         planner(session),
         session.record(),
         reconcile,

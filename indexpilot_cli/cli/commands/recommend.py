@@ -74,6 +74,7 @@ def recommend(
     query: Queries = None,
     source: opt.SourceOption = None,
     since: opt.Since = None,
+    log_database: opt.LogDatabase = None,
     min_calls: opt.MinCalls = None,
     min_time: opt.MinTime = None,
     what_if: opt.WhatIfOption = None,
@@ -92,7 +93,7 @@ def recommend(
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view
 
-    statements = workload(session, source, files, query, since)
+    statements = workload(session, source, files, query, since, log_database)
     tables = table_filter(session, schema, table, exclude_table)
     request = recommend_request(session, snapshot, statements, tables, cross_check=cross_check)
     outcome = session.call(run, request)

@@ -210,6 +210,7 @@ def check(
     with_files: QueryFiles = None,
     source: opt.SourceOption = None,
     since: opt.Since = None,
+    log_database: opt.LogDatabase = None,
     min_calls: opt.MinCalls = None,
     min_time: opt.MinTime = None,
     workers: opt.Workers = None,
@@ -222,7 +223,7 @@ def check(
     flags = {**workload_flags(min_calls, min_time), **planner_flags(workers=workers)}
     session.load({**flags, **check_flags(fail_on, transaction, ignore)})
 
-    recorded = workload(session, source, with_files, since=since)
+    recorded = workload(session, source, with_files, since=since, log_database=log_database)
     request = check_request(
         session,
         recorded,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from indexpilot_cli.cli.command import SERVER, command, workload, workload_flags
-from indexpilot_cli.cli.options import MinCalls, MinTime, Since, SourceOption, option
+from indexpilot_cli.cli.options import LogDatabase, MinCalls, MinTime, Since, SourceOption, option
 from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
@@ -27,6 +27,7 @@ def save(
     with_files: Annotated[list[str] | None, option("--file FILE", "Take statements from there (repeatable).")] = None,
     source: SourceOption = None,
     since: Since = None,
+    log_database: LogDatabase = None,
     min_calls: MinCalls = None,
     min_time: MinTime = None,
 ) -> int:
@@ -36,7 +37,7 @@ def save(
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.discover import snapshot_view
 
-    statements = workload(session, source, with_files, since=since)
+    statements = workload(session, source, with_files, since=since, log_database=log_database)
     request = SnapshotRequest(file, session.connection(), statements, redact, session.record())
     outcome = session.call(run, request)
     return finish(session, outcome, snapshot_view(outcome.result, verbose=session.verbose))

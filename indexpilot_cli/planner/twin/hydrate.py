@@ -83,7 +83,9 @@ def without_domain_checks(planner: Session) -> Iterator[None]:
         planner.execute(f"ALTER DOMAIN {check.domain} DROP CONSTRAINT {check.name}")
     yield
     for check in checks:
-        planner.execute(f"ALTER DOMAIN {check.domain} ADD CONSTRAINT {check.name} {check.definition}")
+        # Validating would look for rows, of which there are none, and is refused for a domain inside a composite type.
+        definition = f"{check.definition.removesuffix(' NOT VALID')} NOT VALID"
+        planner.execute(f"ALTER DOMAIN {check.domain} ADD CONSTRAINT {check.name} {definition}")
 
 
 def put_settings(admin: Session, snapshot: Snapshot) -> tuple[str, ...]:

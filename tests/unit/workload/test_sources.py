@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.workload.collect import read_sql
-from indexpilot_cli.workload.logs import parse_parameters, read_log
+from indexpilot_cli.workload.logs import _shape, parse_parameters, read_log
 from indexpilot_cli.workload.query_stats import RecordedQueries, from_query_stats
 from indexpilot_cli.workload.records import parse_time
 
@@ -114,6 +114,72 @@ def test_json_filters_and_broken_lines():
     assert [s.text for s in late.statements] == ["SELECT 3"]
 
 
+LINE = "2026-11-29 01:00:01.000 UTC [100] app@prod LOG:  duration: 52.300 ms  statement: select * from wide"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_log_of_another_database_says_whose_and_how_to_read_it(number):
+    found = log("".join(f"{LINE} where a = {n};\n" for n in range(number)), database="staging")
+    assert found.statements == ()
+    many = "1 statement" if number == 1 else "2 statements"
+    told = f"{many}, all of database prod (you are on staging); --log-database prod reads them"
+    assert found.notes == (f"standard input: {told}",)
+    assert len(log(LINE, database="prod").statements) == 1
+
+
+def test_some_statements_of_other_databases_are_counted_too():
+    text = f"{LINE}\n{LINE.replace('prod', 'staging')}\n{LINE.replace('prod', 'test')}\n{LINE}\n"
+    found = log(text + LINE.replace("LOG:", "ERROR:") + "\n", database="staging")
+    assert len(found.statements) == 1
+    assert "3 statements of databases prod, test left out (you are on staging)" in found.notes[0]
+
+
+PLAIN = "2026-11-29 01:00:01.000 UTC [100] LOG:  duration: 50.1 ms  statement: select * from wide where a = 5"
+RECORD = {"log_time": "2026-11-29 01:00:01.000 UTC", "database_name": "app", "process_id": "600"}
+RECORD |= {"error_severity": "LOG", "message": PLAIN.partition("LOG:  ")[2]}
+AZURE = "2026-11-29 01:00:01 UTC-65f.1-LOG:  duration: 50.1 ms  statement: select * from wide where a = 5"
+GOOGLE = "[600]: [2-1] db=app,user=x LOG:  duration: 50.1 ms  statement: select * from wide where a = 5"
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"level": "info", "ts": 1.0, "logger": "postgres", "msg": "record", "record": RECORD},
+        {"log": PLAIN + "\n", "stream": "stderr", "time": "2026-11-29T01:00:01.1Z"},
+        {"time": "2026-11-29T01:00:01Z", "category": "PostgreSQLLogs", "properties": {"message": AZURE}},
+        {"insertId": "s", "severity": "INFO", "textPayload": GOOGLE, "timestamp": "2026-11-29T01:00:01.382318Z"},
+        {"id": "3", "timestamp": 1795914001, "message": PLAIN},
+    ],
+    ids=["cloudnativepg", "docker", "azure", "google", "cloudwatch"],
+)
+def test_a_log_in_somebody_s_json(wrapped):
+    found = log(json.dumps(wrapped) + "\n")
+    assert brief(found) == [("select * from wide where a = 5", 1, 50.1, ())]
+    assert ("timestamp" in wrapped and isinstance(wrapped["timestamp"], int)) or found.since.hour == 1
+    assert found.skipped == ()
+
+
+def test_wrapped_entries_of_several_lines():
+    docker = [f"{PLAIN}\n", "\tand b = 6\n", "2026-11-29 01:00:02.000 UTC [100] LOG:  checkpoint starting: time\n"]
+    assert brief(log("".join(json.dumps({"log": line}) + "\n" for line in docker))) == [
+        ("select * from wide where a = 5\nand b = 6", 1, 50.1, ())
+    ]
+    cloud = log(json.dumps({"textPayload": f"{GOOGLE}\n  and b = 6"}))
+    assert [s.text for s in cloud.statements] == ["select * from wide where a = 5\n  and b = 6"]
+    kubernetes = f"2026-11-29T01:00:01.1Z stderr F {PLAIN}\n2026-11-29T01:00:01.1Z stderr F \tand b = 6\n"
+    assert brief(log(kubernetes))[0][0].endswith("\nand b = 6")
+    syslog = "Nov 29 01:00:01 host postgres[7]: [3-1] LOG:  duration: 1 ms  statement: select 1,\n"
+    syslog += "Nov 29 01:00:01 host postgres[7]: [3-2] #011 2\nNov 29 01:00:01 host postgres[7]: [3-3] , 3\n"
+    assert brief(log(syslog))[0][0] == "select 1,\n 2, 3"
+
+
+def test_json_of_somebody_else_is_named():
+    found = log('{"level": "info", "msg": "reconciling"}\n')
+    assert found.notes == (
+        "standard input is JSON, but not PostgreSQL's jsonlog, nor a wrapping of its log that is known here",
+    )
+
+
 def test_csv_with_lines_inside_fields():
     out = io.StringIO()
     writer = csv.writer(out)
@@ -132,6 +198,26 @@ def test_memory_is_bounded_and_no_call_is_lost():
     assert len(found.statements) == 11
     assert sum(s.calls for s in found.statements) == 501
     assert any("differs in constants only" in n for n in found.notes)
+
+
+def test_texts_of_too_many_shapes_are_counted_and_not_kept():
+    text = "".join(f"[1] LOG:  duration: 1 ms  statement: SELECT * FROM t WHERE a{i} = 1\n" for i in range(100))
+    found = log(text, limit=10)
+    assert len(found.statements) == 50
+    assert [(s.reason, s.calls, s.total_ms) for s in found.skipped] == [("compressed", 50, 50.0)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("SELECT * FROM t WHERE a IN (1, 2) AND b = 'x'", "SELECT * FROM t WHERE a IN (1) AND b = 'it''s'", True),
+        ("SELECT * FROM orders_17 WHERE a = 5", "SELECT * FROM orders_18 WHERE a = 5", False),
+        ("SELECT 1 -- it's\nFROM t WHERE a = 'x'", "SELECT 1 -- it's\nFROM u WHERE a = 'x'", False),
+        ("SELECT $$a'b$$ FROM t WHERE a = 'x'", "SELECT $$a'b$$ FROM u WHERE a = 'x'", False),
+    ],
+)
+def test_what_differs_in_constants_only(one, other, alike):
+    assert (_shape(one) == _shape(other)) is alike
 
 
 def test_files_packed_missing_and_of_unknown_format(tmp_path):
