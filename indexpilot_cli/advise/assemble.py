@@ -17,6 +17,7 @@ from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
+from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.snapshot.source import Source
@@ -60,6 +61,7 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
         notes=_notes(advice),
         budget_curve=selection.budget_curve,
         rewrites=advice.rewrites,
+        database=database_identity(source.session) if source.session is not None else "",
     )
 
 

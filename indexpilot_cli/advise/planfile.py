@@ -41,7 +41,7 @@ def keep(plan: Plan) -> Path:
 
 
 def kept_plans() -> Iterator[Plan]:
-    """Kept plans, newest first; files that do not read as a plan are passed over."""
+    """Kept plans of all databases, newest first; files that do not read as a plan are passed over."""
     for path in _newest_first():
         try:
             yield from_json(Plan, json.loads(path.read_text(encoding="utf-8")))
@@ -49,13 +49,17 @@ def kept_plans() -> Iterator[Plan]:
             continue
 
 
-def find_advice(identifier: str) -> tuple[Plan, Recommendation | Rejection] | None:
-    """The newest plan that speaks of the id (a full ``R-…``), and what it says."""
+def find_advice(identifier: str) -> tuple[tuple[Plan, Recommendation | Rejection], ...]:
+    """The plans that speak of the id (a full ``R-…``) and what they say: the newest of each database, newest first.
+
+    The id follows from the structure alone, so that databases with the same table share it.
+    """
+    found: dict[str, tuple[Plan, Recommendation | Rejection]] = {}
     for plan in kept_plans():
         advice = advice_in(plan, identifier)
         if advice is not None:
-            return plan, advice
-    return None
+            found.setdefault(plan.database, (plan, advice))
+    return tuple(found.values())
 
 
 def advice_in(plan: Plan, identifier: str) -> Recommendation | Rejection | None:
@@ -135,6 +139,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         budget_bytes=result["budget_bytes"],
         size_bytes=result["size_bytes"],
         schema_digest=result["schema_digest"],
+        database=result.get("database", ""),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from indexpilot_cli.advise import planfile
-from indexpilot_cli.apply.plan import kept_plan
+from indexpilot_cli.apply.plan import check_owner, kept_plan, latest_plan
 from indexpilot_cli.apply.values import ApproveRequest, ApproveResult, PlanRequest
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.capabilities import database_identity, look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.guards.approval import plan_digest
@@ -31,6 +31,7 @@ def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[Approve
             server = look(session, metadata_schema=schema).server
             metadata.require(session, schema)
             plan = kept_plan(session, request.plan, schema)
+            check_owner(plan, database_identity(session))
             before = plans.approvals_of(session, plan.id, schema=schema)
             name = request.record.actor or server.user
             same = [a for a in before if a.digest == plan_digest(plan) and a.approved_by == name]
@@ -79,10 +80,10 @@ def _plan(session: Session, request: PlanRequest, schema: str) -> Plan:
         if not ready:
             raise planfile.unknown_id(request.plan)
         return kept_plan(session, request.plan, schema)
-    newest = (plans.latest(session, schema=schema) if ready else ()) or tuple(planfile.kept_plans())[:1]
-    if not newest:
+    newest = latest_plan(session, schema if ready else None)
+    if newest is None:
         raise UsageError("no plan was kept yet", hint="indexpilot recommend", code="no_plan")
-    return newest[0]
+    return newest
 
 
 def _shown(plan: Plan, outcome: Outcome[Plan]) -> Outcome[Plan]:

@@ -18,8 +18,9 @@ from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.mutation import MutationReport, Operation
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.execute.build import columns_fingerprint
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.log import plans
@@ -27,6 +28,7 @@ from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.snapshot.source import Source
 
 DID_NOT_PAY = "did_not_pay"
+_LOOK_BACK = 20  # plans: those of a template may be among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
 
     What verification took back here before is not built again, unless it is named by its id or forced.
     """
-    chosen = choose(session, request.targets, request.connection.metadata_schema)
+    chosen = choose(session, request.targets, request.connection.metadata_schema, adopt=request.adopt)
     wanted = chain.from_iterable(c.recommendations for c in chosen)
     prints = fingerprints(session, source.catalog, {r.definition.table for r in wanted})
     known = {} if request.force else reasons_against(source)
@@ -135,13 +137,30 @@ class Chosen:
     named: bool = False
 
 
-def choose(session: Session, targets: Sequence[str], schema: str) -> tuple[Chosen, ...]:
+def choose(session: Session, targets: Sequence[str], schema: str, *, adopt: bool = False) -> tuple[Chosen, ...]:
     """The plans and recommendations of the targets, in their order, each recommendation once; none: the latest plan.
 
-    Raises UsageError for an unknown id, an unreadable file, or when there is no plan.
+    A plan belongs to the database it was made for; ``adopt`` takes that of another one, a clone's for instance.
+    Raises UsageError for an unknown id, an unreadable file, or when there is no plan; RefusedError for a plan of
+    another database.
     """
     found = [_one(session, target, schema) for target in targets] or [_latest(session, schema)]
+    here = database_identity(session)
+    for chosen in found if not adopt else ():
+        check_owner(chosen.plan, here)
     return tuple(_without_repeats(found))
+
+
+def check_owner(plan: Plan, here: str) -> None:
+    """Raises RefusedError when the plan is known to have been made for another database than ``here``."""
+    if here and plan.database not in ("", here):
+        whose = f"{plan.server.database} on {plan.server.host or 'a local socket'}" if plan.server is not None else None
+        raise RefusedError(
+            f"{plan.id} was made for another database",
+            detail=whose,
+            hint="indexpilot recommend makes one for this; apply --adopt takes it all the same, for a clone",
+            code="another_database",
+        )
 
 
 def _one(session: Session, target: str, schema: str) -> Chosen:
@@ -160,9 +179,10 @@ def _recommendation(session: Session, identifier: str, schema: str) -> Chosen:
         plan, found = advice.plan, advice.recommendation or advice.rejection
     except UsageError as error:
         kept = planfile.find_advice(identifier)
-        if kept is None or error.code != "unknown_id":
+        if not kept or error.code != "unknown_id":
             raise
-        plan, found = kept
+        here = database_identity(session)
+        plan, found = next((one for one in kept if one[0].database == here), kept[0])
     if not isinstance(found, Recommendation):
         raise _rejected(identifier, found)
     return Chosen(plan, (found,), named=True)
@@ -192,10 +212,21 @@ def kept_plan(session: Session, typed: str, schema: str) -> Plan:
 
 
 def _latest(session: Session, schema: str) -> Chosen:
-    plan = next(iter(plans.latest(session, 1, schema=schema)), None) or next(planfile.kept_plans(), None)
+    plan = latest_plan(session, schema)
     if plan is None:
         raise UsageError("there is no plan yet", hint="indexpilot recommend", code="no_plan")
     return Chosen(plan, plan.recommendations)
+
+
+def latest_plan(session: Session, schema: str | None) -> Plan | None:
+    """The newest plan of this database: of its metadata schema (None: there is none), else of this user's files.
+
+    A database made from a template has the template's plans in its schema.
+    """
+    here = database_identity(session)
+    stored = plans.latest(session, _LOOK_BACK, schema=schema) if schema is not None else ()
+    mine = (plan for plan in stored if plan.database in ("", here))
+    return next(mine, None) or next((plan for plan in planfile.kept_plans() if here and plan.database == here), None)
 
 
 def _without_repeats(found: Sequence[Chosen]) -> Iterator[Chosen]:

@@ -22,7 +22,8 @@ class ApplyRequest:
     ``cron`` (plain ``--window``) turns a closed window into *skipped*. ``window_hard`` cancels at its end.
     ``confirmed`` is --yes; without it the workflow asks its ``confirm`` callback. ``verify`` is None, planner,
     statistics or replay; ``replay_conninfo`` a standby or clone, None the primary. ``auto_revert`` takes an index
-    back when verification says so. Timeouts are seconds. ``origins``: where a setting comes from, by its key.
+    back when verification says so. ``adopt`` takes a plan that was made for another database. Timeouts are seconds.
+    ``origins``: where a setting comes from, by its key.
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -44,6 +45,7 @@ class ApplyRequest:
     force: bool = False
     budget_bytes: int | None = None
     require_approval: bool = False
+    adopt: bool = False
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)

@@ -118,7 +118,9 @@ class Plan:
     """What ``recommend`` found. Serialisable: recommend today, apply tonight.
 
     ``cost_before`` and ``cost_after`` are workload costs in ``unit`` ("ms" when times are known, else "cost");
-    ``schema_digest`` fingerprints the tables the plan touches, so that a stale plan can be refused.
+    ``schema_digest`` fingerprints the tables the plan touches, so that a stale plan can be refused. ``database`` says
+    whose it is: the cluster and the database of ``database_identity``; empty for a snapshot's and for those of earlier
+    versions.
     """
 
     id: str
@@ -147,3 +149,4 @@ class Plan:
     notes: tuple[str, ...] = ()
     budget_curve: tuple[tuple[int, float], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    database: str = ""

@@ -50,6 +50,20 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
     )
 
 
+def database_identity(session: Session) -> str:
+    """Which database of which cluster this is: a copy has another number, whatever its name; a standby the same.
+
+    Empty where the role may not see the control file. A copy of the whole data directory is the same to us.
+    https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
+    """
+    try:
+        return str(session.value("server/identity"))
+    except UnreachableError:
+        raise
+    except IndexPilotError:
+        return ""
+
+
 def _server(session: Session, facts: Row) -> Server:
     return Server(
         version=facts.version_text.split()[0],

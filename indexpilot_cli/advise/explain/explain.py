@@ -17,10 +17,10 @@ from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Event, Mutation, MutationType
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
-from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.capabilities import database_identity, look
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import IndexPilotError, UsageError
 from indexpilot_cli.log import intents, metadata, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_estimator
@@ -83,8 +83,20 @@ def _from_kept_plans(request: ExplainRequest) -> ExplainResult | None:
         if plan is None:
             raise planfile.unknown_id(subject)
         return of_plan(plan)
-    found = planfile.find_advice(subject) if subject.startswith("R-") else None
-    return of_advice(*found) if found else None
+    found = planfile.find_advice(subject) if subject.startswith("R-") else ()
+    if len(found) > 1 and request.snapshot is None:
+        here = _database(request)
+        found = tuple(one for one in found if one[0].database == here) or found
+    return of_advice(*found[0]) if found else None
+
+
+def _database(request: ExplainRequest) -> str:
+    """The database that is meant, where it can be reached: the plans of several speak of the id."""
+    try:
+        with open_reader(request.connection) as session:
+            return database_identity(session)
+    except IndexPilotError:
+        return ""
 
 
 def _worked_out(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:

@@ -59,6 +59,7 @@ ReplayOn = Annotated[str | None, option("--replay-on DSN", "Replay on this stand
 AutoRevert = Annotated[bool, option("--auto-revert", "Take an index back that does not pay.")]
 NoAnalyze = Annotated[bool, option("--no-analyze", "No ANALYZE after the build.")]
 RequireApproval = Annotated[bool, option("--require-approval", "Only a plan somebody approved.")]
+Adopt = Annotated[bool, option("--adopt", "Take a plan made for another database: for a clone.")]
 ApplyForce = Annotated[bool, option("--force", "Go ahead where a guard may be overruled.", panel=RUN)]
 
 
@@ -137,6 +138,7 @@ def apply(
     auto_revert: AutoRevert = False,
     no_analyze: NoAnalyze = False,
     require_approval: RequireApproval = False,
+    adopt: Adopt = False,
     source: opt.SourceOption = None,
     what_if: opt.WhatIfOption = None,
     workers: opt.Workers = None,
@@ -167,6 +169,7 @@ def apply(
         analyze=not no_analyze,
         force=force,
         require_approval=require_approval,
+        adopt=adopt,
     )
     return change.carry_out(session, run, request, view, exit_code=exit_code)
 

@@ -132,6 +132,7 @@ class PlanDocument(DocumentShape):
     cache_hits: Count
     seconds: Amount
     schema_digest: str
+    database: str
     bound: BoundDocument
     budget_curve: tuple[BudgetDocument, ...]
     recommendations: tuple[RecommendationDocument, ...]
