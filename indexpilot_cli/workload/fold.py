@@ -28,6 +28,7 @@ from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse, parse_express
 from indexpilot_cli.workload.aside import Fault, attempted
 from indexpilot_cli.workload.collect import merged
 from indexpilot_cli.workload.predicates.blocks import relation_uses
+from indexpilot_cli.workload.predicates.row_security import secured
 from indexpilot_cli.workload.reading import Reader, Reading, Unread
 
 MAX_SAMPLES = 20
@@ -84,7 +85,7 @@ def fold(
     ``min_calls`` and ``min_ms`` (total milliseconds) and ``limit`` drop templates, not statements.
     """
     reader = Reader(catalog)
-    whole = merged(workloads)
+    whole = _with_policies(merged(workloads), catalog)
     groups, skipped = _grouped(whole, reader)
     found, failed = _templates(groups, catalog, reader)
     templates = _named(found)
@@ -103,6 +104,17 @@ def fold(
         until=whole.until,
         notes=tuple(dict.fromkeys(whole.notes)),
     )
+
+
+def _with_policies(workload: Workload, catalog: Catalog) -> Workload:
+    """The statements as the server runs them for roles that policies apply to."""
+    if not catalog.policies:
+        return workload
+    statements = tuple(replace(s, text=secured(s.text, catalog)) for s in workload.statements)
+    if statements == workload.statements:
+        return workload
+    note = "policies of row-level security are part of the statements, as for the roles that are subject to them"
+    return replace(workload, statements=statements, notes=(*workload.notes, note))
 
 
 def _grouped(workload: Workload, reader: Reader) -> tuple[dict[str, _Group], list[Skipped]]:

@@ -1,5 +1,7 @@
 """Forms of conditions that real workloads have: what is advised for each on a server, or why nothing is."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from indexpilot_cli.advise.values import RecommendRequest
@@ -51,6 +53,15 @@ CASES = {
         INSERT INTO employee SELECT g, 'e' || g, repeat('x', 50), g % 10 FROM generate_series(1, 20000) g""",
         "SELECT * FROM person WHERE email = 'e77'",
     ),
+    "leads": (
+        """CREATE TABLE leads (id bigserial PRIMARY KEY, org_id uuid NOT NULL, name text, created_at timestamptz);
+        INSERT INTO leads (org_id, name, created_at)
+        SELECT md5((g % 400)::text)::uuid, 'lead ' || g, now() - g * interval '1 min' FROM generate_series(1, 40000) g;
+        ALTER TABLE leads ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY org ON leads USING (org_id::text = nullif(current_setting('app.org', true), ''));
+        GRANT SELECT ON leads TO advice_reader""",
+        "SELECT * FROM leads ORDER BY created_at DESC LIMIT 20",
+    ),
 }
 WITH_LTREE = {
     "tree": (
@@ -63,10 +74,20 @@ WITH_LTREE = {
 }
 
 
+@contextmanager
+def reader_role(pg):
+    """A role of the application, subject to policies; roles belong to the server, not to a database."""
+    admin = Place(pg.dsn)
+    admin.sql("DROP ROLE IF EXISTS advice_reader")
+    admin.sql("CREATE ROLE advice_reader LOGIN")
+    yield
+    admin.sql("DROP ROLE advice_reader")
+
+
 @pytest.fixture(scope="module")
 def advised(pg, twin_place):
     """What one ``recommend`` says of all cases: recommendations and rejections."""
-    with new_database(pg) as dsn, pytest.MonkeyPatch.context() as patch:
+    with reader_role(pg), new_database(pg) as dsn, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(twin_place))
         place = Place(dsn, TWIN)
         cases = dict(CASES)
@@ -108,6 +129,7 @@ def test_cast_without_a_guard_is_rejected_with_the_reason(advised):
         ("shifts", "shifts USING gist (during)"),
         ("bought", "bought (customer_id)"),
         ("employee", "employee (email)"),
+        ("leads", "leads ((org_id::text), created_at)"),
     ],
 )
 def test_the_one_index_that_helps_is_offered(advised, table, index):

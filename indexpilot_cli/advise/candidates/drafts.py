@@ -265,7 +265,7 @@ def _unselective(site: Site, draft: Draft) -> Rejection | None:
     definition = draft.definition
     if draft.kind not in _LOOKUP or definition.predicate is not None or definition.include:
         return None
-    if definition.method not in (BTREE, HASH):
+    if definition.method not in (BTREE, HASH) or any(_read_alone(site, d, definition) for d in draft.demands):
         return None
     share = min((_share(site, draft, d) for d in range(len(draft.demands))), default=0.0)
     options = site.options
@@ -280,6 +280,12 @@ def _unselective(site: Site, draft: Draft) -> Rejection | None:
     if share <= most:
         detail = f"{values} distinct values: only the rare ones are worth an index, and a partial index holds just them"
     return set_aside(site, draft, "low_selectivity", detail)
+
+
+def _read_alone(site: Site, demand: Demand, definition: IndexDefinition) -> bool:
+    """Whether the index holds all that the demand reads: a part of it is less than the table, however many rows."""
+    alone = bool(demand.use.columns) and not demand.use.target and not _fetches(demand, definition)
+    return alone and definition.method == BTREE and site.visible >= site.options.all_visible_share
 
 
 def _asks_absent(site: Site, demand: Demand, key: IndexKey) -> bool:
