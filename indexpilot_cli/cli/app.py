@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from indexpilot_cli import __version__
+from indexpilot_cli.cli.terminal import keep_for_documents, write_stdout
 from indexpilot_cli.errors import IndexPilotError, UsageError
 
 PROGRAM = "indexpilot"
@@ -109,10 +110,10 @@ def root(
 ) -> None:
     """Show the version or, without a command, the help."""
     if version:
-        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        write_stdout(f"{PROGRAM} {__version__}\n")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        sys.stdout.write(context.get_help() + "\n")
+        write_stdout(context.get_help() + "\n")
         raise typer.Exit()
 
 
@@ -121,6 +122,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     given = list(sys.argv[1:] if arguments is None else arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
+    keep_for_documents(show_stray="--debug" in given)
     sys.exit(_guarded(given))
 
 

@@ -5,6 +5,7 @@ Results go to stdout, a pager, or a file that appears whole or not at all.
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import shutil
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
+_STDOUT = 1
+_STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _CODES = {"error": "1;31", "warning": "33", "hint": "36", "detail": "2", "next": "1"}
 
 
@@ -77,14 +80,52 @@ def is_tty(stream: TextIO | None) -> bool:
         return False
 
 
+def keep_for_documents(*, show_stray: bool = False) -> None:
+    """Give stdout a descriptor of its own; whatever else goes to descriptor 1 until the process ends is no output.
+
+    Native code writes there past Python's ``sys.stdout``: HiGHS prints a line of its own while it solves, which would
+    stand before the document. ``show_stray`` lets it go to stderr. Nothing happens where stdout is another descriptor.
+    """
+    stdout = sys.stdout
+    null = os.open(os.devnull, os.O_WRONLY)
+    if stdout is None:
+        return  # closed: the null device may have taken its number, which no connection shall get
+    if stdout is sys.__stdout__ and _descriptor(stdout) == _STDOUT:
+        stdout.flush()
+        # Closed in the programs we start; the pager gets it by name.
+        binary = os.fdopen(os.dup(_STDOUT), "wb")
+        sys.stdout = sys.__stdout__ = io.TextIOWrapper(
+            binary,
+            encoding=stdout.encoding,
+            errors=stdout.errors,
+            line_buffering=stdout.line_buffering,
+            write_through=stdout.write_through,
+        )
+        # Never turned back: C's own buffers are written when the process ends.
+        os.dup2(2 if show_stray and sys.stderr is not None else null, _STDOUT)
+    os.close(null)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
 def write_stdout(text: str) -> None:
-    """Write and flush, so that a closed pipe shows here and not at exit."""
+    """Write and flush, so that a closed pipe shows here and not at exit. Raises BrokenPipeError."""
+    if sys.stdout is None:
+        raise BrokenPipeError
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def write_file(name: str, text: str) -> None:
     """Write beside the file and rename: a reader sees the old or the new content. Raises UsageError."""
+    if name in _STDOUT_NAMES:
+        write_stdout(text)
+        return
     path = Path(name)
     target = path.resolve() if path.is_symlink() else path
     if target.exists() and not target.is_file():
@@ -126,7 +167,12 @@ def page(text: str, environment: Mapping[str, str]) -> bool:
     if not words or words == ["cat"] or shutil.which(words[0]) is None:
         return False
     process = subprocess.Popen(
-        words, stdin=subprocess.PIPE, text=True, encoding="utf-8", env={"LESS": "FRX", **environment}
+        words,
+        stdin=subprocess.PIPE,
+        stdout=sys.stdout,
+        text=True,
+        encoding="utf-8",
+        env={"LESS": "FRX", **environment},
     )
     try:
         process.communicate(text)
@@ -140,8 +186,8 @@ def page(text: str, environment: Mapping[str, str]) -> bool:
 
 def close_quietly() -> None:
     """After a closed pipe: nothing more to stdout, so that the interpreter's own flush at exit stays silent."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _SLOW = (
