@@ -295,6 +295,7 @@ def _index(row: Row, parts: Sequence[Row], table: QualifiedName, statistics: Sta
         scans=row.scans,
         comment=row.comment,
         statistics=_expression_statistics(row, parts, statistics),
+        oid=row.oid,
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from indexpilot_cli.core.catalog import Index
-from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, IndexKey
+from indexpilot_cli.core.catalog import Index, RedundantIndex, Table
+from indexpilot_cli.core.ddl import index_body
+from indexpilot_cli.core.index import BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
 from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.sql.normal import normal
+
+_EXACT_METHODS = (BTREE, HASH, GIN, GIST, SPGIST)
 
 
 def covered_by(definition: IndexDefinition, indexes: Iterable[Index], *, free: int = 0) -> Index | None:
@@ -37,6 +41,61 @@ def same_structure(left: IndexDefinition, right: IndexDefinition) -> bool:
         and left.unique == right.unique
         and left.nulls_not_distinct == right.nulls_not_distinct
         and _predicate(left) == _predicate(right)
+    )
+
+
+def redundant_indexes(tables: Iterable[Table]) -> tuple[RedundantIndex, ...]:
+    """Indexes whose work another one of the same table does, largest first.
+
+    Left out: those that serve a constraint or identify rows for replication, invalid ones, and indexes of partitions
+    that belong to one of the whole table (they come and go with it).
+    """
+    listed = tuple(tables)
+    whole = {t.name: t for t in listed if t.kind == "p"}
+    found: list[RedundantIndex] = []
+    for table in listed:
+        parent = whole.get(table.parent) if table.is_partition and table.parent else None
+        usable = [i for i in table.indexes if i.valid and i.ready]
+        # Who goes first in this order stays: the older of two that are used alike.
+        ordered = sorted(usable, key=lambda i: (not _is_needed(i), not i.clustered, not i.scans, i.oid, i.name))
+        for index in ordered:
+            if not _is_needed(index) and not _belongs_to(index, parent):
+                found += _made_needless(table, index, ordered)
+    return tuple(sorted(found, key=lambda r: (-r.bytes, r.name)))
+
+
+def _is_needed(index: Index) -> bool:
+    return index.primary or index.constraint is not None or index.replica_identity
+
+
+def _belongs_to(index: Index, parent: Table | None) -> bool:
+    own = () if parent is None else (i.definition for i in parent.indexes)
+    return any(same_structure(replace(d, table=index.definition.table), index.definition) for d in own)
+
+
+def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iterator[RedundantIndex]:
+    """The index with the best one that makes it needless, if there is one."""
+    before = ordered[: ordered.index(index)]
+    same = next((i for i in before if _stands_in(i, index) and _stands_in(index, i)), None)
+    wider = (i for i in ordered if i is not index and _stands_in(i, index) and not _stands_in(index, i))
+    # The widest is covered by nothing itself, so it will still be there when the others are gone.
+    by = same or max(wider, key=lambda i: (len(i.definition.keys), len(i.definition.include), -i.oid), default=None)
+    if by is not None:
+        keys = index_body(by.definition, table="").strip()
+        scans = index.scans
+        yield RedundantIndex(table.name, index.name, by.name, keys, same is not None, index.size_bytes, scans)
+
+
+def _stands_in(index: Index, wanted: Index) -> bool:
+    """Whether the index does all that the other does: nothing approximate, unlike what a candidate is measured by."""
+    one, other = index.definition, wanted.definition
+    # What a lossy or approximate method finds depends on its parameters (pages_per_range, lists, m).
+    alike = one.method in _EXACT_METHODS or one.options == other.options
+    return (
+        one.method == other.method
+        and alike
+        and {_bare(k) for k in other.keys} <= {_bare(k) for k in one.keys}
+        and covers(one, other, partial_by_full=False)
     )
 
 

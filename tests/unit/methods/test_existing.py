@@ -1,13 +1,15 @@
 """Structural comparison of indexes, and expressions compared by meaning."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, same_structure
+from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, redundant_indexes, same_structure
 from indexpilot_cli.sql.expressions import read_expression
 from indexpilot_cli.sql.normal import columns, conjuncts, normal
-from tests.unit.advise.candidates.builders import definition, index
+from tests.unit.advise.candidates.builders import column, definition, index, name, table
 
 
 def wanted(keys, **more):
@@ -167,3 +169,95 @@ def test_covering_is_the_prefix_relation(left, right):
 @given(st.text(max_size=60))
 def test_any_text_has_a_normal_form(text):
     assert normal(text) == normal(text)
+
+
+def told(*indexes, **more):
+    """Each needless index with the one that makes it so; = for the same, < for less."""
+    holder = table("t", column("a"), indexes=indexes, **more)
+    return {r.name.name: f"{'=' if r.exact else '<'} {r.by.name}" for r in redundant_indexes([holder])}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (have("a", "x"), have("a", "y"), {"y": "= x"}),
+        (have("a", "x"), have("a desc", "y"), {"y": "= x"}),
+        (have("a, b desc", "x"), have("a desc, b", "y"), {"y": "= x"}),
+        (have("a", "x"), have("a, b", "y"), {"x": "< y"}),
+        (have("a desc", "x"), have("a, b", "y"), {"x": "< y"}),
+        (have("a", "x", unique=True), have("a", "y"), {"y": "< x"}),
+        (have("a", "x"), have("a, b", "y", unique=True), {"x": "< y"}),
+        (have("a", "x", include=("b", "c")), have("a", "y", include=("c", "b")), {"y": "= x"}),
+        (have("a", "x", include=("b",)), have("a, b", "y"), {"x": "< y"}),
+        (have("a", "x", unique=True), have("a", "y", unique=True, include=("b",)), {"x": "< y"}),
+        (have("a", "x", predicate="b > 1"), have("a", "y", predicate="(b > 1)"), {"y": "= x"}),
+        (have("(lower((email)::text))", "x"), have("(lower(email))", "y"), {"y": "= x"}),
+        (have("a", "x", method="hash"), have("a", "y", method="hash"), {"y": "= x"}),
+        (have("b", "x", method="gin"), have("a, b", "y", method="gin"), {"x": "< y"}),
+        (have("a", "x", options=(("fillfactor", "70"),)), have("a", "y"), {"y": "= x"}),
+    ],
+)
+def test_needless_indexes(first, second, expected):
+    assert told(first, second) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (have("a, b", "x"), have("b, a", "y")),
+        (have("a, b", "x"), have("a, b desc", "y")),
+        (have("b", "x"), have("a, b", "y")),
+        (have("a", "x", unique=True), have("a, b", "y", unique=True)),
+        (have("a", "x", unique=True), have("a", "y", unique=True, nulls_not_distinct=True, predicate="b > 1")),
+        (have("a nulls first", "x"), have("a", "y")),
+        (have("a text_pattern_ops", "x"), have("a", "y")),
+        (have("a", "x"), have("a", "y", predicate="b > 1")),
+        (have("a", "x", predicate="b > 1"), have("a", "y", predicate="b > 2")),
+        (have("a", "x", method="hash"), have("a", "y")),
+        (have("a", "x", include=("b",)), have("a", "y", include=("c",))),
+        (have("a", "x"), have("a", "y", valid=False)),
+        (have("a", "x"), have("a, b", "y", ready=False)),
+        (have("a", "x", method="brin", options=(("pages_per_range", "8"),)), have("a", "y", method="brin")),
+        (have("(lower(email))", "x"), have("(upper(email))", "y")),
+        (have("d jsonb_path_ops", "x", method="gin"), have("d", "y", method="gin")),
+        (have("a", "x", primary=True, unique=True), have("a, b", "y")),
+        (have("a", "x", constraint="u", unique=True), have("a", "y", constraint="p", primary=True, unique=True)),
+        (have("a", "x", method="gist", constraint="x"), have("a", "y", method="gist", constraint="x")),
+    ],
+)
+def test_indexes_that_are_needed(first, second):
+    assert told(first, second) == {}
+
+
+def test_another_collation_covers_nothing():
+    other = have("a", "y")
+    keys = tuple(replace(k, collation="C") for k in other.definition.keys)
+    assert told(have("a", "x"), replace(other, definition=replace(other.definition, keys=keys))) == {}
+
+
+@pytest.mark.parametrize(
+    ("kept", "spare"),
+    [
+        ({"constraint": "u", "unique": True, "oid": 9}, {"unique": True, "oid": 3}),
+        ({"replica_identity": True, "oid": 9}, {"oid": 3}),
+        ({"clustered": True, "oid": 9}, {"oid": 3}),
+        ({"scans": 5, "oid": 9}, {"scans": 0, "oid": 3}),
+        ({"scans": 5, "oid": 3}, {"scans": 900, "oid": 9}),
+        ({"oid": 3}, {"oid": 9}),
+    ],
+)
+def test_of_duplicates_the_needed_the_used_and_the_older_stays(kept, spare):
+    assert told(have("a", "z", **kept), have("a", "b", **spare)) == {"b": "= z"}
+    assert told(have("a", "b", **spare), have("a", "z", **kept)) == {"b": "= z"}
+
+
+def test_three_of_a_kind_and_the_widest_stay_together():
+    found = told(have("a", "one", oid=1), have("a", "two", oid=2), have("a, b", "three"), have("a, b, c", "four"))
+    assert found == {"one": "< four", "two": "= one", "three": "< four"}
+
+
+def test_indexes_of_a_partition_go_with_those_of_the_whole_table():
+    whole = table("t", column("a"), kind="p", indexes=(have("a", "w"), have("a", "w2")))
+    own = [index(label, "part", keys) for label, keys in (("p", "a"), ("p2", "a"), ("own", "b"), ("own2", "b"))]
+    part = table("part", column("a"), indexes=own, parent=name("t"), is_partition=True)
+    assert [r.name.name for r in redundant_indexes([whole, part])] == ["own2", "w2"]

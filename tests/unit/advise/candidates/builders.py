@@ -76,7 +76,11 @@ def definition(target, text, **more):
 
 
 def index(label, target, text, valid=True, **more):
-    own = {k: more.pop(k) for k in ("primary", "constraint", "replica_identity", "scans", "ready") if k in more}
+    own = {
+        k: more.pop(k)
+        for k in ("primary", "constraint", "replica_identity", "clustered", "scans", "ready", "oid", "pages")
+        if k in more
+    }
     made = definition(target, text, **more)
     return Index(name(label), made, f"CREATE INDEX {label}", valid, **own)
 
