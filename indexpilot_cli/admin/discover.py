@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from indexpilot_cli.core.catalog import Activity, Index, Table
+from indexpilot_cli.core.catalog import Activity, Index, RedundantIndex, Table
 from indexpilot_cli.core.command import (
     Connection,
     Outcome,
@@ -19,8 +19,10 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.methods.existing import redundant_indexes
 from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 
+Redundant = Mapping[QualifiedName, RedundantIndex]
 _KINDS = {"r": "table", "p": "partitioned", "m": "materialized view", "f": "foreign table"}
 
 
@@ -47,6 +49,7 @@ class IndexReport:
     scans: int | None = None
     valid: bool = True
     kind: str = "index"  # primary, unique, constraint, index
+    redundant: RedundantIndex | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +101,19 @@ def run(request: DiscoverRequest, progress: Progress) -> Outcome[DiscoverResult]
 def _report(source: Source, request: DiscoverRequest) -> DiscoverResult:
     wanted = wanted_tables(source.catalog, request.filter)
     now = source.catalog.taken_at or datetime.now(UTC)
-    shown = [_table(t, source.catalog.statistics_since, now) for t in wanted if t.size_bytes >= request.min_size_bytes]
+    since = source.catalog.statistics_since
+    needless = {r.name: r for r in redundant_indexes(source.catalog.tables)}
+    shown = [_table(t, needless, since, now) for t in wanted if t.size_bytes >= request.min_size_bytes]
     return DiscoverResult(
         tuple(sorted(shown, key=_order(request.sort))),
-        stats_since=source.catalog.statistics_since,
+        stats_since=since,
         now=now,
         hidden=len(source.catalog.tables) - len(shown),
     )
 
 
-def _table(table: Table, since: datetime | None, now: datetime) -> TableReport:
-    indexes = tuple(_index(index) for index in table.indexes)
+def _table(table: Table, redundant: Redundant, since: datetime | None, now: datetime) -> TableReport:
+    indexes = tuple(_index(index, redundant.get(index.name)) for index in table.indexes)
     reads, writes = _rates(table.activity, table.activity.since or since, now)
     return TableReport(
         table.name,
@@ -136,11 +141,11 @@ def _rates(activity: Activity, since: datetime | None, now: datetime) -> tuple[f
     return reads / seconds, writes / seconds
 
 
-def _index(index: Index) -> IndexReport:
+def _index(index: Index, redundant: RedundantIndex | None) -> IndexReport:
     kind = "primary" if index.primary else {"u": "unique", "x": "constraint"}.get(index.constraint or "", "index")
     if kind == "index" and index.definition.unique:
         kind = "unique"
-    return IndexReport(index.name, index.ddl, index.size_bytes, index.scans, index.valid, kind)
+    return IndexReport(index.name, index.ddl, index.size_bytes, index.scans, index.valid, kind, redundant)
 
 
 def _order(sort: str) -> Callable[[TableReport], tuple[float, QualifiedName]]:

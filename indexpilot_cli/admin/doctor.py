@@ -113,6 +113,7 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
         found += observation_checks(source)
     found += checks.statistics_checks(source.catalog, now)
     found += checks.index_checks(source.catalog, names(left))
+    found += checks.redundant_checks(source.catalog)
     return tuple(found)
 
 

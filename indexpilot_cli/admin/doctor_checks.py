@@ -11,6 +11,8 @@ from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.units import size
+from indexpilot_cli.methods.existing import redundant_indexes
 
 OLDEST_MAJOR = 12
 STALE_AFTER = timedelta(days=3)
@@ -178,3 +180,19 @@ def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Ite
             yield Check("warning", "invalid index", text, f"{drop_index(index.name)};", "invalid_index")
     if not invalid:
         yield Check("ok", "indexes", f"{sum(i.valid for i in indexes)} valid", code="invalid_index")
+
+
+def redundant_checks(catalog: Catalog) -> Iterator[Check]:
+    """Indexes whose work another one of the same table does."""
+    found = redundant_indexes(catalog.tables)
+    for index in found[:_LISTED]:
+        # A narrower index is the faster one for what it serves: that is looked at before it is dropped.
+        table = catalog.table(index.table)
+        drop = f"{drop_index(index.name, concurrently=table is None or table.kind != 'p')};"
+        fix = drop if index.exact else "indexpilot discover -v"
+        text = f"{index.name.short}: {index.text}, {size(index.bytes)}"
+        yield Check("warning", "redundant index", text, fix, "redundant_index")
+    rest = found[_LISTED:]
+    if rest:
+        text = f"{len(rest)} more, {size(sum(r.bytes for r in rest))}"
+        yield Check("warning", "redundant index", text, "indexpilot discover -v", "redundant_index")

@@ -21,6 +21,7 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
+from indexpilot_cli.methods.existing import redundant_indexes
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
@@ -100,7 +101,7 @@ def advise_on(
     progress.stage("explaining")
     rewrites = priced_rewrites(kept.templates, selection.definitions, catalog, estimator)
     advice = replace(advice, rewrites=rewrites)
-    return assemble(source, estimator, advice)
+    return replace(assemble(source, estimator, advice), redundant=redundant_indexes(catalog.tables))
 
 
 def _without_faulty(

@@ -90,17 +90,18 @@ def keep_for_documents(*, show_stray: bool = False) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     if stdout is None:
         return  # closed: the null device may have taken its number, which no connection shall get
-    if stdout is sys.__stdout__ and _descriptor(stdout) == _STDOUT:
+    if stdout is sys.__stdout__ and isinstance(stdout, io.TextIOWrapper) and _descriptor(stdout) == _STDOUT:
         stdout.flush()
         # Closed in the programs we start; the pager gets it by name.
         binary = os.fdopen(os.dup(_STDOUT), "wb")
-        sys.stdout = sys.__stdout__ = io.TextIOWrapper(
+        sys.stdout = io.TextIOWrapper(
             binary,
             encoding=stdout.encoding,
             errors=stdout.errors,
             line_buffering=stdout.line_buffering,
             write_through=stdout.write_through,
         )
+        sys.__stdout__ = sys.stdout  # type: ignore[misc] # the width of the terminal is asked of this one
         # Never turned back: C's own buffers are written when the process ends.
         os.dup2(2 if show_stray and sys.stderr is not None else null, _STDOUT)
     os.close(null)

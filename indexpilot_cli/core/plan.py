@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.catalog import RedundantIndex, Server
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Skipped
@@ -120,7 +120,7 @@ class Plan:
     ``cost_before`` and ``cost_after`` are workload costs in ``unit`` ("ms" when times are known, else "cost");
     ``schema_digest`` fingerprints the tables the plan touches, so that a stale plan can be refused. ``database`` says
     whose it is: the cluster and the database of ``database_identity``; empty for a snapshot's and for those of earlier
-    versions.
+    versions. ``redundant`` are existing indexes that another existing one makes needless.
     """
 
     id: str
@@ -150,3 +150,4 @@ class Plan:
     budget_curve: tuple[tuple[int, float], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     database: str = ""
+    redundant: tuple[RedundantIndex, ...] = ()

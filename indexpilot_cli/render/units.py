@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from indexpilot_cli.core.catalog import RedundantIndex
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.units import DASH
+from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.core.workload import SkippedReport
-from indexpilot_cli.render.document import Amount, Block, Facts, Lines, Portion, TableBlock, columns
+from indexpilot_cli.render.document import Amount, Block, Count, Facts, Lines, Portion, TableBlock, columns
 
 if TYPE_CHECKING:
     from indexpilot_cli.admin.doctor_checks import Check
 
+_LISTED = 5  # shown without --verbose
 _AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -148,6 +150,26 @@ def checks_table(checks: tuple[Check, ...]) -> TableBlock:
     width = 4 if any(c.fix for c in checks) else 3
     rows = ((c.state, c.name, one_line(c.text), f"->  {c.fix}" if c.fix else "") for c in checks)
     return TableBlock(head[:width], tuple(row[:width] for row in rows), header=False)
+
+
+class RedundantDocument(DocumentShape):
+    """An index whose work another one of the same table does."""
+
+    name: QualifiedName
+    table: QualifiedName
+    by: QualifiedName
+    exact: Annotated[bool, "true: the same index; false: the other one serves all it serves"]
+    bytes: Count
+    scans: Annotated[Count | None, "null: unknown"]
+
+
+def redundant_facts(found: Sequence[RedundantIndex], *, verbose: bool) -> tuple[Block, ...]:
+    """One line for each of the largest needless indexes, all with ``verbose``."""
+    shown = found if verbose else found[:_LISTED]
+    rows = [("Redundant", f"{one_line(r.name.short)}: {one_line(r.text)}, {size(r.bytes)}") for r in shown]
+    rest = found[len(shown) :]
+    rows += [("Redundant", f"{len(rest)} more, {size(sum(r.bytes for r in rest))}  (--verbose)")] if rest else []
+    return (Facts(tuple(rows)),) if rows else ()
 
 
 def skipped_blocks(skipped: tuple[SkippedReport, ...], *, verbose: bool) -> tuple[Block, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import chain
 from typing import Annotated, Literal
 
 from indexpilot_cli.admin.analyze import AnalyzeResult
@@ -14,6 +15,7 @@ from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import Stage, TemplateReport
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import (
+    RedundantDocument,
     TemplateDocument,
     ago,
     facts,
@@ -22,6 +24,7 @@ from indexpilot_cli.render.units import (
     one_line,
     percent,
     plural,
+    redundant_facts,
     skipped_blocks,
     stamp,
 )
@@ -36,6 +39,7 @@ class IndexReportDocument(DocumentShape):
     bytes: Count
     scans: Annotated[Count | None, "since stats_since; null: unknown"]
     valid: bool
+    redundant: Annotated[RedundantDocument | None, "what makes it needless; null: nothing does"]
 
 
 class TableReportDocument(DocumentShape):
@@ -84,6 +88,8 @@ def discover_view(result: DiscoverResult, *, verbose: bool = False) -> Document:
     if verbose and indexes:
         blocks.append(TableBlock(_INDEX_COLUMNS, tuple(indexes)))
     blocks.append(Lines((_tables_summary(result),)))
+    needless = [i.redundant for i in chain.from_iterable(t.indexes for t in result.tables) if i.redundant]
+    blocks += redundant_facts(sorted(needless, key=lambda r: (-r.bytes, r.name)), verbose=verbose)
     if result.saved_fields is not None:
         blocks.append(Lines((f"{plural(result.saved_fields, 'column')} recorded in the genome catalog",)))
     return Document(tuple(blocks), result, DiscoverDocument)

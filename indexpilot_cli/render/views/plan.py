@@ -13,7 +13,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Recommendation, Rewrite, Risk
 from indexpilot_cli.core.workload import Stage
 from indexpilot_cli.render.document import Amount, Count, Portion
-from indexpilot_cli.render.units import cost, one_line
+from indexpilot_cli.render.units import RedundantDocument, cost, one_line
 
 
 def _keys(item: Recommendation) -> list[str]:
@@ -140,4 +140,7 @@ class PlanDocument(DocumentShape):
     skipped: tuple[SkippedDocument, ...]
     skipped_share: Portion
     rewrites: tuple[Rewrite, ...]
+    redundant_indexes: Annotated[
+        tuple[RedundantDocument, ...], "existing indexes that another existing one makes needless", From("redundant")
+    ]
     notes: tuple[str, ...]

@@ -12,7 +12,7 @@ from indexpilot_cli.core.units import size
 from indexpilot_cli.core.workload import not_looked_at, reasons_of
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
-from indexpilot_cli.render.units import facts, fall, notes, one_line, percent, plural, saving, visible
+from indexpilot_cli.render.units import facts, fall, notes, one_line, percent, plural, redundant_facts, saving, visible
 from indexpilot_cli.render.views.plan import PlanDocument, rewrite_line
 
 RULE = code_scanning.SarifRule(
@@ -99,6 +99,7 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
     bound = ("Bound", bound_sentence(result)) if result.recommendations or result.bound.gap is not None else None
     blocks.append(facts(bound, _unseen(result), _rejected(result, show_rejected), _skipped(result, verbose)))
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
+    blocks += redundant_facts(result.redundant, verbose=verbose)
     blocks += notes(result.notes)
     return Document(
         tuple(blocks), result, PlanDocument, _statements(result), {"sarif": partial(sarif_text, result, sources)}
