@@ -123,6 +123,9 @@ def _reading(kind: StatementKind, node: Node, literal: str, catalog: Catalog) ->
         normal = normalise(repaired(node, _types(node, catalog)))
     except ValueError as error:
         return Unread("unparsed", str(error))
+    # The parser library loses parentheses of a few forms (b BETWEEN 1 AND (c IN (2))) when it writes a tree.
+    if isinstance(parse(normal.text), Unparsed):
+        return Unread("unparsed", "the parser cannot write this form again")
     told_apart = (*normal.shape, *_numbered(node))
     shape = hashlib.sha256(repr(told_apart).encode()).hexdigest()[:8] if told_apart else ""
     plain = "" if parameterised else literal

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -66,12 +67,11 @@ def _several(text: str, offset: int) -> Unparsed:
 
 
 def split(text: str) -> tuple[Piece, ...]:
-    """The statements of a script. A text the scanner cannot read (an open quote) is one piece."""
-    ends = _statement_ends(text)
+    """The statements of a script. One that the scanner cannot read ends with the next semicolon at a line's end."""
     data = text.encode()
     plain = text.isascii()
     result, position, offset = [], 0, 0
-    for end in (*ends, len(data)):
+    for end in (*_all_ends(text), len(data)):
         piece = text[position:end] if plain else data[position:end].decode()
         if piece.strip():
             result.append(Piece(piece, offset))
@@ -80,22 +80,48 @@ def split(text: str) -> tuple[Piece, ...]:
     return tuple(result)
 
 
-def _statement_ends(text: str) -> list[int]:
-    """Byte offsets of the semicolons that end statements: not those of SQL function bodies or in parentheses."""
-    found = native.tokens(text)
-    if isinstance(found, Unparsed):
-        return []
-    ends, depth, body, before = [], 0, 0, ""
-    for name, start, _ in found:
-        depth = max(depth + (name == "ASCII_40") - (name == "ASCII_41"), 0)
+def _all_ends(text: str) -> list[int]:
+    """Byte offsets of the semicolons that end statements, also behind what cannot be read."""
+    ends: list[int] = []
+    start = before = 0  # of what is still to be read: the character, the byte
+    for _ in range(_MOST_RESCANS):
+        rest = text[start:]
+        found = native.tokens(rest)
+        if not isinstance(found, Unparsed):
+            return [*ends, *(before + end for end in _ends(found))]
+        bad = max(found.position - 1, 0)
+        head = native.tokens(rest[:bad])
+        ends += [] if isinstance(head, Unparsed) else [before + end for end in _ends(head)]
+        close = _CLOSED.search(rest, bad)
+        if close is None:
+            return ends
+        before += len(rest[: close.start()].encode())
+        ends.append(before)
+        before += 1
+        start += close.start() + 1
+    return ends
+
+
+_MOST_RESCANS = 100
+_CLOSED = re.compile(r";[ \t]*(?:--[^\n]*)?\r?(?=\n)")
+
+
+def _ends(tokens: Sequence[tuple[str, int, int]]) -> Iterator[int]:
+    """Not those of SQL function bodies, nor those inside the parentheses of CREATE RULE. Elsewhere an open parenthesis
+    is a mistake, which must not take the statements behind it along."""
+    depth, body, before, first, rule = 0, 0, "", "", False
+    for name, start, _ in tokens:
+        first = first or name
+        rule = rule or (name == "RULE" and first == "CREATE")
+        depth = max(depth + (name == "ASCII_40") - (name == "ASCII_41"), 0) if rule else 0
         if name == "ATOMIC" and before == "BEGIN_P":
             body = 1
         elif body and name in ("CASE", "END_P"):
             body += 1 if name == "CASE" else -1
         if name == "ASCII_59" and not body and not depth:
-            ends.append(start)
+            yield start
+            first, rule = "", False
         before = name
-    return ends
 
 
 def deparse(node: Node) -> str:

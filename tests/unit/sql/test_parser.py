@@ -85,8 +85,19 @@ def test_split_knows_where_statements_end():
     assert all(script[p.offset : p.offset + len(p.text)] == p.text for p in pieces)
 
 
-def test_split_of_an_open_quote_is_one_piece():
-    assert len(sqlast.split("select 1; select 'x")) == 1
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [
+        ("select 1; select 'x", ["select 1", "select 'x"]),
+        ("select 1;\nselect 'ü;\nselect 2; select 3;\n", ["select 1", "select 'ü", "select 2", "select 3"]),
+        ("select (1;\nselect 2", ["select (1", "select 2"]),
+        ("select U&'\\00zz';  -- bad\nselect {;\nselect 2;", ["select U&'\\00zz'", "-- bad\nselect {", "select 2"]),
+    ],
+)
+def test_a_statement_that_cannot_be_read_does_not_take_the_others_along(script, wanted):
+    pieces = sqlast.split(script)
+    assert [p.text.strip() for p in pieces] == wanted
+    assert all(script[p.offset : p.offset + len(p.text)] == p.text for p in pieces)
 
 
 def test_fingerprint_ignores_constants():
