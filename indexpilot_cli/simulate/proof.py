@@ -124,7 +124,10 @@ def _apply(dsn: str, plan: Plan, progress: Progress) -> _Applied:
         metadata.migrate(session)
         plans.store(session, plan)
     record = Record(command="demo")
-    request = ApplyRequest(Connection(dsn), (plan.id,), confirmed=True, force=True, safeguards=_EAGER, record=record)
+    # ``adopt``: the plan was made for the database that this one is a copy of.
+    request = ApplyRequest(
+        Connection(dsn), (plan.id,), confirmed=True, force=True, adopt=True, safeguards=_EAGER, record=record
+    )
     outcome = apply.run(request, progress, lambda _: True)
     go_on(outcome.exit_code)
     reports = outcome.result.mutations
