@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -92,7 +92,10 @@ def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dic
     definition = candidate.definition
     name = index_name(definition, taken[definition.table.schema])
     size = advice.priceable.sizes[definition]
-    assessed = attempted(Stage.EXPLAIN, lambda: assess(choice, advice.selection, advice.kept.templates, catalog))
+    assessed = attempted(
+        Stage.EXPLAIN,
+        lambda: assess(choice, advice.selection, advice.kept.templates, catalog, limits=advice.limits),
+    )
     if isinstance(assessed, Fault):
         assessed = Assessment((), "low", f"its risks could not be assessed ({assessed}): please report it")
     return Recommendation(
@@ -236,3 +239,4 @@ class Advice:
     seconds: float
     checked: tuple[str, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
+from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
 from indexpilot_cli.advise.select.problem import Limits, Selection
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
@@ -100,7 +101,8 @@ def advise_on(
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
     rewrites = priced_rewrites(kept.templates, selection.definitions, catalog, estimator)
-    advice = replace(advice, rewrites=rewrites)
+    limits = limit_prices(kept.templates, selection.definitions, catalog, estimator) if selection.chosen else {}
+    advice = replace(advice, rewrites=rewrites, limits=limits)
     return replace(assemble(source, estimator, advice), redundant=redundant_indexes(catalog.tables))
 
 

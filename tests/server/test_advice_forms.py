@@ -62,6 +62,31 @@ CASES = {
         GRANT SELECT ON leads TO advice_reader""",
         "SELECT * FROM leads ORDER BY created_at DESC LIMIT 20",
     ),
+    "pages": (
+        """CREATE TABLE pages (id bigserial PRIMARY KEY, at timestamp NOT NULL, body text);
+        INSERT INTO pages (at, body) SELECT timestamp '2024-01-01' + g * interval '1 min', repeat('x', 100)
+        FROM generate_series(1, 20000) g""",
+        "SELECT * FROM pages WHERE at < '2024-01-03' OR (at = '2024-01-03' AND id < 500)"
+        " ORDER BY at DESC, id DESC LIMIT 20",
+    ),
+    "posts": (
+        """CREATE TABLE posts (id bigserial PRIMARY KEY, at timestamp NOT NULL, status text, body text);
+        INSERT INTO posts (at, status, body)
+        SELECT timestamp '2024-01-01' + g * interval '1 min',
+               CASE WHEN g % 1000 = 0 THEN 'held' WHEN g % 3 = 0 THEN 'draft' ELSE 'live' END, repeat('x', 100)
+        FROM generate_series(1, 40000) g""",
+        "SELECT * FROM posts WHERE status = 'live' ORDER BY at DESC LIMIT 20",
+    ),
+    "docs": (
+        """CREATE TABLE docs (id serial PRIMARY KEY, words int, t text);
+        INSERT INTO docs (words, t) SELECT g % 4000, md5(g::text) FROM generate_series(1, 20000) g""",
+        "SELECT count(*) FROM docs WHERE words + 10 = 500",
+    ),
+    "bills": (
+        """CREATE TABLE bills (id serial PRIMARY KEY, customer_id bigint, t text);
+        INSERT INTO bills (customer_id, t) SELECT g % 8000, md5(g::text) FROM generate_series(1, 20000) g""",
+        "SELECT * FROM bills WHERE customer_id = 77.0",
+    ),
 }
 WITH_LTREE = {
     "tree": (
@@ -140,3 +165,33 @@ def test_an_operator_means_what_its_type_says(advised):
     if not indexes(advised, "tree"):
         pytest.skip("ltree is not installed")
     assert [r.summary for r in indexes(advised, "tree")] == ["tree USING gist (path)"]
+
+
+@pytest.mark.parametrize(
+    ("table", "after", "index"),
+    [
+        ("docs", "words = 490", "docs (words)"),
+        ("bills", "customer_id = 77", "bills (customer_id)"),
+    ],
+)
+def test_the_form_that_an_index_serves_is_told_with_both_costs(advised, table, after, index):
+    (hint,) = [r for r in advised.rewrites if r.table.name == table]
+    assert (hint.after, hint.index) == (after, index) and hint.cost_after < hint.cost_before / 10
+    (told,) = [r for r in advised.rejections if r.reason == "rewrite" and r.subject == table]
+    assert f"write {after}" in told.detail and hint.before in told.detail
+    assert indexes(advised, table) == []
+
+
+def test_pages_by_key_with_or_are_a_risk_and_the_row_comparison_is_priced(advised):
+    (hint,) = [r for r in advised.rewrites if r.table.name == "pages"]
+    assert (hint.rule, hint.after) == ("keyset", "(at, id) < ('2024-01-03', 500)")
+    assert 0 < hint.cost_after <= hint.cost_before
+    (offered,) = indexes(advised, "pages")
+    (risk,) = [r for r in offered.risks if r.code == "keyset"]
+    assert "write (at, id) <" in risk.text
+
+
+def test_a_limit_is_priced_for_a_common_and_a_rare_value(advised):
+    (offered,) = indexes(advised, "posts")
+    (risk,) = [r for r in offered.risks if r.code == "limit_order"]
+    assert "status = 'live' costs" in risk.text and "status = 'held' costs" in risk.text

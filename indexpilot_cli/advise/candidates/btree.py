@@ -21,7 +21,7 @@ from indexpilot_cli.advise.candidates.site import (
     label,
     unfit_key,
 )
-from indexpilot_cli.core.catalog import ForeignKey
+from indexpilot_cli.core.catalog import ForeignKey, Index
 from indexpilot_cli.core.index import IndexKey, Reason, Rejection
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, SortKey, StatementKind
 from indexpilot_cli.sql.selectivity import selectivity
@@ -131,7 +131,8 @@ def _sorts(site: Site, demand: Demand, parts: Parts, refused: dict[str, Rejectio
     if not wanted or not (use.limited or use.order_complete):
         return
     pinned = {label(k) for k in parts.pinned}
-    tail = canonical_order([k for k in wanted if label(k) not in pinned])[: site.options.max_key_columns]
+    wanted = _until_unique(site, pinned, [k for k in wanted if label(k) not in pinned])
+    tail = canonical_order(wanted)[: site.options.max_key_columns]
     if not tail:
         return
     fixed = [k for k in parts.equal if label(k) in pinned]
@@ -180,6 +181,26 @@ def _sort_keys(
             break
         found.append(replace(plain, descending=sort.descending, nulls_first=sort.nulls_first))
     return tuple(found)
+
+
+def _until_unique(site: Site, pinned: set[str], keys: Sequence[IndexKey]) -> tuple[IndexKey, ...]:
+    """The keys of an order up to where they, with what is pinned, identify a row: behind it no order is left."""
+    unique = [u for i in site.table.indexes if (u := _identifying(site, i)) is not None]
+    known = set(pinned)
+    for place, key in enumerate(keys, 1):
+        known.add(label(key))
+        if any(columns <= known for columns in unique):
+            return tuple(keys[:place])
+    return tuple(keys)
+
+
+def _identifying(site: Site, index: Index) -> set[str] | None:
+    """Labels of the keys of a unique index over all rows, none of which can be null; None for another index."""
+    definition = index.definition
+    columns = [site.table.column(k.column) if k.column is not None else None for k in definition.keys]
+    if not (definition.unique and index.valid) or definition.predicate is not None or None in columns:
+        return None
+    return {label(k) for k in definition.keys} if all(c.not_null for c in columns if c is not None) else None
 
 
 def canonical_order(keys: Sequence[IndexKey]) -> tuple[IndexKey, ...]:

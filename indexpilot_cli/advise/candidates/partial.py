@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, absent_value, key_of, label, unfit_key
 from indexpilot_cli.core.index import BTREE, IndexKey, Reason, Rejection
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.failing import can_fail
-from indexpilot_cli.sql.normal import columns, normal
+from indexpilot_cli.sql.normal import columns, conjuncts, normal
 from indexpilot_cli.sql.selectivity import predicate_selectivity
 from indexpilot_cli.sql.volatility import unsafe
 
@@ -235,7 +236,7 @@ def propose_covering(site: Site, drafts: Iterable[Draft]) -> Iterator[Proposed]:
 
 def _with(draft: Draft, include: tuple[str, ...]) -> Draft:
     stored = {*draft.definition.columns, *include}
-    served = tuple(d for d in draft.demands if _may_cover(d) and d.use.columns <= stored)
+    served = tuple(d for d in draft.demands if _may_cover(d) and _to_read(d, draft.definition.predicate) <= stored)
     text = f"reads only {', '.join(include)} besides the key, so the table need not be visited"
     reasons = (*draft.reasons, Reason("covering", text))
     definition = replace(draft.definition, include=include)
@@ -249,11 +250,23 @@ def _includes(site: Site, draft: Draft) -> tuple[tuple[str, ...], ...]:
         return ()
     wanted: dict[tuple[str, ...], float] = {}
     for demand in filter(_may_cover, draft.demands):
-        names = demand.use.columns - set(definition.columns)
+        names = _to_read(demand, definition.predicate) - set(definition.columns)
         include = tuple(c.name for c in site.table.columns if c.name in names)
         if len(include) == len(names) and _narrow(site, (*definition.columns, *include), include):
             wanted[include] = wanted.get(include, 0.0) + demand.weight
     return tuple(sorted(wanted, key=lambda i: -wanted[i])[:_MOST_LISTS])
+
+
+def _to_read(demand: Demand, predicate: str | None) -> frozenset[str]:
+    """The columns an index must hold to be read alone: not those whose only condition its predicate implies.
+
+    The planner leaves implied conditions out of what an index-only scan must check (check_index_only of indxpath.c).
+    """
+    implied = frozenset(conjuncts(predicate)) if predicate is not None else frozenset()
+    left = {a.column for a in demand.use.atoms if a.sql is None or not a.conjunctive or normal(a.sql) not in implied}
+    expressions = (a.expression for a in demand.use.atoms if a.expression is not None)
+    left.update(chain.from_iterable(map(columns, expressions)))
+    return demand.use.columns - (demand.use.tested - left)
 
 
 def _narrow(site: Site, stored: tuple[str, ...], include: tuple[str, ...]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeAlias
 
+from indexpilot_cli.advise.rewrites.find import keysets
 from indexpilot_cli.advise.select.problem import Choice, Selection
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import BRIN, IndexDefinition
@@ -42,13 +43,16 @@ def assess(
     templates: Sequence[QueryTemplate],
     catalog: Catalog,
     extended: Extended | None = None,
+    limits: Mapping[str, str] | None = None,
 ) -> Assessment:
-    """The doubts about a chosen index. ``extended`` are column sets of extended statistics per table, when known."""
+    """The doubts about a chosen index. ``extended`` are column sets of extended statistics per table, when known;
+    ``limits`` says by template what a LIMIT costs for a common and a rare value.
+    """
     definition = choice.candidate.definition
     table = catalog.table(definition.table)
     served = {e.template: e for e in choice.effects}
     mine = [t for t in templates if t.id in served]
-    risks = [*_from_plans(choice, selection)]
+    risks = [*_from_plans(choice, selection, limits or {}), *_keysets(mine, catalog)]
     if table is not None:
         risks += _from_statistics(table, mine)
         risks += _correlated(table, mine, served, (extended or {}).get(table.name, ()))
@@ -77,13 +81,13 @@ def _merged(risks: Sequence[Risk]) -> tuple[Risk, ...]:
 # -- from plans
 
 
-def _from_plans(choice: Choice, selection: Selection) -> Iterator[Risk]:
+def _from_plans(choice: Choice, selection: Selection, limits: Mapping[str, str]) -> Iterator[Risk]:
     """Doubts about the plans that use the index, the narrowest margin first."""
-    found = sorted(_plan_risks(choice, selection), key=lambda pair: pair[0])
+    found = sorted(_plan_risks(choice, selection, limits), key=lambda pair: pair[0])
     return (risk for _, risk in found)
 
 
-def _plan_risks(choice: Choice, selection: Selection) -> Iterator[tuple[float, Risk]]:
+def _plan_risks(choice: Choice, selection: Selection, limits: Mapping[str, str]) -> Iterator[tuple[float, Risk]]:
     definition = choice.candidate.definition
     before = {e.template: e.before for e in choice.effects}
     for (template, _), plan in selection.plans.items():
@@ -102,7 +106,18 @@ def _plan_risks(choice: Choice, selection: Selection) -> Iterator[tuple[float, R
                     f"{template} reads {end.relation} in order and hopes to find {end.limit:,.0f} matching rows early; "
                     "that holds when matching rows are spread evenly"
                 )
+                text += f"; {limits[template]}" if template in limits else ""
                 yield end.factor, Risk("limit_order", text, _run(template), frozenset({template}))
+
+
+def _keysets(templates: Sequence[QueryTemplate], catalog: Catalog) -> Iterator[Risk]:
+    """Pages by key written with OR: no plan begins where the last page ended."""
+    for template in templates:
+        if any(use.limited and use.order_by for use in template.uses):
+            for hint in keysets(template.text, catalog):
+                text = f"{template.id} asks for a page by {hint.before}: {hint.why}; write {hint.after}"
+                yield Risk("keyset", text, f"EXPLAIN (ANALYZE, BUFFERS) of a late page of {template.id} in both forms",
+                           frozenset({template.id}))  # fmt: skip
 
 
 def _run(template: str) -> str:

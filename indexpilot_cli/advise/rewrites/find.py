@@ -14,7 +14,7 @@ from indexpilot_cli.advise.rewrites.condition import FLIPPED, Condition, is_colu
 from indexpilot_cli.advise.rewrites.rules import RULES
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.sql.parser import Node, deparse_expression, parse_expression, rewrite
+from indexpilot_cli.sql.parser import Node, Statement, deparse_expression, parse, parse_expression, rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ def sargable(statement: Node, catalog: Catalog) -> tuple[tuple[Sargable, Node], 
         if answer is not None and answer.before not in found:
             found[answer.before] = (answer, _with(statement, answer.before, answer.after))
     return tuple(found.values())
+
+
+def keysets(text: str, catalog: Catalog) -> tuple[Sargable, ...]:
+    """The pages by key with OR in a statement's text, and the row comparison of each."""
+    statement = parse(text) if " OR " in text else None
+    found = sargable(statement.node, catalog) if isinstance(statement, Statement) else ()
+    return tuple(hint for hint, _ in found if hint.rule == "keyset")
 
 
 def _with(statement: Node, before: str, after: str) -> Node:

@@ -19,7 +19,6 @@ from indexpilot_cli.workload.aside import Fault, attempted
 _ENOUGH = 0.9  # a rewrite that saves less than a tenth is not worth an edit of the application
 _MOST_TEMPLATES = 50
 _MOST_CANDIDATES = 8
-KEYSET = "keyset"  # told whatever the planner says: it takes the rows of earlier pages for few
 
 
 def priced_rewrites(
@@ -70,7 +69,8 @@ def _priced(
     for definition, answer in zip(offers, others, strict=True):
         if answer.ok and answer.total_cost < best * _ENOUGH:
             best, index = answer.total_cost, definition
-    if best >= before.total_cost * _ENOUGH and hint.rule != KEYSET:
+    # Pages by key are told whatever the planner says: it takes the rows of earlier pages for few.
+    if best >= before.total_cost * _ENOUGH and hint.rule != "keyset":
         return None
     return Rewrite(
         template.id, hint.table, hint.rule, hint.before, hint.after, hint.why, hint.only,

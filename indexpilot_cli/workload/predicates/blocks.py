@@ -79,7 +79,7 @@ class Blocks:
         where = node.child("where_clause")
         if where is not None:
             self.collector(scope).collect(where)
-            self.touch(where, scope)
+            self.touch(where, scope, testing=True)
         return self._tail(node, scope, top)
 
     def _tail(self, node: Node, scope: NameScope, top: bool) -> AnalysedQuery:
@@ -173,17 +173,17 @@ class Blocks:
             found.setdefault(name, (Derived(value, scope, pushable),))
         return found
 
-    def touch(self, node: Node | None, scope: NameScope) -> None:
-        """Note the columns an expression reads; analyse its subqueries once."""
+    def touch(self, node: Node | None, scope: NameScope, *, testing: bool = False) -> None:
+        """Note the columns an expression reads (``testing``: as part of WHERE); analyse its subqueries once."""
         if node is None:
             return
         for here in node.level():
             if here.kind == "ColumnRef":
-                self._touch_reference(here, scope)
+                self._touch_reference(here, scope, testing)
             elif here.kind == "SubLink":
                 self._touch_subquery(here, scope)
 
-    def _touch_reference(self, node: Node, scope: NameScope) -> None:
+    def _touch_reference(self, node: Node, scope: NameScope, testing: bool) -> None:
         parts = node.names("fields")
         if parts[-1] == "*":
             sources = [scope.reachable_source(parts[-2])] if len(parts) > 1 else list(scope.sources)
@@ -192,7 +192,7 @@ class Blocks:
             return
         targets = scope.resolve(node)
         for target in targets:
-            self._touch_target(target)
+            self._touch_target(target, testing)
         if not targets and len(parts) == 1:
             self._touch_all(scope.reachable_source(parts[0]))
 
@@ -205,9 +205,11 @@ class Blocks:
             for target in targets:
                 self._touch_target(target)
 
-    def _touch_target(self, target: Target) -> None:
+    def _touch_target(self, target: Target, testing: bool = False) -> None:
         if isinstance(target, BoundColumn):
             target.use.columns.add(target.column)
+            if not testing:
+                target.use.used.add(target.column)
         elif isinstance(target, Derived) and not target.touched:
             target.touched = True
             self.touch(target.node, target.scope)

@@ -45,6 +45,7 @@ class Use:
     limited: bool = False
     limit: int | None = None
     columns: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)  # outside of WHERE
     whole_row: bool = False
     write: StatementKind | None = None
     updated: set[str] = field(default_factory=set)
@@ -64,6 +65,7 @@ class Use:
             limited=self.limited,
             limit=self.limit,
             columns=frozenset(self.columns),
+            tested=frozenset(self.columns - self.used),
             whole_row=self.whole_row,
             write=self.write,
             updated=frozenset(self.updated),

@@ -216,3 +216,29 @@ def test_any_workload_gives_sound_candidates(wishes):
         assert candidate.definition.keys[0].column in asked_for
         assert len({k.text for k in candidate.definition.keys}) == len(candidate.definition.keys)
         assert candidate.templates <= {t.id for t in templates}
+
+
+def test_order_behind_a_unique_key_needs_no_further_key():
+    tickets = table(
+        "tickets",
+        column("id", "bigint", not_null=True),
+        column("team"),
+        column("placed", "ts"),
+        column("number", not_null=True),
+        column("maybe"),
+        indexes=(
+            index("pk", "tickets", "id", unique=True, primary=True),
+            index("once", "tickets", "team, number", unique=True),
+            index("perhaps", "tickets", "maybe", unique=True),
+        ),
+    )
+
+    def ordered(*order, atoms=()):
+        wanted = use("tickets", *atoms, order_by=sort(*order), order_complete=True, limited=True)
+        return texts(propose([template(wanted)], catalog(tickets), CandidateOptions(covering=False)))
+
+    assert "btree tickets (placed, id)" in ordered("placed", "id", "team")
+    assert not any("id, team" in t for t in ordered("placed", "id", "team"))
+    assert "btree tickets (team, placed)" in ordered("placed", "team", atoms=(eq("team"),))
+    # unique, but NULLs are not: the next key still orders them
+    assert "btree tickets (maybe, placed)" in ordered("maybe", "placed")

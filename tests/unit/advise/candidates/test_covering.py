@@ -113,3 +113,16 @@ def test_cap_keeps_the_heaviest():
     assert len(proposal.candidates) == 5
     assert proposal.candidates[0].templates == {"q-19"}
     assert sum(r.reason == "over_limit" for r in proposal.rejections) == 15
+
+
+def test_column_that_only_the_predicate_tests_is_not_included():
+    rare = stats(4, common=(("done", 0.97), ("held", 0.03)))
+    jobs = table("jobs", column("id"), column("owner"), column("payload"), column("status", "text", rare), pages=60_000)
+    held = eq("status", "'held'")
+
+    def offered(**more):
+        wanted = use("jobs", held, eq("owner"), columns=("owner", "payload", "status"), whole_row=False, **more)
+        return texts(propose([template(wanted)], catalog(jobs)))
+
+    assert "btree jobs (owner) include (payload) where status = 'held'" in offered(tested=frozenset({"status"}))
+    assert "btree jobs (owner) include (payload, status) where status = 'held'" in offered()  # it is given out too
