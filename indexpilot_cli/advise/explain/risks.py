@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeAlias
 
+from indexpilot_cli.advise.explain.shapes import DEARER, early_ends, error_factor, index_reads, risky_loops
 from indexpilot_cli.advise.rewrites.find import keysets
 from indexpilot_cli.advise.select.problem import Choice, Selection
 from indexpilot_cli.core.catalog import Catalog, Table
@@ -23,7 +23,7 @@ from indexpilot_cli.sql.failing import can_fail
 STALE = 0.2  # share of rows changed since ANALYZE, twice what autovacuum waits for by default
 SMALL = 1000.0  # rows below which nothing is worth a doubt
 DEFAULT_SELECTIVITY = 0.005  # of "expression = constant" without statistics
-FROM_PLANS = frozenset({"nested_loop", "limit_order"})
+FROM_PLANS = frozenset({"nested_loop", "limit_order", "index_reads"})
 LOW = frozenset({"never_analyzed", "limit_order"})
 Extended = Mapping[QualifiedName, Sequence[frozenset[str]]]
 
@@ -93,13 +93,21 @@ def _plan_risks(choice: Choice, selection: Selection, limits: Mapping[str, str])
     for (template, _), plan in selection.plans.items():
         if plan.tree is None or template not in before or definition not in plan.hypothetical:
             continue
-        for loop in risky_loops(plan.tree, before[template]):
-            if loop.relation == definition.table.name:
-                text = (
-                    f"{template} probes it an estimated {loop.probes:,.0f} times; "
-                    f"with {loop.factor:.1f} times as many it would cost more than without the index"
-                )
-                yield loop.factor, Risk("nested_loop", text, _run(template), frozenset({template}))
+        loops = [n for n in risky_loops(plan.tree, before[template]) if n.relation == definition.table.name]
+        for loop in loops:
+            text = (
+                f"{template} probes it an estimated {loop.probes:,.0f} times; "
+                f"with {loop.factor:.1f} times as many it would cost more than without the index"
+            )
+            yield loop.factor, Risk("nested_loop", text, _run(template), frozenset({template}))
+        reads = index_reads(plan.tree)
+        factor = error_factor(before[template], float(plan.tree["Total Cost"]), reads.cost)
+        if not loops and reads.rows >= SMALL and factor < DEARER:
+            text = (
+                f"{template} reads an estimated {reads.rows:,.0f} rows one by one through indexes; where that takes "
+                f"{factor:.1f} times what the planner says, it is slower than without the index"
+            )
+            yield factor, Risk("index_reads", text, _run(template), frozenset({template}))
         for end in early_ends(plan.tree, before[template]):
             if end.relation == definition.table.name:
                 text = (
@@ -251,98 +259,6 @@ def _confidence(choice: Choice, risks: Sequence[Risk]) -> tuple[str, str]:
     if choice.scenarios > 1:
         return "high", f"it helps in all {choice.scenarios} parameter classes and rests on sound statistics"
     return "high", "it rests on sound statistics and a wide margin"
-
-
-Node: TypeAlias = Mapping[str, Any]
-
-ENOUGH = 10.0  # a margin that needs no mention when only one condition is estimated
-ENOUGH_UNSURE = 100.0  # and when several are, or a join's size
-FEW_LOOPS = 10.0
-_PASSES_ROWS_ON = frozenset({"Limit", "Subquery Scan", "LockRows", "Result", "Nested Loop", "Append", "Merge Append"})
-_INDEX_SCANS = frozenset({"Index Scan", "Index Only Scan"})
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """An index probed once per row of another input: estimated probes, and the error that makes it a bad deal."""
-
-    relation: str
-    probes: float
-    factor: float
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyEnd:
-    """A LIMIT that hopes to find its rows early in an ordered scan of ``relation`` which filters."""
-
-    relation: str
-    limit: float
-    factor: float
-
-
-def nodes(tree: Node) -> Iterator[Node]:
-    """Every node, parents first."""
-    yield tree
-    for child in tree.get("Plans", ()):
-        yield from nodes(child)
-
-
-def risky_loops(tree: Node, before: float) -> tuple[Loop, ...]:
-    """Nested loops around index scans whose gain a plausible error of the outer row count would eat.
-
-    ``before`` is the statement's cost without the indexes.
-    """
-    found = []
-    for node in nodes(tree):
-        if node["Node Type"] != "Nested Loop" or len(node.get("Plans", ())) < 2:
-            continue
-        outer, inner = node["Plans"][0], node["Plans"][1]
-        scan = next((n for n in nodes(inner) if n["Node Type"] in _INDEX_SCANS), None)
-        probes = float(outer["Plan Rows"])
-        if scan is None or probes < FEW_LOOPS:
-            continue
-        factor = _factor(before, float(tree["Total Cost"]), probes * float(inner["Total Cost"]))
-        if factor < (ENOUGH_UNSURE if _unsure(outer) else ENOUGH):
-            found.append(Loop(str(scan.get("Relation Name", "")), probes, factor))
-    return tuple(found)
-
-
-def _factor(before: float, after: float, part: float) -> float:
-    """By how much ``part`` of the cost may grow until the plan costs ``before``."""
-    part = min(part, after)
-    return max(1.0, (before - (after - part)) / part) if part > 0 else float("inf")
-
-
-def _unsure(node: Node) -> bool:
-    """Whether the row count of this input multiplies several estimates."""
-    conditions = 0
-    for part in nodes(node):
-        if part["Node Type"] in ("Nested Loop", "Hash Join", "Merge Join"):
-            return True
-        texts = (str(part.get(key, "")) for key in ("Filter", "Index Cond"))
-        conditions += sum(1 + text.count(" AND ") for text in texts if text)
-    return conditions > 1
-
-
-def early_ends(tree: Node, before: float) -> tuple[EarlyEnd, ...]:
-    """LIMITs over an ordered index scan that discards rows: cheap only if matching rows are spread evenly."""
-    found = []
-    for node in nodes(tree):
-        scan = _streamed(node) if node["Node Type"] == "Limit" else None
-        if scan is not None:
-            after = float(tree["Total Cost"])
-            found.append(
-                EarlyEnd(str(scan.get("Relation Name", "")), float(node["Plan Rows"]), _factor(before, after, after))
-            )
-    return tuple(found)
-
-
-def _streamed(limit: Node) -> Node | None:
-    """The filtering index scan that rows come from, when nothing between it and the LIMIT reads to the end."""
-    node = limit
-    while node["Node Type"] in _PASSES_ROWS_ON and node.get("Plans"):
-        node = node["Plans"][0]
-    return node if node["Node Type"] in _INDEX_SCANS and "Filter" in node else None
 
 
 FALLS = 0.98  # the planner's own fuzz: cheaper by less is not cheaper

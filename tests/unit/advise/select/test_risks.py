@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.advise.explain.risks import ClassEffect, assess, early_ends, holds_in, risky_loops
+from indexpilot_cli.advise.explain.risks import ClassEffect, assess, holds_in
+from indexpilot_cli.advise.explain.shapes import early_ends, index_reads, risky_loops
 from indexpilot_cli.advise.select.problem import Choice, Selection
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, Index, Table
 from indexpilot_cli.core.estimator import PlannedStatement
@@ -88,6 +89,29 @@ def test_risks_from_plans_name_the_statement_that_settles_them():
     assert "2.5 times as many" in risk.text
     assert risk.settle.startswith("EXPLAIN (ANALYZE, BUFFERS) of q")
     assert assessed.confidence == "medium"
+
+
+def test_few_estimated_rows_of_many_joins_are_no_comfort():
+    join = node("Seq Scan", 10, 10)
+    for _ in range(3):
+        join = node("Hash Join", 50, 1, join, node("Hash", 10, 10))
+    (loop,) = risky_loops(node("Nested Loop", 60, 1, join, probe()), 10_000)
+    assert loop.factor == pytest.approx((10_000 - 56) / 4)
+
+
+def test_rows_read_by_index_are_priced_least_surely():
+    # TPC-H Q3 with (o_orderdate) INCLUDE …: 0.93 of the cost, 1.7 times the time; the reads are those of the old key.
+    once = node("Index Only Scan", 3021, 72_279, **{"Relation Name": "t0", "Index Name": "new"})
+    join = node("Hash Join", 3797, 14_991, once, node("Hash", 547, 3111))
+    tree = node("Limit", 26_982, 10, node("Nested Loop", 22_827, 32_816, join, probe(1.24, "t1") | {"Plan Rows": 3.0}))
+    reads = index_reads(tree)
+    assert (reads.rows, reads.cost) == (pytest.approx(44_973), pytest.approx(18_589, rel=0.01))
+    assessed = assess(*situation(27_500, 26_982, tree=tree))
+    assert [r.templates for r in assessed.risks] == [frozenset({"q"})]
+    scan = node("Bitmap Heap Scan", 9_000, 20_000, **{"Relation Name": "t0"})
+    (risk,) = assess(*situation(20_000, 9_500, tree=node("Aggregate", 9_500, 1, scan))).risks
+    assert (risk.code, risk.templates) == ("index_reads", frozenset({"q"}))
+    assert assess(*situation(40_000, 9_500, tree=node("Aggregate", 9_500, 1, scan))).risks == ()
 
 
 # -- statistics
