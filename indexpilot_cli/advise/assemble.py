@@ -15,11 +15,11 @@ from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
 from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection
-from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn
+from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn, WriteEffect
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
 from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.methods.size import SizeEstimate
-from indexpilot_cli.methods.writes import WriteModel
+from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.aside import Fault, attempted, fault_warnings
 from indexpilot_cli.workload.templates import unplanned, with_shares
@@ -117,6 +117,20 @@ def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dic
         risks=assessed.risks,
         confidence=assessed.confidence,
         confidence_why=assessed.why,
+        writes=_write_effect(choice.write),
+    )
+
+
+def _write_effect(write: WriteCost) -> WriteEffect | None:
+    if not write.kind:
+        return None
+    return WriteEffect(
+        insert_us=write.per_insert_us,
+        insert_wal_bytes=write.wal_bytes,
+        update_us=write.per_update_us,
+        update_wal_bytes=write.update_wal_bytes,
+        share=write.relative,
+        kind=write.kind,
     )
 
 

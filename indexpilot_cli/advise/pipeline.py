@@ -16,7 +16,7 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, TableFilter
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.index import IndexDefinition, Proposal, Rejection
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.mutation import Event, OperationState
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
@@ -123,6 +123,7 @@ def as_recommendation(request: ExplainRequest) -> RecommendRequest:
         TableFilter(),
         request.planner,
         min_benefit=request.min_benefit,
+        risk=request.risk,
         features=request.features,
         safeguards=request.safeguards,
         bypass=request.bypass,
@@ -161,7 +162,7 @@ def _write_model(kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkl
     unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
     writes = table_writes(catalog, folded.templates, folded.since, folded.until)
     tuples = {definition: size.tuples for definition, size in priceable.sizes.items()}
-    return write_model(catalog.tables, writes, priceable.sizes, unit, catalog.major, tuples)
+    return write_model(catalog, writes, priceable.sizes, unit, tuples)
 
 
 def _select(
@@ -173,14 +174,20 @@ def _select(
     request: RecommendRequest,
     progress: Progress,
 ) -> Selection:
+    from indexpilot_cli.advise.safe import RiskLevel, without_dangers
     from indexpilot_cli.advise.select.advise import advise
 
     bytes_of = {definition: size.bytes for definition, size in priceable.sizes.items()}
     most = {definition: size.most_bytes for definition, size in priceable.sizes.items()}
     limits = replace(limits_of(request, catalog), at_most=most)
-    return advise(
-        kept.templates, priceable.candidates, estimator, limits, model, bytes_of, progress, clock=time.monotonic
-    )
+    begun = time.monotonic()
+
+    def choose(candidates: tuple[Candidate, ...]) -> Selection:
+        left = None if limits.seconds is None else max(0.1, limits.seconds - (time.monotonic() - begun))
+        within = replace(limits, seconds=left)
+        return advise(kept.templates, candidates, estimator, within, model, bytes_of, progress, clock=time.monotonic)
+
+    return without_dangers(priceable.candidates, choose, RiskLevel(request.risk))
 
 
 # Of two indexes that serve the same queries almost equally well, the smaller one stays in memory, in backups and

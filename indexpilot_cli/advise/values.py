@@ -26,6 +26,7 @@ class RecommendRequest:
     max_indexes: int | None = None
     max_per_table: int | None = None
     min_benefit: float = 0.005
+    risk: str = "high"
     features: FeatureSettings = field(default_factory=FeatureSettings)
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
     bypass: BypassSettings = field(default_factory=BypassSettings)
@@ -50,6 +51,7 @@ class ExplainRequest:
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     min_benefit: float = 0.005
+    risk: str = "high"
     features: FeatureSettings = field(default_factory=FeatureSettings)
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
     bypass: BypassSettings = field(default_factory=BypassSettings)

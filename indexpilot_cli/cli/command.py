@@ -160,6 +160,7 @@ def recommend_request(
         settings.advisor.max_indexes,
         settings.advisor.max_per_table,
         settings.advisor.min_benefit,
+        settings.advisor.risk,
         settings.features,
         settings.production_safeguards,
         settings.bypass,

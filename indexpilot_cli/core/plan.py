@@ -60,12 +60,29 @@ class Rewrite:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteEffect:
+    """What an index adds to each row written: microseconds, and bytes of WAL without images of whole pages.
+
+    ``share`` is of the time that the table's write statements take now (0-1 and more); ``kind`` says what statements
+    these are and how that is known.
+    """
+
+    insert_us: float
+    insert_wal_bytes: float
+    update_us: float
+    update_wal_bytes: float
+    share: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """One index to create.
 
     ``benefit`` is the share of the workload's cost that is lost again if only this index is left out of the
     plan; ``reduction`` the relative fall of the cost of the templates it serves (0–1).
-    ``write_cost`` is added cost per written row relative to the table's write cost now (0–1);
+    ``write_cost`` is added time relative to what the table's write statements take now (0–1), ``writes`` the same
+    per row (None where no writes were seen);
     ``confidence`` is high, medium or low, with the reason in ``confidence_why``.
     """
 
@@ -87,6 +104,7 @@ class Recommendation:
     risks: tuple[Risk, ...] = ()
     confidence: str = "medium"
     confidence_why: str = ""
+    writes: WriteEffect | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def _load(
     if table is None or catalog is None:
         return TableLoad(facts.table, facts.indexes, len(operations))
     seen = _counted(table)
-    base = table_write_us(table, seen)
+    base = table_write_us(table, seen, catalog)
     costs = [write_cost(o.definition, table, seen, base, catalog.major) for o in operations]
     overhead = sum(c.relative for c in costs) if base > 0 else None
     source = f"a model over {seen.rows:,.0f} rows written, {_COUNTED}"
@@ -112,7 +112,8 @@ def _counted(table: Table) -> TableWrites:
     activity = table.activity
     there = table.rows if table.tuples >= 0 else activity.inserts - activity.deletes
     inserts = max(0.0, activity.inserts - there)
-    return TableWrites(inserts, activity.updates, activity.deletes, hot_share(table))
+    rows = inserts + activity.updates + activity.deletes
+    return TableWrites(inserts, activity.updates, activity.deletes, hot_share(table), statements=rows)
 
 
 def _ask(context: GuardContext) -> tuple[Verdict, ...]:

@@ -105,8 +105,8 @@ class IndexKind(ABC):
         """Its size just after CREATE INDEX."""
 
     @abstractmethod
-    def entry_cost(self, leading: Column | None) -> tuple[float, float]:
-        """Microseconds and WAL bytes per entry written; ``leading`` is None for an expression."""
+    def entry_cost(self, definition: IndexDefinition, table: Table) -> tuple[float, float]:
+        """Microseconds and WAL bytes per entry written, on PostgreSQL 15 with everything in memory."""
 
     def first_pages(self, _file: RelationFile) -> bytes:
         """The pages of its file that must not be zeros; none where the planner reads only the length."""

@@ -1,15 +1,15 @@
 """The write bill: what each index would add to the writes of its table, lost HOT updates included.
 
-The per-row costs are measurements on PostgreSQL 15 with everything cached (microseconds over 3.5 us for a row
-without indexes; WAL bytes over 199): a slower disk makes them larger, hardly their order. HOT: an update that
-changes no indexed column may stay on its page and touch no index at all; from version 16 BRIN indexes do not
-count. https://www.postgresql.org/docs/current/storage-hot.html
+The per-row costs are measurements on PostgreSQL 15 with everything cached (tests/benchmarks/writes.py): a slower disk
+makes them larger, hardly their order. WAL is without the images of whole pages that follow a checkpoint. HOT: an
+update that changes no indexed column may stay on its page and touch no index at all; from version 16 BRIN indexes do
+not count. https://www.postgresql.org/docs/current/storage-hot.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
@@ -21,29 +21,35 @@ from indexpilot_cli.core.workload import QueryTemplate, RelationUse, StatementKi
 from indexpilot_cli.methods.kinds import index_kind
 
 US_PER_UNIT = 10.0  # of planner cost, where no times are known: cached pages and plain operators on current machines
-ROW_US = 3.5
-UPDATE_US = 5.0
+STATEMENT_US = 9.0  # of a planned statement that writes, whatever it writes, as pg_stat_statements counts it
+FOREIGN_KEY_US = 7.5  # the look-up of an inserted row's parent
+ROW_US = 3.1
+UPDATE_US = 2.0
 DELETE_US = 2.0
+NOT_HOT_US = 2.7  # what an update costs more that needs entries, beside the entries
 SUMMARIZING_HOT_FROM = 16
-_PREDICATE_US = 0.1
+_PREDICATE_US = 0.3
 ENOUGH_SCANS = 100  # fewer, and a table was loaded rather than used
 
 
 @dataclass(frozen=True, slots=True)
 class WriteCost:
-    """What one index adds to writes. ``total_us`` is over the workload's window.
+    """What one index adds to writes. ``total_us`` is over the workload's window, the others are per row.
 
-    ``relative`` is that total over the table's write cost now (0-1 and more). HOT shares are of all updates of
-    the table, None without updates. ``text`` reads like ``+3.0 us per insert, HOT 85 -> 20 %``.
+    ``relative`` is that total over what the table's write statements take now (0-1 and more). HOT shares are of all
+    updates of the table, None without updates. ``kind`` says of what statements; ``text`` reads like ``+3.0 us and
+    +190 B of WAL per inserted row, +4.1 us and +160 B per updated row, HOT 85 -> 20 %``.
     """
 
     total_us: float = 0.0
     per_insert_us: float = 0.0
     per_update_us: float = 0.0
     wal_bytes: float = 0.0
+    update_wal_bytes: float = 0.0
     relative: float = 0.0
     hot_before: float | None = None
     hot_after: float | None = None
+    kind: str = ""
     text: str = "no writes seen"
 
     @property
@@ -77,22 +83,21 @@ class WriteModel:
 
 
 def write_model(
-    tables: Iterable[Table],
+    catalog: Catalog,
     writes: Mapping[QualifiedName, TableWrites],
     definitions: Iterable[IndexDefinition],
     unit: str,
-    major: int = 17,
     tuples: Mapping[IndexDefinition, float] | None = None,
 ) -> WriteModel:
     """Write costs of all definitions. ``tuples`` are estimated entries of partial indexes; ``unit`` ms or cost."""
-    known = {table.name: table for table in tables}
-    base = {name: table_write_us(known[name], seen) for name, seen in writes.items() if name in known}
+    known = {table.name: table for table in catalog.tables}
+    base = {name: table_write_us(known[name], seen, catalog) for name, seen in writes.items() if name in known}
     costs = {}
     for definition in definitions:
         table, seen = known.get(definition.table), writes.get(definition.table)
         if table is not None and seen is not None:
             entries = None if tuples is None else tuples.get(definition)
-            costs[definition] = write_cost(definition, table, seen, base[table.name], major, entries)
+            costs[definition] = write_cost(definition, table, seen, base[table.name], catalog.major, entries)
     notes = tuple(sorted({seen.origin for seen in writes.values() if seen.origin}))
     if unit == "ms":
         return WriteModel(costs, base, 1000.0, notes)
@@ -108,41 +113,66 @@ def write_cost(
     major: int = 17,
     entries: float | None = None,
 ) -> WriteCost:
-    """What this index adds to the writes of its table."""
-    entry, wal = entry_cost(definition, table)
+    """What this index adds to the writes of its table, which take ``base_us`` now."""
     share = _entry_share(definition, table, entries)
-    per_entry = entry * share + (_PREDICATE_US if definition.predicate else 0.0)
+    own = Entry(*entry_cost(definition, table)).of(share, _PREDICATE_US if definition.predicate else 0.0)
     hot_before = seen.hot_share
     stays_hot = major >= SUMMARIZING_HOT_FROM and index_kind(definition.method).summarizing
     touched = 0.0 if stays_hot else touch_share(definition, table, seen)
     hot_after = hot_before * (1 - touched)
-    moved = 1 - hot_after  # every update that is not HOT adds an entry to every index
-    lost = (hot_before - hot_after) * sum(entry_cost(i.definition, table)[0] for i in table.indexes)
-    per_update = moved * per_entry + lost
-    total = seen.inserts * per_entry + seen.updates * per_update
+    # Every update that is not HOT adds an entry to every index; those that were HOT until now, to the old ones too.
+    others = [entry_cost(i.definition, table) for i in table.indexes]
+    lost, moved = hot_before - hot_after, 1 - hot_after
+    updated = Entry(
+        moved * own.us + lost * (NOT_HOT_US + sum(us for us, _ in others)),
+        moved * own.wal + lost * sum(wal for _, wal in others),
+    )
+    total = seen.inserts * own.us + seen.updates * updated.us
+    relative = total / base_us if base_us > 0 else 0.0
     return WriteCost(
         total_us=total,
-        per_insert_us=per_entry,
-        per_update_us=per_update,
-        wal_bytes=wal * share,
-        relative=total / base_us if base_us > 0 else 0.0,
+        per_insert_us=own.us,
+        per_update_us=updated.us,
+        wal_bytes=own.wal,
+        update_wal_bytes=updated.wal,
+        relative=relative,
         hot_before=hot_before if seen.updates else None,
         hot_after=hot_after if seen.updates else None,
-        text=_text(seen, per_entry, per_update, wal * share, hot_before, hot_after),
+        kind=seen.kind,
+        text=_text(seen, own, updated, (hot_before, hot_after), relative),
     )
 
 
-def table_write_us(table: Table, seen: TableWrites) -> float:
-    """Microseconds the table's writes cost now, its existing indexes included."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Microseconds and WAL bytes of index entries written."""
+
+    us: float
+    wal: float
+
+    def of(self, share: float, more_us: float) -> Entry:
+        """The same where only a share of rows has an entry and each row takes so much to find out."""
+        return Entry(self.us * share + more_us, self.wal * share)
+
+
+def table_write_us(table: Table, seen: TableWrites, catalog: Catalog | None = None) -> float:
+    """Microseconds the table's write statements take now: as the workload has it, else by the model.
+
+    The model counts statements, rows, existing indexes and the look-ups of foreign keys.
+    """
+    if seen.measured_us is not None:
+        return seen.measured_us
     indexes = sum(entry_cost(i.definition, table)[0] for i in table.indexes)
-    updates = UPDATE_US + (1 - seen.hot_share) * indexes
-    return seen.inserts * (ROW_US + indexes) + seen.updates * updates + seen.deletes * DELETE_US
+    keys = sum(k.table == table.name for k in catalog.foreign_keys) if catalog is not None else 0
+    inserted = ROW_US + indexes + keys * FOREIGN_KEY_US
+    updated = UPDATE_US + (1 - seen.hot_share) * (NOT_HOT_US + indexes)
+    rows = seen.inserts * inserted + seen.updates * updated + seen.deletes * DELETE_US
+    return seen.statements * STATEMENT_US + rows
 
 
 def entry_cost(definition: IndexDefinition, table: Table) -> tuple[float, float]:
     """Microseconds and WAL bytes per index entry, by method, type and order of the leading key."""
-    name = definition.keys[0].column
-    return index_kind(definition.method).entry_cost(table.column(name) if name is not None else None)
+    return index_kind(definition.method).entry_cost(definition, table)
 
 
 def touch_share(definition: IndexDefinition, table: Table, seen: TableWrites) -> float:
@@ -180,22 +210,24 @@ def _entry_share(definition: IndexDefinition, table: Table, entries: float | Non
     return min(1.0, entries / table.rows)
 
 
-def _text(
-    seen: TableWrites, per_insert: float, per_update: float, wal: float, hot_before: float, hot_after: float
-) -> str:
+def _text(seen: TableWrites, own: Entry, updated: Entry, hot: tuple[float, float], relative: float) -> str:
     parts = []
     if seen.inserts:
-        parts.append(f"+{per_insert:.1f} us and +{wal:.0f} B of WAL per insert")
+        parts.append(f"+{own.us:.1f} us and +{own.wal:.0f} B of WAL per inserted row")
     if seen.updates:
-        parts.append(f"+{per_update:.1f} us per update, HOT {hot_before * 100:.0f} -> {hot_after * 100:.0f} %")
-    return ", ".join(parts) or "no writes seen"
+        parts.append(f"+{updated.us:.1f} us and +{updated.wal:.0f} B per updated row")
+        parts.append(f"HOT {hot[0] * 100:.0f} -> {hot[1] * 100:.0f} %")
+    if not parts:
+        return "no writes seen"
+    return f"{', '.join(parts)}: {relative * 100:+.0f} % of the table's present write time ({seen.kind})"
 
 
 @dataclass(frozen=True, slots=True)
 class TableWrites:
-    """Rows written over the workload's window. ``updated`` are (columns set, rows) of UPDATE statements, empty
-    when not known; ``hot_share`` is the share of updates that are HOT now; ``origin`` says where from, when that
-    needs saying.
+    """Rows written over the workload's window, by so many ``statements``, which took ``measured_us`` where it knows.
+
+    ``updated`` are (columns set, rows) of UPDATE statements, empty when not known; ``hot_share`` is the share of
+    updates that are HOT now; ``origin`` says where from, when that needs saying.
     """
 
     inserts: float = 0.0
@@ -204,6 +236,15 @@ class TableWrites:
     hot_share: float = 0.0
     updated: tuple[tuple[frozenset[str], float], ...] = ()
     origin: str = ""
+    statements: float = 0.0
+    measured_us: float | None = None
+
+    @property
+    def kind(self) -> str:
+        """What statements these are, and how it is known what they take."""
+        each = self.rows / self.statements if self.statements > 0 else 1.0
+        what = "single-row statements" if each < 1.5 else f"statements of {each:,.0f} rows"
+        return f"{what}, {'modelled' if self.measured_us is None else 'measured by the workload'}"
 
     @property
     def rows(self) -> float:
@@ -234,7 +275,7 @@ def table_writes(
 
 
 def _merged(own: TableWrites, table: Table) -> TableWrites:
-    return TableWrites(own.inserts, own.updates, own.deletes, hot_share(table), own.updated)
+    return replace(own, hot_share=hot_share(table))
 
 
 def hot_share(table: Table) -> float:
@@ -265,8 +306,14 @@ def _from_activity(table: Table, window: float | None, calls: float) -> TableWri
         inserts = max(0.0, inserts - table.rows)  # what is still there may have been loaded before the traffic
     else:
         return None
+    rows = inserts + activity.updates + activity.deletes  # taken as one a statement: the counters do not tell
     return TableWrites(
-        inserts * scale, activity.updates * scale, activity.deletes * scale, hot_share(table), (), origin
+        inserts=inserts * scale,
+        updates=activity.updates * scale,
+        deletes=activity.deletes * scale,
+        hot_share=hot_share(table),
+        origin=origin,
+        statements=rows * scale,
     )
 
 
@@ -279,21 +326,28 @@ def _reads(templates: Iterable[QueryTemplate]) -> dict[QualifiedName, float]:
 
 
 def _from_templates(templates: Iterable[QueryTemplate]) -> dict[QualifiedName, TableWrites]:
-    counts: dict[QualifiedName, dict[str, float]] = {}
-    updated: dict[QualifiedName, list[tuple[frozenset[str], float]]] = {}
+    found: dict[QualifiedName, TableWrites] = {}
     for template in templates:
         for use in template.uses:
-            if use.write is None:
-                continue
-            rows = template.calls * rows_per_call(template)
-            kinds = counts.setdefault(use.table, {"insert": 0.0, "update": 0.0, "delete": 0.0})
-            kinds[_kind(use)] += rows
-            if use.updated and use.write is not StatementKind.INSERT:
-                updated.setdefault(use.table, []).append((use.updated, rows))
-    return {
-        name: TableWrites(k["insert"], k["update"], k["delete"], 0.0, tuple(updated.get(name, ())))
-        for name, k in counts.items()
-    }
+            if use.write is not None:
+                found[use.table] = _with_template(found.get(use.table, TableWrites(measured_us=0.0)), template, use)
+    return found
+
+
+def _with_template(seen: TableWrites, template: QueryTemplate, use: RelationUse) -> TableWrites:
+    rows = template.calls * rows_per_call(template)
+    kind = _kind(use)
+    told = use.updated and use.write is not StatementKind.INSERT
+    times = seen.measured_us is not None and template.total_ms is not None
+    return replace(
+        seen,
+        inserts=seen.inserts + rows * (kind == "insert"),
+        updates=seen.updates + rows * (kind == "update"),
+        deletes=seen.deletes + rows * (kind == "delete"),
+        updated=(*seen.updated, (use.updated, rows)) if told else seen.updated,
+        statements=seen.statements + template.calls,
+        measured_us=(seen.measured_us or 0.0) + 1000 * (template.total_ms or 0.0) if times else None,
+    )
 
 
 def _kind(use: RelationUse) -> str:

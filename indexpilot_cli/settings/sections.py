@@ -209,6 +209,9 @@ class AdvisorSettings:
 
     what_if: str = key("auto", "planner that pretends", choices=("auto", "twin", "hypopg"))
     min_benefit: float = share(0.005, "an index that saves less of the workload is not recommended")
+    risk: str = key(
+        "high", "what may get slower if the planner prices index reads too low", choices=("low", "normal", "high")
+    )
     min_calls: float = key(0.0, "statements called less often are left out", low=0)
     min_time: float = seconds(0.0, "statements with less total time are left out")
     budget: int | None = key(None, "storage for new indexes", low=0, unit="bytes")

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.thresholds WORKLOAD [--scale 1] [--share 0.5] [--rounds 3]
 
 WORKLOAD is tpch, helpdesk or films, generated and loaded into a local server and removed afterwards. Every statement
-is measured without indexes, then with the set of each way of asking, then without once more; the number is the
+is measured without indexes, then with the set of each way of asking (levels of risk, thresholds off), then without
+once more; the number is the
 processor time of the server's own process (/proc), the least of the rounds, because others on the machine only ever
 make it more. Statements that write run in a transaction that is rolled back. Ratios hold within one run only.
 """
@@ -20,6 +21,7 @@ from unittest import mock
 import psycopg
 
 from indexpilot_cli.advise import pipeline
+from indexpilot_cli.advise.safe import RiskLevel
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
@@ -87,10 +89,10 @@ class Database:
                     least[place] = min(least[place], took) if turn else took
         return least
 
-    def plan(self, observed, budget, **changed):
-        """The tool's plan, with these limits changed."""
+    def plan(self, observed, budget, risk, **changed):
+        """The tool's plan at this level of risk, with these limits changed."""
         connection = Connection(self.dsn)
-        request = RecommendRequest(connection, planner=PlannerRequest(), budget_bytes=budget)
+        request = RecommendRequest(connection, planner=PlannerRequest(), budget_bytes=budget, risk=risk)
 
         asked = pipeline.limits_of
 
@@ -166,8 +168,10 @@ def run(name, scale, share, rounds):
         before = data.measure("without")
         seen = observed(data.calls, before.times)
         found = [before]
-        for title, changed in (("defaults", {}), ("thresholds off", OFF)):
-            plan, seconds = data.plan(seen, budget, **changed)
+        default = RecommendRequest().risk
+        others = [(f"--risk {level}", level, {}) for level in RiskLevel if level != default]
+        for title, risk, changed in (("defaults", default, {}), *others, ("thresholds off", default, OFF)):
+            plan, seconds = data.plan(seen, budget, risk, **changed)
             built = data.build(plan)
             predicted = sum(r.size_bytes for r in plan.recommendations)
             found.append(data.measure(title, predicted=predicted, built=built, plan=plan, seconds=seconds))

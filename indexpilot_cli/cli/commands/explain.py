@@ -92,6 +92,7 @@ def explain(
         workload=workload(session, source, None),
         planner=planner(session),
         min_benefit=session.settings.advisor.min_benefit,
+        risk=session.settings.advisor.risk,
         features=session.settings.features,
         safeguards=session.settings.production_safeguards,
         bypass=session.settings.bypass,

@@ -27,6 +27,7 @@ Queries = Annotated[list[str] | None, option("--query SQL", "Advise on this stat
 CrossCheck = Annotated[bool, option("--cross-check", "Ask HypoPG and the twin, compare.")]
 MaxCalls = Annotated[int | None, option("--max-calls N", "Most planner calls.")]
 MaxSeconds = Annotated[str | None, option("--max-seconds TIME", "Longest search.")]
+Risk = Annotated[str | None, option("--risk LEVEL", "What may get slower: low, normal, high.")]
 ShowRejected = Annotated[bool, option("--show-rejected", "List what was rejected and why.")]
 
 
@@ -82,13 +83,15 @@ def recommend(
     workers: opt.Workers = None,
     max_calls: MaxCalls = None,
     max_seconds: MaxSeconds = None,
+    risk: Risk = None,
     show_rejected: ShowRejected = False,
     snapshot: opt.Snapshot = None,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Find the few indexes that pay, each proved by the planner. Nothing is created."""
     limits = limit_flags(budget, max_indexes, max_per_table, min_benefit, max_calls, max_seconds)
-    session.load({**limits, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
+    risks = {"advisor.risk": ("--risk", risk)}
+    session.load({**limits, **risks, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
     from indexpilot_cli.advise.recommend import run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view

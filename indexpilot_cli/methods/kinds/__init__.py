@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from indexpilot_cli.core.catalog import Column
+from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.methods.fields import tree_pages
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind
 
@@ -28,7 +29,7 @@ class UnknownKind(IndexKind):
         """See IndexKind."""
         return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5), sure=False)
 
-    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """See IndexKind."""
         return UNMEASURED
 

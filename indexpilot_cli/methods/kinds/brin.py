@@ -6,8 +6,8 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 
-from indexpilot_cli.core.catalog import BLOCK, Column
-from indexpilot_cli.core.index import BRIN, Reason
+from indexpilot_cli.core.catalog import BLOCK, Table
+from indexpilot_cli.core.index import BRIN, IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.fields import Field
 from indexpilot_cli.methods.kind import (
@@ -56,9 +56,9 @@ class BrinKind(IndexKind):
         """See IndexKind."""
         return BuiltSize(brin_pages(build.table.pages, build.option("pages_per_range", 128), build.fields))
 
-    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """See IndexKind."""
-        return 0.1, 0.0
+        return 0.4, 3.0
 
     def first_pages(self, file: RelationFile) -> bytes:
         """See IndexKind."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from indexpilot_cli.core.catalog import BLOCK, Column
-from indexpilot_cli.core.index import BTREE
-from indexpilot_cli.methods.fields import Field, column_field
+from indexpilot_cli.core.catalog import BLOCK, Table
+from indexpilot_cli.core.index import BTREE, IndexDefinition
+from indexpilot_cli.methods.fields import Field, column_field, key_field
 from indexpilot_cli.methods.kind import HEADER_SIZE, BuiltSize, IndexBuild, IndexKind, RelationFile, make_page
 from indexpilot_cli.sql.selectivity import row_count
 
@@ -58,11 +58,10 @@ _ALTERNATIVE_TID = 0x2000
 _NORMAL_ITEM = 1 << 15
 MAX_HEIGHT = 16
 _SPREAD = 1.2  # pages with independent over pages with fully dependent columns, from which we are unsure
-# Microseconds and WAL bytes per entry.
-_APPEND = (0.4, 66.0)
-_RANDOM = (3.0, 270.0)
-_UUID = (3.5, 380.0)
-_TEXT = (5.2, 700.0)
+# Microseconds per entry (tests/benchmarks/writes.py); alone in its statement or among thousands is nearly the same.
+_APPEND, _FEW_VALUES, _RANDOM, _TEXT, _MORE = 0.7, 1.7, 3.0, 4.1, 0.5
+_FEW = 1000
+_LOGGED, _SPLITS = 48.0, 25.0  # bytes of WAL around the tuple; and of page splits, spread over the entries
 _TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext", "jsonb", "json", "bytea"})
 
 _HEADERS = 24 + 16  # page header and B-tree special space
@@ -305,16 +304,18 @@ class BtreeKind(IndexKind):
         tree = _tree(build, _most_groups(build))
         return BuiltSize(tree.pages, tree.height, tree.pages <= _SPREAD * _tree(build, _fewest_groups(build)).pages)
 
-    def entry_cost(self, leading: Column | None) -> tuple[float, float]:
-        """By the type and physical order of the leading key."""
-        if leading is None:
-            return _TEXT
-        statistics = leading.statistics
-        if statistics is not None and statistics.correlation is not None and statistics.correlation > 0.99:
-            return _APPEND
-        if leading.base_type == "uuid":
-            return _UUID
-        return _TEXT if leading.base_type in _TEXTS and (statistics is None or statistics.avg_width > 16) else _RANDOM
+    def entry_cost(self, definition: IndexDefinition, table: Table) -> tuple[float, float]:
+        """By the type and physical order of the leading key; few values keep to few pages."""
+        fields = [key_field(k, table, row_count(table), 0) for k in definition.keys]
+        fields += [column_field(c, row_count(table), 0) for n in definition.include if (c := table.column(n))]
+        logged = _LOGGED + tuple_size(fields)
+        if fields[0].known and fields[0].correlation > 0.99:
+            return _APPEND, logged
+        leading = table.column(definition.keys[0].column or "")
+        long = leading is None or (leading.base_type in _TEXTS and sum(fields[0].widths) > 16 * len(fields[0].widths))
+        few = len(fields) == 1 and fields[0].known and fields[0].distinct < _FEW
+        us = _TEXT if long else _FEW_VALUES if few else _RANDOM
+        return us + (_MORE if len(fields) > 1 else 0.0), logged + _SPLITS
 
     def first_pages(self, file: RelationFile) -> bytes:
         """See IndexKind."""

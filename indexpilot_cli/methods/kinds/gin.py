@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
-from indexpilot_cli.core.index import GIN, IndexKey, Reason
+from indexpilot_cli.core.index import GIN, IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.fields import STEEPEST, power_law
 from indexpilot_cli.methods.kind import (
@@ -278,7 +278,7 @@ class GinKind(IndexKind):
         keys = (_gin_keys(k, build.table, build.rows) for k in build.definition.keys)
         return BuiltSize(sum(gin_pages(k, build.table.pages) for k in keys))
 
-    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """See IndexKind."""
         return 5.0, 1354.0
 

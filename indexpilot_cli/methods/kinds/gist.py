@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.core.catalog import Column
-from indexpilot_cli.core.index import GIST, Reason
+from indexpilot_cli.core.catalog import Column, Table
+from indexpilot_cli.core.index import GIST, IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.fields import tree_pages
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
@@ -34,7 +34,7 @@ class GistKind(IndexKind):
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(tree_pages(rows, fields, _fill(column, build.catalog.major)))
 
-    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """Not measured: taken as GIN without its pending list."""
         return 9.3, 1000.0
 

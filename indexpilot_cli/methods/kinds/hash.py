@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from indexpilot_cli.core.catalog import BLOCK, Column
-from indexpilot_cli.core.index import HASH, Reason
+from indexpilot_cli.core.catalog import BLOCK, Table
+from indexpilot_cli.core.index import HASH, IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 from indexpilot_cli.methods.kinds.btree import WITHOUT_BTREE
@@ -69,9 +69,9 @@ class HashKind(IndexKind):
         key = build.fields[0]
         return BuiltSize(hash_pages(build.rows, key.nulls, key.distinct, build.option("fillfactor", 75)))
 
-    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """See IndexKind."""
-        return 1.8, 230.0
+        return 2.3, 73.0
 
     def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
         """Long values, nearly all different, that nothing wants in order."""

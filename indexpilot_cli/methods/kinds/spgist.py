@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from indexpilot_cli.core.catalog import Column
-from indexpilot_cli.core.index import SPGIST
+from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.index import SPGIST, IndexDefinition
 from indexpilot_cli.methods.fields import tree_pages
 from indexpilot_cli.methods.kind import HEADER_SIZE, NO_BLOCK, BuiltSize, IndexBuild, IndexKind, RelationFile, make_page
 
@@ -28,7 +28,7 @@ class SpGistKind(IndexKind):
         """As a tree whose pages are half full."""
         return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5))
 
-    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """Not measured: taken as GIN without its pending list."""
         return 9.3, 1000.0
 

@@ -199,7 +199,7 @@ def _told(why: str, result: ExplainResult) -> bool:
 
 def _writes(item: Recommendation) -> str:
     hot = f", {percent(item.hot_loss)} of updates no longer HOT" if item.hot_loss else ""
-    return f"{percent(item.write_cost, signed=True)} per written row{hot}"
+    return f"{percent(item.write_cost, signed=True)} of the table's present write time{hot}"
 
 
 def _facts(result: ExplainResult) -> Iterable[tuple[str, str]]:

@@ -10,7 +10,7 @@ from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Recommendation, Rewrite, Risk
+from indexpilot_cli.core.plan import Recommendation, Rewrite, Risk, WriteEffect
 from indexpilot_cli.core.workload import Stage
 from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.units import RedundantDocument, cost, one_line
@@ -61,8 +61,9 @@ class RecommendationDocument(DocumentShape):
     benefit: Annotated[float, "share of the workload cost lost again without this index"]
     reduction: Annotated[float, "relative fall of the cost of the templates it serves"]
     maintenance_cost: Annotated[
-        Amount, "added cost per written row, relative to the table's write cost now", From("write_cost")
+        Amount, "added time of writes, relative to what the table's write statements take now", From("write_cost")
     ]
+    writes: Annotated[WriteEffect | None, "the same per row written; null: no writes seen"]
     hot_loss: Annotated[Amount, "share of updates that are no longer HOT"]
     templates: tuple[EffectDocument, ...]
     reasons: Annotated[tuple[str, ...], From(lambda item: [reason.text for reason in item.reasons])]

@@ -73,6 +73,7 @@ REASONS = {
     "rewrite": "another form of the query",
     "can_fail": "expression can fail",
     "write_cost": "write cost",
+    "risk": "may make a statement slower",
     "too_little_benefit": "too little benefit",
     "over_budget": "over budget",
     "over_limit": "over the limit",
