@@ -97,6 +97,27 @@ def test_one_row_by_its_key_is_no_walk_over_the_table(check):
     assert impacts(check(begin + "UPDATE orders SET x = 1; COMMIT;"))[2] == "long_blocks_reads"
 
 
+BODIES = (
+    "FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE orders SET seen = true; RETURN OLD; END $$",
+    "PROCEDURE f() LANGUAGE sql AS 'DELETE FROM orders; SELECT now(); SELECT count(*) FROM customers'",
+    "FUNCTION f() RETURNS bigint BEGIN ATOMIC UPDATE orders SET seen = true; SELECT count(*) FROM orders; END",
+    "FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM orders'; RETURN 1; END $$",
+)
+
+
+def test_defining_a_routine_is_not_doing_what_it_does(check):
+    made = "; ".join(f"CREATE OR REPLACE {body.replace('f()', f'f{n}()')}" for n, body in enumerate(BODIES))
+    seen = check(f"BEGIN; ALTER TABLE customers ADD COLUMN s int; {made}; COMMIT;")
+    assert impacts(seen) == ["no_block", *["brief_lock"] * 5, "no_block"]
+    loop = "FOR i IN SELECT id FROM customers LOOP DELETE FROM orders WHERE customer_id > i; END LOOP;"
+    called = check(
+        f"CREATE FUNCTION h() RETURNS void LANGUAGE plpgsql AS $$ DECLARE i int; BEGIN {loop} END $$;"
+        "BEGIN; ALTER TABLE customers ADD COLUMN s int; SELECT h(); COMMIT;"
+    )
+    assert impacts(called)[3] == "long_blocks_reads"
+    assert any(w.kind.value == "modify" for w in called.files[0].statements[3].observation.work)
+
+
 def test_the_data_decides_whether_it_fails(check):
     bad = check("ALTER TABLE customers ALTER email SET NOT NULL;")
     assert impacts(bad) == ["fails"]

@@ -13,7 +13,7 @@ from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, Ru
 from indexpilot_cli.core.units import count, seconds, size
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.values import Blocked, Duration, Finding, Impact, StatementVerdict, TemplateImpact
-from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement, bodies_of, performed
 
 MAKES_TABLE = frozenset({Act.CREATE_TABLE, Act.CREATE_TABLE_AS, Act.CREATE_PARTITION, Act.CREATE_MATVIEW})
 LONG = frozenset({Impact.LONG_BLOCKS_READS, Impact.LONG_BLOCKS_WRITES})
@@ -80,9 +80,7 @@ class Review:
         """What the functions that the file makes do when they are called."""
         found: dict[str, tuple[Action, ...]] = {}
         for statement in self.migration.statements:
-            for action in statement.actions:
-                if action.kind is Act.CREATE_FUNCTION and action.object and not action.nested:
-                    found[action.object] = tuple(a for a in statement.actions if a.nested)
+            found |= bodies_of(statement.actions)
         return found
 
     @cached_property
@@ -160,13 +158,8 @@ class StatementCase:
 
     @cached_property
     def actions(self) -> tuple[Action, ...]:
-        """What the statement itself does: a function's body does nothing until it is called."""
-        defines = any(a.kind is Act.CREATE_FUNCTION for a in self.written.actions)
-        own = tuple(a for a in self.written.actions if not (defines and a.nested))
-        called: list[Action] = []
-        for action in own:
-            called += self.review.bodies.get(action.object or "", ()) if action.has("call") else ()
-        return (*own, *called)
+        """What the statement does, with what routines of the file do that it calls."""
+        return tuple(performed(self.written.actions, self.review.bodies))
 
     @property
     def probes(self) -> tuple[ProbeAnswer, ...]:

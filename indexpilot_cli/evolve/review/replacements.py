@@ -160,7 +160,7 @@ class Arrangement:
         for item in replacements:
             here = Placed(item.case.written)
             self.placed.append(here)
-            kinds = {a.kind for a in item.case.written.actions}
+            kinds = {a.kind for a in item.case.written.actions if not a.nested}
             if Act.BEGIN in kinds and not self._inside:
                 self._inside, self._begin = True, here
             elif kinds & {Act.COMMIT, Act.ROLLBACK} and self._inside:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -113,7 +114,8 @@ class Action:
     nulls_not_distinct, primary_key, using_index, identity, serial, generated_stored, generated_virtual, not_null,
     default, using, from (UPDATE … FROM, DELETE … USING, or a sub-select anywhere in it), default_partition, full,
     only, with_data, no_data, deferrable, temporary, unlogged. ``nested`` marks what stands inside a DO block or a
-    function body; ``parameters`` are name, value pairs of SET and storage options.
+    function body; ``parameters`` are name, value pairs of SET and storage options. ``body`` is what a routine does when
+    it is called: to define it does nothing of that.
 
     Further words: ``new_table`` (a column or constraint of the CREATE TABLE before it), ``inline`` (a constraint that
     stands in a column's definition; the ADD_COLUMN before it carries it as a word too), ``dynamic`` (from an EXECUTE
@@ -139,6 +141,7 @@ class Action:
     parameters: tuple[tuple[str, str], ...] = ()
     options: frozenset[str] = frozenset()
     nested: bool = False
+    body: tuple[Action, ...] = field(default=(), repr=False)
     sql: str = ""
 
     @property
@@ -149,6 +152,22 @@ class Action:
     def has(self, *words: str) -> bool:
         """Whether every one of the options was written."""
         return self.options.issuperset(words)
+
+
+def performed(
+    actions: Iterable[Action], bodies: Mapping[str, tuple[Action, ...]], within: frozenset[str] = frozenset()
+) -> Iterator[Action]:
+    """The actions that happen, those of called routines included. ``bodies`` are the known ones, by name."""
+    for action in actions:
+        yield action
+        called = action.object if action.has("call") else None
+        if called is not None and called not in within:  # a routine that calls itself does nothing new
+            yield from performed(bodies.get(called, ()), bodies, within | {called})
+
+
+def bodies_of(actions: Iterable[Action]) -> dict[str, tuple[Action, ...]]:
+    """What the routines do that these actions define, by name."""
+    return {a.object: a.body for a in actions if a.kind is Act.CREATE_FUNCTION and a.object}
 
 
 @dataclass(frozen=True, slots=True)

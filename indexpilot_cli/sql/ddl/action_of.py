@@ -175,7 +175,7 @@ def read_actions(node: Node, sql: str) -> Iterator[Action]:
     elif node.kind == "DoStmt":
         yield from ddl_body.do_block(node, sql, read_actions)
     elif node.kind == "CreateFunctionStmt":
-        yield from ddl_body.create_function(node, sql, read_actions)
+        yield ddl_body.create_function(node, sql, read_actions)
     elif node.kind == "CreateSchemaStmt":
         yield ddl_objects.named(node, sql)
         for element in node.children("schema_elts"):

@@ -35,8 +35,8 @@ def do_block(node: Node, sql: str, read: Read) -> Iterator[Action]:
     yield from _body(language, sql, given.get("as"), read)
 
 
-def create_function(node: Node, sql: str, read: Read) -> Iterator[Action]:
-    """CREATE_FUNCTION, then what its body would run when it is called."""
+def create_function(node: Node, sql: str, read: Read) -> Action:
+    """CREATE_FUNCTION, with what its body would run when it is called."""
     schema, name = qualified(node.names("funcname"))
     given = dict(_strings(node, "options"))
     language = given.get("language", "sql").lower()
@@ -49,7 +49,9 @@ def create_function(node: Node, sql: str, read: Read) -> Iterator[Action]:
         returned is not None and strings(returned)[-1:] == ("trigger",) and "trigger",
     )
     parameters = tuple((k, v) for k, v in given.items() if k not in ("as", "language"))
-    yield Action(
+    atomic = node.child("sql_body")
+    body = _body(language, sql, given.get("as"), read) if atomic is None else _atomic(atomic, sql, read)
+    return Action(
         Act.CREATE_FUNCTION,
         None,
         None,
@@ -59,13 +61,9 @@ def create_function(node: Node, sql: str, read: Read) -> Iterator[Action]:
         expression=given.get("as"),
         parameters=parameters,
         options=flags,
+        body=tuple(body),
         sql=sql,
     )
-    body = node.child("sql_body")
-    if body is not None:
-        yield from _atomic(body, sql, read)
-    else:
-        yield from _body(language, sql, given.get("as"), read)
 
 
 def _strings(node: Node, field: str) -> Iterator[tuple[str, str]]:

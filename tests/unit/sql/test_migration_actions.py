@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.evolve.review.migration import read_migration
-from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.ddl.action import Act, Action, bodies_of, performed
 
 
 def actions(sql: str) -> tuple[Action, ...]:
@@ -162,7 +162,8 @@ def test_blocks_are_read_by_plpgsqls_parser():
     ],
 )
 def test_function_bodies(sql):
-    function, update = actions(sql)
+    (function,) = actions(sql)
+    (update,) = function.body
     assert (function.kind, function.object) == (Act.CREATE_FUNCTION, "f")
     assert (update.kind, update.nested) == (Act.UPDATE, True)
 
@@ -170,7 +171,27 @@ def test_function_bodies(sql):
 def test_trigger_functions():
     body = "BEGIN NEW.a := 1; UPDATE u SET b = NEW.a; RETURN NEW; END"
     sql = f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
-    assert kinds(sql) == [Act.CREATE_FUNCTION, Act.UPDATE]
+    assert kinds(sql) == [Act.CREATE_FUNCTION]
+    assert [a.kind for a in actions(sql)[0].body] == [Act.UPDATE]
+
+
+def test_a_routine_defined_in_a_block_keeps_its_body_to_itself():
+    made = "EXECUTE 'CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $f$ UPDATE t SET a = 1 $f$'"
+    block, function, drop = actions(f"DO $$ BEGIN {made}; DROP TABLE u; END $$")
+    assert (block.kind, function.kind, drop.kind) == (Act.DO, Act.CREATE_FUNCTION, Act.DROP_TABLE)
+    assert [a.kind for a in function.body] == [Act.UPDATE]
+
+
+def test_what_a_called_routine_does_happens_once():
+    inner = actions("CREATE FUNCTION g() RETURNS void LANGUAGE sql AS 'UPDATE t SET a = 1; SELECT g()'")
+    outer = actions("CREATE PROCEDURE f() LANGUAGE sql AS 'SELECT g()'")
+    done = list(performed(actions("CALL f()"), bodies_of([*inner, *outer])))
+    assert [(a.kind, a.object or a.table) for a in done] == [
+        (Act.CALL, "f"),
+        (Act.SELECT, "g"),
+        (Act.UPDATE, "t"),
+        (Act.SELECT, "g"),
+    ]
 
 
 def test_what_can_be_recognised_of_a_body_that_is_refused():

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/explicit-locking.html
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -38,11 +38,11 @@ def outside_locks(
 
 
 def unexecuted(
-    scene: RelationsAtStart, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
+    scene: RelationsAtStart, happening: Iterable[Action], relations: Mapping[int, RelationState], path: Sequence[str]
 ) -> tuple[Work, ...]:
-    """Changes of rows that stand in a loop or a branch which empty tables do not enter."""
+    """Changes of rows that stand in a loop or a branch which empty tables do not enter, also in a routine called."""
     changing = (Act.UPDATE, Act.DELETE, Act.MERGE)
-    actions = [a for a in statement.actions if a.nested and a.table and a.kind in changing]
+    actions = [a for a in happening if a.nested and a.table and a.kind in changing]
     tables = _named_by(scene, actions, relations, path)
     return tuple(Work(WorkKind.MODIFY, relation, source="rule") for relation in tables if relation.existed)
 

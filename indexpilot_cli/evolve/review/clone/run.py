@@ -31,7 +31,7 @@ from indexpilot_cli.evolve.review.clone.look import SessionState, Unobservable
 from indexpilot_cli.evolve.review.clone.outside import outside_locks, unexecuted, vacuumed
 from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession
 from indexpilot_cli.evolve.review.clone.work import failed, locks_of, not_run, ran, work_of
-from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Action, Migration, MigrationStatement, bodies_of, performed
 
 # They mean nothing outside a transaction block, and the server says so only there.
 _BLOCK_ONLY = re.compile(r"\s*(lock|declare)\b", re.I)
@@ -81,6 +81,7 @@ class Runner:
         self.unmade = False  # a statement was not run that would have made something
         self._stopped = ""
         self._roles: list[str] = []
+        self._bodies: dict[str, tuple[Action, ...]] = {}
 
     def run(self, migration: Migration, method: str) -> MigrationObservation:
         """What each statement did, and the file as a whole."""
@@ -254,7 +255,8 @@ class Runner:
         self, statement: MigrationStatement, work: tuple[Work, ...], state: SessionState
     ) -> tuple[Work, ...]:
         modified = {item.relation.name for item in work if item.kind is WorkKind.MODIFY}
-        extra = unexecuted(self._tracker.scene, statement, state.relations, self._path)
+        happening = performed(statement.actions, self._bodies)
+        extra = unexecuted(self._tracker.scene, happening, state.relations, self._path)
         return work + tuple(item for item in extra if item.relation.name not in modified)
 
     # -- sending and looking
@@ -280,6 +282,7 @@ class Runner:
         self, statement: MigrationStatement, answer: SessionAnswer, before: SessionState, number: int
     ) -> tuple[StatementObservation, SessionState]:
         """What a statement did whose transaction is still open, and the look after it."""
+        self._bodies |= bodies_of(statement.actions)
         after = self._tracker.look()
         locks, held = locks_of(self._tracker.scene, before, after)
         changes = self._tracker.changes(statement, before, after)

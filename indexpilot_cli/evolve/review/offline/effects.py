@@ -86,7 +86,7 @@ def apply(action: Action, state: OfflineState, effect: OfflineEffect, whole: tup
     elif action.kind in (Act.ALTER_DOMAIN, Act.CREATE_DOMAIN):
         _domain(action, state, effect)
     elif action.kind is Act.CREATE_FUNCTION:
-        _function(action, state, whole)
+        _function(action, state)
     elif action.kind is Act.SET:
         _setting(action, state)
     # Either may make tables and columns that no text names: a missing name is no error from here on.
@@ -190,7 +190,7 @@ def _domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
         objects.alter_domain(action, state, effect)
 
 
-def _function(action: Action, state: OfflineState, whole: tuple[Action, ...]) -> None:
+def _function(action: Action, state: OfflineState) -> None:
     """Only volatility after inlining matters: an unmarked SQL function is what its body is."""
     name = action.object or ""
     # Without a mark the server takes a function for VOLATILE; it can look into SQL functions only, by inlining them.
@@ -199,7 +199,7 @@ def _function(action: Action, state: OfflineState, whole: tuple[Action, ...]) ->
     if marked == "v" and action.type == "sql" and action.expression is not None:
         marked = "v" if volatile(action.expression, state.functions) else "s"
     state.functions = {**state.functions, name: marked}
-    state.bodies[name] = tuple(a for a in whole if a.nested)
+    state.bodies[name] = action.body
 
 
 def _setting(action: Action, state: OfflineState) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog
@@ -16,7 +15,7 @@ from indexpilot_cli.core.observation import (
 )
 from indexpilot_cli.evolve.review.offline.effects import apply
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
-from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement, performed
 
 _ALONE = frozenset({Act.CREATE_INDEX, Act.DROP_INDEX, Act.REINDEX, Act.DETACH_PARTITION})
 _NOTES = ("judged by rules of the manual, nothing was run",)
@@ -136,20 +135,9 @@ def stands_alone(written: MigrationStatement) -> bool:
 
 def _effect(actions: tuple[Action, ...], state: OfflineState) -> OfflineEffect:
     effect = OfflineEffect()
-    for action in _executed(actions, state):
+    for action in performed(actions, state.bodies):
         apply(action, state, effect, actions)
     return effect
-
-
-def _executed(actions: tuple[Action, ...], state: OfflineState) -> Iterator[Action]:
-    """The actions that happen: a function's body happens where the function is called."""
-    defines = any(a.kind is Act.CREATE_FUNCTION for a in actions)
-    for action in actions:
-        if defines and action.nested:
-            continue
-        yield action
-        if action.has("call") and action.object in state.bodies:
-            yield from state.bodies[action.object]
 
 
 def _strongest(locks: tuple[Lock, ...] | list[Lock]) -> tuple[Lock, ...]:

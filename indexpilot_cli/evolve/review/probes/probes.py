@@ -72,7 +72,7 @@ class _Review:
         self.tables = tables
         self.failed = seen is not None and seen.state in (RunState.FAILED, RunState.NOT_RUN)
         self.seen = seen if seen is not None and seen.state is RunState.RAN else None
-        self.actions = _executed(statement.actions)
+        self.actions = statement.actions
         self.maybe = any(a.nested for a in self.actions) and bool(_BRANCH.search(statement.sql))
 
     def transaction(self, kept: Mapping[str, object]) -> Mapping[str, object]:
@@ -229,7 +229,7 @@ class _Review:
     def _setting(self, action: Action) -> None:
         tables = self.tables
         if action.kind is Act.CREATE_FUNCTION and action.object:
-            inner = any(self._opaque(a) for a in self.statement.actions if a.nested and a.kind is not Act.DYNAMIC)
+            inner = any(self._opaque(a) for a in action.body if a.kind is not Act.DYNAMIC)
             quiet = not inner and not _changes_rows(action.sql)
             tables.quiet.add(action.object) if quiet else tables.quiet.discard(action.object)
         if action.kind is Act.CREATE_TRIGGER or (action.kind is Act.SET_TRIGGER and "ALL" in action.sql.upper()):
@@ -248,13 +248,6 @@ class _Review:
             if name == "search_path":
                 parts = tuple(part.strip(" '\"") for part in value.split(","))
                 self.tables.search_path = tuple(p for p in parts if p and p != "$user")
-
-
-def _executed(actions: Sequence[Action]) -> tuple[Action, ...]:
-    """The actions that run when the statement does: not those of a function's body."""
-    if any(a.kind is Act.CREATE_FUNCTION for a in actions):
-        return tuple(a for a in actions if not a.nested)
-    return tuple(actions)
 
 
 def _changes_rows(text: str) -> bool:
