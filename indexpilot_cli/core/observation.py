@@ -167,10 +167,11 @@ class SqlError:
 
 
 class RunState(StrEnum):
-    """How a statement fared on the clone."""
+    """How a statement fared on the clone. BEHIND: one before it fails; it was run as if that one were not there."""
 
     RAN = "ran"
     FAILED = "failed"
+    BEHIND = "behind_failure"
     NOT_RUN = "not_run"
     SKIPPED = "skipped"
 

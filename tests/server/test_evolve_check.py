@@ -128,10 +128,19 @@ def test_the_data_decides_whether_it_fails(check):
     assert "fails" not in impacts(mended)
 
 
-def test_an_error_stops_the_file_as_psql_would(check):
-    result = check("ALTER TABLE orders DROP COLUMN nonsense; DROP TABLE audit;")
-    assert impacts(result) == ["fails", "no_block"]
-    assert result.files[0].statements[1].observation.state.value == "skipped"
+def test_what_stands_behind_an_error_is_reviewed_as_if_it_were_mended(check):
+    result = check(
+        "BEGIN; ALTER TABLE orders DROP COLUMN nonsense; CREATE INDEX ON orders (total); COMMIT;"
+        "ALTER TABLE orders ALTER seen TYPE int; ALTER TABLE more ADD COLUMN a int; DROP TABLE audit;"
+    )
+    statements = result.files[0].statements
+    assert impacts(result)[1:4] == ["fails", "long_blocks_writes", "no_block"]
+    assert [s.observation.state.value for s in statements[:4]] == ["ran", "failed", "behind_failure", "behind_failure"]
+    assert [(s.verdict.impact.value, s.verdict.certain) for s in statements[4:5]] == [("fails", False)]
+    # What fails might have made the table: nobody can tell, and it is no failure of its own.
+    assert statements[5].observation.state.value == "not_run"
+    found = {f.id: f for f in result.findings}
+    assert found["L01"].message.endswith("(behind a failure)") and "audit" in found["W10"].message
 
 
 def test_recorded_queries_break_change_and_slow_down(check):

@@ -203,7 +203,7 @@ class StatementCase:
             self.written.line,
             self.written.column,
             self.written.sql,
-            message,
+            f"{message} (behind a failure)" if self.seen.state is RunState.BEHIND else message,
         )
 
     def with_lock(self, finding: Finding) -> Finding:

@@ -55,10 +55,13 @@ def _found(review: Review) -> Iterator[Finding]:
 def _failures(case: StatementCase) -> Iterator[Finding]:
     """One finding for the error seen, or one for each thing the data will not let through."""
     error = case.seen.error
-    if case.seen.state is RunState.FAILED and error is not None:
-        text = f"fails: {error.message} ({error.sqlstate})" + (f"; {error.detail}" if error.detail else "")
+    behind = case.seen.state is RunState.BEHIND
+    if (behind or case.seen.state is RunState.FAILED) and error is not None:
+        word, more = "would fail" if behind else "fails", f"; {error.detail}" if error.detail else ""
+        text = f"{word}: {error.message} ({error.sqlstate}){more}"
         rule = failing_rule(error)
-        yield replace(rule.finding(case, text), instead=_instead(case, rule))
+        made = rule.finding(case, text, Severity.WARNING if behind else None)
+        yield replace(made, instead=_instead(case, rule))
         return
     for answer in case.probes:
         if answer.found:
@@ -72,8 +75,9 @@ def failing_rule(error: SqlError) -> HazardRule:
 
 def _from_data(case: StatementCase, answer: ProbeAnswer) -> Finding:
     rule = next(rule for rule in RULES.values() if answer.probe.kind in rule.probes)
-    sure = answer.source == "data"
-    word = "will fail" if sure else "will probably fail, by its statistics"
+    behind = case.seen.state is RunState.BEHIND
+    sure = answer.source == "data" and not behind
+    word = "will fail" if sure else "would fail" if behind else "will probably fail, by its statistics"
     text = f"{word}: {answer.probe.question} ({answer.probe.sqlstate})"
     made = rule.finding(case, text, None if sure else Severity.WARNING)
     return replace(made, table=answer.probe.table, instead=_instead(case, rule))

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.observation import MigrationObservation, RunState
+from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.evolve.review.case import Review
-from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge
-from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
 from indexpilot_cli.evolve.review.replacements import Arrangement, Replacement, begins_untimed, render, replacement
 from indexpilot_cli.evolve.review.values import Impact, StatementVerdict
 from indexpilot_cli.sql.ddl.action import Act, Migration
@@ -47,10 +45,10 @@ def fix(
 ) -> FixedMigration:
     """The file rewritten where the verdicts say that others wait; nothing else changes by a byte.
 
-    Statements behind a failure were not seen: they are judged by rules. ``version`` is ``server_version_num``.
+    ``version`` is ``server_version_num``.
     """
     catalog = catalog if catalog is not None and catalog.tables else None
-    review = _complete(Review(migration, observation, tuple(verdicts), catalog=catalog, server=version))
+    review = Review(migration, observation, tuple(verdicts), catalog=catalog, server=version)
     wanted = tuple(replacement(case) for case in review.cases)
     held = _held(review)
     wanted = tuple(_whole(r) if r.case.seen.transaction in held else r for r in wanted)
@@ -71,21 +69,6 @@ def fix(
     notes += ["a transaction with savepoints, locks or a rollback was left whole"] * bool(held)
     changed = tuple(p.written.number for p in placed if p.after or p.texts not in (None, [p.written.sql]))
     return FixedMigration(text, tuple(dict.fromkeys(notes)), changed)
-
-
-def _complete(review: Review) -> Review:
-    """What no one saw because an earlier statement failed, filled in by rules."""
-    if not any(s.state is RunState.SKIPPED for s in review.observation.statements):
-        return review
-    ruled = observe_by_rules(review.migration, review.catalog, review.server, go_on=True)
-    bench = Bench(RelationSizes(review.catalog), lambda _: None) if review.catalog else None
-    judged = judge(ruled, bench) if bench else review.verdicts
-    seen, verdicts = list(review.observation.statements), list(review.verdicts)
-    for place, statement in enumerate(seen):
-        if statement.state is RunState.SKIPPED:
-            seen[place], verdicts[place] = ruled.statements[place], judged[place]
-    observation = replace(review.observation, statements=tuple(seen))
-    return replace(review, observation=observation, verdicts=tuple(verdicts))
 
 
 def _held(review: Review) -> frozenset[int]:

@@ -9,7 +9,7 @@ Four times the data took two to six times as long when it was measured, so a ran
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from indexpilot_cli.core.catalog import Catalog, Table
@@ -29,6 +29,7 @@ from indexpilot_cli.evolve.review.values import Blocked, Duration, Impact, Queue
 
 Timing = Callable[[Work], Duration | None]
 
+_BEHIND = "behind a failure"
 _LONG = (Impact.LONG_BLOCKS_READS, Impact.LONG_BLOCKS_WRITES)
 _SLOW_MS = 1000.0  # a statement that takes longer than this on empty tables would hold its locks for that long
 _VERBS = {
@@ -93,9 +94,12 @@ def _judge(seen: StatementObservation, bench: Bench, found: ProbeAnswer | None) 
         return StatementVerdict(Impact.NO_BLOCK, why="not reached: the migration has failed before")
     if seen.state is RunState.FAILED and seen.error is not None:
         return StatementVerdict(Impact.FAILS, error=seen.error, why=seen.error.message)
+    behind = seen.state is RunState.BEHIND
+    if behind and seen.error is not None:
+        return StatementVerdict(Impact.FAILS, error=seen.error, why=f"{_BEHIND}: {seen.error.message}", certain=False)
     harmless = _effect(seen, bench)
     if found is None:
-        return harmless
+        return replace(harmless, why=f"{_BEHIND}: {harmless.why}") if behind else harmless
     error = SqlError(found.probe.sqlstate, found.probe.question)
     return StatementVerdict(
         Impact.FAILS,
@@ -105,7 +109,7 @@ def _judge(seen: StatementObservation, bench: Bench, found: ProbeAnswer | None) 
         harmless.queue,
         error,
         f"the data: {found.probe.question}",
-        certain=found.source == "data",
+        certain=found.source == "data" and not behind,
     )
 
 

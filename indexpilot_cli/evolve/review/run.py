@@ -139,7 +139,7 @@ def _templates(
 
 
 def _ran(observation: MigrationObservation) -> bool:
-    return any(s.state is RunState.RAN and s.changes for s in observation.statements)
+    return any(s.state in (RunState.RAN, RunState.BEHIND) and s.changes for s in observation.statements)
 
 
 def _seen(clone: Clone, plans: FullCopy | None, database: str, queries: Sequence[Rehearsed]) -> list[Seen]:

@@ -182,8 +182,8 @@ def test_what_refuses_a_transaction(sql):
     assert [s.state for s in observation.statements] == [
         RunState.RAN,
         RunState.FAILED,
-        RunState.SKIPPED,
-        RunState.SKIPPED,
+        RunState.BEHIND,
+        RunState.BEHIND,
     ]
     assert observation.statements[1].error.sqlstate == "25001"
     assert verdicts[1].impact is Impact.FAILS

@@ -36,6 +36,7 @@ _SUBSELECT = re.compile(r"\b(?:select|table|do|call)\b", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r'"([^"]+)"')
 # Undefined function, object (type, role, tablespace), table, column, schema.
 _MISSING = {"42883", "42704", "42P01", "42703", "3F000"}
+_PRESENT = {"42P07", "42701", "42710", "42P06", "42723"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ def refuses_transaction(error: SqlError) -> bool:
 def is_missing(error: SqlError) -> bool:
     """Whether something the statement names is not there."""
     return error.sqlstate in _MISSING
+
+
+def is_there(error: SqlError) -> bool:
+    """Whether something the statement makes is there already."""
+    return error.sqlstate in _PRESENT
 
 
 def excuse(error: SqlError, text: str, around: Surroundings) -> str | None:

@@ -24,6 +24,7 @@ from indexpilot_cli.evolve.review.clone.faults import (
     Surroundings,
     excuse,
     is_missing,
+    is_there,
     missing_role,
     refuses_transaction,
 )
@@ -80,6 +81,7 @@ class Runner:
         self._open: _Transaction | None = None
         self.unmade = False  # a statement was not run that would have made something
         self._stopped = ""
+        self._failed = False
         self._roles: list[str] = []
         self._bodies: dict[str, tuple[Action, ...]] = {}
 
@@ -115,8 +117,12 @@ class Runner:
             return self._not_run(
                 statement, f"the file ran longer than {self._limits.run_seconds:.0f} s on empty tables"
             )
+        behind = self._failed
         try:
-            return self._seen_through(statement)
+            seen = self._seen_through(statement)
+            # Nobody knows how the failure will be mended: without the statement that fails is one way of it.
+            mended = behind and seen.state in (RunState.RAN, RunState.FAILED)
+            return replace(seen, state=RunState.BEHIND) if mended else seen
         except Unobservable as blind:
             self._stop(str(blind))
             self._session.close()
@@ -139,7 +145,7 @@ class Runner:
         was = self._open
         answer = self._send(statement)
         if self._session.dead or answer.error or answer.overrun:
-            return self._failure(statement, answer, was.number if was else self._next())
+            return self._ended(self._failure(statement, answer, was.number if was else self._next()))
         if self._session.in_transaction and was is None:
             self._enter()
         elif self._session.idle and was is not None:
@@ -170,7 +176,7 @@ class Runner:
             answer = self._send(statement)
         if answer.error or answer.overrun:
             failure = self._failure(statement, answer, number)
-            return self._gone_on(failure) if within else failure
+            return self._gone_on(failure) if within else self._ended(failure)
         if within:
             self._session.tell(f"RELEASE SAVEPOINT {_TRY}")
         return ran(statement, answer, number)
@@ -214,12 +220,25 @@ class Runner:
             return seen
         return self._gone_on(self._failure(statement, answer, transaction.number))
 
+    def _ended(self, failure: StatementObservation) -> StatementObservation:
+        """Go on behind a statement that no savepoint guards, if it did not break the transaction it stands in."""
+        if self._session.idle and self._open is not None:
+            self._leave(committed=False)
+        elif not (self._session.dead or self._session.idle or self._session.in_transaction):
+            self._stop("an earlier statement fails")
+        return failure
+
     def _gone_on(self, failure: StatementObservation) -> StatementObservation:
-        """Go on in the transaction after a statement that the sandbox did not run."""
-        if failure.state is RunState.NOT_RUN and not self._session.dead:
+        """Go on in the transaction after a statement that fails, or that the sandbox did not run."""
+        if not self._session.dead:
             back = self._session.tell(f"ROLLBACK TO SAVEPOINT {_TRY}; RELEASE SAVEPOINT {_TRY}")
             if back.error or not self._session.in_transaction:
-                self._stop("the transaction could not be continued after a statement that was not run")
+                not_run = failure.state is RunState.NOT_RUN
+                self._stop(
+                    "the transaction could not be continued after a statement that was not run"
+                    if not_run
+                    else "an earlier statement fails"
+                )
         return failure
 
     def _outside(self, statement: MigrationStatement, number: int) -> StatementObservation:
@@ -366,10 +385,12 @@ class Runner:
             if _MAKES.match(statement.sql):
                 self.unmade = True
             return not_run(statement, number, reason or "it ended the transaction it ran in", answer)
-        self._stop("an earlier statement fails")
+        self._failed = True
         return failed(statement, number, answer.error, answer)
 
     def _excuse_of_missing(self, error: SqlError) -> str | None:
+        if self._failed and (is_missing(error) or is_there(error)):
+            return f"it stands behind a failure and may need what that statement would have done: {error.message}"
         if not self.unmade or not is_missing(error):
             return None
         return f"it may need what a statement before it would have made, which was not run: {error.message}"

@@ -22,16 +22,14 @@ _NOTES = ("judged by rules of the manual, nothing was run",)
 _LATEST = 180000
 
 
-def observe_by_rules(
-    migration: Migration, catalog: Catalog | None, version: int, *, go_on: bool = False
-) -> MigrationObservation:
+def observe_by_rules(migration: Migration, catalog: Catalog | None, version: int) -> MigrationObservation:
     """What the manual says the file does: locks, work (source ``rule``), the changes it names, certain errors.
 
     ``catalog`` None means that nothing is known of any database: tables that the file does not make itself exist
-    and have an unknown size. ``version`` is ``server_version_num``, 0 for the latest. ``go_on`` judges what stands
-    behind an error too, as if it had not happened.
+    and have an unknown size. ``version`` is ``server_version_num``, 0 for the latest. What stands behind
+    an error is judged too, as if that statement were not there.
     """
-    walk = _Walk(OfflineState(catalog, version or _LATEST), migration.one_transaction, go_on)
+    walk = _Walk(OfflineState(catalog, version or _LATEST), migration.one_transaction)
     statements = tuple(walk.step(s) for s in migration.statements)
     changes: list[CatalogChange] = []
     for statement in statements:
@@ -60,7 +58,6 @@ class _Walk:
 
     state: OfflineState
     wrapped: bool
-    go_on: bool = False
     number: int = 0
     inside: bool = False
     failed: bool = False
@@ -77,9 +74,10 @@ class _Walk:
             self.number += 1
             self.held = ()
         self.inside = self.inside or begins
-        if self.failed:
-            return StatementObservation(written.number, RunState.SKIPPED, self.number)
+        behind = self.failed
         seen = self._seen(written)
+        if behind:
+            seen = replace(seen, state=RunState.BEHIND)
         self._note_values(written)
         if any(a.kind in (Act.COMMIT, Act.ROLLBACK) and not a.nested for a in written.actions):
             chained = any(a.has("chain") for a in written.actions)
@@ -106,7 +104,7 @@ class _Walk:
         if used is not None:
             effect = OfflineEffect(error=SqlError("55P04", f'unsafe use of new value "{used}" of an enum type'))
         if effect.error is not None:
-            self.failed = not self.go_on
+            self.failed = True
             return StatementObservation(
                 written.number, RunState.FAILED, self.number, error=effect.error, outside_transaction=alone
             )

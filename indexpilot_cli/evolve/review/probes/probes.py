@@ -70,8 +70,9 @@ class _Review:
         self.number = statement.number
         self.statement = statement
         self.tables = tables
-        self.failed = seen is not None and seen.state in (RunState.FAILED, RunState.NOT_RUN)
-        self.seen = seen if seen is not None and seen.state is RunState.RAN else None
+        ran = seen is not None and seen.error is None and seen.state in (RunState.RAN, RunState.BEHIND)
+        self.failed = seen is not None and not ran and seen.state is not RunState.SKIPPED
+        self.seen = seen if ran else None
         self.actions = statement.actions
         self.maybe = any(a.nested for a in self.actions) and bool(_BRANCH.search(statement.sql))
 

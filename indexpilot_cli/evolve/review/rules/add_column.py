@@ -133,7 +133,7 @@ def _nullable(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
 def _without_default(review: Review) -> Iterator[Finding]:
     """NOT NULL without a default, where no probe could ask whether the table is empty."""
     for case, action in review.actions:
-        if case.seen.state is RunState.FAILED and case.seen.error is not None:
+        if case.seen.state in (RunState.FAILED, RunState.BEHIND) and case.seen.error is not None:
             continue
         if any(a.probe.kind in (ProbeKind.NOT_EMPTY, ProbeKind.NULLS) for a in case.probes):
             continue

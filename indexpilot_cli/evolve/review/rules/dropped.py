@@ -64,7 +64,7 @@ def _objects(review: Review) -> Iterator[Finding]:
 def _really(case: StatementCase) -> bool:
     """Whether anything was dropped: IF EXISTS may have found nothing."""
     seen = case.seen
-    ran_here = seen.state is RunState.RAN and case.review.observation.method.startswith("clone")
+    ran_here = seen.state in (RunState.RAN, RunState.BEHIND) and case.review.observation.method.startswith("clone")
     return not ran_here or any(c.kind is not ChangeKind.CREATED for c in seen.changes)
 
 

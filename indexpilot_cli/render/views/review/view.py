@@ -29,6 +29,7 @@ from indexpilot_cli.render.views.review.words import (
     all_findings,
     all_statements,
     counted,
+    fails_itself,
     file_verdict,
     mode,
     sentence,
@@ -42,7 +43,7 @@ from indexpilot_cli.render.views.review.words import (
 
 _SHOWN = 6  # of what was not checked and of recorded queries, without --verbose
 _STATEMENTS = columns("line|number", "verdict|short", "time|number", "locks|text", "statement|query")
-_RUN = {RunState.NOT_RUN: "not run", RunState.SKIPPED: "not reached"}
+_RUN = {RunState.NOT_RUN: "not run", RunState.SKIPPED: "not reached", RunState.BEHIND: "behind a failure"}
 _TEMPLATES = columns(
     "template|short", "share|number", "status|short", "cost before|number", "after|number", "query|query"
 )
@@ -174,10 +175,9 @@ def _queries(result: CheckResult) -> tuple[str, str] | None:
         "unknown": "undecided",
     }
     parts = ", ".join(f"{counts[key]:,} {word}" for key, word in words.items() if key in counts)
-    return (
-        "Queries",
-        f"{plural(result.checked, 'recorded query', 'recorded queries')} tried: {parts or 'all as before'}",
-    )
+    tried = "tried" if not any(fails_itself(file) for file in result.files) else "tried without what fails"
+    many = plural(result.checked, "recorded query", "recorded queries")
+    return "Queries", f"{many} {tried}: {parts or 'all as before'}"
 
 
 def _method(result: CheckResult) -> tuple[str, str] | None:

@@ -65,6 +65,11 @@ def file_verdict(file: FileReport) -> str:
     return verdict(file.verdict, certain=not failing or any(s.verdict.certain for s in failing))
 
 
+def fails_itself(file: FileReport) -> bool:
+    """Whether the server refuses a statement of the file: what it would have done is not there for what follows."""
+    return any(s.observation.state is RunState.FAILED for s in file.statements)
+
+
 def state(file: FileReport) -> str:
     """The colour of a file's verdict."""
     return STATES[file.verdict]
@@ -216,6 +221,10 @@ def _unchecked(file: FileReport) -> Iterator[str]:
 
 def _not_reached(file: FileReport) -> Iterator[str]:
     """One sentence for all statements that a failure left unreached."""
+    behind = [s for s in file.statements if s.observation.state is RunState.BEHIND]
+    if behind:
+        where = f"{plural(len(behind), 'statement')} from line {behind[0].line} on"
+        yield f"{one_line(file.path)}: {where} behind a failure, judged as if what fails were not there"
     skipped = [s for s in file.statements if s.observation.state is RunState.SKIPPED]
     if skipped:
         why = one_line(skipped[0].observation.reason) or "an earlier statement fails"
