@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from indexpilot_cli.advise.explain.shapes import DEARER, index_reads
-from indexpilot_cli.advise.select.problem import Selection
+from indexpilot_cli.advise.select.problem import Choice, Selection
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Rejection
 
@@ -57,8 +57,8 @@ def without_dangers(
 ) -> Selection:
     """The selection among candidates none of which endangers more than the level allows; the others are rejected."""
     selection, left_out = choose(candidates), dict[IndexDefinition, Rejection]()
-    for _ in range(_ROUNDS if level is not RiskLevel.HIGH else 0):
-        found = _too_dangerous(selection, level)
+    for turn in range(_ROUNDS if level is not RiskLevel.HIGH else 0):
+        found = _too_dangerous(selection, level, every=turn == _ROUNDS - 1)
         if not found:
             break
         left_out |= found
@@ -66,25 +66,33 @@ def without_dangers(
     return replace(selection, rejections=(*left_out.values(), *selection.rejections))
 
 
-def _too_dangerous(selection: Selection, level: RiskLevel) -> dict[IndexDefinition, Rejection]:
-    """Of every endangered statement the index that saves least, when that is not worth the danger."""
+def _too_dangerous(selection: Selection, level: RiskLevel, every: bool) -> dict[IndexDefinition, Rejection]:
+    """Of every endangered statement the index that saves least (or all), when it is not worth the danger."""
     found = {}
     all_of = tuple(dangers(selection))
     for danger in all_of:
-        choice = min((c for c in selection.chosen if c.candidate.definition in danger.indexes), key=lambda c: c.benefit)
-        candidate = choice.candidate
-        loss = sum(d.loss for d in all_of if candidate.definition in d.indexes)
-        if level is RiskLevel.LOW or loss > choice.benefit:
-            text = (
-                f"{danger.template} may become {danger.factor:.1f} times slower: it reads many rows one by one through "
-                "indexes, which the planner prices low where pages are in memory (--risk high offers it)"
-            )
-            found[candidate.definition] = Rejection(
-                summary(candidate.definition),
-                "risk",
-                text,
-                candidate.definition,
-                templates=candidate.templates,
-                benefit=choice.benefit,
-            )
+        used = sorted(
+            (c for c in selection.chosen if c.candidate.definition in danger.indexes), key=lambda c: c.benefit
+        )
+        for choice in used if every else used[:1]:
+            candidate = choice.candidate
+            loss = sum(d.loss for d in all_of if candidate.definition in d.indexes)
+            if level is RiskLevel.LOW or loss > choice.benefit:
+                found[candidate.definition] = _rejection(choice, danger)
     return found
+
+
+def _rejection(choice: Choice, danger: Danger) -> Rejection:
+    candidate = choice.candidate
+    text = (
+        f"{danger.template} may become {danger.factor:.1f} times slower: it reads many rows one by one through indexes, "
+        "which the planner prices low where pages are in memory (--risk high offers it)"
+    )
+    return Rejection(
+        summary(candidate.definition),
+        "risk",
+        text,
+        candidate.definition,
+        templates=candidate.templates,
+        benefit=choice.benefit,
+    )
