@@ -85,8 +85,8 @@ def _too_dangerous(selection: Selection, level: RiskLevel, every: bool) -> dict[
 def _rejection(choice: Choice, danger: Danger) -> Rejection:
     candidate = choice.candidate
     text = (
-        f"{danger.template} may become {danger.factor:.1f} times slower: it reads many rows one by one through indexes, "
-        "which the planner prices low where pages are in memory (--risk high offers it)"
+        f"{danger.template} may become {danger.factor:.1f} times slower: it reads many rows one by one through "
+        "indexes, which the planner prices low where pages are in memory (--risk high offers it)"
     )
     return Rejection(
         summary(candidate.definition),

@@ -5,7 +5,8 @@
 WORKLOAD is tpch, helpdesk or films, generated and loaded into a local server and removed afterwards. Every statement
 is measured without indexes, then with the set of each way of asking (levels of risk, thresholds off), then without
 once more; the number is the processor time of the server's own process (/proc), the least of the rounds, because
-others on the machine only ever make it more. Statements that write run in a transaction that is rolled back. Ratios hold within one run only.
+others on the machine only ever make it more. Statements that write run in a transaction that is rolled back. Ratios
+hold within one run only.
 """
 
 import argparse
