@@ -241,7 +241,9 @@ class QueryTemplate:
     """Statements that differ only in constants. ``id`` is ``q-`` and hex digits of the fingerprint.
 
     ``calls`` and ``total_ms`` are sums over what was folded in (``total_ms`` None: no times known).
-    ``samples`` are real parameter vectors or whole literal statements seen, most frequent first.
+    ``samples`` are real parameter vectors or whole literal statements seen, most frequent first; where IN lists differ
+    in length the first stand for the lengths, with their calls. ``variants`` are (text, calls) by length where there
+    are no samples.
     ``relations`` in order of appearance; ``uses`` one per relation and block.
     """
 
@@ -257,6 +259,7 @@ class QueryTemplate:
     samples: tuple[ObservedStatement, ...] = field(default=(), compare=False)
     variance: float | None = field(default=None, compare=False)
     blocks: float | None = field(default=None, compare=False)
+    variants: tuple[tuple[str, float], ...] = field(default=(), compare=False)
 
     @property
     def is_write(self) -> bool:

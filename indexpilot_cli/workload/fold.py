@@ -33,6 +33,8 @@ from indexpilot_cli.workload.reading import Reader, Reading, Unread
 
 MAX_SAMPLES = 20
 _MAX_REMEMBERED = 200  # distinct samples of one template while folding
+_OF_EACH_LENGTH = 5  # of them that a rare length of an IN list may add
+_CLASSES = 4  # lengths of IN lists that are told apart
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class _Group:
     readings: Counter[str] = field(default_factory=Counter)
     first: dict[str, Reading] = field(default_factory=dict)
     samples: dict[tuple[str, tuple[str | None, ...]], Sample] = field(default_factory=dict)
+    remembered: Counter[str] = field(default_factory=Counter)
     calls: float = 0.0
     total_ms: float | None = None
     blocks: float | None = None
@@ -58,6 +61,11 @@ class _Group:
         if reading.literal or observed.parameters:
             self._sample(reading, observed)
 
+    @property
+    def text(self) -> str:
+        """The text that is called most, whatever came first."""
+        return max(self.readings, key=lambda text: (self.readings[text], text))
+
     def _sample(self, reading: Reading, observed: ObservedStatement) -> None:
         text = reading.literal or observed.text
         key = (text, observed.parameters)
@@ -66,8 +74,9 @@ class _Group:
             total = _sum(known.observed.total_ms, observed.total_ms)
             merged = replace(known.observed, calls=known.observed.calls + observed.calls, total_ms=total)
             self.samples[key] = Sample(reading.text, merged)
-        elif len(self.samples) < _MAX_REMEMBERED:
+        elif len(self.samples) < _MAX_REMEMBERED or self.remembered[reading.text] < _OF_EACH_LENGTH:
             self.samples[key] = Sample(reading.text, replace(observed, text=text))
+            self.remembered[reading.text] += 1
 
 
 def fold(
@@ -151,16 +160,16 @@ def _templates(
         work = partial(_template, key, group, catalog, reader)
         template = attempted(Stage.PREDICATES, work)
         if isinstance(template, Fault):
-            failed.append(template.of(group.readings.most_common(1)[0][0], group.calls, group.total_ms))
+            failed.append(template.of(group.text, group.calls, group.total_ms))
         else:
             found.append(template)
     return found, failed
 
 
 def _template(key: str, group: _Group, catalog: Catalog, reader: Reader) -> QueryTemplate:
-    text = group.readings.most_common(1)[0][0]
+    text = group.text
     reading = group.first[text]
-    samples = sorted(group.samples.values(), key=lambda s: -s.observed.calls)
+    samples = sorted(group.samples.values(), key=lambda s: (-s.observed.calls, s.observed.text))
     vectors = constant_values(reading, samples, reader)
     uses = sample_patterns(relation_uses(_with_steady_values(text, vectors), catalog), vectors)
     return QueryTemplate(
@@ -172,10 +181,44 @@ def _template(key: str, group: _Group, catalog: Catalog, reader: Reader) -> Quer
         total_ms=group.total_ms,
         relations=_relations(uses),
         uses=uses,
-        samples=tuple(s.observed for s in samples[:MAX_SAMPLES]),
+        samples=_by_length(samples, group.readings)[:MAX_SAMPLES],
         variance=group.variance,
         blocks=group.blocks,
+        variants=() if samples else _variants(group.readings),
     )
+
+
+def _length(text: str) -> int:
+    """The class of a text among those of its template, which differ in the lengths of their lists: by powers of two."""
+    return text.count("$").bit_length()
+
+
+def _classes(readings: Mapping[str, float]) -> dict[int, float]:
+    """The lengths that carry most calls, with their calls; nothing when there is but one."""
+    calls: dict[int, float] = {}
+    for text in readings:
+        calls[_length(text)] = calls.get(_length(text), 0.0) + readings[text]
+    ranked = sorted(calls, key=lambda length: (-calls[length], length))[:_CLASSES]
+    return {length: calls[length] for length in ranked} if len(ranked) > 1 else {}
+
+
+def _by_length(samples: Sequence[Sample], readings: Mapping[str, float]) -> tuple[ObservedStatement, ...]:
+    """The samples, those that stand for the lengths of the template's lists first, with the calls of their length."""
+    classes, first = _classes(readings), []
+    for length, calls in classes.items():
+        own = [s.observed for s in samples if _length(s.template) == length][: max(1, _CLASSES // len(classes))]
+        weight = sum(o.calls for o in own) or 1.0
+        first += [replace(o, calls=calls * o.calls / weight) for o in own]
+    chosen = {(o.text, o.parameters) for o in first}
+    return (*first, *(s.observed for s in samples if (s.observed.text, s.observed.parameters) not in chosen))
+
+
+def _variants(readings: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """(text, calls) of each length: the text that is called most stands for it."""
+    found = []
+    for length, calls in _classes(readings).items():
+        found.append((max((t for t in readings if _length(t) == length), key=lambda t: (readings[t], t)), calls))
+    return tuple(found)
 
 
 def _with_steady_values(text: str, values: Values) -> Node:

@@ -37,6 +37,8 @@ def scenarios(
     sampled = _sampled(template.samples)
     if sampled:
         return sampled
+    if template.variants:
+        return _of_variants(template, catalog)
     statement = parse(template.text)
     if isinstance(statement, Unparsed):
         return ()
@@ -52,6 +54,24 @@ def scenarios(
         Scenario(_open(bind(node, _literals(found, label)), catalog, parameter_types), share, label)
         for label, share in classes
     )
+
+
+def _of_variants(template: QueryTemplate, catalog: Catalog) -> tuple[Scenario, ...]:
+    """Lengths of IN lists, weighted by their calls, each with its own parameter classes as far as there is room."""
+    from indexpilot_cli.workload.predicates.blocks import relation_uses
+
+    total = sum(calls for _, calls in template.variants) or 1.0
+    room = max(1, MAX_SCENARIOS // len(template.variants))
+    found: list[Scenario] = []
+    for text, calls in template.variants:
+        statement = parse(text)
+        if isinstance(statement, Unparsed):
+            continue
+        one = replace(template, text=text, uses=relation_uses(statement.node, catalog), variants=())
+        parts = sorted(scenarios(one, catalog), key=lambda s: -s.share)[:room]
+        whole = sum(s.share for s in parts) or 1.0
+        found += [replace(s, share=s.share / whole * calls / total) for s in parts]
+    return tuple(found)
 
 
 def _literals(found: Sequence[ParameterSlot], label: str) -> Mapping[int, str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
@@ -14,25 +13,27 @@ from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.sql.parser import (
     Node,
     Unparsed,
-    bind,
-    cast,
     deparse,
-    deparse_expression,
     fingerprint,
-    function_call,
     normalise,
     parse,
-    rewrite,
-    set_child,
     skeleton,
 )
 from indexpilot_cli.workload.predicates.inline import inlined
+from indexpilot_cli.workload.repair import TypeOf, repaired
 
 OWN_SCHEMA = "indexpilot"
 _OWN_MARK = re.compile(r"\s*/\*\s*indexpilot", re.IGNORECASE)
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
-_WRAPPED = {"DeclareCursorStmt": "query", "CreateTableAsStmt": "query", "CopyStmt": "query"}
-_QUERIES = {"SelectStmt": StatementKind.SELECT, "InsertStmt": StatementKind.INSERT}
+# What pg_stat_statements counts for an EXECUTE is the text of its PREPARE.
+_WRAPPED = {"DeclareCursorStmt": "query", "CreateTableAsStmt": "query", "CopyStmt": "query", "PrepareStmt": "query"}
+_QUERIES = {
+    "SelectStmt": StatementKind.SELECT,
+    "InsertStmt": StatementKind.INSERT,
+    "UpdateStmt": StatementKind.UPDATE,
+    "DeleteStmt": StatementKind.DELETE,
+    "MergeStmt": StatementKind.MERGE,
+}
 _SPACE = re.compile(r"\s+")
 
 
@@ -193,142 +194,3 @@ def _types(node: Node, catalog: Catalog) -> TypeOf:
         return next((c.type for c in columns if c is not None), None)
 
     return type_of
-
-
-TypeOf = Callable[[Node], str | None]
-_ADDITIVE = frozenset(("sum", "avg", "stddev", "variance"))
-_SIGNED = frozenset(("+", "-", "*", "/"))
-_INTERVALS = ("timestamp", "date", "time")
-
-
-def repaired(node: Node, type_of: TypeOf) -> Node:
-    """The statement with parameters typed where the server could not tell, or the same node when all is well.
-
-    ``type_of`` gives the type of a column reference where it is known.
-    """
-    if not any(n.kind == "ParamRef" for n in node.walk()):
-        return node
-    selects = (n for n in node.walk() if n.kind == "SelectStmt")
-    units = dict(chain.from_iterable(map(_group_units, selects)))
-    node = bind(node, units) if units else node
-    return rewrite(node, lambda here, _parent: _repair(here, type_of))
-
-
-def _group_units(select: Node) -> Iterator[tuple[int, str]]:
-    """Parameters of output columns that GROUP BY still shows as constants: it is normalised only once."""
-    groups = [n for n in select.children("group_clause") if any(c.kind == "A_Const" for c in n.walk())]
-    if not groups:
-        return
-    shapes = {_shape(g): g for g in groups}
-    for target in select.children("target_list"):
-        for here in target.level():
-            group = shapes.get(_shape(here)) if here.kind in ("FuncCall", "A_Expr") else None
-            yield from _paired(here, group) if group else ()
-
-
-def _shape(node: Node) -> tuple[str, ...]:
-    """The kinds and names in a tree, with constants and parameters as one."""
-    value = ("A_Const", "ParamRef")
-    return tuple("value" if n.kind in value else f"{n.kind} {_words(n)}" for n in node.walk())
-
-
-def _words(node: Node) -> tuple[str, ...]:
-    field = {"FuncCall": "funcname", "A_Expr": "name", "ColumnRef": "fields", "TypeName": "names"}.get(node.kind)
-    return node.names(field) if field else ()
-
-
-def _paired(here: Node, group: Node) -> Iterator[tuple[int, str]]:
-    for mine, other in zip(here.walk(), group.walk(), strict=True):
-        if mine.kind == "ParamRef" and other.kind == "A_Const":
-            yield mine.number("number"), deparse_expression(other)
-
-
-def _repair(node: Node, type_of: TypeOf) -> Node | None:
-    if node.kind == "FuncCall":
-        return _function(node, type_of)
-    if node.kind == "A_Expr":
-        return _comparison(node, type_of)
-    return None
-
-
-def _function(node: Node, type_of: TypeOf) -> Node | None:
-    name, arguments = node.names("funcname")[-1], node.children("args")
-    if name == "extract" and arguments and _open(arguments[0]):
-        return rewrite(function_call("date_part", arguments), lambda here, _parent: _repair(here, type_of))
-    if name == "generate_series" and all(_open(a) for a in arguments):
-        return _typed(node, "integer")
-    if name in _ADDITIVE:
-        return _typed(node, "numeric")
-    return _typed(node, "text") if name == "count" and arguments and _open(arguments[0]) else None
-
-
-def _typed(node: Node, name: str) -> Node | None:
-    """The call with bare parameters, and parameters that are arms of CASE or COALESCE, cast."""
-
-    def arm(here: Node, parent: Node) -> Node | None:
-        direct = parent is node or parent.kind in ("CaseWhen", "CaseExpr", "CoalesceExpr")
-        return cast(here, name) if here.kind == "ParamRef" and (direct or parent.kind == "FuncCall") else None
-
-    if not any(n.kind == "ParamRef" for n in node.walk(frozenset(("SubLink", "A_Expr")))):
-        return None
-    return rewrite(node, lambda here, parent: None if _tested(here, parent) else arm(here, parent))
-
-
-def _tested(here: Node, parent: Node) -> bool:
-    """Whether the parameter is what CASE compares, not what it gives."""
-    condition = parent.child("expr") if parent.kind == "CaseWhen" else None
-    return condition is not None and condition.message == here.message
-
-
-def _comparison(node: Node, type_of: TypeOf) -> Node | None:
-    left, right = node.child("lexpr"), node.child("rexpr")
-    if left is None or right is None:
-        return None
-    if _open(right) and node.names("name")[-1:] in (("+",), ("-",)) and _is_date(left, type_of):
-        return set_child(node, "rexpr", cast(right, "integer"))
-    if left.kind != "ColumnRef":
-        return None
-    type_name = type_of(left)
-    if type_name is None:
-        return None
-    return rewrite(node, lambda here, _parent: _beside_column(here, type_name)) if _untyped(right) else None
-
-
-def _is_date(node: Node, type_of: TypeOf) -> bool:
-    today = node.kind == "SQLValueFunction" and node.enum("op") == "SVFOP_CURRENT_DATE"
-    return today or (node.kind == "ColumnRef" and type_of(node) == "date")
-
-
-def _untyped(node: Node) -> bool:
-    return any(_open_array(n) or _open_sum(n) for n in node.level())
-
-
-def _beside_column(node: Node, type_name: str) -> Node | None:
-    if _open_array(node):
-        return cast(node, type_name if type_name.endswith("[]") else f"{type_name}[]")
-    if _open_sum(node):
-        first, second = type_name, type_name
-        if type_name.startswith(_INTERVALS):
-            second = "interval"
-        return _operands_cast(node, first, second)
-    return None
-
-
-def _operands_cast(node: Node, first: str, second: str) -> Node:
-    names = iter((first, second))
-    return rewrite(node, lambda here, _parent: cast(here, next(names)) if here.kind == "ParamRef" else None)
-
-
-def _open(node: Node) -> bool:
-    return node.kind == "ParamRef"
-
-
-def _open_array(node: Node) -> bool:
-    return node.kind == "A_ArrayExpr" and bool(node.children("elements")) and all(map(_open, node.children("elements")))
-
-
-def _open_sum(node: Node) -> bool:
-    if node.kind != "A_Expr" or node.names("name")[-1:] == () or node.names("name")[-1] not in _SIGNED:
-        return False
-    sides = [node.child("lexpr"), node.child("rexpr")]
-    return all(s is not None and _open(s) for s in sides)

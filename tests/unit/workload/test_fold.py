@@ -5,6 +5,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, ObservedStatement, Skipped, SourceKind, StatementKind, Workload
 from indexpilot_cli.workload.compress import compress
 from indexpilot_cli.workload.fold import MAX_SAMPLES, fold
+from indexpilot_cli.workload.plannable import scenarios
 from tests.unit.workload.shop import CATALOG
 
 
@@ -196,3 +197,62 @@ def test_tables_that_differ_in_digits_are_different_templates():
     workload = Workload(SourceKind.SQL, tuple(ObservedStatement(t) for t in texts))
     folded = fold([workload], Catalog(150000, "d", tables))
     assert sorted(t.relations[0].name for t in folded.templates) == ["t0001", "t0002"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "MERGE INTO orders o USING (VALUES ($1, $2)) s(a, b) ON o.id = s.a AND o.status = s.b "
+            "WHEN MATCHED THEN UPDATE SET note = $3",
+            "VALUES ($1::int, $2::text)",
+        ),
+        (
+            "SELECT * FROM orders JOIN (VALUES ($1), ($2)) v(k) ON orders.id = v.k",
+            "VALUES ($1::int), ($2::int)",
+        ),
+        ("UPDATE orders SET total = v.t FROM (VALUES ($1, $2)) v(i, t) WHERE id = v.i", "($1::int, $2::numeric)"),
+        ("WITH v AS (VALUES ($1)) SELECT * FROM orders, v WHERE due = v.column1", "VALUES ($1::date)"),
+        ("SELECT * FROM orders WHERE (id, due) IN (VALUES ($1, $2), ($3, $4))", "($3::int, $4::date)"),
+        ("SELECT * FROM orders WHERE due = ANY (VALUES ($1))", "VALUES ($1::date)"),
+    ],
+)
+def test_parameters_of_values_lists_have_the_types_of_what_they_are_compared_with(text, wanted):
+    (found,) = folded(text).templates
+    assert wanted in found.text
+
+
+def test_what_is_prepared_counts_as_what_it_runs():
+    found = folded(
+        "PREPARE p (int) AS UPDATE orders SET note = $2 WHERE id = $1", "UPDATE orders SET note = $2 WHERE id = $1"
+    )
+    assert [(t.kind, t.calls) for t in found.templates] == [("update", 2)]
+
+
+def lists(*lengths, start=0):
+    return [f"SELECT * FROM orders WHERE id IN ({', '.join(str(start + i) for i in range(n))})" for n in lengths]
+
+
+def test_lengths_of_lists_are_classes_weighted_by_their_calls():
+    seen = [*lists(*[2] * 50), *(lists(2, start=n)[0] for n in range(50)), *lists(100), *lists(100, start=7)]
+    (one,) = folded(*seen).templates
+    (other,) = folded(*reversed(seen)).templates
+    assert one.samples == other.samples and one.text == other.text
+    shares = {s.statement.sql.count(",") + 1: 0.0 for s in scenarios(one, CATALOG)}
+    for s in scenarios(one, CATALOG):
+        shares[s.statement.sql.count(",") + 1] += s.share
+    assert shares == pytest.approx({2: 100 / 102, 100: 2 / 102})
+
+
+def test_lengths_of_lists_of_parameters_are_classes_too():
+    def with_parameters(length):
+        return f"SELECT * FROM orders WHERE id IN ({', '.join(f'${n}' for n in range(1, length + 1))})"
+
+    observed = [ObservedStatement(with_parameters(n), calls) for n, calls in ((3, 10.0), (2, 20.0), (64, 70.0))]
+    for order in (observed, observed[::-1]):
+        (found,) = fold([Workload(SourceKind.STATEMENTS, tuple(order))], CATALOG).templates
+        assert found.text == with_parameters(64) and found.samples == ()
+        assert [(s.statement.parameters, s.share) for s in scenarios(found, CATALOG)] == [
+            (64, 0.7),
+            (2, pytest.approx(0.3)),
+        ]
