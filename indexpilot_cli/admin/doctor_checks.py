@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
+from indexpilot_cli.core.catalog import Capabilities, Catalog, Index, Table
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import size
 from indexpilot_cli.methods.existing import redundant_indexes
+from indexpilot_cli.methods.partitioned import IndexPart, anew, completing
 
 OLDEST_MAJOR = 12
 STALE_AFTER = timedelta(days=3)
 STALE_SHARE = 0.1  # of the rows modified since ANALYZE
+_REINDEXED = re.compile(r"_cc(new|old)\d*\Z")  # the name is cut before it, so that it fits
 _LISTED = 5  # tables named one by one; the rest is counted
 
 
@@ -167,18 +170,12 @@ def fidelity_checks(fidelity: Fidelity | None) -> Iterator[Check]:
 
 
 def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Iterator[Check]:
-    """Invalid indexes: maintained by every write, used by no query. ``known`` are told elsewhere."""
+    """Indexes that no query may use, each with what is true of it and what to do. ``known`` are told elsewhere."""
     indexes = list(chain.from_iterable(t.indexes for t in catalog.tables))
-    invalid = [i for i in indexes if not i.valid and i.name not in known]
-    for index in invalid:
-        # Once it is ready a write checks it, valid or not: the application gets 23505 from an index no query may use.
-        if index.definition.unique:
-            text = f"{index.name.short} is invalid and UNIQUE: it still refuses application inserts"
-            yield Check("error", "invalid index", text, f"{drop_index(index.name)};", "invalid_index")
-        else:
-            text = f"{index.name.short}: every write maintains it, no query uses it"
-            yield Check("warning", "invalid index", text, f"{drop_index(index.name)};", "invalid_index")
-    if not invalid:
+    unusable = [i for i in indexes if not i.valid and i.name not in known]
+    for index in unusable:
+        yield _unusable(index, catalog)
+    if not unusable:
         yield Check("ok", "indexes", f"{sum(i.valid for i in indexes)} valid", code="invalid_index")
 
 
@@ -196,3 +193,47 @@ def redundant_checks(catalog: Catalog) -> Iterator[Check]:
     if rest:
         text = f"{len(rest)} more, {size(sum(r.bytes for r in rest))}"
         yield Check("warning", "redundant index", text, "indexpilot discover -v", "redundant_index")
+
+
+def _unusable(index: Index, catalog: Catalog) -> Check:
+    table = catalog.table(index.definition.table)
+    whole = table is not None and table.kind == "p"
+    name, status = index.name.short, "warning"
+    fix = f"{drop_index(index.name)};"
+    parts = completing(index, catalog) if whole else ()
+    if parts:
+        missing = dict.fromkeys(part.table.name.short for part in parts)
+        verb = "has" if len(missing) == 1 else "have"
+        text = f"{name} is not valid yet: {', '.join(missing)} {verb} no usable part of it"
+        fix = " ".join(f"{statement};" for statement in chain.from_iterable(_completed(index, p) for p in parts))
+    elif whole:
+        # A part that became valid after it was attached: only the next ATTACH would look at the parent again.
+        text = f"{name} is not valid although every partition has its part: queries use those, it must be built anew"
+        key = index.constraint in ("p", "u")
+        fix = "drop the constraint and add it again" if key else f"{anew(index, catalog)};".replace("\n", " ")
+    elif index.builder is not None:
+        text, fix = f"{name} is being built by pid {index.builder}", "wait until it is built"
+    elif _REINDEXED.search(index.name.name):
+        # https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY
+        text = f"{name} is what a REINDEX CONCURRENTLY that failed left behind: {_upkeep(index)}"
+    elif index.definition.unique and index.ready:
+        # Once it is ready a write checks it, valid or not: the application gets 23505 from an index no query may use.
+        text, status = f"{name} is invalid and UNIQUE: it still refuses application inserts", "error"
+    else:
+        text = f"{name}: {_upkeep(index)}, no query uses it"
+    return Check(status, "invalid index", text, fix, "invalid_index")
+
+
+def _upkeep(index: Index) -> str:
+    return "every write maintains it" if index.ready else "no write maintains it"
+
+
+def _completed(index: Index, part: IndexPart) -> Iterator[str]:
+    """The statement of the part; a key's part takes a constraint of its own before it can be attached."""
+    if not part.only and not part.attaches and any(i.name == part.index for i in part.table.indexes):
+        yield f"REINDEX INDEX CONCURRENTLY {part.index}"  # a build that failed
+        return
+    if part.attaches and index.constraint in ("p", "u"):
+        kind, name = "PRIMARY KEY" if index.constraint == "p" else "UNIQUE", quote_identifier(part.name)
+        yield f"ALTER TABLE {part.table.name} ADD CONSTRAINT {name} {kind} USING INDEX {name}"
+    yield part.sql

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
-from indexpilot_cli.core.ddl import build_sql, drop_sql, index_name, summary
+from indexpilot_cli.core.ddl import index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn, WriteEffect
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
 from indexpilot_cli.db.capabilities import database_identity
+from indexpilot_cli.methods.partitioned import build_sql, completing, drop_sql, unfinished
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from indexpilot_cli.snapshot.source import Source
@@ -90,7 +91,8 @@ def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dic
 
     candidate = choice.candidate
     definition = candidate.definition
-    name = index_name(definition, taken[definition.table.schema])
+    begun = unfinished(definition, catalog)
+    name = index_name(definition, taken[definition.table.schema]) if begun is None else begun.name.name
     size = advice.priceable.sizes[definition]
     assessed = attempted(
         Stage.EXPLAIN,
@@ -227,9 +229,13 @@ def _invalid(catalog: Catalog, recommendations: Sequence[Recommendation]) -> Ite
     for name in dict.fromkeys(r.definition.table for r in recommendations):
         table = catalog.table(name)
         for index in table.indexes if table else ():
-            if not index.valid:
-                text = f"{index.name.short} is invalid: every write maintains it, no query uses it; drop it first"
-                yield Warn("index_invalid", str(index.name), text)
+            if index.valid:
+                continue
+            text = f"{index.name.short} is invalid: every write maintains it, no query uses it; drop it first"
+            if table is not None and table.kind == "p":
+                missing = ", ".join(p.table.name.short for p in completing(index, catalog) if p.attaches)
+                text = f"{index.name.short} waits for its part on {missing}: no query uses it as a whole until then"
+            yield Warn("index_invalid", str(index.name), text)
 
 
 @dataclass(frozen=True, slots=True)

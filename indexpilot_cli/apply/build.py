@@ -289,17 +289,23 @@ def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Bu
     Operations that an earlier, unfinished run has done are passed over. Raises what ``performed`` raises.
     """
     first: MutationReport | None = None
+    made = False
     wholes: dict[str, str] = {}
     for planned in task.operations:
         operation = replace(planned, part_of=wholes.get(planned.part_of or "", planned.part_of))
         built = performed(operation)
         first = first or built.report
+        made = made or built.report.outcome == "done"
         if operation.only and built.event is None:
             wholes[operation.op_id] = _recorded(ctx, operation)
         if built.report.outcome not in GOOD:
             return _whole_failed(task, first, built.report)
     assert first is not None
-    return _whole_closed(ctx, task, first) if task.head.only else first
+    if not task.head.only:
+        return first
+    closed = _whole_closed(ctx, task, first)
+    # An index that somebody else began and we completed has no operation of ours to close.
+    return replace(closed, outcome="done") if made and closed.outcome == "already_done" else closed
 
 
 def _recorded(ctx: RunContext, operation: Operation) -> str:

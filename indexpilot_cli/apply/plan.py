@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -80,14 +79,7 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
     done: list[MutationReport] = []
     for choice in chosen:
         for recommendation in choice.recommendations:
-            task = task_of(
-                recommendation,
-                choice.plan.id,
-                source.catalog,
-                prints,
-                new_id=lambda: str(uuid.uuid4()),
-                same=same_structure,
-            )
+            task = task_of(recommendation, choice.plan.id, source.catalog, prints)
             # By structure, never by IF NOT EXISTS: that succeeds over any relation of the name, an invalid or another
             # index too. https://www.postgresql.org/docs/current/sql-createindex.html
             there = existing(source.catalog, recommendation.definition)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.ddl import create_index, drop_index, index_body, index_name
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, Operation, OperationKind
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Recommendation
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
@@ -17,8 +17,7 @@ from indexpilot_cli.execute import build
 from indexpilot_cli.execute.build import is_usable
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.methods.existing import same_structure
-
-Same = Callable[[IndexDefinition, IndexDefinition], bool]
+from indexpilot_cli.methods.partitioned import IndexPart, index_parts, unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,104 +38,59 @@ def task_of(
     plan: str,
     catalog: Catalog,
     fingerprints: Mapping[QualifiedName, str],
-    *,
-    new_id: Callable[[], str],
-    same: Same,
     names: Mapping[QualifiedName, str] | None = None,
 ) -> Task:
-    """The operations in the order they run.
+    """The operations in the order they run; those of an index that waits for parts complete it, whatever its name.
 
-    CREATE INDEX CONCURRENTLY is refused on a partitioned table: there the parent's index is made ``ON ONLY`` the
-    parent, each partition's concurrently, and attached one by one.
-    https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
     ``names`` are those of indexes on partitions, by table; others get names of ours.
     Raises RefusedError when the table is gone, foreign, or has foreign partitions.
     """
-    table = _table(catalog, recommendation.definition.table)
-    maker = _Maker(recommendation, plan, catalog, fingerprints, new_id, same, names or {})
-    return Task(recommendation, tuple(maker.make(recommendation.definition, recommendation.name, table, None)))
+    definition = recommendation.definition
+    begun = unfinished(definition, catalog) if names is None else None
+    name = recommendation.name if begun is None else begun.name.name
+    made: dict[QualifiedName, Operation] = {}
+    operations = []
+    for part in index_parts(definition, name, catalog, names=names):
+        operation = _operation(part, recommendation, plan, fingerprints, made)
+        if not part.attaches:
+            made[part.index] = operation
+        operations.append(operation)
+    if not operations:
+        text = f"table {definition.table.short} is not there any more"
+        raise RefusedError(text, hint="indexpilot recommend", code="table_missing")
+    return Task(recommendation, tuple(operations))
 
 
-def _table(catalog: Catalog, name: QualifiedName) -> Table:
-    table = catalog.table(name)
-    if table is None:
-        raise RefusedError(
-            f"table {name.short} is not there any more", hint="indexpilot recommend", code="table_missing"
-        )
+def _operation(
+    part: IndexPart,
+    recommendation: Recommendation,
+    plan: str,
+    fingerprints: Mapping[QualifiedName, str],
+    made: Mapping[QualifiedName, Operation],
+) -> Operation:
+    """The part as an operation; ``made`` are those of the indexes made before it."""
+    table = part.table
     if table.kind not in ("r", "p", "m"):
-        raise RefusedError(f"{name.short} cannot have indexes (relation kind {table.kind})", code="not_indexable")
-    return table
-
-
-@dataclass(frozen=True, slots=True)
-class _Maker:
-    recommendation: Recommendation
-    plan: str
-    catalog: Catalog
-    fingerprints: Mapping[QualifiedName, str]
-    new_id: Callable[[], str]
-    same: Same
-    names: Mapping[QualifiedName, str]
-
-    def make(self, definition: IndexDefinition, name: str, table: Table, whole: str | None) -> Iterator[Operation]:
-        """The operations for the index on this table and on what hangs below it."""
-        first = self._create(definition, name, table, whole)
-        yield first
-        if table.kind != "p":
-            return
-        for child in (t for t in self.catalog.tables if t.parent == table.name and t.is_partition):
-            own = replace(definition, table=child.name)
-            below = list(self.make(own, self._child_name(own, child), _table(self.catalog, child.name), first.op_id))
-            yield from below
-            # With the last attachment the server itself marks the parent's index valid; no statement does.
-            yield self._attach(below[0], first.index)
-
-    def _create(self, definition: IndexDefinition, name: str, table: Table, whole: str | None) -> Operation:
-        only = table.kind == "p"
-        sql = (
-            f"CREATE {'UNIQUE ' if definition.unique else ''}INDEX {quote_identifier(name)} "
-            f"ON ONLY {index_body(definition)}"
-            if only
-            else create_index(definition, name)
-        )
-        return Operation(
-            op_id=self.new_id(),
-            kind=OperationKind.CREATE,
-            table=table.name,
-            name=name,
-            definition=definition,
-            sql=sql,
-            undo_sql=drop_index(QualifiedName(table.name.schema, name), concurrently=not only),
-            relid=table.oid,
-            columns_fingerprint=self.fingerprints.get(table.name, ""),
-            recommendation=self.recommendation.id,
-            plan=self.plan,
-            size_bytes=self.recommendation.size_bytes if whole is None else 0,
-            templates=self.recommendation.templates if whole is None else (),
-            only=only,
-            part_of=whole,
-        )
-
-    def _attach(self, child: Operation, parent: QualifiedName) -> Operation:
-        return replace(
-            child,
-            op_id=self.new_id(),
-            kind=OperationKind.ATTACH,
-            sql=f"ALTER INDEX {parent} ATTACH PARTITION {child.index}",
-            only=False,
-            parent=parent,
-        )
-
-    def _child_name(self, definition: IndexDefinition, child: Table) -> str:
-        """The given name, or the same again for an index of an earlier, unfinished run, or one that is free."""
-        if child.name in self.names:
-            return self.names[child.name]
-        own = {i.name.name for i in child.indexes if self.same(i.definition, definition)}
-        taken: set[str] = set()
-        for table in self.catalog.tables:  # tables and indexes of a schema share one space of names
-            if table.name.schema == child.name.schema:
-                taken |= {table.name.name, *(i.name.name for i in table.indexes)}
-        return index_name(definition, taken - own)
+        raise RefusedError(f"{table.name.short} cannot have indexes (relation kind {table.kind})", code="not_indexable")
+    whole = part.parent is None
+    return Operation(
+        op_id=str(uuid.uuid4()),
+        kind=OperationKind.ATTACH if part.attaches else OperationKind.CREATE,
+        table=table.name,
+        name=part.name,
+        definition=part.definition,
+        sql=part.sql,
+        undo_sql=drop_index(part.index, concurrently=table.kind != "p"),
+        relid=table.oid,
+        columns_fingerprint=fingerprints.get(table.name, ""),
+        recommendation=recommendation.id,
+        plan=plan,
+        size_bytes=recommendation.size_bytes if whole else 0,
+        templates=recommendation.templates if whole else (),
+        only=part.only,
+        parent=part.parent if part.attaches else None,
+        part_of=None if part.parent is None else made[part.parent].op_id,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ from indexpilot_cli.execute.reconcile import mark_brought_back, mark_reverted
 from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
 from indexpilot_cli.guards.replication import standbys
 from indexpilot_cli.log import intents
-from indexpilot_cli.methods.existing import same_structure
 
 
 def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str = "") -> MutationReport:
@@ -277,9 +276,7 @@ def _whole(ctx: RunContext, event: Event, structure: IndexDefinition) -> Task:
         event.details.get("plan") or "",
         catalog,
         fingerprints(ctx.look, catalog, {event.table}),
-        new_id=lambda: str(uuid.uuid4()),
-        same=same_structure,
-        names={QualifiedName(**part["table"]): part["index"] for part in _kept_parts(event)},
+        {QualifiedName(**part["table"]): part["index"] for part in _kept_parts(event)},
     )
 
 

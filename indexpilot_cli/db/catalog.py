@@ -296,6 +296,8 @@ def _index(row: Row, parts: Sequence[Row], table: QualifiedName, statistics: Sta
         comment=row.comment,
         statistics=_expression_statistics(row, parts, statistics),
         oid=row.oid,
+        parent=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
+        builder=row.builder,
     )
 
 

@@ -25,12 +25,6 @@ def covered_by(definition: IndexDefinition, indexes: Iterable[Index], *, free: i
     return next((i for i in usable if covers(i.definition, definition, free, partial_by_full=False)), None)
 
 
-def invalid_twin(definition: IndexDefinition, indexes: Iterable[Index], *, free: int = 0) -> Index | None:
-    """An index that would cover the definition if it were valid (a failed CREATE INDEX CONCURRENTLY), or None."""
-    broken = (i for i in indexes if not (i.valid and i.ready) and i.definition.table == definition.table)
-    return next((i for i in broken if covers(i.definition, definition, free)), None)
-
-
 def same_structure(left: IndexDefinition, right: IndexDefinition) -> bool:
     """Whether both are the same index but for names, spelling of expressions and storage parameters."""
     return (

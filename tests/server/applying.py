@@ -22,7 +22,6 @@ from indexpilot_cli.execute.build import columns_fingerprint
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import metadata, plans
-from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 
 ORDERS = QualifiedName("public", "orders")
@@ -156,10 +155,7 @@ def operation(dsn, index):
     with open_session(dsn) as session:
         catalog = read_catalog(session)
         prints = {t.name: columns_fingerprint(session, t.oid) for t in catalog.tables}
-    task = task_of(
-        recommendation(index), "P-000000", catalog, prints, new_id=lambda: str(uuid.uuid4()), same=same_structure
-    )
-    return task.head
+    return task_of(recommendation(index), "P-000000", catalog, prints).head
 
 
 def build_one(dsn, wanted, **limits):

@@ -14,7 +14,7 @@ from itertools import chain
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Site, absent_value, key_of
 from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.workload import Atom, AtomKind
-from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, same_structure
+from indexpilot_cli.methods.existing import covered_by, covers, same_structure
 from indexpilot_cli.sql.expressions import CAST, CONSTANT, read_expression
 from indexpilot_cli.sql.selectivity import average_equal, selectivity
 
@@ -225,15 +225,6 @@ def refusal(site: Site, draft: Draft) -> Rejection | None:
 def futility(site: Site, draft: Draft) -> Rejection | None:
     """Why the index would not help the one use that the draft was made for, or None."""
     return _unselective(site, draft) or _whole_table(site, draft)
-
-
-def notice(site: Site, draft: Draft) -> Rejection | None:
-    """That an invalid index of the same structure exists and should be dropped; the draft stays."""
-    index = invalid_twin(draft.definition, site.table.indexes, free=draft.free)
-    if index is None:
-        return None
-    detail = f"{index.name.name} is invalid and serves no query: drop it before building it again"
-    return set_aside(site, draft, "invalid_exists", detail, index.name.name)
 
 
 def _covered(site: Site, draft: Draft) -> Rejection | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from indexpilot_cli.advise.candidates.btree import propose_btree, propose_foreign_keys
-from indexpilot_cli.advise.candidates.drafts import capped, dominated, futility, joined, merged, notice, refusal
+from indexpilot_cli.advise.candidates.drafts import capped, dominated, futility, joined, merged, refusal
 from indexpilot_cli.advise.candidates.kinds import mismatches, propose_kinds
 from indexpilot_cli.advise.candidates.partial import propose_covering, propose_partial
 from indexpilot_cli.advise.candidates.site import (
@@ -155,9 +155,6 @@ def _gated(site: Site, drafts: Sequence[Draft]) -> tuple[list[Draft], list[Rejec
             rejections.append(refused)
             continue
         passed.append(draft)
-        warned = notice(site, draft)
-        if warned is not None:
-            rejections.append(warned)
     return passed, rejections
 
 

@@ -209,7 +209,6 @@ CASES = (
         "invalid index does not count",
         ("SELECT * FROM stock WHERE batch = 4711",),
         (("stock (batch)",),),
-        refuse=(("invalid_exists", "batch"),),
         uses=(),
     ),
     Case(

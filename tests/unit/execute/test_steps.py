@@ -1,6 +1,5 @@
 """From a recommendation to its operations."""
 
-import itertools
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,6 @@ from indexpilot_cli.core.mutation import MutationType, OperationKind, OperationS
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import events
-from indexpilot_cli.methods.existing import same_structure
 from tests.server.applying import definition, recommendation
 
 COLUMNS = (Column("a", 1, "integer", "int4", "N"),)
@@ -24,7 +22,6 @@ def table(name, kind="r", parent=None, indexes=(), oid=1):
 
 
 def tasks(*tables, index=None):
-    counter = itertools.count(1)
     catalog = Catalog(150000, "shop", tables)
     index = index or definition("a", table=PARENT)
     return task_of(
@@ -32,8 +29,6 @@ def tasks(*tables, index=None):
         "P-1",
         catalog,
         {PARENT: "print"},
-        new_id=lambda: f"op{next(counter)}",
-        same=same_structure,
     )
 
 
@@ -69,7 +64,8 @@ def test_a_partitioned_table_is_built_from_below_and_attached():
     assert task.operations[0].sql == "CREATE INDEX events_a_ip_idx ON ONLY app.events (a)"
     assert task.operations[0].undo_sql == "DROP INDEX app.events_a_ip_idx"
     assert task.operations[3].sql == "ALTER INDEX app.events_m_a_ip_idx ATTACH PARTITION app.leaf_a_ip_idx"
-    assert [o.part_of for o in task.operations] == [None, "op1", "op2", "op2", "op1", "op1", "op1"]
+    whole, middle_op = task.operations[0].op_id, task.operations[1].op_id
+    assert [o.part_of for o in task.operations] == [None, whole, middle_op, middle_op, whole, whole, whole]
     assert len({o.op_id for o in task.operations}) == 7
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.methods.existing import covered_by, covers, invalid_twin, redundant_indexes, same_structure
+from indexpilot_cli.methods.existing import covered_by, covers, redundant_indexes, same_structure
 from indexpilot_cli.sql.expressions import read_expression
 from indexpilot_cli.sql.normal import columns, conjuncts, normal
 from tests.unit.advise.candidates.builders import column, definition, index, name, table
@@ -94,55 +94,6 @@ def test_other_methods():
 
 def test_another_table_covers_nothing():
     assert covered_by(definition("u", "a"), (have("a"),)) is None
-
-
-def test_invalid_twin_is_found():
-    broken = have("a, b", valid=False)
-    assert invalid_twin(wanted("a"), (broken, have("c"))) is broken
-    assert invalid_twin(wanted("a"), (have("a"),)) is None
-
-
-@pytest.mark.parametrize(
-    ("left", "right"),
-    [
-        ("status = 'open'", "((status)::text = 'open'::text)"),
-        ("status IN ('a', 'b')", "(status = ANY (ARRAY['b'::text, 'a'::text]))"),
-        ("active = true", "active"),
-        ("active = false", "NOT active"),
-        ("NOT (a IS NULL)", "a IS NOT NULL"),
-        ("a BETWEEN 1 AND 5", "((a >= 1) AND (a <= 5))"),
-        ("5 < a", "a > 5"),
-        ("a = 1 AND b = 2", "(b = 2) AND (a = 1)"),
-        ("name LIKE 'a%'", "(name ~~ 'a%'::text)"),
-        ("at::date", "CAST(at AS date)"),
-        ("EXTRACT(year FROM at)", "extract('year' from at)"),
-        ("data ->> 'k'", "(data ->> 'k'::text)"),
-        ("at >= DATE '2020-01-01'", "at >= '2020-01-01'::date"),
-        ("coalesce(a, 0)", "COALESCE(a, 0)"),
-        ("a::timestamp with time zone", "a::timestamptz"),
-        ('"Name" = 1', '("Name" = 1)'),
-    ],
-)
-def test_same_meaning(left, right):
-    assert read_expression(left) is not None
-    assert normal(left) == normal(right)
-
-
-@pytest.mark.parametrize(
-    ("left", "right"),
-    [
-        ("status = 'open'", "status = 'Open'"),
-        ("a < 5", "a <= 5"),
-        ("lower(a)", "upper(a)"),
-        ("a::int", "a::bigint"),
-        ("a::numeric(10,2)", "a::numeric(10,3)"),
-        ('"Name"', "name"),
-        ("a AND b OR c", "a AND (b OR c)"),
-        ("a - b", "b - a"),
-    ],
-)
-def test_other_meaning(left, right):
-    assert normal(left) != normal(right)
 
 
 def test_unreadable_text_is_compared_as_text():

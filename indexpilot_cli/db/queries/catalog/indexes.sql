@@ -20,11 +20,18 @@ SELECT i.indexrelid::int8 AS oid,
             ELSE 0 END AS pages,
        greatest(c.reltuples, 0)::float8 AS tuples,
        pg_catalog.pg_stat_get_numscans(c.oid) AS scans,
-       pg_catalog.obj_description(c.oid, 'pg_class') AS comment
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+       pn.nspname::text AS parent_schema,
+       pc.relname::text AS parent_name,
+       (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p
+        WHERE p.index_relid = c.oid AND p.datname = pg_catalog.current_database() LIMIT 1) AS builder
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_am am ON am.oid = c.relam
+LEFT JOIN pg_catalog.pg_inherits inherited ON inherited.inhrelid = c.oid
+LEFT JOIN pg_catalog.pg_class pc ON pc.oid = inherited.inhparent
+LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
 LEFT JOIN pg_catalog.pg_constraint con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
 WHERE i.indrelid = ANY (%(oids)s::oid[])
 ORDER BY n.nspname, c.relname
