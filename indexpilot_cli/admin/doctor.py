@@ -205,7 +205,8 @@ def _check(item: Pending) -> Check:
 
 
 def _unique(item: Pending) -> bool:
-    return item.found is not None and item.found.definition is not None and item.found.definition.unique
+    found = item.found
+    return found is not None and found.ready and found.definition is not None and found.definition.unique
 
 
 def settle(request: DoctorRequest, progress: Progress) -> tuple[Check, ...]:

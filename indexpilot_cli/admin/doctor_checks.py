@@ -215,17 +215,13 @@ def _unusable(index: Index, catalog: Catalog) -> Check:
         text, fix = f"{name} is being built by pid {index.builder}", "wait until it is built"
     elif _REINDEXED.search(index.name.name):
         # https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY
-        text = f"{name} is what a REINDEX CONCURRENTLY that failed left behind: {_upkeep(index)}"
+        text = f"{name} is what a REINDEX CONCURRENTLY that failed left behind: {index.upkeep}"
     elif index.definition.unique and index.ready:
         # Once it is ready a write checks it, valid or not: the application gets 23505 from an index no query may use.
         text, status = f"{name} is invalid and UNIQUE: it still refuses application inserts", "error"
     else:
-        text = f"{name}: {_upkeep(index)}, no query uses it"
+        text = f"{name}: {index.upkeep}, no query uses it"
     return Check(status, "invalid index", text, fix, "invalid_index")
-
-
-def _upkeep(index: Index) -> str:
-    return "every write maintains it" if index.ready else "no write maintains it"
 
 
 def _completed(index: Index, part: IndexPart) -> Iterator[str]:

@@ -231,7 +231,7 @@ def _invalid(catalog: Catalog, recommendations: Sequence[Recommendation]) -> Ite
         for index in table.indexes if table else ():
             if index.valid:
                 continue
-            text = f"{index.name.short} is invalid: every write maintains it, no query uses it; drop it first"
+            text = f"{index.name.short} is invalid: {index.upkeep}, no query uses it; drop it first"
             if table is not None and table.kind == "p":
                 missing = ", ".join(p.table.name.short for p in completing(index, catalog) if p.attaches)
                 text = f"{index.name.short} waits for its part on {missing}: no query uses it as a whole until then"

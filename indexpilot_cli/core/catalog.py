@@ -104,6 +104,11 @@ class Index:
         """Bytes on disk (main fork)."""
         return self.pages * BLOCK
 
+    @property
+    def upkeep(self) -> str:
+        """What it costs while no query may use it, as a clause: a write maintains it from when it is ready."""
+        return "every write maintains it" if self.ready else "no write maintains it"
+
 
 @dataclass(frozen=True, slots=True)
 class RedundantIndex:
