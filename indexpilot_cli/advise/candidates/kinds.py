@@ -7,6 +7,7 @@ Operator Families"); C.UTF-8 does not qualify on the versions where it was measu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 from indexpilot_cli.advise.candidates.partial import own_guard
@@ -21,9 +22,9 @@ from indexpilot_cli.advise.candidates.site import (
     label,
     unfit_key,
 )
-from indexpilot_cli.core.index import IndexKey, Reason, Rejection
+from indexpilot_cli.core.index import GIN, GIST, IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.workload import Atom, AtomKind
-from indexpilot_cli.methods.kind import IndexKind, KeyCondition, KindThresholds, NoService
+from indexpilot_cli.methods.kind import IndexKind, KeyCondition, KindThresholds, NoService, Service
 from indexpilot_cli.methods.kinds import index_kinds
 from indexpilot_cli.methods.kinds.btree import PATTERN_CLASSES
 from indexpilot_cli.sql.normal import columns, type_name
@@ -88,6 +89,34 @@ def _offers(site: Site, demand: Demand, condition: KeyCondition, kind: IndexKind
         else:
             definition = site.definition((answer.key,), method=kind.name, options=answer.options, predicate=guard)
             yield Draft(definition, answer.purpose, (demand,), 1, (answer.reason,))
+            yield from _together(site, demand, definition, answer)
+
+
+_SCALARS = {GIST: "btree_gist", GIN: "btree_gin"}
+
+
+def _together(site: Site, demand: Demand, alone: IndexDefinition, answer: Service) -> Iterator[Proposed]:
+    """One index for an equality and what GiST or GIN serves, where an extension gives scalars a class of theirs."""
+    extension = _SCALARS.get(alone.method)
+    others = (key_of(a) for a in demand.atoms(AtomKind.EQUAL) if a.column is not None)
+    equal = sorted((k for k in others if unfit_key(site, k) is None and k != answer.key), key=site.rank)[:2]
+    if extension is None or not equal or answer.purpose == "trigram":
+        return
+    fitting = tuple(k for k in equal if _compares(site, alone.method, k))
+    if fitting:
+        names = ", ".join(k.column or "" for k in fitting)
+        reason = Reason("together", f"one index for {names} = and {answer.key.text} ({extension})")
+        keys = (*fitting, answer.key)
+        yield Draft(replace(alone, keys=keys), answer.purpose, (demand,), len(keys), (answer.reason, reason))
+    elif site.catalog.operator_classes and not site.catalog.has_extension(extension):
+        subject = site.subject((*equal, answer.key))
+        detail = f"one index for both needs operator classes of scalars: CREATE EXTENSION {extension}; then ask again"
+        yield Rejection(subject, "extension_missing", detail, templates=frozenset({demand.template}))
+
+
+def _compares(site: Site, method: str, key: IndexKey) -> bool:
+    classes = site.catalog.classes(method, key_type(site, key) or "")
+    return any(c.is_default and "=" in c.searches for c in classes)
 
 
 def _prefix(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:

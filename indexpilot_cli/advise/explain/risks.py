@@ -61,6 +61,8 @@ def assess(
     risks += _sensitive(choice)
     if definition.method == BRIN:
         risks.append(_physical_order(definition))
+    if definition.method in ("hnsw", "ivfflat"):
+        risks.append(_approximate(definition))
     merged = _merged(risks)
     return Assessment(merged, *_confidence(choice, merged))
 
@@ -238,6 +240,12 @@ def _sensitive(choice: Choice) -> Iterator[Risk]:
         templates = frozenset(e.template for e in choice.effects if e.after >= e.before * FALLS or e.scenarios > 1)
         text = f"it helps in {choice.holds} of {choice.scenarios} parameter classes"
         yield Risk("parameter_sensitive", text, "EXPLAIN the statements with the values that matter", templates)
+
+
+def _approximate(definition: IndexDefinition) -> Risk:
+    text = f"{definition.method} is approximate: the nearest rows may be missing, and with a filter fewer may come back"
+    setting = "hnsw.ef_search" if definition.method == "hnsw" else "ivfflat.probes"
+    return Risk("approximate", text, f"compare its rows with those of enable_indexscan = off, and set {setting}")
 
 
 def _physical_order(definition: IndexDefinition) -> Risk:

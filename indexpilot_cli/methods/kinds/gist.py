@@ -41,7 +41,8 @@ class GistKind(IndexKind):
     def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
         """See IndexKind."""
         if condition.atom.kind is AtomKind.DISTANCE:
-            yield _nearest(condition)
+            if not condition.catalog.classes("hnsw", condition.type):
+                yield _nearest(condition)
         elif condition.atom.kind in (*_INSIDE, AtomKind.TEXT_SEARCH) and condition.atom.operator.upper() != "= ANY":
             what = _what(condition)
             if what is not None:
