@@ -90,7 +90,8 @@ class IndexKind(ABC):
 
     ``assumed``: the size model rests on assumptions also with statistics. ``summarizing``: updates of its columns may
     stay HOT from version 16 on. ``any_order``: keys serve in any order. ``metapage_matters``: the planner reads more
-    of it than its length. ``without_class`` are types that have no default operator class.
+    of it than its length. ``keeps_file``: its first pages are those that CREATE INDEX wrote.
+    ``without_class`` are types that have no default operator class.
     """
 
     name: str
@@ -98,6 +99,7 @@ class IndexKind(ABC):
     summarizing = False
     any_order = False
     metapage_matters = False
+    keeps_file = False
     without_class: frozenset[str] = frozenset()
 
     @abstractmethod

@@ -3,8 +3,9 @@
 import pytest
 
 from indexpilot_cli.advise.values import RecommendRequest
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from tests.server.requesting import QUIET, TWIN, Place, queries
-from tests.servers import new_database
+from tests.servers import SETTINGS, installed, new_database
 
 pytestmark = pytest.mark.server
 NEEDED = ("postgis", "btree_gist", "btree_gin")
@@ -77,3 +78,36 @@ def test_without_the_extension_the_word_says_which(place):
         place.sql("CREATE EXTENSION btree_gist")
     (told,) = [r for r in plan.rejections if r.reason == "extension_missing"]
     assert told.subject == "bookings (room, during)" and "CREATE EXTENSION btree_gist" in told.detail
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    """A database with pgvector, on an installed server that has it."""
+    having = [b for b in installed() if any(b.directory.parent.glob("share/**/vector.control"))]
+    if not having:
+        pytest.skip("not installed: pgvector")
+    with LocalServer(having[-1], new_home(), SETTINGS) as server:
+        place = Place(server.dsn(), TWIN)
+        place.sql("CREATE EXTENSION vector")
+        place.sql("CREATE TABLE items (id serial PRIMARY KEY, embedding vector(64))")
+        place.sql(
+            "INSERT INTO items (embedding) SELECT (SELECT array_agg(random()) FROM generate_series(1, 64) WHERE g > 0)"
+            "::vector FROM generate_series(1, 10000) g"
+        )
+        place.sql("VACUUM ANALYZE items")
+        yield place
+
+
+def test_nearest_vectors_get_an_approximate_index_priced_and_sized_as_when_built(vectors, own_places):
+    text = "SELECT id FROM items ORDER BY embedding <=> '[" + ",".join(["0.5"] * 64) + "]' LIMIT 5"
+    plan = vectors.ask(RecommendRequest, workload=queries(text), planner=TWIN, record=QUIET).result
+    (offered,) = plan.recommendations
+    assert offered.summary == "items USING hnsw (embedding vector_cosine_ops)"
+    assert "approximate" in {r.code for r in offered.risks}
+    (told,) = [r for r in plan.rejections if r.reason == "dominated" and "ivfflat" in r.subject]
+    assert "hnsw finds more" in told.detail
+    vectors.sql(offered.ddl.replace(" CONCURRENTLY", ""))
+    ((built,),) = vectors.sql(f"SELECT pg_relation_size('{offered.name}')")
+    assert offered.size_bytes == pytest.approx(built, rel=0.15)
+    ((first,), *_) = vectors.sql(f"EXPLAIN {text}")
+    assert offered.templates[0].after == pytest.approx(float(first.split("..")[1].split(" ")[0]), rel=0.1)

@@ -18,6 +18,7 @@ from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCon
 _PAGE = BLOCK - 24 - 8
 _ELEMENT = 4 + 72 + 8  # line pointer, fixed part of an element with ten row pointers, head of the vector
 _NEIGHBOURS = 4 + 8  # line pointer and head; six bytes for each of 2 m neighbours on the lowest level
+_MOST = {"vector": 2000, "halfvec": 4000}  # dimensions of an index, since an element must fit on a page
 _BYTES = {"vector": 4.0, "halfvec": 2.0, "bit": 0.125, "sparsevec": 8.0}
 
 
@@ -26,6 +27,7 @@ class HnswKind(IndexKind):
 
     name = "hnsw"
     assumed = True
+    keeps_file = True  # the planner reads its options from a metapage whose layout is pgvector's own
 
     def built(self, build: IndexBuild) -> BuiltSize:
         """Each row is an element with its vector, and a list of neighbours; half a list more on higher levels."""
@@ -41,7 +43,14 @@ class HnswKind(IndexKind):
 
     def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
         """See IndexKind."""
-        yield from nearest(condition, self.name, ())
+        dimensions = _dimensions(condition.column)
+        if condition.atom.kind is AtomKind.DISTANCE and dimensions > _MOST.get(condition.type, dimensions):
+            most, half = _MOST[condition.type], f"({condition.key.text}::halfvec({dimensions}))"
+            yield NoService(
+                "too_wide", f"hnsw takes {most:,} dimensions of {condition.type}; index and query by {half}"
+            )
+        else:
+            yield from nearest(condition, self.name, ())
 
 
 def nearest(condition: KeyCondition, method: str, options: tuple[tuple[str, str], ...]) -> Iterator[Service]:
@@ -58,10 +67,16 @@ def nearest(condition: KeyCondition, method: str, options: tuple[tuple[str, str]
 
 def vector_bytes(column: Column | None) -> float:
     """Bytes of a vector, by the dimensions its type gives, else by its statistics."""
-    dimensions = re.search(r"\((\d+)\)", column.type) if column is not None else None
-    if column is not None and dimensions is not None:
-        return int(dimensions[1]) * _BYTES.get(column.base_type, 4.0)
+    dimensions = _dimensions(column)
+    if column is not None and dimensions:
+        return dimensions * _BYTES.get(column.base_type, 4.0)
     return float(column.statistics.avg_width) if column is not None and column.statistics is not None else 1024.0
+
+
+def _dimensions(column: Column | None) -> int:
+    """Those that the type says (``vector(384)``), else 0."""
+    found = re.search(r"\((\d+)\)", column.type) if column is not None else None
+    return int(found[1]) if found is not None else 0
 
 
 def _aligned(size: float) -> float:

@@ -21,6 +21,7 @@ class IvfflatKind(IndexKind):
 
     name = "ivfflat"
     assumed = True
+    keeps_file = True  # the planner reads its options from a metapage whose layout is pgvector's own
 
     def built(self, build: IndexBuild) -> BuiltSize:
         """The vectors as index tuples, half a page lost in each list, and a page or less for each centre."""
@@ -38,7 +39,12 @@ class IvfflatKind(IndexKind):
 
     def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
         """With as many lists as its manual says: rows / 1,000, from a million rows on their square root."""
-        if condition.rows >= _FEW_ROWS:
+        offered = tuple(nearest(condition, "hnsw", ()))
+        if offered and tuple(nearest(condition, self.name, ())):
+            yield NoService(
+                "dominated", "hnsw finds more of the nearest rows as quickly; ivfflat is only smaller", "ivfflat"
+            )
+        elif condition.rows >= _FEW_ROWS:
             lists = condition.rows / 1000 if condition.rows < 1e6 else math.sqrt(condition.rows)
             yield from nearest(condition, self.name, (("lists", str(max(1, round(lists)))),))
 

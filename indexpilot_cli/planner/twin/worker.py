@@ -259,7 +259,8 @@ class Worker:
         for member in stored:
             share = rows[member.oid] / total if total else 1 / len(stored)
             pages = max(1, round(size.pages * share))
-            ours = definition.method in index_kinds()
+            kind = index_kinds().get(definition.method)
+            ours = kind is not None and not kind.keeps_file
             node = next(self._nodes) if ours else self._node_of(member)
             file = RelationFile(
                 node=node,
