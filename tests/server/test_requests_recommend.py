@@ -193,3 +193,15 @@ def test_the_newest_plan_is_the_database_s_then_this_user_s(analyzed_shop, bare,
         with pytest.raises(UsageError) as raised:
             place.ask(PlanRequest, "P-none")
         assert raised.value.code == "unknown_id"
+
+
+def test_tables_that_the_role_may_not_read_are_not_advised_on(analyzed_shop):
+    """It sees no statistics of them: a plan without any would be made up."""
+    onlooker = analyzed_shop.role("requests_onlooker")
+    analyzed_shop.sql("GRANT SELECT ON customers TO requests_onlooker")
+    with pytest.raises(PrerequisiteError, match=r"100%.*no SELECT on public\.orders"):
+        advise(onlooker, BY_CUSTOMER, BY_BOTH, planner=TWIN, record=QUIET)
+    partly = advise(onlooker, BY_CUSTOMER, "SELECT email FROM customers WHERE id = 7", planner=TWIN, record=QUIET).result
+    (unseen,) = partly.skipped
+    assert (unseen.reason, unseen.detail, unseen.share) == ("unplanned", "no SELECT on public.orders", 0.5)
+    assert partly.recommendations == ()

@@ -24,7 +24,7 @@ STALE = 0.2  # share of rows changed since ANALYZE, twice what autovacuum waits 
 SMALL = 1000.0  # rows below which nothing is worth a doubt
 DEFAULT_SELECTIVITY = 0.005  # of "expression = constant" without statistics
 FROM_PLANS = frozenset({"nested_loop", "limit_order", "index_reads"})
-LOW = frozenset({"never_analyzed", "limit_order"})
+LOW = frozenset({"never_analyzed", "statistics_hidden", "limit_order"})
 Extended = Mapping[QualifiedName, Sequence[frozenset[str]]]
 
 
@@ -139,7 +139,13 @@ def _run(template: str) -> str:
 
 def _from_statistics(table: Table, templates: Sequence[QueryTemplate]) -> Iterator[Risk]:
     analyze, ids = f"ANALYZE {table.name}", frozenset(t.id for t in templates)
-    if table.tuples < 0 or (table.rows > SMALL and all(c.statistics is None for c in table.columns)):
+    unknown = table.rows > SMALL and all(c.statistics is None for c in table.columns)
+    if unknown and table.activity.last_analyze is not None:
+        # pg_stats hides the rows of tables whose policies the role is subject to.
+        # https://www.postgresql.org/docs/current/view-pg-stats.html
+        text = f"this role may not see the statistics of {table.name.short}: every estimate is a guess"
+        yield Risk("statistics_hidden", text, f"indexpilot recommend as the owner of {table.name}", ids)
+    elif table.tuples < 0 or unknown:
         yield Risk("never_analyzed", f"{table.name.short} was never analyzed: every estimate is a guess", analyze, ids)
     elif table.rows > SMALL and table.activity.modified_since_analyze > STALE * table.rows:
         share = table.activity.modified_since_analyze / table.rows

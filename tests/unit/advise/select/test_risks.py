@@ -1,6 +1,7 @@
 """Doubts are raised where they could turn a decision, and nowhere else."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -154,6 +155,15 @@ def test_never_analyzed_and_stale():
     assert (assessed.confidence, assessed.risks[0].settle) == ("low", "ANALYZE public.t0")
     stale = replace(TABLE, activity=Activity(modified_since_analyze=90_000))
     assert codes(1000, 1, on=stale) == {"stale_statistics"}
+
+
+def test_statistics_that_the_role_may_not_see_were_not_left_out_by_anybody():
+    """pg_stats shows none of a table with policies; when it was analyzed everybody sees."""
+    blind = replace(TABLE, columns=tuple(replace(c, statistics=None) for c in TABLE.columns))
+    assert codes(1000, 1, on=blind) == {"never_analyzed"}
+    seen = replace(blind, activity=Activity(last_analyze=datetime(2026, 1, 1, tzinfo=UTC)))
+    assessed = assess(*situation(1000, 1, on=seen))
+    assert (assessed.confidence, {r.code for r in assessed.risks}) == ("low", {"statistics_hidden"})
 
 
 # -- confidence
