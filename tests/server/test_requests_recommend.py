@@ -201,7 +201,9 @@ def test_tables_that_the_role_may_not_read_are_not_advised_on(analyzed_shop):
     analyzed_shop.sql("GRANT SELECT ON customers TO requests_onlooker")
     with pytest.raises(PrerequisiteError, match=r"100%.*no SELECT on public\.orders"):
         advise(onlooker, BY_CUSTOMER, BY_BOTH, planner=TWIN, record=QUIET)
-    partly = advise(onlooker, BY_CUSTOMER, "SELECT email FROM customers WHERE id = 7", planner=TWIN, record=QUIET).result
+    partly = advise(
+        onlooker, BY_CUSTOMER, "SELECT email FROM customers WHERE id = 7", planner=TWIN, record=QUIET
+    ).result
     (unseen,) = partly.skipped
     assert (unseen.reason, unseen.detail, unseen.share) == ("unplanned", "no SELECT on public.orders", 0.5)
     assert partly.recommendations == ()
