@@ -46,10 +46,10 @@ def target(pg):
 def check(target, tmp_path, twin_place, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(twin_place))
     workload = tmp_path / "workload.sql"
-    workload.write_text(WORKLOAD)
 
     def run(*texts, **options):
         files = []
+        workload.write_text(options.pop("workload", WORKLOAD))
         for number, text in enumerate(texts):
             files.append(tmp_path / f"{number}.sql")
             files[-1].write_text(text)
@@ -165,6 +165,32 @@ def test_an_insert_whose_parent_row_goes_breaks(check):
     assert statuses(check("DELETE FROM orders WHERE customer_id = 9; DELETE FROM customers WHERE id = 9;")) == set()
     new = "CREATE TABLE kinds (id int PRIMARY KEY); ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (customer_id)"
     assert statuses(check(new + " REFERENCES kinds NOT VALID;")) == {"insert:breaks"}
+
+
+WRITES = """
+UPDATE orders SET total = -1 WHERE id = 7;
+UPDATE orders SET customer_id = 0 WHERE id = 8;
+DELETE FROM audit WHERE what = 'x';
+"""
+NEW_RULES = (
+    ("ALTER TABLE orders ADD CHECK (total >= 0);", "total = -"),
+    ("ALTER TABLE orders ADD CHECK (total >= 0) NOT VALID;", "total = -"),
+    ("CREATE UNIQUE INDEX ON orders (total);", None),
+    ("CREATE UNIQUE INDEX ON orders ((total * 1)); CREATE UNIQUE INDEX ON orders (customer_id, id);", None),
+)
+
+
+@pytest.mark.parametrize(("text", "broken"), NEW_RULES)
+def test_recorded_updates_are_asked_of_the_real_rows(check, text, broken):
+    found = [t.sql for t in check(text, workload=WRITES).templates if t.status == "breaks"]
+    assert len(found) == (broken is not None) and all("SET total" in sql for sql in found)
+
+
+def test_a_recorded_delete_that_a_new_key_refuses_breaks(check):
+    text = "CREATE TABLE notes (id int PRIMARY KEY, o int REFERENCES orders); INSERT INTO notes VALUES (1, 7), (2, 8);"
+    deletes = "DELETE FROM orders WHERE id = 7; DELETE FROM orders WHERE id = 9; DELETE FROM customers WHERE id = 7;"
+    found = check(text, workload=deletes).templates
+    assert [(t.status, t.error.sqlstate) for t in found] == [("breaks", "23503")]
 
 
 def test_files_build_on_one_another_and_blame_the_right_one(check):

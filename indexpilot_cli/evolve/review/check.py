@@ -16,7 +16,7 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
-from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_inserts
+from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_writes
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
 from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigration, read_files, read_migration
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
@@ -62,7 +62,7 @@ def run(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
         note.details(files=[m.path for m in migrations])
         seen = _rehearsed(source, migrations, request, progress)
         evidence = ask_database(source, migrations, seen.observations, request, progress)
-        seen = _with_inserts(seen, source, migrations, evidence)
+        seen = _with_writes(seen, source, migrations, evidence)
         result = _reviewed(files, source.catalog, request, evidence, seen)
         note.details(verdicts={file.path: file.verdict.value for file in result.files})
     return _outcome(result, begun, source.server, note.warnings)
@@ -103,13 +103,13 @@ def _recorded_queries(source: Source, request: WorkloadRequest, progress: Progre
         return error.message
 
 
-def _with_inserts(
+def _with_writes(
     seen: MigrationRehearsal, source: Source, migrations: Sequence[Migration], evidence: DataEvidence
 ) -> MigrationRehearsal:
-    """What only real rows tell of the recorded INSERTs, unless the files fail before anybody could run one."""
+    """What only real rows tell of recorded writes, unless the files fail before anybody could run one."""
     if evidence.fails:
         return seen
-    found = broken_inserts(source, migrations, seen.observations, seen.queries, evidence.facts)
+    found = broken_writes(source, migrations, seen.observations, seen.queries, evidence.facts)
     known = {t.template for t in seen.templates if t.status == "breaks"}
     fresh = tuple(t for t in found if t.template not in known)
     names = {t.template for t in fresh}

@@ -35,8 +35,10 @@ from indexpilot_cli.sql.safe.reader import SafeReader
 
 STRIDE = 1_000_000  # statements of several files become one run of numbers
 PATIENCE = 5.0  # seconds from which an open transaction counts
-_MOST = 60  # INSERTs asked about
-_SECONDS = 5.0
+_MOST = 60  # recorded statements asked about
+_WRITES = frozenset({Act.INSERT, Act.UPDATE, Act.DELETE})
+_SECONDS = 5.0  # for one of them
+_SECONDS_FOR_ALL = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,60 +152,64 @@ def queues(session: Session, tables: Sequence[QualifiedName], *, older_than: flo
     )
 
 
-def broken_inserts(
+def broken_writes(
     source: Source,
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
     queries: Sequence[Rehearsed],
     facts: DataFacts | None,
 ) -> tuple[TemplateImpact, ...]:
-    """The INSERTs that fail on the real rows after the migrations and not before them."""
+    """The recorded INSERTs, UPDATEs and DELETEs that fail on the real rows after the migrations and not before them."""
     ran = chain.from_iterable(observation.statements for observation in observed)
     if source.session is None or any(statement.state is RunState.FAILED for statement in ran):
         return ()
     impacts = []
-    for query, insert in _inserts(queries):
-        asked = _probes_of_insert(insert, migrations, observed, source.catalog, facts)
-        answer = _failing(source.session, asked)
+    deadline = time.monotonic() + _SECONDS_FOR_ALL
+    for query, write in _writes(queries):
+        before = _probes_of_write(write, (), (), source.catalog, facts)
+        asked = _probes_of_write(write, migrations, observed, source.catalog, facts)
+        # What is asked in the same words has the same answer: the migrations change nothing about it.
+        fresh = [probe for probe in asked if probe.sql not in {old.sql for old in before}]
+        answer = _failing(source.session, fresh, deadline)
         # One that fails on today's rows as well is none of the migrations' doing.
-        if answer and not _failing(source.session, _probes_of_insert(insert, (), (), source.catalog, facts)):
+        if answer and not _failing(source.session, before, deadline):
             error = SqlError(answer.probe.sqlstate, f"the data: {answer.probe.question}")
             impact = TemplateImpact(query.template, query.sql, "breaks", query.share, error)
             impacts.append(blamed(impact, migrations, observed))
     return tuple(impacts)
 
 
-def _inserts(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, MigrationStatement]]:
+def _writes(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, MigrationStatement]]:
     found = 0
     for query in queries:
         for plannable in query.statements[:1]:
-            # With parameters nobody knows which keys the INSERT brings.
+            # With parameters nobody knows which rows and keys are meant.
             if plannable.mode is not PlanMode.LITERAL or found >= _MOST:
                 continue
             try:
                 statements = read_migration(query.template, plannable.sql).statements
             except UsageError:
                 continue
-            if len(statements) == 1 and statements[0].actions[0].kind is Act.INSERT:
+            if len(statements) == 1 and statements[0].actions[0].kind in _WRITES:
                 found += 1
                 yield query, statements[0]
 
 
-def _probes_of_insert(
-    insert: MigrationStatement,
+def _probes_of_write(
+    write: MigrationStatement,
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
     catalog: Catalog,
     facts: DataFacts | None,
 ) -> tuple[Probe, ...]:
-    """The questions of one INSERT behind the files; only its own, not those of the files."""
-    last, seen = Migration("", "", (replace(insert, number=0),)), MigrationObservation("", "rules")
+    """The questions of one statement behind the files; only its own, not those of the files."""
+    last, seen = Migration("", "", (replace(write, number=0),)), MigrationObservation("", "rules")
     asked = form_probes((*migrations, last), (*observed, seen), catalog, facts)
     return tuple(probe for probe in asked if probe.statement == len(migrations) * STRIDE)
 
 
-def _failing(session: Session, asked: Sequence[Probe]) -> ProbeAnswer | None:
-    answers = run_probes(session, asked, budget_seconds=_SECONDS)
+def _failing(session: Session, asked: Sequence[Probe], deadline: float) -> ProbeAnswer | None:
+    answers = run_probes(session, asked, budget_seconds=min(_SECONDS, deadline - time.monotonic()))
     return next((answer for answer in answers if answer.found), None)
 
 

@@ -14,7 +14,7 @@ from indexpilot_cli.evolve.review.probes.delta import Need
 from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, probe, title
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, row_where, sized, too_long
 from indexpilot_cli.evolve.review.probes.tables import Tables
-from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets, unbounded
+from indexpilot_cli.evolve.review.probes.virtual import Layer, VirtualTable, selected, targets, unbounded, updated
 from indexpilot_cli.sql.safe.values import Key, SafeChange
 
 # confdeltype: NO ACTION and RESTRICT. The others change the referring rows instead.
@@ -139,21 +139,25 @@ def _short(text: str, kind: str) -> bool:
 def _rechecked(
     change: SafeChange, check: KnownCheck, before: VirtualTable, after: VirtualTable, tables: Tables, number: int
 ) -> Iterator[Probe]:
-    """A check of the rows an UPDATE writes; rows that violate one that is NOT VALID may be among them."""
+    """A check of the rows an UPDATE writes; rows that violate one that is NOT VALID may be among the others."""
     checked = probes_needs.check(after, check.expression, tables, check.name)
     touched = bool({name for name, _ in change.assignments} & set(checked.columns))
     # An UPDATE evaluates every CHECK of the new row: also one that is NOT VALID and names other columns.
     if checked.body is None or (check.validated and not touched):
         return
-    if check.validated or not change.condition:
+    if not change.sources and not change.prefix:
+        written = _written(change, before, tables)
+        yield probe(written, number, probes_needs.check(written, check.expression, tables, check.name))
+    elif check.validated:
         yield probe(after, number, checked)
-    elif not touched and not change.sources and not change.prefix:
-        alias, inner = quote_identifier(change.alias), checked.body
 
-        def body(item: str) -> str:
-            return inner(f"({Select('*', f'{item} AS {alias}', f'WHERE {change.condition}')})")
 
-        yield probe(before, number, replace(checked, body=body))
+def _written(change: SafeChange, before: VirtualTable, tables: Tables) -> VirtualTable:
+    """The rows that an UPDATE writes, as it leaves them."""
+    alias, where = quote_identifier(change.alias), f" WHERE {change.condition}" if change.condition else ""
+    chosen = Layer(selected(before, change.alias), f" AS {alias}{where}")
+    met = replace(before, layers=(*before.layers, chosen))
+    return updated(met, replace(change, condition=""), tables.type_for)
 
 
 def _computed(change: SafeChange, after: VirtualTable, number: int) -> Iterator[Probe]:
