@@ -107,6 +107,10 @@ class Allowance:
             self.begun = now
         return now - self.begun
 
+    def remaining(self) -> float | None:
+        """Seconds that are left; None without limit."""
+        return None if self.seconds is None else self.seconds - self.elapsed()
+
     def expired(self) -> bool:
         """Whether time has run out."""
         return self.seconds is not None and self.elapsed() >= self.seconds
@@ -115,8 +119,8 @@ class Allowance:
 class Pricer:
     """Prices (case, mask) pairs through an estimator, remembering every answer.
 
-    ``calls`` counts questions sent, ``hits`` prices that were answered from memory. ``reserve`` calls of the
-    allowance are kept back. ``errors`` holds the planner's message per case that could not be planned at all.
+    ``calls`` counts questions sent, ``hits`` prices that were answered from memory. ``errors`` holds the planner's
+    message per case that could not be planned at all.
     """
 
     def __init__(
@@ -132,7 +136,6 @@ class Pricer:
         self.allowance = allowance or Allowance()
         self.calls = 0
         self.hits = 0
-        self.reserve = 0
         self.errors: dict[int, str] = {}
         self._estimator = estimator
         self._progress = progress or Silent()
@@ -151,7 +154,7 @@ class Pricer:
         """Calls that may still be made; None without limit; 0 when time has run out."""
         if self.allowance.expired():
             return 0
-        return None if self.allowance.calls is None else max(0, self.allowance.calls - self.reserve - self.calls)
+        return None if self.allowance.calls is None else max(0, self.allowance.calls - self.calls)
 
     def answers(self, case: int) -> Sequence[Answer]:
         """Every answer so far, oldest first."""

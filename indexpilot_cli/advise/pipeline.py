@@ -196,11 +196,6 @@ def _select(
     return without_dangers(priceable.candidates, choose, RiskLevel(request.risk))
 
 
-# Of two indexes that serve the same queries almost equally well, the smaller one stays in memory, in backups and
-# in the way of vacuum less: a covering variant has to earn its columns.
-STORAGE_PRICE = 0.05
-
-
 def limits_of(request: RecommendRequest, catalog: Catalog) -> Limits:
     """What the flags ask for; where they are silent, ``features.constraint_optimizer`` and the safeguards."""
     set_limits = request.features.constraint_optimizer
@@ -214,17 +209,9 @@ def limits_of(request: RecommendRequest, catalog: Catalog) -> Limits:
         existing={t.name: len(t.indexes) for t in catalog.tables},
         write_overhead=set_limits.max_write_overhead if enabled else None,
         min_benefit=request.min_benefit,
-        price_per_index=request.min_benefit,
-        price_per_byte=_price_per_byte(catalog),
         calls=request.planner.max_calls,
         seconds=request.planner.max_seconds,
     )
-
-
-def _price_per_byte(catalog: Catalog) -> float:
-    """Indexes as big as all tables together must bring ``STORAGE_PRICE`` of the workload's cost for their size."""
-    heap = sum(t.size_bytes for t in catalog.tables)
-    return STORAGE_PRICE / heap if heap else 0.0
 
 
 def _first(flag: int | None, setting: int | None) -> int | None:

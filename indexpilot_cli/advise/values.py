@@ -15,7 +15,10 @@ from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, Sa
 
 @dataclass(frozen=True, slots=True)
 class RecommendRequest:
-    """``min_benefit`` is a share of the workload cost (0–1); None limits mean no limit."""
+    """``min_benefit`` is what an index must save of the workload's cost (0–1), or 20 times that of one statement's.
+
+    None limits mean no limit.
+    """
 
     connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None

@@ -125,7 +125,6 @@ class Bench:
             budget_bytes=int(share * self.heap),
             calls=self.calls - len(templates),
             min_benefit=0.0,
-            fewest_within=0.0,
             proof_rounds=0,
             protection=None,
         )

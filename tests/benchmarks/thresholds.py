@@ -35,7 +35,7 @@ from tests.benchmarks.tpch_database import heap_bytes
 
 WORSE = 1.2  # a statement this much slower than without indexes is told
 QUICK = 1.0  # milliseconds below which a ratio says nothing
-OFF = {"min_benefit": 0.0, "price_per_index": 0.0, "price_per_byte": 0.0, "fewest_within": 0.0}
+OFF = {"min_benefit": 0.0}
 
 
 def tpch_calls(_scale):

@@ -8,8 +8,8 @@ from dataclasses import replace
 from indexpilot_cli.advise.costing import Mask, members, stand_ins
 from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot
 from indexpilot_cli.advise.select.highs import Row
-from indexpilot_cli.advise.select.problem import Limits, Selection, SelectionProblem, build
-from indexpilot_cli.advise.select.search import Found, Search
+from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Limits, Selection, SelectionProblem, build
+from indexpilot_cli.advise.select.search import EXACT, Found, Search
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import Candidate, IndexDefinition
@@ -17,6 +17,7 @@ from indexpilot_cli.core.plan import Bound
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.writes import WriteModel
 
+NOTICED = 0.01  # of the cost: a limit that costs less is not worth a word
 CURVE = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 
 
@@ -50,13 +51,15 @@ def advise(
 
 
 def _prune(ledger: Ledger, selection: Mask) -> tuple[Mask, dict[int, float], dict[int, float]]:
-    """Give up, least first, every index that saves less than the limit; benefits of the rest and of those."""
+    """Give up, least first, every index that nobody would notice; benefits of the rest and of those."""
     given_up: dict[int, float] = {}
     least = ledger.problem.limits.min_benefit
     while True:
         users = ledger.users(selection)
         benefits = ledger.leave_one_out(selection, users)
-        small = sorted((n for n in benefits if benefits[n] < least), key=lambda n: (benefits[n], -n))
+        small = [n for n in benefits if benefits[n] < least]
+        small = [n for n in small if ledger.noticed(n, selection, users[n]) < OF_A_STATEMENT * least]
+        small.sort(key=lambda n: (benefits[n], -n))
         if not small:
             return selection, benefits, given_up
         for number in _apart(small, users):
@@ -134,10 +137,11 @@ def _bound(problem: SelectionProblem, search: Search, found: Found, selection: M
     value = search.true(selection)
     objective = (found.objective if value is None else value) + constant
     if found.lower is None:
-        return Bound(objective, None, None, found.solver, "no bound: scipy is missing, so the choice is greedy")
+        why = "scipy is missing, so the choice is greedy" if found.solver == "greedy" else "the limit came first"
+        return Bound(objective, None, None, found.solver, f"no bound: {why}")
     lower = min(objective, found.lower + constant)
     gap = (objective - lower) / objective if objective - lower > 1e-9 * objective else 0.0  # sums are only so exact
-    note = f"at most {gap * 100:.2g} % better is possible with these candidates and planner costs"
+    note = f"at most {gap * 100:.2g} % better is possible with these candidates, planner costs and prices of indexes"
     return Bound(objective, lower, gap, found.solver, note)
 
 
@@ -155,7 +159,7 @@ def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection:
     counted = bound.coefficients if bound is not None else tuple((n, float(s)) for n, s in enumerate(problem.sizes))
     size = sum(problem.sizes[n] for n in members(selection))
     base = budget if budget is not None else float(size)
-    if base <= 0 or search.solver != "HiGHS":
+    if base <= 0 or search.solver != "HiGHS" or search.pricer.allowance.expired():
         return ()
     others = tuple(row for row in search.program.rows if row.family != "budget")
     program, plans, points = search.program, search.plans(), {}
@@ -179,12 +183,19 @@ _SENTENCES = {
 
 
 def _conflicts(search: Search) -> tuple[str, ...]:
-    """One sentence per family of limits without which the plans known by now allow a noticeably better selection."""
+    """The sentence of the limit without which the same program, with the plans known by now, gets cheapest.
+
+    Only when that selection breaks the limit: two solutions may differ for want of exactness as well.
+    """
+    if search.pricer.allowance.expired() or not search.program.rows:
+        return ()
     program, plans, found = search.program, search.plans(), []
     for family in dict.fromkeys(row.family for row in program.rows):
         search.program = replace(program, rows=tuple(r for r in program.rows if r.family != family))
-        solution = search.quick(plans)
-        if solution is not None and solution.objective < search.value - 1e-3 * program.scale:
-            found.append(_SENTENCES[family])
+        solution = search.solved(plans, EXACT)
+        limits = (row for row in program.rows if row.family == family)
+        if solution is not None and not all(row.allows(solution.mask) for row in limits):
+            found.append((solution.objective, family))
     search.program = program
-    return tuple(found)
+    objective, family = min(found, default=(search.value, ""))
+    return (_SENTENCES[family],) if objective < search.value * (1 - NOTICED) else ()

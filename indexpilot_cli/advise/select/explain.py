@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.select.highs import Program
-from indexpilot_cli.advise.select.problem import Choice, SelectionProblem, shares, subject
+from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, SelectionProblem, shares, subject
 from indexpilot_cli.core import units
 from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.names import QualifiedName
@@ -58,6 +58,12 @@ class Ledger:
 
     def _loss(self, cases: Sequence[int], selection: Mask, without: Mask) -> float:
         return sum(self.weight(c) * (self.case_cost(c, without) - self.case_cost(c, selection)) for c in cases)
+
+    def noticed(self, number: int, selection: Mask, users: Sequence[int]) -> float:
+        """The largest share of a statement's cost, in one of its parameter classes, that the index saves."""
+        without = selection & ~(1 << number)
+        costs = ((self.case_cost(c, selection), self.case_cost(c, without)) for c in users)
+        return max((1 - after / before for after, before in costs if before > 0), default=0.0)
 
     # -- effects
 
@@ -153,7 +159,7 @@ class WhyNot:
             selection = self.outcome.selection | 1 << number
             for case in self._cases[number]:
                 possible = self._weighted(case, selection)
-                if possible > self.ledger.problem.limits.min_benefit * self.unit / 4:
+                if possible > self.ledger.problem.prices[number] / 2:
                     questions.append((possible, case, selection))
         best = sorted(questions, key=lambda q: -q[0])[:WORTH_ASKING]
         self.ledger.pricer.ask((case, selection) for _, case, selection in best)
@@ -180,19 +186,23 @@ class WhyNot:
         return Rejection(subject(definition), reason, detail, definition, by, candidate.templates, benefit)
 
     def _reason(self, number: int, benefit: float) -> tuple[str, str, str | None]:
-        bit, limits = 1 << number, self.ledger.problem.limits
+        bit = 1 << number
         if self.outcome.fewer & bit:
-            share = limits.fewest_within * 100
-            return "fewer_indexes", f"the workload costs at most {share:.2g} % more with fewer indexes", None
+            return "fewer_indexes", "the workload costs the same with fewer or smaller indexes", None
         if number not in self.outcome.pruned and not self.used & bit:
             return self._unused(number)
-        if benefit < limits.min_benefit:
-            return self._little(number, benefit)
+        if number in self.outcome.pruned:
+            least = self.ledger.problem.limits.min_benefit
+            of_one = _percent(min(OF_A_STATEMENT * least, 1.0))
+            return self._little(
+                number, benefit, f"less than {_percent(least)}, and less than {of_one} of any statement"
+            )
         bill = self.ledger.problem.writes.units(self.ledger.problem.pool.definition(number)) / self.unit
         if bill > benefit:
             text = f"it would save {_percent(benefit)} of the workload's cost and add {_percent(bill)} in writes"
             return "write_cost", text, None
-        return self._limited(number, benefit)
+        price = _percent(self.ledger.problem.prices[number] / self.unit + bill)
+        return self._limited(number, benefit) or self._little(number, benefit, f"less than its price of {price}")
 
     def _unused(self, number: int) -> tuple[str, str, str | None]:
         rival = self._rival(number)
@@ -210,18 +220,13 @@ class WhyNot:
         one, two = self.ledger.problem.pool.definition(number), self.ledger.problem.pool.definition(other)
         return bool(self.stand_ins[number] >> other & 1) or (one.method == two.method and one.keys[0] == two.keys[0])
 
-    def _little(self, number: int, benefit: float) -> tuple[str, str, str | None]:
+    def _little(self, number: int, benefit: float, why: str) -> tuple[str, str, str | None]:
         rival = self._rival(number)
         if rival is not None:
             return "dominated", f"with {rival} in place it would save only {_percent(benefit)} more", rival
-        least = _percent(self.ledger.problem.limits.min_benefit)
-        return (
-            "too_little_benefit",
-            f"it would save {_percent(benefit)} of the workload's cost, less than {least}",
-            None,
-        )
+        return "too_little_benefit", f"it would save {_percent(benefit)} of the workload's cost, {why}", None
 
-    def _limited(self, number: int, benefit: float) -> tuple[str, str, str | None]:
+    def _limited(self, number: int, benefit: float) -> tuple[str, str, str | None] | None:
         saves = f"it would save {_percent(benefit)} of the workload's cost"
         broken = [r for r in self.outcome.program.rows if not r.allows(self.outcome.selection | 1 << number)]
         families = {row.family for row in broken}
@@ -234,7 +239,7 @@ class WhyNot:
             return "over_limit", f"{saves}, but the number of indexes is limited", None
         if "protection" in families:
             return "over_limit", f"{saves}, but would make another statement dearer than allowed", None
-        return "fewer_indexes", f"{saves}, within the tolerance for fewer indexes", None
+        return None
 
 
 def _cases_by_candidate(ledger: Ledger) -> list[list[int]]:

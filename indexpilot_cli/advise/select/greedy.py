@@ -13,16 +13,10 @@ def solve_greedily(
     program: Program,
     options: Sequence[Sequence[Option]],
     stand_ins: StandIns = themselves,
-    at_most: float | None = None,
 ) -> Solution:
-    """A selection no single addition, removal or swap of indexes makes better; ``bound`` is None.
-
-    With ``at_most`` indexes are given up again, the least missed first, while the objective stays within it.
-    """
+    """A selection no single addition, removal or swap of indexes makes better; ``bound`` is None."""
     climb = _Climb(program, options, stand_ins)
     mask = min((climb.settled(0, per_size) for per_size in (True, False)), key=climb.value)
-    if at_most is not None:
-        mask = climb.shrink(mask, at_most)
     return Solution(mask, climb.value(mask), None)
 
 
@@ -87,11 +81,3 @@ class _Climb:
         fitting = [m for m in (*smaller, *swaps) if self.program.allows(m)]
         best = min(fitting, key=self.value, default=mask)
         return best if self.value(best) < self.value(mask) * (1 - 1e-9) else None
-
-    def shrink(self, mask: Mask, at_most: float) -> Mask:
-        while mask:
-            best = min((mask & ~(1 << n) for n in members(mask)), key=self.value)
-            if self.value(best) > at_most:
-                break
-            mask = best
-        return mask

@@ -64,7 +64,8 @@ class Program:
     """The problem apart from the options of the cases.
 
     ``fixed`` is what each index itself costs; ``regret`` are (group, weight of its largest regret); ``scale`` is
-    the objective without any index, by which the solver divides.
+    the objective without any index, by which the solver divides. ``tie`` decides between selections that are worth the
+    same with as many indexes: less is better, and all together are less than one index.
     """
 
     charges: tuple[Charge, ...]
@@ -72,6 +73,15 @@ class Program:
     rows: tuple[Row, ...] = ()
     regret: tuple[tuple[int, float], ...] = ()
     scale: float = 1.0
+    tie: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.tie:
+            object.__setattr__(self, "tie", (0.0,) * len(self.fixed))
+
+    def order(self, selection: Mask) -> float:
+        """Where the selection stands among those worth the same: fewest indexes first."""
+        return sum(1.0 + self.tie[number] for number in members(selection))
 
     def allows(self, selection: Mask) -> bool:
         """Whether the selection keeps to every limit."""
@@ -117,10 +127,14 @@ def allowed(option: Option, case: int, selection: Mask, stand_ins: StandIns = th
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long and how exactly the solver works: seconds, relative gap."""
+    """How much and how exactly the solver works: nodes of its tree, relative gap; seconds only where a limit is set.
 
-    seconds: float = 20.0
+    Nodes, not seconds, so that a busy machine gives the same plan as an idle one.
+    """
+
+    nodes: int = 2000
     gap: float = 1e-4
+    seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -181,11 +195,9 @@ def solve(
     options: Sequence[Sequence[Option]],
     stand_ins: StandIns = themselves,
     effort: Effort | None = None,
-    at_most: float | None = None,
 ) -> Solution | None:
     """The best selection when each case takes the cheapest option the selection allows; None when none was found.
 
-    With ``at_most`` the fewest indexes whose objective does not exceed it (ties: least objective), unproved.
     Raises ImportError without scipy.
     """
     import numpy
@@ -198,25 +210,25 @@ def solve(
         return Solution(0, 0.0, 0.0)
     cost = numpy.array(_objective(program, layout)) / program.scale
     matrix = _constraints(program, layout)
-    if at_most is not None:
-        matrix.add([(n, v) for n, v in enumerate(cost) if v], _NONE, at_most / program.scale)
     upper = numpy.ones(layout.width)
     upper[layout.width - len(layout.regret) :] = numpy.inf
     whole = numpy.zeros(layout.width)
     whole[: len(layout.indexes)] = 1
     table = csr_array((matrix.values, (matrix.rows, matrix.columns)), shape=(len(matrix.lower), layout.width))
     found = milp(
-        cost if at_most is None else _counting(layout, list(cost)),
+        cost,
         constraints=LinearConstraint(table, matrix.lower, matrix.upper),
         integrality=whole,
         bounds=Bounds(0, upper),
-        options={"time_limit": effort.seconds, "mip_rel_gap": effort.gap},
+        options={
+            "node_limit": effort.nodes,
+            "mip_rel_gap": effort.gap,
+            **({} if effort.seconds is None else {"time_limit": effort.seconds}),
+        },
     )
     if found.x is None:
         return None
     objective = float(cost @ found.x) * program.scale
-    if at_most is not None:
-        return Solution(layout.mask(found.x), objective, None)
     dual = found.mip_dual_bound if layout.indexes else found.fun  # without indexes it is a linear program
     bound = None if dual is None else min(objective, float(dual) * program.scale)
     return Solution(layout.mask(found.x), objective, bound)
@@ -227,11 +239,6 @@ def _objective(program: Program, layout: _Layout) -> list[float]:
     for charge, choices in zip(program.charges, layout.options, strict=True):
         cost += [charge.weight * option.cost for option in choices]
     return cost + [weight for _, weight in program.regret]
-
-
-def _counting(layout: _Layout, cost: Sequence[float]) -> list[float]:
-    """One per index, and the objective as a tie-break too small to buy an index."""
-    return [value * 1e-3 + (n < len(layout.indexes)) for n, value in enumerate(cost)]
 
 
 def _constraints(program: Program, layout: _Layout) -> _Matrix:
@@ -251,20 +258,21 @@ def _constraints(program: Program, layout: _Layout) -> _Matrix:
 def _link(matrix: _Matrix, layout: _Layout, case: int) -> None:
     """An option needs its present indexes chosen and its absent ones not; summed per index, so the LP is tight."""
     first = layout.first[case]
-    needs: dict[int, list[tuple[int, float]]] = {}
+    needs: dict[Mask, list[tuple[int, float]]] = {}
     bars: dict[int, list[tuple[int, float]]] = {}
-    groups: dict[Mask, list[tuple[int, float]]] = {}
     for n, option in enumerate(layout.options[case]):
         for number in members(option.present):
-            needs.setdefault(number, []).append((first + n, 1.0))
+            needs.setdefault(layout.stand_ins(case, number) | 1 << number, [])
+        for group in option.some:
+            needs.setdefault(group, [])
         for number in members(option.absent):
             bars.setdefault(number, []).append((first + n, 1.0))
-        for group in option.some:
-            groups.setdefault(group, []).append((first + n, 1.0))
-    for number, entries in needs.items():
-        holders = members(layout.stand_ins(case, number) | 1 << number)
-        matrix.add([*entries, *((layout.column[m], -1.0) for m in holders)], _NONE, 0.0)
-    for group, entries in groups.items():
+    for n, option in enumerate(layout.options[case]):
+        held = [layout.stand_ins(case, number) | 1 << number for number in members(option.present)]
+        for group, entries in needs.items():
+            if any(not wanted & ~group for wanted in (*held, *option.some)):
+                entries.append((first + n, 1.0))
+    for group, entries in needs.items():
         matrix.add([*entries, *((layout.column[m], -1.0) for m in members(group))], _NONE, 0.0)
     for number, entries in bars.items():
         matrix.add([*entries, (layout.column[number], 1.0)], _NONE, 1.0)

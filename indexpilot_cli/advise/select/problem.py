@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.costing import Allowance, Case, Pool, Pricer, cases_of, unit_of, weight_of
+from indexpilot_cli.advise.costing import Allowance, Case, Mask, Pool, Pricer, cases_of, members, unit_of, weight_of
 from indexpilot_cli.advise.select.highs import Charge, Program, Row
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
@@ -21,12 +21,14 @@ class SelectionProblem:
     """What the search works on and what it takes to talk about the result.
 
     ``templates`` are those that could be planned, in order; ``weights`` one per template; cases of the pricer
-    refer to ``templates`` by position in ``all_templates``.
+    refer to ``templates`` by position in ``all_templates``. ``prices`` are what each candidate must save besides its
+    writes, in the unit of the objective.
     """
 
     limits: Limits
     pricer: Pricer
     program: Program
+    prices: Sequence[float]
     all_templates: tuple[QueryTemplate, ...]
     weights: Mapping[int, float]
     unit: str
@@ -69,15 +71,14 @@ def build(
     pricer.ask((case, -1) for case in everything)
     charges, regret = _charges(pricer, weights, limits)
     scale = sum(weights[t] * costs[t] for t in costs) or 1.0
-    fixed = tuple(
-        writes.units(c.definition) + scale * (limits.price_per_index + limits.price_per_byte * size)
-        for c, size in zip(pool.candidates, bytes_, strict=True)
-    )
-    program = Program(charges, fixed, _rows(pool, limits, writes, bytes_), regret, scale)
+    prices = _prices(pricer, templates, weights, bytes_, limits.min_benefit)
+    fixed = tuple(writes.units(c.definition) + price for c, price in zip(pool.candidates, prices, strict=True))
+    program = Program(charges, fixed, _rows(pool, limits, writes, bytes_), regret, scale, _ties(pool, bytes_))
     return SelectionProblem(
         limits,
         pricer,
         program,
+        prices,
         tuple(templates),
         weights,
         unit,
@@ -146,6 +147,57 @@ def _charges(
     return tuple(charges), tuple(robust)
 
 
+OF_A_STATEMENT = 20  # times the least benefit is what an index must save of one statement: a tenth
+OF_THE_AVERAGE = 0.2  # times the least benefit is what it must save of the average statement's cost now: a thousandth
+
+
+def _ties(pool: Pool, sizes: Sequence[int]) -> tuple[float, ...]:
+    """Less for the smaller and, of two as small, for the name that comes first: the same choice on every run."""
+    order = sorted(range(len(pool)), key=lambda n: (sizes[n], subject(pool.definition(n))))
+    place = {number: position for position, number in enumerate(order)}
+    return tuple(place[n] * 0.5 / len(pool) ** 2 for n in range(len(pool)))
+
+
+def _prices(
+    pricer: Pricer,
+    templates: Sequence[QueryTemplate],
+    weights: Mapping[int, float],
+    sizes: Sequence[int],
+    min_benefit: float,
+) -> list[float]:
+    """What each index must save besides its writes, in units of the objective: a fixed price and one for its bytes.
+
+    A statement costs at least what its plan with every candidate costs. The indexes of that plan together must save a
+    tenth of it, half of that by head and half by size; an index is priced by the least of the statements it is made
+    for. So what is chosen costs at most a tenth more than the best there is, whether the workload has one statement or
+    50,000, whether it is cheap or dear and whatever else is in it, and what goes first saves least for its size. A
+    thousandth of the average statement is added: nobody misses an index where there is hardly anything to save.
+    """
+    least_of, wanted = _least_and_wanted(pricer, weights)
+    now = sum(weights[t] * cost for t, cost in _mean_costs(pricer).items())
+    fixed = OF_THE_AVERAGE * min_benefit * now / (len(least_of) or 1)
+    share = OF_A_STATEMENT * min_benefit / 2
+    prices = []
+    numbers = {templates[t].id: t for t in least_of if wanted[t]}
+    for candidate, size in zip(pricer.pool.candidates, sizes, strict=True):
+        own = [numbers[name] for name in candidate.templates if name in numbers]
+        shares = (1 / wanted[t].bit_count() + size / (sum(sizes[n] for n in members(wanted[t])) or 1) for t in own)
+        costs = (share * least_of[t] * part for t, part in zip(own, shares, strict=True))
+        prices.append(fixed + min(costs, default=0.0))
+    return prices
+
+
+def _least_and_wanted(pricer: Pricer, weights: Mapping[int, float]) -> tuple[dict[int, float], dict[int, Mask]]:
+    """Per template what it costs with every candidate, weighted, and the candidates that its plans then use."""
+    costs: dict[int, float] = {}
+    wanted: dict[int, Mask] = {}
+    for n, part in enumerate(shares(pricer.cases)):
+        template, answer = pricer.cases[n].template, pricer.known(n, -1)
+        costs[template] = costs.get(template, 0.0) + weights[template] * part * least(pricer, n)
+        wanted[template] = wanted.get(template, 0) | (answer.used if answer is not None else 0)
+    return costs, wanted
+
+
 def least(pricer: Pricer, case: int) -> float:
     """The least cost any plan of the case is known to have: with every candidate, mostly."""
     return min(answer.cost for answer in pricer.answers(case))
@@ -194,15 +246,14 @@ def _table_rows(
 class Limits:
     """What a selection must keep to. None means without limit.
 
-    ``at_most`` are bytes that count against the budget, since sizes are not sure. ``indexes_per_table`` counts
-    existing indexes, whose numbers ``existing`` gives. ``write_overhead`` limits, per table, the added cost of
-    writes relative to their cost now (0.5: half as much again). ``protection`` is how much
-    dearer than now any statement may become. ``min_benefit`` is the share of the workload's cost each index must
-    save on its own. ``fewest_within`` allows so much of the best objective for fewer indexes. ``regret`` is the
-    weight of the worst parameter class against the mean (0-1). ``calls`` and ``seconds`` bound the search,
-    ``proof_rounds`` the rounds spent on nothing but the proven bound. ``price_per_index`` and ``price_per_byte``
-    are what an index must bring, as shares of the workload's cost, to be worth having and worth its size: they
-    are part of the objective and so of the bound.
+    ``at_most`` are bytes that count against the budget, since sizes are not sure.
+    ``indexes_per_table`` counts existing indexes, whose numbers ``existing`` gives. ``write_overhead`` limits, per
+    table, the added cost of writes relative to their cost now (0.5: half as much again). ``protection`` is how much
+    dearer than now any statement may become. ``min_benefit`` is the share of the workload's cost that each index must
+    save on its own, or twenty times that share of one statement; indexes are priced by it (``_prices``), which is part
+    of the objective and so of the bound; 0 is no price and no least. ``regret`` is the weight of the worst parameter
+    class against the mean (0-1). ``calls`` and ``seconds`` bound the search, ``proof_rounds`` the rounds spent on
+    nothing but the proven bound.
     """
 
     budget_bytes: int | None = None
@@ -212,14 +263,11 @@ class Limits:
     existing: Mapping[QualifiedName, int] | None = None
     write_overhead: float | None = None
     protection: float | None = 0.05
-    min_benefit: float = 0.001
-    fewest_within: float = 0.01
+    min_benefit: float = 0.005
     regret: float = 0.3
     calls: int | None = None
     seconds: float | None = None
     proof_rounds: int = 15
-    price_per_index: float = 0.0
-    price_per_byte: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Pessimistic options are plans that exist; a program over them gives a selection 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise.costing import Answer, Mask, leads, members, stand_ins
@@ -25,19 +26,23 @@ from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.questions import Guesses, Questions
 from indexpilot_cli.advise.select.tree import CaseTree
 
-GUESS = Effort(2.0, 5e-3)
-QUICK = Effort(2.0, 2e-3)
-PROOF = Effort(1.5, 2e-4)
+GUESS = Effort(40, 5e-3)
+QUICK = Effort(40, 2e-3)
+PROOF = Effort(20, 2e-4)
+EXACT = Effort(400, 1e-5)
 EXPLORING_ROUNDS = 6
 GUESSES = 8
+FIRST_LOOK = 64  # questions before the first selection is priced
 CLOSE = 1e-3  # a gap that is no gap
 DEPTH = 3  # steps down the trees between two bounds
 SETTLING_ROUNDS = 6
 AGREED = 1e-4
 PATIENCE = 5  # rounds in which the bound must gain a two-hundredth
-EXACT = Effort(20.0, 1e-5)
-COUNTING = Effort(4.0, 1e-2)
-SETTLING = 3  # prices of the whole workload kept back for the end
+SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
+
+
+class OutOfAllowance(Exception):
+    """Calls or time are used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,8 @@ class Search:
         self.program = problem.program
         self.pricer = pricer = problem.pricer
         self.limits = problem.limits
-        # the least gain worth a call, as a share of the workload
-        self.worth = min(1e-3, max(problem.limits.min_benefit / 5, 1e-6))
+        # The least gain worth a call: half of what the cheapest index must save.
+        self.worth = max(min(problem.prices, default=0.0) / 2, 1e-6 * problem.program.scale)
         self.questions = Questions(problem.program, pricer, leads(problem.pool))
         self.cases = range(len(pricer.cases))
         self.guesses = Guesses(pricer, stand_ins(problem.pool))
@@ -71,6 +76,7 @@ class Search:
         self.value = self.true(0) or 0.0
         self.before_fewest: Mask = 0
         self.lower: float | None = None
+        self.predicted: float | None = None
         self.solver = "HiGHS"
 
     # -- values
@@ -88,14 +94,35 @@ class Search:
     def consider(self, mask: Mask) -> bool:
         """Keep the selection if it is allowed, priced and the best so far."""
         value = self.true(mask)
-        if value is None or value >= self.value or not self.program.allows(mask):
+        if value is None or not self._improves(mask, value) or self.protect(mask):
             return False
         self.best, self.value = mask, value
         return True
 
+    def _improves(self, mask: Mask, value: float) -> bool:
+        if value > self.value * (1 + SAME) or not self.program.allows(mask):
+            return False
+        return value < self.value * (1 - SAME) or self.program.order(mask) < self.program.order(self.best)
+
+    def ask(self, questions: Sequence[tuple[int, Mask]]) -> None:
+        """Price these. Raises OutOfAllowance when the allowance cut them short."""
+        if not self.pricer.ask(questions):
+            raise OutOfAllowance
+
     def price(self, mask: Mask) -> bool:
-        """Price a selection for every case; False when the allowance ends."""
-        return self.pricer.ask((case, mask) for case in self.cases)
+        """Price a selection for every case and keep it if it is the best; whether it is.
+
+        When the allowance ends on the way the selection still counts, at what the plans known to exist cost: a
+        looser allowance would have priced it, to no more than that.
+        """
+        try:
+            self.ask([(case, mask) for case in self.cases])
+        except OutOfAllowance:
+            value = self.program.objective(mask, [self.pricer.upper(case, mask) for case in self.cases])
+            if self._improves(mask, value):
+                self.best, self.value = mask, value
+            raise
+        return self.consider(mask)
 
     def plans(self) -> list[list[Option]]:
         """The plans known to exist, without those that need more and save no more."""
@@ -106,15 +133,17 @@ class Search:
         options: Sequence[Sequence[Option]],
         effort: Effort = EXACT,
         stand_ins: StandIns = themselves,
-        at_most: float | None = None,
     ) -> Solution | None:
-        """The program's answer, from HiGHS or without it."""
+        """The program's answer, from HiGHS or without it. Raises OutOfAllowance when no time is left."""
+        seconds = self.pricer.allowance.remaining()
+        if seconds is not None and seconds <= 0:
+            raise OutOfAllowance
         if self.solver == "HiGHS":
             try:
-                return solve(self.program, options, stand_ins, effort, at_most)
+                return solve(self.program, options, stand_ins, replace(effort, seconds=seconds))
             except ImportError:
                 self.solver = "greedy"
-        return solve_greedily(self.program, options, stand_ins, at_most)
+        return solve_greedily(self.program, options, stand_ins)
 
     def quick(self, options: Sequence[Sequence[Option]]) -> Solution | None:
         """A good answer of the program in little time."""
@@ -123,49 +152,58 @@ class Search:
     # -- phases
 
     def run(self) -> Found:
-        """Explore, prove, settle."""
-        self._keep_back()
-        self.bound()
-        self.explore()
-        if self.solver == "HiGHS":
-            self.prove()
-        self.pricer.reserve = 0
-        predicted = self.settle()
-        return Found(self.best, self.value, predicted, self.lower, self.solver)
+        """Explore, prove, settle, as far as the allowance goes.
 
-    def _keep_back(self) -> None:
-        """Calls for planning the final selection itself, a few times over."""
-        calls = self.pricer.allowance.calls
-        if calls is not None:
-            self.pricer.reserve = min(SETTLING * len(self.cases), calls // 4)
+        What is looked at next never depends on how much is left, so a looser allowance goes the same way further and
+        ends with a selection at least as good.
+        """
+        self.lower = self.program.objective(0, [self.pricer.lower(case, -1) for case in self.cases])
+        with suppress(OutOfAllowance):
+            self.confirm(QUICK)
+            self.bound()
+            self.explore()
+            if self.solver == "HiGHS":
+                self.prove()
+            self.settle()
+        if not self.best:
+            self._best_of_known()
+        predicted = self.expected(self.best) if self.predicted is None else self.predicted
+        return Found(self.best, self.value, predicted, self.lower if self.solver == "HiGHS" else None, self.solver)
+
+    def _best_of_known(self) -> None:
+        """What the plans known to exist allow, when the allowance ended before any selection was looked at."""
+        solution = solve_greedily(self.program, self.plans())
+        if self._improves(solution.mask, solution.objective):
+            self.best, self.value = solution.mask, solution.objective
 
     def explore(self) -> None:
         """Look at the neighbourhood of the best selection, guess a better one, and again from there."""
         for number in range(EXPLORING_ROUNDS):
-            here, worth = self.best, self.worth * self.program.scale * 2**number
-            more = self._ask_some(self.questions.steps(here, worth), 0.8) and self._ask_some(
-                self.questions.finer(here, worth), 0.5
-            )
+            here, worth = self.best, self.worth * 2**number
+            self._learn(self.questions.steps(here, worth))
+            self._learn(self.questions.finer(here, worth))
             self.guess()
-            if self.best == here or (not more and self.pricer.left() == 0):
+            if self.best == here:
                 return
 
-    def _ask_some(self, questions: Sequence[tuple[int, Mask]], share: float) -> bool:
-        """The first questions, as far as this share of the calls that are left goes; whether it was all."""
-        left = self.pricer.left()
-        few = len(questions) if left is None else int(left * share)
-        return self.pricer.ask(questions[:few]) and len(questions) <= few
+    def _learn(self, questions: Sequence[tuple[int, Mask]]) -> None:
+        """Ask them in order, with a look at the best selection of what is known whenever that grew by a third."""
+        start = 0
+        while start < len(questions):
+            end = start + max(FIRST_LOOK, self.pricer.calls // 3)
+            self.ask(questions[start:end])
+            if end < len(questions):
+                self.confirm(QUICK)
+            start = end
 
     def guess(self) -> None:
         """Price the selections that guesses lead to until none promises more than we have."""
         for _ in range(GUESSES):
             options = self.guesses.options(self.plans())
             solution = self.solved(options, GUESS, self.guesses.stand_ins)
-            if solution is None or solution.objective >= self.value - self.worth * self.program.scale:
+            if solution is None or solution.objective >= self.value - self.worth:
                 break
-            if not self.price(solution.mask):
-                break
-            self.consider(solution.mask)
+            self.price(solution.mask)
             if not self.guesses.correct(options, solution.mask):
                 break
         self.confirm(QUICK)
@@ -176,7 +214,6 @@ class Search:
         if solution is None:
             return None
         self.price(solution.mask)
-        self.consider(solution.mask)
         return solution.objective
 
     def bound(self) -> Mask | None:
@@ -200,42 +237,36 @@ class Search:
             history.append(self.lower)
             if len(history) > PATIENCE and self.lower - history[-1 - PATIENCE] < self.value / 200:
                 return
-            if not self._follow(mask):
-                return
+            self._follow(mask)
             self.consider(mask)
         self.bound()
 
-    def _follow(self, mask: Mask) -> bool:
-        """Some steps down every tree towards the selection; False when the allowance ends."""
+    def _follow(self, mask: Mask) -> None:
+        """Some steps down every tree towards the selection."""
         for _ in range(DEPTH):
             asked = [(case, self.trees[case].question(mask)) for case in self.cases]
             open_ = [(case, question) for case, question in asked if question is not None]
-            if not self.pricer.ask(sorted(open_, key=lambda q: -self._weight(q[0]))):
-                return False
             if not open_:
                 break
-        return True
+            self.ask(sorted(open_, key=lambda q: -self._weight(q[0])))
 
-    def settle(self) -> float:
+    def settle(self) -> None:
         """Re-plan the best selection itself until the program predicts what the planner says."""
-        predicted = self.value
         for _ in range(SETTLING_ROUNDS):
+            asked = self.pricer.calls
             self.converge()
-            mask = self.in_use(self.fewest() if self.limits.fewest_within else self.best)
-            predicted = self.expected(mask)
-            self.pricer.ask(((case, mask) for case in self.cases), literal=True)
+            mask = self.in_use(self.fewest())
+            self.predicted = self.expected(mask)
+            if not self.pricer.ask(((case, mask) for case in self.cases), literal=True):
+                raise OutOfAllowance
             value = self.true(mask)
-            if value is None:
-                break
             if self.protect(mask):
                 self.reset()
                 continue
-            self.before_fewest = self.in_use(self.best)
-            agreed = abs(value - predicted) <= AGREED * predicted
+            assert value is not None  # every case was asked
             self.best, self.value = mask, value
-            if agreed:
+            if abs(value - self.predicted) <= AGREED * self.predicted or self.pricer.calls == asked:
                 break
-        return predicted
 
     def converge(self) -> None:
         """Price what the known plans lead to until that teaches nothing new."""
@@ -258,15 +289,15 @@ class Search:
         return mask & used
 
     def fewest(self) -> Mask:
-        """The fewest indexes whose true objective is within the tolerance of the best."""
-        at_most = self.value * (1 + self.limits.fewest_within)
-        solution = self.solved(self.plans(), COUNTING, at_most=at_most)
-        if solution is None or solution.mask.bit_count() >= self.best.bit_count():
-            return self.best
-        self.price(solution.mask)
-        value = self.true(solution.mask)
-        fits = value is not None and value <= at_most * (1 + 1e-6) and self.program.allows(solution.mask)
-        return solution.mask if fits else self.best
+        """The best selection without those of its indexes that others of it do the work of, dearest tie first."""
+        before = self.best
+        options = self.guesses.options(self.plans())
+        for number in sorted(members(before), key=lambda n: -self.program.tie[n]):
+            mask = self.best & ~(1 << number)
+            costs = [option_cost(o, case, mask, self.guesses.stand_ins) for case, o in enumerate(options)]
+            if self.program.objective(mask, costs) <= self.value * (1 + SAME) and self.price(mask):
+                self.before_fewest = before
+        return self.best
 
     def protect(self, mask: Mask) -> bool:
         """Forbid the combination of indexes under which a case became dearer than it may; whether there was one."""

@@ -32,14 +32,22 @@ class Leaf:
 
     @property
     def exact(self) -> bool:
-        """Whether the bound is the cost itself, for every selection of the leaf."""
+        """Whether the bound is the cost itself, for every selection that has ``present``."""
         return self.answer is not None and not self.answer.used & ~self.present
 
     def holds(self, selection: Mask) -> bool:
         """Whether the selection belongs to the leaf."""
-        if self.present & ~selection or self.absent & selection:
-            return False
-        return all(group & selection for group in self.some)
+        return not self.absent & selection and self.serves(selection)
+
+    def serves(self, selection: Mask) -> bool:
+        """Whether the selection has what the leaf needs, whatever it has besides: more never makes a plan dearer."""
+        return not self.present & ~selection and all(group & selection for group in self.some)
+
+    def needs_no_more(self, other: Leaf) -> bool:
+        """Whether every selection that the other leaf serves is served by this one."""
+        return not self.present & ~other.present and all(
+            group & other.present or any(not held & ~group for held in other.some) for group in self.some
+        )
 
 
 class CaseTree:
@@ -58,17 +66,28 @@ class CaseTree:
         return self._leaves
 
     def options(self) -> tuple[Option, ...]:
-        """What the case costs at least, by leaf."""
-        return tuple(Option(leaf.present, leaf.absent, self._bound(leaf), leaf.some) for leaf in self._leaves)
+        """What the case costs at least with what is there; what must be absent is left out.
+
+        A leaf's bound holds also for selections that have more than it allows when no leaf of their own says less, so
+        the least bound of all that serve a selection is one for it. The program without conditions on absence is the
+        facility location problem, whose relaxation is tight; with them it was not solved within minutes.
+        """
+        kept: list[Leaf] = []
+        bounds = {leaf: self._bound(leaf) for leaf in self._leaves}
+        for leaf in sorted(self._leaves, key=lambda leaf: (bounds[leaf], leaf.present.bit_count(), len(leaf.some))):
+            if not any(other.needs_no_more(leaf) for other in kept):
+                kept.append(leaf)
+        return tuple(Option(leaf.present, 0, bounds[leaf], leaf.some) for leaf in kept)
 
     def _bound(self, leaf: Leaf) -> float:
         if leaf.answer is not None:
             return leaf.bound
         return max(leaf.bound, self._pricer.lower(self._case, self._relevant & ~leaf.absent))
 
-    def find(self, selection: Mask) -> Leaf:
-        """The leaf a selection belongs to."""
-        return next(leaf for leaf in self._leaves if leaf.holds(selection))
+    def cheapest(self, selection: Mask) -> Leaf:
+        """The leaf with the least bound of those that serve the selection; of equals one that is exact."""
+        serving = (leaf for leaf in self._leaves if leaf.serves(selection))
+        return min(serving, key=lambda leaf: (self._bound(leaf), not leaf.exact))
 
     def question(self, selection: Mask) -> Mask | None:
         """The set to price next in order to learn what this selection costs; None when that is known.
@@ -76,13 +95,13 @@ class CaseTree:
         Branches on the way down as far as memory carries.
         """
         while True:
-            leaf = self.find(selection)
+            leaf = self.cheapest(selection)
             if leaf.exact:
                 return None
             answer = leaf.answer or self._pricer.known(self._case, self._relevant & ~leaf.absent)
             if answer is None:
                 return self._relevant & ~leaf.absent
-            self._split(leaf, answer, selection)
+            self._split(leaf, answer, selection & ~leaf.absent)
 
     def _split(self, leaf: Leaf, answer: Answer, selection: Mask) -> None:
         """Branch on used indexes: on those the selection lacks, with their kin, else on those it has."""

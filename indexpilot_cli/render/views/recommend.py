@@ -189,14 +189,20 @@ def _together(plan: Plan) -> str:
     return f"workload cost {change} (planner estimate), {size(plan.size_bytes)}{budget}{writes}"
 
 
+NO_BETTER = 0.005
+
+
 def bound_sentence(plan: Plan) -> str:
-    """How much better any other choice of these candidates could be."""
+    """How much better any other choice of these candidates could be, by what the choice was made by."""
     bound = plan.bound
     if bound.gap is None:
         return "no bound was proved" + (f": {bound.note}" if bound.note else "")
+    counted = "counting writes and a price for each index"
     if bound.gap < 0.0005:
-        return "no other choice of these candidates is better (proved)"
-    return f"at most {percent(bound.gap)} better is possible with these candidates"
+        return f"no other choice of these candidates is better, {counted} (proved)"
+    if bound.gap <= NO_BETTER:
+        return f"no other choice of these candidates is better by more than {percent(bound.gap)}, {counted} (proved)"
+    return f"at most {percent(bound.gap)} better is possible with these candidates, {counted}"
 
 
 def _rejected(plan: Plan, shown: bool) -> tuple[str, str] | None:

@@ -4,7 +4,15 @@ import pytest
 
 from indexpilot_cli.advise.select import Limits, advise
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
-from tests.unit.advise.select.model_planner import ModelPlanner, candidate, index, template, way
+from tests.unit.advise.select.model_planner import (
+    ModelPlanner,
+    candidate,
+    index,
+    random_instance,
+    template,
+    way,
+    workload_cost,
+)
 
 A, B, C = index("a"), index("b", on=1), index("c")
 
@@ -20,7 +28,7 @@ def reasons(selection):
 
 def test_leave_one_out_benefit_counts_only_what_comes_back():
     ways = {"q-1": [way(1000), way(200, A), way(300, C)], "q-2": [way(1000), way(100, C)]}
-    chosen = {c.candidate.definition: c for c in advice(ways, [A, C], Limits(fewest_within=0.0)).chosen}
+    chosen = {c.candidate.definition: c for c in advice(ways, [A, C], Limits()).chosen}
     assert chosen[A].benefit == pytest.approx(0.05)  # 300 -> 200 of 2000: the other index would serve
     assert chosen[C].benefit == pytest.approx(0.45)
     assert [e.template for e in chosen[A].effects] == ["q-1"]
@@ -52,7 +60,7 @@ def test_parameter_classes_are_counted():
 
 def test_an_index_below_the_least_benefit_is_given_up():
     ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(20), way(1, B)]}
-    selection = advice(ways, [A, B], Limits(min_benefit=0.05, fewest_within=0.0))
+    selection = advice(ways, [A, B], Limits(min_benefit=0.05))
     assert selection.definitions == {A}
     (rejection,) = selection.rejections
     assert (rejection.reason, rejection.definition) == ("too_little_benefit", B)
@@ -88,7 +96,7 @@ def test_limits_on_numbers_and_fewer_indexes_are_reasons():
     ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(900), way(20, B)]}
     assert reasons(advice(ways, [A, B], Limits(max_indexes=1))) == {B: "over_limit"}
     ways = {"q-1": [way(1000), way(500, A), way(496, A, C)]}
-    assert reasons(advice(ways, [A, C], Limits(fewest_within=0.01))) == {C: "fewer_indexes"}
+    assert reasons(advice(ways, [A, C])) == {C: "too_little_benefit"}
 
 
 def test_nothing_pays():
@@ -122,15 +130,16 @@ def test_a_class_that_cannot_be_planned_leaves_its_share_to_the_others():
 
 def test_the_bound_is_proved_and_said():
     ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(900), way(20, B)]}
-    bound = advice(ways, [A, B]).bound
+    bound = advice(ways, [A, B], Limits(min_benefit=0.0)).bound
     assert bound.objective == pytest.approx(30)
     assert bound.lower == pytest.approx(30)
-    assert bound.note == "at most 0 % better is possible with these candidates and planner costs"
+    assert bound.note == "at most 0 % better is possible with these candidates, planner costs and prices of indexes"
 
 
 def test_the_bound_of_a_robust_choice_is_comparable_with_costs():
     ways = {"q-1.a": [way(1000), way(10, A)], "q-1.b": [way(1000), way(30, A)]}
-    selection = advice(ways, [A], templates=[template("q-1", scenarios=((".a", 0.5), (".b", 0.5)))])
+    halves = [template("q-1", scenarios=((".a", 0.5), (".b", 0.5)))]
+    selection = advice(ways, [A], Limits(min_benefit=0.0), halves)
     assert selection.bound.objective == pytest.approx(20)
     assert selection.cost_after == pytest.approx(20)
 
@@ -146,13 +155,67 @@ def test_budget_curve_falls():
 
 def test_prices_of_indexes_and_of_bytes_are_part_of_the_choice_and_its_bound():
     covering = index("a", "z")
-    ways = {"q-1": [way(1000), way(25, A), way(10, covering)], "q-2": [way(1000), way(985, C)]}
+    ways = {"q-1": [way(1000), way(11.5, A), way(10, covering)], "q-2": [way(1000), way(985, C)]}
     sizes = {A: 10, covering: 1000, C: 10}
-    free = advice(ways, list(sizes), Limits(fewest_within=0.0), sizes=sizes)
+    free = advice(ways, list(sizes), Limits(min_benefit=0.0), sizes=sizes)
     assert free.definitions == {covering, C}
-    priced = Limits(fewest_within=0.0, price_per_index=0.01, price_per_byte=1e-5)
-    selection = advice(ways, list(sizes), priced, sizes=sizes)
-    assert selection.definitions == {A}  # 15 of 2000 less is not worth 990 bytes more, nor is C worth being an index
-    assert selection.bound.objective == pytest.approx(1025 + 2000 * (0.01 + 10 * 1e-5))
+    pool = [candidate(A, "q-1"), candidate(covering, "q-1"), candidate(C, "q-2")]
+    templates = [template(name, tables=(0,)) for name in ways]
+    selection = advise(templates, pool, ModelPlanner(ways), Limits(min_benefit=0.02), sizes=sizes)
+    assert selection.definitions == {A}  # 990 bytes count more than 1.5, a tenth and more of 985 more than 15
+    price = 0.4 * 10 * (1 + 10 / 1000) / 2  # twenty times 2 % of the least cost, half by head and half by bytes
+    assert selection.bound.objective == pytest.approx(1011.5 + price + 0.2 * 0.02 * 1000)
     assert selection.bound.gap == pytest.approx(0.0)
     assert selection.write_cost == 0.0
+
+
+def one_bad_query_each(tables, slow=1000.0, fast=10.0):
+    pool = [index("a", on=n) for n in range(tables)]
+    ways = {f"q-{n}": [way(slow), way(fast, d)] for n, d in enumerate(pool)}
+    return pool, ways, [template(name, tables=(n,)) for n, name in enumerate(ways)]
+
+
+@pytest.mark.parametrize("tables", [1, 2, 19, 250, 1000])
+def test_an_index_for_each_table_with_a_bad_query_however_many_there_are(tables):
+    pool, ways, templates = one_bad_query_each(tables)
+    selection = advice(ways, pool, templates=templates)
+    assert selection.definitions == frozenset(pool)
+    assert selection.bound.gap == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_statement_that_gets_ten_times_faster_matters_at_a_thousandth_of_the_load():
+    ways = {"heavy": [way(999_000)], "people": [way(1000), way(100, A)], "small": [way(500), way(470, B)]}
+    selection = advice(ways, [A, B])
+    assert selection.definitions == {A}
+    assert reasons(selection) == {B: "too_little_benefit"}
+
+
+def test_nothing_is_offered_for_statements_that_hardly_cost_anything():
+    heavy = {f"h-{n}": [way(100_000)] for n in range(20)}
+    trifles = [index(f"c{n}") for n in range(20)]
+    ways = heavy | {f"t-{n}": [way(20), way(12, d)] for n, d in enumerate(trifles)}
+    assert advice(ways, trifles).definitions == frozenset()
+
+
+def test_a_second_index_that_saves_little_of_what_the_first_left_is_not_offered():
+    ways = {"q-1": [way(1000), way(2, A), way(1.9, A, C)], "q-2": [way(100)]}
+    assert advice(ways, [A, C]).definitions == {A}
+
+
+def test_the_least_benefit_is_a_share_of_the_workload_or_twenty_times_it_of_one_statement():
+    ways = {"heavy": [way(10_000)], "one": [way(100), way(60, A)]}  # saves 0.4 % of all and 40 % of one statement
+    for least, chosen in ((0.001, {A}), (0.005, {A}), (0.015, {A}), (0.021, set())):
+        assert advice(ways, [A], Limits(min_benefit=least)).definitions == chosen
+
+
+def test_what_the_default_leaves_out_costs_little():
+    for seed in range(30):
+        pool, ways, sizes, calls = random_instance(seed, indexes=10, statements=8)
+        templates = [template(name, calls[name], tables=(0, 1)) for name in ways]
+        found = [
+            advice(ways, pool, Limits(min_benefit=least, protection=None), templates, sizes=sizes)
+            for least in (0.0, 0.005)
+        ]
+        free, default = (workload_cost(ways, calls, s.definitions) for s in found)
+        assert default <= free * 1.1
+        assert found[1].size_bytes <= found[0].size_bytes * 1.01

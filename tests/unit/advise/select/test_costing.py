@@ -87,10 +87,10 @@ def test_tree_bounds_every_selection_from_below_and_the_asked_ones_exactly(seed,
     for selection in selections:
         while (question := tree.question(selection)) is not None:
             priced.ask([(0, question)])
-        assert tree.find(selection).exact
+        assert tree.cheapest(selection).exact
     for selection in range(256):
         true = min(w.cost for w in ways["q-0"] if w.indexes <= {pool[n] for n in members(selection)})
-        leaf = tree.find(selection)
+        leaf = tree.cheapest(selection)
         assert leaf.bound <= true + 1e-9
         assert not leaf.exact or leaf.bound == true
         assert sum(leaf.holds(selection) for leaf in tree.leaves) == 1

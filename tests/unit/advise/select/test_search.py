@@ -1,5 +1,6 @@
 """The search against brute force, and each limit changing its answer."""
 
+import itertools
 import sys
 
 import pytest
@@ -21,7 +22,7 @@ from tests.unit.advise.select.model_planner import (
     workload_cost,
 )
 
-FREE = {"protection": None, "fewest_within": 0.0, "min_benefit": 0.0}
+FREE = {"protection": None, "min_benefit": 0.0}
 
 
 def choose(pool, ways, calls, sizes=None, writes=None, **limits):
@@ -104,11 +105,11 @@ def test_protection_forbids_what_makes_a_statement_dearer():
     assert choose([a, b], ways, {}, protection=0.05)[0].definitions == {b}
 
 
-def test_fewest_within_gives_up_what_buys_little():
-    a, b = index("a"), index("b", on=1)
-    ways = {"q-1": [way(1000), way(500, a), way(498, a, b)]}
-    assert choose([a, b], ways, {})[0].definitions == {a, b}
-    assert choose([a, b], ways, {}, fewest_within=0.01)[0].definitions == {a}
+def test_of_equal_selections_the_one_of_fewest_indexes_is_chosen():
+    a, b, both = index("a"), index("b"), index("a", "b")
+    ways = {"q-1": [way(1000), way(10, a), way(10, both)], "q-2": [way(1000), way(10, both)]}
+    for pool in itertools.permutations([a, b, both]):
+        assert choose(pool, ways, {}, sizes={a: 1, b: 1, both: 900})[0].definitions == {both}
 
 
 def test_regret_prefers_the_index_that_helps_every_class():
@@ -138,6 +139,73 @@ def test_calls_are_limited_and_the_answer_still_stands():
     assert found.calls <= 30
     assert found.cost_after < found.cost_before
     assert workload_cost(ways, calls, found.definitions) < workload_cost(ways, calls, frozenset())
+
+
+@given(st.integers(0, 1_000_000))
+@settings(max_examples=8, deadline=None)
+def test_a_looser_limit_of_calls_never_gives_a_worse_answer(seed):
+    pool, ways, sizes, calls = random_instance(seed, indexes=9, statements=6)
+    budget = sum(sizes.values()) // 2
+    templates = [template(name, calls[name], tables=(0, 1)) for name in ways]
+    costs = []
+    for limit in (6, 12, 15, 18, 24, 30, 40, 60, 100, None):
+        limits = Limits(budget_bytes=budget, calls=limit, **FREE)
+        found = advise(templates, [candidate(d) for d in pool], ModelPlanner(ways), limits, sizes=sizes)
+        assert limit is None or found.calls <= limit
+        assert sum(sizes[d] for d in found.definitions) <= budget
+        costs.append(workload_cost(ways, calls, found.definitions))
+    assert all(later <= earlier * (1 + 1e-6) for earlier, later in itertools.pairwise(costs))
+
+
+@given(st.integers(0, 1_000_000))
+@settings(max_examples=8, deadline=None)
+def test_a_larger_budget_never_gives_a_worse_answer(seed):
+    pool, ways, sizes, calls = random_instance(seed, indexes=8, statements=5)
+    budgets = [sum(sizes.values()) * n // 8 for n in range(9)]
+    found = [choose(pool, ways, calls, sizes, budget_bytes=b, proof_rounds=60)[0] for b in budgets]
+    costs = [workload_cost(ways, calls, f.definitions) for f in found]
+    assert all(later <= earlier * 1.0011 for earlier, later in itertools.pairwise(costs))  # the search's own gap
+
+
+def test_the_best_set_known_is_returned_when_time_ends():
+    pool = [index("a", on=n) for n in range(40)]
+    ways = {f"q-{n}": [way(1000), way(10, d)] for n, d in enumerate(pool)}
+    templates = [template(name, tables=(n,)) for n, name in enumerate(ways)]
+
+    class Slow(ModelPlanner):
+        def plan(self, questions):
+            spent[0] += len(questions)
+            return super().plan(questions)
+
+    spent = [0.0]
+    for seconds in (80, 90, 100, 119, 120, 200):  # 40 to plan as it is, 40 with every candidate, then the choice
+        spent[0] = 0.0
+        limits = Limits(seconds=seconds, protection=None)
+        found = advise(templates, [candidate(d) for d in pool], Slow(ways), limits, clock=lambda: spent[0])
+        assert found.definitions == frozenset(pool)
+        assert found.cost_after == 400
+
+
+def test_the_same_question_twice_gives_the_same_plan_whatever_the_clock_says():
+    pool, ways, sizes, calls = random_instance(11, indexes=12, statements=10)
+    templates = [template(name, calls[name], tables=(0, 1)) for name in ways]
+
+    def chosen(tick):
+        clock = itertools.count(0, tick)
+        limits = Limits(budget_bytes=sum(sizes.values()) // 2)
+        found = advise(
+            templates, [candidate(d) for d in pool], ModelPlanner(ways), limits, sizes=sizes, clock=lambda: next(clock)
+        )
+        return found.definitions, found.bound, found.calls
+
+    assert chosen(0) == chosen(1000)
+
+
+def test_a_limit_that_no_better_selection_breaks_is_not_named():
+    a, b, ways = two_good_indexes()
+    assert choose([a, b], ways, {}, indexes_per_table=1)[0].conflicts == ()
+    limited = choose([a, b], ways, {}, indexes_per_table=1, max_indexes=1)[0]
+    assert limited.conflicts == ("the limit on the number of indexes keeps the workload from getting cheaper",)
 
 
 def test_time_is_limited():
