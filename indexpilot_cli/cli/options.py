@@ -188,7 +188,7 @@ ExcludeTables = Annotated[list[str] | None, option("--exclude-table T", "Not thi
 Schemas = Annotated[list[str] | None, option("--schema S", "Only this schema (repeatable).")]
 WhatIfOption = Annotated[WhatIfChoice | None, option("--what-if", "Planner that pretends.", metavar=None)]
 Workers = Annotated[int | None, option("--workers N", "Planner sessions.")]
-MinBenefit = Annotated[str | None, option("--min-benefit SHARE", "Least saving of the workload.")]
+MinBenefit = Annotated[str | None, option("--min-benefit SHARE", "Least saving of the workload: 5%.")]
 ExitCode = Annotated[bool, option("--exit-code", "Exit with 3 when there is something to act on.", panel=RUN)]
 DryRun = Annotated[bool, option("--dry-run -n", "Do all but the writing; print the SQL.", panel=RUN)]
 Yes = Annotated[bool, option("--yes -y", "Do not ask, go ahead.", panel=RUN)]

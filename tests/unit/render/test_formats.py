@@ -72,7 +72,7 @@ def test_bound_sentences():
     from dataclasses import replace
 
     sentence = recommend.bound_sentence
-    assert sentence(PLAN) == "at most 3.3 % better is possible with these candidates"
+    assert sentence(PLAN) == "at most 3.3 % better is possible with these candidates, counting writes and a price for each index"
     assert sentence(replace(PLAN, bound=replace(PLAN.bound, gap=0.0))).startswith("no other choice")
     assert sentence(replace(PLAN, bound=replace(PLAN.bound, gap=None))) == "no bound was proved"
 
