@@ -72,7 +72,10 @@ def test_bound_sentences():
     from dataclasses import replace
 
     sentence = recommend.bound_sentence
-    assert sentence(PLAN) == "at most 3.3 % better is possible with these candidates, counting writes and a price for each index"
+    counted = "counting writes and a price for each index"
+    assert sentence(PLAN) == f"at most 3.3 % better is possible with these candidates, {counted}"
+    near = replace(PLAN, bound=replace(PLAN.bound, gap=0.004))
+    assert sentence(near) == f"no other choice of these candidates is better by more than 0.4 %, {counted} (proved)"
     assert sentence(replace(PLAN, bound=replace(PLAN.bound, gap=0.0))).startswith("no other choice")
     assert sentence(replace(PLAN, bound=replace(PLAN.bound, gap=None))) == "no bound was proved"
 
