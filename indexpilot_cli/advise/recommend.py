@@ -9,7 +9,9 @@ from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.workload import UNPLANNED, FoldedWorkload, Stage, not_looked_at, reasons_of
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
+from indexpilot_cli.guards.bypass import SYSTEM, read_switches
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import Source, open_source
@@ -29,6 +31,8 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
         ) as note,
         open_source(request.connection, request.snapshot, progress) as source,
     ):
+        if source.session is not None:
+            _running(source.session, request)
         folded = fold_workload(source, request.workload, request.filter, progress)
         _not_empty(folded)
         plan = make_plan(source, folded, request, progress)
@@ -51,6 +55,19 @@ def _permitted(bypass: BypassSettings) -> None:
             "advice is switched off (bypass.modules.optimization_features)",
             detail=module.reason or None,
             hint="indexpilot config show --origin tells where that is set",
+            code="bypassed",
+        )
+
+
+def _running(session: Session, request: RecommendRequest) -> None:
+    """Advice stops at ``bypass disable`` too; whoever may not see that switch is not stopped from reading."""
+    schema = request.connection.metadata_schema
+    switch = next((s for s in read_switches(session, schema) or () if s.name == SYSTEM), None)
+    if switch is not None and switch.off_at(session.value("SELECT clock_timestamp()")):
+        raise RefusedError(
+            "IndexPilot is switched off (bypass disable)",
+            detail=switch.reason or None,
+            hint="indexpilot bypass status tells by whom, indexpilot bypass enable ends it",
             code="bypassed",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -116,7 +116,7 @@ def _build(
     ctx: RunContext, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source
 ) -> Outcome[ApplyResult]:
     bounded = replace(ctx, limits=replace(ctx.limits, end=_window_end(ctx, request)))
-    run = ApplyRun(bounded, request, todo)
+    run = ApplyRun(bounded, request, todo, overruled=_overruled(planned.verdicts))
     try:
         # A signal raised again here would end the process before the result is told; the exit code carries it instead.
         with listening(ctx.stop, ends=False):
@@ -128,6 +128,10 @@ def _build(
         return outcome(result, source.server, error=error, warnings=warnings, stopped_by=ctx.stop.signal)
     result = replace(planned, mutations=(*todo.done, *reports))
     return outcome(result, source.server, warnings=tuple(run.warnings), stopped_by=ctx.stop.signal, cron=request.cron)
+
+
+def _overruled(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    return tuple(f"{v.guard}: {v.reason}" for v in verdicts if not v.allowed and v.forceable)
 
 
 def _window_end(ctx: RunContext, request: ApplyRequest) -> float | None:
@@ -145,7 +149,7 @@ def _window_end(ctx: RunContext, request: ApplyRequest) -> float | None:
 
 @dataclass(slots=True)
 class ApplyRun:
-    """A run under way: what was reported so far."""
+    """A run under way: what was reported so far; ``overruled`` is what guards said against it, where --force won."""
 
     ctx: RunContext
     request: ApplyRequest
@@ -153,6 +157,7 @@ class ApplyRun:
     reports: list[MutationReport] = field(default_factory=list)
     warnings: list[Warn] = field(default_factory=list)
     spent_bytes: int = 0
+    overruled: tuple[str, ...] = ()
 
 
 def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
@@ -187,6 +192,7 @@ def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
     verdicts = guards.recheck(run.ctx.look, run.request.permit(task.head, own_pids=own, spent_bytes=run.spent_bytes))
     # A guard looks once; perform() asks for the lock until its timeout, so a run that is just ending stops nothing.
     no = [v for v in refused(verdicts, force=run.request.force) if v.guard != "lock"]
+    run.overruled = tuple(dict.fromkeys((*run.overruled, *_overruled(verdicts))))
     if not no:
         return None
     rest = ApplyResult(run.todo.plan_id, tuple(no), (report(task.head, "planned"),))
@@ -196,6 +202,8 @@ def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
 
 def _build_task(run: ApplyRun, plan: Plan, task: Task) -> MutationReport:
     context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
+    if run.overruled:
+        context["forced"] = list(run.overruled)
     done = build_whole(run.ctx, task, lambda operation: _operation(run, operation, context))
     return _analyzed(run, task, done)
 

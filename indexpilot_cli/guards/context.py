@@ -91,6 +91,7 @@ class TableFacts:
     owned: bool = True
     may_create: bool = True
     xid_age: int = 0
+    superuser_owns: bool = False
 
 
 class GuardContext:

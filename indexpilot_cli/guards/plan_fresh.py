@@ -10,8 +10,11 @@ from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 def judge(plan: Plan | None, digest_now: str | None) -> Verdict:
     """Whether columns and types are the same. ``digest_now`` None: not looked at."""
     origin = "columns and types of the plan's tables"
-    if plan is None or not plan.schema_digest or digest_now is None:
+    if plan is None or digest_now is None:
         return Verdict("plan_fresh", True, "no plan's schema to compare with", origin)
+    if not plan.schema_digest:
+        text = f"{plan.id} does not say what its tables looked like; indexpilot recommend"
+        return Verdict("plan_fresh", False, text, origin)
     if plan.schema_digest != digest_now:
         text = f"the tables of {plan.id} have changed since {plan.created_at:%Y-%m-%d %H:%M} UTC; indexpilot recommend"
         return Verdict("plan_fresh", False, text, origin)

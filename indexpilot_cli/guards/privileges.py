@@ -44,7 +44,10 @@ def _rights(server: ServerFacts, tables: Sequence[TableFacts]) -> Iterator[Verdi
             text = f"{table.table.short} is of kind {table.kind}, which takes no index"
             yield Verdict("privileges", False, text, "pg_class.relkind", table=table.table)
         if not table.owned:
-            text = f"{role} does not own {table.table.short}; GRANT {quote_identifier(table.owner)} TO {role};"
+            # Who is a member of a superuser is one: then the table gets another owner instead.
+            owner = quote_identifier(table.owner)
+            way = f"ALTER TABLE {table.table} OWNER TO {role};" if table.superuser_owns else f"GRANT {owner} TO {role};"
+            text = f"{role} does not own {table.table.short}; {way}"
             yield Verdict("privileges", False, text, "pg_class.relowner", table=table.table)
         if not table.may_create:
             schema = quote_identifier(table.table.schema)

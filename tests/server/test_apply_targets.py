@@ -90,6 +90,19 @@ def test_before_init_there_is_a_hint(database):
     assert raised.value.hint == "indexpilot init"
 
 
+def test_force_leaves_its_trace_in_the_log(shop):
+    hour = datetime.now(UTC).hour + 3
+    window = f"{hour % 24:02d}:00-{(hour + 1) % 24:02d}:00 UTC"
+    plan = keep_plan(shop, definition("customer_id"))
+    assert run_apply(shop, plan.id, window=window).exit_code == 6
+    assert outcomes(run_apply(shop, plan.id, window=window, force=True)) == ["done"]
+    assert outcomes(run_apply(shop, keep_plan(shop, definition("note")).id, force=True)) == ["done"]
+    told = {row.index_name: row.details_json.get("forced") for row in look(shop).log}
+    assert told["orders_note_ip_idx"] is None
+    (why,) = told["orders_customer_id_ip_idx"]
+    assert why.startswith("window: the window ") and "is closed" in why
+
+
 def test_a_dry_run_changes_nothing(shop):
     plan = keep_plan(shop, definition("customer_id"))
     done = run_apply(shop, plan.id, dry_run=True, confirmed=False)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from indexpilot_cli.advise import planfile
+from indexpilot_cli.advise import planfile, recommend
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply import bypass, kept_plan
 from indexpilot_cli.apply.values import ApproveRequest, BypassRequest
 from indexpilot_cli.core.catalog import schema_digest
@@ -16,7 +17,7 @@ from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation
 from indexpilot_cli.db.catalog import read_catalog
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.log import mutations, plans
 from indexpilot_cli.settings.load import load
 from indexpilot_cli.settings.sections import BypassSettings, EmergencyBypass, SystemBypass
@@ -95,6 +96,17 @@ def test_enabling_does_not_override_a_file_and_says_so(database, guarded):
     assert not outcome.result.running
     assert "still off by bypass.system.enabled" in outcome.result.notes[0]
     assert outcome.next == ()
+
+
+def test_advice_stops_at_the_runtime_switch_as_at_the_file_s(database, guarded):
+    ask(database, "disable", "incident 7")
+    with pytest.raises(RefusedError, match="switched off") as caught:
+        recommend.run(RecommendRequest(Connection(database)), Silent())
+    assert (caught.value.code, caught.value.detail) == ("bypassed", "incident 7")
+    ask(database, "enable", "over")
+    with pytest.raises(IndexPilotError) as other_reason:  # nothing was recorded here
+        recommend.run(RecommendRequest(Connection(database)), Silent())
+    assert other_reason.value.code != "bypassed"
 
 
 def test_off_for_a_while_comes_back_by_the_server_s_clock(database, guarded, session):

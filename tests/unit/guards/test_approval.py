@@ -67,3 +67,4 @@ def test_fresh():
     assert plan_fresh.judge(PLAN, "d1").allowed
     assert not plan_fresh.judge(PLAN, "d2").allowed
     assert plan_fresh.judge(None, "d1").allowed
+    assert not plan_fresh.judge(replace(PLAN, schema_digest=""), "d1").allowed

@@ -190,6 +190,12 @@ def test_wraparound(xid, multixact, table, allowed, warning):
 # -- tables
 
 
+def test_a_superuser_is_never_to_be_granted():
+    facts = replace(TABLE, owned=False, owner="postgres", superuser_owns=True)
+    (verdict,) = privileges.judge(SERVER, [facts], [built()])
+    assert "GRANT" not in verdict.reason and f"ALTER TABLE {TABLE.table} OWNER TO" in verdict.reason
+
+
 def test_privileges_name_the_grant():
     assert privileges.judge(SERVER, [TABLE], [built()])[0].allowed
     facts = replace(TABLE, owned=False, may_create=False, owner="Boss")

@@ -8,6 +8,7 @@ SELECT c.oid::int8 AS relid,
             ELSE coalesce(pg_catalog.pg_table_size(c.oid), 0) END AS bytes,
        (SELECT count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indislive) AS indexes,
        pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
+       (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner) AS superuser_owns,
        pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
        pg_catalog.has_schema_privilege(n.oid, 'CREATE') AS may_create,
        CASE WHEN c.relfrozenxid = '0' THEN 0 ELSE age(c.relfrozenxid) END AS xid_age
