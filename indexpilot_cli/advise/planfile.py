@@ -14,7 +14,7 @@ from typing import Any
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
-from indexpilot_cli.core.plan import Bound, Plan, Recommendation, TemplateEffect
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation, TemplateEffect, WriteEffect
 from indexpilot_cli.errors import UsageError
 
 KEPT = 20  # plans
@@ -162,6 +162,7 @@ def _recommendation(item: Mapping[str, Any]) -> Recommendation:
         write_cost=_number(item["maintenance_cost"]),
         templates=tuple(_effect(e) for e in item["templates"]),
         reasons=tuple(Reason(e["code"], e["text"], e["source"]) for e in item["evidence"]),
+        writes=from_json(WriteEffect, item["writes"]) if item.get("writes") else None,  # files of before lack it
     )
 
 
