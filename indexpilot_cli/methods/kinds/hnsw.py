@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.core.catalog import BLOCK, Column
-from indexpilot_cli.core.index import Reason
+from indexpilot_cli.core.catalog import BLOCK, Column, Table
+from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 
@@ -37,7 +37,7 @@ class HnswKind(IndexKind):
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(1 + math.ceil(rows / max(1, int(_PAGE // row))), sure=False)
 
-    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """Not measured: an insert searches the graph and rewrites the lists of its neighbours."""
         return 1000.0, 20_000.0
 

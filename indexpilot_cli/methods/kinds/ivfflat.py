@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from indexpilot_cli.core.catalog import BLOCK, Column
+from indexpilot_cli.core.catalog import BLOCK, Table
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 from indexpilot_cli.methods.kinds.hnsw import nearest, vector_bytes
 
@@ -33,7 +34,7 @@ class IvfflatKind(IndexKind):
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(1 + math.ceil(rows / per_page + lists / 2 + lists / per_page), sure=False)
 
-    def entry_cost(self, _leading: Column | None) -> tuple[float, float]:
+    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """Not measured: an insert is compared with every centre."""
         return 200.0, 6_000.0
 

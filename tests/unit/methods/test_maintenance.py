@@ -8,8 +8,10 @@ import pytest
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, RelationUse, StatementKind
+from indexpilot_cli.methods.kinds import index_kinds
 from indexpilot_cli.methods.writes import (
     TableWrites,
+    entry_cost,
     rows_per_call,
     table_write_us,
     table_writes,
@@ -195,3 +197,9 @@ def test_counters_are_in_proportion_to_scans_when_the_window_is_not_known():
 
 def test_a_table_that_was_only_loaded_is_not_charged():
     assert table_writes(catalog(inserts=6_000_000, seq_scans=2), [template("q")]) == {}
+
+
+def test_every_kind_tells_what_an_entry_costs():
+    for method in (*index_kinds(), "of_an_extension"):
+        us, wal = entry_cost(index("amount", method=method), ORDERS)
+        assert us > 0 and wal > 0
