@@ -19,8 +19,8 @@ import types
 import typing
 from datetime import UTC, datetime
 from enum import Enum
-from functools import lru_cache
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from functools import lru_cache, partial
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -64,24 +64,39 @@ def from_json(kind: type[T], data: Any) -> T:
         raise ValueError(f"not a {kind.__name__}: {error}") from error
 
 
-@lru_cache(maxsize=256)
-def _fields(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {f.name: hints[f.name] for f in dataclasses.fields(kind) if f.init}
+_Decoder: TypeAlias = collections.abc.Callable[[Any], Any]
+_PLAIN = (str, int, bool)
 
 
 def _decode(hint: Any, data: Any) -> Any:
+    return _decoder(hint)(data)
+
+
+@lru_cache(maxsize=1024)
+def _decoder(hint: Any) -> _Decoder:
+    """The function that makes a value of the hint: hints are read once, values come by the million."""
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return _decode_union(get_args(hint), data)
+        return _union_decoder(get_args(hint))
     if origin is not None:
-        return _decode_generic(origin, get_args(hint), data)
+        return _generic_decoder(origin, get_args(hint))
     if hint is Any or hint is object or isinstance(hint, TypeVar):
-        return data
+        return lambda data: data
     if dataclasses.is_dataclass(hint):
-        known = _fields(typing.cast(type, hint))
-        return typing.cast(type, hint)(**{k: _decode(known[k], v) for k, v in data.items() if k in known})
-    return _decode_scalar(hint, data)
+        return _dataclass_decoder(typing.cast(type, hint))
+    return partial(_decode_scalar, hint)
+
+
+def _dataclass_decoder(kind: type) -> _Decoder:
+    known: dict[str, _Decoder] = {}
+
+    def decode(data: Any) -> Any:
+        if not known:  # not before it is used: a dataclass may hold others of its kind
+            hints = get_type_hints(kind)
+            known.update({f.name: _decoder(hints[f.name]) for f in dataclasses.fields(kind) if f.init})
+        return kind(**{name: known[name](value) for name, value in data.items() if name in known})
+
+    return decode
 
 
 def _decode_scalar(hint: Any, data: Any) -> Any:
@@ -98,34 +113,51 @@ def _decode_scalar(hint: Any, data: Any) -> Any:
     return data
 
 
-def _decode_union(options: tuple[Any, ...], data: Any) -> Any:
-    if data is None and type(None) in options:
-        return None
-    failures = []
-    for option in options:
-        if option is type(None):
-            continue
-        try:
-            return _decode(option, data)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            failures.append(str(error))
-    raise TypeError("; ".join(failures))
+def _union_decoder(options: tuple[Any, ...]) -> _Decoder:
+    decoders = [_decoder(option) for option in options if option is not type(None)]
+
+    def decode(data: Any) -> Any:
+        if data is None and len(decoders) < len(options):
+            return None
+        failures = []
+        for decoder in decoders:
+            try:
+                return decoder(data)
+            except (TypeError, ValueError, KeyError, AttributeError) as error:
+                failures.append(str(error))
+        raise TypeError("; ".join(failures))
+
+    return decode
 
 
-def _decode_generic(origin: Any, arguments: tuple[Any, ...], data: Any) -> Any:
-    if origin is tuple:
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return tuple(_decode(arguments[0], item) for item in data)
-        return tuple(_decode(a, item) for a, item in zip(arguments, data, strict=True))
+def _generic_decoder(origin: Any, arguments: tuple[Any, ...]) -> _Decoder:
+    if origin is tuple and not (len(arguments) == 2 and arguments[1] is Ellipsis):
+        decoders = [_decoder(argument) for argument in arguments]
+        return lambda data: tuple(decoder(item) for decoder, item in zip(decoders, data, strict=True))
     if origin in (frozenset, set):
-        return frozenset(_decode(arguments[0], item) for item in data)
+        item_of = _decoder(arguments[0])
+        return lambda data: frozenset(map(item_of, data))
     if issubclass(origin, collections.abc.Mapping):
-        pairs = data.items() if isinstance(data, dict) else data
-        decoded = {_decode(arguments[0], k): _decode(arguments[1], v) for k, v in pairs}
-        return types.MappingProxyType(decoded)
+        return _mapping_decoder(_decoder(arguments[0]), _decoder(arguments[1]))
     if issubclass(origin, collections.abc.Sequence):
-        return tuple(_decode(arguments[0], item) for item in data)
-    return _decode(origin, data)
+        return _sequence_decoder(arguments[0])
+    return _decoder(origin)
+
+
+def _mapping_decoder(key_of: _Decoder, value_of: _Decoder) -> _Decoder:
+    def decode(data: Any) -> Any:
+        pairs = data.items() if isinstance(data, dict) else data
+        return types.MappingProxyType({key_of(key): value_of(value) for key, value in pairs})
+
+    return decode
+
+
+def _sequence_decoder(kind: Any) -> _Decoder:
+    item_of = _decoder(kind)
+    if kind not in _PLAIN:
+        return lambda data: tuple(map(item_of, data))
+    # Statistics are mostly long lists of texts: those are looked at all at once.
+    return lambda data: tuple(data) if set(map(type, data)) <= {kind} else tuple(map(item_of, data))
 
 
 class DocumentShape:

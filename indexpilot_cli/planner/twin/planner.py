@@ -53,7 +53,8 @@ class TwinEstimator(CostEstimator):
         self._snapshot = snapshot
         self._heaps = MappingProxyType(dict(cluster.hydrated.heaps))
         self._existing = {i.name: i.definition for i in snapshot.catalog.indexes()}
-        self._pool = WorkerPool(cluster, self._heaps, max(1, min(workers, _MOST_WORKERS)))
+        most = max(1, min(workers, _MOST_WORKERS))
+        self._pool = WorkerPool(cluster, self._heaps, most, len(cluster.hydrated.files))
         self._home: dict[Plannable, int] = {}
         self._table_home: dict[int, int] = {}
         self._reach: dict[Plannable, Reach] = {}

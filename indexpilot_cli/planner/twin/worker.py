@@ -31,6 +31,7 @@ from indexpilot_cli.snapshot.values import RelationStatistics
 FIRST_COPY = "w0"
 CRASHED = "the twin's server crashed while it planned this"
 _PER_WORKER = 200  # questions that make another worker worth its start
+_FILES = 400
 _REVIVALS, _PAUSE = 6, 0.05
 _FIRST_NODE = 3_000_000_000  # relfilenodes of our own: far above any the server will hand out
 
@@ -279,10 +280,12 @@ class Worker:
 class WorkerPool:
     """The workers of one twin: started when there is enough to do, and made anew when their server crashed."""
 
-    def __init__(self, host: CopyHost, heaps: Mapping[QualifiedName, Heap], most: int):
+    def __init__(self, host: CopyHost, heaps: Mapping[QualifiedName, Heap], most: int, files: int):
         self._host = host
         self._heaps = heaps
         self._most = most
+        # A copy of thousands of files takes seconds, in which one worker answers thousands of questions.
+        self._per_worker = _PER_WORKER * max(1, files // _FILES)
         self.workers: list[Worker] = []
         self._start()
 
@@ -300,7 +303,7 @@ class WorkerPool:
 
     def grow(self, questions: int) -> None:
         """Start the workers that so many questions are worth."""
-        while len(self.workers) < min(self._most, 1 + questions // _PER_WORKER):
+        while len(self.workers) < min(self._most, 1 + questions // self._per_worker):
             self._start()
 
     def ask(self, work: Callable[[Worker], _T]) -> _T:
