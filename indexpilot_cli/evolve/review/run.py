@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.evolve.review.fix import FixedMigration
     from indexpilot_cli.snapshot.values import Snapshot
 
+    FullCopies = Callable[[], tuple[FullCopy, ...]]
 
 _STATEMENT_MS = 2_000  # a recorded query on empty tables
 _REHEARSAL_SECONDS = 60.0
@@ -113,7 +114,7 @@ def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catal
 
 def _templates(
     clone: Clone,
-    plans: Sequence[FullCopy],
+    plans: FullCopies,
     recorded: Recorded,
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
@@ -127,7 +128,8 @@ def _templates(
     sides = []
     try:
         for position, database in enumerate((clone.pristine, clone.database)):
-            sides.append(_seen(clone, plans[position] if plans else None, database, recorded.queries))
+            full = plans()
+            sides.append(_seen(clone, full[position] if full else None, database, recorded.queries))
             progress.advance()
     except UnreachableError as error:
         return (), (f"recorded queries: {error.message}{f' ({error.detail})' if error.detail else ''}",)
@@ -159,22 +161,31 @@ def _seen(clone: Clone, plans: FullCopy | None, database: str, queries: Sequence
 
 
 @contextmanager
-def _full_copies(clone: Clone, snapshot: Snapshot) -> Iterator[tuple[FullCopy, ...]]:
-    """The database before and after, as if full; none when they cannot be made: costs are then unknown."""
+def _full_copies(clone: Clone, snapshot: Snapshot) -> Iterator[FullCopies]:
+    """The database before and after, as if full, made when they are asked for; none when they cannot be made."""
     from indexpilot_cli.evolve.review.clone.plans import FullCopy
 
+    made: list[tuple[FullCopy, ...]] = []
+
+    def copies() -> tuple[FullCopy, ...]:
+        # Most migrations have neither recorded queries nor work whose length a plan tells, and a copy of a large
+        # schema takes seconds.
+        if not made:
+            full: tuple[FullCopy, ...] = ()
+            try:
+                for database in (clone.pristine, clone.database):
+                    full += (stack.enter_context(FullCopy(clone, snapshot, database)),)
+            except IndexPilotError:
+                full = ()
+            made.append(full)
+        return made[0]
+
     with ExitStack() as stack:
-        copies: tuple[FullCopy, ...] = ()
-        try:
-            for database in (clone.pristine, clone.database):
-                copies += (stack.enter_context(FullCopy(clone, snapshot, database)),)
-        except IndexPilotError:
-            copies = ()
         yield copies
 
 
 def _lightened(
-    plans: Sequence[FullCopy],
+    plans: FullCopies,
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
     long_rows: int,
@@ -182,7 +193,7 @@ def _lightened(
     """Data work judged by plans at the real size: after the migration where it can be planned, else before it."""
 
     def rows_read(sql: str) -> Mapping[QualifiedName, float] | None:
-        return next((rows for plan in reversed(plans) if (rows := plan.rows_read(sql)) is not None), None)
+        return next((rows for plan in reversed(plans()) if (rows := plan.rows_read(sql)) is not None), None)
 
     pairs = zip(observed, migrations, strict=True)
     return tuple(lightened(seen, written, rows_read, long_rows) for seen, written in pairs)
