@@ -167,6 +167,17 @@ def fidelity_checks(fidelity: Fidelity | None) -> Iterator[Check]:
         asked = f"none of {fidelity.not_compared} statements has a plan on both sides" if fidelity.not_compared else ""
         text = f"nothing was compared: {asked or 'the workload holds no statement that can be planned'}"
         yield Check("warning", "twin fidelity", text, "give SQL or log files as arguments", "twin_fidelity")
+    if fidelity is not None and fidelity.guessed:
+        names = [name.short for name in fidelity.guessed]
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        text = f"both planners guess: no statistics of {', '.join(names[:_LISTED])}{more}"
+        yield Check(
+            "warning",
+            "twin fidelity",
+            text,
+            f"ANALYZE {', '.join(map(str, fidelity.guessed[:_LISTED]))};",
+            "twin_guesses",
+        )
 
 
 def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Iterator[Check]:

@@ -126,7 +126,10 @@ class TwinDifference:
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How the twin's plans compare with the server's. Errors are relative differences of total cost."""
+    """How the twin's plans compare with the server's. Errors are relative differences of total cost.
+
+    ``guessed`` are tables that compared statements read and that have no statistics: equal guesses prove little.
+    """
 
     estimator: str
     compared: int
@@ -136,3 +139,4 @@ class Fidelity:
     max_error: float
     not_compared: int = 0
     differences: tuple[TwinDifference, ...] = ()
+    guessed: tuple[QualifiedName, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from indexpilot_cli.admin.doctor_checks import fidelity_checks
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
@@ -25,6 +26,9 @@ def test_every_plan_is_the_same_and_no_cost_differs(twin, twin_source, twin_snap
     assert twin.name.startswith("twin/") and twin.version.split(".")[0] == str(twin_snapshot.major)
     assert (found.compared, found.identical, found.not_compared) == (len(statements()), len(statements()), 0)
     assert found.max_error < 0.007, found.differences
+    assert found.guessed == (QualifiedName("sales", "never_analyzed"),)
+    (check,) = fidelity_checks(found)
+    assert (check.state, check.code, check.fix) == ("warning", "twin_guesses", "ANALYZE sales.never_analyzed;")
 
 
 def test_nothing_was_left_out(twin):

@@ -27,6 +27,7 @@ def measure(twin: TwinEstimator, session: Session, statements: Sequence[tuple[st
         for (name, statement), answer in zip(statements, twin.plan(questions), strict=True)
     ]
     usable = [pair for pair in pairs if pair[2].ok and pair[3].ok]
+    guessed = frozenset().union(*(twin.guessed(statement) for _, statement, _, _ in usable))
     errors = sorted(relative_error(real.total_cost, guess.total_cost) for _, _, real, guess in usable)
     return Fidelity(
         estimator=twin.name,
@@ -37,6 +38,7 @@ def measure(twin: TwinEstimator, session: Session, statements: Sequence[tuple[st
         max_error=errors[-1] if errors else 0.0,
         not_compared=len(pairs) - len(usable),
         differences=tuple(_difference(*pair) for pair in usable if _differs(pair[2], pair[3])),
+        guessed=tuple(sorted(guessed)),
     )
 
 

@@ -52,6 +52,11 @@ class TwinEstimator(CostEstimator):
         self._catalog = snapshot.catalog
         self._snapshot = snapshot
         self._heaps = MappingProxyType(dict(cluster.hydrated.heaps))
+        known = {entry.relation for entry in snapshot.statistics}
+        # A table that was empty when it was analyzed has no statistics either, and zero rows is what the planner knows.
+        self._guessed = frozenset(
+            s.name for s in snapshot.sizes if s.kind in "rm" and s.name not in known and (s.tuples < 0 or s.pages)
+        )
         self._existing = {i.name: i.definition for i in snapshot.catalog.indexes()}
         most = max(1, min(workers, _MOST_WORKERS))
         self._pool = WorkerPool(cluster, self._heaps, most, len(cluster.hydrated.files))
@@ -117,6 +122,11 @@ class TwinEstimator(CostEstimator):
         if major != self._snapshot.major:
             notes += (f"plans come from PostgreSQL {major}, the server is {self._snapshot.major}",)
         return notes
+
+    def guessed(self, statement: Plannable) -> frozenset[QualifiedName]:
+        """The tables that the statement reads and that were never analyzed, or whose statistics we may not read."""
+        tables = self._pool.workers[0].tables
+        return frozenset(tables[oid] for oid in self._known_reach(statement).tables if oid in tables) & self._guessed
 
     # -- questions
 
