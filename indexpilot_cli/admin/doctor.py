@@ -24,6 +24,7 @@ from indexpilot_cli.core.command import (
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.mutation import MutationReport, MutationType
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
@@ -34,7 +35,8 @@ from indexpilot_cli.execute.signals import listening
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.snapshot.source import Source, open_reader, open_source
-from indexpilot_cli.workload.templates import fold_workload
+from indexpilot_cli.workload.aside import fault_warnings
+from indexpilot_cli.workload.templates import fold_workload, with_shares
 
 LIVE, READY = "live", "ready"
 _NOT_READY = 5
@@ -81,7 +83,7 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
         open_source(request.connection, request.snapshot, progress) as source,
     ):
         found = (*settled, *_checks(source, request))
-        fidelity = measure_fidelity(source, request, progress) if request.twin else None
+        fidelity, faults = measure_fidelity(source, request, progress) if request.twin else (None, ())
         found = (*found, *checks.fidelity_checks(fidelity))
         note.details(checks={c.code: c.state for c in found})
     bad = any(c.state in ("error", "warning") for c in found)
@@ -92,7 +94,7 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
         DoctorResult(found, fidelity),
         status="findings" if bad else "ok",
         server=source.server,
-        warnings=note.warnings,
+        warnings=(*faults, *note.warnings),
         next=_NEXT[initialised],
     )
 
@@ -152,8 +154,9 @@ def _writable(capabilities: Capabilities) -> Check:
     return Check("ok", "writable", "indexes can be changed here", code="writable")
 
 
-def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress) -> Fidelity:
-    """Share of identical plans and the distribution of cost errors over the workload's templates.
+def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress) -> tuple[Fidelity, tuple[Warn, ...]]:
+    """Share of identical plans and the distribution of cost errors over the workload's templates; and what we could
+    not handle of them.
 
     Raises PrerequisiteError for a snapshot: there is no server to compare with.
     """
@@ -166,7 +169,7 @@ def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress)
         folded = prepared(folded, source.catalog, types_from(twin))
         statements = [(t.id, t.scenarios[0].statement) for t in folded.templates if t.scenarios]
         progress.stage("comparing plans", len(statements))
-        return measure(twin, source.session, statements)
+        return measure(twin, source.session, statements), fault_warnings(with_shares(folded.skipped, folded))
 
 
 _LOOK = "indexpilot apply --verify statistics --auto-revert"

@@ -10,7 +10,7 @@ from enum import Enum
 
 from indexpilot_cli.core.command import Connection, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, StatementKind
+from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, Stage, StatementKind
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
@@ -18,6 +18,7 @@ from indexpilot_cli.evolve.change.values import Affected, ColumnChangeKind, Colu
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.log import metadata
+from indexpilot_cli.workload.aside import each
 
 KEPT_SECONDS = 300.0
 _MOST = 200
@@ -182,8 +183,9 @@ def _queries(
             raise
         return None, (f"recorded queries could not be read: {error.message}",)
     total = sum(_weight(t) for t in found) or 1.0
-    hits = (_query(t, asked, _weight(t) / total) for t in found)
-    return tuple(sorted((h for h in hits if h is not None), key=lambda q: -q.share)), ()
+    done = each(Stage.EXPLAIN, found, lambda t: _query(t, asked, _weight(t) / total))
+    lost = tuple(f"a recorded query was set aside ({fault}): please report it: {t.text}" for t, fault in done.lost)
+    return tuple(sorted((h for h in done.result if h is not None), key=lambda q: -q.share)), lost
 
 
 def _templates(

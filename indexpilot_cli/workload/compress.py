@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from heapq import heapify, heappop, heappush
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.workload import AtomKind, FoldedWorkload, QueryTemplate, RelationUse, Skipped, Stage
@@ -90,10 +91,20 @@ def _cover(
     for name in open_ids:
         for feature in features[name]:
             importance[feature] = importance.get(feature, 0.0) + weights[name] / len(features[name])
-    while open_ids and held < wanted:
-        best = max(open_ids, key=lambda n: (sum(importance[f] for f in features[n]) + weights[n], n))
+
+    def score(name: str) -> float:
+        return sum(importance[f] for f in features[name]) + weights[name]
+
+    # Importance only falls, so a score that is still the same when its turn comes is the best of all.
+    heap = [(-score(name), -place, name) for place, name in enumerate(sorted(open_ids))]
+    heapify(heap)
+    while heap and held < wanted:
+        before, place, best = heappop(heap)
+        now = score(best)
+        if now < -before:
+            heappush(heap, (-now, place, best))
+            continue
         kept.add(best)
-        open_ids.remove(best)
         held += weights[best]
         for feature in features[best]:
             importance[feature] = 0.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.explain import query
-from indexpilot_cli.advise.explain.query import explain_query
+from indexpilot_cli.advise.explain.query import explain_query, only
 from indexpilot_cli.advise.pipeline import as_recommendation, make_plan, prepared, types_from
 from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
@@ -168,7 +168,8 @@ def explain_template(source: Source, request: ExplainRequest, progress: Progress
     template = _find(folded, request.subject or "")
     share = shares(folded.templates)[template.id]
     with open_estimator(source, request.planner, progress) as estimator:
-        alone = prepared(replace(folded, templates=(template,)), source.catalog, types_from(estimator)).templates[0]
+        one = replace(folded, templates=(template,), skipped=())
+        alone = only(prepared(one, source.catalog, types_from(estimator)))
         answers = estimator.plan([WhatIf(s.statement, keep_tree=True) for s in alone.scenarios])
         name = estimator.name
     views = tuple(

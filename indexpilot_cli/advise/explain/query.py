@@ -15,7 +15,7 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.workload import Atom, AtomKind, FoldedWorkload, Plannable, QueryTemplate, RelationUse
+from indexpilot_cli.core.workload import FAILED, Atom, AtomKind, FoldedWorkload, Plannable, QueryTemplate, RelationUse
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator
@@ -34,7 +34,7 @@ def explain_query(source: Source, request: ExplainRequest, progress: Progress) -
     folded = fold_workload(source, asked, TableFilter(), progress)
     with open_estimator(source, request.planner, progress) as estimator:
         folded = prepared(folded, source.catalog, types_from(estimator))
-        template = _only(folded)
+        template = only(folded)
         statement = template.scenarios[0].statement
         _refusals(estimator, added)
         answers = _plans(estimator, statement, added, hidden)
@@ -105,13 +105,17 @@ def _view(label: str, answer: PlannedStatement) -> PlanView:
     return PlanView(label, answer.total_cost, lines(answer.tree), access(answer.tree), used, answer.rows)
 
 
-def _only(folded: FoldedWorkload) -> QueryTemplate:
+def only(folded: FoldedWorkload) -> QueryTemplate:
+    """The one template of the workload. Raises UsageError when it cannot be planned, with the reason."""
     if not folded.templates or not folded.templates[0].scenarios:
         why = folded.skipped[0] if folded.skipped else None
+        ours = why is not None and why.reason == FAILED
         raise UsageError(
             "the query cannot be planned",
             detail=(why.detail or why.reason) if why else None,
-            hint="give one SELECT, INSERT, UPDATE, DELETE or MERGE on tables of this database",
+            hint="a fault of indexpilot: please report it with the query"
+            if ours
+            else "give one SELECT, INSERT, UPDATE, DELETE or MERGE on tables of this database",
             code="not_plannable",
         )
     return folded.templates[0]

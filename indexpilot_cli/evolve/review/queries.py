@@ -20,10 +20,11 @@ from indexpilot_cli.core.observation import (
     Seen,
     SqlError,
 )
-from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped
+from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped, Stage
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration
-from indexpilot_cli.workload.templates import shares
+from indexpilot_cli.workload.aside import each, fault_warnings
+from indexpilot_cli.workload.templates import shares, with_shares
 
 MOST = 400  # queries rehearsed when nobody knows which tables they touch
 _VARIANTS = 3  # statements of one template
@@ -32,11 +33,14 @@ _OPAQUE = ("no_table", "utility")  # what no advice is possible on may still bre
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The queries to rehearse; ``left_out`` counts those beyond the limit, ``why_none`` says why there are none."""
+    """The queries to rehearse; ``left_out`` counts those beyond the limit, ``why_none`` says why there are none,
+    ``faults`` what we could not handle.
+    """
 
     queries: tuple[Rehearsed, ...] = ()
     left_out: int = 0
     why_none: str = ""
+    faults: tuple[str, ...] = ()
 
 
 def rehearsed(folded: FoldedWorkload | str, touched: Collection[QualifiedName]) -> Recorded:
@@ -46,9 +50,14 @@ def rehearsed(folded: FoldedWorkload | str, touched: Collection[QualifiedName]) 
     share = shares(folded.templates)
     ranked = sorted(folded.templates, key=lambda t: (not set(touched) & set(t.relations), -share[t.id]))
     opaque = tuple(s for s in folded.skipped if s.reason in _OPAQUE and _callable(s.text))
-    found = [*(_template(t, share[t.id]) for t in ranked[:MOST]), *_calls(opaque[:MOST])]
+    done = each(Stage.PARAMETERS, ranked[:MOST], lambda t: _template(t, share[t.id]))
+    found = [*done.result, *_calls(opaque[:MOST])]
+    whole = done.without_lost(folded)
     return Recorded(
-        tuple(q for q in found if q.statements), max(0, len(ranked) - MOST), "" if found else "no statement is recorded"
+        tuple(q for q in found if q.statements),
+        max(0, len(ranked) - MOST),
+        "" if found else "no statement is recorded",
+        tuple(w.message for w in fault_warnings(with_shares(whole.skipped, whole))),
     )
 
 

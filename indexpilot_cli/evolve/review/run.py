@@ -207,8 +207,9 @@ def _unsaid(recorded: Recorded) -> tuple[str, ...]:
     if recorded.why_none:
         return (f"recorded queries: {recorded.why_none}",)
     if recorded.left_out:
-        return (f"recorded queries: {recorded.left_out} that touch none of the changed tables were not run",)
-    return ()
+        left_out = f"recorded queries: {recorded.left_out} that touch none of the changed tables were not run"
+        return (left_out, *recorded.faults)
+    return recorded.faults
 
 
 def fixed_files(
