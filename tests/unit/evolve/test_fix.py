@@ -179,7 +179,7 @@ def test_windows_line_ends_stay():
 def test_a_rewriting_type_change_is_sent_to_the_online_way():
     result = fixed("ALTER TABLE orders ALTER id TYPE bigint;\n")
     assert result.text == TIMED + "ALTER TABLE orders ALTER id TYPE bigint;\nANALYZE public.orders (id);\n"
-    assert any("alter-type orders id 'bigint' --online" in note for note in result.notes)
+    assert any("alter-type orders id --type bigint --online" in note for note in result.notes)
 
 
 def test_a_primary_key_over_nullable_columns_proves_them_first():

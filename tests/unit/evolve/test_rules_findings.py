@@ -1,7 +1,11 @@
 """Findings follow the evidence, and say what to do."""
 
-import pytest
+import shlex
 
+import pytest
+from typer.main import get_command
+
+from indexpilot_cli.cli.app import build
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import (
     CatalogChange,
@@ -150,7 +154,26 @@ def test_losses_are_named():
 def test_two_type_changes_blame_the_one_that_rewrites():
     given = found("ALTER TABLE orders ALTER ref TYPE text, ALTER id TYPE bigint")
     (finding,) = [f for f in given if f.id == "L10"]
-    assert "alter-type orders id bigint" in finding.instead
+    assert finding.instead == "-- indexpilot schema-evolve alter-type orders id --type bigint"
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("ALTER TABLE orders ALTER id TYPE numeric(12, 2)", ["orders", "id", "--type", "numeric(12, 2)"]),
+        (
+            "ALTER TABLE orders ALTER ref TYPE int USING nullif(ref, 'it''s')::int",
+            ["orders", "ref", "--type", "int", "--using", "(nullif(ref, 'it''s'))::int"],
+        ),
+    ],
+)
+def test_the_command_for_a_type_change_is_one_that_the_program_reads(sql, words):
+    (finding,) = [f for f in found(sql) if f.id == "L10"]
+    marks, *command = shlex.split(finding.instead)
+    assert (marks, command[:3]) == ("--", ["indexpilot", "schema-evolve", "alter-type"])
+    assert [w.lower() for w in command[3:]] == words
+    group = get_command(build(whole=True)).commands["schema-evolve"]
+    assert group.commands["alter-type"].make_context("alter-type", command[3:]).params["type"] == command[6]
 
 
 def test_without_any_database_work_counts_as_long():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import CatalogChange, SqlError, WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
@@ -32,17 +32,22 @@ def _rebuilds(action: Action, works: Works) -> bool:
 
 
 def _online(action: Action, _case: StatementCase) -> str:
-    if action.table is None or action.type is None or not action.columns:
-        return ""
-    kind = f'"{action.type}"' if " " in action.type or "(" in action.type else action.type
-    return f"-- indexpilot schema-evolve alter-type {table_sql(action)} {quote_identifier(action.columns[0])} {kind}"
+    command = _command(action)
+    return f"-- {command}" if command else ""
 
 
 def _cannot(action: Action) -> str:
-    if not action.table or not action.columns:
+    command = _command(action)
+    return f"a type change that rewrites cannot be made safe by SQL alone: {command} --online" if command else ""
+
+
+def _command(action: Action) -> str:
+    """The command that does it beside readers and writers, ready for a shell; the column's name is taken literally."""
+    if action.table is None or action.type is None or not action.columns:
         return ""
-    command = f"indexpilot schema-evolve alter-type {table_sql(action)} {action.columns[0]} '{action.type}' --online"
-    return f"a type change that rewrites cannot be made safe by SQL alone: {command}"
+    using = ["--using", action.expression] if action.expression else []
+    words = [table_sql(action), action.columns[0], "--type", action.type, *using]
+    return f"indexpilot schema-evolve alter-type {shlex.join(words)}"
 
 
 def _stale(review: Review) -> Iterator[Finding]:
