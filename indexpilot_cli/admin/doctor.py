@@ -40,6 +40,7 @@ from indexpilot_cli.workload.templates import fold_workload, with_shares
 
 LIVE, READY = "live", "ready"
 _NOT_READY = 5
+_UNSETTLED = 7  # --reconcile left something behind
 _NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}
 
 
@@ -83,16 +84,18 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
         open_source(request.connection, request.snapshot, progress) as source,
     ):
         found = (*settled, *_checks(source, request))
-        fidelity, faults = measure_fidelity(source, request, progress) if request.twin else (None, ())
-        found = (*found, *checks.fidelity_checks(fidelity))
+        fidelity, faults, unmeasured = _fidelity(source, request, progress)
+        found = (*found, *unmeasured, *checks.fidelity_checks(fidelity))
         note.details(checks={c.code: c.state for c in found})
     bad = any(c.state in ("error", "warning") for c in found)
+    unsettled = any(c.state == "error" for c in settled)
     can = source.capabilities
     initialised = can is None or can.metadata_hidden or can.metadata_version is not None
     return Outcome(
         "doctor",
         DoctorResult(found, fidelity),
-        status="findings" if bad else "ok",
+        status="partial" if unsettled else "findings" if bad else "ok",
+        exit_code=_UNSETTLED if unsettled else 0,
         server=source.server,
         warnings=(*faults, *note.warnings),
         next=_NEXT[initialised],
@@ -117,6 +120,22 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
     found += checks.index_checks(source.catalog, names(left))
     found += checks.redundant_checks(source.catalog)
     return tuple(found)
+
+
+def _fidelity(
+    source: Source, request: DoctorRequest, progress: Progress
+) -> tuple[Fidelity | None, tuple[Warn, ...], tuple[Check, ...]]:
+    """The twin's fidelity where it was asked for, warnings, and the check that says why there is nothing to compare."""
+    if not request.twin:
+        return None, (), ()
+    try:
+        return *measure_fidelity(source, request, progress), ()
+    except PrerequisiteError as error:
+        if error.code != "statements_missing":
+            raise
+        text = f"nothing was compared: {error.message}"
+        fix = "give SQL or log files as arguments"
+        return None, (), (Check("warning", "twin fidelity", text, fix, "twin_fidelity"),)
 
 
 def probe(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:

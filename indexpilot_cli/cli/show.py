@@ -22,10 +22,17 @@ if TYPE_CHECKING:
     from indexpilot_cli.render.document import Document
 
 
-def finish(session: CommandSession, outcome: Outcome[Any], document: Document, *, exit_code: bool = False) -> int:
+def finish(
+    session: CommandSession,
+    outcome: Outcome[Any],
+    document: Document,
+    *,
+    exit_code: bool = False,
+    news: bool = True,
+) -> int:
     """Print the result and what belongs around it; the exit code. ``exit_code``: findings count as 3."""
     code = 3 if exit_code and outcome.status == "findings" else outcome.exit_code
-    show(session, outcome, document, code)
+    show(session, outcome, document, code, news=news)
     return code
 
 

@@ -5,7 +5,9 @@ Results go to stdout, a pager, or a file that appears whole or not at all.
 
 from __future__ import annotations
 
+import codecs
 import io
+import json
 import os
 import shlex
 import shutil
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _STDOUT = 1
+_ESCAPED = "escaped"
 _STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _CODES = {"error": "1;31", "warning": "33", "hint": "36", "detail": "2", "next": "1"}
 
@@ -97,7 +100,7 @@ def keep_for_documents(*, show_stray: bool = False) -> None:
         sys.stdout = io.TextIOWrapper(
             binary,
             encoding=stdout.encoding,
-            errors=stdout.errors,
+            errors=_ESCAPED if stdout.errors == "strict" else stdout.errors,
             line_buffering=stdout.line_buffering,
             write_through=stdout.write_through,
         )
@@ -105,6 +108,15 @@ def keep_for_documents(*, show_stray: bool = False) -> None:
         # Never turned back: C's own buffers are written when the process ends.
         os.dup2(2 if show_stray and sys.stderr is not None else null, _STDOUT)
     os.close(null)
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Letters that the encoding of stdout (PYTHONIOENCODING, the locale) has not, as JSON would escape them."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_ESCAPED, _escape)
 
 
 def _descriptor(stream: TextIO) -> int | None:

@@ -363,7 +363,8 @@ class Server:
 class Capabilities:
     """What we may use: each field is a fact that was asked of the server, not guessed from a version.
 
-    ``metadata_hidden``: IndexPilot's tables are there, and our role may not read them.
+    ``metadata_hidden``: IndexPilot's tables are there, and our role may not read them. ``statements_fix`` opens
+    pg_stat_statements where it cannot be read; ``statements_off`` is the setting by which it records nothing.
     """
 
     server: Server
@@ -374,6 +375,8 @@ class Capabilities:
     statements_version: str | None = None
     statements_readable: bool = False
     statements_preloaded: bool = False
+    statements_fix: str | None = None
+    statements_off: str | None = None
     hypopg_version: str | None = None
     hypopg_available: str | None = None
     pooler_suspected: bool = False

@@ -32,6 +32,7 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
     assert facts is not None
     metadata = _metadata_version(session, metadata_schema) if facts.has_metadata else None
     hidden = session.rows("server/unreadable", scope)
+    unreadable = _statements_unreadable(session)
     return Capabilities(
         server=_server(session, facts),
         superuser=facts.superuser,
@@ -39,8 +40,10 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
         can_create_schema=facts.can_create_schema,
         generic_plan=facts.version >= GENERIC_FROM,
         statements_version=facts.statements_version,
-        statements_readable=_statements_readable(session),
+        statements_readable=unreadable is None,
         statements_preloaded=facts.statements_preloaded,
+        statements_fix=None if unreadable is None else unreadable.hint,
+        statements_off=_statements_off(facts),
         hypopg_version=facts.hypopg_version,
         hypopg_available=facts.hypopg_available,
         pooler_suspected=session.pooled or facts.backend_pid != session.backend_pid,
@@ -78,12 +81,19 @@ def _server(session: Session, facts: Row) -> Server:
     )
 
 
-def _statements_readable(session: Session) -> bool:
+def _statements_unreadable(session: Session) -> PrerequisiteError | None:
     try:
         locate(session)
-    except PrerequisiteError:
-        return False
-    return True
+    except PrerequisiteError as error:
+        return error
+    return None
+
+
+def _statements_off(facts: Row) -> str | None:
+    """https://www.postgresql.org/docs/current/pgstatstatements.html: nothing is recorded without a query identifier."""
+    if facts.track == "none":
+        return "pg_stat_statements.track = none"
+    return "compute_query_id = off" if facts.query_id == "off" else None
 
 
 def _metadata_version(session: Session, schema: str) -> int | None:

@@ -177,9 +177,7 @@ def locate(session: Session) -> StatementsView:
     except StatementError as error:
         raise _missing("pg_stat_statements is not loaded", _PRELOAD, error.detail) from error
     except PrerequisiteError as error:
-        raise _missing(
-            "pg_stat_statements may not be read", "GRANT pg_read_all_stats TO the role", error.detail
-        ) from error
+        raise _missing("pg_stat_statements may not be read", _grant(found), error.detail) from error
     return place
 
 
@@ -199,6 +197,13 @@ def _fix(found: Row) -> str:
     if found.available is None:
         return "install the server's contrib package, then " + _PRELOAD
     return _CREATE if found.preloaded else f"{_PRELOAD}, then {_CREATE}"
+
+
+def _grant(found: Row) -> str:
+    """Everybody may read the view, unless its schema is closed or the right was taken away."""
+    place, role = quote_identifier(found.schema), quote_identifier(found.role)
+    right = f"SELECT ON {place}.pg_stat_statements" if found.usable else f"USAGE ON SCHEMA {place}"
+    return f"GRANT {right} TO {role};"
 
 
 def _missing(message: str, hint: str, detail: str | None = None) -> PrerequisiteError:

@@ -200,6 +200,8 @@ def test_before_init_is_5(cli, shop):
         ran = cli(*arguments, "-d", shop, "--json")
         assert ran.code == 5, (arguments, ran.err)
         assert "indexpilot init" in ran.json("error")["error"]["hint"]
+    quiet = cli("doctor", "--ready", "--quiet", "-d", shop)
+    assert (quiet.code, quiet.out, quiet.err) == (5, "", "")
     ready = cli("doctor", "--ready", "-d", shop, "--json")
     assert ready.code == 5
     assert ready.json("doctor")["status"] == "failed"

@@ -86,3 +86,12 @@ def test_stdout_of_a_host_stays_what_it_is(capfd):
     keep_for_documents()
     assert sys.stdout is stream
     assert os.path.samestat(os.fstat(1), before)
+
+
+def test_letters_that_stdout_has_not_are_escaped(home):
+    (home / "indexpilot.yaml").write_text("advisor: {exclude_tables: ['größe']}\n", encoding="utf-8")
+    done = chatty(home, "config", "show", "--json", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    values = {s["key"]: s["value"] for s in json.loads(done.stdout)["result"]["settings"]}
+    assert values["advisor.exclude_tables"] == ["größe"]
+    assert "gr\\u00f6" in chatty(home, "config", "show", PYTHONIOENCODING="ascii").stdout

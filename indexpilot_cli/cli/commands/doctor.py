@@ -65,7 +65,9 @@ def doctor(
         "live" if live else "ready" if ready else "all",
     )
     outcome = session.call(run, request)
-    return finish(session, outcome, doctor_view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+    document = doctor_view(outcome.result, verbose=session.verbose)
+    # A quiet probe is asked for its exit code.
+    return finish(session, outcome, document, exit_code=exit_code, news=not (live or ready))
 
 
 COMMANDS = {"doctor": doctor}

@@ -10,6 +10,9 @@ SELECT current_setting('server_version') AS version_text,
        EXISTS (SELECT FROM pg_catalog.pg_settings
                WHERE name = 'default_transaction_read_only' AND reset_val = 'on') AS read_only,
        EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'pg_stat_statements.max') AS statements_preloaded,
+       -- Not what this session has set: that is none where the role may, so that we are not recorded.
+       (SELECT s.reset_val FROM pg_catalog.pg_settings s WHERE s.name = 'pg_stat_statements.track') AS track,
+       (SELECT s.reset_val FROM pg_catalog.pg_settings s WHERE s.name = 'compute_query_id') AS query_id,
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_stat_statements')
            AS statements_version,
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'hypopg') AS hypopg_version,

@@ -1,0 +1,48 @@
+"""Where files go when there is no home: never into a directory that somebody else could have put there."""
+
+import tempfile
+
+import pytest
+
+from indexpilot_cli.core.directories import cache_directory, state_directory
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """No home to write to, and a temporary directory that others use too."""
+    (tmp_path / "file").write_text("")
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("os.getuid", lambda: tmp_path.stat().st_uid)
+    return tmp_path / f"indexpilot-{tmp_path.stat().st_uid}"
+
+
+def test_a_private_directory_of_ours_is_made_and_used_again(shared):
+    assert cache_directory() == state_directory() == shared
+    assert shared.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o720])
+def test_one_that_others_can_write_to_is_not_used(shared, mode):
+    shared.mkdir()
+    shared.chmod(mode)
+    found = cache_directory()
+    assert found != shared and found.is_dir() and found.stat().st_mode & 0o077 == 0
+
+
+def test_a_link_and_a_file_are_not_used(shared, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    shared.symlink_to(tmp_path / "elsewhere")
+    assert cache_directory() not in (shared, tmp_path / "elsewhere")
+    shared.unlink()
+    shared.write_text("")
+    assert cache_directory() != shared
+
+
+def test_one_of_another_user_is_not_used(shared, monkeypatch):
+    shared.mkdir(mode=0o700)
+    owner = shared.stat().st_uid
+    monkeypatch.setattr("os.getuid", lambda: owner + 1)
+    shared.rename(shared.with_name(f"indexpilot-{owner + 1}"))
+    assert cache_directory().name != f"indexpilot-{owner + 1}"
