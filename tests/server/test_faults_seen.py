@@ -11,6 +11,7 @@ from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequest
+from tests.waiting import eventually
 
 QUIET = Record(enabled=False)
 
@@ -38,7 +39,22 @@ def test_f08_an_invalid_unique_leftover_is_an_emergency(table, connection):
     with pytest.raises(psycopg.errors.UniqueViolation):
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY items_k_once ON public.items (k)")
     assert invalid(connection) == ["items_k_once"]
-    states = [state for state, text in checks(table) if "items_k_once" in text and "UNIQUE" in text]
+    told = [(state, text) for state, text in checks(table) if "items_k_once" in text]
+    assert [(state, "UNIQUE" in text) for state, text in told] == [
+        ("warning", False)
+    ]  # not ready: no write looks at it
+    with psycopg.connect(table) as holder, psycopg.connect(table, autocommit=True) as second:
+        holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        holder.execute("SELECT count(*) FROM public.items")  # its snapshot makes the last phase wait
+        second.pgconn.send_query(b"CREATE UNIQUE INDEX CONCURRENTLY items_once ON public.items (v)")
+        phase = "SELECT 1 FROM pg_stat_progress_create_index WHERE phase = 'waiting for old snapshots'"
+        eventually(lambda: connection.execute(phase).fetchone())
+        second.pgconn.get_cancel().cancel()
+        while second.pgconn.get_result():
+            pass
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("INSERT INTO public.items SELECT * FROM public.items LIMIT 1")
+    states = [state for state, text in checks(table) if "items_once" in text and "UNIQUE" in text]
     assert states == ["error"]
 
 

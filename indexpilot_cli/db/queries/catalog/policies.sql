@@ -1,5 +1,5 @@
 -- Policies of tables that some role which may log in and read the table is subject to: neither superuser nor BYPASSRLS,
--- nor the owner's (unless forced). https://www.postgresql.org/docs/current/ddl-rowsecurity.html
+-- nor the owner (unless forced). https://www.postgresql.org/docs/current/ddl-rowsecurity.html
 SELECT n.nspname::text AS schema,
        c.relname::text AS name,
        p.polcmd::text AS command,
