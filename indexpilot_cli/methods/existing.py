@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Index, RedundantIndex, Table
 from indexpilot_cli.core.ddl import index_body
@@ -44,27 +43,19 @@ def redundant_indexes(tables: Iterable[Table]) -> tuple[RedundantIndex, ...]:
     Left out: those that serve a constraint or identify rows for replication, invalid ones, and indexes of partitions
     that belong to one of the whole table (they come and go with it).
     """
-    listed = tuple(tables)
-    whole = {t.name: t for t in listed if t.kind == "p"}
     found: list[RedundantIndex] = []
-    for table in listed:
-        parent = whole.get(table.parent) if table.is_partition and table.parent else None
+    for table in tables:
         usable = [i for i in table.indexes if i.valid and i.ready]
         # Who goes first in this order stays: the older of two that are used alike.
         ordered = sorted(usable, key=lambda i: (not _is_needed(i), not i.clustered, not i.scans, i.oid, i.name))
         for index in ordered:
-            if not _is_needed(index) and not _belongs_to(index, parent):
+            if not _is_needed(index):
                 found += _made_needless(table, index, ordered)
     return tuple(sorted(found, key=lambda r: (-r.bytes, r.name)))
 
 
 def _is_needed(index: Index) -> bool:
-    return index.primary or index.constraint is not None or index.replica_identity
-
-
-def _belongs_to(index: Index, parent: Table | None) -> bool:
-    own = () if parent is None else (i.definition for i in parent.indexes)
-    return any(same_structure(replace(d, table=index.definition.table), index.definition) for d in own)
+    return index.primary or index.replica_identity or index.constraint is not None or index.parent is not None
 
 
 def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iterator[RedundantIndex]:

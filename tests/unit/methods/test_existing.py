@@ -209,6 +209,7 @@ def test_three_of_a_kind_and_the_widest_stay_together():
 
 def test_indexes_of_a_partition_go_with_those_of_the_whole_table():
     whole = table("t", column("a"), kind="p", indexes=(have("a", "w"), have("a", "w2")))
-    own = [index(label, "part", keys) for label, keys in (("p", "a"), ("p2", "a"), ("own", "b"), ("own2", "b"))]
+    own = [index(label, "part", "a") for label in ("own", "own2")]
+    own += [index(f"part_{label}", "part", "a", parent=name(label)) for label in ("w", "w2")]
     part = table("part", column("a"), indexes=own, parent=name("t"), is_partition=True)
-    assert [r.name.name for r in redundant_indexes([whole, part])] == ["own2", "w2"]
+    assert [r.name.name for r in redundant_indexes([whole, part])] == ["own", "own2", "w2"]

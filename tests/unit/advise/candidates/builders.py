@@ -78,7 +78,7 @@ def definition(target, text, **more):
 def index(label, target, text, valid=True, **more):
     own = {
         k: more.pop(k)
-        for k in ("primary", "constraint", "replica_identity", "clustered", "scans", "ready", "oid", "pages")
+        for k in ("primary", "constraint", "replica_identity", "clustered", "scans", "ready", "oid", "pages", "parent")
         if k in more
     }
     made = definition(target, text, **more)
