@@ -82,7 +82,8 @@ def _reconciled(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport,
     # standby grants advisory locks although it takes no write (25006): nothing is settled from either.
     if ctx.log.pooled or not is_writable(ctx.log, ctx.schema):
         return ()
-    if refused(guards.ask(ctx.look, request.permit(), "bypass")):
+    asked = request.permit()
+    if refused(guards.ask(ctx.look, asked, "bypass")):
         return ()
     with listening(ctx.stop):
         looked = look_again(ctx, request) if request.verify == STATISTICS else ()
@@ -138,7 +139,8 @@ def _window_end(ctx: RunContext, request: ApplyRequest) -> float | None:
     """The moment of time.monotonic at which a hard window closes."""
     if not request.window_hard:
         return None
-    window, _ = window_of(request.permit())
+    asked = request.permit()
+    window, _ = window_of(asked)
     if window is None:
         return None
     # Whether the window is open is a matter of the server's clock; how long it stays so is counted in monotonic time,

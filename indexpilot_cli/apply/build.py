@@ -310,8 +310,14 @@ def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Bu
 
 def _recorded(ctx: RunContext, operation: Operation) -> str:
     """The operation under which an unfinished run made this index of a partitioned table."""
-    events_of_index = (e for e in intents.latest(ctx.log, schema=ctx.schema) if e.index == operation.index)
-    return next((e.op_id for e in events_of_index if e.state in OPEN | STANDING), operation.op_id)
+    built = [e for e in _builds_of(ctx, operation) if e.state in OPEN | STANDING]
+    return max(built, key=lambda e: e.id or 0).op_id if built else operation.op_id
+
+
+def _builds_of(ctx: RunContext, operation: Operation) -> list[Event]:
+    """The newest rows of what built the index; an earlier one of that name may have been dropped, which stands too."""
+    latest = intents.latest(ctx.log, schema=ctx.schema)
+    return [e for e in latest if e.index == operation.index and e.details.get("kind") == OperationKind.CREATE.value]
 
 
 def _whole_failed(task: Task, first: MutationReport, failed: MutationReport) -> MutationReport:
@@ -339,8 +345,7 @@ def _whole_closed(ctx: RunContext, task: Task, first: MutationReport) -> Mutatio
             found = build.find_index(session, operation.index)
             if found is None or not is_usable(found):
                 return replace(first, outcome="failed", error_code="not_valid", error="the index did not become valid")
-            latest = intents.latest(ctx.log, schema=ctx.schema)
-            for event in [e for e in latest if e.index == operation.index and e.state in OPEN]:
+            for event in [e for e in _builds_of(ctx, operation) if e.state in OPEN]:
                 written = close_whole(ctx, session, event, found)
                 if operation is task.head:
                     closed = replace(closed, id=written.id, outcome="done")

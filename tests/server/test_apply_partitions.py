@@ -73,6 +73,20 @@ def test_f23_an_unfinished_one_can_be_taken_back(shop):
     assert look(shop).indexes == {}
 
 
+def test_a_second_life_after_a_rollback_is_logged_and_taken_back_whole(shop):
+    plan = keep_plan(shop, definition("day", "kind", table=EVENTS))
+    assert outcomes(run_apply(shop, plan.id)) == ["done"]
+    assert outcomes(run_rollback(shop, last=True)) == ["done"]
+    with holding(shop, "LOCK TABLE public.events_a IN SHARE UPDATE EXCLUSIVE MODE"):
+        assert outcomes(run_apply(shop, plan.id, force=True, retries=0)) == ["failed"]
+    assert outcomes(run_apply(shop, plan.id)) == ["done"]
+    assert outcomes(run_rollback(shop, last=True)) == ["done"]
+    world = look(shop)
+    newest = {row.op_id: row for row in world.log}
+    built = [row for row in newest.values() if row.details_json["kind"] == "create_index" and row.state == "VALID"]
+    assert (world.indexes, [row.index_name for row in built]) == ({}, [])
+
+
 def dropped(shop):
     """The number of the drop of a partitioned index that had more than its definition says; the schema before."""
     plan = keep_plan(shop, definition("day", "kind", table=EVENTS))
