@@ -9,7 +9,7 @@ from indexpilot_cli.advise.costing import Mask, members, stand_ins
 from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot
 from indexpilot_cli.advise.select.highs import Row
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Limits, Selection, SelectionProblem, build
-from indexpilot_cli.advise.select.search import EXACT, Found, Search
+from indexpilot_cli.advise.select.search import Found, Search
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import Candidate, IndexDefinition
@@ -159,7 +159,7 @@ def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection:
     counted = bound.coefficients if bound is not None else tuple((n, float(s)) for n, s in enumerate(problem.sizes))
     size = sum(problem.sizes[n] for n in members(selection))
     base = budget if budget is not None else float(size)
-    if base <= 0 or search.solver != "HiGHS" or search.pricer.allowance.expired():
+    if base <= 0 or search.solver != "HiGHS":
         return ()
     others = tuple(row for row in search.program.rows if row.family != "budget")
     program, plans, points = search.program, search.plans(), {}
@@ -187,12 +187,10 @@ def _conflicts(search: Search) -> tuple[str, ...]:
 
     Only when that selection breaks the limit: two solutions may differ for want of exactness as well.
     """
-    if search.pricer.allowance.expired() or not search.program.rows:
-        return ()
     program, plans, found = search.program, search.plans(), []
     for family in dict.fromkeys(row.family for row in program.rows):
         search.program = replace(program, rows=tuple(r for r in program.rows if r.family != family))
-        solution = search.solved(plans, EXACT)
+        solution = search.quick(plans)
         limits = (row for row in program.rows if row.family == family)
         if solution is not None and not all(row.allows(solution.mask) for row in limits):
             found.append((solution.objective, family))

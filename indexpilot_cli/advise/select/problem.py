@@ -59,7 +59,8 @@ def build(
     unit = unit_of(templates)
     cases = cases_of(templates, pool)
     progress.stage("Pricing the workload as it is", len(cases))
-    first = Pricer(cases, pool, estimator, Allowance(limits.calls, limits.seconds, clock), progress)
+    seconds = None if limits.seconds is None else limits.seconds * FOR_THE_SEARCH
+    first = Pricer(cases, pool, estimator, Allowance(limits.calls, seconds, clock), progress)
     first.ask((case, 0) for case in range(len(cases)))
     live = [n for n in range(len(cases)) if n not in first.errors and first.known(n, 0) is not None]
     pricer = first.narrowed(live)
@@ -147,6 +148,7 @@ def _charges(
     return tuple(charges), tuple(robust)
 
 
+FOR_THE_SEARCH = 0.85  # of the time: the rest is for the last batch, the final plans and the reasons
 OF_A_STATEMENT = 20  # times the least benefit is what an index must save of one statement: a tenth
 OF_THE_AVERAGE = 0.2  # times the least benefit is what it must save of the average statement's cost now: a thousandth
 
@@ -267,7 +269,7 @@ class Limits:
     regret: float = 0.3
     calls: int | None = None
     seconds: float | None = None
-    proof_rounds: int = 15
+    proof_rounds: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,10 @@ EXPLORING_ROUNDS = 6
 GUESSES = 8
 FIRST_LOOK = 64  # questions before the first selection is priced
 CLOSE = 1e-3  # a gap that is no gap
-DEPTH = 3  # steps down the trees between two bounds
+DEPTH = 10  # steps down the trees between two bounds
 SETTLING_ROUNDS = 6
 AGREED = 1e-4
-PATIENCE = 5  # rounds in which the bound must gain a two-hundredth
+PATIENCE = 6  # rounds in which the bound must gain a five-hundredth
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
 
 
@@ -146,8 +146,11 @@ class Search:
         return solve_greedily(self.program, options, stand_ins)
 
     def quick(self, options: Sequence[Sequence[Option]]) -> Solution | None:
-        """A good answer of the program in little time."""
-        return self.solved(options, QUICK)
+        """A good answer of the program with little work; None when no time is left."""
+        try:
+            return self.solved(options, QUICK)
+        except OutOfAllowance:
+            return None
 
     # -- phases
 
@@ -235,7 +238,7 @@ class Search:
             if mask is None or self.lower is None or self.value - self.lower <= CLOSE * self.value:
                 return
             history.append(self.lower)
-            if len(history) > PATIENCE and self.lower - history[-1 - PATIENCE] < self.value / 200:
+            if len(history) > PATIENCE and self.lower - history[-1 - PATIENCE] < self.value / 500:
                 return
             self._follow(mask)
             self.consider(mask)
