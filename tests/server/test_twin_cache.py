@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.planner.twin import cluster
 from indexpilot_cli.planner.twin.cluster import open_cluster, stop_orphan
 from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.planner.twin.server import LocalServer
@@ -65,6 +69,31 @@ def test_a_twin_is_hydrated_once(twin_snapshot, twin_cache, twin):
     assert "schema" in first.stages and second.stages == []
 
 
+def test_a_copy_is_made_once_and_left_as_it_was(twin_snapshot, twin_cache, twin, monkeypatch):
+    """Hypothetical indexes are dropped and hidden ones shown at the end; after an error the copy is made anew."""
+    copies = []
+    make = cluster.copy_template
+    monkeypatch.setattr(cluster, "copy_template", lambda *given: copies.append(given[2]) or make(*given))
+    index = IndexDefinition(QualifiedName("sales", "events"), (IndexKey("kind"), IndexKey("level")))
+    hidden = frozenset({QualifiedName("sales", "events_kind")})
+    statement = Plannable("SELECT * FROM sales.events WHERE kind = 7 AND level = 3")
+    expected = twin.plan([WhatIf(statement), WhatIf(statement, frozenset({index}), hidden)])
+    for _ in range(3):
+        with open_twin(twin_snapshot, cache_dir=twin_cache, workers=1) as opened:
+            changed = opened.plan([WhatIf(statement, frozenset({index}), hidden)])
+            assert (*opened.plan([WhatIf(statement)]), *changed) == expected
+            opened.plan([WhatIf(Plannable("SELECT * FROM sales.events"), frozenset(), hidden)])
+    assert copies == ["w0"]
+    with (
+        pytest.raises(ZeroDivisionError),
+        open_twin(twin_snapshot, cache_dir=twin_cache, workers=1),
+    ):
+        raise ZeroDivisionError
+    with open_twin(twin_snapshot, cache_dir=twin_cache, workers=1) as opened:
+        assert opened.plan([WhatIf(statement)]) == expected[:1]
+    assert copies == ["w0", "w0"]
+
+
 def test_two_processes_have_two_twins(twin_snapshot, twin_cache):
     with (
         open_twin(twin_snapshot, cache_dir=twin_cache, workers=1) as one,
@@ -94,12 +123,12 @@ def test_killed_with_its_server_running(twin_snapshot, twin_cache, twin):
 
 
 def test_a_server_without_a_guard_is_swept(twin_snapshot, twin_cache):
-    cluster = open_cluster(twin_snapshot, twin_cache, None, Silent())
-    home, pid = cluster.server.home, postmaster(cluster.server.home)
-    cluster.server.outlive()
+    opened = open_cluster(twin_snapshot, twin_cache, None, Silent())
+    home, pid = opened.server.home, postmaster(opened.server.home)
+    opened.server.outlive()
     stop_orphan(home)
     assert gone(pid) and not (home / "data" / "postmaster.pid").exists()
-    cluster.close()
+    opened.close()
 
 
 def test_another_process_with_the_number_of_a_server_is_left_alone(tmp_path):

@@ -1,0 +1,37 @@
+"""A catalog of thousands of tables is asked for one of them thousands of times."""
+
+from dataclasses import replace
+
+from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.names import QualifiedName
+
+
+class Counted(QualifiedName):
+    """A name that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        Counted.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = QualifiedName.__hash__
+
+
+def test_a_table_is_found_without_a_walk():
+    names = [Counted("public", f"t{number}") for number in range(300)]
+    catalog = Catalog(150000, "d", tuple(Table(name, "r", ()) for name in names))
+    assert all(catalog.table(name).name is name for name in names)
+    assert Counted.compared < 2 * len(names)
+    assert catalog.table(QualifiedName("public", "none")) is None
+
+
+def test_what_was_looked_up_is_no_part_of_the_catalog():
+    table = Table(QualifiedName("public", "t"), "r", ())
+    catalog = Catalog(150000, "d", (table,))
+    fresh = replace(catalog)
+    assert catalog.table(table.name) is table
+    assert catalog == fresh and to_json(catalog) == to_json(fresh)
+    assert replace(catalog, tables=()).table(table.name) is None
+    assert from_json(Catalog, to_json(catalog)) == catalog
