@@ -258,6 +258,7 @@ def blind(target):
     """The DSN of a role that may read customers, and knows of the other tables only what the catalogs say."""
     with psycopg.connect(target, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA vault; CREATE TABLE vault.keys (id int PRIMARY KEY, o int REFERENCES orders)")
+        connection.execute('ALTER TABLE vault.keys ADD word text COLLATE "C" DEFAULT now()::text, ADD n serial')
         connection.execute("CREATE VIEW rich AS SELECT id FROM orders WHERE total > 9; CREATE ROLE blind LOGIN")
         connection.execute("GRANT SELECT ON customers, rich TO blind; GRANT pg_read_all_stats TO blind")
         yield psycopg.conninfo.make_conninfo(target, user="blind")
@@ -267,7 +268,8 @@ def blind(target):
 def test_what_the_role_may_not_read_is_there_all_the_same(check, blind):
     seen = check(
         "ALTER TABLE orders ADD COLUMN x int; CREATE INDEX ON orders (total); DROP VIEW rich;"
-        "ALTER TABLE vault.keys ADD COLUMN y int; ALTER TABLE orders ALTER total SET NOT NULL;"
+        "ALTER TABLE vault.keys ADD COLUMN y int, ALTER word DROP DEFAULT, ALTER n DROP DEFAULT;"
+        "ALTER TABLE orders ALTER total SET NOT NULL;"
         "ALTER TABLE orders DROP COLUMN customer_id;",
         "CREATE TABLE orders (id int);",
         dsn=blind,
