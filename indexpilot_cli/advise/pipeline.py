@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
+from indexpilot_cli.advise.crowded import crowded_tables
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
 from indexpilot_cli.advise.select.problem import Limits, Selection
@@ -109,7 +110,10 @@ def advise_on(
     rewrites = priced_rewrites(kept.templates, selection.definitions, catalog, estimator)
     limits = limit_prices(kept.templates, selection.definitions, catalog, estimator) if selection.chosen else {}
     advice = replace(advice, rewrites=rewrites, limits=limits)
-    return replace(assemble(source, estimator, advice), redundant=redundant_indexes(catalog.tables))
+    plan = replace(assemble(source, estimator, advice), redundant=redundant_indexes(catalog.tables))
+    guard = request.safeguards.write_performance
+    crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()
+    return replace(plan, warnings=(*plan.warnings, *crowded))
 
 
 def _without_faulty(
@@ -199,14 +203,11 @@ def _select(
 def limits_of(request: RecommendRequest, catalog: Catalog) -> Limits:
     """What the flags ask for; where they are silent, ``features.constraint_optimizer`` and the safeguards."""
     set_limits = request.features.constraint_optimizer
-    guard = request.safeguards.write_performance
-    per_table = request.max_per_table or (guard.max_indexes_per_table if guard.enabled else None)
     enabled = set_limits.enabled
     return Limits(
         budget_bytes=_first(request.budget_bytes, set_limits.max_storage if enabled else None),
         max_indexes=_first(request.max_indexes, set_limits.max_indexes if enabled else None),
-        indexes_per_table=per_table,
-        existing={t.name: len(t.indexes) for t in catalog.tables},
+        indexes_per_table=request.max_per_table,  # new ones; how many a table may have in all is apply's guard
         write_overhead=set_limits.max_write_overhead if enabled else None,
         min_benefit=request.min_benefit,
         calls=request.planner.max_calls,

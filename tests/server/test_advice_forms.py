@@ -87,6 +87,17 @@ CASES = {
         INSERT INTO bills (customer_id, t) SELECT g % 8000, md5(g::text) FROM generate_series(1, 20000) g""",
         "SELECT * FROM bills WHERE customer_id = 77.0",
     ),
+    "crowd": (
+        """CREATE TABLE crowd (id serial PRIMARY KEY, a int, b int, c int, d int, e int, f int, g int, h int, i int,
+            j int, wanted int, t text);
+        INSERT INTO crowd (a, b, c, d, e, f, g, h, i, j, wanted, t)
+        SELECT x, x, x, x, x, x, x, x, x, x, x % 4000, repeat('x', 80) FROM generate_series(1, 20000) x;
+        CREATE INDEX crowd_a ON crowd (a); CREATE INDEX crowd_b ON crowd (b); CREATE INDEX crowd_c ON crowd (c);
+        CREATE INDEX crowd_d ON crowd (d); CREATE INDEX crowd_e ON crowd (e); CREATE INDEX crowd_f ON crowd (f);
+        CREATE INDEX crowd_g ON crowd (g); CREATE INDEX crowd_h ON crowd (h); CREATE INDEX crowd_i ON crowd (i);
+        CREATE INDEX crowd_a_b ON crowd (a, b)""",
+        "SELECT * FROM crowd WHERE wanted = 77",
+    ),
 }
 WITH_LTREE = {
     "tree": (
@@ -195,3 +206,10 @@ def test_a_limit_is_priced_for_a_common_and_a_rare_value(advised):
     (offered,) = indexes(advised, "posts")
     (risk,) = [r for r in offered.risks if r.code == "limit_order"]
     assert "status = 'live' costs" in risk.text and "status = 'held' costs" in risk.text
+
+
+def test_a_table_with_ten_indexes_is_advised_and_told_what_could_go(advised):
+    assert [r.summary for r in indexes(advised, "crowd")] == ["crowd (wanted)"]
+    (warning,) = [w for w in advised.warnings if w.code == "too_many_indexes"]
+    assert warning.message.startswith("crowd has 11 indexes and the plan adds 1; apply stops at 10")
+    assert "crowd_a (crowd_a_b does its work)" in warning.message and "crowd_b (n" in warning.message
