@@ -97,7 +97,7 @@ def advise_on(
     folded, kept, model = written.without_lost(folded), written.without_lost(kept), written.result
 
     def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
-        return _select(replace(kept, templates=templates), priceable, model, estimator, catalog, request, progress)
+        return _select(replace(kept, templates=templates), priceable, model, estimator, request, progress)
 
     priced = together(Stage.PRICE, kept.templates, chosen)
     folded, kept, selection = priced.without_lost(folded), priced.without_lost(kept), priced.result
@@ -180,7 +180,6 @@ def _select(
     priceable: Priceable,
     model: WriteModel,
     estimator: CostEstimator,
-    catalog: Catalog,
     request: RecommendRequest,
     progress: Progress,
 ) -> Selection:
@@ -189,7 +188,7 @@ def _select(
 
     bytes_of = {definition: size.bytes for definition, size in priceable.sizes.items()}
     most = {definition: size.most_bytes for definition, size in priceable.sizes.items()}
-    limits = replace(limits_of(request, catalog), at_most=most)
+    limits = replace(limits_of(request), at_most=most)
     begun = time.monotonic()
 
     def choose(candidates: tuple[Candidate, ...]) -> Selection:
@@ -200,7 +199,7 @@ def _select(
     return without_dangers(priceable.candidates, choose, RiskLevel(request.risk))
 
 
-def limits_of(request: RecommendRequest, catalog: Catalog) -> Limits:
+def limits_of(request: RecommendRequest) -> Limits:
     """What the flags ask for; where they are silent, ``features.constraint_optimizer`` and the safeguards."""
     set_limits = request.features.constraint_optimizer
     enabled = set_limits.enabled

@@ -96,8 +96,8 @@ class Database:
 
         asked = pipeline.limits_of
 
-        def limits_of(request, catalog):
-            found = asked(request, catalog)
+        def limits_of(request):
+            found = asked(request)
             known = {f.name for f in dataclasses.fields(found)}
             return dataclasses.replace(found, **{n: v for n, v in changed.items() if n in known})
 
