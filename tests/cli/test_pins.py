@@ -52,6 +52,7 @@ MASKS = (
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (values_of("oid"), r'\g<1>"<oid>"\g<3>'),
     (re.compile(r"\boid: \d+"), "oid: <oid>"),
+    (re.compile(r"\b\d{19}/\d+\b"), "<identity>"),  # system identifier and OID of a database
     (re.compile(r"^(starting a private server|schema|statistics)\n", re.MULTILINE), ""),  # no twin in the cache yet
     (re.compile(r"""(digest(?:"?: "?| ))[0-9a-f]{16}\b"""), r"\1<digest>"),  # of a schema with its OIDs, of its plan
     (re.compile(r'(s\.ipsnap(?:",\n +"bytes": |, ))[\d.]+( kB)?'), r"\1<size>"),  # of a document with OIDs and moments
