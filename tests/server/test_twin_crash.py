@@ -12,7 +12,8 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.planner.twin.planner import open_twin
-from indexpilot_cli.planner.twin.worker import CRASHED, Worker
+from indexpilot_cli.planner.twin.pool import CRASHED
+from indexpilot_cli.planner.twin.worker import Worker
 from tests.server.twinning import snapshot_of
 
 EVENTS = QualifiedName("sales", "events")

@@ -25,8 +25,8 @@ from indexpilot_cli.planner.twin.place import (
     runnable,
     take_entry,
 )
+from indexpilot_cli.planner.twin.pool import FIRST_COPY
 from indexpilot_cli.planner.twin.server import LocalServer
-from indexpilot_cli.planner.twin.worker import FIRST_COPY
 from indexpilot_cli.snapshot.values import Snapshot
 
 TWIN_VERSION = 2  # part of the cache key: raise it when hydration gives another result

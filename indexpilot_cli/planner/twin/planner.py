@@ -23,7 +23,8 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.size import estimate, height_of
 from indexpilot_cli.planner.twin.cluster import Cluster, ScratchHost, open_cluster, open_scratch
 from indexpilot_cli.planner.twin.expressions import expression_statistics
-from indexpilot_cli.planner.twin.worker import CRASHED, IndexSize, Reach, Worker, WorkerPool
+from indexpilot_cli.planner.twin.pool import CRASHED, WorkerPool
+from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker
 from indexpilot_cli.snapshot.values import Snapshot
 
 _MOST_WORKERS = 16
