@@ -52,14 +52,7 @@ def capture(
     catalogs tell of the form of such tables and sequences are objects of the kinds that begin with ``HIDDEN``.
     Raises PrerequisiteError (no pg_dump, other block size), UnreachableError when the server cannot be read.
     """
-    facts = session.one("twin/server")
-    assert facts is not None
-    # Fixed when the server is compiled; the planner counts its costs by pages of it.
-    # https://www.postgresql.org/docs/current/runtime-config-preset.html
-    if facts.block_size != BLOCK:
-        raise PrerequisiteError(
-            f"the server uses pages of {facts.block_size} bytes, the twin only {BLOCK}", code="block_size"
-        )
+    facts = _facts(session)
     unreadable = session.rows("twin/unreadable")
     settings = {row.name: row.value for row in session.rows("twin/settings")}
     sizes = _sizes(session, catalog)
@@ -88,6 +81,18 @@ def capture(
         notes=notes,
         roles=tuple(row.name for row in session.rows("SELECT rolname::text AS name FROM pg_roles ORDER BY 1")),
     )
+
+
+def _facts(session: Session) -> Any:
+    facts = session.one("twin/server")
+    assert facts is not None
+    # Fixed when the server is compiled; the planner counts its costs by pages of it.
+    # https://www.postgresql.org/docs/current/runtime-config-preset.html
+    if facts.block_size != BLOCK:
+        raise PrerequisiteError(
+            f"the server uses pages of {facts.block_size} bytes, the twin only {BLOCK}", code="block_size"
+        )
+    return facts
 
 
 def _overrides(session: Session, settings: Mapping[str, str]) -> tuple[tuple[str, str, str, str], ...]:

@@ -36,7 +36,7 @@ def deadly(monkeypatch):
 
 
 def test_a_crash_costs_its_statement_only(twin_snapshot, twin_place, twin, deadly, monkeypatch):
-    monkeypatch.setattr("indexpilot_cli.planner.twin.worker._PER_WORKER", 2)
+    monkeypatch.setattr("indexpilot_cli.planner.twin.pool._PER_WORKER", 2)
     texts = [*OTHERS[:3], DEADLY, *OTHERS[3:]]
     questions = [WhatIf(Plannable(text), indexes) for indexes in (frozenset(), frozenset({KIND})) for text in texts]
     with open_twin(twin_snapshot, cache_dir=twin_place, workers=2) as mortal:

@@ -192,7 +192,7 @@ def test_questions_are_planned_once(twin):
 
 
 def test_workers_agree(twin_snapshot, twin_place, twin, monkeypatch):
-    monkeypatch.setattr("indexpilot_cli.planner.twin.worker._PER_WORKER", 2)
+    monkeypatch.setattr("indexpilot_cli.planner.twin.pool._PER_WORKER", 2)
     indexes = [
         index(EVENTS, "kind"),
         index(EVENTS, "level", "at"),

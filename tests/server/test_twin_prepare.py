@@ -24,7 +24,7 @@ def test_prepared_indexes_plan_like_those_made_on_demand(database, connection, t
     ]
     with open_session(database) as session:
         snapshot = capture(session, read_catalog(session), conninfo=database)
-    monkeypatch.setattr("indexpilot_cli.planner.twin.worker._PER_WORKER", 5)
+    monkeypatch.setattr("indexpilot_cli.planner.twin.pool._PER_WORKER", 5)
     with open_twin(snapshot, cache_dir=twin_cache, workers=2) as twin:
         twin.prepare([*definitions, wrong])
         prepared = twin.plan(questions)

@@ -154,7 +154,7 @@ def _keyset(node: Node, tables: Tables) -> Sargable | None:
         if [s[0] for s in arm] != names[: place + 1] or [s[1] for s in arm] != wanted:
             return None
         same |= {s[2]: v for s, v in zip(arm, values, strict=False) if s[2] != v}
-    if any(not re.fullmatch(r"\$\d+", text) for pair in same.items() for text in pair):
+    if not all(re.fullmatch(r"\$\d+", text) for text in (*same, *same.values())):
         return None
     found = _column(_references(node)[0], tables)
     if found is None or any(_column(r, tables) is None for r in _references(node)):

@@ -149,7 +149,7 @@ def apply(
 ) -> int:
     """Build the indexes of a plan: one at a time, without blocking writes, each recorded before it begins."""
     session.load({**opt.build_flags(lock_timeout, build_timeout, budget), **planner_flags(what_if, workers)})
-    after = VerifyOptions(verify, workload, replay_on, auto_revert)
+    permit = {"force": force, "require_approval": require_approval, "adopt": adopt}
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.apply import run
     from indexpilot_cli.render.views.apply import view
@@ -157,7 +157,7 @@ def apply(
     request = _request(
         session,
         source,
-        after,
+        VerifyOptions(verify, workload, replay_on, auto_revert),
         targets=tuple(targets or ()),
         window=window,
         window_hard=window_hard,
@@ -167,9 +167,7 @@ def apply(
         retries=retries,
         stop_on_error=stop_on_error,
         analyze=not no_analyze,
-        force=force,
-        require_approval=require_approval,
-        adopt=adopt,
+        **permit,
     )
     return change.carry_out(session, run, request, view, exit_code=exit_code)
 

@@ -12,6 +12,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import GIN, IndexDefinition, IndexKey, Reason
@@ -145,12 +146,13 @@ def sampled_keys(
     if not kinds:
         return None
     scale = rows / size
-    common = tuple(c * scale for counts in kinds.values() for c in counts.values() if c > 1)
-    once = [sum(c == 1 for c in counts.values()) for counts in kinds.values()]
+    counted = list(chain.from_iterable(counts.items() for counts in kinds.values()))
+    common = tuple(c * scale for _, c in counted if c > 1)
+    once = sum(c == 1 for _, c in counted)
     rare = sum(_unseen(counts, scale, rows) for counts in kinds.values())
-    keys = [k.rpartition(_KIND)[2] for counts in kinds.values() for k in counts]
+    keys = [k.rpartition(_KIND)[2] for k, _ in counted]
     mean = width if width is not None else sum(len(k.encode()) + 1 for k in keys) / len(keys)
-    return GinKeys(common, sum(once) * scale, rare, mean, size >= 30)
+    return GinKeys(common, once * scale, rare, mean, size >= 30)
 
 
 def _unseen(counts: Counter[str], scale: float, rows: float) -> float:

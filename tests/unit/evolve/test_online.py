@@ -18,9 +18,9 @@ from indexpilot_cli.evolve.change.online.texts import (
     OnlineGrant,
     OnlineIndex,
     OnlinePlan,
+    OnlineStage,
     OnlineStatistics,
     Side,
-    Stage,
     place,
 )
 from indexpilot_cli.evolve.relation import SequenceFacts
@@ -104,14 +104,14 @@ def test_the_old_value_is_kept_where_it_still_means_the_same():
 @pytest.mark.parametrize(
     ("original", "columns", "stage"),
     [
-        ("v", {"id", "v"}, Stage.BARE),
-        ("v", {"id", "v", "v_indexpilot_new"}, Stage.FILLING),
-        ("v_indexpilot_old", {"id", "v_indexpilot_old", "v"}, Stage.SWAPPED),
-        (None, {"id", "v"}, Stage.FINISHED),
-        (None, {"id"}, Stage.STRANGE),
-        ("w", {"id", "w"}, Stage.STRANGE),
-        ("w", {"id", "w", "v"}, Stage.STRANGE),
-        ("v_indexpilot_old", {"id", "v_indexpilot_old"}, Stage.STRANGE),
+        ("v", {"id", "v"}, OnlineStage.BARE),
+        ("v", {"id", "v", "v_indexpilot_new"}, OnlineStage.FILLING),
+        ("v_indexpilot_old", {"id", "v_indexpilot_old", "v"}, OnlineStage.SWAPPED),
+        (None, {"id", "v"}, OnlineStage.FINISHED),
+        (None, {"id"}, OnlineStage.STRANGE),
+        ("w", {"id", "w"}, OnlineStage.STRANGE),
+        ("w", {"id", "w", "v"}, OnlineStage.STRANGE),
+        ("v_indexpilot_old", {"id", "v_indexpilot_old"}, OnlineStage.STRANGE),
     ],
 )
 def test_where_the_columns_stand(original, columns, stage):

@@ -6,7 +6,7 @@ from indexpilot_cli.core.mutation import OperationState
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts
-from indexpilot_cli.evolve.change.online.texts import Side, Stage, column_name
+from indexpilot_cli.evolve.change.online.texts import OnlineStage, Side, column_name
 from indexpilot_cli.evolve.change.online.work import (
     OnlineRun,
     brief,
@@ -28,9 +28,9 @@ def take_away(run: OnlineRun) -> None:
     found = whereabouts(run)
     name = column_name(plan, Side.NEW)
     stage = texts.stage(plan, found.original, found.columns)
-    if stage is Stage.BARE and not found.following:
+    if stage is OnlineStage.BARE and not found.following:
         return
-    if stage not in (Stage.FILLING, Stage.BARE) or (name in found.columns and name not in found.tagged):
+    if stage not in (OnlineStage.FILLING, OnlineStage.BARE) or (name in found.columns and name not in found.tagged):
         raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
     # Foreign keys of other tables hold the unique index; indexes go CONCURRENTLY, which no transaction block allows;
     # the rest is brief and goes at once, so that no write ever meets the trigger without its column.
@@ -59,7 +59,7 @@ def drop_old(run: OnlineRun) -> None:
     """The old column goes, with what is left on it; the new one must be in use."""
     plan = run.plan
     name = column_name(plan, Side.OLD)
-    if stage_of(run) is not Stage.SWAPPED or name not in whereabouts(run).tagged:
+    if stage_of(run) is not OnlineStage.SWAPPED or name not in whereabouts(run).tagged:
         raise RefusedError(f"column {name} of {plan.table.short} is not ours to remove", code="strange_columns")
     drop_indexes(run, Side.OLD)
     statements = (

@@ -23,7 +23,7 @@ from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
 from indexpilot_cli.evolve.change.online.plan import make_plan
-from indexpilot_cli.evolve.change.online.texts import OnlinePlan, OnlineReport, OnlineRequest, Side, Stage
+from indexpilot_cli.evolve.change.online.texts import OnlinePlan, OnlineReport, OnlineRequest, OnlineStage, Side
 from indexpilot_cli.evolve.change.online.work import (
     OnlineRun,
     brief,
@@ -151,12 +151,12 @@ def _forward(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRepor
         # yet.
         _tried_on_all_rows(run)
         log.intend(run.ctx, run.plan, wanted.type, wanted.using)
-    elif stage_of(run) in (Stage.BARE, Stage.FILLING):
+    elif stage_of(run) in (OnlineStage.BARE, OnlineStage.FILLING):
         _again(run, wanted)
     now = stage_of(run)
-    if now is Stage.STRANGE:
+    if now is OnlineStage.STRANGE:
         raise _strange(run)
-    if now in (Stage.BARE, Stage.FILLING):
+    if now in (OnlineStage.BARE, OnlineStage.FILLING):
         try:
             bring_up(run, Side.NEW, 0 if known is None else known.page(Side.NEW))
             swap_in(run, Side.NEW)
@@ -248,7 +248,7 @@ def _after_swap(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRe
     plan = run.plan
     known = log.newest_open(run.ctx, plan.table, plan.column)
     swapped_before = known is not None and known.last.state == OperationState.VALID
-    if stage_of(run) is Stage.FINISHED:
+    if stage_of(run) is OnlineStage.FINISHED:
         row = log.tell(run.ctx, plan, OperationState.KEPT, "finish")
         return _report(plan, "already_done", began, run, summary="the old column is gone", row=row)
     # The trigger would go on to write the old column, and fail the application's writes where the value does not fit
@@ -273,9 +273,9 @@ def _unfollow(run: OnlineRun) -> tuple[str, ...]:
 
 def _finish(run: OnlineRun, began: float) -> OnlineReport:
     stage = stage_of(run)
-    if stage not in (Stage.SWAPPED, Stage.FINISHED):
+    if stage not in (OnlineStage.SWAPPED, OnlineStage.FINISHED):
         raise RefusedError("the change is not carried out yet", hint=_AGAIN, code="not_swapped")
-    if stage is Stage.SWAPPED:
+    if stage is OnlineStage.SWAPPED:
         # Before the drop, so that the log knows of it even when this program ends before it can say how it went.
         log.tell(run.ctx, run.plan, OperationState.STARTED, "finish")
         drop_old(run)
@@ -285,15 +285,15 @@ def _finish(run: OnlineRun, began: float) -> OnlineReport:
 
 def _back(run: OnlineRun, began: float) -> OnlineReport:
     stage = stage_of(run)
-    if stage is Stage.FINISHED:
+    if stage is OnlineStage.FINISHED:
         raise RefusedError(
             "the old column is gone",
             hint=f"change the type back: schema-evolve alter-type … {run.plan.old_type}",
             code="old_column_gone",
         )
-    if stage is Stage.STRANGE:
+    if stage is OnlineStage.STRANGE:
         raise _strange(run)
-    if stage is Stage.SWAPPED:
+    if stage is OnlineStage.SWAPPED:
         known = log.newest_open(run.ctx, run.plan.table, run.plan.column)
         # No trigger has kept the old column since the swap: what was written in between is worked out again first.
         back_in_use(run, 0 if known is None else known.page(Side.OLD))

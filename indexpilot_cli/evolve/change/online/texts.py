@@ -201,7 +201,7 @@ class OnlinePlan:
         return frozenset(built | {c.name for c in self.constraints} | {key.name for key in self.inbound})
 
 
-class Stage(StrEnum):
+class OnlineStage(StrEnum):
     """Where the columns stand, as the catalog tells it.
 
     BARE: no second column. FILLING: the old column is in use and a second one is there. SWAPPED: the new column is in
@@ -347,14 +347,14 @@ def trial(plan: OnlinePlan) -> str:
     return f"DO {quote_literal(body)}"
 
 
-def stage(plan: OnlinePlan, original: str | None, columns: Collection[str]) -> Stage:
+def stage(plan: OnlinePlan, original: str | None, columns: Collection[str]) -> OnlineStage:
     """Where the columns stand: ``original`` is what the first column is called now, None when it is gone."""
     new, old = column_name(plan, Side.NEW), column_name(plan, Side.OLD)
     if original == plan.column:
-        return Stage.FILLING if new in columns else Stage.BARE
+        return OnlineStage.FILLING if new in columns else OnlineStage.BARE
     if plan.column not in columns:
-        return Stage.STRANGE
-    return {old: Stage.SWAPPED, None: Stage.FINISHED}.get(original, Stage.STRANGE)
+        return OnlineStage.STRANGE
+    return {old: OnlineStage.SWAPPED, None: OnlineStage.FINISHED}.get(original, OnlineStage.STRANGE)
 
 
 def _forward(plan: OnlinePlan, name_of: Callable[[int], str]) -> str:

@@ -16,7 +16,7 @@ from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.probe import index_body
-from indexpilot_cli.evolve.change.online.texts import OnlineIndex, OnlinePlan, Side, Stage, aside, column_name
+from indexpilot_cli.evolve.change.online.texts import OnlineIndex, OnlinePlan, OnlineStage, Side, aside, column_name
 from indexpilot_cli.execute import backfill
 from indexpilot_cli.execute.backfill import BackfillWork, left
 from indexpilot_cli.execute.context import Pace, RunContext, StepRun
@@ -79,7 +79,7 @@ def whereabouts(run: OnlineRun) -> OnlineState:
     return OnlineState(**state)
 
 
-def stage_of(run: OnlineRun) -> Stage:
+def stage_of(run: OnlineRun) -> OnlineStage:
     """Where the columns stand."""
     found = whereabouts(run)
     return texts.stage(run.plan, found.original, found.columns)

@@ -198,3 +198,12 @@ def _touched(before: SessionState, after: SessionState) -> set[int]:
     oids = set(after.locks) | (before.relations.keys() ^ after.relations.keys())
     states = {**before.relations, **after.relations}
     return oids | {states[oid].table for oid in oids if oid in states and states[oid].table}
+
+
+@dataclass
+class OpenTransaction:
+    """The transaction that is open: its number, what was known before it, and the last look."""
+
+    number: int
+    kept: Kept
+    last: SessionState | None = None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import (
     Lock,
     LockMode,
@@ -19,7 +18,7 @@ from indexpilot_cli.core.observation import (
     WorkKind,
 )
 from indexpilot_cli.db.observe_session import SessionAnswer
-from indexpilot_cli.evolve.review.clone.changes import Kept, Tracker, changes_between
+from indexpilot_cli.evolve.review.clone.changes import OpenTransaction, Tracker, changes_between
 from indexpilot_cli.evolve.review.clone.faults import (
     Surroundings,
     excuse,
@@ -30,7 +29,7 @@ from indexpilot_cli.evolve.review.clone.faults import (
 )
 from indexpilot_cli.evolve.review.clone.look import SessionState, Unobservable
 from indexpilot_cli.evolve.review.clone.outside import outside_locks, unexecuted, vacuumed
-from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession
+from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession, let_in
 from indexpilot_cli.evolve.review.clone.work import failed, locks_of, not_run, ran, work_of
 from indexpilot_cli.sql.ddl.action import Action, Migration, MigrationStatement, bodies_of, performed
 
@@ -44,19 +43,9 @@ _QUIET = re.compile(r"\s*(set|reset|show|discard)\b", re.I)
 _FIRST = re.compile(r"\s*(set\s+(local\s+|session\s+)?(transaction|characteristics)|discard)\b", re.I)
 _MAKES = re.compile(r"\s*(create|alter|do|call|select|import)\b", re.I)
 _TRY = "indexpilot_try"
-_GRANT = "indexpilot_grant"
 # At this level the server says which tables it rewrites and verifies, and which indexes it builds.
 _LOUD = "client_min_messages TO debug1"
 _MOST_ROLES = 50
-
-
-@dataclass
-class _Transaction:
-    """The transaction that is open: its number, what was known before it, and the last look."""
-
-    number: int
-    kept: Kept
-    last: SessionState | None = None
 
 
 class Runner:
@@ -78,7 +67,7 @@ class Runner:
         self._limits = sandbox.limits
         self._end = time.monotonic() + sandbox.limits.run_seconds
         self._number = 0
-        self._open: _Transaction | None = None
+        self._open: OpenTransaction | None = None
         self.unmade = False  # a statement was not run that would have made something
         self._stopped = ""
         self._failed = False
@@ -325,7 +314,7 @@ class Runner:
         return self._number
 
     def _enter(self) -> None:
-        self._open = _Transaction(self._next(), self._tracker.keep())
+        self._open = OpenTransaction(self._next(), self._tracker.keep())
 
     def _leave(self, *, committed: bool) -> None:
         if self._open is not None and not committed:
@@ -364,16 +353,8 @@ class Runner:
     def _let_in(self, roles: Sequence[str]) -> None:
         """Let the roles own things in every schema, as somebody must have let them in production."""
         schemas = [item.object.path[0] for item in self._tracker.objects.values() if item.object.kind == "schema"]
-        if not roles or not schemas:
-            return
-        places, names = ", ".join(map(quote_identifier, schemas)), ", ".join(map(quote_identifier, roles))
-        grant = f"GRANT USAGE, CREATE ON SCHEMA {places} TO {names}"
-        # Within a transaction a session learns of new roles when it next locks a relation.
-        grant = f"SELECT FROM pg_catalog.pg_auth_members LIMIT 0; {grant}"
-        if self._session.idle:
-            self._session.tell(grant)
-        elif self._session.tell(f"SAVEPOINT {_GRANT}; {grant}; RELEASE SAVEPOINT {_GRANT}").error:
-            self._session.tell(f"ROLLBACK TO SAVEPOINT {_GRANT}; RELEASE SAVEPOINT {_GRANT}")
+        if roles and schemas:
+            let_in(self._session, schemas, roles)
 
     def _failure(self, statement: MigrationStatement, answer: SessionAnswer, number: int) -> StatementObservation:
         reason = answer.overrun

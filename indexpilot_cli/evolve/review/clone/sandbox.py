@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +63,7 @@ _SETTINGS = {
 _PATIENCE = 2.0  # seconds a session has to obey
 _LOOK_EVERY = 0.5  # seconds between two measurements of the data directory
 _LOOKING = 20  # … and times as long as one takes
+_GRANT = "indexpilot_grant"
 _OUR_SECONDS = 60.0  # for questions of ours
 # On empty tables everything is cheap: here a sequential scan shall mean that no index serves.
 _STARTS_WITH = {
@@ -376,3 +377,15 @@ class _Watch:
             self._next = done + max(_LOOK_EVERY, _LOOKING * (done - now))
             if large:
                 raise Overrun(f"it wrote more than {units.size(self._sandbox.limits.disk)} on empty tables")
+
+
+def let_in(session: UntrustedSession, schemas: Sequence[str], roles: Sequence[str]) -> None:
+    """Let the roles own things in the schemas; within a transaction one that fails leaves it usable."""
+    places, names = ", ".join(map(quote_identifier, schemas)), ", ".join(map(quote_identifier, roles))
+    grant = f"GRANT USAGE, CREATE ON SCHEMA {places} TO {names}"
+    # Within a transaction a session learns of new roles when it next locks a relation.
+    grant = f"SELECT FROM pg_catalog.pg_auth_members LIMIT 0; {grant}"
+    if session.idle:
+        session.tell(grant)
+    elif session.tell(f"SAVEPOINT {_GRANT}; {grant}; RELEASE SAVEPOINT {_GRANT}").error:
+        session.tell(f"ROLLBACK TO SAVEPOINT {_GRANT}; RELEASE SAVEPOINT {_GRANT}")
