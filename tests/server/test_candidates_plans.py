@@ -125,7 +125,7 @@ CASES = {
     "correlated exists": (
         "SELECT * FROM accounts a WHERE a.id < 5"
         " AND EXISTS (SELECT 1 FROM orders o WHERE o.org_id = a.id AND o.urgent)",
-        "btree orders (org_id) include (urgent) where urgent",
+        "btree orders (org_id) where urgent",
     ),
     "delete": ("DELETE FROM lines WHERE product_id = 5", "btree lines (product_id)"),
     "update": ("UPDATE orders SET paid = true WHERE code = 'x' AND org_id = 4", "btree orders (code)"),

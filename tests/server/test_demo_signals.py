@@ -17,6 +17,7 @@ pytestmark = pytest.mark.server
 PROGRAM = """
 import sys
 from indexpilot_cli.simulate import demo
+from indexpilot_cli.simulate.proof import DemoRequest
 
 class Telling:
     def stage(self, title, total=None):
