@@ -119,7 +119,7 @@ def carried(expression: str, table: Table) -> ColumnStatistics | None:
     Taken over are distinct values, nulls and widths: exact for one-to-one functions; for others an upper bound of
     the distinct values. None when the expression has no column or several, or the column has no statistics.
     """
-    indexed = _of_an_index(expression, table)
+    indexed = index_statistics(expression, table)
     if indexed is not None:
         return indexed
     tree = tree_of(expression)
@@ -135,7 +135,7 @@ def carried(expression: str, table: Table) -> ColumnStatistics | None:
     return kept if _one_to_one(tree) else replace(kept, n_distinct=_unknown_distinct(kept, row_count(table)))
 
 
-def _of_an_index(expression: str, table: Table) -> ColumnStatistics | None:
+def index_statistics(expression: str, table: Table) -> ColumnStatistics | None:
     """What ANALYZE found for an existing index on the same expression."""
     wanted = normal(expression)
     for index in table.indexes:

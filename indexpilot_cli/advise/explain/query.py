@@ -21,7 +21,7 @@ from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse
-from indexpilot_cli.sql.selectivity import atom_selectivity, row_count
+from indexpilot_cli.sql.selectivity import atom_selectivity, index_statistics, row_count
 from indexpilot_cli.workload.templates import fold_workload
 
 
@@ -234,6 +234,7 @@ def _value(node: Node) -> object:
     return node.number("ival") if node.kind == "Integer" else deparse_expression(node)
 
 
+_PATTERNS = (AtomKind.LIKE_PREFIX, AtomKind.LIKE_INFIX, AtomKind.SIMILAR, AtomKind.MATCHES)
 _SILENT = (AtomKind.JOIN, AtomKind.OTHER, AtomKind.DISTANCE, AtomKind.NOT_EQUAL)
 
 
@@ -259,9 +260,13 @@ def _of_use(use: RelationUse, table: Table) -> Iterator[Evidence]:
 
 def _of_atom(atom: Atom, table: Table) -> Evidence:
     column = table.column(atom.column) if atom.column else None
-    share = atom_selectivity(atom, table)
-    rows = share * row_count(table)
     what = atom.sql or f"{atom.column or atom.expression} {atom.operator} …"
+    if atom.kind in _PATTERNS:
+        return Evidence("planner", f"{what}: how many rows match a pattern is estimated in the plan alone")
+    if atom.expression is not None and index_statistics(atom.expression, table) is not None:
+        return Evidence("planner", f"{what}: estimated in the plan from the statistics of an index on the expression")
+    share = atom_selectivity(atom, table)
     if column is None or column.statistics is None:
         return Evidence("model", f"{what}: no statistics, the planner assumes {share:.2%} of {table.name.short}")
+    rows = share * row_count(table)
     return Evidence("pg_stats", f"{what}: {share:.2%} of {table.name.short}, about {rows:,.0f} rows", column.name)
