@@ -23,6 +23,7 @@ class TableColumn:
     number: right-aligned, never touched. short: an id, a date or a word, never touched. name: an identifier or DDL,
     never shortened, but the rest of its row may go on in the next line.
     query: statement text, may be shortened. text: prose, may be wrapped. state: ok, warning, error …, coloured.
+    after: the last column, of whole texts that stand behind the row where there is room and else in a line below it.
     """
 
     title: str

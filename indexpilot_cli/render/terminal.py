@@ -40,25 +40,43 @@ def fit(table: TableBlock, width: int, measure: Measure = len) -> Iterator[Line]
     its column keeps all its letters and the rest of its row goes on in the next line, in the same columns. What is
     still too wide stands closer together.
     """
-    widths = _widths(table, width, measure)
+    after = [row[-1] if table.columns[-1].role == "after" else "" for row in table.rows]
+    columns = [c for c in table.columns if c.role != "after"]
+    widths = _widths(table, columns, width, measure)
     gap = GAP if sum(widths) + GAP * (len(widths) - 1) <= width else 1
     if table.header:
-        titles = tuple(c.title for c in table.columns)
-        yield from _row(titles, ["header"] * len(widths), table.columns, widths, measure, gap)
-    roles = [c.role for c in table.columns]
-    for row in table.rows:
-        wrapped = [_wrap(text, c.role, w, measure) for text, c, w in zip(row, table.columns, widths, strict=True)]
-        for n in range(max(len(lines) for lines in wrapped)):
-            texts = tuple(lines[n] if n < len(lines) else "" for lines in wrapped)
-            yield from _row(texts, roles, table.columns, widths, measure, gap)
+        titles = tuple(c.title for c in columns)
+        yield from _row(titles, ["header"] * len(widths), columns, widths, measure, gap)
+    for row, beside in zip(table.rows, after, strict=True):
+        yield from _beside(list(_lines(row, columns, widths, measure, gap)), beside, widths, width, measure)
 
 
-def _widths(table: TableBlock, width: int, measure: Measure) -> list[int]:
-    titles = [measure(c.title) if table.header else 0 for c in table.columns]
+def _lines(
+    row: Sequence[str], columns: Sequence[TableColumn], widths: Sequence[int], measure: Measure, gap: int
+) -> Iterator[Line]:
+    roles = [c.role for c in columns]
+    wrapped = [_wrap(text, c.role, w, measure) for text, c, w in zip(row, columns, widths, strict=False)]
+    for n in range(max(len(lines) for lines in wrapped)):
+        texts = tuple(lines[n] if n < len(lines) else "" for lines in wrapped)
+        yield from _row(texts, roles, columns, widths, measure, gap)
+
+
+def _beside(lines: list[Line], text: str, widths: Sequence[int], width: int, measure: Measure) -> Iterator[Line]:
+    """The lines of a row with what comes after it: at the end of the first where there is room, else below them."""
+    at, used = sum(widths) + GAP * len(widths), sum(measure(cell.text) for cell in lines[0])
+    if text and used + GAP <= at and at + measure(text) <= width:
+        lines[0] = (*lines[0], Cell(" " * (at - used), "gap"), Cell(text, "name"))
+    elif text:
+        lines.append((Cell(" " * (widths[0] + GAP), "gap"), Cell(text, "name")))
+    yield from lines
+
+
+def _widths(table: TableBlock, shown: Sequence[TableColumn], width: int, measure: Measure) -> list[int]:
+    titles = [measure(c.title) if table.header else 0 for c in shown]
     widths = [max([title, *(measure(row[i]) for row in table.rows)]) for i, title in enumerate(titles)]
     excess = sum(widths) + GAP * (len(widths) - 1) - width
     for role in ("query", "text", "name"):
-        columns = [i for i, c in enumerate(table.columns) if c.role == role]
+        columns = [i for i, c in enumerate(shown) if c.role == role]
         while excess > 0 and columns:
             widest = max(columns, key=lambda i: widths[i])
             if widths[widest] <= max(_LEAST[role], titles[widest]):

@@ -141,7 +141,7 @@ def _markdown_table(table: TableBlock) -> str:
 
 
 def _cell(text: str, role: str) -> str:
-    if role in ("name", "query") and text:
+    if role in ("name", "query", "after") and text:
         tick = "``" if "`" in text else "`"
         pad = " " if text.startswith("`") or text.endswith("`") else ""
         return f"{tick}{pad}{_one(text)}{pad}{tick}"

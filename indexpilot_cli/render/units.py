@@ -146,7 +146,7 @@ class LabelDocument(DocumentShape):
 
 def checks_table(checks: tuple[Check, ...]) -> TableBlock:
     """One line per check: state, what, the finding and its fix."""
-    head = columns("state|state", "check|label", "finding|text", "fix")
+    head = columns("state|state", "check|label", "finding|text", "fix|after")
     width = 4 if any(c.fix for c in checks) else 3
     rows = ((c.state, c.name, one_line(c.text), f"->  {c.fix}" if c.fix else "") for c in checks)
     return TableBlock(head[:width], tuple(row[:width] for row in rows), header=False)

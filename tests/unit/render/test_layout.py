@@ -97,3 +97,16 @@ def test_a_name_as_wide_as_its_column_and_the_gap_does_not_touch_what_follows():
         for width in range(20, 70):
             lines = ["".join(cell.text for cell in line) for line in fit(table, width)]
             assert not any("xbuilt" in line for line in lines), (length, width)
+
+
+def test_a_remedy_stands_behind_its_row_or_below_it_and_never_within():
+    columns = (TableColumn("state", "state"), TableColumn("finding", "text"), TableColumn("fix", "after"))
+    table = TableBlock(columns, (("ok", "one two three four five six", "->  VACUUM;"), ("no", "b", "")), header=False)
+    assert lines(table, 44) == ["ok  one two three four five six  ->  VACUUM;", "no  b"]
+    assert lines(table, 43) == ["ok  one two three four five six", "    ->  VACUUM;", "no  b"]
+    narrow = lines(TableBlock(columns, (("ok", "word " * 12, "->  REINDEX INDEX a_long_name;"),), header=False), 36)
+    assert narrow == [
+        "ok  word word word word word word",
+        "    word word word word word word",
+        "    ->  REINDEX INDEX a_long_name;",
+    ]
