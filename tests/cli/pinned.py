@@ -167,7 +167,7 @@ recommend --source sql workload.sql --json
 {forms("plan show", "table", "json", "yaml", "markdown", "sql")}
 COLUMNS=80 plan show {{plan}} --show-rejected --verbose
 {forms("plan approve {plan} --reason reviewed", "table", "json", "markdown")}
-plan approve P-000000 --json
+plan approve P-none --json
 explain R-f9a8e778 --json
 {forms("apply {plan} --dry-run", "table", "json", "yaml", "markdown", "sql")}
 apply R-f9a8e778
