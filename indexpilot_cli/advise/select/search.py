@@ -36,6 +36,7 @@ FIRST_LOOK = 64  # questions before the first selection is priced
 CLOSE = 1e-3  # a gap that is no gap
 DEPTH = 10  # steps down the trees between two bounds
 SETTLING_ROUNDS = 6
+SMALLER = 2  # smaller indexes tried in the place of a chosen one
 AGREED = 1e-4
 PATIENCE = 6  # rounds in which the bound must gain a five-hundredth
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
@@ -70,7 +71,9 @@ class Search:
         self.worth = max(min(problem.prices, default=0.0) / 2, 1e-6 * problem.program.scale)
         self.questions = Questions(problem.program, pricer, leads(problem.pool))
         self.cases = range(len(pricer.cases))
-        self.guesses = Guesses(pricer, stand_ins(problem.pool))
+        self.wider = stand_ins(problem.pool)
+        self.sizes = problem.sizes
+        self.guesses = Guesses(pricer, self.wider)
         self.trees = [CaseTree(case, pricer, self.questions.groups[case]) for case in self.cases]
         self.best: Mask = 0
         self.value = self.true(0) or 0.0
@@ -258,6 +261,7 @@ class Search:
         for _ in range(SETTLING_ROUNDS):
             asked = self.pricer.calls
             self.converge()
+            self.narrow()
             mask = self.in_use(self.fewest())
             self.predicted = self.expected(mask)
             if not self.pricer.ask(((case, mask) for case in self.cases), literal=True):
@@ -290,6 +294,22 @@ class Search:
             answer = self.pricer.known(case, mask)
             used |= answer.used if answer is not None else mask
         return mask & used
+
+    def narrow(self) -> None:
+        """Put smaller indexes into the places of the best selection where they are worth as much.
+
+        The solver stops within a tolerance of the whole workload, which hides the bytes of an index for one cheap
+        statement.
+        """
+        for number in sorted(members(self.best), key=lambda n: -self.sizes[n]):
+            for other in self._smaller(number)[:SMALLER]:
+                if self.price(self.best & ~(1 << number) | 1 << other):
+                    break
+
+    def _smaller(self, number: int) -> list[int]:
+        """Candidates whose work this one can do for more bytes, largest first."""
+        found = [n for n, wider in enumerate(self.wider) if wider >> number & 1 and self.sizes[n] < self.sizes[number]]
+        return sorted(found, key=lambda n: -self.sizes[n])
 
     def fewest(self) -> Mask:
         """The best selection without those of its indexes that others of it do the work of, dearest tie first."""

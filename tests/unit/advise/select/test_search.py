@@ -112,6 +112,18 @@ def test_of_equal_selections_the_one_of_fewest_indexes_is_chosen():
         assert choose(pool, ways, {}, sizes={a: 1, b: 1, both: 900})[0].definitions == {both}
 
 
+def test_bytes_for_nothing_are_not_lost_in_the_tolerance_of_the_whole():
+    """What the wider index of a cheap statement costs more is below the solver's exactness for a dear workload."""
+    heavy, narrow, wide = index("c"), index("a"), index("a", "b")
+    ways = {"q-1": [way(1e8), way(1e7, heavy)], "q-2": [way(1000), way(10, narrow), way(9.99, wide)]}
+    templates = [template("q-1"), template("q-2")]
+    sizes = {heavy: 8_000_000, narrow: 8_000_000, wide: 14_000_000}
+    limits = Limits(min_benefit=1e-9)  # q-2 is far too small for the default
+    for pool in itertools.permutations([heavy, narrow, wide]):
+        found = advise(templates, [candidate(d) for d in pool], ModelPlanner(ways), limits, sizes=sizes)
+        assert found.definitions == {heavy, narrow}
+
+
 def test_regret_prefers_the_index_that_helps_every_class():
     common, rare = index("a"), index("b")
     ways = {
