@@ -6,7 +6,7 @@ import io
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.render.document import Block, Code, Document, EntryBlock, Facts, Lines, TableBlock, TableColumn
@@ -40,22 +40,24 @@ def fit(table: TableBlock, width: int, measure: Measure = len) -> Iterator[Line]
     its column keeps all its letters and the rest of its row goes on in the next line, in the same columns. What is
     still too wide stands closer together.
     """
-    after = [row[-1] if table.columns[-1].role == "after" else "" for row in table.rows]
-    columns = [c for c in table.columns if c.role != "after"]
-    widths = _widths(table, columns, width, measure)
+    after = [""] * len(table.rows)
+    if table.columns[-1].role == "after":
+        after = [row[-1] for row in table.rows]
+        table = replace(table, columns=table.columns[:-1], rows=tuple(row[:-1] for row in table.rows))
+    widths = _widths(table, width, measure)
     gap = GAP if sum(widths) + GAP * (len(widths) - 1) <= width else 1
     if table.header:
-        titles = tuple(c.title for c in columns)
-        yield from _row(titles, ["header"] * len(widths), columns, widths, measure, gap)
+        titles = tuple(c.title for c in table.columns)
+        yield from _row(titles, ["header"] * len(widths), table.columns, widths, measure, gap)
     for row, beside in zip(table.rows, after, strict=True):
-        yield from _beside(list(_lines(row, columns, widths, measure, gap)), beside, widths, width, measure)
+        yield from _beside(list(_lines(row, table.columns, widths, measure, gap)), beside, widths, width, measure)
 
 
 def _lines(
     row: Sequence[str], columns: Sequence[TableColumn], widths: Sequence[int], measure: Measure, gap: int
 ) -> Iterator[Line]:
     roles = [c.role for c in columns]
-    wrapped = [_wrap(text, c.role, w, measure) for text, c, w in zip(row, columns, widths, strict=False)]
+    wrapped = [_wrap(text, c.role, w, measure) for text, c, w in zip(row, columns, widths, strict=True)]
     for n in range(max(len(lines) for lines in wrapped)):
         texts = tuple(lines[n] if n < len(lines) else "" for lines in wrapped)
         yield from _row(texts, roles, columns, widths, measure, gap)
@@ -71,12 +73,12 @@ def _beside(lines: list[Line], text: str, widths: Sequence[int], width: int, mea
     yield from lines
 
 
-def _widths(table: TableBlock, shown: Sequence[TableColumn], width: int, measure: Measure) -> list[int]:
-    titles = [measure(c.title) if table.header else 0 for c in shown]
+def _widths(table: TableBlock, width: int, measure: Measure) -> list[int]:
+    titles = [measure(c.title) if table.header else 0 for c in table.columns]
     widths = [max([title, *(measure(row[i]) for row in table.rows)]) for i, title in enumerate(titles)]
     excess = sum(widths) + GAP * (len(widths) - 1) - width
     for role in ("query", "text", "name"):
-        columns = [i for i, c in enumerate(shown) if c.role == role]
+        columns = [i for i, c in enumerate(table.columns) if c.role == role]
         while excess > 0 and columns:
             widest = max(columns, key=lambda i: widths[i])
             if widths[widest] <= max(_LEAST[role], titles[widest]):
