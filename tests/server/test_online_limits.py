@@ -153,7 +153,8 @@ def test_the_users_triggers_do_not_run_for_the_filling_but_for_everybody_else(gr
 def owner(ground):
     """A role that owns the table and may write the log, and one that only writes the table."""
     items(ground)
-    names = [f"{name}_{ground.dsn.partition('t_')[2][:8]}" for name in ("owner", "writer")]
+    of = psycopg.conninfo.conninfo_to_dict(ground.dsn)["dbname"]
+    names = [f"{name}_{of}" for name in ("owner", "writer")]
     owner, writer = names
     ground.script(
         f"CREATE ROLE {owner} LOGIN; CREATE ROLE {writer} LOGIN; ALTER TABLE public.items OWNER TO {owner};"

@@ -56,7 +56,7 @@ def test_percent_signs_and_two_statements(database, table):
 
 
 def test_without_the_right_there_is_elapsed_time(database, table, pg):
-    role = "plain_" + database.rpartition("t_")[2][:8]
+    role = "plain_" + psycopg.conninfo.conninfo_to_dict(database)["dbname"]
     table.execute(f"create role {role} login password 'x'")
     table.execute(f"grant select on t to {role}")
     try:
