@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.workload.collect import read_sql
-from indexpilot_cli.workload.logs import _shape, parse_parameters, read_log
+from indexpilot_cli.workload.executions import parse_parameters
+from indexpilot_cli.workload.logs import read_log
 from indexpilot_cli.workload.query_stats import RecordedQueries, from_query_stats
 from indexpilot_cli.workload.records import parse_time
+from indexpilot_cli.workload.tally import _shape
 
 VALUE = st.one_of(st.none(), st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))
 

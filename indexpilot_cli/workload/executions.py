@@ -1,0 +1,172 @@
+"""Log entries, in order, to executions of statements."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from indexpilot_cli.workload.records import LogEntry
+
+
+class Execution(NamedTuple):
+    """One execution of a statement. ``calls`` is 0 for a fetch that goes on with one; ``detail`` has the parameters'
+    values as the log writes them.
+    """
+
+    text: str
+    calls: float
+    ms: float | None
+    detail: str = ""
+
+
+_EMPTY: tuple[Execution, ...] = ()
+_DURATION = "duration: "
+# The extended protocol logs parse, bind and execute, each with its duration.
+# https://www.postgresql.org/docs/current/runtime-config-logging.html#GUC-LOG-MIN-DURATION-STATEMENT
+_STATEMENT = "statement: "
+_EXECUTE = "execute "
+_FETCH = "execute fetch from "
+_PLAN = "plan:"
+_PLAN_LINE = re.compile(r"^(?:\S.*\(cost=\d|Query Parameters: )", re.MULTILINE)
+_PARAMETER = re.compile(r"\$(?P<number>\d+) = (?:NULL|'(?P<value>(?:[^']|'')*)')(?:, |$)")
+# Beyond this many the longest waiting is given out without its duration.
+_SESSIONS = 10_000
+Waiting = OrderedDict[str, Execution]
+
+
+@dataclass(slots=True)
+class Assembler:
+    """Turns entries, in order, into executions.
+
+    ``log_duration`` writes a statement and its duration as two entries of one session: the first waits for
+    the second. Where auto_explain and log_min_duration_statement both saw an execution, it counts once.
+    """
+
+    pending: Waiting = field(default_factory=OrderedDict)
+    planned: Waiting = field(default_factory=OrderedDict)
+    done: OrderedDict[str, str] = field(default_factory=OrderedDict)
+
+    def add(self, entry: LogEntry) -> Iterable[Execution]:
+        """What becomes known with this entry."""
+        session, message, detail, _, _, level = entry
+        # Durations and statements are written at LOG; a statement beside an ERROR did not finish.
+        if level != "LOG":
+            return _EMPTY
+        if not message.startswith(_DURATION):
+            return self._statement(session, message, detail)
+        number, _, rest = message[len(_DURATION) :].partition(" ms")
+        try:
+            ms = float(number)
+        except ValueError:
+            return _EMPTY
+        rest = rest.lstrip()
+        if rest.startswith(_PLAN):
+            return self._plan(session, rest[len(_PLAN) :], ms)
+        if not rest:
+            return self._duration(session, ms)
+        execution = _logged(rest, detail, ms)
+        return _EMPTY if execution is None else self._finished(session, execution)
+
+    def finish(self) -> Iterator[Execution]:
+        """What was still waiting at the end of the log."""
+        yield from self.pending.values()
+        yield from self.planned.values()
+        self.pending.clear()
+        self.planned.clear()
+
+    def _statement(self, session: str, message: str, detail: str) -> Iterable[Execution]:
+        execution = _logged(message, detail, None)
+        if execution is None:
+            return _EMPTY
+        return (*self._released(session), *_put(self.pending, session, execution))
+
+    def _duration(self, session: str, ms: float) -> Iterable[Execution]:
+        waiting = self.pending.pop(session, None)
+        return _EMPTY if waiting is None else self._finished(session, waiting._replace(ms=ms))
+
+    def _finished(self, session: str, execution: Execution) -> tuple[Execution, ...]:
+        self.done[session] = execution.text
+        if len(self.done) > _SESSIONS:
+            self.done.popitem(last=False)
+        if session in self.pending or session in self.planned:
+            return self._after_others(session, execution)
+        return (execution,)
+
+    def _after_others(self, session: str, execution: Execution) -> tuple[Execution, ...]:
+        """The execution behind what was still waiting; a plan of the same text was this very one."""
+        plan = self.planned.pop(session, None)
+        if plan is not None and plan.text == execution.text:
+            self.done[session] = ""
+            plan = None
+        return (*self._released(session), *((plan,) if plan is not None else ()), execution)
+
+    def _plan(self, session: str, rest: str, ms: float) -> Iterable[Execution]:
+        execution = _explained(rest.strip(), ms)
+        if execution is None or self.done.pop(session, None) == execution.text:
+            return _EMPTY
+        before = self.planned.pop(session, None)
+        return (*((before,) if before is not None else ()), *_put(self.planned, session, execution))
+
+    def _released(self, session: str) -> tuple[Execution, ...]:
+        waiting = self.pending.pop(session, None)
+        return _EMPTY if waiting is None else (waiting,)
+
+
+def _put(waiting: Waiting, session: str, execution: Execution) -> tuple[Execution, ...]:
+    waiting[session] = execution
+    return (waiting.popitem(last=False)[1],) if len(waiting) > _SESSIONS else _EMPTY
+
+
+def _logged(text: str, detail: str, ms: float | None) -> Execution | None:
+    """An execution; parse and bind are none: the same statement is logged again when it executes."""
+    if text.startswith(_STATEMENT):
+        return Execution(text[len(_STATEMENT) :].strip(), 1.0, ms, detail)
+    if not text.startswith(_EXECUTE):
+        return None
+    head, colon, sql = text.partition(": ")
+    if not colon or ":" in head:
+        return None
+    # A fetch goes on with an execution that was counted when it began.
+    return Execution(sql.strip(), 0.0 if head.startswith(_FETCH) else 1.0, ms, detail)
+
+
+def _explained(plan: str, ms: float) -> Execution | None:
+    if plan.startswith("{"):
+        try:
+            entry = json.loads(plan)
+        except (ValueError, RecursionError):
+            return None
+        # auto_explain writes parameters from 16 on. https://www.postgresql.org/docs/current/auto-explain.html
+        text, parameters = str(entry.get("Query Text", "")), str(entry.get("Query Parameters", ""))
+        return Execution(text.strip(), 1.0, ms, parameters) if text else None
+    if not plan.startswith("Query Text: "):
+        return None
+    body = plan.removeprefix("Query Text: ")
+    end = _PLAN_LINE.search(body)
+    text = body[: end.start()] if end else body
+    first = body[end.start() :].partition("\n")[0] if end else ""
+    return Execution(text.strip(), 1.0, ms, first.removeprefix("Query "))
+
+
+def parse_parameters(detail: str) -> tuple[str | None, ...]:
+    """Values of ``parameters: $1 = 'it''s', $2 = NULL``; empty when there are none or one was cut short."""
+    body = detail.partition(": ")[2] if detail[:10].lower() == "parameters" else detail
+    if not body.startswith("$1 = "):
+        return ()
+    values: list[str | None] = []
+    position = 0
+    while position < len(body):
+        match = _PARAMETER.match(body, position)
+        if match is None or int(match["number"]) != len(values) + 1:
+            return ()
+        value = match["value"]
+        # log_parameter_max_length cut it short: half a value is none.
+        if value is not None and value.endswith("..."):
+            return ()
+        values.append(None if value is None else value.replace("''", "'"))
+        position = match.end()
+    return tuple(values)
