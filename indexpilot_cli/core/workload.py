@@ -27,6 +27,7 @@ class ObservedStatement:
     ``text`` may hold ``$1`` parameters. ``parameters`` are their values as PostgreSQL text (None: SQL NULL),
     empty when unknown. ``total_ms`` is None when the source has no times (SQL files).
     ``variance`` is Σ calls·sd² in ms², where the source knows it. ``blocks`` is hit + read, in pages.
+    ``cancelled`` are those of the calls that a timeout or somebody ended: their time is a lower bound.
     """
 
     text: str
@@ -38,6 +39,7 @@ class ObservedStatement:
     variance: float | None = None
     query_id: int | None = None
     origin: str | None = None
+    cancelled: float = 0.0
 
 
 class Stage(StrEnum):
@@ -244,7 +246,7 @@ class QueryTemplate:
     ``samples`` are real parameter vectors or whole literal statements seen, most frequent first; where IN lists differ
     in length the first stand for the lengths, with their calls. ``variants`` are (text, calls) by length where there
     are no samples.
-    ``relations`` in order of appearance; ``uses`` one per relation and block.
+    ``relations`` in order of appearance; ``uses`` one per relation and block. ``cancelled`` as with a statement.
     """
 
     id: str
@@ -260,6 +262,7 @@ class QueryTemplate:
     variance: float | None = field(default=None, compare=False)
     blocks: float | None = field(default=None, compare=False)
     variants: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    cancelled: float = field(default=0.0, compare=False)
 
     @property
     def is_write(self) -> bool:
@@ -295,6 +298,7 @@ class TemplateReport:
     """A query template. ``share`` is its part of the workload; ``reads``: seq scan, index or mixed.
 
     ``total_ms`` and ``mean_ms`` are None when the source has no times; ``blocks`` are pages, hit and read.
+    ``cancelled`` calls did not finish: the times are lower bounds then.
     """
 
     id: str
@@ -308,6 +312,7 @@ class TemplateReport:
     relations: tuple[QualifiedName, ...] = ()
     reads: str | None = None
     blocks: float | None = None
+    cancelled: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

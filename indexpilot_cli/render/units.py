@@ -123,6 +123,7 @@ class TemplateDocument(DocumentShape):
     is_write: bool
     reads: Annotated[str | None, "how rows are found: seq scan, index, mixed"]
     blocks: Annotated[Amount | None, "pages, hit and read"]
+    cancelled: Annotated[Amount, "calls that a timeout or a cancel ended; the times are lower bounds then"]
     relations: tuple[QualifiedName, ...]
     text: str
 

@@ -8,12 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.parser import split
+
+if TYPE_CHECKING:
+    from indexpilot_cli.workload.logs import LogSettings
 
 _LOG_SUFFIXES = (".json", ".csv", ".log", ".jsonlog", ".csvlog")
 
@@ -65,10 +69,21 @@ def _read_file(name: str, request: WorkloadRequest, source: Source) -> Workload:
 
     if _is_log(name, request.source):
         stream = sys.stdin if name == "-" else Path(name)
-        return read_log(stream, database=request.log_database or source.catalog.database, since=request.since)
+        database, settings = request.log_database or source.catalog.database, _log_settings(source)
+        return read_log(stream, database=database, since=request.since, settings=settings)
     if name == "-":
         return read_sql(text=sys.stdin.read())
     return read_sql((Path(name),))
+
+
+def _log_settings(source: Source) -> LogSettings:
+    from indexpilot_cli.workload.logs import LogSettings
+
+    row = None if source.session is None else source.session.one("workload/log_settings")
+    if row is None:
+        return LogSettings()
+    limits = {"statement": row.statement_timeout, "lock": row.lock_timeout}
+    return LogSettings(row.zone, {name: ms for name, ms in limits.items() if ms})
 
 
 def _is_log(name: str, kind: SourceKind | None) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from indexpilot_cli.workload.records import LogEntry
@@ -14,13 +15,14 @@ from indexpilot_cli.workload.records import LogEntry
 
 class Execution(NamedTuple):
     """One execution of a statement. ``calls`` is 0 for a fetch that goes on with one; ``detail`` has the parameters'
-    values as the log writes them.
+    values as the log writes them. ``ms`` is a lower bound where it was ``cancelled``.
     """
 
     text: str
     calls: float
     ms: float | None
     detail: str = ""
+    cancelled: bool = False
 
 
 _EMPTY: tuple[Execution, ...] = ()
@@ -30,12 +32,26 @@ _DURATION = "duration: "
 _STATEMENT = "statement: "
 _EXECUTE = "execute "
 _FETCH = "execute fetch from "
+_PREPARED = "prepare: "
+_ENDING = frozenset(("ERROR", "FATAL"))
 _PLAN = "plan:"
 _PLAN_LINE = re.compile(r"^(?:\S.*\(cost=\d|Query Parameters: )", re.MULTILINE)
 _PARAMETER = re.compile(r"\$(?P<number>\d+) = (?:NULL|'(?P<value>(?:[^']|'')*)')(?:, |$)")
 # Beyond this many the longest waiting is given out without its duration.
 _SESSIONS = 10_000
 Waiting = OrderedDict[str, Execution]
+# What ends a statement from without. One that ran into an error of its own is none: it did not do its work.
+_INTERRUPTED = re.compile(
+    r"canceling statement due to (?:(?P<limit>statement|lock) timeout|user request|conflict with recovery)"
+    r"|terminating connection due to (?:administrator command|transaction timeout|conflict with recovery)"
+    r"|connection to client lost|temporary file size exceeds"
+)
+# query_canceled, transaction_timeout: known in every language of messages where the log has the code.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_INTERRUPTIONS = frozenset(("57014", "25P04"))
+_BOUND = re.compile(
+    r"(?:extended query|unnamed portal|portal \"[^\"]*\") with parameters: (?P<values>\$1 = .*)", re.DOTALL
+)
 
 
 @dataclass(slots=True)
@@ -44,20 +60,24 @@ class Assembler:
 
     ``log_duration`` writes a statement and its duration as two entries of one session: the first waits for
     the second. Where auto_explain and log_min_duration_statement both saw an execution, it counts once.
+    A statement that a timeout or somebody cancelled counts, with the time from the entry that announced it; without
+    one with ``limits``: milliseconds by the word before "timeout" that such a statement ran at least.
     """
+
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     pending: Waiting = field(default_factory=OrderedDict)
     planned: Waiting = field(default_factory=OrderedDict)
     done: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    begun: OrderedDict[str, LogEntry] = field(default_factory=OrderedDict)
 
     def add(self, entry: LogEntry) -> Iterable[Execution]:
         """What becomes known with this entry."""
-        session, message, detail, _, _, level = entry
-        # Durations and statements are written at LOG; a statement beside an ERROR did not finish.
-        if level != "LOG":
-            return _EMPTY
+        if entry.level != "LOG":
+            return self._ended(entry) if entry.level in _ENDING else _EMPTY
+        session, message, detail = entry[:3]
         if not message.startswith(_DURATION):
-            return self._statement(session, message, detail)
+            return self._statement(entry)
         number, _, rest = message[len(_DURATION) :].partition(" ms")
         try:
             ms = float(number)
@@ -69,7 +89,10 @@ class Assembler:
         if not rest:
             return self._duration(session, ms)
         execution = _logged(rest, detail, ms)
-        return _EMPTY if execution is None else self._finished(session, execution)
+        if execution is None:
+            self._begin(entry)  # bind: it executes next
+            return _EMPTY
+        return self._finished(session, execution)
 
     def finish(self) -> Iterator[Execution]:
         """What was still waiting at the end of the log."""
@@ -78,11 +101,36 @@ class Assembler:
         self.pending.clear()
         self.planned.clear()
 
-    def _statement(self, session: str, message: str, detail: str) -> Iterable[Execution]:
-        execution = _logged(message, detail, None)
+    def _statement(self, entry: LogEntry) -> Iterable[Execution]:
+        execution = _logged(entry.message, entry.detail, None)
         if execution is None:
             return _EMPTY
-        return (*self._released(session), *_put(self.pending, session, execution))
+        self._begin(entry)
+        return (*self._released(entry.session), *_put(self.pending, entry.session, execution))
+
+    def _begin(self, entry: LogEntry) -> None:
+        self.begun[entry.session] = entry
+        if len(self.begun) > _SESSIONS:
+            self.begun.popitem(last=False)
+
+    def _ended(self, entry: LogEntry) -> tuple[Execution, ...]:
+        """An error takes away the statement it ended; one that came from without leaves it, as cancelled."""
+        begun = self.begun.pop(entry.session, None)
+        announced = None if begun is None else _announced(begun)
+        text = entry.statement.strip()
+        found = _INTERRUPTED.match(entry.message)
+        if not text and announced is not None and found and entry.message.startswith("canceling"):
+            text = announced.text  # log_min_error_statement leaves it out
+        if text and entry.session in self.pending and self.pending[entry.session].text == text:
+            del self.pending[entry.session]
+        if not text or (found is None and entry.state not in _INTERRUPTIONS):
+            return _EMPTY
+        ms = self.limits.get(found["limit"] or "") if found else None
+        detail = bound["values"] if (bound := _BOUND.search(entry.context)) else ""
+        if begun is not None and announced is not None and announced.text == text:
+            ms = _elapsed(begun.time, entry.time, ms)
+            detail = detail or announced.detail
+        return (Execution(text, 1.0, ms, detail, True),)
 
     def _duration(self, session: str, ms: float) -> Iterable[Execution]:
         waiting = self.pending.pop(session, None)
@@ -121,10 +169,29 @@ def _put(waiting: Waiting, session: str, execution: Execution) -> tuple[Executio
     return (waiting.popitem(last=False)[1],) if len(waiting) > _SESSIONS else _EMPTY
 
 
+def _announced(entry: LogEntry) -> Execution | None:
+    """The statement that an entry says begins now: in whole, or bound to its parameters."""
+    if not entry.message.startswith(_DURATION):
+        return _logged(entry.message, entry.detail, None)
+    head, _, sql = entry.message.partition("  ")[2].partition(": ")
+    return Execution(sql.strip(), 1.0, None, entry.detail) if head.startswith("bind ") else None
+
+
+def _elapsed(begun: datetime | None, ended: datetime | None, otherwise: float | None) -> float | None:
+    """Milliseconds that have passed for sure; times without a fraction may be up to a second off."""
+    if begun is None or ended is None or ended < begun:
+        return otherwise
+    slack = 1 if begun.microsecond or ended.microsecond else 1000
+    return max((ended - begun).total_seconds() * 1000 - slack, 0.0)
+
+
 def _logged(text: str, detail: str, ms: float | None) -> Execution | None:
     """An execution; parse and bind are none: the same statement is logged again when it executes."""
     if text.startswith(_STATEMENT):
-        return Execution(text[len(_STATEMENT) :].strip(), 1.0, ms, detail)
+        sql = text[len(_STATEMENT) :].strip()
+        # EXECUTE of a prepared statement: its text stands in the detail.
+        prepared = detail[len(_PREPARED) :].strip() if detail.startswith(_PREPARED) else ""
+        return Execution(prepared or sql, 1.0, ms, "" if prepared else detail)
     if not text.startswith(_EXECUTE):
         return None
     head, colon, sql = text.partition(": ")

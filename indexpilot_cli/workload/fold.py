@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -49,6 +49,9 @@ class _Group:
     total_ms: float | None = None
     blocks: float | None = None
     variance: float | None = None
+    cancelled: float = 0.0
+    untimed: float = 0.0  # cancelled calls whose time nothing tells
+    longest: float = 0.0  # milliseconds of a call that finished
 
     def add(self, reading: Reading, observed: ObservedStatement) -> None:
         """Merge one observation."""
@@ -58,6 +61,11 @@ class _Group:
         self.total_ms = _sum(self.total_ms, observed.total_ms)
         self.blocks = _sum(self.blocks, observed.blocks)
         self.variance = _sum(self.variance, observed.variance)
+        self.cancelled += observed.cancelled
+        if observed.total_ms is None:
+            self.untimed += observed.cancelled
+        elif observed.calls and not observed.cancelled:
+            self.longest = max(self.longest, observed.total_ms / observed.calls)
         if reading.literal or observed.parameters:
             self._sample(reading, observed)
 
@@ -96,6 +104,7 @@ def fold(
     reader = Reader(catalog)
     whole = _with_policies(merged(workloads), catalog)
     groups, skipped = _grouped(whole, reader)
+    notes = (*whole.notes, *_bounded(groups.values()))
     found, failed = _templates(groups, catalog, reader)
     templates = _named(found)
     weight = _weight(by, templates)
@@ -111,7 +120,7 @@ def fold(
         total_ms=sum(times) + sum(s.total_ms for s in skipped if s.reason != "compressed") if times else None,
         since=whole.since,
         until=whole.until,
-        notes=tuple(dict.fromkeys(whole.notes)),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -138,6 +147,20 @@ def _grouped(workload: Workload, reader: Reader) -> tuple[dict[str, _Group], lis
         else:
             _skip(skipped, reading, observed)
     return groups, [*workload.skipped, *skipped.values()]
+
+
+def _bounded(groups: Collection[_Group]) -> tuple[str, ...]:
+    """Gives cancelled calls without a time one: at least that of the longest call of the template that finished, or of
+    any, since a timeout lets those finish that take less. What was done is the note."""
+    longest = max((g.longest for g in groups), default=0.0)
+    untimed = [g for g in groups if g.untimed]
+    if not untimed or not longest:
+        return ()
+    for group in untimed:
+        group.total_ms = (group.total_ms or 0.0) + group.untimed * (group.longest or longest)
+    calls = sum(g.untimed for g in untimed)
+    who = "1 cancelled statement has" if calls == 1 else f"{calls:,.0f} cancelled statements have"
+    return (f"{who} no time in the log; each counts as long as the longest of its kind that finished, or of any",)
 
 
 def _skip(
@@ -185,6 +208,7 @@ def _template(key: str, group: _Group, catalog: Catalog, reader: Reader) -> Quer
         variance=group.variance,
         blocks=group.blocks,
         variants=() if samples else _variants(group.readings),
+        cancelled=group.cancelled,
     )
 
 

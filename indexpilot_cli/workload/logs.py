@@ -6,6 +6,7 @@ import bz2
 import gzip
 import itertools
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,15 @@ from indexpilot_cli.workload.tally import LIMIT, StatementTally
 
 FORMATS = ("auto", *READERS)
 _LONGEST_LINE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What the server that wrote a log knows of it: its ``log_timezone`` and the least timeouts that are configured, in
+    milliseconds by their first word (statement, lock)."""
+
+    zone: str | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -40,6 +50,7 @@ def read_log(
     database: str | None = None,
     since: datetime | None = None,
     limit: int = LIMIT,
+    settings: LogSettings = LogSettings(),
 ) -> Workload:
     """Statements of a PostgreSQL log with calls, times in milliseconds and parameters.
 
@@ -54,7 +65,8 @@ def read_log(
     tally, broken, seen = StatementTally(limit), Broken(), _Seen()
     try:
         with _opened(source) as stream:
-            _read(stream, format, broken, seen, tally, _Wanted(seen, database, since))
+            wanted = filter(_Wanted(seen, database, since), _entries(stream, format, broken))
+            _count(wanted, Assembler(settings.limits), tally, seen)
     except (OSError, EOFError) as error:
         raise UsageError(f"cannot read {name}", detail=str(error)) from error
     skipped = (*_skipped(broken, name), *tally.left_out(name))
@@ -97,22 +109,26 @@ class _Wanted:
 
 def _holds_statement(entry: LogEntry) -> bool:
     head = entry.message[:60]
-    return entry.level == "LOG" and ("statement: " in head or "execute " in head or "  plan:" in head)
+    if entry.level != "LOG":
+        return entry.message.startswith("canceling statement")
+    return "statement: " in head or "execute " in head or "  plan:" in head
 
 
-def _read(stream: TextIO, format: str, broken: Broken, seen: _Seen, tally: StatementTally, wanted: _Wanted) -> None:
+def _entries(stream: TextIO, format: str, broken: Broken) -> Iterator[LogEntry]:
     # A line without an end (a disk image, say) must not be read into memory as one.
     lines = iter(lambda: stream.readline(_LONGEST_LINE), "")
     head = list(itertools.islice(lines, 1))
     while head and not head[-1].strip() and len(head) < 100:
         head += itertools.islice(lines, 1)
     kind = guess_format(head[-1]) if format == "auto" and head else format
-    assembler = Assembler()
-    for entry in READERS["stderr" if kind == "auto" else kind](itertools.chain(head, lines), broken):
-        if wanted(entry):
-            for execution in assembler.add(entry):
-                tally.add(execution)
-                seen.anonymous |= entry.database is None
+    return READERS["stderr" if kind == "auto" else kind](itertools.chain(head, lines), broken)
+
+
+def _count(entries: Iterable[LogEntry], assembler: Assembler, tally: StatementTally, seen: _Seen) -> None:
+    for entry in entries:
+        for execution in assembler.add(entry):
+            tally.add(execution)
+            seen.anonymous |= entry.database is None
     for execution in assembler.finish():
         tally.add(execution)
 

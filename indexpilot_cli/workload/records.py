@@ -34,12 +34,16 @@ _FIELD_LIMIT = 16 * 1024 * 1024
 # Up to the detail; later versions only append: backend_type in 13, leader_pid and query_id in 14.
 # https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-LOGGING-CSVLOG
 _CSV_FIELDS = 15
+_CSV_ERRORS = 20  # up to the statement beside an error
 _MAX_ENTRY = 16 * 1024 * 1024  # characters of one entry: a broken file must not be read into memory as one
 _REMEMBERED = 10_000  # prefixes
 
 
 class LogEntry(NamedTuple):
-    """One log entry. ``session`` tells processes apart; ``database`` and ``time`` are None where not logged."""
+    """One log entry. ``session`` tells processes apart; ``database`` and ``time`` are None where not logged.
+
+    ``statement``, ``context`` and ``state`` (an SQLSTATE) stand beside errors only.
+    """
 
     session: str
     message: str
@@ -47,6 +51,9 @@ class LogEntry(NamedTuple):
     database: str | None = None
     time: datetime | None = None
     level: str = "LOG"
+    statement: str = ""
+    context: str = ""
+    state: str = ""
 
 
 @dataclass(slots=True)
@@ -119,7 +126,12 @@ def _entry(found: Mapping[str, Any], clock: _Clock) -> LogEntry | None:
     time = clock.time(str(fields.get("timestamp") or fields.get("log_time") or ""))
     database = fields.get("dbname") or fields.get("database_name")
     level = str(fields.get("error_severity", "LOG"))
-    return LogEntry(session, str(fields.get("message", "")), str(fields.get("detail", "")), database, time, level)
+    message, detail = str(fields.get("message", "")), str(fields.get("detail", ""))
+    if level == "LOG":
+        return LogEntry(session, message, detail, database, time, level)
+    statement = str(fields.get("statement") or fields.get("query") or "")
+    state = str(fields.get("state_code") or fields.get("sql_state_code") or "")
+    return LogEntry(session, message, detail, database, time, level, statement, str(fields.get("context") or ""), state)
 
 
 def _text(found: Mapping[str, Any]) -> str | None:
@@ -175,13 +187,14 @@ def csv_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
             if row:
                 broken.add(",".join(row))
             continue
-        yield LogEntry(row[5] or row[3], row[13], row[14], row[2] or None, clock.time(row[0]), row[11])
+        also = () if row[11] == "LOG" or len(row) < _CSV_ERRORS else (row[19], row[18], row[12])
+        yield LogEntry(row[5] or row[3], row[13], row[14], row[2] or None, clock.time(row[0]), row[11], *also)
 
 
 def stderr_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
     """Entries of a plain log, whatever ``log_line_prefix`` is, as long as messages are in English."""
     read = _Prefixes().read
-    prefix = level = body = detail = ""
+    prefix = level = body = detail = statement = context = ""
     for entry in _entries(lines):
         colon = entry.find(":  ")
         if entry[colon - 4 : colon] in _PLAIN_LOG:
@@ -193,16 +206,21 @@ def stderr_records(lines: Iterable[str], broken: Broken) -> Iterator[LogEntry]:
         if here == "LOG" or _LEVEL.fullmatch(here):
             if level:
                 session, database, time = read(prefix)
-                yield LogEntry(session, body, detail, database, time, level)
+                yield LogEntry(session, body, detail, database, time, level, statement, context)
             prefix, level, body, detail = entry[:start], here, entry[start + len(here) + 3 :], ""
+            statement = context = ""
         elif here == "DETAIL":
             # The values of the parameters follow in an entry of their own.
             detail = entry[start + 9 :]
+        elif here == "STATEMENT":
+            statement = entry[start + 12 :]
+        elif here == "CONTEXT":
+            context = entry[start + 10 :]
         elif not here:
             broken.add(entry)
     if level:
         session, database, time = read(prefix)
-        yield LogEntry(session, body, detail, database, time, level)
+        yield LogEntry(session, body, detail, database, time, level, statement, context)
 
 
 def _level_of(entry: str, colon: int) -> tuple[int, str]:
@@ -265,7 +283,7 @@ class _Prefixes:
         found = self._known.get(prefix[end:])
         if found is not None:
             session, database, zone = found
-            return session, database, self._clock.second(prefix[:19], zone)
+            return session, database, self._clock.at(prefix[:19], prefix[19:end], zone)
         time = _TIME.match(prefix) or _TIME.search(prefix)
         rest = prefix[: time.start()] + prefix[time.end() :] if time else prefix
         epoch = None if time else _EPOCH.search(prefix)
@@ -302,7 +320,7 @@ def parse_time(text: str) -> datetime | None:
 
 
 class _Clock:
-    """``parse_time`` to the second that remembers the one before: a busy server writes many entries in one."""
+    """``parse_time`` that remembers the second before: a busy server writes many entries in one."""
 
     def __init__(self) -> None:
         self._second = self._zone = ""
@@ -310,13 +328,17 @@ class _Clock:
 
     def time(self, text: str) -> datetime | None:
         """The time in UTC, None for what is none."""
-        return self.second(text[:19], text[23:]) if _MILLISECONDS.fullmatch(text, 19, 23) else parse_time(text)
+        if _MILLISECONDS.fullmatch(text, 19, 23):
+            return self.at(text[:19], text[19:23], text[23:])
+        return parse_time(text)
 
-    def second(self, second: str, zone: str) -> datetime | None:
-        """The same, without the fraction."""
+    def at(self, second: str, fraction: str, zone: str) -> datetime | None:
+        """The same of its parts; ``fraction`` is empty or like ``.123``."""
         if second != self._second or zone != self._zone:
             self._second, self._zone, self._time = second, zone, parse_time(second + zone)
-        return self._time
+        if not fraction or self._time is None:
+            return self._time
+        return self._time.replace(microsecond=int(fraction[1:]) * 1000)
 
 
 _MILLISECONDS = re.compile(r"[.,]\d\d\d")

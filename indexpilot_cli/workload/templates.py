@@ -72,6 +72,7 @@ def report(template: QueryTemplate, share: float, reads: str | None = None) -> T
         template.relations,
         reads,
         template.blocks,
+        template.cancelled,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.workload.logs import read_log
+from indexpilot_cli.workload.logs import LogSettings, read_log
 from tests.servers import SETTINGS
 
 pytestmark = pytest.mark.server
@@ -33,6 +33,13 @@ def traffic(dsn, explained):
         connection.execute("SELECT min(a) FROM t WHERE b = 'z'")
         with pytest.raises(psycopg.Error):
             connection.execute("SELECT nope FROM t")
+        connection.execute("SET statement_timeout = 30")
+        for number in range(2):
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                connection.execute("SELECT *, pg_sleep(9) FROM (VALUES (%s)) AS v (x)", (number,))
+        connection.execute("SET log_statement = 'none'; SET log_duration = off")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT pg_sleep(8)")
     with psycopg.connect(dsn, autocommit=True, dbname="template1") as connection:
         connection.execute("SELECT 'elsewhere'")
 
@@ -75,6 +82,19 @@ def test_what_was_sent_is_what_is_read(logs, format):
     assert single["SELECT max(a) FROM t WHERE b = $1"].parameters == ("q",)
     assert all(s.calls == 1 and s.total_ms > 0 for s in single.values())
     assert not any("elsewhere" in s.text for s in found.statements)
+
+
+@pytest.mark.parametrize("format", ["stderr", "csv", "json"])
+def test_what_a_timeout_cancelled_counts_with_its_time(logs, format):
+    if not logs[format].exists():
+        pytest.skip(f"the server writes no {format} log")
+    found = read_log(logs[format], settings=LogSettings(limits={"statement": 7.0}))
+    cancelled = {(s.text, s.parameters): s for s in found.statements if s.cancelled}
+    bound = [key for key in cancelled if key[0].startswith("SELECT *, pg_sleep")]
+    assert sorted(parameters for _, parameters in bound) == [("0",), ("1",)]
+    assert all(25 < cancelled[key].total_ms < 5000 and cancelled[key].calls == 1 for key in bound)
+    assert cancelled["SELECT pg_sleep(8)", ()].total_ms == 7.0
+    assert not any("pg_sleep" in s.text for s in found.statements if not s.cancelled)
 
 
 def test_formats_agree(logs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 from typing import Annotated, Literal
@@ -173,7 +174,7 @@ def analyze_view(result: AnalyzeResult, *, verbose: bool = False) -> Document:
     blocks: list[Block] = [TableBlock(_TEMPLATE_COLUMNS, rows)] if rows else []
     blocks.append(Lines((_workload_summary(result),)))
     blocks += skipped_blocks(result.skipped, verbose=verbose)
-    blocks += notes(result.notes)
+    blocks += notes((*_cancelled(result), *result.notes))
     return Document(tuple(blocks), result, AnalyzeDocument)
 
 
@@ -183,11 +184,24 @@ def _template_row(number: int, template: TemplateReport) -> tuple[str, ...]:
         template.id,
         percent(template.share, 0 if template.share >= 0.1 else 1),
         count(template.calls),
-        milliseconds(template.mean_ms),
+        _mean(template),
         template.reads or DASH,
         template.kind if template.is_write else DASH,
         one_line(template.text),
     )
+
+
+def _mean(template: TemplateReport) -> str:
+    """The mean time of a call; at least that where some were cancelled."""
+    known = template.mean_ms is not None
+    return ("≥ " if known and template.cancelled else "") + milliseconds(template.mean_ms)
+
+
+def _cancelled(result: AnalyzeResult) -> Iterator[str]:
+    for template in result.templates:
+        if template.cancelled:
+            calls = plural(round(template.cancelled), "call")
+            yield f"{calls} of {template.id} did not finish (timeout or cancelled); the time is at least that long"
 
 
 def _workload_summary(result: AnalyzeResult) -> str:
