@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.ddl import Select, Update
+from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.values import Classified, TypeWork
 from indexpilot_cli.evolve.relation import TypeChange, TypeFacts
 from indexpilot_cli.sql.normal import type_name
@@ -197,6 +198,40 @@ def add_column(alter: str, column: str, type_: str, default: str | None = None, 
 def set_default(alter: str, column: str, default: str) -> str:
     """The default of rows to come: no row that exists is touched."""
     return f"{alter} ALTER COLUMN {column} SET DEFAULT {default}"
+
+
+_TID_RANGES = 140000  # a range of row addresses is read as a range from 14 on
+_BATCH = 64  # pages
+_OFFSETS = 291  # most rows on a page of 8 kB
+
+
+def fill_default(table: str, column: str, version: int) -> str:
+    """A DO block that gives the rows from before a default their value, some pages at a time; outside a transaction.
+
+    Rows that others write meanwhile have the default, or are moved by their UPDATE: the last statement finds those.
+    """
+    pages = f"ctid >= format('(%s,0)', ip_page)::tid AND ctid < format('(%s,0)', ip_page + {_BATCH})::tid"
+    if 0 < version < _TID_RANGES:
+        numbers = f"generate_series(0, {_BATCH - 1}) ip_p, generate_series(1, {_OFFSETS}) ip_o"
+        places = Select("format('(%s,%s)', ip_page + ip_p, ip_o)::tid", numbers)
+        pages = f"ctid = ANY (ARRAY({places}))"
+    size = f"pg_relation_size({quote_literal(table)}) / current_setting('block_size')::int"
+    empty, target, value = f"{column} IS NULL", f"ONLY {table}", f"{column} = DEFAULT"
+    lines = (
+        "DO $fill$",
+        "DECLARE",
+        "  ip_page bigint := 0;",
+        f"  ip_pages bigint := {size};",
+        "BEGIN",
+        "  WHILE ip_page < ip_pages LOOP",
+        f"    {Update(target, value, f'WHERE {empty} AND {pages}')};",
+        "    COMMIT;",
+        f"    ip_page := ip_page + {_BATCH};",
+        "  END LOOP;",
+        f"  {Update(target, value, f'WHERE {empty}')};",
+        "END $fill$",
+    )
+    return "\n".join(lines)
 
 
 def promise_not_null(alter: str, column: str, name: str, version: int) -> str:

@@ -25,7 +25,8 @@ _WRITE = ("INSERT", "UPDATE", "DELETE")
 class Review:
     """A file with everything seen of it. ``catalog`` is None when no database is known.
 
-    ``server`` is ``server_version_num`` where another version than the catalog's is meant.
+    ``server`` is ``server_version_num`` where another version than the catalog's is meant. ``fired`` are tables where
+    an UPDATE runs triggers or rules, ``taken`` the constraints by table and name (None: not known).
     """
 
     migration: Migration
@@ -35,6 +36,8 @@ class Review:
     templates: tuple[TemplateImpact, ...] = ()
     catalog: Catalog | None = None
     server: int = 0
+    fired: frozenset[QualifiedName] = frozenset()
+    taken: frozenset[tuple[QualifiedName, str]] | None = None
 
     @cached_property
     def cases(self) -> tuple[StatementCase, ...]:
@@ -123,6 +126,22 @@ class Review:
         if self.catalog is None or action.table is None:
             return None
         return self.catalog.resolve(action.table, action.schema)
+
+    def family(self, action: Action) -> tuple[Table, ...]:
+        """The action's table with its partitions and children of any depth; empty where the table is not known."""
+        table = self.table(action)
+        family, number = [table] if table is not None else [], 0
+        while number < len(family) and self.catalog is not None:
+            family += (t for t in self.catalog.tables if t.parent == family[number].name)
+            number += 1
+        return tuple(family)
+
+    def is_fired(self, action: Action) -> bool:
+        """Whether an UPDATE of the action's table runs triggers or rules, of the database or of the file."""
+        family = self.family(action)
+        names = {action.table, *(t.name.name for t in family)}
+        made = any(a.table in names for _, a in self.actions if a.kind is Act.CREATE_TRIGGER)
+        return made or any(t.name in self.fired for t in family)
 
     def partitioned(self, action: Action) -> bool:
         """Whether the action's table is a partitioned one."""

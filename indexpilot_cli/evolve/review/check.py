@@ -16,6 +16,7 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_writes
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
 from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigration, read_files, read_migration
@@ -159,7 +160,8 @@ def _file_report(
     verdicts = judge(observation, bench, answers)
     known = catalog if catalog.tables else None
     templates = seen.templates_of(migration.path)
-    found = findings(migration, observation, verdicts, answers, templates, known, ignore=request.ignore)
+    review = Review(migration, observation, verdicts, answers, templates, known, fired=seen.fired)
+    found = findings(review, ignore=request.ignore)
     fixed = seen.fixes.get(position)
     return FileReport(
         migration.path,

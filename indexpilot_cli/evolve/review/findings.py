@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.hazard import Severity
-from indexpilot_cli.core.observation import MigrationObservation, RunState, SqlError, WorkKind
+from indexpilot_cli.core.observation import RunState, SqlError, WorkKind
 from indexpilot_cli.evolve.alter_table import Written
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, span, table_size
 from indexpilot_cli.evolve.review.offline.columns import rewrites, written
@@ -16,29 +15,19 @@ from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.registry import RULES
 from indexpilot_cli.evolve.review.rule import HazardRule, Works
 from indexpilot_cli.evolve.review.rules.server_refuses import FAILS
-from indexpilot_cli.evolve.review.values import Finding, Impact, StatementVerdict, TemplateImpact
+from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 _ADVICE = "DTN"
 
 
-def findings(
-    migration: Migration,
-    observation: MigrationObservation,
-    verdicts: Sequence[StatementVerdict],
-    probes: Sequence[ProbeAnswer],
-    templates: Sequence[TemplateImpact],
-    catalog: Catalog | None,
-    *,
-    ignore: Collection[str],
-) -> tuple[Finding, ...]:
+def findings(review: Review, *, ignore: Collection[str]) -> tuple[Finding, ...]:
     """The findings of a file in the order of its lines, gravest first on each.
 
     L is raised only by a verdict of long blocking, F by an error or an answer of the data, W by what the catalog lost
     or a recorded query suffers; D, T and N are advice, each once. Ignored ones carry the reason.
     """
-    review = Review(migration, observation, tuple(verdicts), tuple(probes), tuple(templates), catalog)
-    marked = _with_ignores(migration, _found(review), ignore)
+    marked = _with_ignores(review.migration, _found(review), ignore)
     told = [*_once(f for f in marked if f.id[0] in _ADVICE), *(f for f in marked if f.id[0] not in _ADVICE)]
     return tuple(sorted(told, key=lambda f: (f.line, f.statement, -f.severity.rank, f.id)))
 

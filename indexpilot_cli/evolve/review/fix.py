@@ -6,12 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.replacements import Arrangement, Replacement, begins_untimed, render, replacement
-from indexpilot_cli.evolve.review.values import Impact, StatementVerdict
-from indexpilot_cli.sql.ddl.action import Act, Migration
+from indexpilot_cli.evolve.review.values import Impact
+from indexpilot_cli.sql.ddl.action import Act
 
 # LOCK, SAVEPOINT and ROLLBACK count on what the same transaction did before: no part of it may commit early.
 _HOLDS = frozenset({Act.SAVEPOINT, Act.LOCK, Act.ROLLBACK})
@@ -36,19 +34,11 @@ class FixedMigration:
     verdict: Impact | None = None
 
 
-def fix(
-    migration: Migration,
-    observation: MigrationObservation,
-    verdicts: Sequence[StatementVerdict],
-    catalog: Catalog | None,
-    version: int,
-) -> FixedMigration:
-    """The file rewritten where the verdicts say that others wait; nothing else changes by a byte.
-
-    ``version`` is ``server_version_num``.
-    """
-    catalog = catalog if catalog is not None and catalog.tables else None
-    review = Review(migration, observation, tuple(verdicts), catalog=catalog, server=version)
+def fix(review: Review) -> FixedMigration:
+    """The file rewritten where the verdicts say that others wait; nothing else changes by a byte."""
+    if review.catalog is not None and not review.catalog.tables:
+        review = replace(review, catalog=None, server=review.version)
+    migration = review.migration
     wanted = tuple(replacement(case) for case in review.cases)
     held = _held(review)
     wanted = tuple(_whole(r) if r.case.seen.transaction in held else r for r in wanted)

@@ -61,13 +61,13 @@ def _steps(case: StatementCase, blamed: dict[HazardRule, Action | None], notes: 
         rule = _rule(case, action, blamed)
         found = rule.safe_steps(action, case) if rule else ()
         if rule and not found:
-            notes.append(_line(case, rule.why_left(action)))
+            notes.append(_line(case, rule.why_left(action, case)))
         if rule and found and rule.note is not None:
             notes.append(_line(case, rule.note(action, case)))
         safer = safer or bool(found)
         done += found or (SafeStep(action.sql),)
     if not done and blamed:
-        notes.append(_line(case, next(iter(blamed)).why_left(None)))
+        notes.append(_line(case, next(iter(blamed)).why_left(None, case)))
     if safer:
         yield from done
 
@@ -122,7 +122,8 @@ _MARK = re.compile(
     r"[^\r\n]*(?:\r?\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
-_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+# What waits without keeping anybody waiting, and leaves half of its work behind when a timeout ends it.
+_PATIENT = re.compile(r"\bCONCURRENTLY\b|\ADO \$fill\$", re.IGNORECASE)
 _QUOTED = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?P<tag>\$\w*\$).*?(?P=tag)|(?P<note>--[^\r\n]*|/\*.*?\*/)", re.DOTALL
 )
@@ -211,9 +212,8 @@ class Arrangement:
             if self._begin is None:
                 yield "BEGIN"
             self._open, self._begin = True, None
-        if step.alone and self.timed and _CONCURRENTLY.search(step.sql):
-            # Nobody queues behind the wait of a CONCURRENTLY for older transactions, and a timeout there leaves an
-            # invalid index.
+        if step.alone and self.timed and _PATIENT.search(step.sql):
+            # Nobody queues behind the wait of a CONCURRENTLY for older transactions, or of an UPDATE for a row.
             yield _UNTIMED
             yield step.sql
             yield TIMEOUT

@@ -17,6 +17,7 @@ from indexpilot_cli.evolve.review.case import Review, StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration
+from indexpilot_cli.sql.normal import columns
 
 Works = frozenset[WorkKind]
 
@@ -81,7 +82,7 @@ class HazardRule:
     comments: Callable[[Migration, Collection[tuple[int, str]], Collection[str]], Iterator[Finding]] | None = None
     steps: Callable[[Action, StatementCase], tuple[SafeStep, ...]] | None = None
     safer: Callable[[Action, StatementCase], str] | None = None
-    cannot: Callable[[Action], str] | None = None
+    cannot: Callable[[Action, StatementCase], str] | None = None
     left: str = "there is no safer form in plain SQL"
     note: Callable[[Action, StatementCase], str] | None = None
     splits: bool = False
@@ -131,9 +132,9 @@ class HazardRule:
         """Statements to run instead, ready to run; empty when there is no better way."""
         return self.safer(action, case) if self.safer is not None else steps_text(self.safe_steps(action, case), case)
 
-    def why_left(self, action: Action | None) -> str:
+    def why_left(self, action: Action | None, case: StatementCase) -> str:
         """Why the safer file keeps the action."""
-        said = self.cannot(action) if self.cannot is not None and action is not None else ""
+        said = self.cannot(action, case) if self.cannot is not None and action is not None else ""
         return said or f"left as it is ({self.id}): {self.left}"
 
 
@@ -225,8 +226,10 @@ def constraint_name(action: Action) -> str:
     assert action.table is not None
     suffix = {"primary_key": "pkey", "unique": "key", "check": "check", "foreign_key": "fkey", "not_null": "not_null"}
     middle = () if action.constraint == "primary_key" else action.columns
-    if action.constraint == "check" and len(middle) != 1:
-        middle = ()
+    if action.constraint == "check":
+        # A CHECK is named after its column where it mentions one alone, wherever it was written.
+        named = tuple(columns(action.expression or ""))
+        middle = named if len(named) == 1 else ()
     return made_name(action.table, *middle, suffix.get(action.constraint or "", "excl"))
 
 

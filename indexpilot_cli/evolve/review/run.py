@@ -6,7 +6,7 @@ On an empty clone every read looks like a walk over the whole table: plans at th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -28,16 +28,20 @@ from indexpilot_cli.core.observation import (
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
 from indexpilot_cli.evolve.review.queries import Recorded, blamed, compare, dropped_indexes, rehearsed, touched_tables
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action_of import read_actions
+from indexpilot_cli.sql.ddl.script import cut
+from indexpilot_cli.sql.parser import Statement, parse
 
 if TYPE_CHECKING:
     from indexpilot_cli.evolve.review.clone.clone import Clone
     from indexpilot_cli.evolve.review.clone.plans import FullCopy
     from indexpilot_cli.evolve.review.fix import FixedMigration
-    from indexpilot_cli.snapshot.values import Snapshot
+    from indexpilot_cli.snapshot.values import SchemaObject, Snapshot
 
     FullCopies = Callable[[], tuple[FullCopy, ...]]
 
@@ -47,7 +51,10 @@ _REHEARSAL_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class MigrationRehearsal:
-    """What running the files showed. ``fixes`` are safer files by position, ``queries`` what was rehearsed."""
+    """What running the files showed. ``fixes`` are safer files by position, ``queries`` what was rehearsed.
+
+    ``fired`` are tables where an UPDATE runs triggers or rules.
+    """
 
     observations: tuple[MigrationObservation, ...] = ()
     templates: tuple[TemplateImpact, ...] = ()
@@ -55,6 +62,7 @@ class MigrationRehearsal:
     not_checked: tuple[str, ...] = ()
     fixes: Mapping[int, FixedMigration] = field(default_factory=dict)
     queries: tuple[Rehearsed, ...] = ()
+    fired: frozenset[QualifiedName] = frozenset()
 
     def templates_of(self, path: str) -> tuple[TemplateImpact, ...]:
         """The recorded queries that suffer from a file."""
@@ -94,9 +102,10 @@ def rehearse(
         with _full_copies(clone, snapshot) as plans:
             observed = list(_lightened(plans, migrations, observed, request.long_rows))
             impacts, missed = _templates(clone, plans, recorded, migrations, observed, progress)
-        fixes = fixed_files(clone, migrations, observed, snapshot.catalog, request, progress) if request.fix else {}
+        fixes = fixed_files(clone, migrations, observed, snapshot, request, progress) if request.fix else {}
         notes = (*clone.notes, *missed, *_unsaid(recorded))
-        return MigrationRehearsal(tuple(observed), impacts, len(recorded.queries), notes, fixes, recorded.queries)
+        played, fired = recorded.queries, fired_tables(snapshot.objects)
+        return MigrationRehearsal(tuple(observed), impacts, len(played), notes, fixes, played, fired)
 
 
 def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catalog) -> MigrationObservation:
@@ -216,7 +225,7 @@ def fixed_files(
     clone: Clone,
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
-    catalog: Catalog,
+    snapshot: Snapshot,
     request: CheckRequest,
     progress: Progress,
 ) -> Mapping[int, FixedMigration]:
@@ -225,11 +234,13 @@ def fixed_files(
     from indexpilot_cli.evolve.review.migration import read_migration
 
     progress.stage("running the safer files on a fresh clone", len(migrations))
+    catalog, fired, taken = snapshot.catalog, fired_tables(snapshot.objects), constraint_names(snapshot.objects)
     bench = Bench(RelationSizes(catalog), lambda _: None, request.long_rows)
     clone.reset()
     found: dict[int, FixedMigration] = {}
     for position, (migration, observation) in enumerate(zip(migrations, observed, strict=True)):
-        safer = fix(migration, observation, judge(observation, bench), catalog, catalog.version)
+        review = Review(migration, observation, judge(observation, bench), catalog=catalog, fired=fired, taken=taken)
+        safer = fix(review)
         changed = safer.text != migration.text
         again = read_migration(migration.path, safer.text, one_transaction=False) if changed else migration
         verdict = worst(judge(clone.run(again), bench))
@@ -237,6 +248,41 @@ def fixed_files(
             found[position] = replace(safer, verdict=verdict)
         progress.advance()
     return found
+
+
+_UPDATE = 16  # TRIGGER_TYPE_UPDATE among the events of a CREATE TRIGGER
+
+
+def constraint_names(objects: Iterable[SchemaObject]) -> frozenset[tuple[QualifiedName, str]]:
+    """The constraints that have a name of their own, by table."""
+    found = set()
+    for item in objects:
+        if item.kind.endswith(("TABLE", "CONSTRAINT")):
+            for start, end in cut(item.sql).statements:
+                read = parse(item.sql[start:end])
+                for action in read_actions(read.node, read.text) if isinstance(read, Statement) else ():
+                    if action.kind is Act.ADD_CONSTRAINT and action.table and action.object:
+                        found.add((QualifiedName(action.schema or item.schema, action.table), action.object))
+    return frozenset(found)
+
+
+def fired_tables(objects: Iterable[SchemaObject]) -> frozenset[QualifiedName]:
+    """Tables where an UPDATE runs triggers or rules."""
+    found = set()
+    for item in objects:
+        if item.kind not in ("TRIGGER", "RULE"):
+            continue
+        # Behind a trigger that is switched off pg_dump writes a second statement.
+        texts = [item.sql[start:end] for start, end in cut(item.sql).statements]
+        read = parse(texts[0]) if texts else None
+        # Of views that need each other pg_dump writes one as a rule: that is no rule for an UPDATE.
+        if not isinstance(read, Statement) or read.node.kind not in ("CreateTrigStmt", "RuleStmt"):
+            continue
+        trigger, relation = read.node.kind == "CreateTrigStmt", read.node.child("relation")
+        updates = read.node.number("events") & _UPDATE if trigger else read.node.enum("event") == "CMD_UPDATE"
+        if updates and relation is not None:
+            found.add(QualifiedName(relation.text("schemaname") or "public", relation.text("relname")))
+    return frozenset(found)
 
 
 RowsRead = Callable[[str], Mapping[QualifiedName, float] | None]

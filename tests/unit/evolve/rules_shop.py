@@ -7,6 +7,7 @@ from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Index, Tabl
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation
+from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.findings import findings
 from indexpilot_cli.evolve.review.fix import FixedMigration, fix
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge
@@ -120,7 +121,8 @@ def found(
     migration, observation, verdicts = seen(text, catalog, one_transaction=one_transaction)
     if probes:
         verdicts = judge(observation, Bench(RelationSizes(catalog or EMPTY), lambda _: None), probes)
-    return findings(migration, observation, verdicts, probes, templates, catalog, ignore=ignore)
+    review = Review(migration, observation, verdicts, tuple(probes), tuple(templates), catalog)
+    return findings(review, ignore=ignore)
 
 
 def ids(text: str, catalog: Catalog | None = CATALOG, **more) -> list[str]:
@@ -129,7 +131,12 @@ def ids(text: str, catalog: Catalog | None = CATALOG, **more) -> list[str]:
 
 
 def fixed(
-    text: str, catalog: Catalog | None = CATALOG, *, one_transaction: bool = False, version: int | None = None
+    text: str,
+    catalog: Catalog | None = CATALOG,
+    *,
+    one_transaction: bool = False,
+    version: int | None = None,
+    fired: Collection[QualifiedName] = (),
 ) -> FixedMigration:
     given = seen(text, catalog, one_transaction=one_transaction, version=version)
-    return fix(*given, catalog, version if version is not None else catalog.version if catalog else 0)
+    return fix(Review(*given, catalog=catalog, server=version or 0, fired=frozenset(fired)))

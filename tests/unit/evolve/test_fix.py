@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexpilot_cli.evolve.alter_table import fill_default
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.rule import made_name, on_table
 from indexpilot_cli.evolve.review.rules.partitions import bound_condition
 from indexpilot_cli.evolve.review.values import Impact
-from tests.unit.evolve.rules_shop import fixed, seen
+from tests.unit.evolve.rules_shop import fixed, name, seen
 
 TIMED = "SET lock_timeout = '2s';\n"
+FILL = (fill_default("orders", "c", 150004) + ";").split("\n")
 BLOCKS = (Impact.LONG_BLOCKS_READS, Impact.LONG_BLOCKS_WRITES, Impact.FAILS)
 
 
@@ -80,6 +82,8 @@ def lines(text: str, **more) -> list[str]:
             [
                 "ALTER TABLE orders ADD COLUMN c uuid;",
                 "ALTER TABLE orders ALTER COLUMN c SET DEFAULT gen_random_uuid();",
+                "RESET lock_timeout;",
+                *FILL,
             ],
         ),
         (
@@ -191,9 +195,44 @@ def test_a_primary_key_over_nullable_columns_proves_them_first():
     assert texts[-1] == "ALTER TABLE orders DROP CONSTRAINT orders_ref_not_null;"
 
 
-def test_what_is_left_to_do_is_said():
-    notes = fixed("ALTER TABLE orders ADD c uuid NOT NULL DEFAULT gen_random_uuid();").notes
-    assert any("UPDATE orders SET c = DEFAULT" in n and "SET NOT NULL" in n for n in notes)
+def test_a_new_column_is_filled_before_it_is_not_null_and_checked():
+    texts = lines("ALTER TABLE orders ADD c uuid NOT NULL DEFAULT gen_random_uuid() CHECK (c <> note::uuid);")
+    assert texts[: 3 + len(FILL)] == [
+        "ALTER TABLE orders ADD COLUMN c uuid;",
+        "ALTER TABLE orders ALTER COLUMN c SET DEFAULT gen_random_uuid();",
+        "RESET lock_timeout;",
+        *FILL,
+    ]
+    assert [line.partition("orders ")[2] for line in texts[4 + len(FILL) :]] == [
+        "ADD CONSTRAINT orders_c_not_null CHECK (c IS NOT NULL) NOT VALID;",
+        "VALIDATE CONSTRAINT orders_c_not_null;",
+        "ALTER COLUMN c SET NOT NULL;",
+        "DROP CONSTRAINT orders_c_not_null;",
+        "ADD CONSTRAINT orders_check CHECK (c <> note::uuid) NOT VALID;",
+        "VALIDATE CONSTRAINT orders_check;",
+    ]
+
+
+@pytest.mark.parametrize(
+    "column", ["c bigserial", "c int GENERATED ALWAYS AS IDENTITY", "c uuid DEFAULT gen_random_uuid() UNIQUE"]
+)
+def test_a_value_that_only_a_rewrite_can_write_stays(column):
+    text = f"ALTER TABLE orders ADD {column};"
+    assert fixed(text).text == TIMED + text
+
+
+def test_a_table_with_triggers_is_not_filled_by_updates():
+    text = "ALTER TABLE orders ADD c uuid DEFAULT gen_random_uuid();"
+    result = fixed(text, fired=[name("orders")])
+    assert result.text == TIMED + text
+    assert any("triggers" in note for note in result.notes)
+    assert "DO $fill$" not in fixed(f"CREATE TRIGGER t BEFORE UPDATE ON orders EXECUTE FUNCTION f();\n{text}").text
+
+
+def test_each_partition_is_filled_by_its_own_pages():
+    text = fixed("ALTER TABLE events ADD c uuid DEFAULT gen_random_uuid();").text
+    assert "UPDATE ONLY public.events_1 SET c = DEFAULT" in text
+    assert "UPDATE ONLY events " not in text
 
 
 def test_the_migration_tool_is_told():

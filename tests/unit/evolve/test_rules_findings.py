@@ -17,6 +17,7 @@ from indexpilot_cli.core.observation import (
     SqlError,
     StatementObservation,
 )
+from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.findings import failing_rule, findings
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeAnswer, ProbeKind
@@ -280,7 +281,8 @@ def test_a_rename_that_breaks_a_query_is_told_once():
 
 def one(text: str, seen: StatementObservation, verdict: StatementVerdict, method: str = "clone/15.4"):
     migration = read_migration("m.sql", text)
-    return findings(migration, MigrationObservation("m.sql", method, (seen,)), (verdict,), (), (), CATALOG, ignore=())
+    observation = MigrationObservation("m.sql", method, (seen,))
+    return findings(Review(migration, observation, (verdict,), catalog=CATALOG), ignore=())
 
 
 def test_a_queue_is_told_even_of_a_brief_lock():

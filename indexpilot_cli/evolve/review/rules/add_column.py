@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from indexpilot_cli.core.ddl import Select, Update
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import RunState, WorkKind
@@ -22,7 +21,6 @@ from indexpilot_cli.evolve.review.rule import (
     Works,
     alter,
     constraint_name,
-    steps_text,
     table_sql,
 )
 from indexpilot_cli.evolve.review.rules.constraints import constraint_by_index, not_null, validated_apart
@@ -59,7 +57,7 @@ def _bare(action: Action, *, default: bool = True, null: bool = False) -> str | 
     """``ALTER TABLE t ADD COLUMN c type …`` without constraints; None where parts of it are not known."""
     if _UNSAID.search(action.sql) or not action.columns or action.type is None:
         return None
-    if action.options & {"identity", "serial", "generated_stored"}:
+    if action.options & {"identity", "serial", "generated_stored", "generated_virtual"}:
         return None
     column = ("IF NOT EXISTS " if action.has("if_not_exists") else "") + quote_identifier(action.columns[0])
     value = str(action.expression) if default and action.has("default") else None
@@ -68,35 +66,49 @@ def _bare(action: Action, *, default: bool = True, null: bool = False) -> str | 
     )
 
 
-def _empty(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
-    """The column without its volatile default, then the default for new rows; old rows are left to be filled."""
+def _filled(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
+    """The column empty, its default for new rows, old rows filled in batches, then NOT NULL and its constraints."""
     text = _bare(action, default=False, null=True)
-    extra = action.options & {"primary_key", "unique"} or action.references
-    if text is None or extra or not action.has("default") or action.expression is None:
+    parts = _parts(action, case)
+    if text is None or not parts or _why_unfilled(action, case) or action.expression is None:
         return ()
-    default = alter_table.set_default(alter(action), quote_identifier(action.columns[0]), action.expression)
-    return (SafeStep(text), SafeStep(default))
-
-
-def _filled_later(action: Action, case: StatementCase) -> tuple[str, ...]:
-    """What is left to do after that, as statements for a person: fill in batches, then NOT NULL."""
-    quoted, table = quote_identifier(action.columns[0]), table_sql(action)
-    # A few thousand rows each time: their locks end with the batch, and VACUUM can follow.
-    batch = Select("ctid", table, f"WHERE {quoted} IS NULL LIMIT 5000")
-    fill = Update(table, f"{quoted} = DEFAULT", f"WHERE {quoted} IS NULL AND ctid IN ({batch})")
+    column = quote_identifier(action.columns[0])
+    constraints = _constraints(action, case)
+    if constraints is None:
+        return ()
     bare = replace(action, object=None, options=action.options - {"if_not_exists"})
-    after = tuple(step.sql for step in not_null(bare, case)) if action.has("not_null") else ()
-    return (fill, *after)
+    return (
+        SafeStep(text),
+        SafeStep(alter_table.set_default(alter(action), column, action.expression)),
+        *(SafeStep(alter_table.fill_default(part, column, case.review.version), alone=True) for part in parts),
+        *(not_null(bare, case) if action.has("not_null") else ()),
+        *constraints,
+    )
 
 
-def _empty_text(action: Action, case: StatementCase) -> str:
-    steps = COLUMN_REWRITES.safe_steps(action, case)
-    fill = f"\n-- then, until no row is left: {_filled_later(action, case)[0]};" if steps else ""
-    return steps_text(steps, case) + fill
+def _parts(action: Action, case: StatementCase) -> tuple[str, ...]:
+    """The tables that hold the rows: partitions and children have pages of their own. None where one is foreign."""
+    family, own = case.review.family(action), table_sql(action)
+    if any(t.kind == "f" for t in family):
+        return ()
+    return tuple(own if t is family[0] else str(t.name) for t in family if t.kind != "p") if family else (own,)
 
 
-def _fill_note(action: Action, case: StatementCase) -> str:
-    return f"fill the column in batches: {'; '.join(_filled_later(action, case))}"
+def _why_unfilled(action: Action, case: StatementCase) -> str:
+    """Why the rows must get their value by the rewrite itself; empty where an UPDATE does the same."""
+    if not action.has("default") or action.expression is None or action.options & {"primary_key", "unique"}:
+        return "a value for every row must be written"
+    if action.references is not None:
+        return "a value for every row must be written"
+    # A rewrite runs no triggers, an UPDATE does: updated_at would change, an audit table would fill.
+    if case.review.is_fired(action):
+        return "filling the column later would run the table's triggers or rules for UPDATE"
+    return ""
+
+
+def _why_left(action: Action, case: StatementCase) -> str:
+    why = _why_unfilled(action, case)
+    return f"left as it is (L12): {why}" if why else ""
 
 
 def _apart(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
@@ -106,9 +118,13 @@ def _apart(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     """
     column = next((a for a in case.actions if a.kind is Act.ADD_COLUMN and a.columns == action.columns), None)
     text = _bare(column) if column is not None and not column.nested else None
-    if text is None:
-        return ()
-    steps = [SafeStep(text)]
+    constraints = _constraints(action, case)
+    return () if text is None or constraints is None else (SafeStep(text), *constraints)
+
+
+def _constraints(action: Action, case: StatementCase) -> tuple[SafeStep, ...] | None:
+    """The constraints that stand in a column's definition, added beside readers; None where one has no such form."""
+    steps: tuple[SafeStep, ...] = ()
     for constraint in case.actions:
         if constraint.kind is not Act.ADD_CONSTRAINT or not constraint.has("inline"):
             continue
@@ -119,9 +135,9 @@ def _apart(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
         unique = constraint.constraint in ("unique", "primary_key")
         parts = constraint_by_index(given, case) if unique else validated_apart(given, case)
         if not parts:
-            return ()
+            return None
         steps += parts
-    return tuple(steps)
+    return steps
 
 
 def _nullable(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
@@ -160,9 +176,8 @@ COLUMN_REWRITES = HazardRule(
     "ALTER TABLE orders ADD COLUMN token uuid;\nALTER TABLE orders ALTER COLUMN token SET DEFAULT gen_random_uuid();",
     "sql-altertable.html#SQL-ALTERTABLE-NOTES",
     causes=_rewrites,
-    steps=_empty,
-    safer=_empty_text,
-    note=_fill_note,
+    steps=_filled,
+    cannot=_why_left,
 )
 
 COLUMN_CHECKED = HazardRule(

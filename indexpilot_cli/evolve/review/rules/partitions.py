@@ -70,11 +70,33 @@ def _detach(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     # By its name: what was read of the catalog does not say which partition is the default one.
     if any("default" in t.name.name for t in children):
         return ()
-    return (SafeStep(f"{action.sql} CONCURRENTLY", alone=True),)
+    detach = SafeStep(f"{action.sql} CONCURRENTLY", alone=True)
+    if review.taken is None:
+        return (detach,)
+    left = _left_check(action, case)
+    return (detach, SafeStep(left)) if left else ()
 
 
-def _detach_note(_action: Action, _case: StatementCase) -> str:
-    return "DETACH PARTITION … CONCURRENTLY leaves a CHECK on the partition that says what its bound said"
+def _left_check(action: Action, case: StatementCase) -> str:
+    """What takes away the CHECK that CONCURRENTLY leaves in the bound's place; empty where its name is not sure."""
+    table, review = case.review.table(action), case.review
+    child = review.catalog.resolve(action.object or "", action.object_schema) if review.catalog else None
+    key = _KEY.match((table.partition_key or "").strip()) if table and not table.is_partition else None
+    if child is None or key is None:
+        return ""
+    column = key["column"]
+    plain = column[1:-1].replace('""', '"') if column.startswith('"') else column
+    name = made_name(child.name.name, plain, "check")
+    # Where the partition has another CHECK that says as much the server adds none.
+    if (child.name, name) in (review.taken or ()):
+        return ""
+    words = dotted(action.object_schema, action.object or "")
+    return f"ALTER TABLE {words} DROP CONSTRAINT IF EXISTS {quote_identifier(name)}"
+
+
+def _detach_note(_action: Action, case: StatementCase) -> str:
+    text = "DETACH PARTITION … CONCURRENTLY leaves a CHECK on the partition that says what its bound said"
+    return f"{text}: it is dropped" if case.review.taken is not None else text
 
 
 def _outside_bound(seen: SqlError) -> bool:

@@ -36,7 +36,7 @@ def _online(action: Action, _case: StatementCase) -> str:
     return f"-- {command}" if command else ""
 
 
-def _cannot(action: Action) -> str:
+def _cannot(action: Action, _case: StatementCase) -> str:
     command = _command(action)
     return f"a type change that rewrites cannot be made safe by SQL alone: {command} --online" if command else ""
 
