@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 
-from indexpilot_cli.core.catalog import Capabilities, Catalog, Index, Table
+from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import size
+from indexpilot_cli.lifecycle.findings.invalid import unusable
+from indexpilot_cli.lifecycle.findings.statistics import PARENT, never_analyzed, stale
 from indexpilot_cli.methods.existing import redundant_indexes
-from indexpilot_cli.methods.partitioned import IndexPart, anew, completing
 
 OLDEST_MAJOR = 12
-STALE_AFTER = timedelta(days=3)
-STALE_SHARE = 0.1  # of the rows modified since ANALYZE
-_REINDEXED = re.compile(r"_cc(new|old)\d*\Z")  # the name is cut before it, so that it fits
 _LISTED = 5  # tables named one by one; the rest is counted
 
 
@@ -131,41 +128,21 @@ def statistics_checks(catalog: Catalog, now: datetime) -> Iterator[Check]:
     full = [t for t in catalog.tables if t.kind in "rm" and t.pages > 0]
     with_rows = [t for t in full if t.readable]
     parents = {t.parent for t in with_rows if t.is_partition}
-    stale = [(t, why) for t in with_rows if (why := _stale(t, now))]
-    stale += [(t, _PARENT) for t in catalog.tables if t.name in parents and t.readable and _never(t)]
+    old = [(t, why) for t in with_rows if (why := _why(t, now))]
+    old += [(t, PARENT) for t in catalog.tables if t.name in parents and t.readable and never_analyzed(t)]
     if full and not with_rows:
         text = f"none of {len(full)} tables with rows may be read: nothing is known of their statistics"
         yield Check("warning", "statistics", text, f"GRANT SELECT ON … TO …; the first is {full[0].name}", "statistics")
-    elif not stale:
+    elif not old:
         yield Check("ok", "statistics", f"{len(with_rows)} tables analyzed", code="statistics")
-    for table, why in stale[:_LISTED]:
+    for table, why in old[:_LISTED]:
         yield Check("warning", "statistics", f"{table.name.short}: {why}", f"ANALYZE {table.name};", "statistics")
-    if stale[_LISTED:]:
-        yield Check("warning", "statistics", f"{len(stale) - _LISTED} more tables like these", "ANALYZE;", "statistics")
+    if old[_LISTED:]:
+        yield Check("warning", "statistics", f"{len(old) - _LISTED} more tables like these", "ANALYZE;", "statistics")
 
 
-# Autovacuum analyzes partitions, never the table they are partitions of, whose own statistics the planner wants for
-# conditions that no partition key decides. https://www.postgresql.org/docs/current/sql-analyze.html
-_PARENT = "never analyzed: autovacuum analyzes its partitions only"
-
-
-def _never(table: Table) -> bool:
-    return table.activity.last_analyze is None and not any(c.statistics for c in table.columns)
-
-
-def _stale(table: Table, now: datetime) -> str | None:
-    activity = table.activity
-    if table.tuples < 0 or _never(table):
-        return "never analyzed"
-    share = activity.modified_since_analyze / max(table.rows, 1.0)
-    # The default of autovacuum_analyze_scale_factor: from here on autovacuum should have come by.
-    # https://www.postgresql.org/docs/current/runtime-config-autovacuum.html
-    if share > STALE_SHARE:
-        return f"{share:.0%} of the rows changed since ANALYZE"
-    # Old statistics of a table that nothing has changed are as good as new ones.
-    if activity.last_analyze and now - activity.last_analyze > STALE_AFTER and activity.modified_since_analyze:
-        return f"last analyzed {(now - activity.last_analyze).days} days ago"
-    return None
+def _why(table: Table, now: datetime) -> str | None:
+    return "never analyzed" if table.tuples < 0 or never_analyzed(table) else stale(table, now)
 
 
 def fidelity_checks(fidelity: Fidelity | None) -> Iterator[Check]:
@@ -190,10 +167,11 @@ def fidelity_checks(fidelity: Fidelity | None) -> Iterator[Check]:
 def index_checks(catalog: Catalog, known: Collection[QualifiedName] = ()) -> Iterator[Check]:
     """Indexes that no query may use, each with what is true of it and what to do. ``known`` are told elsewhere."""
     indexes = list(chain.from_iterable(t.indexes for t in catalog.tables))
-    unusable = [i for i in indexes if not i.valid and i.name not in known]
-    for index in unusable:
-        yield _unusable(index, catalog)
-    if not unusable:
+    invalid = [i for i in indexes if not i.valid and i.name not in known]
+    for index in invalid:
+        found = unusable(index, catalog)
+        yield Check(found.severity.value, "invalid index", found.text, found.fix, "invalid_index")
+    if not invalid:
         yield Check("ok", "indexes", f"{sum(i.valid for i in indexes)} valid", code="invalid_index")
 
 
@@ -211,43 +189,3 @@ def redundant_checks(catalog: Catalog) -> Iterator[Check]:
     if rest:
         text = f"{len(rest)} more, {size(sum(r.bytes for r in rest))}"
         yield Check("warning", "redundant index", text, "indexpilot discover -v", "redundant_index")
-
-
-def _unusable(index: Index, catalog: Catalog) -> Check:
-    table = catalog.table(index.definition.table)
-    whole = table is not None and table.kind == "p"
-    name, status = index.name.short, "warning"
-    fix = f"{drop_index(index.name)};"
-    parts = completing(index, catalog) if whole else ()
-    if parts:
-        missing = dict.fromkeys(part.table.name.short for part in parts)
-        verb = "has" if len(missing) == 1 else "have"
-        text = f"{name} is not valid yet: {', '.join(missing)} {verb} no usable part of it"
-        fix = " ".join(f"{statement};" for statement in chain.from_iterable(_completed(index, p) for p in parts))
-    elif whole:
-        # A part that became valid after it was attached: only the next ATTACH would look at the parent again.
-        text = f"{name} is not valid although every partition has its part: queries use those, it must be built anew"
-        key = index.constraint in ("p", "u")
-        fix = "drop the constraint and add it again" if key else f"{anew(index, catalog)};".replace("\n", " ")
-    elif index.builder is not None:
-        text, fix = f"{name} is being built by pid {index.builder}", "wait until it is built"
-    elif _REINDEXED.search(index.name.name):
-        # https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY
-        text = f"{name} is what a REINDEX CONCURRENTLY that failed left behind: {index.upkeep}"
-    elif index.definition.unique and index.ready:
-        # Once it is ready a write checks it, valid or not: the application gets 23505 from an index no query may use.
-        text, status = f"{name} is invalid and UNIQUE: it still refuses application inserts", "error"
-    else:
-        text = f"{name}: {index.upkeep}, no query uses it"
-    return Check(status, "invalid index", text, fix, "invalid_index")
-
-
-def _completed(index: Index, part: IndexPart) -> Iterator[str]:
-    """The statement of the part; a key's part takes a constraint of its own before it can be attached."""
-    if not part.only and not part.attaches and any(i.name == part.index for i in part.table.indexes):
-        yield f"REINDEX INDEX CONCURRENTLY {part.index}"  # a build that failed
-        return
-    if part.attaches and index.constraint in ("p", "u"):
-        kind, name = "PRIMARY KEY" if index.constraint == "p" else "UNIQUE", quote_identifier(part.name)
-        yield f"ALTER TABLE {part.table.name} ADD CONSTRAINT {name} {kind} USING INDEX {name}"
-    yield part.sql

@@ -78,6 +78,7 @@ class Index:
     ``tree_height`` is the B-tree root level where known (0: only a leaf), else None. ``statistics`` has one
     entry per key when any key is an expression with statistics (None for the other keys), else it is empty.
     ``parent`` is the partitioned index it is attached to, ``builder`` the process that builds it at this moment.
+    ``referenced``: a foreign key finds the rows it refers to by it, and could not do without.
     """
 
     name: QualifiedName
@@ -98,6 +99,7 @@ class Index:
     oid: int = field(default=0, compare=False)
     parent: QualifiedName | None = None
     builder: int | None = field(default=None, compare=False)
+    referenced: bool = False
 
     @property
     def size_bytes(self) -> int:

@@ -14,6 +14,7 @@ from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier
 
 _SUFFIX = "_ip_idx"
+_CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
 
 
 def create_index(definition: IndexDefinition, name: str, *, concurrently: bool = True) -> str:
@@ -28,6 +29,11 @@ def create_index(definition: IndexDefinition, name: str, *, concurrently: bool =
 def drop_index(name: QualifiedName, *, concurrently: bool = True) -> str:
     """``DROP INDEX`` of the named index, one statement without the semicolon."""
     return f"DROP INDEX {'CONCURRENTLY ' if concurrently else ''}{name}"
+
+
+def rebuilt(ddl: str) -> str:
+    """The text of ``pg_get_indexdef`` as a statement that builds the index while the table is written."""
+    return _CREATE.sub(r"CREATE \1INDEX CONCURRENTLY ", ddl, count=1)
 
 
 def index_body(definition: IndexDefinition, *, table: str | None = None) -> str:

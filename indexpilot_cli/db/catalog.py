@@ -298,6 +298,7 @@ def _index(row: Row, parts: Sequence[Row], table: QualifiedName, statistics: Sta
         oid=row.oid,
         parent=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
         builder=row.builder,
+        referenced=row.referenced,
     )
 
 

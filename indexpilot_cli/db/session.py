@@ -306,8 +306,10 @@ def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str
 
 
 def _stay_unseen(connection: psycopg.Connection[Any]) -> None:
-    """Where the role may: thousands of our EXPLAINs would push the workload out of pg_stat_statements."""
-    connection.execute(compose.SQL(sql.get("session/unseen", connection.info.server_version)))
+    """Where the role may: thousands of our EXPLAINs would push the workload out of pg_stat_statements, and make indexes
+    look used.
+    """
+    connection.execute(compose.SQL(sql.get("session/looking", connection.info.server_version)))
 
 
 def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[str]) -> list[psycopg.Cursor[Any]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.command import Record
-from indexpilot_cli.core.ddl import drop_index, summary
+from indexpilot_cli.core.ddl import drop_index, rebuilt, summary
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import Event, MutationReport, MutationType, Operation, OperationKind, OperationState
 from indexpilot_cli.core.plan import Recommendation
@@ -83,9 +82,6 @@ def structure(event: Event) -> IndexDefinition | None:
         return None
 
 
-_CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
-
-
 def report(operation: Operation, outcome: str, *, event: Event | None = None, **facts: Any) -> MutationReport:
     """The report of an operation; ``event`` is its last row."""
     return MutationReport(
@@ -135,4 +131,4 @@ def rebuilding(event: Event) -> str:
     definition = event.definition_sql or event.undo_sql or ""
     if event.details.get("partitioned"):
         return definition
-    return _CREATE.sub(r"CREATE \1INDEX CONCURRENTLY ", definition, count=1)
+    return rebuilt(definition)

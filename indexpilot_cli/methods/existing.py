@@ -40,7 +40,8 @@ def same_structure(left: IndexDefinition, right: IndexDefinition) -> bool:
 def redundant_indexes(tables: Iterable[Table]) -> tuple[RedundantIndex, ...]:
     """Indexes whose work another one of the same table does, largest first.
 
-    Left out: those that serve a constraint or identify rows for replication, invalid ones, and indexes of partitions
+    Left out: those that serve a constraint, a foreign key's search for the rows it refers to or replication, invalid
+    ones, and indexes of partitions
     that belong to one of the whole table (they come and go with it).
     """
     found: list[RedundantIndex] = []
@@ -55,7 +56,8 @@ def redundant_indexes(tables: Iterable[Table]) -> tuple[RedundantIndex, ...]:
 
 
 def _is_needed(index: Index) -> bool:
-    return index.primary or index.replica_identity or index.constraint is not None or index.parent is not None
+    identifies = index.primary or index.replica_identity or index.referenced
+    return identifies or index.constraint is not None or index.parent is not None
 
 
 def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iterator[RedundantIndex]:
@@ -63,8 +65,12 @@ def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iter
     before = ordered[: ordered.index(index)]
     same = next((i for i in before if _stands_in(i, index) and _stands_in(index, i)), None)
     wider = (i for i in ordered if i is not index and _stands_in(i, index) and not _stands_in(index, i))
-    # The widest is covered by nothing itself, so it will still be there when the others are gone.
-    by = same or max(wider, key=lambda i: (len(i.definition.keys), len(i.definition.include), -i.oid), default=None)
+    # The widest is covered by nothing itself, so it will still be there when the others are gone; of two that are the
+    # same, the one that stays.
+    place = {other.name: number for number, other in enumerate(ordered)}
+    by = same or max(
+        wider, key=lambda i: (len(i.definition.keys), len(i.definition.include), -place[i.name]), default=None
+    )
     if by is not None:
         keys = index_body(by.definition, table="").strip()
         scans = index.scans

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.ddl import create_index, drop_index, index_body, index_name
@@ -86,15 +85,21 @@ def completing(index: Index, catalog: Catalog) -> tuple[IndexPart, ...]:
 
 def anew(index: Index, catalog: Catalog) -> str:
     """The statements that drop the index of a partitioned table with all its parts and build it again."""
-    attached = {i.name: i.parent for i in chain.from_iterable(t.indexes for t in catalog.tables)}
+    return f"{drop_index(index.name, concurrently=False)};\n{again(index, catalog)}"
+
+
+def again(index: Index, catalog: Catalog) -> str:
+    """The statements that build the index of a partitioned table with all its parts once they are dropped."""
+    attached = {i.name: i.parent for i in catalog.indexes()}
     gone, grown = {index.name}, True
     while grown:
         below = {name for name, parent in attached.items() if parent in gone}
         grown = not below <= gone
         gone |= below
     left = tuple(replace(t, indexes=tuple(i for i in t.indexes if i.name not in gone)) for t in catalog.tables)
-    again = build_sql(index.definition, index.name.name, replace(catalog, tables=left))
-    return f"{drop_index(index.name, concurrently=False)};\n{again}"
+    names = {i.definition.table: i.name.name for i in catalog.indexes() if i.name in gone}
+    parts = index_parts(index.definition, index.name.name, replace(catalog, tables=left), names=names)
+    return ";\n".join(part.sql for part in parts)
 
 
 def build_sql(definition: IndexDefinition, name: str, catalog: Catalog, taken: Collection[str] = ()) -> str:

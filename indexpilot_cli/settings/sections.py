@@ -197,10 +197,17 @@ class SchemaEvolutionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LifecycleSettings:
+    min_age: float = seconds(30 * 86400.0, "how long nothing may have read an index that is called unused")
+    min_size: int = key(0, "smaller indexes are left out", low=0, unit="bytes")
+
+
+@dataclass(frozen=True, slots=True)
 class OperationalSettings:
     """``operational.*``: work beside the advice."""
 
     schema_evolution: SchemaEvolutionSettings = SchemaEvolutionSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,17 @@ ADD = "schema-evolve add-column orders tier --type int --default 3 --not-null"
 WHAT_IF = 'explain --query "SELECT id FROM orders WHERE customer_id = 7" --with "CREATE INDEX ON orders (customer_id)"'
 COMMANDS = (
     *("", "init", "discover", "analyze", "recommend", "explain", "apply", "rollback", "plan", "plan show"),
-    *("plan approve", "snapshot", "snapshot save", "doctor", "history", "bypass", "bypass status", "bypass enable"),
+    *(
+        "plan approve",
+        "snapshot",
+        "snapshot save",
+        "doctor",
+        "history",
+        "lifecycle",
+        "bypass",
+        "bypass status",
+        "bypass enable",
+    ),
     *("bypass disable", "config", "config show", "config check", "schema", "completion", "demo", "schema-evolve"),
     *(f"schema-evolve {w}" for w in ("check", "add-column", "drop-column", "alter-type", "rename-column", "rollback")),
     "schema-evolve finish",
@@ -59,6 +69,7 @@ SCHEMAS = (
         "error",
         "explain",
         "history",
+        "lifecycle",
     ),
     *(
         "init",

@@ -22,6 +22,14 @@ from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, Template
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import Verdict
+from indexpilot_cli.lifecycle.values import (
+    LifecycleAction,
+    LifecycleFinding,
+    LifecycleResult,
+    LifecycleSeverity,
+    LifecycleState,
+    SlowerTemplate,
+)
 from indexpilot_cli.simulate.proof import DemoLatency, DemoResult, DemoStep
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
@@ -339,6 +347,36 @@ APPROVED = ApproveResult("P-7c1e", "0011aabb22cc33dd", "dba", NOW, 3, "reviewed"
 WARNINGS = (Warn("stats_stale", "public.customers", "never analyzed"),)
 
 
+LIFECYCLE = LifecycleResult(
+    (
+        LifecycleFinding(
+            LifecycleState.UNUSED,
+            LifecycleSeverity.WARNING,
+            LifecycleAction.DROP,
+            ODD,
+            QualifiedName("Mixed Case", "By, select|group"),
+            2_362_232_012,
+            0,
+            datetime(2026, 8, 28, tzinfo=UTC),
+            (Reason("no_scan", "no scan here since 2026-08-28 00:00Z", "pg_stat_user_indexes"),),
+            'DROP INDEX CONCURRENTLY "Mixed Case"."By, select|group";',
+            'CREATE INDEX CONCURRENTLY "By, select|group" ON "Mixed Case"."select|group" USING btree (a);',
+            (SlowerTemplate("q-2b91c0", 4.5, 8.44, 38.0, "Seq Scan on select|group"),),
+        ),
+        LifecycleFinding(
+            LifecycleState.FK_MISSING, LifecycleSeverity.INFO, LifecycleAction.CREATE, ORDERS, about="customer_id"
+        ),
+    ),
+    NOW,
+    datetime(2026, 8, 1, tzinfo=UTC),
+    None,
+    1,
+    12,
+    ("5 indexes without a scan were not watched for 30 d yet",),
+)
+QUIET = LifecycleResult((), NOW)
+
+
 def outcomes():
     """Every result as (schema name, outcome, document)."""
     from indexpilot_cli.render.views import (
@@ -349,6 +387,7 @@ def outcomes():
         doctor,
         explain,
         history,
+        lifecycle,
         recommend,
         schema_change,
     )
@@ -387,6 +426,7 @@ def outcomes():
         ("doctor", DOCTOR, doctor.doctor_view(DOCTOR)),
         ("doctor", DoctorResult(()), doctor.doctor_view(DoctorResult(()))),
         ("history", HISTORY, history.history_view(HISTORY)),
+        *(("lifecycle", r, lifecycle.lifecycle_view(r, verbose=v)) for r in (LIFECYCLE, QUIET) for v in (False, True)),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),
         ("config", settings, config.config_view(settings, ("./indexpilot.yaml",))),

@@ -24,7 +24,9 @@ SELECT i.indexrelid::int8 AS oid,
        pn.nspname::text AS parent_schema,
        pc.relname::text AS parent_name,
        (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p
-        WHERE p.index_relid = c.oid AND p.datname = pg_catalog.current_database() LIMIT 1) AS builder
+        WHERE p.index_relid = c.oid AND p.datname = pg_catalog.current_database() LIMIT 1) AS builder,
+       -- IN, not EXISTS: pg_constraint has no index on conindid, and so it is read once for all indexes.
+       i.indexrelid IN (SELECT f.conindid FROM pg_catalog.pg_constraint f WHERE f.contype = 'f') AS referenced
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

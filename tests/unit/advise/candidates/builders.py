@@ -78,7 +78,10 @@ def definition(target, text, **more):
 def index(label, target, text, valid=True, **more):
     own = {
         k: more.pop(k)
-        for k in ("primary", "constraint", "replica_identity", "clustered", "scans", "ready", "oid", "pages", "parent")
+        for k in (
+            *("primary", "constraint", "replica_identity", "clustered", "scans", "ready", "oid", "pages", "parent"),
+            *("referenced", "comment"),
+        )
         if k in more
     }
     made = definition(target, text, **more)

@@ -1,0 +1,90 @@
+"""``indexpilot lifecycle``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli.command import SERVER, command, table_filter, workload
+from indexpilot_cli.cli.options import option
+from indexpilot_cli.cli.session import CommandSession
+
+
+class CheckState(StrEnum):
+    """States of ``--check``; those of lifecycle.values, which is not read for a help text."""
+
+    UNUSED = "unused"
+    DUPLICATE = "duplicate"
+    REDUNDANT = "redundant"
+    OVERLAPPING = "overlapping"
+    INVALID = "invalid"
+    FK_MISSING = "fk_missing"
+    NEVER_ANALYZED = "never_analyzed"
+    STALE_STATISTICS = "stale_statistics"
+    HOT_DEFEATING = "hot_defeating"
+    WRAPAROUND = "wraparound"
+    MATERIALIZED_VIEW = "materialized_view"
+    METADATA_MISMATCH = "metadata_mismatch"
+
+
+EXAMPLES = """Examples:
+
+  indexpilot lifecycle -d shop --check unused --check redundant --min-age 60d
+
+  indexpilot lifecycle -d shop --standby "host=db2" --exit-code --json
+
+  indexpilot lifecycle -d shop --format sql > to_do.sql
+"""
+Check = Annotated[list[CheckState] | None, option("--check STATE", "Only this, such as unused (repeatable).")]
+MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
+MinSize = Annotated[str | None, option("--min-size SIZE", "Leave out smaller indexes.")]
+QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
+Standby = Annotated[list[str] | None, option("--standby DSN", "Count this standby's scans too (repeatable).")]
+
+
+@command("lifecycle", *SERVER, sql=True)
+def lifecycle(
+    session: CommandSession,
+    *,
+    check: Check = None,
+    min_age: MinAge = None,
+    min_size: MinSize = None,
+    schema: opt.Schemas = None,
+    table: opt.Tables = None,
+    exclude_table: opt.ExcludeTables = None,
+    standby: Standby = None,
+    with_files: QueryFiles = None,
+    source: opt.SourceOption = None,
+    log_database: opt.LogDatabase = None,
+    snapshot: opt.Snapshot = None,
+    exit_code: opt.ExitCode = False,
+) -> int:
+    """Find what no longer pays, what decays and what is missing, each with its evidence. Nothing is changed."""
+    section = "operational.lifecycle"
+    own: opt.Flags = {f"{section}.min_age": ("--min-age", min_age), f"{section}.min_size": ("--min-size", min_size)}
+    session.load(own)
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.lifecycle.lifecycle import run
+    from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleState
+    from indexpilot_cli.render.views.lifecycle import lifecycle_view
+
+    settings = session.settings.operational.lifecycle
+    request = LifecycleRequest(
+        session.connection(),
+        snapshot,
+        table_filter(session, schema, table, exclude_table),
+        tuple(LifecycleState(state.value) for state in check or ()),
+        timedelta(seconds=settings.min_age),
+        settings.min_size,
+        tuple(standby or ()),
+        workload(session, source, with_files, log_database=log_database),
+        session.record(),
+    )
+    outcome = session.call(run, request)
+    document = lifecycle_view(outcome.result, verbose=session.verbose)
+    return finish(session, outcome, document, exit_code=exit_code)
+
+
+COMMANDS = {"lifecycle": lifecycle}

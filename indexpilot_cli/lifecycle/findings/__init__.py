@@ -1,0 +1,1 @@
+"""What is found, one file per kind of reason; pure: they look at no server."""

@@ -1,0 +1,120 @@
+"""Indexes that nothing reads, as far as the counters of every server that was looked at reach back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from indexpilot_cli.core.catalog import ForeignKey, Index, Table
+from indexpilot_cli.core.index import Reason
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.lifecycle.findings.references import supports
+from indexpilot_cli.lifecycle.findings.structure import dropping
+from indexpilot_cli.lifecycle.values import (
+    IndexUsage,
+    LifecycleAction,
+    LifecycleFacts,
+    LifecycleFinding,
+    LifecycleSeverity,
+    LifecycleState,
+    must_stay,
+)
+
+# One that was read at any time needs a longer silence than the shortest one asked for: a job that runs once a week.
+ONCE_USED = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Since when nobody has read an index, and whether that is long enough; ``known``: it was there all the time."""
+
+    since: datetime | None
+    enough: bool
+    known: bool = True
+
+
+def unused_findings(facts: LifecycleFacts, needed: Collection[QualifiedName]) -> Iterator[LifecycleFinding]:
+    """One for each index that may go and that nothing has read for ``min_age``.
+
+    ``needed`` are those that take over the work of an index offered to be dropped; they and those that a foreign key
+    would miss are reported, not offered.
+    """
+    for table in facts.catalog.tables:
+        for index in table.indexes:
+            may_go = must_stay(index, table) is None and index.valid and index.ready and index.name not in needed
+            silence = silence_of(index, facts) if may_go else None
+            if silence is not None and silence.enough:
+                yield _finding(index, table, facts, silence)
+
+
+def silence_of(index: Index, facts: LifecycleFacts) -> Silence | None:
+    """How long nothing has read the index or any of its parts; None when it is in use or nothing is known."""
+    usage = [facts.usage[i.oid] for i in facts.members(index) if i.oid in facts.usage]
+    if not usage or any(u.quiet_since is None for u in usage):
+        return None
+    since = max(u.quiet_since for u in usage if u.quiet_since is not None)
+    wanted = max(facts.min_age, ONCE_USED) if any(u.scans for u in usage) else facts.min_age
+    if facts.now - since >= wanted:
+        return Silence(since, enough=True)
+    counted = facts.counters_since
+    long = counted is not None and facts.now - counted >= wanted and not any(u.scans for u in usage)
+    # The counter stands at zero for long enough, but an index of yesterday has a counter of zero as well.
+    return Silence(counted if long else since, enough=long, known=False)
+
+
+def _finding(index: Index, table: Table, facts: LifecycleFacts, silence: Silence) -> LifecycleFinding:
+    where = " and ".join(["on the primary" if facts.standbys else "here", *(f"on {name}" for name in facts.standbys)])
+    text = f"no scan {where} since {silence.since:%Y-%m-%d %H:%M}Z"
+    source = "pg_stat_user_indexes"
+    offer = dropping(index, facts, LifecycleState.UNUSED, (Reason("no_scan", text, source),))
+    offer = replace(offer, scans=0, since=silence.since)
+    against = list(_against(index, table, facts, silence))
+    if not against:
+        return offer
+    return replace(
+        offer,
+        severity=LifecycleSeverity.INFO,
+        action=LifecycleAction.REPORT,
+        evidence=(*offer.evidence, *against),
+        ddl=None,
+        undo=None,
+    )
+
+
+def _against(index: Index, table: Table, facts: LifecycleFacts, silence: Silence) -> Iterator[Reason]:
+    """Why the drop is not offered although nothing reads the index."""
+    if not silence.known:
+        text = "when it was built is not known: it is offered once our snapshots have seen it for so long"
+        yield Reason("age_unknown", text, "log")
+    if facts.untold:
+        text = f"{facts.untold} connected standbys were not looked at: give each with --standby"
+        yield Reason("standbys", text, "pg_stat_replication")
+    key = _only_support(index, table, facts)
+    if key is not None:
+        text = f"nothing else serves foreign key {key.name}: deletes in {key.referenced.short} would read all of it"
+        yield Reason("foreign_key", text, "catalog")
+
+
+def _only_support(index: Index, table: Table, facts: LifecycleFacts) -> ForeignKey | None:
+    others = [i for i in table.indexes if i is not index]
+    for key in facts.catalog.foreign_keys:
+        if key.table == table.name and supports(index, key, table) and not any(supports(i, key, table) for i in others):
+            return key
+    return None
+
+
+def too_young(facts: LifecycleFacts) -> tuple[Index, ...]:
+    """Indexes that may go, that nothing was seen to read, and of which not enough is known yet."""
+    found = []
+    for table in facts.catalog.tables:
+        for index in table.indexes:
+            silence = silence_of(index, facts) if must_stay(index, table) is None and index.valid else None
+            if silence is not None and not silence.enough and not _scans(index, facts):
+                found.append(index)
+    return tuple(found)
+
+
+def _scans(index: Index, facts: LifecycleFacts) -> int:
+    found: list[IndexUsage] = [facts.usage[i.oid] for i in facts.members(index) if i.oid in facts.usage]
+    return sum(u.scans for u in found)

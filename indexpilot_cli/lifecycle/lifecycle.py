@@ -1,0 +1,224 @@
+"""``lifecycle``: what no longer pays, what decays and what is missing, with the evidence for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.command import Outcome, Progress, TableFilter
+from indexpilot_cli.core.mutation import Event, MutationType, OperationKind
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.core.units import seconds
+from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
+from indexpilot_cli.execute.build import STANDING
+from indexpilot_cli.execute.reconcile import pending
+from indexpilot_cli.lifecycle.counters import Look, earlier, keep, look, look_at_standby
+from indexpilot_cli.lifecycle.findings.find import find
+from indexpilot_cli.lifecycle.findings.unused import too_young
+from indexpilot_cli.lifecycle.usage import UsageSnapshot, usage_of
+from indexpilot_cli.lifecycle.values import (
+    LifecycleFacts,
+    LifecycleFinding,
+    LifecycleRequest,
+    LifecycleResult,
+    LifecycleState,
+    LoggedIndex,
+    MetadataFacts,
+    TableUpkeep,
+    parts_by_whole,
+)
+from indexpilot_cli.log import intents
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.log.metadata import question
+from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
+from indexpilot_cli.workload.templates import fold_workload
+
+
+def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResult]:
+    """Findings of the database, gravest first; the counters are kept for the next run.
+
+    Raises UsageError for an unknown table or what is no standby of this server, UnreachableError.
+    """
+    with (
+        bookkeeping(
+            request.connection, MutationType.LIFECYCLE_RUN, request.record, offline=bool(request.snapshot)
+        ) as note,
+        open_source(request.connection, request.snapshot, progress) as source,
+    ):
+        seen = _look(source, request, progress)
+        facts = _facts(source, request, seen, progress)
+        findings = _chosen(find(facts), facts.catalog, request)
+        note.details(findings={state.value: n for state, n in _counts(findings).items()}, standbys=len(seen.looks) - 1)
+    warning = _keep(request, source, seen)
+    result = LifecycleResult(
+        findings,
+        facts.now,
+        facts.counters_since,
+        seen.since,
+        len(facts.standbys),
+        sum(1 for _ in facts.catalog.indexes()),
+        tuple(_notes(facts, seen, request)),
+    )
+    warnings = (*seen.warnings, *((warning,) if warning is not None else ()), *note.warnings)
+    status = "findings" if findings else "ok"
+    return Outcome("lifecycle", result, status, server=source.server, warnings=warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The looks at the primary and its standbys, the kept ones, and what could not be had."""
+
+    looks: tuple[Look, ...] = ()
+    before: tuple[UsageSnapshot, ...] = ()
+    warnings: tuple[Warn, ...] = ()
+
+    @property
+    def since(self) -> datetime | None:
+        """The moment of the oldest snapshot of ours."""
+        return min((s.taken_at for s in self.before), default=None)
+
+
+def _look(source: Source, request: LifecycleRequest, progress: Progress) -> Seen:
+    if source.session is None:
+        return Seen()
+    progress.stage("reading the counters")
+    schema = request.connection.metadata_schema
+    primary = look(source.session, schema)
+    standbys = [look_at_standby(request.connection, dsn, primary, source.catalog.database) for dsn in request.standbys]
+    if not _initialised(source):
+        return Seen((primary, *standbys))
+    try:
+        before = earlier(source.session, schema, primary.cluster)
+    except IndexPilotError as error:
+        warning = Warn("not_readable", "counter_snapshots", f"the kept counters cannot be read: {error.message}")
+        return Seen((primary, *standbys), (), (warning,))
+    return Seen((primary, *standbys), before)
+
+
+def _initialised(source: Source) -> bool:
+    return source.capabilities is not None and source.capabilities.metadata_version is not None
+
+
+def _keep(request: LifecycleRequest, source: Source, seen: Seen) -> Warn | None:
+    if not seen.looks or not request.record.enabled or not _initialised(source):
+        return None
+    _, warning = keep(request.connection, seen.looks)
+    return warning
+
+
+def _facts(source: Source, request: LifecycleRequest, seen: Seen, progress: Progress) -> LifecycleFacts:
+    catalog = source.catalog
+    facts = LifecycleFacts(
+        catalog,
+        seen.looks[0].snapshot.taken_at if seen.looks else catalog.taken_at or datetime.now(UTC),
+        request.min_age,
+        parts=parts_by_whole(catalog),
+        templates=_templates(source, request, progress),
+    )
+    session = source.session
+    if session is None:
+        return facts
+    events = _events(session, request.connection.metadata_schema) if _initialised(source) else None
+    return replace(
+        facts,
+        usage=usage_of([one.snapshot for one in seen.looks], seen.before),
+        upkeep=_upkeep(session, catalog),
+        counters_since=seen.looks[0].snapshot.counters_since,
+        known=frozenset(item.event.index for item in pending(session, request.connection.metadata_schema))
+        if events is not None
+        else frozenset(),
+        standbys=tuple(one.snapshot.place for one in seen.looks[1:]),
+        untold=max(0, seen.looks[0].standbys - len(seen.looks) + 1),
+        metadata=_metadata(session, events, request.connection.metadata_schema) if events is not None else None,
+    )
+
+
+def _templates(source: Source, request: LifecycleRequest, progress: Progress) -> tuple[QueryTemplate, ...]:
+    """The recorded statements, where any are; without them less is known, and no finding is made of it."""
+    try:
+        return fold_workload(source, request.workload, TableFilter(), progress).templates
+    except (PrerequisiteError, RefusedError):
+        return ()
+
+
+def _upkeep(session: Session, catalog: Catalog) -> Mapping[int, TableUpkeep]:
+    rows = session.rows("lifecycle/upkeep", {"oids": [t.oid for t in catalog.tables]})
+    return MappingProxyType({r.oid: TableUpkeep(r.xid_age, r.multixact_age, r.populated) for r in rows})
+
+
+def _events(session: Session, schema: str) -> tuple[Event, ...] | None:
+    try:
+        return intents.latest(session, schema=schema)
+    except IndexPilotError:
+        return None  # no right to read the log, or a metadata version from before it
+
+
+def _metadata(session: Session, events: Sequence[Event], schema: str) -> MetadataFacts:
+    last: dict[QualifiedName, Event] = {}
+    for event in sorted(events, key=lambda e: e.id or 0):
+        if event.details.get("kind") in (OperationKind.CREATE.value, OperationKind.DROP.value):
+            last[event.index] = event
+    logged = tuple(
+        LoggedIndex(e.table, e.index, e.id or 0, _stands(e), e.relid) for e in last.values() if e.state in STANDING
+    )
+    orphans = session.rows(question(session, "lifecycle/orphans", schema), {})
+    profiles = tuple((QualifiedName(o.schema_name, o.table_name), o.field_name) for o in orphans)
+    return MetadataFacts(logged, frozenset(e.op_id for e in events), profiles)
+
+
+def _stands(event: Event) -> bool:
+    return event.details.get("kind") == OperationKind.CREATE.value
+
+
+def _chosen(
+    findings: Sequence[LifecycleFinding], catalog: Catalog, request: LifecycleRequest
+) -> tuple[LifecycleFinding, ...]:
+    """Those that were asked for; of a size that matters, where they have one."""
+    tables = {t.name for t in wanted_tables(catalog, request.filter)}
+    everything = request.filter == TableFilter()
+    return tuple(
+        f
+        for f in findings
+        if (not request.states or f.state in request.states)
+        and (everything or f.table in tables)
+        and (f.size_bytes is None or f.index is None or f.size_bytes >= request.min_bytes)
+    )
+
+
+def _counts(findings: Sequence[LifecycleFinding]) -> dict[LifecycleState, int]:
+    found: dict[LifecycleState, int] = {}
+    for finding in findings:
+        found[finding.state] = found.get(finding.state, 0) + 1
+    return found
+
+
+def _notes(facts: LifecycleFacts, seen: Seen, request: LifecycleRequest) -> Iterator[str]:
+    if not seen.looks:
+        yield "a snapshot knows the structure of indexes, not who read them over time: none is called unused"
+        return
+    young = too_young(facts)
+    if young:
+        asked = seconds(request.min_age.total_seconds())
+        yield (
+            f"{len(young)} {'index' if len(young) == 1 else 'indexes'} without a scan "
+            f"{'was' if len(young) == 1 else 'were'} not watched for {asked} yet: {_watched(facts, seen)}"
+        )
+    if facts.catalog.settings.get("track_counts") == "off":
+        yield "the server counts nothing: track_counts is off"
+
+
+def _watched(facts: LifecycleFacts, seen: Seen) -> str:
+    def age(moment: datetime) -> str:
+        return seconds(max(0.0, (facts.now - moment).total_seconds()))
+
+    counters = "since when the server counts is not known"
+    if facts.counters_since is not None:
+        counters = f"the server counts since {age(facts.counters_since)} ago"
+    ours = f"our first snapshot is of {age(seen.since)} ago" if seen.since is not None else "this is our first snapshot"
+    return f"{counters}, {ours}"

@@ -1,0 +1,235 @@
+"""What ``lifecycle`` is asked and what it answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import chain
+from types import MappingProxyType
+
+from indexpilot_cli.core.catalog import Catalog, Index, Table
+from indexpilot_cli.core.command import Connection, Record, TableFilter, WorkloadRequest
+from indexpilot_cli.core.index import Reason
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import QueryTemplate
+
+
+class LifecycleState(StrEnum):
+    """What is the matter with an index or a table."""
+
+    UNUSED = "unused"
+    DUPLICATE = "duplicate"
+    REDUNDANT = "redundant"
+    OVERLAPPING = "overlapping"
+    INVALID = "invalid"
+    FK_MISSING = "fk_missing"
+    NEVER_ANALYZED = "never_analyzed"
+    STALE_STATISTICS = "stale_statistics"
+    HOT_DEFEATING = "hot_defeating"
+    WRAPAROUND = "wraparound"
+    MATERIALIZED_VIEW = "materialized_view"
+    METADATA_MISMATCH = "metadata_mismatch"
+
+
+class LifecycleAction(StrEnum):
+    """What is to be done about it; ``report`` leaves it to a person."""
+
+    DROP = "drop"
+    REINDEX = "reindex"
+    CREATE = "create"
+    ANALYZE = "analyze"
+    VACUUM = "vacuum"
+    REPORT = "report"
+
+
+class LifecycleSeverity(StrEnum):
+    """How much it matters, gravest first."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the gravest."""
+        return list(LifecycleSeverity).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SlowerTemplate:
+    """A recorded statement that gets slower by the drop: costs per call now and then, and what is used instead."""
+
+    template: str
+    factor: float
+    before: float
+    after: float
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleFinding:
+    """One thing to know. ``ddl`` settles it and ``undo`` takes that back, both run as they are.
+
+    ``scans`` are counted since ``since`` (None: unknown, or not about scans); ``index`` is None for a table's own.
+    ``about`` tells several findings of one table and state apart.
+    """
+
+    state: LifecycleState
+    severity: LifecycleSeverity
+    action: LifecycleAction
+    table: QualifiedName
+    index: QualifiedName | None = None
+    size_bytes: int | None = None
+    scans: int | None = None
+    since: datetime | None = None
+    evidence: tuple[Reason, ...] = ()
+    ddl: str | None = None
+    undo: str | None = None
+    slower: tuple[SlowerTemplate, ...] = ()
+    about: str = ""
+
+    @property
+    def id(self) -> str:
+        """``F-`` and eight hex digits: the same finding has the same id next week."""
+        facts = (self.state.value, self.table, self.index, self.about)
+        return "F-" + hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUsage:
+    """What is known of an index's use on every server that was looked at.
+
+    ``scans`` is the sum of the counters now. ``quiet_since``: no scan since then anywhere (None: it is in use as far
+    as we know). ``there_since``: it existed then already (None: unknown).
+    """
+
+    scans: int
+    quiet_since: datetime | None = None
+    there_since: datetime | None = None
+    elsewhere: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableUpkeep:
+    """Facts of a table that the catalog does not hold: ages in transactions, whether a view was ever filled."""
+
+    xid_age: int = 0
+    multixact_age: int = 0
+    populated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIndex:
+    """An index as the log knows it: ``made`` False when the log's last word is that it was dropped."""
+
+    table: QualifiedName
+    index: QualifiedName
+    mutation: int
+    made: bool
+    relid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFacts:
+    """What our own tables say. ``operations`` are ids of all operations in the log."""
+
+    logged: tuple[LoggedIndex, ...] = ()
+    operations: frozenset[str] = frozenset()
+    profiles: tuple[tuple[QualifiedName, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleFacts:
+    """Everything the findings are made from.
+
+    ``usage`` and ``upkeep`` are by oid; ``counters_since`` is when the primary's counters began (None: unknown).
+    ``known`` are indexes that an open operation accounts for; ``untold`` counts connected standbys that nobody named.
+    ``metadata`` None: our tables are not there or may not be read. ``parts`` are what is attached to an index.
+    """
+
+    catalog: Catalog
+    now: datetime
+    min_age: timedelta = timedelta(days=30)
+    usage: Mapping[int, IndexUsage] = field(default_factory=lambda: MappingProxyType({}))
+    upkeep: Mapping[int, TableUpkeep] = field(default_factory=lambda: MappingProxyType({}))
+    counters_since: datetime | None = None
+    known: frozenset[QualifiedName] = frozenset()
+    standbys: tuple[str, ...] = ()
+    untold: int = 0
+    templates: tuple[QueryTemplate, ...] = ()
+    metadata: MetadataFacts | None = None
+    parts: Mapping[QualifiedName, tuple[Index, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def members(self, index: Index) -> tuple[Index, ...]:
+        """The index itself, or the parts on partitions of one of a partitioned table."""
+        if index.name not in self.parts:
+            return (index,)
+        below = chain.from_iterable(map(self.members, self.parts[index.name]))
+        return tuple(below)
+
+    def size(self, index: Index) -> int:
+        """Bytes of the index with all its parts."""
+        return sum(i.size_bytes for i in self.members(index))
+
+
+def parts_by_whole(catalog: Catalog) -> Mapping[QualifiedName, tuple[Index, ...]]:
+    """The indexes attached to each index of a partitioned table; none where it has no partitions."""
+    found: dict[QualifiedName, tuple[Index, ...]] = {}
+    for table in catalog.tables:
+        if table.kind == "p":
+            found |= {index.name: () for index in table.indexes}
+    for index in catalog.indexes():
+        if index.parent is not None:
+            found[index.parent] = (*found.get(index.parent, ()), index)
+    return MappingProxyType(found)
+
+
+def must_stay(index: Index, table: Table) -> str | None:
+    """Why an index is never offered, as a clause, whatever its use; None when it may go."""
+    if index.primary or index.constraint in ("p", "u"):
+        return "it is a key"
+    if index.constraint is not None:
+        return "a constraint is made of it"
+    if index.referenced:
+        return "a foreign key finds the rows it refers to by it"
+    if index.definition.unique:
+        return "it keeps values unique"
+    if index.replica_identity:
+        return "replication identifies rows by it"
+    if index.parent is not None:
+        return f"it is part of {index.parent.short}"
+    return None if table.kind != "f" else "its table is foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleRequest:
+    """``states`` empty: all of them. ``standbys`` are connection strings of standbys whose scans count too.
+
+    ``min_bytes`` leaves out findings about smaller indexes.
+    """
+
+    connection: Connection = field(default_factory=Connection)
+    snapshot: str | None = None
+    filter: TableFilter = field(default_factory=TableFilter)
+    states: tuple[LifecycleState, ...] = ()
+    min_age: timedelta = timedelta(days=30)
+    min_bytes: int = 0
+    standbys: tuple[str, ...] = field(default=(), repr=False)
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleResult:
+    """Findings, gravest and largest first. ``notes`` say what could not be judged and why."""
+
+    findings: tuple[LifecycleFinding, ...]
+    now: datetime
+    stats_since: datetime | None = None
+    observed_since: datetime | None = None
+    replicas_checked: int = 0
+    indexes: int = 0
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,96 @@
+"""What ``lifecycle`` found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+from typing import Annotated, Literal
+
+from indexpilot_cli.core.codec import DocumentShape
+from indexpilot_cli.core.index import Reason
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.units import DASH, count, seconds, size
+from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding, LifecycleResult, LifecycleState
+from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, SqlStatement, TableBlock, columns
+from indexpilot_cli.render.units import notes, one_line, plural
+
+
+class SlowerDocument(DocumentShape):
+    """A recorded statement that gets slower by the drop."""
+
+    template: str
+    factor: Annotated[Amount, "cost then over cost now"]
+    before: Annotated[Amount, "planner cost per call"]
+    after: Amount
+    instead: Annotated[str, "what the planner uses then"]
+
+
+class FindingDocument(DocumentShape):
+    """One thing to know about an index or a table."""
+
+    id: str
+    state: LifecycleState
+    severity: Literal["error", "warning", "info"]
+    action: LifecycleAction
+    index: QualifiedName | None
+    table: QualifiedName
+    size_bytes: Annotated[Count | None, "of the index, of the table where there is no index; null: unknown"]
+    scans: Annotated[Count | None, "counted since since; null: unknown, or not about scans"]
+    since: Annotated[datetime | None, "null: unknown"]
+    evidence: tuple[Reason, ...]
+    ddl: Annotated[str | None, "runs as it is; null: it is for a person to decide"]
+    undo: Annotated[str | None, "takes ddl back; null: nothing to take back"]
+    slower: tuple[SlowerDocument, ...]
+
+
+class LifecycleDocument(DocumentShape):
+    """Findings, gravest and largest first."""
+
+    stats_since: Annotated[datetime | None, "beginning of the server's counters; null: unknown"]
+    observed_since: Annotated[datetime | None, "our oldest snapshot of them; null: this is the first"]
+    replicas_checked: Count
+    indexes: Annotated[Count, "looked at"]
+    findings: tuple[FindingDocument, ...]
+    notes: tuple[str, ...]
+
+
+_COLUMNS = columns("id|short", "state|short", "size|number", "scans|number", "since|short", "index", "what|text")
+
+
+def lifecycle_view(result: LifecycleResult, *, verbose: bool = False) -> Document:
+    """One line for each finding, with all its evidence when ``verbose``; what it amounts to; what is not known."""
+    rows = tuple(_row(finding, result.now, verbose) for finding in result.findings)
+    blocks: list[Block] = [TableBlock(_COLUMNS, rows)] if rows else []
+    blocks.append(Lines((_summary(result),)))
+    blocks += notes(result.notes)
+    return Document(tuple(blocks), result, LifecycleDocument, tuple(_statements(result)))
+
+
+def _row(finding: LifecycleFinding, now: datetime, verbose: bool) -> tuple[str, ...]:
+    name = finding.index or finding.table
+    facts = finding.evidence if verbose else finding.evidence[:1]
+    text = "; ".join(one_line(reason.text) for reason in facts)
+    since = seconds(max(0.0, (now - finding.since).total_seconds())) if finding.since is not None else DASH
+    shown = (size(finding.size_bytes), count(finding.scans), since)
+    return (finding.id, finding.state.value, *shown, name.short, f"{text} -> {finding.action.value}")
+
+
+def _summary(result: LifecycleResult) -> str:
+    if not result.findings:
+        return f"nothing to do about {plural(result.indexes, 'index', 'indexes')}"
+    drops = [f for f in result.findings if f.action is LifecycleAction.DROP]
+    parts = [plural(len(result.findings), "finding")]
+    if drops:
+        parts.append(f"{size(sum(f.size_bytes or 0 for f in drops))} to drop")
+    actions = Counter(f.action for f in result.findings)
+    parts += [f"{actions[a]} to {a.value}" for a in LifecycleAction if actions[a] and a is not LifecycleAction.DROP]
+    return ", ".join(parts)
+
+
+def _statements(result: LifecycleResult) -> Iterator[SqlStatement]:
+    for finding in result.findings:
+        comments = (f"{finding.id} {finding.state.value}", *(one_line(r.text) for r in finding.evidence))
+        statements = [s for s in (finding.ddl or "").rstrip(";").split(";\n") if s]
+        yield from chain((SqlStatement(s, comments) for s in statements[:1]), (SqlStatement(s) for s in statements[1:]))
