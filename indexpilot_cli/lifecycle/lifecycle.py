@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
 from indexpilot_cli.core.mutation import Event, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.units import seconds
-from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.execute.build import STANDING
@@ -21,6 +22,7 @@ from indexpilot_cli.execute.reconcile import pending
 from indexpilot_cli.lifecycle.counters import Look, earlier, keep, look, look_at_standby
 from indexpilot_cli.lifecycle.findings.find import find
 from indexpilot_cli.lifecycle.findings.unused import too_young
+from indexpilot_cli.lifecycle.pricing import DropPrices, is_priced, priced, statements_of, touched, unpriced
 from indexpilot_cli.lifecycle.usage import UsageSnapshot, usage_of
 from indexpilot_cli.lifecycle.values import (
     LifecycleFacts,
@@ -36,7 +38,9 @@ from indexpilot_cli.lifecycle.values import (
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.metadata import question
+from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
+from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import fold_workload
 
 
@@ -53,7 +57,7 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
     ):
         seen = _look(source, request, progress)
         facts = _facts(source, request, seen, progress)
-        findings = _chosen(find(facts), facts.catalog, request)
+        findings = _chosen(_priced(find(facts), source, request, facts, progress), facts.catalog, request)
         note.details(findings={state.value: n for state, n in _counts(findings).items()}, standbys=len(seen.looks) - 1)
     warning = _keep(request, source, seen)
     result = LifecycleResult(
@@ -68,6 +72,32 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
     warnings = (*seen.warnings, *((warning,) if warning is not None else ()), *note.warnings)
     status = "findings" if findings else "ok"
     return Outcome("lifecycle", result, status, server=source.server, warnings=warnings)
+
+
+def _priced(
+    findings: tuple[LifecycleFinding, ...],
+    source: Source,
+    request: LifecycleRequest,
+    facts: LifecycleFacts,
+    progress: Progress,
+) -> tuple[LifecycleFinding, ...]:
+    """The findings, each drop with what it does to the recorded statements."""
+    offers = [f for f in findings if is_priced(f)]
+    if not offers:
+        return findings
+    if facts.workload is None:
+        return unpriced(findings, "no recorded statements: what the drop makes dearer was not looked at")
+    tables = touched(offers, facts)
+    if not any(tables.intersection(t.relations) for t in facts.templates) and not facts.catalog.foreign_keys:
+        return unpriced(findings, f"none of {len(facts.templates)} recorded statements reads or writes its table")
+    try:
+        with open_estimator(source, request.planner, progress) as estimator:
+            folded = prepared(facts.workload, facts.catalog, types_from(estimator))
+            folded = with_referential(folded, facts.catalog, estimator)
+            statements = statements_of(folded.templates, tables, estimator, progress)
+            return priced(findings, DropPrices(facts, estimator, statements, 1 + request.max_slower))
+    except PrerequisiteError as error:
+        return unpriced(findings, f"what the drop makes dearer was not looked at: {error.message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +149,7 @@ def _facts(source: Source, request: LifecycleRequest, seen: Seen, progress: Prog
         seen.looks[0].snapshot.taken_at if seen.looks else catalog.taken_at or datetime.now(UTC),
         request.min_age,
         parts=parts_by_whole(catalog),
-        templates=_templates(source, request, progress),
+        workload=_workload(source, request, progress),
     )
     session = source.session
     if session is None:
@@ -139,12 +169,13 @@ def _facts(source: Source, request: LifecycleRequest, seen: Seen, progress: Prog
     )
 
 
-def _templates(source: Source, request: LifecycleRequest, progress: Progress) -> tuple[QueryTemplate, ...]:
+def _workload(source: Source, request: LifecycleRequest, progress: Progress) -> FoldedWorkload | None:
     """The recorded statements, where any are; without them less is known, and no finding is made of it."""
     try:
-        return fold_workload(source, request.workload, TableFilter(), progress).templates
+        folded = fold_workload(source, request.workload, TableFilter(), progress)
     except (PrerequisiteError, RefusedError):
-        return ()
+        return None
+    return folded if folded.templates else None
 
 
 def _upkeep(session: Session, catalog: Catalog) -> Mapping[int, TableUpkeep]:

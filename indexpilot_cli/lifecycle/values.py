@@ -11,10 +11,10 @@ from itertools import chain
 from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import Catalog, Index, Table
-from indexpilot_cli.core.command import Connection, Record, TableFilter, WorkloadRequest
+from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 
 
 class LifecycleState(StrEnum):
@@ -159,9 +159,14 @@ class LifecycleFacts:
     known: frozenset[QualifiedName] = frozenset()
     standbys: tuple[str, ...] = ()
     untold: int = 0
-    templates: tuple[QueryTemplate, ...] = ()
+    workload: FoldedWorkload | None = None
     metadata: MetadataFacts | None = None
     parts: Mapping[QualifiedName, tuple[Index, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def templates(self) -> tuple[QueryTemplate, ...]:
+        """The recorded statements; none where none are recorded."""
+        return self.workload.templates if self.workload is not None else ()
 
     def members(self, index: Index) -> tuple[Index, ...]:
         """The index itself, or the parts on partitions of one of a partitioned table."""
@@ -208,7 +213,8 @@ def must_stay(index: Index, table: Table) -> str | None:
 class LifecycleRequest:
     """``states`` empty: all of them. ``standbys`` are connection strings of standbys whose scans count too.
 
-    ``min_bytes`` leaves out findings about smaller indexes.
+    ``min_bytes`` leaves out findings about smaller indexes. ``max_slower`` is the share by which a drop may make a
+    recorded statement dearer; beyond it is reported, not offered.
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -218,7 +224,9 @@ class LifecycleRequest:
     min_age: timedelta = timedelta(days=30)
     min_bytes: int = 0
     standbys: tuple[str, ...] = field(default=(), repr=False)
+    max_slower: float = 0.1
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
 
 

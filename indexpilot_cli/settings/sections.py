@@ -200,6 +200,9 @@ class SchemaEvolutionSettings:
 class LifecycleSettings:
     min_age: float = seconds(30 * 86400.0, "how long nothing may have read an index that is called unused")
     min_size: int = key(0, "smaller indexes are left out", low=0, unit="bytes")
+    max_slower: float = key(
+        0.1, "a drop that makes a recorded statement dearer by more is only reported", low=0, unit="share"
+    )
 
 
 @dataclass(frozen=True, slots=True)

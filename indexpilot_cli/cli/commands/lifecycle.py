@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, table_filter, workload
+from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, table_filter, workload
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 
@@ -40,6 +40,7 @@ EXAMPLES = """Examples:
 Check = Annotated[list[CheckState] | None, option("--check STATE", "Only this, such as unused (repeatable).")]
 MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
 MinSize = Annotated[str | None, option("--min-size SIZE", "Leave out smaller indexes.")]
+MaxSlower = Annotated[str | None, option("--max-slower SHARE", "What a drop may cost a statement: 10%.")]
 QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
 Standby = Annotated[list[str] | None, option("--standby DSN", "Count this standby's scans too (repeatable).")]
 
@@ -51,6 +52,7 @@ def lifecycle(
     check: Check = None,
     min_age: MinAge = None,
     min_size: MinSize = None,
+    max_slower: MaxSlower = None,
     schema: opt.Schemas = None,
     table: opt.Tables = None,
     exclude_table: opt.ExcludeTables = None,
@@ -58,13 +60,19 @@ def lifecycle(
     with_files: QueryFiles = None,
     source: opt.SourceOption = None,
     log_database: opt.LogDatabase = None,
+    what_if: opt.WhatIfOption = None,
+    workers: opt.Workers = None,
     snapshot: opt.Snapshot = None,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Find what no longer pays, what decays and what is missing, each with its evidence. Nothing is changed."""
     section = "operational.lifecycle"
-    own: opt.Flags = {f"{section}.min_age": ("--min-age", min_age), f"{section}.min_size": ("--min-size", min_size)}
-    session.load(own)
+    own: opt.Flags = {
+        f"{section}.min_age": ("--min-age", min_age),
+        f"{section}.min_size": ("--min-size", min_size),
+        f"{section}.max_slower": ("--max-slower", max_slower),
+    }
+    session.load({**own, **planner_flags(what_if, workers)})
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.lifecycle import run
     from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleState
@@ -79,7 +87,9 @@ def lifecycle(
         timedelta(seconds=settings.min_age),
         settings.min_size,
         tuple(standby or ()),
+        settings.max_slower,
         workload(session, source, with_files, log_database=log_database),
+        planner(session),
         session.record(),
     )
     outcome = session.call(run, request)

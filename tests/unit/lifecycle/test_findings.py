@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from indexpilot_cli.core.catalog import Activity, Catalog, ForeignKey
-from indexpilot_cli.core.workload import QueryTemplate, RelationUse, StatementKind
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, RelationUse, SourceKind, StatementKind
 from indexpilot_cli.lifecycle.findings.find import find
 from indexpilot_cli.lifecycle.findings.references import supports
 from indexpilot_cli.lifecycle.findings.unused import too_young
@@ -80,6 +80,10 @@ def update(*columns, calls=10.0):
     return QueryTemplate(f"q-{columns}", "", "", StatementKind.UPDATE, calls, None, (name("lines"),), (use,))
 
 
+def recorded(templates):
+    return FoldedWorkload(tuple(templates), (), SourceKind.STATEMENTS)
+
+
 BUSY = Activity(updates=5000, hot_updates=100)
 
 
@@ -101,7 +105,7 @@ BUSY = Activity(updates=5000, hot_updates=100)
 )
 def test_the_index_that_alone_makes_updates_cold(indexes, updates, activity, version, guilty):
     own = replace(LINES, indexes=indexes, activity=activity)
-    found = told(facts(own, version=version, templates=updates), "hot_defeating")
+    found = told(facts(own, version=version, workload=recorded(updates)), "hot_defeating")
     assert [f.index.name for f in found] == guilty
     assert all(f.action == "report" and f.ddl is None for f in found)
 
