@@ -97,10 +97,9 @@ def _workload(source: Source, request: SnapshotRequest) -> tuple[Workload | None
 
 def _redacted(snapshot: Snapshot, progress: Progress) -> Snapshot:
     from indexpilot_cli.snapshot.redact import redact
-    from indexpilot_cli.sql.literals import map_literals
 
     progress.stage("replacing sampled values")
-    return redact(snapshot, map_literals)
+    return redact(snapshot)
 
 
 def _result(snapshot: Snapshot, path: Path, remarks: tuple[str, ...]) -> SnapshotResult:

@@ -18,6 +18,7 @@ from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.queries import Composed, Identifier, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.sql.utility import kept
 
 _HIDDEN = "<insufficient privilege>"
 _PRELOAD = "add pg_stat_statements to shared_preload_libraries and restart the server"
@@ -215,7 +216,8 @@ def _entry(row: Row) -> StatementEntry:
         role=row.role,
         query_id=row.query_id,
         nested=not row.top_level,
-        text=row.text,
+        # A reading is kept in the log while an index is under observation.
+        text=row.text if row.text in (None, _HIDDEN) else kept(row.text).text,
         calls=row.calls,
         total_ms=row.total_ms,
         mean_ms=row.mean_ms,

@@ -8,17 +8,16 @@ on the inside of a value does not survive. Names of tables, columns and enum lab
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import TypeVar
 
-from indexpilot_cli.core.catalog import Catalog, Index, Table
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Index, Policy, Server, SqlFunction, Table
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, Workload
-from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.snapshot.surrogates import (
     ColumnTypes,
     Family,
@@ -31,20 +30,9 @@ from indexpilot_cli.snapshot.surrogates import (
     surrogates,
 )
 from indexpilot_cli.snapshot.values import HIDDEN, SchemaObject, Snapshot
-
-
-class SqlLiteral(Protocol):
-    """A literal as the SQL parser finds it: its value, and the bare name of the column it is compared with."""
-
-    @property
-    def value(self) -> str: ...
-
-    @property
-    def column(self) -> str | None: ...
-
-
-MapLiterals = Callable[[str, Callable[[SqlLiteral], str | None]], object]
-"""From a statement and a replacement for each literal's value (None keeps it) to the new text; not text: unparsed."""
+from indexpilot_cli.sql.literals import Literal, map_literals, redacted
+from indexpilot_cli.sql.parser import is_number_or_switch
+from indexpilot_cli.sql.utility import kept
 
 COST = (
     "redacted: values are surrogates in the same order; LIKE and regular expressions, full text search, arithmetic "
@@ -54,20 +42,53 @@ COST = (
 _WORDS_TEXT = """
     second minute hour day dow week month quarter year epoch century decade isoyear doy milliseconds microseconds
     simple english german french spanish utc gmt true false t f yes no on off empty
+    now today tomorrow yesterday infinity -infinity nan
 """
 _WORDS = frozenset(_WORDS_TEXT.split())
 _NAMED = frozenset({"TABLE", "SEQUENCE", "VIEW", "MATERIALIZED VIEW", "INDEX"})
-_KEPT = frozenset({"TYPE", "EXTENSION", "SCHEMA", "SEQUENCE", "SEQUENCE OWNED BY", "INDEX ATTACH", "FK CONSTRAINT"})
-_ROUTINES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
 _STATEMENTS = re.compile(r";\s*\n+(?=(?:ALTER|CREATE|SET)\s)")
+_BODY = re.compile(r" AS (?=\$\$redacted\$\$)")
 _LABELS = re.compile(r"AS ENUM \((?P<labels>.*)\);?\s*\Z", re.DOTALL)
+_KEY = "CREATE TABLE t () PARTITION BY "
+
+# What is taken over from the original as it is. A field that is not named here gets its default, so a new one stays at
+# home until somebody has thought about it; those that hold values or SQL are made anew below.
+ALLOWED: Mapping[type, str] = MappingProxyType(
+    {
+        Snapshot: "captured_at sizes settings overrides collate ctype provider provider_locale roles format",
+        # Names of machines and of our own role say where it came from and steer no plan.
+        Server: "version version_num database in_recovery read_only tls",
+        Catalog: "version database foreign_keys extensions settings functions leakproof supported operator_classes"
+        " search_path default_collation encoding statistics_since taken_at",
+        Table: "name kind pages tuples all_visible_pages persistence parent is_partition fillfactor oid readable"
+        " activity",
+        Column: "name number type base_type category not_null has_default generated collation element_type length"
+        " alignment indexable",
+        Index: "name valid ready primary constraint clustered replica_identity pages tuples tree_height scans oid"
+        " parent builder",
+        IndexDefinition: "table method include unique nulls_not_distinct",
+        IndexKey: "column operator_class collation descending nulls_first",
+        SqlFunction: "name names returns_set",
+        Policy: "table command permissive",
+        SchemaObject: "name kind schema",
+        Workload: "source since until",
+        ObservedStatement: "calls total_ms rows blocks variance query_id",
+        Skipped: "reason calls total_ms stage share",
+    }
+)
+T = TypeVar("T")
 
 
-def redact(snapshot: Snapshot, literals: MapLiterals) -> Snapshot:
+def _only(value: T, **made: object) -> T:
+    """A value of that kind with what is allowed of it and what was made."""
+    kept = {name: getattr(value, name) for name in ALLOWED[type(value)].split()}
+    return type(value)(**kept, **made)
+
+
+def redact(snapshot: Snapshot) -> Snapshot:
     """The snapshot with surrogates for every sampled value and literal; what that costs stands in its notes.
 
-    ``literals`` maps the literals of one statement (the SQL parser lives in another room). Statements it cannot
-    parse are left out, bodies of functions too. Equal values get equal surrogates everywhere.
+    Statements that cannot be parsed are left out, bodies of functions too. Equal values get equal surrogates.
     """
     known: dict[Family, set[str]] = {family: set() for family in Family}
 
@@ -76,59 +97,51 @@ def redact(snapshot: Snapshot, literals: MapLiterals) -> Snapshot:
         return text
 
     # All values have to be known before any gets its surrogate: the order among them must stay.
-    _Redaction(snapshot, literals, note).snapshot()
-    return _Redaction(snapshot, literals, surrogates(known)).snapshot()
+    _redacted(snapshot, note)
+    return _redacted(snapshot, surrogates(known))
 
 
-@dataclass(frozen=True)
-class _Redaction:
+def _redacted(source: Snapshot, change: Replace) -> Snapshot:
     """One walk over everything that holds values: the first collects them, the second replaces them."""
-
-    source: Snapshot
-    literals: MapLiterals
-    change: Replace
-
-    def snapshot(self) -> Snapshot:
-        source = self.source
-        types = column_types(source.catalog)
-        rewrite = _TextRedaction(self.literals, types, _schema_texts(source), self.change)
-        objects, missing = rewrite.objects(source.objects)
-        return replace(
-            source,
-            # Names of machines and roles say where it came from and steer no plan.
-            server=replace(source.server, host=None, port=None, user=""),
-            catalog=_catalog(source.catalog, rewrite),
-            objects=objects,
-            statistics=tuple(relation_statistics(s, types, self.change) for s in source.statistics),
-            extended=tuple(extended_statistics(s, types, self.change) for s in source.extended),
-            missing=(*source.missing, *missing),
-            workload=_workload(source.workload, rewrite) if source.workload else None,
-            redacted=True,
-            notes=(*source.notes, COST),
-        )
+    types = column_types(source.catalog)
+    rewrite = _TextRedaction(types, _schema_texts(source), change)
+    objects, missing = rewrite.objects(source.objects)
+    return _only(
+        source,
+        server=_only(source.server, host=None, port=None, user=""),
+        catalog=_catalog(source.catalog, rewrite),
+        objects=objects,
+        statistics=tuple(relation_statistics(s, types, change) for s in source.statistics),
+        extended=tuple(extended_statistics(s, types, change) for s in source.extended),
+        missing=(*source.missing, *missing),
+        workload=_workload(source.workload, rewrite) if source.workload else None,
+        redacted=True,
+        # What stands behind the colon is the server's, and may name a value.
+        notes=(*(note.partition(":")[0] for note in source.notes), COST),
+    )
 
 
 @dataclass(frozen=True)
 class _TextRedaction:
     """SQL texts with their literals replaced."""
 
-    literals: MapLiterals
     types: ColumnTypes
     schema_texts: frozenset[str]
     change: Replace
 
     def statement(self, text: str) -> str | None:
-        """The statement; None when it cannot be parsed."""
-        try:
-            result = self.literals(text, self._literal)
-        except (IndexPilotError, ValueError):
-            return None
-        return result if isinstance(result, str) else None
+        """The statement; None when it cannot be parsed, or is of a kind that is not allowed."""
+        return redacted(text, self._literal)
 
     def expression(self, text: str) -> str:
         """An expression or predicate; what cannot be parsed becomes NULL."""
         result = self.statement(f"SELECT {text}")
         return result.removeprefix("SELECT ") if result else "NULL"
+
+    def partition_key(self, text: str | None) -> str | None:
+        """The key of a partitioned table."""
+        result = self.statement(f"{_KEY}{text}") if text else None
+        return result.partition("PARTITION BY ")[2] if result else None
 
     def parameter(self, text: str | None) -> str | None:
         """The value of a parameter."""
@@ -142,22 +155,24 @@ class _TextRedaction:
             if text is None:
                 lost.append(NotModelled(f"{item.schema}.{item.name}", item.kind, "left out by redaction"))
             else:
-                kept.append(replace(item, sql=text))
+                kept.append(_only(item, sql=text))
         return tuple(kept), tuple(lost)
 
     def _object(self, item: SchemaObject) -> str | None:
-        if item.kind in _KEPT:
-            return item.sql
-        if item.kind in _ROUTINES:
-            # A body can hold any data; the planner reads only what stands before it.
-            head, found, _ = item.sql.partition("\n    AS ")
-            return f"{head}{found}'redacted';" if found else None
-        parts = [self.statement(part) for part in _STATEMENTS.split(item.sql)]
+        parts = [self._definition(part) for part in _STATEMENTS.split(item.sql)]
         return ";\n".join(part for part in parts if part) + ";" if parts[0] is not None else None
 
-    def _literal(self, literal: SqlLiteral) -> str | None:
+    def _definition(self, text: str) -> str | None:
+        """As the server wrote it where there was nothing to hide: other readers know its layout."""
+        text = text.strip().rstrip(";")
+        found = self.statement(text)
+        if found is not None and found == map_literals(text, lambda _: None):
+            return text
+        return None if found is None else _BODY.sub("\n    AS ", found, count=1)
+
+    def _literal(self, literal: Literal) -> str | None:
         text = literal.value
-        if self._stays(text) or self.types.is_open(literal.column):
+        if self._stays(text) or (len(text) == 1 and self.types.is_open(literal.column)):
             return None
         start = len(text) - len(text.lstrip("%"))
         core = text.strip("%")
@@ -180,50 +195,58 @@ def _hollow(text: str) -> str:
 
 
 def _catalog(catalog: Catalog, rewrite: _TextRedaction) -> Catalog:
-    return replace(
+    return _only(
         catalog,
         tables=tuple(_table(table, rewrite) for table in catalog.tables),
         views=MappingProxyType({name: rewrite.statement(text) or "SELECT" for name, text in catalog.views.items()}),
-        sql_functions=tuple(replace(f, body=rewrite.statement(f.body) or "SELECT") for f in catalog.sql_functions),
-        policies=tuple(replace(p, condition=rewrite.expression(p.condition)) for p in catalog.policies),
+        sql_functions=tuple(_only(f, body=rewrite.statement(f.body) or "SELECT") for f in catalog.sql_functions),
+        policies=tuple(_only(p, condition=rewrite.expression(p.condition)) for p in catalog.policies),
     )
 
 
 def _table(table: Table, rewrite: _TextRedaction) -> Table:
-    columns = tuple(
-        replace(c, statistics=column_statistics(c.statistics, c, rewrite.change)) if c.statistics else c
-        for c in table.columns
+    return _only(
+        table,
+        columns=tuple(_only(c, statistics=_statistics(c.statistics, c, rewrite)) for c in table.columns),
+        indexes=tuple(_index(i, rewrite) for i in table.indexes),
+        partition_key=rewrite.partition_key(table.partition_key),
     )
-    return replace(table, owner=None, columns=columns, indexes=tuple(_index(i, rewrite) for i in table.indexes))
+
+
+def _statistics(
+    statistics: ColumnStatistics | None, column: Column | None, rewrite: _TextRedaction
+) -> ColumnStatistics | None:
+    return None if statistics is None else column_statistics(statistics, column, rewrite.change)
 
 
 def _index(index: Index, rewrite: _TextRedaction) -> Index:
-    return replace(
+    return _only(
         index,
         definition=_definition(index.definition, rewrite),
         ddl=rewrite.statement(index.ddl) or "",
-        comment=None,
-        statistics=tuple(column_statistics(s, None, rewrite.change) if s else None for s in index.statistics),
+        statistics=tuple(_statistics(s, None, rewrite) for s in index.statistics),
     )
 
 
 def _definition(definition: IndexDefinition, rewrite: _TextRedaction) -> IndexDefinition:
-    def key(old: IndexKey) -> IndexKey:
-        return replace(old, expression=rewrite.expression(old.expression)) if old.expression else old
-
-    predicate = rewrite.expression(definition.predicate) if definition.predicate else None
-    return replace(definition, keys=tuple(key(k) for k in definition.keys), predicate=predicate)
+    keys = (_only(k, expression=rewrite.expression(k.expression) if k.expression else None) for k in definition.keys)
+    return _only(
+        definition,
+        keys=tuple(keys),
+        predicate=rewrite.expression(definition.predicate) if definition.predicate else None,
+        options=tuple((name, value) for name, value in definition.options if is_number_or_switch(value)),
+    )
 
 
 def _workload(workload: Workload, rewrite: _TextRedaction) -> Workload:
-    kept, skipped = [], [replace(s, text="") for s in workload.skipped]
+    kept, skipped = [], [_only(s, text=kept(s.text).text if s.reason == "utility" else "") for s in workload.skipped]
     for statement in workload.statements:
         text = rewrite.statement(statement.text)
         if text is None:
             skipped.append(_unparsed(statement))
         else:
-            kept.append(replace(statement, text=text, parameters=tuple(map(rewrite.parameter, statement.parameters))))
-    return replace(workload, statements=tuple(kept), skipped=tuple(skipped))
+            kept.append(_only(statement, text=text, parameters=tuple(map(rewrite.parameter, statement.parameters))))
+    return _only(workload, statements=tuple(kept), skipped=tuple(skipped))
 
 
 def _unparsed(statement: ObservedStatement) -> Skipped:

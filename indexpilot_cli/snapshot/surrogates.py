@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName
@@ -39,6 +40,9 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 _TIME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(?P<clock>[ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?(?P<zone>Z|[+-]\d\d(:?\d\d)?)?\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z")
 _INTEGERS = (0, 1 << 15, 1 << 31, 1 << 63)  # a surrogate fits into the integer type its value fits into
+_UNBOUNDED = frozenset(("infinity", "-infinity", "nan"))
+# Years behind 9999, and what a column of that type cannot hold at all.
+_BEYOND = {Family.NUMBER: "0", Family.TIME: "infinity", Family.UUID: f"{UUID(int=0)}", Family.TEXT: "v"}
 _DAY = 86_400_000_000  # microseconds
 _EPOCH = date(1970, 1, 1)
 
@@ -63,8 +67,13 @@ class Surrogates:
     replaced: Mapping[Family, Mapping[str, str]]
 
     def __call__(self, family: Family, text: str) -> str:
-        """The surrogate of a known value; values that do not look like their family's stay (``infinity``)."""
-        return self.replaced.get(family, {}).get(text, text)
+        """The surrogate of a value; one that does not look like its family's is beyond the others or unknown."""
+        made = self.replaced.get(family, {}).get(text)
+        if made is not None:
+            return made
+        if text.lower() in _UNBOUNDED or not text.strip():
+            return text
+        return "-infinity" if family is Family.TIME and text.endswith(" BC") else _BEYOND[family]
 
 
 def surrogates(values: Mapping[Family, Collection[str]]) -> Surrogates:
@@ -204,8 +213,9 @@ class ColumnTypes:
     def family(self, name: str | None, text: str) -> Family:
         """The family of a literal compared with a column of that name, else by its looks."""
         kinds = {family_of(kind) for kind in self.by_name.get(name or "", frozenset()) if len(kind) > 1}
-        found = next(iter(kinds)) if len(kinds) == 1 else None
-        return found if found is not None else family_by_look(text)
+        # A column of that name may be another table's: a text that no number can be is no number.
+        looks = family_by_look(text)
+        return Family.TEXT if kinds == {Family.TEXT} else looks
 
 
 def column_types(catalog: Catalog) -> ColumnTypes:

@@ -17,9 +17,10 @@ from indexpilot_cli.sql.parser import (
     rewrite,
     set_child,
     shaping_constants,
+    structure,
 )
 
-_STRUCTURAL = frozenset(("SortBy", "TypeName", "DefElem", "A_Indices", "SelectStmt"))
+_STRUCTURAL = frozenset(("SortBy", "TypeName", "DefElem", "A_Indices", "SelectStmt", "VariableSetStmt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,27 @@ def map_literals(text: str, change: Callable[[Literal], str | None]) -> str | Un
     become a number again, otherwise it is written as text. The result is deparsed: comments and layout are gone.
     """
     statement = parse(text)
+    return statement if isinstance(statement, Unparsed) else deparse(_changed(statement.node, change))
+
+
+def redacted(text: str, change: Callable[[Literal], str | None]) -> str | None:
+    """The same for texts that may leave the company: a query or a definition without any other text of somebody's.
+
+    None when it cannot be parsed, or is of a kind that is not allowed.
+    """
+    statement = parse(text)
     if isinstance(statement, Unparsed):
-        return statement
-    columns = _columns(statement.node)
-    shape = {c.number("location") for c in shaping_constants(statement.node)}
+        return None
+    plain = structure(_changed(statement.node, change))
+    try:
+        return None if plain is None else deparse(plain)
+    except ValueError:
+        return None
+
+
+def _changed(statement: Node, change: Callable[[Literal], str | None]) -> Node:
+    columns = _columns(statement)
+    shape = {c.number("location") for c in shaping_constants(statement)}
 
     def other(here: Node, parent: Node) -> Node | None:
         if here.kind != "A_Const" or parent.kind in _STRUCTURAL or here.number("location") in shape:
@@ -54,7 +72,7 @@ def map_literals(text: str, change: Callable[[Literal], str | None]) -> str | Un
         value = None if literal is None else change(literal)
         return None if literal is None or value is None else _constant(value, literal.kind)
 
-    return deparse(rewrite(statement.node, other))
+    return rewrite(statement, other)
 
 
 def _literal(node: Node, column: str | None) -> Literal | None:

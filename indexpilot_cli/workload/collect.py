@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.command import WorkloadRequest
-from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.parser import split
+from indexpilot_cli.sql.utility import kept
 
 if TYPE_CHECKING:
     from indexpilot_cli.workload.logs import LogSettings
@@ -38,7 +39,21 @@ def collect(source: Source, request: WorkloadRequest) -> tuple[Workload, ...]:
         found.append(_recorded(source, request))
     elif not request.queries:
         found.append(_observed(source, request))
-    return tuple(found)
+    return tuple(map(without_utilities, found))
+
+
+def without_utilities(workload: Workload) -> Workload:
+    """The workload in which utility statements have left nothing but their kind, among the skipped."""
+    queries, skipped = [], [replace(s, text=kept(s.text).text if s.text else "") for s in workload.skipped]
+    for observed in workload.statements:
+        found = kept(observed.text)
+        if not found.reason:
+            queries.append(observed if found.text == observed.text else replace(observed, text=found.text))
+        else:
+            place = f" ({observed.origin})" if observed.origin else ""
+            ms = observed.total_ms or 0.0
+            skipped.append(Skipped(found.reason, found.text, found.detail + place, observed.calls, ms))
+    return replace(workload, statements=tuple(queries), skipped=tuple(skipped))
 
 
 def _observed(source: Source, request: WorkloadRequest) -> Workload:

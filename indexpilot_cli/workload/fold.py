@@ -25,6 +25,7 @@ from indexpilot_cli.core.workload import (
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.sql.literals import LIKE_OPERATORS, kind_of_text, pattern_start
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse, parse_expression
+from indexpilot_cli.sql.utility import kept
 from indexpilot_cli.workload.aside import Fault, attempted
 from indexpilot_cli.workload.collect import merged
 from indexpilot_cli.workload.predicates.blocks import relation_uses
@@ -168,7 +169,7 @@ def _skip(
 ) -> None:
     key = (why.reason, observed.text)
     place = f" ({observed.origin})" if observed.origin and why.reason != FAILED else ""
-    before = skipped.get(key) or Skipped(why.reason, observed.text, why.detail + place, stage=stage)
+    before = skipped.get(key) or Skipped(why.reason, kept(observed.text).text, why.detail + place, stage=stage)
     calls, total = before.calls + observed.calls, before.total_ms + (observed.total_ms or 0.0)
     skipped[key] = replace(before, calls=calls, total_ms=total)
 

@@ -137,7 +137,7 @@ def _skipped(broken: Broken, name: str) -> tuple[Skipped, ...]:
     if not broken.count:
         return ()
     detail = f"{broken.count} broken lines in {name}"
-    return (Skipped("unparsed", broken.example, detail, calls=0.0),)
+    return (Skipped("unparsed", "", detail, calls=0.0),)
 
 
 def _notes(seen: _Seen, tally: StatementTally, broken: Broken, database: str | None, name: str) -> tuple[str, ...]:

@@ -13,28 +13,18 @@ from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.sql.parser import (
     Node,
     Unparsed,
-    deparse,
     fingerprint,
     normalise,
     parse,
     skeleton,
 )
+from indexpilot_cli.sql.utility import kept, why_unparsed
 from indexpilot_cli.workload.predicates.inline import inlined
 from indexpilot_cli.workload.repair import TypeOf, repaired
 
 OWN_SCHEMA = "indexpilot"
 _OWN_MARK = re.compile(r"\s*/\*\s*indexpilot", re.IGNORECASE)
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
-# What pg_stat_statements counts for an EXECUTE is the text of its PREPARE.
-_WRAPPED = {"DeclareCursorStmt": "query", "CreateTableAsStmt": "query", "CopyStmt": "query", "PrepareStmt": "query"}
-_QUERIES = {
-    "SelectStmt": StatementKind.SELECT,
-    "InsertStmt": StatementKind.INSERT,
-    "UpdateStmt": StatementKind.UPDATE,
-    "DeleteStmt": StatementKind.DELETE,
-    "MergeStmt": StatementKind.MERGE,
-}
-_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +92,13 @@ def read(text: str, catalog: Catalog) -> Reading | Unread:
     """The template side of one text."""
     if _OWN_MARK.match(text):
         return Unread("own", "sent by indexpilot")
-    statement = parse(text)
-    if isinstance(statement, Unparsed):
-        return _unparsed(statement)
-    kind, node, literal = statement.kind, statement.node, _bare(text)
+    query = kept(text)
+    statement = None if query.reason else parse(query.text)
+    if statement is None or isinstance(statement, Unparsed):
+        return Unread(query.reason, query.detail) if statement is None else Unread(*why_unparsed(statement))
+    kind, node, literal = statement.kind, statement.node, _bare(query.text)
     if kind is None:
-        inner = node.child(_WRAPPED[node.kind]) if node.kind in _WRAPPED else None
-        if inner is None or inner.kind not in _QUERIES:
-            return _utility(node)
-        kind, node, literal = _QUERIES[inner.kind], inner, deparse(inner)
+        return Unread("utility", node.kind)
     unread = _relations_unread(inlined(node, catalog), catalog)
     return unread or _reading(kind, node, literal, catalog)
 
@@ -118,7 +106,7 @@ def read(text: str, catalog: Catalog) -> Reading | Unread:
 def _reading(kind: StatementKind, node: Node, literal: str, catalog: Catalog) -> Reading | Unread:
     printed = fingerprint(literal)
     if isinstance(printed, Unparsed):
-        return _unparsed(printed)
+        return Unread(*why_unparsed(printed))
     parameterised = any(n.kind == "ParamRef" for n in node.walk())
     try:
         normal = normalise(repaired(node, _types(node, catalog)))
@@ -137,17 +125,6 @@ def _numbered(node: Node) -> tuple[str, ...]:
     """Relations whose names hold digits: the fingerprint takes ``orders_17`` and ``orders_18`` for one another."""
     names = (n.text("relname") for n in node.walk() if n.kind == "RangeVar")
     return tuple(name for name in names if any(c.isdigit() for c in name))
-
-
-def _unparsed(found: Unparsed) -> Unread:
-    reason = found.reason if found.reason in ("empty", "too_long") else "unparsed"
-    place = f" (line {found.line}, column {found.column})" if found.line else ""
-    return Unread(reason, found.message + place)
-
-
-def _utility(node: Node) -> Unread:
-    name = _SPACE.sub(" ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", node.kind.removesuffix("Stmt"))).upper()
-    return Unread("transaction" if node.kind == "TransactionStmt" else "utility", name)
 
 
 def _relations_unread(node: Node, catalog: Catalog) -> Unread | None:

@@ -16,7 +16,6 @@ from indexpilot_cli.planner.twin.fidelity import measure
 from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.redact import redact
 from indexpilot_cli.snapshot.values import load, save
-from indexpilot_cli.sql.literals import map_literals
 from tests.server.twinning import statements
 
 
@@ -69,7 +68,7 @@ def test_a_redacted_twin_estimates_alike(twin_snapshot, twin_place, twin):
         "SELECT * FROM sales.events WHERE kind = 7 AND level = 3",
     ]
     workload = Workload(SourceKind.SQL, tuple(ObservedStatement(text) for text in asked))
-    hidden = redact(replace(twin_snapshot, workload=workload), map_literals)
+    hidden = redact(replace(twin_snapshot, workload=workload))
     assert not any(name in str(hidden.statistics) for name in ("example.org", "name 15", "'t3'"))
     with open_twin(hidden, cache_dir=twin_place, workers=1) as other:
         before = twin.plan([WhatIf(Plannable(text)) for text in asked])

@@ -1,5 +1,6 @@
 """The SQL parser behind a dozen functions: nothing outside this package knows which parser it is."""
 
+from indexpilot_cli.sql.parser.allowed import is_number_or_switch, structure
 from indexpilot_cli.sql.parser.edit import (
     Normalised,
     bind,
@@ -58,6 +59,7 @@ __all__ = [
     "embedded_sql",
     "fingerprint",
     "function_call",
+    "is_number_or_switch",
     "normalise",
     "parameters",
     "parse",
@@ -68,6 +70,7 @@ __all__ = [
     "shaping_constants",
     "skeleton",
     "split",
+    "structure",
     "subquery_item",
     "unqualified",
     "walk_all",
