@@ -239,14 +239,14 @@ def _definition(definition: IndexDefinition, rewrite: _TextRedaction) -> IndexDe
 
 
 def _workload(workload: Workload, rewrite: _TextRedaction) -> Workload:
-    kept, skipped = [], [_only(s, text=kept(s.text).text if s.reason == "utility" else "") for s in workload.skipped]
+    queries, skipped = [], [_only(s, text=kept(s.text).text if s.reason == "utility" else "") for s in workload.skipped]
     for statement in workload.statements:
         text = rewrite.statement(statement.text)
         if text is None:
             skipped.append(_unparsed(statement))
         else:
-            kept.append(_only(statement, text=text, parameters=tuple(map(rewrite.parameter, statement.parameters))))
-    return _only(workload, statements=tuple(kept), skipped=tuple(skipped))
+            queries.append(_only(statement, text=text, parameters=tuple(map(rewrite.parameter, statement.parameters))))
+    return _only(workload, statements=tuple(queries), skipped=tuple(skipped))
 
 
 def _unparsed(statement: ObservedStatement) -> Skipped:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -141,11 +142,12 @@ def _spread_fractions(sizes: set[Decimal], wholes: Mapping[int, int]) -> dict[De
 
 
 def _times(values: Iterable[str]) -> dict[str, str]:
-    """Days are spread evenly between the first and the last, which stay; midnight stays midnight."""
+    """Days are spread evenly over the months from the first to the last; midnight stays midnight."""
     moments = {text: moment for text in values if (moment := _moment(text)) is not None}
     days = sorted({moment // _DAY for moment in moments.values()})
+    first, last = _months(days)
     gaps = max(1, len(days) - 1)
-    new_day = {day: days[0] + place * (days[-1] - days[0]) // gaps for place, day in enumerate(days)}
+    new_day = {day: first + place * (last - first) // gaps for place, day in enumerate(days)}
     clocks: dict[int, list[int]] = {}
     for moment in sorted(set(moments.values())):
         if moment % _DAY:
@@ -154,6 +156,15 @@ def _times(values: Iterable[str]) -> dict[str, str]:
     for in_day in clocks.values():
         new_clock |= {moment: place * _DAY // (len(in_day) + 1) for place, moment in enumerate(in_day, start=1)}
     return {t: _written(new_day[m // _DAY], new_clock.get(m, 0), t) for t, m in moments.items()}
+
+
+def _months(days: Sequence[int]) -> tuple[int, int]:
+    """The first day of the first month and the last of the last one, so that no day of theirs is told."""
+    if not days:
+        return 0, 0
+    first, last = (_EPOCH + timedelta(days=day) for day in (days[0], days[-1]))
+    ended = date(last.year, last.month, monthrange(last.year, last.month)[1])
+    return (first.replace(day=1) - _EPOCH).days, (ended - _EPOCH).days
 
 
 def _moment(text: str) -> int | None:

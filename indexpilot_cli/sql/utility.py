@@ -56,12 +56,16 @@ def kept(text: str) -> Kept:
 
     What is kept of CALL is the routine, for a review of migrations: its constants are blank.
     """
-    if ";" in text.strip().rstrip(";"):
-        parts = [kept(piece.text) for piece in split(text)]
-        if len(parts) > 1:
-            shown = "; ".join(part.text.strip() for part in parts)
-            utility = any(part.reason for part in parts)
-            return Kept(shown, "unparsed", "more than one statement") if utility else Kept(text)
+    pieces = split(text) if ";" in text.strip().rstrip(";") else ()
+    if len(pieces) < 2:
+        return _one(text)
+    parts = [_one(piece.text) for piece in pieces]
+    if not any(part.reason for part in parts):
+        return Kept(text)
+    return Kept("; ".join(part.text.strip() for part in parts), "unparsed", "more than one statement")
+
+
+def _one(text: str) -> Kept:
     word = _WORD.match(text, _start(text))
     first = word.group().lower() if word else ""
     if first in _QUERIES or not text.strip():
@@ -106,7 +110,7 @@ def _call(text: str) -> str:
     def blank(here: Node, _parent: Node) -> Node | None:
         if here.kind != "A_Const":
             return None
-        return parse_expression("NULL" if here.child("sval") or here.child("bsval") else "0")
+        return parse_expression("0" if here.child("ival") or here.child("fval") else "NULL")
 
     try:
         return "CALL" if isinstance(statement, Unparsed) else deparse(rewrite(statement.node, blank))

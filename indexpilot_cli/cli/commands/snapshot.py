@@ -15,6 +15,21 @@ EXAMPLES = """Examples:
   indexpilot snapshot save shop.ipsnap -d shop --redact
 
   indexpilot recommend --snapshot shop.ipsnap
+
+A redacted file holds what is allowed and nothing else:
+
+  names: of the database, schemas, tables, columns, indexes, functions, roles,
+  labels of enum types, JSON keys; types; settings of the planner; sizes and
+  counters; the shape of definitions and queries, with LIMIT and OFFSET;
+  the month of the first and of the last date.
+
+Sampled values and literals, also those of defaults, checks, views, policies,
+predicates and partition bounds, are surrogates in the same order. Values that
+cannot be replaced in order (jsonb, inet, bytea, ranges) are left out, and so
+are bodies and settings of functions, arguments of triggers, options of
+foreign tables, comments, hosts and what cannot be parsed.
+
+Of utility statements only the kind is kept, redacted or not.
 """
 
 
@@ -23,7 +38,7 @@ def save(
     session: CommandSession,
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)],
-    redact: Annotated[bool, option("--redact", "Replace values by surrogates that sort alike.")] = False,
+    redact: Annotated[bool, option("--redact", "Keep names and shapes, no value (see below).")] = False,
     with_files: Annotated[list[str] | None, option("--file FILE", "Take statements from there (repeatable).")] = None,
     source: SourceOption = None,
     since: Since = None,

@@ -60,6 +60,7 @@ _OPTIONS_TEXT = """
 """
 _OPTIONS = frozenset(_OPTIONS_TEXT.split())
 _NUMBER_OR_SWITCH = re.compile(r"[+-]?\d+(?:\.\d+)?|true|false|on|off|yes|no|auto|none|local|cascaded", re.IGNORECASE)
+_SETTING = "VariableSetStmt"  # allowed as a part of CREATE FUNCTION
 REDACTED = "redacted"
 _CONSTANTS = frozenset(("A_Const", "Integer", "Float", "Boolean", "A_Star"))
 _TEXT, _MESSAGE = 9, 11  # FieldDescriptor.TYPE_STRING, TYPE_MESSAGE
@@ -72,7 +73,7 @@ def is_number_or_switch(text: str) -> bool:
 
 def structure(node: Node) -> Node | None:
     """A copy of the statement that holds structure and constants only; None for a kind that is not allowed."""
-    if not all(map(_allowed, node.walk())):
+    if node.kind == _SETTING or not all(map(_allowed, node.walk())):
         return None
     fresh = copy(node)
     _clean(fresh.message)
@@ -82,7 +83,7 @@ def structure(node: Node) -> Node | None:
 def _allowed(node: Node) -> bool:
     if node.kind == "AlterTableCmd":  # options of a foreign table are of no use to anybody without its server
         return not node.enum("subtype").endswith("GenericOptions")
-    return not node.kind.endswith("Stmt") or node.kind in _STATEMENTS
+    return not node.kind.endswith("Stmt") or node.kind in _STATEMENTS or node.kind == _SETTING
 
 
 def _clean(message: Any) -> None:
@@ -119,7 +120,7 @@ def _clean_option(option: Any) -> bool:
         for part in value.items:
             part.string.sval = REDACTED
         return True
-    if kind == "VariableSetStmt":  # of the settings of a function only the search path says what its texts mean
+    if kind == _SETTING:  # of the settings of a function only the search path says what its texts mean
         return bool(value.name == "search_path")
     if kind in ("List", "String"):
         plain = kind == "String" and is_number_or_switch(value.sval)

@@ -2,12 +2,13 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
+from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.codec import to_json
-from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
-from indexpilot_cli.snapshot.redact import redact
-from indexpilot_cli.snapshot.values import SchemaObject
+from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
+from indexpilot_cli.snapshot.redact import ALLOWED, redact
+from indexpilot_cli.snapshot.values import RelationStatistics, SchemaObject
 from tests.unit.snapshot.samples import TABLE, snapshot
 
 
@@ -68,3 +69,47 @@ def test_it_says_so_and_what_it_costs():
     found = redacted()
     assert found.redacted and "surrogates" in found.notes[-1]
     assert replace(found, redacted=False) != snapshot()
+
+
+def test_a_field_that_nobody_thought_about_stays_at_home():
+    allowed = {kind: set(names.split()) for kind, names in ALLOWED.items()}
+    for kind, names in allowed.items():
+        assert names <= {f.name for f in fields(kind)}, kind
+    texts = {(kind.__name__, f.name) for kind in allowed for f in fields(kind) if f.type == "str"} - {
+        (kind.__name__, name) for kind, names in allowed.items() for name in names
+    }
+    # Texts that are made anew, or that get their default.
+    assert texts == {
+        ("Server", "user"),
+        ("Column", "not_indexable_why"),
+        ("Index", "ddl"),
+        ("SqlFunction", "body"),
+        ("Policy", "condition"),
+        ("SchemaObject", "sql"),
+        ("ObservedStatement", "text"),
+        ("Skipped", "text"),
+        ("Skipped", "detail"),
+    }
+
+
+def test_places_and_words_of_a_workload_stay_at_home():
+    statement = ObservedStatement("select 1", origin="/home/me/secret.sql:3")
+    skipped = (
+        Skipped("unparsed", "SELECT secret", 'error at "secret" (secret.sql:9)'),
+        Skipped("utility", "DO secret"),
+    )
+    workload = Workload(SourceKind.SQL, (statement,), skipped, notes=("secret.log holds nothing",))
+    found = redacted(workload=workload, notes=("could not be read: secret",))
+    assert "secret" not in json.dumps(to_json(found))
+    assert [(s.reason, s.text) for s in found.workload.skipped] == [("unparsed", ""), ("utility", "DO")]
+
+
+def test_values_that_no_type_explains_do_not_stay():
+    rare = ColumnStatistics(0.0, 8, -1.0, most_common_vals=("0044-03-15 BC", "infinity", "2024-01-17"))
+    entry = RelationStatistics(TABLE, "seen", None, False, rare)
+    found = redacted(
+        statistics=(entry,),
+        workload=Workload(SourceKind.SQL, (ObservedStatement("select age from people where age = 'who'"),)),
+    )
+    assert found.statistics[0].statistics.most_common_vals == ("-infinity", "infinity", "2024-05-01")
+    assert "who" not in found.workload.statements[0].text
