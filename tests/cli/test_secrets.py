@@ -18,16 +18,16 @@ ALTER SUBSCRIPTION ROLE_NAME_u CONNECTION 'host=nowhere password=pl4nted';
 COMMENT ON TABLE customers IS 'pl4nted';
 DO $$ BEGIN PERFORM 'pl4nted'; END $$;
 SET application_name = 'pl4nted';
-CREATE FUNCTION planted() RETURNS text LANGUAGE sql AS $$ SELECT 'pl4nted' $$;
 COPY (SELECT id FROM customers) TO PROGRAM 'cat > /dev/null # pl4nted';
 PREPARE pl AS SELECT id FROM customers WHERE city = 'city1';
 EXPLAIN SELECT * FROM customers WHERE email = 'pl4nted';
 SECURITY LABEL ON TABLE customers IS 'pl4nted';
+CREATE FUNCTION planted() RETURNS text LANGUAGE sql AS $$ SELECT 'pl4nted' $$;
 ALTR ROLE nobody PASSWORD 'pl4nted';
 CALL nobody('pl4nted', 'pl4nted');
 SELECT 1; ALTER ROLE nobody PASSWORD 'pl4nted';
 """
-SENT = slice(0, 10)  # those of them that a server can run
+SENT = slice(0, 11)  # those of them that a server can run
 QUERIES = (
     "SELECT id, status FROM orders WHERE customer_id = 4711;\nSELECT count(*) FROM orders WHERE status = 'open';\n"
 )
@@ -104,7 +104,7 @@ def planted(own_shop, connection, home):
 def found_in(place, word):
     """Where below a folder a word stands, packed files and names included."""
     hits = []
-    for path in (p for p in place.rglob("*") if p.is_file() and p.suffix not in (".log", ".sql")):
+    for path in (p for p in place.rglob("*") if p.is_file() and p.stem != "w"):
         data = path.read_bytes()
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         hits += [str(path)] if word.encode() in data else []
@@ -140,7 +140,7 @@ def test_no_command_tells_or_keeps_what_a_utility_statement_says(planted, connec
         ("plan", "show", *place, "-v"),
         ("schema-evolve", "check", "m.sql", *place, "--file", "w.sql", "-v"),
         ("doctor", *place, "-v"),
-        ("apply", *place, "plan.json", "--yes", "--verify", "statistics"),
+        ("apply", *place, "plan.json", "--yes", "--force", "--verify", "statistics"),
         ("history", *place, "--json"),
     ]
     told = [cli(*command) for command in commands]
