@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Catalog
@@ -21,6 +22,7 @@ from indexpilot_cli.core.observation import (
     Rehearsed,
     RunState,
     Seen,
+    SqlError,
     StatementObservation,
     Work,
     WorkKind,
@@ -87,9 +89,64 @@ def rehearse(
 ) -> MigrationRehearsal:
     """Every file on a throw-away clone, one after another, with the recorded queries before the first and after
     the last. Raises PrerequisiteError when no server can be started."""
+    part = _within_reach(snapshot, migrations, folded)
+    if part is not None:
+        with suppress(_OutOfReach):
+            return _rehearsed(part, migrations, request, progress)
+    return _rehearsed(_Scope(snapshot, folded), migrations, request, progress)
+
+
+class _OutOfReach(Exception):
+    """Something was missing that the clone had not been given."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What the clone is made of, and the queries to run there; ``beyond`` counts those that nothing can change.
+
+    ``lacks`` tells whether an error speaks of something that was left out.
+    """
+
+    snapshot: Snapshot
+    folded: FoldedWorkload | str
+    beyond: int = 0
+    lacks: Callable[[str], bool] = lambda _: False
+
+    def require(self, errors: Iterable[SqlError | None]) -> None:
+        """Raises _OutOfReach where an error may not be one in production."""
+        from indexpilot_cli.evolve.review.clone.faults import is_missing
+
+        if any(e is not None and is_missing(e) and self.lacks(e.message) for e in errors):
+            raise _OutOfReach
+
+
+def _within_reach(snapshot: Snapshot, migrations: Sequence[Migration], folded: FoldedWorkload | str) -> _Scope | None:
+    """The part of a large schema that the files and the queries on it can touch; None: all of it."""
+    from indexpilot_cli.evolve.review.clone.reach import SchemaReach, named_in
+
+    reach = SchemaReach(snapshot)
+    if reach.small or reach.part(migrations) is None:
+        return None
+    made = frozenset(chain.from_iterable(map(named_in, migrations)))
+    beyond = 0
+    if not isinstance(folded, str):
+        templates = tuple(t for t in folded.templates if reach.concerns(t.text, made))
+        skipped = tuple(s for s in folded.skipped if reach.concerns(s.text, made))
+        beyond = len(folded.templates) - len(templates)
+        folded = replace(folded, templates=templates, skipped=skipped)
+        part = reach.with_statements([*(t.text for t in templates), *(s.text for s in skipped)])
+    else:
+        part = reach.with_statements(())
+    return None if part is None else _Scope(part, folded, beyond, reach.left_out)
+
+
+def _rehearsed(
+    scope: _Scope, migrations: Sequence[Migration], request: CheckRequest, progress: Progress
+) -> MigrationRehearsal:
     from indexpilot_cli.evolve.review.clone.clone import open_clone
     from indexpilot_cli.evolve.review.clone.sandbox import SandboxLimits
 
+    snapshot = scope.snapshot
     limits = SandboxLimits(run_seconds=request.run_seconds, major=request.server_version)
     progress.stage("opening an empty clone")
     with open_clone(snapshot, cache_dir=cache_directory() / "twins", progress=progress, limits=limits) as clone:
@@ -98,14 +155,15 @@ def rehearse(
         for migration in migrations:
             observed.append(_with_rules(clone.run(migration), migration, snapshot.catalog))
             progress.advance()
-        recorded = rehearsed(folded, touched_tables(observed))
+            scope.require(s.error for s in observed[-1].statements)
+        recorded = rehearsed(scope.folded, touched_tables(observed))
         with _full_copies(clone, snapshot) as plans:
             observed = list(_lightened(plans, migrations, observed, request.long_rows))
-            impacts, missed = _templates(clone, plans, recorded, migrations, observed, progress)
+            impacts, missed = _templates(clone, plans, recorded, migrations, observed, scope, progress)
         fixes = fixed_files(clone, migrations, observed, snapshot, request, progress) if request.fix else {}
-        notes = (*clone.notes, *missed, *_unsaid(recorded))
+        notes = (*clone.notes, *missed, *_unsaid(recorded, scope.beyond))
         played, fired = recorded.queries, fired_tables(snapshot.objects)
-        return MigrationRehearsal(tuple(observed), impacts, len(played), notes, fixes, played, fired)
+        return MigrationRehearsal(tuple(observed), impacts, len(played) + scope.beyond, notes, fixes, played, fired)
 
 
 def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catalog) -> MigrationObservation:
@@ -127,6 +185,7 @@ def _templates(
     recorded: Recorded,
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
+    scope: _Scope,
     progress: Progress,
 ) -> tuple[tuple[TemplateImpact, ...], tuple[str, ...]]:
     """What becomes of the recorded queries; what could not be said of them."""
@@ -142,6 +201,7 @@ def _templates(
             progress.advance()
     except UnreachableError as error:
         return (), (f"recorded queries: {error.message}{f' ({error.detail})' if error.detail else ''}",)
+    scope.require(played.error for played in chain.from_iterable(seen.played for seen in sides[0]))
     gone = dropped_indexes(observed)
     paired = zip(recorded.queries, *sides, strict=True)
     impacts = [compare(q.template, q.sql, q.share, old, new, gone) for q, old, new in paired]
@@ -212,8 +272,8 @@ def _rank(impact: TemplateImpact) -> int:
     return {"breaks": 3, "columns_change": 2, "slower": 1}.get(impact.status, 0)
 
 
-def _unsaid(recorded: Recorded) -> tuple[str, ...]:
-    if recorded.why_none:
+def _unsaid(recorded: Recorded, beyond: int) -> tuple[str, ...]:
+    if recorded.why_none and not beyond:
         return (f"recorded queries: {recorded.why_none}",)
     if recorded.left_out:
         left_out = f"recorded queries: {recorded.left_out} that touch none of the changed tables were not run"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -151,6 +152,27 @@ def open_cluster(snapshot: Snapshot, cache_dir: Path, major: int | None, progres
     except BaseException:
         entry.release()
         raise
+
+
+@contextmanager
+def bare_cluster(snapshot: Snapshot, cache_dir: Path, major: int | None) -> Iterator[LocalServer]:
+    """A stopped server as initdb leaves it, from the cache when it is there; nobody changes it in the block.
+
+    Raises PrerequisiteError without server binaries, or when initdb fails.
+    """
+    place = reachable_directory(cache_dir)
+    binaries = runnable(_binaries(snapshot, major), place)
+    entry = take_entry(place, f"bare-{binaries.version}-{TWIN_VERSION}")
+    try:
+        sweep(place)
+        server = LocalServer(binaries, entry.home, keep=True)
+        if not entry.marker.exists():
+            entry.clear()
+            server.initialise()
+            entry.marker.write_text("{}")
+        yield server
+    finally:
+        entry.release()
 
 
 def copy_template(host: Connects, template: str, name: str) -> int:

@@ -79,7 +79,7 @@ class LocalServer:
         Raises PrerequisiteError with the end of the server's log when it does not start.
         """
         if not (self.data / "PG_VERSION").exists():
-            self._initialise()
+            self.initialise()
         self._write_settings()
         self._run("pg_ctl", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.log), "start")
         self._guard = self._start_guard()
@@ -128,7 +128,8 @@ class LocalServer:
         path.write_text("".join(lines))
         give_to_server(path)
 
-    def _initialise(self) -> None:
+    def initialise(self) -> None:
+        """Make the data directory."""
         # Planted pages carry no checksum, and from 18 on initdb turns checksums on by itself.
         checksums = ["--no-data-checksums"] if self.binaries.major >= 18 else []
         self._run(

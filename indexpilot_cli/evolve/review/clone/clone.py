@@ -206,7 +206,7 @@ def prepare(sandbox: Sandbox, snapshot: Snapshot) -> tuple[NotModelled, ...]:
     )
     with sandbox.superuser(PRISTINE) as inside:
         _disarm(inside)
-    with sandbox.planner(PRISTINE, timeout_ms=10_000) as owner:
+    with sandbox.owner(PRISTINE, timeout_ms=10_000) as owner:
         missing = _add(owner, sandbox, snapshot)
     # Whoever owns a database may drop it, and every reset copies this one.
     admin.execute(f"ALTER DATABASE {PRISTINE} OWNER TO CURRENT_USER")

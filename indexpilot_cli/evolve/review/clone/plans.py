@@ -53,7 +53,7 @@ class FullCopy:
             if file.pages:
                 storage.write(file)
         self._first_names = {after[oid].name: was.name for oid, was in before.items() if oid in after}
-        self._planner = clone.sandbox.planner(name, timeout_ms=_PLANNING_MS)
+        self._planner = clone.sandbox.owner(name, timeout_ms=_PLANNING_MS)
 
     def __enter__(self) -> FullCopy:
         return self
