@@ -20,12 +20,13 @@ _MOST = 0.6  # of all relations: beyond that share nothing is gained
 
 _RELATIONS = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE"})
 # What pg_dump names by its table and its own name; the owner is the table that its statement speaks of last.
-_OF_LAST = frozenset({"TABLE ATTACH", "SEQUENCE OWNED BY"})
+_OF_LAST = frozenset({"TABLE ATTACH", "INDEX ATTACH", "SEQUENCE OWNED BY"})
 # Nobody can name these without their table.
 _NAMED_WITH_TABLE = frozenset(
     {"DEFAULT", "TRIGGER", "POLICY", "RULE", "FK CONSTRAINT", "CHECK CONSTRAINT", "ROW SECURITY", *_OF_LAST}
 )
 _ROUTINES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
+_FREE = frozenset({"TYPE", "DOMAIN", "CAST", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "COLLATION", "SCHEMA"})
 
 _QUALIFIED = re.compile(r'("(?:[^"]|"")+"|[^\W\d][\w$]*)\s*\.\s*("(?:[^"]|"")+"|[^\W\d][\w$]*)')
 _WORD = re.compile(r"[\w$]+")
@@ -53,7 +54,9 @@ class SchemaReach:
         self._objects = snapshot.objects
         self._places = self._named_places()
         self._mentions = [self._mentioned(n, o) for n, o in enumerate(self._objects)]
-        self._owner = [self._owner_of(n, o) for n, o in enumerate(self._objects)]
+        self._owner: dict[int, int | None] = {}
+        for number, item in enumerate(self._objects):
+            self._owner[number] = self._owner_of(number, item)
         self._leaning: dict[int, list[int]] = defaultdict(list)
         for number, mentioned in enumerate(self._mentions):
             for other in mentioned:
@@ -113,7 +116,7 @@ class SchemaReach:
             elif item.kind in _ROUTINES:
                 self._enter(number)
             else:
-                self._todo += [(other, True) for other in self._mentions[number] if self._is_relation(other)]
+                self._todo += [(other, True) for other in self._needs(number)]
         self._walk()
 
     def _come_over_users(self, actions: Iterator[Action]) -> None:
@@ -143,11 +146,15 @@ class SchemaReach:
 
     def _need(self, number: int) -> None:
         """What the object cannot be without."""
+        self._todo += [(other, False) for other in self._needs(number)]
         for other in self._mentions[number]:
-            if self._is_relation(other):
-                self._todo.append((other, False))
-            else:
+            if self._owner[other] is None:
                 self._enter(other)
+
+    def _needs(self, number: int) -> set[int]:
+        """The relations that the object's statement speaks of; those of the indexes too."""
+        owners = {self._owner[other] for other in self._mentions[number]}
+        return {owner for owner in owners if owner is not None}
 
     def _follow(self, number: int) -> None:
         """What a change of the relation comes over: its own parts, views, children, tables that reference it."""
@@ -166,7 +173,7 @@ class SchemaReach:
             return
         self._routines.add(number)
         item = self._objects[number]
-        self._todo += [(other, False) for other in self._mentions[number] if self._is_relation(other)]
+        self._todo += [(other, False) for other in self._needs(number)]
         if item.kind in _ROUTINES:
             self._far = self._far or _looks_around(item.sql)
             self._name(item.sql)
@@ -191,8 +198,7 @@ class SchemaReach:
 
     def _kept(self) -> Iterator[int]:
         for number in range(len(self._objects)):
-            needs = {other for other in self._mentions[number] if self._is_relation(other)}
-            if number in self._in or (not self._is_relation(number) and needs <= self._in.keys()):
+            if number in self._in or (not self._is_relation(number) and self._needs(number) <= self._in.keys()):
                 yield number
 
     @property
@@ -225,9 +231,10 @@ class SchemaReach:
         """The relation that an object is or belongs to; None for types, routines and the like."""
         if item.kind in _RELATIONS:
             return number
-        if item.kind in _ROUTINES or item.kind in ("TYPE", "DOMAIN", "CAST", "OPERATOR"):
+        if item.kind in _ROUTINES or item.kind in _FREE:
             return None
-        tables = [other for other in self._mentions[number] if self._is_relation(other)]
+        # Objects stand behind what they need: the owners of indexes are known when their attachment comes.
+        tables = [owner for other in self._mentions[number] if (owner := self._owner.get(other, other)) is not None]
         if not tables:
             return None
         return tables[-1] if item.kind in _OF_LAST else tables[0]
