@@ -23,11 +23,11 @@ from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review.blame import Blame
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
-from indexpilot_cli.evolve.review.queries import blamed
 from indexpilot_cli.evolve.review.values import Queue, Rates, TemplateImpact
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
@@ -163,20 +163,63 @@ def broken_writes(
     ran = chain.from_iterable(observation.statements for observation in observed)
     if source.session is None or any(statement.state is RunState.FAILED for statement in ran):
         return ()
-    impacts = []
     deadline = time.monotonic() + _SECONDS_FOR_ALL
-    for query, write in _writes(queries):
-        before = _probes_of_write(write, (), (), source.catalog, facts)
-        asked = _probes_of_write(write, migrations, observed, source.catalog, facts)
+    impacts = (
+        _broken(_WriteOnRows(source, query, write, observed, facts, deadline), migrations)
+        for query, write in _writes(queries)
+    )
+    return tuple(impact for impact in impacts if impact is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _WriteOnRows:
+    """A recorded write to be asked of the real rows, until ``deadline``."""
+
+    source: Source
+    query: Rehearsed
+    write: MigrationStatement
+    observed: Sequence[MigrationObservation]
+    facts: DataFacts | None
+    deadline: float
+
+    def fails(self, files: Sequence[Migration]) -> ProbeAnswer | None:
+        """What makes it fail behind the files that does not make it fail without them."""
+        asked = self._probes(files)
+        before = self._probes(()) if files and asked else ()
+        known = {probe.sql for probe in before}
         # What is asked in the same words has the same answer: the migrations change nothing about it.
-        fresh = [probe for probe in asked if probe.sql not in {old.sql for old in before}]
-        answer = _failing(source.session, fresh, deadline)
+        answer = self._failing([probe for probe in asked if probe.sql not in known])
         # One that fails on today's rows as well is none of the migrations' doing.
-        if answer and not _failing(source.session, before, deadline):
-            error = SqlError(answer.probe.sqlstate, f"the data: {answer.probe.question}")
-            impact = TemplateImpact(query.template, query.sql, "breaks", query.share, error)
-            impacts.append(blamed(impact, migrations, observed))
-    return tuple(impacts)
+        return None if answer is None or self._failing(before) else answer
+
+    def replay(self, files: Sequence[Migration]) -> dict[str, str]:
+        """For Blame."""
+        return {self.query.template: "breaks"} if self.fails(files) else {}
+
+    def _probes(self, files: Sequence[Migration]) -> tuple[Probe, ...]:
+        return _probes_of_write(self.write, files, _seen_of(files, self.observed), self.source.catalog, self.facts)
+
+    def _failing(self, asked: Sequence[Probe]) -> ProbeAnswer | None:
+        assert self.source.session is not None
+        return _failing(self.source.session, asked, self.deadline)
+
+
+def _broken(write: _WriteOnRows, migrations: Sequence[Migration]) -> TemplateImpact | None:
+    answer = write.fails(migrations)
+    if answer is None:
+        return None
+    error = SqlError(answer.probe.sqlstate, f"the data: {answer.probe.question}")
+    impact = TemplateImpact(write.query.template, write.query.sql, "breaks", write.query.share, error)
+    return Blame(migrations, write.observed, write.replay).blamed(impact)
+
+
+def _seen_of(files: Sequence[Migration], observed: Sequence[MigrationObservation]) -> tuple[MigrationObservation, ...]:
+    """What was seen of the statements that these files have."""
+    numbers = [{statement.number for statement in file.statements} for file in files]
+    return tuple(
+        replace(seen, statements=tuple(s for s in seen.statements if s.number in kept))
+        for seen, kept in zip(observed, numbers, strict=False)
+    )
 
 
 def _writes(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, MigrationStatement]]:

@@ -1,13 +1,12 @@
-"""The recorded queries: which schema review runs, what becomes of them, and which statement is at fault.
+"""The recorded queries: which schema review runs, and what becomes of them.
 
 They are run as literal statements and once more without conditions, side by side before and after a migration.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import (
@@ -22,7 +21,6 @@ from indexpilot_cli.core.observation import (
 )
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped, Stage
 from indexpilot_cli.evolve.review.values import TemplateImpact
-from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.workload.aside import each, fault_warnings
 from indexpilot_cli.workload.templates import shares, with_shares
 
@@ -175,58 +173,20 @@ def _lost(before: Priced | None, dropped: frozenset[str]) -> tuple[str, ...]:
 
 def touched_tables(observed: Sequence[MigrationObservation]) -> frozenset[QualifiedName]:
     """Tables whose catalog entries changed, by the names they had before."""
-    return frozenset(c.table for _, _, c in _changes(observed) if c.table is not None)
+    return frozenset(c.table for _, _, c in changes_of(observed) if c.table is not None)
 
 
 def dropped_indexes(observed: Sequence[MigrationObservation]) -> frozenset[str]:
     """Names of indexes that are gone."""
     return frozenset(
         c.before.path[-1]
-        for _, _, c in _changes(observed)
+        for _, _, c in changes_of(observed)
         if c.kind is ChangeKind.DROPPED and c.before is not None and c.before.kind == "index"
     )
 
 
-def blamed(
-    impact: TemplateImpact, migrations: Sequence[Migration], observed: Sequence[MigrationObservation]
-) -> TemplateImpact:
-    """The impact with file and statement: what took away or changed a name that the error or the query speaks of.
-
-    Where nothing fits better it is the last statement that changed the catalog.
-    """
-    place = max(_places(impact, observed), key=lambda p: p[0], default=None)
-    if place is None:
-        return replace(impact, file=migrations[-1].path) if migrations else impact
-    return replace(impact, file=place[1], statement=place[2])
-
-
-def _places(
-    impact: TemplateImpact, observed: Sequence[MigrationObservation]
-) -> Iterator[tuple[tuple[int, int], str, int]]:
-    for order, (path, number, change) in enumerate(_changes(observed)):
-        yield (_fit(impact, change), order), path, number
-
-
-def _fit(impact: TemplateImpact, change: CatalogChange) -> int:
-    """4: the error names what is gone; 3: it names what changed; 2: a lost index; 1: the query's text names it."""
-    old = change.before.path[-1] if change.before is not None else ""
-    gone = change.before is not None and (change.after is None or change.after.path != change.before.path)
-    said = f"{impact.error.message} {impact.error.detail or ''}" if impact.error else ""
-    names = {old, change.object.path[-1], change.table.name if change.table else ""} - {""}
-    if gone and _names(said, old):
-        return 4
-    if any(_names(said, name) for name in names):
-        return 3
-    if old in impact.indexes_lost:
-        return 2
-    return 1 if any(_names(impact.sql, name) for name in names) else 0
-
-
-def _names(text: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
-
-
-def _changes(observed: Sequence[MigrationObservation]) -> Iterator[tuple[str, int, CatalogChange]]:
+def changes_of(observed: Sequence[MigrationObservation]) -> Iterator[tuple[str, int, CatalogChange]]:
+    """Every change with the file and the number of the statement that made it, in order."""
     for observation in observed:
         for statement in observation.statements:
             for change in statement.changes:

@@ -30,9 +30,10 @@ from indexpilot_cli.core.observation import (
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review.blame import Blame, committed
 from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
-from indexpilot_cli.evolve.review.queries import Recorded, blamed, compare, dropped_indexes, rehearsed, touched_tables
+from indexpilot_cli.evolve.review.queries import Recorded, compare, dropped_indexes, rehearsed, touched_tables
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 from indexpilot_cli.sql.ddl.action_of import read_actions
@@ -204,9 +205,24 @@ def _templates(
     scope.require(played.error for played in chain.from_iterable(seen.played for seen in sides[0]))
     gone = dropped_indexes(observed)
     paired = zip(recorded.queries, *sides, strict=True)
-    impacts = [compare(q.template, q.sql, q.share, old, new, gone) for q, old, new in paired]
-    found = tuple(blamed(i, migrations, observed) for i in impacts if i is not None)
-    return tuple(sorted(found, key=lambda i: (-_rank(i), -i.share, i.template))), ()
+    found = [(q, old, i) for q, old, new in paired if (i := _impact(q, old, new, gone)) is not None]
+    suffering = [(q, old) for q, old, _ in found]
+
+    def replay(files: Sequence[Migration]) -> dict[str, str]:
+        clone.reset()
+        for file in files:
+            clone.run(committed(file))
+        seen = _seen(clone, None, clone.database, [q for q, _ in suffering])
+        ended = (_impact(q, old, new) for (q, old), new in zip(suffering, seen, strict=True))
+        return {i.template: i.status for i in ended if i is not None}
+
+    blame = Blame(migrations, observed, replay)
+    impacts = [blame.blamed(impact) for _, _, impact in found]
+    return tuple(sorted(impacts, key=lambda i: (-_rank(i), -i.share, i.template))), ()
+
+
+def _impact(query: Rehearsed, old: Seen, new: Seen, gone: frozenset[str] = frozenset()) -> TemplateImpact | None:
+    return compare(query.template, query.sql, query.share, old, new, gone)
 
 
 def _ran(observation: MigrationObservation) -> bool:

@@ -12,12 +12,19 @@ from indexpilot_cli.core.observation import (
     SqlError,
     StatementObservation,
 )
-from indexpilot_cli.evolve.review.queries import blamed, dropped_indexes, touched_tables
+from indexpilot_cli.evolve.review.blame import Blame
+from indexpilot_cli.evolve.review.queries import dropped_indexes, touched_tables
 from indexpilot_cli.evolve.review.values import TemplateImpact
-from indexpilot_cli.sql.ddl.action import Migration
+from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
 
 ORDERS = QualifiedName("public", "orders")
-FILES = (Migration("a.sql", ""), Migration("b.sql", ""))
+
+
+def written(path, count):
+    return Migration(path, "", tuple(MigrationStatement(n, f"SELECT {n}", n, 1, 0, 0) for n in range(1, count + 1)))
+
+
+FILES = (written("a.sql", 4), written("b.sql", 4))
 
 
 def thing(kind, *path):
@@ -40,6 +47,10 @@ ADDED = CatalogChange(ChangeKind.CREATED, None, thing("column", "public", "order
 COLUMN = dropped("column", "public", "orders", "note")
 INDEX = dropped("index", "public", "orders_note_idx")
 SEEN = (observed("a.sql", ADDED), observed("b.sql", INDEX, COLUMN))
+
+
+def blamed(impact, files, seen, replay=lambda _: {}):
+    return Blame(files, seen, replay).blamed(impact)
 
 
 def place(impact):
@@ -69,6 +80,33 @@ def test_a_lost_index_is_the_fault_of_its_drop():
 def test_without_any_change_it_is_the_last_file():
     found = blamed(TemplateImpact("q", "x", "breaks"), FILES, ())
     assert (found.file, found.statement) == ("b.sql", None)
+
+
+def test_an_error_that_names_nothing_is_searched_by_running_the_files_again():
+    seen = (observed("a.sql", ADDED, ADDED), observed("b.sql", ADDED, ADDED, ADDED, ADDED))
+    runs = []
+
+    def replay(files):
+        runs.append(tuple(len(f.statements) for f in files))
+        done = sum(runs[-1])
+        return {name: "breaks" for name, at in (("early", 2), ("late", 7)) if done >= at}
+
+    blame = Blame(FILES, seen, replay)
+    operator = SqlError("42883", "operator does not exist: integer = text")
+    found = [blame.blamed(TemplateImpact(name, "SELECT 1", "breaks", error=operator)) for name in ("early", "late")]
+    assert [(f.file, f.statement) for f in found] == [("a.sql", 2), ("b.sql", 3)]
+    assert len(runs) == len(set(runs)) <= 5  # what was run once serves all queries
+
+
+def test_what_gets_slower_is_not_searched_and_too_many_statements_neither():
+    def replay(_):
+        raise AssertionError
+
+    many = (written("a.sql", 500),)
+    seen = (observed("a.sql", *[ADDED] * 500),)
+    assert Blame(many, seen, replay).blamed(TemplateImpact("q", "SELECT 1", "slower")).statement == 500
+    ended = Blame(many, seen, lambda _: {}).blamed(TemplateImpact("q", "SELECT 1", "breaks"))
+    assert ended.statement == 500
 
 
 def test_what_was_touched():

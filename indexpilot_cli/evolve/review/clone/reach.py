@@ -32,6 +32,9 @@ _QUALIFIED = re.compile(r'("(?:[^"]|"")+"|[^\W\d][\w$]*)\s*\.\s*("(?:[^"]|"")+"|
 _WORD = re.compile(r"[\w$]+")
 # EXECUTE of a trigger's definition, and the right of that name, run nothing.
 _DYNAMIC = re.compile(r"\bexecute\b(?!\s+(?:function|procedure|on)\b)|\bU&\"|\binformation_schema\b", re.IGNORECASE)
+_WIDE = re.compile(
+    r"\breindex\s+(?:\([^)]*\)\s*)?(?:schema|database|system)\b|\ball\s+(?:\w+\s+)?in\s+(?:schema|tablespace)\b", re.I
+)
 _CATALOG = re.compile(r"\bpg_(?!catalog\b|temp\b|sleep|get_serial_sequence\b|advisory|try_advisory|typeof\b)\w+", re.I)
 # They reach further than the objects they name, or it is not known how far.
 _FAR = frozenset(
@@ -61,6 +64,7 @@ class SchemaReach:
         for number, mentioned in enumerate(self._mentions):
             for other in mentioned:
                 self._leaning[other].append(number)
+        self._bodies = {n: words_of(o.sql) for n, o in enumerate(self._objects) if o.kind in _ROUTINES}
         self._in: dict[int, bool] = {}
         self._routines: set[int] = set()
         self._todo: list[tuple[int, bool]] = []
@@ -89,8 +93,10 @@ class SchemaReach:
 
     def concerns(self, text: str, made: Collection[str]) -> bool:
         """Whether the statement speaks of anything in reach, or of a name that the migrations make."""
-        words = words_of(text)
-        return bool(words & (self._names_in | set(made))) or any(name in text for name in self._odd_names_in)
+        names = {_bare(self._objects[number]) for number in (*self._in, *self._routines, *self._unforeseeable())}
+        return bool(words_of(text) & (names | set(made))) or any(
+            name in text for name in names if not _WORD.fullmatch(name)
+        )
 
     def left_out(self, message: str) -> bool:
         """Whether the message names an object that is not in the part."""
@@ -122,17 +128,28 @@ class SchemaReach:
     def _come_over_users(self, actions: Iterator[Action]) -> None:
         """What is done to a type or a routine reaches whatever uses it."""
         names = {a.object for a in actions if a.kind in _OF_FREE}
-        todo = [n for n, o in enumerate(self._objects) if o.kind not in _RELATIONS and _bare(o) in names]
-        known = set(todo)
-        while todo:
-            for user in self._leaning[todo.pop()]:
-                owner = self._owner[user]
-                if owner is not None:
-                    self._todo.append((owner, True))
-                elif user not in known:
-                    known.add(user)
-                    todo.append(user)
+        free = [n for n, o in enumerate(self._objects) if self._owner[n] is None and _bare(o) in names]
+        self._todo += [(owner, True) for owner in self._owners_of_users(free)]
         self._walk()
+
+    def _owners_of_users(self, free: Iterable[int]) -> set[int]:
+        """The relations that use types and routines, through other types and routines as well."""
+        todo = list(free)
+        known, owners = set(todo), set[int]()
+        while todo:
+            number = todo.pop()
+            name = _bare(self._objects[number])
+            users = {n for n in self._leaning[number] if self._owner[n] is None}
+            users |= {n for n, words in self._bodies.items() if name in words}
+            owners |= {owner for n in self._leaning[number] if (owner := self._owner[n]) is not None}
+            todo += users - known
+            known |= users
+        return owners
+
+    def _unforeseeable(self) -> set[int]:
+        """Routines that may do anything, and the relations they run for."""
+        free = [n for n in self._bodies if _looks_around(self._objects[n].sql)]
+        return {*free, *self._owners_of_users(free)}
 
     def _walk(self) -> None:
         while self._todo:
@@ -166,6 +183,12 @@ class SchemaReach:
                 self._todo.append((owner, True))
             else:
                 self._enter(leaning)
+        # Bodies are text to the server: what they name is not tracked, and fails when they run.
+        name = _bare(self._objects[number])
+        routines = [n for n, words in self._bodies.items() if name in words]
+        for routine in routines:
+            self._enter(routine)
+        self._todo += [(owner, True) for owner in self._owners_of_users(routines)]
 
     def _enter(self, number: int) -> None:
         """A type, or a routine, whose body may change whatever it names."""
@@ -200,14 +223,6 @@ class SchemaReach:
         for number in range(len(self._objects)):
             if number in self._in or (not self._is_relation(number) and self._needs(number) <= self._in.keys()):
                 yield number
-
-    @property
-    def _names_in(self) -> set[str]:
-        return {_bare(self._objects[number]) for number in (*self._in, *self._routines)}
-
-    @property
-    def _odd_names_in(self) -> list[str]:
-        return [name for name in self._names_in if not _WORD.fullmatch(name)]
 
     def _is_relation(self, number: int) -> bool:
         return self._objects[number].kind in _RELATIONS
@@ -250,7 +265,7 @@ def _reaches_far(migration: Migration) -> bool:
 
 def _looks_around(text: str) -> bool:
     """Whether the text names a catalog, or makes statements of texts."""
-    return _DYNAMIC.search(text) is not None or _CATALOG.search(text) is not None
+    return any(pattern.search(text) for pattern in (_DYNAMIC, _CATALOG, _WIDE))
 
 
 def _all(actions: Iterable[Action]) -> Iterator[Action]:
