@@ -5,8 +5,7 @@ On an empty clone every read looks like a walk over the whole table: plans at th
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -23,9 +22,6 @@ from indexpilot_cli.core.observation import (
     RunState,
     Seen,
     SqlError,
-    StatementObservation,
-    Work,
-    WorkKind,
 )
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -33,9 +29,10 @@ from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.blame import Blame, committed
 from indexpilot_cli.evolve.review.case import Review
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
+from indexpilot_cli.evolve.review.lighten import lightened
 from indexpilot_cli.evolve.review.queries import Recorded, compare, dropped_indexes, rehearsed, touched_tables
 from indexpilot_cli.evolve.review.values import TemplateImpact
-from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Act, Migration
 from indexpilot_cli.sql.ddl.action_of import read_actions
 from indexpilot_cli.sql.ddl.script import cut
 from indexpilot_cli.sql.parser import Statement, parse
@@ -359,82 +356,3 @@ def fired_tables(objects: Iterable[SchemaObject]) -> frozenset[QualifiedName]:
         if updates and relation is not None:
             found.add(QualifiedName(relation.text("schemaname") or "public", relation.text("relname")))
     return frozenset(found)
-
-
-RowsRead = Callable[[str], Mapping[QualifiedName, float] | None]
-
-_DATA = frozenset({Act.SELECT, Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE})
-# What runs once for each row, or is put together at run time, has an order that the text does not show.
-_LOOPS = re.compile(r"\b(?:loop|while|execute)\b", re.IGNORECASE)
-_WRITES = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE})
-_WALKS = frozenset({WorkKind.SCAN, WorkKind.MODIFY})
-
-
-def lightened(
-    observation: MigrationObservation, migration: Migration, rows_read: RowsRead, long_rows: float
-) -> MigrationObservation:
-    """The observation without walks that a planner with the real sizes does by an index.
-
-    ``rows_read`` tells rows a statement reads of each table, None when it cannot say: then what was seen stays.
-    """
-    written = {s.number: s for s in migration.statements}
-    statements = tuple(_lighten(s, written[s.number], rows_read, long_rows) for s in observation.statements)
-    return replace(observation, statements=statements)
-
-
-def _lighten(
-    seen: StatementObservation, written: MigrationStatement, rows_read: RowsRead, long_rows: float
-) -> StatementObservation:
-    if not any(w.kind in _WALKS for w in seen.work):
-        return seen
-    parts = [a for a in written.actions if a.kind not in (Act.DO, Act.CALL)]
-    mixed = not all(a.kind in _DATA for a in parts)
-    found = _rows(parts, written, rows_read)
-    if found is None or (mixed and not _data_comes_first(written, parts)):
-        return seen
-    targets = {a.table for a in parts if a.kind in _WRITES}
-    kept = tuple(_named(w, targets) for w in seen.work if w.kind not in _WALKS or mixed or _long(w, found, long_rows))
-    if mixed:
-        kept = tuple(replace(w, online=True) if w.kind in _WALKS and _named_in(w, found) else w for w in kept)
-    return replace(seen, work=kept)
-
-
-def _data_comes_first(written: MigrationStatement, parts: Sequence[Action]) -> bool:
-    """Whether a block without loops changes rows first and definitions after: then no lock of its own stands yet."""
-    kinds = [a.kind in _DATA for a in parts]
-    return kinds == sorted(kinds, reverse=True) and kinds[0] and not _LOOPS.search(written.sql)
-
-
-def _named_in(work: Work, found: Mapping[QualifiedName, float]) -> bool:
-    return (work.relation.table or work.relation.name) in found
-
-
-def _named(work: Work, targets: Collection[str | None]) -> Work:
-    """A walk over the table that is written is the writing: on empty tables no row shows it."""
-    writes = work.kind is WorkKind.SCAN and work.relation.name.name in targets
-    return replace(work, kind=WorkKind.MODIFY) if writes else work
-
-
-def _rows(
-    parts: Sequence[Action], written: MigrationStatement, rows_read: RowsRead
-) -> Mapping[QualifiedName, float] | None:
-    """Rows read by the parts that work on data; None unless there are some and all of them can be planned."""
-    data = [part for part in parts if part.kind in _DATA]
-    total: dict[QualifiedName, float] = {}
-    for part in data:
-        rows = rows_read(_text(part, written))
-        # One part that has no plan here may be the one that walks: then what was seen stays.
-        if rows is None:
-            return None
-        for table, count in rows.items():
-            total[table] = total.get(table, 0.0) + count
-    return total if data else None
-
-
-def _text(part: Action, written: MigrationStatement) -> str:
-    return part.sql if part.nested else written.sql
-
-
-def _long(work: Work, found: Mapping[QualifiedName, float], long_rows: float) -> bool:
-    """A table the plan does not mention was reached another way (a trigger, a function): it stays."""
-    return found.get(work.relation.table or work.relation.name, float("inf")) >= long_rows

@@ -11,7 +11,7 @@ from indexpilot_cli.core.observation import (
     Work,
     WorkKind,
 )
-from indexpilot_cli.evolve.review.run import lightened
+from indexpilot_cli.evolve.review.lighten import lightened
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 
 T, U = QualifiedName("public", "t"), QualifiedName("public", "u")
