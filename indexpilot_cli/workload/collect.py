@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
@@ -82,8 +82,8 @@ def _recorded(source: Source, request: WorkloadRequest) -> Workload:
 def _read_file(name: str, request: WorkloadRequest, source: Source) -> Workload:
     from indexpilot_cli.workload.logs import read_log
 
-    if _is_log(name, request.source):
-        stream = sys.stdin if name == "-" else Path(name)
+    stream = sys.stdin if name == "-" else Path(name)
+    if _is_log(stream, request.source):
         database, settings = request.log_database or source.catalog.database, _log_settings(source)
         return read_log(stream, database=database, since=request.since, settings=settings)
     if name == "-":
@@ -101,10 +101,24 @@ def _log_settings(source: Source) -> LogSettings:
     return LogSettings(row.zone, {name: ms for name, ms in limits.items() if ms})
 
 
-def _is_log(name: str, kind: SourceKind | None) -> bool:
+def _is_log(stream: Path | TextIO, kind: SourceKind | None) -> bool:
+    """As asked, else by the name, else by how it begins: rotated logs and those of clouds are called anything."""
+    from indexpilot_cli.workload.logs import looks_like_log
+    from indexpilot_cli.workload.packed import SUFFIXES, begin_of, is_packed
+
     if kind is not None:
         return kind is SourceKind.LOG
-    return name != "-" and Path(name).suffix.lower() in _LOG_SUFFIXES
+    if isinstance(stream, Path):
+        packed = stream.suffix.lower() in SUFFIXES
+        suffix = Path(stream.stem if packed else stream).suffix.lower()
+        if suffix in _LOG_SUFFIXES or suffix == ".sql" or stream.is_dir():
+            return suffix in _LOG_SUFFIXES
+    elif is_packed(stream):
+        return True
+    try:
+        return looks_like_log(begin_of(stream))
+    except OSError as error:
+        raise UsageError(f"cannot read {stream}", detail=error.strerror or str(error)) from error
 
 
 def merged(workloads: Sequence[Workload]) -> Workload:

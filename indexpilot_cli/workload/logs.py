@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import itertools
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +13,30 @@ from typing import TextIO
 
 from indexpilot_cli.core.workload import Skipped, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.workload.clock import LogClock
+from indexpilot_cli.workload.csvlog import csv_records, csv_shape, lines_of, names_columns
 from indexpilot_cli.workload.executions import Assembler
-from indexpilot_cli.workload.records import READERS, Broken, LogEntry, guess_format
+from indexpilot_cli.workload.packed import UNREADABLE, lines, opened
+from indexpilot_cli.workload.records import LINE, SYSLOG, Broken, LogEntry, stderr_records, syslog_records
 from indexpilot_cli.workload.tally import LIMIT, StatementTally
+from indexpilot_cli.workload.wrapped import json_records
 
+READERS: dict[str, Callable[[Iterable[str], Broken, LogClock], Iterator[LogEntry]]] = {
+    "json": json_records,
+    "csv": csv_records,
+    "stderr": stderr_records,
+    "syslog": syslog_records,
+}
 FORMATS = ("auto", *READERS)
-_LONGEST_LINE = 16 * 1024 * 1024
+EXPECTED = (
+    "expected PostgreSQL's log, in English: stderr with any log_line_prefix, csvlog (or CSV that names its "
+    "columns, log_time and message among them), jsonlog, syslog, or one of these in the JSON of a container or a cloud"
+)
+_JSON = re.compile(r"\{|\[\s*(?:[{\[]|$)")
+_LOOKED_AT = 50  # lines that tell the format
+# The kubelet's files: time, stream, whether the line is complete (F) or goes on (P), text.
+# https://kubernetes.io/docs/concepts/cluster-administration/logging/
+_KUBELET = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\S+) (?:stdout|stderr) (?P<part>[FP]) ?(?P<text>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,7 @@ class _Seen:
     last: datetime | None = None
     anonymous: bool = False
     records: int = 0
+    undated: int = 0
     others: Counter[str] = field(default_factory=Counter)
 
 
@@ -54,37 +71,26 @@ def read_log(
 ) -> Workload:
     """Statements of a PostgreSQL log with calls, times in milliseconds and parameters.
 
-    ``format`` is auto, json, csv or stderr; files that end in ``.gz`` or ``.bz2`` are unpacked. ``database`` keeps
-    entries of that database and those that name none; ``since`` (aware) drops older entries. Memory is bounded by
-    ``limit`` distinct statements. Entries that cannot be read are counted in ``skipped``.
-    Raises UsageError when the file cannot be read or the format is unknown.
+    ``format`` is auto, json, csv, stderr or syslog; packed files are unpacked. ``database`` keeps entries of that
+    database and those that name none; ``since`` (aware) drops older entries. Memory is bounded by ``limit`` distinct
+    statements. Entries that cannot be read are counted in ``skipped``.
+    Raises UsageError when the file cannot be read, and when nothing in it is an entry of a log.
     """
     if format not in FORMATS:
         raise UsageError(f"unknown log format {format!r}", hint=f"one of {', '.join(FORMATS)}")
     name = str(source) if isinstance(source, Path) else "standard input"
-    tally, broken, seen = StatementTally(limit), Broken(), _Seen()
+    tally, broken, seen, clock = StatementTally(limit), Broken(), _Seen(), LogClock(settings.zone)
     try:
-        with _opened(source) as stream:
-            wanted = filter(_Wanted(seen, database, since), _entries(stream, format, broken))
+        with opened(source) as stream:
+            wanted = filter(_Wanted(seen, database, since), _entries(stream, format, broken, clock))
             _count(wanted, Assembler(settings.limits), tally, seen)
-    except (OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise UsageError(f"cannot read {name}", detail=str(error)) from error
+    if not seen.records and (broken.count or broken.foreign):
+        raise UsageError(f"{name} is no log that can be read", hint=EXPECTED, code="unknown_log")
     skipped = (*_skipped(broken, name), *tally.left_out(name))
-    notes = _notes(seen, tally, broken, database, name)
+    notes = (*_notes(seen, tally, database, name, since), *(f"{name}: {note}" for note in clock.notes()))
     return Workload(SourceKind.LOG, tally.all(), skipped, seen.first, seen.last, notes)
-
-
-_PACKED = {".gz": gzip.open, ".bz2": bz2.open}
-
-
-def _opened(source: Path | TextIO) -> AbstractContextManager[TextIO]:
-    if not isinstance(source, Path):
-        return nullcontext(source)
-    # One log can hold texts of databases in several encodings: a wrong byte must not end the reading.
-    unpack = _PACKED.get(source.suffix)
-    if unpack is not None:
-        return unpack(source, "rt", encoding="utf-8", errors="replace", newline="")  # type: ignore[no-any-return, operator]
-    return source.open(encoding="utf-8", errors="replace", newline="")
 
 
 class _Wanted:
@@ -96,7 +102,9 @@ class _Wanted:
     def __call__(self, entry: LogEntry) -> bool:
         seen, time = self._seen, entry.time
         seen.records += 1
-        if self._since is not None and time is not None and time < self._since:
+        if time is None:
+            seen.undated += 1
+        elif self._since is not None and time < self._since:
             return False
         if self._database is not None and entry.database is not None and entry.database != self._database:
             seen.others[entry.database] += _holds_statement(entry)
@@ -114,14 +122,65 @@ def _holds_statement(entry: LogEntry) -> bool:
     return "statement: " in head or "execute " in head or "  plan:" in head
 
 
-def _entries(stream: TextIO, format: str, broken: Broken) -> Iterator[LogEntry]:
-    # A line without an end (a disk image, say) must not be read into memory as one.
-    lines = iter(lambda: stream.readline(_LONGEST_LINE), "")
-    head = list(itertools.islice(lines, 1))
-    while head and not head[-1].strip() and len(head) < 100:
-        head += itertools.islice(lines, 1)
-    kind = guess_format(head[-1]) if format == "auto" and head else format
-    return READERS["stderr" if kind == "auto" else kind](itertools.chain(head, lines), broken)
+def _entries(stream: TextIO, format: str, broken: Broken, clock: LogClock) -> Iterator[LogEntry]:
+    plain = _without_kubelet(lines(stream))
+    head = list(itertools.islice(filter(str.strip, plain), _LOOKED_AT))
+    kind = guess_format(head) if format == "auto" else format
+    return READERS[kind](itertools.chain(head, plain), broken, clock)
+
+
+def looks_like_log(begin: str) -> bool:
+    """Whether a text, which may as well be SQL, begins like a log."""
+    head = [line for line in begin.split("\n")[:_LOOKED_AT] if line.strip()]
+    return bool(head) and (_JSON.match(head[0]) is not None or any(map(_begins_entry, head)))
+
+
+def _begins_entry(line: str) -> bool:
+    found = LINE.match(line)
+    plain = found is not None and line[found.end("level") :].startswith(":  ") and found["prefix"].find("--") < 0
+    return plain or csv_shape([line]) is not None
+
+
+def guess_format(head: Sequence[str]) -> str:
+    """json, csv, syslog or stderr by most of the first lines that are not empty: before a log there may be anything."""
+    if head and _JSON.match(head[0]):
+        return "json"
+    if head and names_columns(head[0]):
+        return "csv"
+    votes = Counter(filter(None, map(_kind, head)))
+    return max(votes, key=lambda kind: votes[kind], default="stderr")
+
+
+def _kind(line: str) -> str:
+    """The format of a line; empty for one that goes on with another."""
+    if _JSON.match(line):
+        return "json"
+    if SYSLOG.match(line):
+        return "syslog"
+    if csv_shape([line]) is not None:
+        return "csv"
+    if LINE.match(line) is None:
+        return "json" if '{"' in line else ""
+    return "stderr"
+
+
+def _without_kubelet(plain: Iterator[str]) -> Iterator[str]:
+    first = next(plain, None)
+    if first is None:
+        return
+    every = itertools.chain([first], plain)
+    if _KUBELET.match(first) is None:
+        yield from every
+        return
+    begun = ""
+    for line in every:
+        found = _KUBELET.match(line)
+        begun += line if found is None else found["text"]
+        if found is None or found["part"] == "F":
+            yield from lines_of(begun, found["time"] if found else "")
+            begun = ""
+    if begun:
+        yield begun
 
 
 def _count(entries: Iterable[LogEntry], assembler: Assembler, tally: StatementTally, seen: _Seen) -> None:
@@ -140,7 +199,9 @@ def _skipped(broken: Broken, name: str) -> tuple[Skipped, ...]:
     return (Skipped("unparsed", "", detail, calls=0.0),)
 
 
-def _notes(seen: _Seen, tally: StatementTally, broken: Broken, database: str | None, name: str) -> tuple[str, ...]:
+def _notes(
+    seen: _Seen, tally: StatementTally, database: str | None, name: str, since: datetime | None
+) -> tuple[str, ...]:
     notes = []
     if database is not None and seen.anonymous and tally.sums:
         notes.append(f"{name} does not say which database a statement is from; those of others may be among them")
@@ -149,8 +210,8 @@ def _notes(seen: _Seen, tally: StatementTally, broken: Broken, database: str | N
         notes.append(_of_others(seen.others, others, database or "", name, alone=not tally.sums))
     elif seen.records and not tally.sums:
         notes.append(f"{name} holds no statements; set log_min_duration_statement or load auto_explain")
-    if broken.foreign and not seen.records:
-        notes.append(f"{name} is JSON, but not PostgreSQL's jsonlog, nor a wrapping of its log that is known here")
+    if since is not None and seen.undated:
+        notes.append(f"{name}: {seen.undated:,} entries have no time, so --since leaves them in")
     if tally.merged:
         notes.append(f"{name}: {tally.merged:.0f} statements counted with one that differs in constants only")
     return tuple(notes)

@@ -5,8 +5,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from indexpilot_cli.core.command import Connection, Silent, WorkloadRequest
+from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
+from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.workload.collect import collect
 from indexpilot_cli.workload.logs import LogSettings, read_log
 from tests.servers import SETTINGS
 
@@ -58,12 +62,16 @@ def logs():
         "log_filename": "pg.log",
         "log_min_duration_statement": "0",
         "log_line_prefix": "%m,[%p],%q%u@%d,",
+        "log_timezone": "Asia/Kolkata",
     }
     if explained:
         settings |= {"shared_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0"}
     with LocalServer(found, home, settings) as server:
         traffic(server.dsn(), explained)
-        yield {"stderr": home / "logs" / "pg.log", "csv": home / "logs" / "pg.csv", "json": home / "logs" / "pg.json"}
+        paths = {
+            name: home / "logs" / f"pg.{end}" for name, end in (("stderr", "log"), ("csv", "csv"), ("json", "json"))
+        }
+        yield {"dsn": server.dsn(), **paths}
 
 
 @pytest.mark.parametrize("format", ["stderr", "csv", "json"])
@@ -98,15 +106,27 @@ def test_what_a_timeout_cancelled_counts_with_its_time(logs, format):
 
 
 def test_formats_agree(logs):
-    read = [read_log(path, format=name) for name, path in logs.items() if path.exists()]
+    paths = {name: path for name, path in logs.items() if name != "dsn"}
+    read = [read_log(path, format=name) for name, path in paths.items() if path.exists()]
     shown = [sorted((s.text, s.calls, s.total_ms, str(s.parameters)) for s in w.statements) for w in read]
     assert all(s == shown[0] for s in shown)
     assert any("elsewhere" in row[0] for row in shown[0])
 
 
-def test_since_is_the_servers_clock(logs):
+@pytest.mark.parametrize("format", ["stderr", "csv", "json"])
+def test_since_is_the_servers_clock(logs, format):
+    """The server writes its times in IST, which is Israel's, Ireland's and India's: it is asked which it means."""
+    if not logs[format].exists():
+        pytest.skip(f"the server writes no {format} log")
     now = datetime.now(UTC)
-    found = read_log(logs["stderr"], since=now - timedelta(hours=1))
-    assert found.statements
-    assert now - timedelta(hours=1) < found.since <= found.until <= now + timedelta(minutes=1)
-    assert read_log(logs["stderr"], since=now + timedelta(hours=1)).statements == ()
+
+    def asked(since):
+        request = WorkloadRequest(SourceKind.LOG, (str(logs[format]),), since=since)
+        with open_source(Connection(logs["dsn"]), None, Silent()) as source:
+            return collect(source, request)[0]
+
+    found = asked(now - timedelta(minutes=10))
+    assert found.statements and not any("times in" in note for note in found.notes)
+    assert now - timedelta(minutes=10) < found.since <= found.until <= now + timedelta(minutes=1)
+    assert asked(now + timedelta(minutes=10)).statements == ()
+    assert "India" in read_log(logs[format]).notes[-1]

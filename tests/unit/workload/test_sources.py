@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.workload.clock import LogClock
 from indexpilot_cli.workload.collect import read_sql
 from indexpilot_cli.workload.executions import parse_parameters
 from indexpilot_cli.workload.logs import read_log
 from indexpilot_cli.workload.query_stats import RecordedQueries, from_query_stats
-from indexpilot_cli.workload.records import parse_time
 from indexpilot_cli.workload.tally import _shape
 
 VALUE = st.one_of(st.none(), st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))
@@ -176,10 +176,9 @@ def test_wrapped_entries_of_several_lines():
 
 
 def test_json_of_somebody_else_is_named():
-    found = log('{"level": "info", "msg": "reconciling"}\n')
-    assert found.notes == (
-        "standard input is JSON, but not PostgreSQL's jsonlog, nor a wrapping of its log that is known here",
-    )
+    with pytest.raises(UsageError, match="standard input is no log that can be read") as raised:
+        log('{"level": "info", "msg": "reconciling"}\n')
+    assert "jsonlog" in raised.value.hint and "csvlog" in raised.value.hint
 
 
 def test_csv_with_lines_inside_fields():
@@ -229,7 +228,7 @@ def test_files_packed_missing_and_of_unknown_format(tmp_path):
     with pytest.raises(UsageError, match="cannot read"):
         read_log(tmp_path / "missing.log")
     with pytest.raises(UsageError, match="cannot read"):
-        (tmp_path / "broken.gz").write_bytes(b"no gzip")
+        (tmp_path / "broken.gz").write_bytes(gzip.compress(b"x LOG:  duration: 1 ms  statement: SELECT 1\n" * 99)[:-20])
         read_log(tmp_path / "broken.gz")
     with pytest.raises(UsageError, match="unknown log format"):
         log("", format="xml")
@@ -262,7 +261,7 @@ def test_no_parameters(detail):
     [("2024-05-01 10:00:00 UTC", 10), ("2024-05-01 10:00:00.5 +02", 8), ("2024-05-01T10:00:00-03:30", 13)],
 )
 def test_times_are_utc(text, hour):
-    assert parse_time(text).hour == hour
+    assert LogClock().time(text).hour == hour
 
 
 def test_sql_text_with_notes():
