@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -21,7 +23,7 @@ from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, SkippedR
 from indexpilot_cli.db.plans import access_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.snapshot.source import Source, offline_source, open_source
 from indexpilot_cli.workload.aside import Fault, attempted, fault_warnings
 from indexpilot_cli.workload.templates import (
     fold_workload,
@@ -67,22 +69,44 @@ class AnalyzeResult:
 
 
 def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:
-    """The templates that carry the workload, how they read, and what was left out."""
+    """The templates that carry the workload, how they read, and what was left out.
+
+    Statements of files need no server: where none is reached, what only its catalog knows is left out and that is said.
+    """
     with (
         bookkeeping(
             request.connection, MutationType.ANALYZE_WORKLOAD, request.record, offline=bool(request.snapshot)
         ) as note,
-        open_source(request.connection, request.snapshot, progress) as source,
+        ExitStack() as stack,
     ):
+        source, missing = _opened(request, progress, stack)
+        note.offline = source.is_offline
         folded = fold_workload(source, request.workload, request.filter, progress)
         result = _result(source, folded, request, progress)
         note.details(templates=result.template_count, statements=result.statement_count)
     told = (Warn("workload", "", text) for text in folded.notes)
-    warnings = (*told, *fault_warnings(with_shares(folded.skipped, folded)), *note.warnings)
+    warnings = (*missing, *told, *fault_warnings(with_shares(folded.skipped, folded)), *note.warnings)
     status = "ok" if result.templates else "skipped"
-    return Outcome(
-        "analyze", result, status=status, server=source.server, warnings=warnings, next=("indexpilot recommend",)
-    )
+    files = [name for name in request.workload.files if name != "-"] if source.is_offline else []
+    following = shlex.join(("indexpilot", "recommend", *files))
+    return Outcome("analyze", result, status=status, server=source.server, warnings=warnings, next=(following,))
+
+
+def _opened(request: AnalyzeRequest, progress: Progress, stack: ExitStack) -> tuple[Source, tuple[Warn, ...]]:
+    """The database; nothing but the files when no server is there, or when none was named and none lets us in."""
+    try:
+        return stack.enter_context(open_source(request.connection, request.snapshot, progress)), ()
+    except UnreachableError as error:
+        named = bool(request.connection.conninfo or request.connection.password)
+        if not request.workload.files or (named and error.code in _REFUSED):
+            raise
+        why = f"without a server ({error.message}): tables are those the statements name; {_UNKNOWN}"
+        return offline_source(request.connection), (Warn("no_catalog", "", why),)
+
+
+# A server was reached and refused: that is for the one who named it to mend.
+_REFUSED = frozenset(("authentication_failed", "database_missing", "service_missing", "tls_failed"))
+_UNKNOWN = "views, schemas of the search path and how rows are found are not known"
 
 
 def _result(source: Source, folded: FoldedWorkload, request: AnalyzeRequest, progress: Progress) -> AnalyzeResult:

@@ -31,12 +31,14 @@ _LOCK_MS = 2_000
 class Note:
     """What the running command wants in its row. ``warning`` is set afterwards when the row could not be written.
 
-    ``written`` is the id of the row, None when there is none (nothing to write to, disabled, or a warning).
+    ``written`` is the id of the row, None when there is none (nothing to write to, disabled, or a warning). ``offline``
+    is set when it turns out that no database is involved.
     """
 
     def __init__(self) -> None:
         self.warning: Warn | None = None
         self.written: int | None = None
+        self.offline = False
         self._details: dict[str, Any] = {}
         self._type: MutationType | None = None
         self._table: tuple[str | None, str] | None = None
@@ -130,7 +132,7 @@ def is_writable(session: Session, schema: str) -> bool:
 
 
 def _close(note: Note, connection: Connection, mutation: Mutation, record: Record) -> None:
-    if not record.enabled:
+    if not record.enabled or note.offline:
         return
     try:
         note.written = write(connection, mutation)

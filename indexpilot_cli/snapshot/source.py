@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A database as far as this command sees it. Exactly one of ``session`` and ``snapshot`` is set."""
+    """A database as far as this command sees it. One of ``session`` and ``snapshot`` is set; offline none is."""
 
     catalog: Catalog
     server: Server | None
@@ -28,6 +28,11 @@ class Source:
     capabilities: Capabilities | None = None
     session: Session | None = None
     snapshot: Snapshot | None = None
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether there is no catalog at all: the statements are all that is known."""
+        return self.session is None and self.snapshot is None
 
 
 @contextmanager
@@ -45,6 +50,11 @@ def open_source(
     with ExitStack() as stack:
         session = stack.enter_context(open_reader(connection))
         yield _from_session(connection, session, schemas)
+
+
+def offline_source(connection: Connection) -> Source:
+    """What a command has to go by that needs the statements of a file and nothing else."""
+    return Source(Catalog(0, "", ()), None, connection)
 
 
 @contextmanager

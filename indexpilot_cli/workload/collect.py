@@ -84,7 +84,7 @@ def _read_file(name: str, request: WorkloadRequest, source: Source) -> Workload:
 
     stream = sys.stdin if name == "-" else Path(name)
     if _is_log(stream, request.source):
-        database, settings = request.log_database or source.catalog.database, _log_settings(source)
+        database, settings = request.log_database or source.catalog.database or None, _log_settings(source)
         return read_log(stream, database=database, since=request.since, settings=settings)
     if name == "-":
         return read_sql(text=sys.stdin.read())

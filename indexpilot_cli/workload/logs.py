@@ -106,9 +106,10 @@ class _Wanted:
             seen.undated += 1
         elif self._since is not None and time < self._since:
             return False
-        if self._database is not None and entry.database is not None and entry.database != self._database:
+        if entry.database is not None and entry.database != self._database:
             seen.others[entry.database] += _holds_statement(entry)
-            return False
+            if self._database is not None:
+                return False
         if time is not None:
             seen.first = time if seen.first is None or time < seen.first else seen.first
             seen.last = time if seen.last is None or time > seen.last else seen.last
@@ -205,9 +206,12 @@ def _notes(
     notes = []
     if database is not None and seen.anonymous and tally.sums:
         notes.append(f"{name} does not say which database a statement is from; those of others may be among them")
-    others = seen.others.total()
-    if others:
-        notes.append(_of_others(seen.others, others, database or "", name, alone=not tally.sums))
+    others = +seen.others
+    if database is None and len(others) > 1:
+        names = ", ".join(n for n, _ in others.most_common(3))
+        notes.append(f"{name}: statements of {len(others)} databases ({names}); --log-database NAME reads one")
+    elif database is not None and others:
+        notes.append(_of_others(others, others.total(), database, name, alone=not tally.sums))
     elif seen.records and not tally.sums:
         notes.append(f"{name} holds no statements; set log_min_duration_statement or load auto_explain")
     if since is not None and seen.undated:

@@ -129,10 +129,7 @@ def _numbered(node: Node) -> tuple[str, ...]:
 
 def _relations_unread(node: Node, catalog: Catalog) -> Unread | None:
     """Why the relations of a statement leave nothing to index, or None."""
-    queries = {n.text("ctename") for n in node.walk() if n.kind == "CommonTableExpr"}
-    named = [
-        n for n in node.walk() if n.kind == "RangeVar" and (n.text("schemaname") or n.text("relname") not in queries)
-    ]
+    named = _named(node)
     if any(n.text("schemaname") == OWN_SCHEMA for n in named):
         return Unread("own", "reads or writes IndexPilot's own tables")
     if any(_known(n, catalog) for n in named):
@@ -141,6 +138,19 @@ def _relations_unread(node: Node, catalog: Catalog) -> Unread | None:
         return Unread("catalog_only", "only system catalogs")
     missing = ", ".join(dict.fromkeys(n.text("relname") for n in named))
     return Unread("no_table", f"not in the database: {missing}" if missing else "no table")
+
+
+def _named(node: Node) -> list[Node]:
+    """The relations a statement names, without its WITH queries."""
+    queries = {n.text("ctename") for n in node.walk() if n.kind == "CommonTableExpr"}
+    return [
+        n for n in node.walk() if n.kind == "RangeVar" and (n.text("schemaname") or n.text("relname") not in queries)
+    ]
+
+
+def tables_named(node: Node) -> list[Node]:
+    """The same without those of the system and our own."""
+    return [n for n in _named(node) if not _system(n) and n.text("schemaname") != OWN_SCHEMA]
 
 
 def _known(node: Node, catalog: Catalog) -> bool:

@@ -25,16 +25,19 @@ TypesOf = Callable[[str], Sequence[str] | None]
 
 
 def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter, progress: Progress) -> FoldedWorkload:
-    """The workload as templates that touch a wanted table, in order of weight."""
+    """The workload as templates that touch a wanted table, in order of weight. Without any catalog the tables are those
+    that the statements name."""
     from indexpilot_cli.workload.fold import fold
+    from indexpilot_cli.workload.sketch import sketched
 
     progress.stage("reading the workload")
     workloads = collect(source, request)
     progress.stage("folding statements into templates")
-    folded = fold(workloads, source.catalog, min_calls=request.min_calls, min_ms=request.min_total_ms)
+    catalog = sketched(workloads) if source.is_offline else source.catalog
+    folded = fold(workloads, catalog, min_calls=request.min_calls, min_ms=request.min_total_ms)
     if wanted == TableFilter():
         return folded
-    names = {t.name for t in wanted_tables(source.catalog, wanted)}
+    names = {t.name for t in wanted_tables(catalog, wanted)}
     return replace(folded, templates=tuple(t for t in folded.templates if names.intersection(t.relations)))
 
 

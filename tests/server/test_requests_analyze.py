@@ -99,13 +99,20 @@ def test_a_snapshot_brings_its_workload_and_no_plans(analyzed_shop, shop_snapsho
     assert analyzed_shop.log() == before
 
 
+def test_a_log_with_the_catalog_of_a_snapshot(shop_snapshot, log_file):
+    outcome = ask(AnalyzeRequest, NOWHERE, snapshot=shop_snapshot, workload=WorkloadRequest(files=(log_file,)))
+    assert texts(outcome) == ["city", "id", "customer_id"]
+    assert (outcome.result.total_ms, outcome.server is None) == (55.0, False)
+    assert not [w for w in outcome.warnings if w.code == "no_catalog"]
+
+
 def test_standard_input_is_sql_or_a_log(analyzed_shop, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{BY_ID};\n{BY_CITY};"))
     asked = WorkloadRequest(files=("-",))
     assert sorted(texts(analyzed_shop.ask(AnalyzeRequest, workload=asked, record=QUIET))) == ["city", "id"]
-    monkeypatch.setattr("sys.stdin", io.StringIO(LOG))
-    as_log = WorkloadRequest(source=SourceKind.LOG, files=("-",))
-    assert texts(analyzed_shop.ask(AnalyzeRequest, workload=as_log, record=QUIET))[0] == "city"
+    for as_log in (WorkloadRequest(source=SourceKind.LOG, files=("-",)), asked):
+        monkeypatch.setattr("sys.stdin", io.StringIO(LOG))
+        assert texts(analyzed_shop.ask(AnalyzeRequest, workload=as_log, record=QUIET))[0] == "city"
 
 
 def test_what_an_application_recorded(analyzed_shop, bare, shop_snapshot):
