@@ -213,14 +213,16 @@ class StatementCase:
 
     def finding(self, hazard: Hazard, message: str, severity: Severity | None) -> Finding:
         """A finding about this statement, without locks."""
+        here = (self.review.migration.path, self.written.line, self.written.column)
+        path, line, column = self.written.source or here
         return Finding(
             hazard.id,
             hazard.name,
             severity or hazard.severity,
-            self.review.migration.path,
+            path,
             self.written.number,
-            self.written.line,
-            self.written.column,
+            line,
+            column,
             self.written.sql,
             f"{message} (behind a failure)" if self.seen.state is RunState.BEHIND else message,
         )

@@ -170,8 +170,8 @@ def _file_report(
         tuple(_statement_reports(migration, observation, verdicts, answers)),
         found,
         total(verdicts),
-        fixed.text if fixed else None,
-        fixed.verdict if fixed else None,
+        fixed.text if fixed and fixed.text != migration.text else None,
+        fixed.verdict if fixed and fixed.text != migration.text else None,
         fixed.notes if fixed else (),
         observation.notes,
         text=migration.text,
@@ -196,6 +196,7 @@ def _statement_reports(
             seen,
             tuple(a for a in answers if a.probe.statement == statement.number),
             tuple(c for c in seen.changes if c.silent and c.kind is ChangeKind.DROPPED),
+            f"{statement.source[0]}:{statement.source[1]}" if statement.source else None,
         )
 
 

@@ -29,7 +29,8 @@ def findings(review: Review, *, ignore: Collection[str]) -> tuple[Finding, ...]:
     """
     marked = _with_ignores(review.migration, _found(review), ignore)
     told = [*_once(f for f in marked if f.id[0] in _ADVICE), *(f for f in marked if f.id[0] not in _ADVICE)]
-    return tuple(sorted(told, key=lambda f: (f.line, f.statement, -f.severity.rank, f.id)))
+    lines = {s.number: s.line for s in review.migration.statements}
+    return tuple(sorted(told, key=lambda f: (lines.get(f.statement, f.line), f.statement, -f.severity.rank, f.id)))
 
 
 def _found(review: Review) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from indexpilot_cli.sql.ddl.action import Act
 
 # LOCK, SAVEPOINT and ROLLBACK count on what the same transaction did before: no part of it may commit early.
 _HOLDS = frozenset({Act.SAVEPOINT, Act.LOCK, Act.ROLLBACK})
+_COMPOSED = "left as it is: psql puts it together from other files, variables or branches; fix those files"
 # What goose, sql-migrate and dbmate read as: no transaction around this file.
 _MARKS = (
     (re.compile(r"^([ \t]*--[ \t]*\+goose[ \t]+up\b)", re.I | re.M), r"-- +goose NO TRANSACTION\n\1"),
@@ -39,6 +40,8 @@ def fix(review: Review) -> FixedMigration:
     if review.catalog is not None and not review.catalog.tables:
         review = replace(review, catalog=None, server=review.version)
     migration = review.migration
+    if migration.composed:
+        return FixedMigration(migration.text, (_COMPOSED,))
     wanted = tuple(replacement(case) for case in review.cases)
     held = _held(review)
     wanted = tuple(_whole(r) if r.case.seen.transaction in held else r for r in wanted)

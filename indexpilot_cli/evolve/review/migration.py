@@ -15,7 +15,8 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.review.values import UnparsedFile
 from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
 from indexpilot_cli.sql.ddl.action_of import read_actions
-from indexpilot_cli.sql.ddl.script import Comment, Cut, cut, marked_transaction
+from indexpilot_cli.sql.ddl.psql_script import Script, Source, read_script
+from indexpilot_cli.sql.ddl.script import Comment, marked_transaction
 from indexpilot_cli.sql.parser import Unparsed, parse
 
 _IGNORE = re.compile(
@@ -39,38 +40,74 @@ class UnreadableMigration(UsageError):
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(
-            f"cannot read {path}:{first.line}:{first.column}: {first.message}{more}",
-            detail="; ".join(f"{p.line}:{p.column}: {p.message}" for p in problems[1:]) or None,
+            f"cannot read {first.path or path}:{first.line}:{first.column}: {first.message}{more}",
+            detail="; ".join(map(_told, problems[1:])) or None,
             hint=hint,
         )
         self.path = path
         self.problems = problems
 
 
-def read_migration(path: str, text: str, *, one_transaction: bool = False) -> Migration:
-    """The statements a migration tool would run, with their places in ``text`` as it is.
+def _told(problem: UnparsedFile) -> str:
+    where = f"{problem.path}:" if problem.path else ""
+    return f"{where}{problem.line}:{problem.column}: {problem.message}"
 
-    psql's backslash commands, COPY data and the part that undoes (goose, sql-migrate, dbmate) are no statements.
-    Marks of those tools decide about the transaction, else ``one_transaction`` does. Raises UnreadableMigration
-    with every place that does not parse.
+
+def read_migration(path: str, text: str, *, one_transaction: bool = False) -> Migration:
+    r"""The statements a migration tool or psql would run, with their places in ``text`` as it is.
+
+    Of psql's commands those are followed that a file decides (``\i``, ``\set``, ``\if`` …), what they read included;
+    COPY data and the part that undoes (goose, sql-migrate, dbmate) are no statements. Marks of those tools decide about
+    the transaction, else ``one_transaction`` does. Raises UnreadableMigration with every place that does not parse or
+    that only psql could tell.
     """
-    found = cut(text)
-    lines = _Lines(text)
+    script = read_script(path, text, open_included)
+    lines = [_Lines(source.text) for source in script.sources]
+    problems = [_problem(script, lines, p.source, p.position, p.message) for p in script.problems]
     statements: list[MigrationStatement] = []
-    problems: list[UnparsedFile] = []
-    for number, (start, end) in enumerate(found.statements, 1):
-        line, column = lines.place(start)
-        sql = text[start:end]
-        actions = _actions(sql)
+    for number, piece in enumerate(script.statements, 1):
+        actions = _actions(piece.sql)
         if isinstance(actions, Unparsed):
-            problems.append(UnparsedFile(actions.message, *lines.place(start + max(actions.position - 1, 0))))
+            whole = piece.sql == script.sources[piece.source].text[piece.start : piece.end]
+            within = max(actions.position - 1, 0) if whole else 0
+            problems.append(_problem(script, lines, piece.source, piece.start + within, actions.message))
         else:
-            statements.append(MigrationStatement(number, sql, line, column, start, end, actions))
+            place = lines[piece.source].place(piece.start)
+            source = (script.sources[piece.source].path, *place) if piece.source else None
+            end = piece.at if piece.source else piece.end
+            at = lines[0].place(piece.at)
+            statements.append(
+                MigrationStatement(number, piece.sql, *at, piece.at, end, actions, source=source, ended=piece.ended)
+            )
     if problems:
-        raise UnreadableMigration(path, tuple(problems), _hint(text, found))
-    marked = marked_transaction(found.comments)
-    migration = Migration(path, text, tuple(statements), one_transaction if marked is None else marked)
-    return _with_ignores(migration, found, lines)
+        problems.sort(key=lambda p: (p.path, p.line, p.column))
+        raise UnreadableMigration(path, tuple(problems), _hint(script))
+    marked = marked_transaction(script.sources[0].comments)
+    wrapped = one_transaction if marked is None else marked
+    migration = Migration(path, text, tuple(statements), wrapped, composed=script.composed)
+    for number, source in enumerate(script.sources):
+        migration = _with_ignores(migration, source, lines[number], own=not number)
+    return migration
+
+
+def _problem(script: Script, lines: Sequence[_Lines], source: int, position: int, message: str) -> UnparsedFile:
+    found = script.sources[source]
+    other = {"path": found.path, "text": found.text} if source else {}
+    return UnparsedFile(message, *lines[source].place(position), **other)
+
+
+def open_included(name: str, relative: bool, including: str, folder: str) -> tuple[str, str]:
+    r"""Path and text of a file that ``\i`` (from the working directory) or ``\ir`` (from the including file) names."""
+    path = Path(name).expanduser()
+    if relative and including != "-" and not path.is_absolute():
+        path = Path(including).parent / path
+    elif folder and not path.is_absolute():
+        path = Path(folder) / path
+    if not path.is_file():
+        start = "the file that names it" if relative else "the directory where psql is started"
+        raise FileNotFoundError(0, f"there is no such file, counted from {start}")
+    read = _read(str(path))
+    return read.path, read.text
 
 
 def _actions(sql: str) -> tuple[Action, ...] | Unparsed:
@@ -83,8 +120,8 @@ def _actions(sql: str) -> tuple[Action, ...] | Unparsed:
     return statement
 
 
-def _hint(text: str, found: Cut) -> str | None:
-    if any(_VARIABLE.search(text, start, end) for start, end in found.statements):
+def _hint(script: Script) -> str | None:
+    if any(_VARIABLE.search(piece.sql) for piece in script.statements):
         return "give psql variables and template placeholders their values before the check"
     return None
 
@@ -104,19 +141,21 @@ class _Lines:
         return bisect_right(self.starts, position)
 
 
-def _with_ignores(migration: Migration, found: Cut, lines: _Lines) -> Migration:
+def _with_ignores(migration: Migration, source: Source, lines: _Lines, *, own: bool) -> Migration:
+    """The migration with the ignore comments of one of its files; stray ones only of the file itself."""
+    mine = [s for s in migration.statements if (s.source is None if own else s.source and s.source[0] == source.path)]
     of: dict[int, tuple[Ignore, ...]] = {}
-    stray: tuple[Ignore, ...] = ()
-    for comment in found.comments:
+    stray = migration.stray_ignores
+    for comment in source.comments:
         ignores = _ignores(comment, lines)
         if not ignores:
             continue
-        number = _target(migration, comment, lines)
+        number = _target(mine, comment, lines)
         if number is None:
-            stray += ignores
+            stray += ignores if own else ()
         else:
             of[number] = of.get(number, ()) + ignores
-    statements = tuple(replace(s, ignores=of.get(s.number, ())) for s in migration.statements)
+    statements = tuple(replace(s, ignores=s.ignores + of.get(s.number, ())) for s in migration.statements)
     return replace(migration, statements=statements, stray_ignores=stray)
 
 
@@ -129,13 +168,17 @@ def _ignores(comment: Comment, lines: _Lines) -> tuple[Ignore, ...]:
     return tuple(Ignore(i.strip().upper(), reason, line) for i in match["ids"].split(","))
 
 
-def _target(migration: Migration, comment: Comment, lines: _Lines) -> int | None:
+def _target(statements: Sequence[MigrationStatement], comment: Comment, lines: _Lines) -> int | None:
     """The statement a comment speaks of: one it stands in or behind on the same line, else the next one."""
-    line = lines.line(comment.start)
-    around = [s for s in migration.statements if s.offset < comment.start and lines.line(s.end) >= line]
+    line, column = lines.place(comment.start)
+    around = [s for s in statements if _begin(s) < (line, column) and _begin(s)[0] + s.sql.count("\n") >= line]
     if around:
         return around[-1].number
-    return next((s.number for s in migration.statements if s.offset > comment.start), None)
+    return next((s.number for s in statements if _begin(s) > (line, column)), None)
+
+
+def _begin(statement: MigrationStatement) -> tuple[int, int]:
+    return statement.source[1:] if statement.source else (statement.line, statement.column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,7 +317,7 @@ def fixed_files(
         changed = safer.text != migration.text
         again = read_migration(migration.path, safer.text, one_transaction=False) if changed else migration
         verdict = worst(judge(clone.run(again), bench))
-        if changed:
+        if changed or safer.notes:
             found[position] = replace(safer, verdict=verdict)
         progress.advance()
     return found

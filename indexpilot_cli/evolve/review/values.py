@@ -154,7 +154,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class StatementReport:
-    """A statement with everything known of it."""
+    """A statement with everything known of it; ``source`` is its place in another file that this one reads in."""
 
     number: int
     sql: str
@@ -164,13 +164,15 @@ class StatementReport:
     observation: StatementObservation
     probes: tuple[ProbeAnswer, ...] = ()
     lost: tuple[CatalogChange, ...] = ()
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UnparsedFile:
     """Why a file could not be read as SQL. ``line`` and ``column`` count from 1; 0 when the place is not known.
 
-    ``more`` are the other places of the file that cannot be read; ``hint`` says what to do about all of them.
+    ``more`` are the other places of the file that cannot be read; ``hint`` says what to do about all of them. ``path``
+    and ``text`` are those of another file that this one reads in, empty for the file itself.
     """
 
     message: str
@@ -178,6 +180,8 @@ class UnparsedFile:
     column: int = 0
     more: tuple[UnparsedFile, ...] = ()
     hint: str = ""
+    path: str = ""
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

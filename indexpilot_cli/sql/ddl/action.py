@@ -184,7 +184,8 @@ class MigrationStatement:
     """One statement of a file. ``line`` and ``column`` count from 1 and point at its first word, not at comments.
 
     ``sql`` has no comments around it and no semicolon; ``offset`` is where it starts in the file's text and
-    ``end`` where it ends, both in characters.
+    ``end`` where it ends, both in characters. ``ended``: by a semicolon. ``source`` is the other file, line and column
+    where it stands when the file reads that one in (``\\i``); then the places here are those of the command that does.
     """
 
     number: int
@@ -195,13 +196,16 @@ class MigrationStatement:
     end: int
     actions: tuple[Action, ...] = ()
     ignores: tuple[Ignore, ...] = ()
+    source: tuple[str, int, int] | None = None
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
     """A file to review. ``one_transaction``: the runner wraps the whole file, whatever it says itself.
 
-    ``stray_ignores`` are ignore comments that stand before no statement.
+    ``stray_ignores`` are ignore comments that stand before no statement. ``composed``: psql puts it together from other
+    files, variables or branches, so that its text alone is not what runs.
     """
 
     path: str
@@ -209,3 +213,4 @@ class Migration:
     statements: tuple[MigrationStatement, ...] = ()
     one_transaction: bool = False
     stray_ignores: tuple[Ignore, ...] = ()
+    composed: bool = False

@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from indexpilot_cli.sql.ddl.script import stretch
+
 _VARIABLE = re.compile(
-    r"(?<![:\w\u0080-\uffff]):(?:\{\?(?P<asked>[\w\u0080-\uffff]+)\}|'(?P<literal>[\w\u0080-\uffff]+)'"
+    r":(?:\{\?(?P<asked>[\w\u0080-\uffff]+)\}|'(?P<literal>[\w\u0080-\uffff]+)'"
     r'|"(?P<identifier>[\w\u0080-\uffff]+)"|(?P<plain>[\w\u0080-\uffff]+))'
 )
 _ARGUMENT = re.compile(
@@ -31,8 +33,8 @@ _FALSE = ("false", "no", "off", "0")
 
 # They print, measure, or change how results look. \restrict and \unrestrict stand in every dump of a patched pg_dump.
 _QUIET_TEXT = """
-    a C conninfo copyright crosstabviewinfo echo encoding errverbose f H h help html o out p print pset qecho s sf sv t
-    T timing unrestrict restrict w warn write x z ? l list l+ list+ sf+ sv+ g_ watchinfo dconfig
+    a C conninfo copyright echo encoding errverbose f H h help html l l+ list list+ o out p print pset qecho restrict s
+    setenv sf sf+ sv sv+ t T timing unrestrict w warn write x z z+ ?
 """
 _QUIET = frozenset(_QUIET_TEXT.split())
 _DESCRIBES = re.compile(r"d(?:[A-Za-z]{0,4}[S+x]{0,3})\Z")
@@ -77,11 +79,13 @@ class Psql:
     """What a session of psql remembers between commands: variables (None: set, but to what is not known), branches.
 
     ``branches`` are the open ``\\if``: whether it is active, whether one of its branches was, whether it may be at all.
+    ``answered``: a ``\\gset`` has set variables of which only the query's answer has the names.
     """
 
     variables: dict[str, str | None] = field(default_factory=dict)
     branches: list[tuple[bool, bool, bool]] = field(default_factory=list)
     folder: str = ""
+    answered: bool = False
 
     @property
     def active(self) -> bool:
@@ -89,14 +93,25 @@ class Psql:
         return all(branch[0] for branch in self.branches)
 
     def substituted(self, text: str) -> str:
-        """SQL outside of quotes with its variables; those that nobody set stay, as psql leaves them."""
-        return _VARIABLE.sub(self._value, text)
+        """SQL with its variables, but for those in quotes and comments; what nobody set stays, as psql leaves it."""
+        found, at = [], 0
+        while at < len(text):
+            match = _VARIABLE.match(text, at)
+            if text.startswith("::", at):
+                piece, at = "::", at + 2
+            elif match is not None:
+                piece, at = self._value(match), match.end()
+            else:
+                end = stretch(text, at).end
+                piece, at = text[at:end], end
+            found.append(piece)
+        return "".join(found)
 
     def _value(self, match: re.Match[str]) -> str:
-        if match["asked"]:
-            return "TRUE" if match["asked"] in self.variables else "FALSE"
-        name = match["literal"] or match["identifier"] or match["plain"]
-        if name not in self.variables and name not in _SESSION:
+        name = match["asked"] or match["literal"] or match["identifier"] or match["plain"]
+        if match["asked"] and (name in self.variables or not self.answered):
+            return "TRUE" if name in self.variables or name in _SESSION else "FALSE"
+        if name not in self.variables and name not in _SESSION and not self.answered:
             return match.group()
         value = self.variables.get(name)
         if value is None:
@@ -124,7 +139,7 @@ class Psql:
             raise UnknownToFiles(_CONNECTS.format(name))
         elif name in _REFUSED:
             raise UnknownToFiles(_REFUSED[name])
-        elif name not in _QUIET and name != "setenv" and not _DESCRIBES.match(name):
+        elif name not in _QUIET and not _DESCRIBES.match(name):
             raise UnknownToFiles(f"\\{name} is no command of psql that a review understands")
 
     def _set(self, name: str, rest: str) -> None:
@@ -156,12 +171,14 @@ class Psql:
             return _ESCAPE.sub(_unescaped, word[1:-1])
         if "`" in word:
             raise UnknownToFiles(f"the answer of the program {word} is known only when the file runs")
-        return self.substituted(word)
+        return _VARIABLE.sub(self._value, word)
 
     def _branch(self, name: str, rest: str) -> None:
         if name == "if":
-            truth = self._truth(rest) if self.active else False
-            self.branches.append((truth, truth, self.active))
+            possible = self.active
+            self.branches.append((possible, possible, possible))
+            truth = possible and self._truth(rest)
+            self.branches[-1] = (truth, truth, possible)
             return
         if not self.branches:
             raise UnknownToFiles(f"\\{name} stands outside of an \\if")
@@ -187,6 +204,8 @@ def command_at(text: str, position: int, end: int) -> Command:
     assert match is not None
     name = match.group()[1:]
     at = match.end()
+    if name in (";", ".", "\\", ""):
+        return Command(name, "", at)
     if name in _WHOLE_LINE:
         return Command(name, text[at:end], end)
     for word in _pieces(text, at, end):

@@ -122,7 +122,7 @@ def _comment_end(text: str, position: int) -> int:
     return len(text)
 
 
-class _Cutter:
+class Cutter:
     """Collects statements while the stretches go by."""
 
     def __init__(self, text: str) -> None:
@@ -138,23 +138,27 @@ class _Cutter:
             piece = stretch(self.text, self.position)
             self.position = piece.end
             self._take(piece)
-        self._close()
+        self.close()
         return Cut(tuple(self.statements), tuple(self.comments))
 
     def _take(self, piece: Stretch) -> None:
         if piece.part is Part.COMMENT:
             self._comment(piece)
         elif piece.part is Part.SEMICOLON and not self.depth and not self.body:
-            self._close(piece.end)
+            self.close(piece.end)
         elif piece.part is Part.META:
-            if _SENDS.match(self.text, piece.start):
-                self._close()
+            self.meta(piece)
         elif piece.part is not Part.SPACE:
             self._grow(piece)
 
+    def meta(self, piece: Stretch) -> None:
+        """A command of psql to the end of its line: here only whether it sends what stands before it."""
+        if _SENDS.match(self.text, piece.start):
+            self.close()
+
     def _comment(self, piece: Stretch) -> None:
         if _DOWN.match(self.text, piece.start):
-            self._close()
+            self.close()
             up = _UP.search(self.text, piece.end)
             self.position = up.start() if up else len(self.text)
         else:
@@ -171,17 +175,18 @@ class _Cutter:
             self.body += 1 if word == "case" else -1
         self.before = word
 
-    def _close(self, semicolon: int | None = None) -> None:
+    def close(self, semicolon: int | None = None) -> None:
+        """End the statement, behind its semicolon where it has one."""
         if self.start >= 0:
             self.statements.append((self.start, self.end))
             if semicolon is not None and _COPY.match(self.text, self.start, self.end):
-                self.position = _data_end(self.text, semicolon)
+                self.position = data_end(self.text, semicolon)
         self.start = self.end = -1
         self.depth = self.body = 0
         self.before = ""
 
 
-def _data_end(text: str, position: int) -> int:
+def data_end(text: str, position: int) -> int:
     """Where the data behind a ``COPY … FROM stdin;`` ends."""
     line = text.find("\n", position)
     closing = _COPY_END.search(text, line + 1) if line >= 0 else None
@@ -190,7 +195,7 @@ def _data_end(text: str, position: int) -> int:
 
 def cut(text: str) -> Cut:
     """The statements and comments of a text, but for what stands between a down mark and the next up mark."""
-    return _Cutter(text).run()
+    return Cutter(text).run()
 
 
 def marked_transaction(comments: tuple[Comment, ...]) -> bool | None:

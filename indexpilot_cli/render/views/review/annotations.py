@@ -62,7 +62,10 @@ def _rule(hazard: Hazard) -> code_scanning.SarifRule:
 def _results(file: FileReport, result: CheckResult) -> Iterator[code_scanning.SarifResult]:
     for bad in _unread(file):
         yield code_scanning.SarifResult(
-            "syntax", "error", visible(bad.message), code_scanning.SarifPlace(file.path, bad.line, bad.column)
+            "syntax",
+            "error",
+            visible(bad.message),
+            code_scanning.SarifPlace(bad.path or file.path, bad.line, bad.column),
         )
     statements = {s.number: s for s in file.statements}
     for finding in file.findings:
@@ -71,7 +74,7 @@ def _results(file: FileReport, result: CheckResult) -> Iterator[code_scanning.Sa
             finding.id,
             code_scanning.LEVELS[finding.severity.value],
             visible(_message(finding, statement, result)),
-            _place(file, finding),
+            _place(finding),
             finding.sql,
             finding.ignored,
             (finding.ignored or "").startswith(_FLAG),
@@ -80,14 +83,14 @@ def _results(file: FileReport, result: CheckResult) -> Iterator[code_scanning.Sa
         )
 
 
-def _place(file: FileReport, finding: Finding) -> code_scanning.SarifPlace:
+def _place(finding: Finding) -> code_scanning.SarifPlace:
     lines = finding.sql.rstrip().split("\n")
     if not finding.line or not finding.sql:
-        return code_scanning.SarifPlace(file.path, finding.line, finding.column)
+        return code_scanning.SarifPlace(finding.path, finding.line, finding.column)
     snippet = visible(finding.sql) if len(finding.sql) <= _MOST else ""
     column = len(lines[-1]) + (max(finding.column, 1) if len(lines) == 1 else 1)
     end = finding.line + len(lines) - 1
-    return code_scanning.SarifPlace(file.path, finding.line, finding.column, end, column, snippet)
+    return code_scanning.SarifPlace(finding.path, finding.line, finding.column, end, column, snippet)
 
 
 def _message(finding: Finding, statement: StatementReport | None, result: CheckResult) -> str:
@@ -126,7 +129,7 @@ def _syntax(file: FileReport) -> Iterator[str]:
     for bad in _unread(file):
         message = _safe(bad.message)
         yield code_scanning.annotation(
-            "error", message, title="not SQL", path=_path(file), line=bad.line, column=bad.column
+            "error", message, title="not SQL", path=_path(bad.path or file.path), line=bad.line, column=bad.column
         )
 
 
@@ -136,15 +139,15 @@ def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
         code_scanning.GITHUB_LEVELS[finding.severity.value],
         _safe(_message(finding, statement, result)),
         title=_safe(f"{finding.id} {finding.name}"),
-        path=_path(file),
+        path=_path(finding.path),
         line=finding.line,
         column=finding.column,
         end_line=finding.line + finding.sql.rstrip().count("\n") if finding.sql else 0,
     )
 
 
-def _path(file: FileReport) -> str | None:
-    return None if file.path == "-" else _safe(file.path)
+def _path(path: str) -> str | None:
+    return None if path == "-" else _safe(path)
 
 
 def _safe(text: str) -> str:

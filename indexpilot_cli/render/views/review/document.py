@@ -139,6 +139,7 @@ class StatementDocument(DocumentShape):
     work: Annotated[tuple[WorkDocument, ...], From("observation.work")]
     probes: tuple[ProbeDocument, ...]
     lost: tuple[LostDocument, ...]
+    source: Annotated[str | None, "its place in another file, which this one reads in"]
 
 
 class FindingDocument(DocumentShape):
@@ -147,6 +148,7 @@ class FindingDocument(DocumentShape):
     id: str
     name: str
     severity: Severity
+    path: Annotated[str, "the file, or one that it reads in"]
     statement: Count
     line: Count
     column: Count
@@ -171,6 +173,7 @@ class UnreadDocument(DocumentShape):
     message: str
     line: Count
     column: Count
+    path: Annotated[str, "another file that this one reads in, else empty"]
 
 
 class UnparsedDocument(UnreadDocument):

@@ -50,7 +50,10 @@ def entries(file: FileReport, result: CheckResult, *, verbose: bool = False) -> 
         told += _statement(file, statement, found, result, verbose=verbose)
     known = {s.number for s in file.statements}
     rest = [f for f in file.findings if f.statement not in known and (verbose or f.ignored is None)]
-    return (*told, *(EntryBlock(_place(file, f.line), _word(f), _state(f), one_line(f.message), _own(f)) for f in rest))
+    return (
+        *told,
+        *(EntryBlock(_place(f.path, f.line), _word(f), _state(f), one_line(f.message), _own(f)) for f in rest),
+    )
 
 
 def _statement(
@@ -70,7 +73,7 @@ def _statement(
             brief = not verbose and finding.severity is Severity.INFO
             rows = () if brief else tuple(r for r in rows if r[0] not in (_SHARED if lead else _SHARED[:1]))
         text = _text(finding) if finding is lead else one_line(finding.message)
-        place = _place(file, finding.line or statement.line)
+        place = _place(finding.path, finding.line or statement.line)
         yield EntryBlock(place, _word(finding), _state(finding), text, rows, finding is lead)
 
 
@@ -80,7 +83,8 @@ def _unnamed(file: FileReport, statement: StatementReport, *, verbose: bool) -> 
     if statement.verdict.impact.rank >= Impact.LONG_BLOCKS_WRITES.rank and not ignored:
         word, state = statement_verdict(statement.verdict), STATES[statement.verdict.impact]
         rows = tuple(statement_facts(statement, brief=not verbose))
-        yield EntryBlock(_place(file, statement.line), word, state, statement_text(statement.sql), rows, sql=True)
+        place = statement.source or _place(file.path, statement.line)
+        yield EntryBlock(one_line(place), word, state, statement_text(statement.sql), rows, sql=True)
 
 
 def _full(finding: Finding, verbose: bool) -> bool:
@@ -92,8 +96,8 @@ def _own(finding: Finding) -> tuple[Fact, ...]:
     return tuple((label, one_line(text)) for label, text in finding.details)
 
 
-def _place(file: FileReport, line: int) -> str:
-    return f"{one_line(file.path)}:{line}" if line else one_line(file.path)
+def _place(path: str, line: int) -> str:
+    return f"{one_line(path)}:{line}" if line else one_line(path)
 
 
 def _word(finding: Finding) -> str:
@@ -213,8 +217,8 @@ def _error(sql: str, error: SqlError, *, certain: bool) -> Iterator[Fact]:
 
 
 def _syntax(file: FileReport, bad: UnparsedFile) -> EntryBlock:
-    place = _place(file, bad.line) + (f":{bad.column}" if bad.line and bad.column else "")
-    shown = caret(file.text, bad.line, bad.column)
+    place = _place(bad.path or file.path, bad.line) + (f":{bad.column}" if bad.line and bad.column else "")
+    shown = caret(bad.text or file.text, bad.line, bad.column)
     rows: tuple[Fact, ...] = (("at", Code(shown, "")),) if shown else ()
     rows += (("hint", one_line(bad.hint)),) if bad.hint else ()
     return EntryBlock(place, "error[syntax]", "error", one_line(bad.message), rows)
