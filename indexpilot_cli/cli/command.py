@@ -9,7 +9,17 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexpilot_cli.cli.options import RUN, ChangeOptions, ConnectionOptions, OutputOptions, RunOptions
+from indexpilot_cli.cli.options import (
+    COMMON_FORMS,
+    OUTPUT,
+    RUN,
+    ChangeOptions,
+    ConnectionOptions,
+    Format,
+    OutputOptions,
+    RunOptions,
+    option,
+)
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
@@ -41,7 +51,8 @@ def command(
         common = list(chain.from_iterable(map(_parameters, handed)))
         last = sorted((p for p in (*common, *own) if _panel(p) == RUN), key=lambda p: p.name == "exit_code")
         own = [p for p in (*own, *common) if _panel(p) != RUN]
-        shared = list(chain.from_iterable(_parameters(g) for g in groups if g not in handed))
+        forms = (*also, "sql") if sql else also
+        shared = [_offering(p, forms) for p in chain.from_iterable(_parameters(g) for g in groups if g not in handed)]
 
         def run(**given: Any) -> int:
             options = {g: g(**{f.name: given.pop(f.name) for f in dataclasses.fields(g)}) for g in groups}
@@ -50,7 +61,7 @@ def command(
                 output=typing.cast(OutputOptions, options[OutputOptions]),
                 connection=typing.cast(ConnectionOptions | None, options.get(ConnectionOptions)),
                 run=typing.cast(RunOptions, options[RunOptions]),
-                forms=(*also, "sql") if sql else also,
+                forms=forms,
             )
             return function(session, *(options[g] for g in handed), **given)
 
@@ -76,6 +87,16 @@ def _parameters(group: Group) -> list[inspect.Parameter]:
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
         for f in dataclasses.fields(group)
     ]
+
+
+def _offering(parameter: inspect.Parameter, forms: tuple[str, ...]) -> inspect.Parameter:
+    """``--format`` with the forms that the command's result has; other parameters as they are."""
+    if parameter.name != "format":
+        return parameter
+    names = [f.value for f in Format if f in (*COMMON_FORMS, *forms)]
+    text = f"{', '.join(names[:-1])} or {names[-1]}."
+    choice = option("--format FORM", text, panel=OUTPUT, autocompletion=lambda: names)
+    return parameter.replace(annotation=typing.Annotated[Format | None, choice])
 
 
 T = TypeVar("T")

@@ -102,6 +102,9 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
+COMMON_FORMS = ("table", "json", "yaml", "markdown")  # every result has them
+
+
 class Color(StrEnum):
     """When to colour."""
 
@@ -132,9 +135,8 @@ class SourceChoice(StrEnum):
 class OutputOptions:
     """Form and place of the result, and how much is said around it."""
 
-    format: Annotated[
-        Format | None, option("--format FORM", "table, json, yaml, markdown, sql, sarif or github.", panel=OUTPUT)
-    ] = None
+    # What a command offers of them its decorator says.
+    format: Annotated[Format | None, option("--format FORM", "", panel=OUTPUT)] = None
     json: Annotated[bool, option("--json", "Same as --format json.", panel=OUTPUT)] = False
     output: Annotated[str | None, option("--output FILE", "Write the result there; - is stdout.", panel=OUTPUT)] = None
     quiet: Annotated[bool, option("--quiet -q", "No progress, status or next step.", panel=OUTPUT)] = False

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from indexpilot_cli import __version__
+from indexpilot_cli.cli.options import COMMON_FORMS
 from indexpilot_cli.cli.terminal import Terminal, clear_first_line, look
 from indexpilot_cli.errors import UnreachableError, UsageError
 
@@ -38,7 +39,6 @@ def checked(flags: Flags) -> dict[str, Flag]:
 
 
 _SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql", ".sarif": "sarif"}
-_COMMON = ("table", "json", "yaml", "markdown")
 _NAMES = {"sql": "SQL", "sarif": "SARIF", "github": "GitHub"}
 
 
@@ -93,7 +93,7 @@ class CommandSession:
         given = checked({**self._shared_flags(), **(flags or {})})
         self.settings = load(os.environ, Path.cwd(), named, given)
         self.terminal = look(self.settings.output.color)
-        if self.format not in (*_COMMON, *self.forms):
+        if self.format not in (*COMMON_FORMS, *self.forms):
             form = _NAMES.get(self.format, self.format)
             raise UsageError(f"{self.command} has no {form} form", hint=f"indexpilot {self.command} --format table")
         return self

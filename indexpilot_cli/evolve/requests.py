@@ -17,9 +17,9 @@ class CheckRequest:
 
     ``files`` are files, directories (their ``*.sql`` in order) or ``-``; ``git_diff`` adds the ``*.sql`` files that
     differ from that revision. ``offline``: no server is asked and nothing runs, rules alone judge. ``server_version``
-    is a major version to run on. ``ignore`` are hazard ids. ``one_transaction``: the runner wraps each file.
-    ``probe_seconds`` bounds all probes of the real data together, ``run_seconds`` each file on the clone.
-    ``long_rows``: work on a smaller table is never called long.
+    is a major version to run on. ``ignore`` are hazard ids. ``one_transaction``: the runner wraps each file, or with
+    None each file of several statements. ``probe_seconds`` bounds all probes of the real data together, ``run_seconds``
+    each file on the clone. ``long_rows``: work on a smaller table is never called long.
     """
 
     files: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class CheckRequest:
     exit_zero: bool = False
     fix: bool = False
     write_fix: bool = False
-    one_transaction: bool = False
+    one_transaction: bool | None = False
     probe_seconds: float = 20.0
     run_seconds: float = 60.0
     long_rows: int = 5_000

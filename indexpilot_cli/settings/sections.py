@@ -189,7 +189,11 @@ class SchemaEvolutionSettings:
     fail_on: str = key(
         "error", "gravity from which a review ends with 3", choices=("error", "warning", "info", "never")
     )
-    transaction: str = key("as-written", "single: the migration runner wraps a file", choices=("as-written", "single"))
+    transaction: str = key(
+        "as-written",
+        "file: the migration runner wraps a file; auto: one of several statements",
+        choices=("as-written", "single", "per-statement", "file", "auto"),
+    )
     ignore: tuple[str, ...] = key((), "kinds of hazard that are not reported, such as L01")
     long_rows: int = count(5_000, "work on fewer rows is never called long")
     probe_seconds: float = seconds(20.0, "time for all read-only questions to the real data")

@@ -37,10 +37,17 @@ class FailOn(StrEnum):
 
 
 class Transaction(StrEnum):
-    """Who says where transactions begin and end."""
+    """What the migration runner wraps in a transaction. ``as-written`` and ``single`` are the older names."""
 
+    PER_STATEMENT = "per-statement"
+    FILE = "file"
+    AUTO = "auto"
     AS_WRITTEN = "as-written"
     SINGLE = "single"
+
+
+# One transaction around a file: never, always, or (None) where it has several statements.
+_WRAPS = {"per-statement": False, "as-written": False, "file": True, "single": True, "auto": None}
 
 
 Migrations = Annotated[
@@ -51,7 +58,12 @@ GitDiff = Annotated[str | None, option("--git-diff BASE", "The *.sql files that 
 Offline = Annotated[bool, option("--offline", "Ask no server, run nothing: rules only.")]
 ServerVersion = Annotated[int | None, option("--server-version N", "Review for this major version: 16.")]
 TransactionOption = Annotated[
-    Transaction | None, option("--transaction", "single: your runner wraps each file.", metavar=None)
+    Transaction | None,
+    option(
+        "--transaction per-statement|file|auto",
+        "Your runner wraps nothing, each file, or (auto) each file of several statements.",
+        autocompletion=lambda: ["per-statement", "file", "auto"],
+    ),
 ]
 Ignore = Annotated[
     list[str] | None, option("--ignore ID", "Not this kind of hazard: L01 (repeatable).", autocompletion=hazards)
@@ -107,7 +119,7 @@ def check_request(session: CommandSession, recorded: WorkloadRequest, **asked: A
         planner=planner(session),
         ignore=settings.ignore,
         fail_on="error" if settings.fail_on == "never" else settings.fail_on,
-        one_transaction=settings.transaction == "single",
+        one_transaction=_WRAPS[settings.transaction],
         probe_seconds=settings.probe_seconds,
         run_seconds=settings.run_seconds,
         long_rows=settings.long_rows,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 from indexpilot_cli.core.catalog import Catalog, Server
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter, WorkloadRequest
@@ -203,5 +204,7 @@ def _statement_reports(
 def _outcome(
     result: CheckResult, begun: float, server: Server | None = None, warnings: tuple[Warn, ...] = ()
 ) -> Outcome[CheckResult]:
-    timed = replace(result, seconds=time.monotonic() - begun)
+    here = Path.cwd()
+    root = next((str(folder) for folder in (here, *here.parents) if (folder / ".git").exists()), "")
+    timed = replace(result, seconds=time.monotonic() - begun, folder=str(here), root=root)
     return Outcome(_COMMAND, timed, "ok", 0, server, (*result.warnings, *warnings))

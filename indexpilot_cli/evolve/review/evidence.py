@@ -8,6 +8,7 @@ index 1.0-1.7 s, rewrite with two indexes 3.3-4.4 s, foreign key 0.45-0.52 s.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.blame import Blame
-from indexpilot_cli.evolve.review.migration import read_migration
+from indexpilot_cli.evolve.review.migration import open_nothing, read_migration
 from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
@@ -37,6 +38,7 @@ STRIDE = 1_000_000  # statements of several files become one run of numbers
 PATIENCE = 5.0  # seconds from which an open transaction counts
 _MOST = 60  # recorded statements asked about
 _WRITES = frozenset({Act.INSERT, Act.UPDATE, Act.DELETE})
+_NUMBERED = re.compile(r"\bstatement (\d+)\b")
 _SECONDS = 5.0  # for one of them
 _SECONDS_FOR_ALL = 20.0
 
@@ -73,7 +75,8 @@ def ask_database(
 ) -> DataEvidence:
     """Everything read-only and bounded; from a snapshot only what its statistics tell."""
     if source.session is None:
-        return DataEvidence(_by_position(from_statistics(form_probes(migrations, observed, source.catalog))))
+        answers = from_statistics(form_probes(migrations, observed, source.catalog))
+        return DataEvidence(_by_position(answers, migrations))
     facts = read_facts(source.session)
     asked = form_probes(migrations, observed, source.catalog, facts)
     progress.stage("asking the data", len(asked))
@@ -84,8 +87,8 @@ def ask_database(
         raise
     except IndexPilotError as error:
         missed = f"speed and open transactions: {error.message}"
-        return DataEvidence(_by_position(answers), not_checked=(missed,), facts=facts)
-    return DataEvidence(_by_position(answers), rates, queues, facts=facts)
+        return DataEvidence(_by_position(answers, migrations), not_checked=(missed,), facts=facts)
+    return DataEvidence(_by_position(answers, migrations), rates, queues, facts=facts)
 
 
 def form_probes(
@@ -110,12 +113,28 @@ def _joined(
     return replace(first, statements=tuple(written)), replace(observed[0], statements=tuple(seen))
 
 
-def _by_position(answers: Sequence[ProbeAnswer]) -> dict[int, tuple[ProbeAnswer, ...]]:
+def _by_position(answers: Sequence[ProbeAnswer], migrations: Sequence[Migration]) -> dict[int, tuple[ProbeAnswer, ...]]:
     found: dict[int, tuple[ProbeAnswer, ...]] = defaultdict(tuple)
     for answer in answers:
         position, number = divmod(answer.probe.statement, STRIDE)
-        found[position] += (replace(answer, probe=replace(answer.probe, statement=number)),)
+        why_not = _with_lines(answer.probe.why_not, migrations, position)
+        probe = replace(answer.probe, statement=number, why_not=why_not)
+        found[position] += (replace(answer, probe=probe, note=_with_lines(answer.note, migrations, position)),)
     return found
+
+
+def _with_lines(text: str, migrations: Sequence[Migration], here: int) -> str:
+    """A reason with the line of a statement, and its file where that is another one, in place of its number."""
+
+    def line(match: re.Match[str]) -> str:
+        position, number = divmod(int(match[1]), STRIDE)
+        if position >= len(migrations):
+            return "the statement"
+        migration = migrations[position]
+        found = next((s.line for s in migration.statements if s.number == number), 0)
+        return f"line {found}" if position == here else f"{migration.path}:{found}"
+
+    return _NUMBERED.sub(line, text)
 
 
 def _queues_by_table(
@@ -230,7 +249,7 @@ def _writes(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, Migration
             if plannable.mode is not PlanMode.LITERAL or found >= _MOST:
                 continue
             try:
-                statements = read_migration(query.template, plannable.sql).statements
+                statements = read_migration(query.template, plannable.sql, opened=open_nothing).statements
             except UsageError:
                 continue
             if len(statements) == 1 and statements[0].actions[0].kind in _WRITES:

@@ -15,7 +15,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.review.values import UnparsedFile
 from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
 from indexpilot_cli.sql.ddl.action_of import read_actions
-from indexpilot_cli.sql.ddl.psql_script import Script, Source, read_script
+from indexpilot_cli.sql.ddl.psql_script import Open, Script, Source, read_script
 from indexpilot_cli.sql.ddl.script import Comment, marked_transaction
 from indexpilot_cli.sql.parser import Unparsed, parse
 
@@ -53,49 +53,6 @@ def _told(problem: UnparsedFile) -> str:
     return f"{where}{problem.line}:{problem.column}: {problem.message}"
 
 
-def read_migration(path: str, text: str, *, one_transaction: bool = False) -> Migration:
-    r"""The statements a migration tool or psql would run, with their places in ``text`` as it is.
-
-    Of psql's commands those are followed that a file decides (``\i``, ``\set``, ``\if`` …), what they read included;
-    COPY data and the part that undoes (goose, sql-migrate, dbmate) are no statements. Marks of those tools decide about
-    the transaction, else ``one_transaction`` does. Raises UnreadableMigration with every place that does not parse or
-    that only psql could tell.
-    """
-    script = read_script(path, text, open_included)
-    lines = [_Lines(source.text) for source in script.sources]
-    problems = [_problem(script, lines, p.source, p.position, p.message) for p in script.problems]
-    statements: list[MigrationStatement] = []
-    for number, piece in enumerate(script.statements, 1):
-        actions = _actions(piece.sql)
-        if isinstance(actions, Unparsed):
-            whole = piece.sql == script.sources[piece.source].text[piece.start : piece.end]
-            within = max(actions.position - 1, 0) if whole else 0
-            problems.append(_problem(script, lines, piece.source, piece.start + within, actions.message))
-        else:
-            place = lines[piece.source].place(piece.start)
-            source = (script.sources[piece.source].path, *place) if piece.source else None
-            end = piece.at if piece.source else piece.end
-            at = lines[0].place(piece.at)
-            statements.append(
-                MigrationStatement(number, piece.sql, *at, piece.at, end, actions, source=source, ended=piece.ended)
-            )
-    if problems:
-        problems.sort(key=lambda p: (p.path, p.line, p.column))
-        raise UnreadableMigration(path, tuple(problems), _hint(script))
-    marked = marked_transaction(script.sources[0].comments)
-    wrapped = one_transaction if marked is None else marked
-    migration = Migration(path, text, tuple(statements), wrapped, composed=script.composed)
-    for number, source in enumerate(script.sources):
-        migration = _with_ignores(migration, source, lines[number], own=not number)
-    return migration
-
-
-def _problem(script: Script, lines: Sequence[_Lines], source: int, position: int, message: str) -> UnparsedFile:
-    found = script.sources[source]
-    other = {"path": found.path, "text": found.text} if source else {}
-    return UnparsedFile(message, *lines[source].place(position), **other)
-
-
 def open_included(name: str, relative: bool, including: str, folder: str) -> tuple[str, str]:
     r"""Path and text of a file that ``\i`` (from the working directory) or ``\ir`` (from the including file) names."""
     path = Path(name).expanduser()
@@ -108,6 +65,58 @@ def open_included(name: str, relative: bool, including: str, folder: str) -> tup
         raise FileNotFoundError(0, f"there is no such file, counted from {start}")
     read = _read(str(path))
     return read.path, read.text
+
+
+def open_nothing(name: str, _relative: bool, _including: str, _folder: str) -> tuple[str, str]:
+    """For text that is no file of the user's: nothing is read because it says so."""
+    raise PermissionError(1, f"{name} is not read")
+
+
+def read_migration(
+    path: str, text: str, *, one_transaction: bool | None = False, opened: Open = open_included
+) -> Migration:
+    r"""The statements a migration tool or psql would run, with their places in ``text`` as it is.
+
+    Of psql's commands those are followed that a file decides (``\i``, ``\set``, ``\if`` …), what they read included;
+    COPY data and the part that undoes (goose, sql-migrate, dbmate) are no statements. Marks of those tools decide about
+    the transaction, else ``one_transaction`` does (None: unless there is one statement only). ``opened`` reads other
+    files. Raises UnreadableMigration with every place that does not parse or that only psql could tell.
+    """
+    script = read_script(path, text, opened)
+    lines = [_Lines(source.text) for source in script.sources]
+    problems = [_problem(script, lines, p.source, p.position, p.message) for p in script.problems]
+    statements: list[MigrationStatement] = []
+    for number, piece in enumerate(script.statements, 1):
+        actions = _actions(piece.sql)
+        if isinstance(actions, Unparsed):
+            whole = piece.sql == script.sources[piece.source].text[piece.start : piece.end]
+            within = max(actions.position - 1, 0) if whole else 0
+            problems.append(_problem(script, lines, piece.source, piece.start + within, actions.message))
+        else:
+            place = lines[piece.source].place(piece.start)
+            other = (script.sources[piece.source].path, *place) if piece.source else None
+            end = piece.at if piece.source else piece.end
+            at = lines[0].place(piece.at)
+            statements.append(
+                MigrationStatement(number, piece.sql, *at, piece.at, end, actions, source=other, ended=piece.ended)
+            )
+    if problems:
+        problems.sort(key=lambda p: (p.path, p.line, p.column))
+        raise UnreadableMigration(path, tuple(problems), _hint(script))
+    marked = marked_transaction(script.sources[0].comments)
+    asked = len(statements) > 1 if one_transaction is None else one_transaction
+    wrapped = asked if marked is None else marked
+    migration = Migration(path, text, tuple(statements), wrapped, composed=script.composed)
+    for number, source in enumerate(script.sources):
+        migration = _with_ignores(migration, source, lines[number], own=not number)
+    return migration
+
+
+def _problem(script: Script, lines: Sequence[_Lines], source: int, position: int, message: str) -> UnparsedFile:
+    found = script.sources[source]
+    line, column = lines[source].place(position)
+    path, text = (found.path, found.text) if source else ("", "")
+    return UnparsedFile(message, line, column, path=path, text=text)
 
 
 def _actions(sql: str) -> tuple[Action, ...] | Unparsed:

@@ -212,6 +212,7 @@ class CheckResult:
     """What ``schema-evolve check`` found. ``fail_on`` is the severity from which findings matter to the exit code.
 
     ``not_checked`` are sentences: what could not be decided, and why. ``checked`` counts recorded queries replayed.
+    ``folder`` is where paths of files begin, ``root`` the top of its repository (empty where there is none).
     """
 
     files: tuple[FileReport, ...]
@@ -222,6 +223,8 @@ class CheckResult:
     not_checked: tuple[str, ...] = ()
     warnings: tuple[Warn, ...] = ()
     seconds: float = 0.0
+    folder: str = ""
+    root: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -23,8 +23,26 @@ def _left_open(review: Review) -> Iterator[Finding]:
     failed = any(c.seen.state is RunState.FAILED for c in review.cases)
     # A migration tool that wraps the file commits it itself.
     if review.observation.open_transaction and review.cases and not review.migration.one_transaction and not failed:
-        text = "the file ends without COMMIT: nothing of its last transaction stays"
-        yield TRANSACTION_OPEN.finding(review.cases[-1], text)
+        text = "nothing ends this transaction before the file ends: without COMMIT nothing of it stays"
+        yield replace(TRANSACTION_OPEN.finding(_begin(review), text), instead="COMMIT;")
+
+
+def _begin(review: Review) -> StatementCase:
+    """The BEGIN that nothing ends; the last statement where none was written (AND CHAIN)."""
+    begun: StatementCase | None = None
+    for case, action in review.actions:
+        if action.kind is Act.BEGIN and not action.nested and begun is None:
+            begun = case
+        elif action.kind in (Act.COMMIT, Act.ROLLBACK) and not action.nested:
+            begun = case if action.has("chain") else None
+    return begun or review.cases[-1]
+
+
+def _unended(review: Review) -> Iterator[Finding]:
+    cases = [case for case in review.cases if not case.written.ended]
+    for case in cases:
+        if len(review.cases) > 1:
+            yield UNENDED.finding(case, "no semicolon ends the statement: only the end of the file does")
 
 
 def _nested(review: Review) -> Iterator[Finding]:
@@ -81,6 +99,19 @@ TRANSACTION_OPEN = HazardRule(
     "sql-commit.html",
     severity=Severity.WARNING,
     find=_left_open,
+)
+
+UNENDED = HazardRule(
+    "T06 statement-unended",
+    "a statement without its semicolon",
+    "psql runs it at the end of the file. goose and sql-migrate refuse the file, and whoever puts files together has "
+    "one statement out of two.",
+    "A semicolon.",
+    "SELECT 1;\nALTER TABLE orders ADD COLUMN note text",
+    "SELECT 1;\nALTER TABLE orders ADD COLUMN note text;",
+    "sql-syntax-lexical.html",
+    severity=Severity.WARNING,
+    find=_unended,
 )
 
 TRANSACTION_NESTED = HazardRule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -65,7 +66,7 @@ def _results(file: FileReport, result: CheckResult) -> Iterator[code_scanning.Sa
             "syntax",
             "error",
             visible(bad.message),
-            code_scanning.SarifPlace(bad.path or file.path, bad.line, bad.column),
+            code_scanning.SarifPlace(_from_root(bad.path or file.path, result), bad.line, bad.column),
         )
     statements = {s.number: s for s in file.statements}
     for finding in file.findings:
@@ -74,7 +75,7 @@ def _results(file: FileReport, result: CheckResult) -> Iterator[code_scanning.Sa
             finding.id,
             code_scanning.LEVELS[finding.severity.value],
             visible(_message(finding, statement, result)),
-            _place(finding),
+            _place(finding, _from_root(finding.path, result)),
             finding.sql,
             finding.ignored,
             (finding.ignored or "").startswith(_FLAG),
@@ -83,14 +84,23 @@ def _results(file: FileReport, result: CheckResult) -> Iterator[code_scanning.Sa
         )
 
 
-def _place(finding: Finding) -> code_scanning.SarifPlace:
+def _from_root(path: str, result: CheckResult) -> str:
+    """The path below the top of the repository, which is where code scanning and GitHub look for it."""
+    whole = posixpath.normpath(posixpath.join(result.folder, path))
+    if path == "-" or not result.root:
+        return path
+    below = result.root == "/" or whole.startswith(f"{result.root}/")
+    return posixpath.relpath(whole, result.root) if below else whole
+
+
+def _place(finding: Finding, path: str) -> code_scanning.SarifPlace:
     lines = finding.sql.rstrip().split("\n")
     if not finding.line or not finding.sql:
-        return code_scanning.SarifPlace(finding.path, finding.line, finding.column)
+        return code_scanning.SarifPlace(path, finding.line, finding.column)
     snippet = visible(finding.sql) if len(finding.sql) <= _MOST else ""
     column = len(lines[-1]) + (max(finding.column, 1) if len(lines) == 1 else 1)
     end = finding.line + len(lines) - 1
-    return code_scanning.SarifPlace(finding.path, finding.line, finding.column, end, column, snippet)
+    return code_scanning.SarifPlace(path, finding.line, finding.column, end, column, snippet)
 
 
 def _message(finding: Finding, statement: StatementReport | None, result: CheckResult) -> str:
@@ -107,7 +117,7 @@ def _short(text: str) -> str:
 
 def github_text(result: CheckResult) -> str:
     """The review as workflow commands: gravest first, because only the first ten of a kind are shown."""
-    lines = list(chain.from_iterable(map(_syntax, result.files)))
+    lines = list(chain.from_iterable(_syntax(file, result) for file in result.files))
     for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO):
         for file in result.files:
             lines += (_annotation(file, f, result) for f in _counted(file, severity))
@@ -125,11 +135,16 @@ def _unread(file: FileReport) -> tuple[UnparsedFile, ...]:
     return () if file.unparsed is None else (file.unparsed, *file.unparsed.more)
 
 
-def _syntax(file: FileReport) -> Iterator[str]:
+def _syntax(file: FileReport, result: CheckResult) -> Iterator[str]:
     for bad in _unread(file):
         message = _safe(bad.message)
         yield code_scanning.annotation(
-            "error", message, title="not SQL", path=_path(bad.path or file.path), line=bad.line, column=bad.column
+            "error",
+            message,
+            title="not SQL",
+            path=_path(_from_root(bad.path or file.path, result)),
+            line=bad.line,
+            column=bad.column,
         )
 
 
@@ -139,7 +154,7 @@ def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
         code_scanning.GITHUB_LEVELS[finding.severity.value],
         _safe(_message(finding, statement, result)),
         title=_safe(f"{finding.id} {finding.name}"),
-        path=_path(finding.path),
+        path=_path(_from_root(finding.path, result)),
         line=finding.line,
         column=finding.column,
         end_line=finding.line + finding.sql.rstrip().count("\n") if finding.sql else 0,
