@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.hazard import Hazard, Severity
@@ -26,7 +27,8 @@ class Review:
     """A file with everything seen of it. ``catalog`` is None when no database is known.
 
     ``server`` is ``server_version_num`` where another version than the catalog's is meant. ``fired`` are tables where
-    an UPDATE runs triggers or rules, ``taken`` the constraints by table and name (None: not known).
+    an UPDATE runs triggers or rules, ``taken`` the constraints by table and name (None: not known),
+    ``earlier`` tables that earlier files of the same run make.
     """
 
     migration: Migration
@@ -38,6 +40,7 @@ class Review:
     server: int = 0
     fired: frozenset[QualifiedName] = frozenset()
     taken: frozenset[tuple[QualifiedName, str]] | None = None
+    earlier: frozenset[str] = frozenset()
 
     @cached_property
     def cases(self) -> tuple[StatementCase, ...]:
@@ -74,9 +77,9 @@ class Review:
 
     @cached_property
     def new_tables(self) -> dict[str, int]:
-        """Names of tables the file makes, with the number of the statement that does."""
+        """Names of tables the file makes, with the number of the statement that does; 0 for files before it."""
         made = ((a.object or a.table, c.written.number) for c, a in self.actions if a.kind in MAKES_TABLE)
-        return {name: number for name, number in made if name}
+        return dict.fromkeys(self.earlier, 0) | {name: number for name, number in made if name}
 
     @cached_property
     def bodies(self) -> dict[str, tuple[Action, ...]]:
@@ -164,6 +167,19 @@ class Review:
     def after(self, number: int) -> Iterator[Action]:
         """What the statements behind a number do."""
         return (a for c, a in self.actions if c.written.number > number)
+
+
+def tables_made(migrations: Iterable[Migration]) -> frozenset[str]:
+    """Names of the tables that files make, and what they call them later."""
+    made: set[str] = set()
+    for migration in migrations:
+        bodies = bodies_of(chain.from_iterable(s.actions for s in migration.statements))
+        for action in performed(chain.from_iterable(s.actions for s in migration.statements), bodies):
+            if action.kind in MAKES_TABLE:
+                made.add(action.object or action.table or "")
+            elif action.kind is Act.RENAME_TABLE and action.table in made:
+                made.add(action.new_name or "")
+    return frozenset(made)
 
 
 @dataclass(frozen=True)

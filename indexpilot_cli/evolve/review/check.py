@@ -17,7 +17,7 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
-from indexpilot_cli.evolve.review.case import Review
+from indexpilot_cli.evolve.review.case import Review, tables_made
 from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_writes
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
 from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigration, read_files, read_migration
@@ -128,9 +128,12 @@ def _reviewed(
     """Everything put together; ``evidence`` and ``seen`` count the files that are SQL, in their order."""
     reports = []
     positions = count()
-    for file in files:
+    for number, file in enumerate(files):
         if isinstance(file, Migration):
-            reports.append(_file_report(file, next(positions), catalog, request, evidence, seen))
+            earlier = tables_made(f for f in files[:number] if isinstance(f, Migration))
+            reports.append(
+                _file_report(file, next(positions), catalog, request, evidence, replace(seen, earlier=earlier))
+            )
         else:
             reports.append(file)
     return CheckResult(
@@ -161,7 +164,7 @@ def _file_report(
     verdicts = judge(observation, bench, answers)
     known = catalog if catalog.tables else None
     templates = seen.templates_of(migration.path)
-    review = Review(migration, observation, verdicts, answers, templates, known, fired=seen.fired)
+    review = Review(migration, observation, verdicts, answers, templates, known, fired=seen.fired, earlier=seen.earlier)
     found = findings(review, ignore=request.ignore)
     fixed = seen.fixes.get(position)
     return FileReport(

@@ -27,7 +27,7 @@ from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.blame import Blame, committed
-from indexpilot_cli.evolve.review.case import Review
+from indexpilot_cli.evolve.review.case import Review, tables_made
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
 from indexpilot_cli.evolve.review.lighten import lightened
 from indexpilot_cli.evolve.review.queries import Recorded, compare, dropped_indexes, rehearsed, touched_tables
@@ -53,7 +53,8 @@ _REHEARSAL_SECONDS = 60.0
 class MigrationRehearsal:
     """What running the files showed. ``fixes`` are safer files by position, ``queries`` what was rehearsed.
 
-    ``fired`` are tables where an UPDATE runs triggers or rules.
+    ``fired`` are tables where an UPDATE runs triggers or rules, ``earlier`` those that files before the one in question
+    make.
     """
 
     observations: tuple[MigrationObservation, ...] = ()
@@ -63,6 +64,7 @@ class MigrationRehearsal:
     fixes: Mapping[int, FixedMigration] = field(default_factory=dict)
     queries: tuple[Rehearsed, ...] = ()
     fired: frozenset[QualifiedName] = frozenset()
+    earlier: frozenset[str] = frozenset()
 
     def templates_of(self, path: str) -> tuple[TemplateImpact, ...]:
         """The recorded queries that suffer from a file."""
@@ -72,10 +74,15 @@ class MigrationRehearsal:
 def by_rules(migrations: Sequence[Migration], catalog: Catalog, why: str) -> MigrationRehearsal:
     """What the manual says the files do; no recorded query can be run."""
     from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
+    from indexpilot_cli.evolve.review.offline.state import OfflineState
 
-    version = catalog.version
-    observed = tuple(observe_by_rules(m, catalog if catalog.tables else None, version) for m in migrations)
-    return MigrationRehearsal(observed, not_checked=(why, "recorded queries: nothing was run"))
+    known = catalog if catalog.tables else None
+    state, observed = OfflineState(known, catalog.version), []
+    for migration in migrations:
+        observed.append(observe_by_rules(migration, known, catalog.version, state))
+        # The next file runs in a session of its own: settings end with this one.
+        state = replace(state, search_path=(), timezone="")
+    return MigrationRehearsal(tuple(observed), not_checked=(why, "recorded queries: nothing was run"))
 
 
 def rehearse(
@@ -313,6 +320,7 @@ def fixed_files(
     found: dict[int, FixedMigration] = {}
     for position, (migration, observation) in enumerate(zip(migrations, observed, strict=True)):
         review = Review(migration, observation, judge(observation, bench), catalog=catalog, fired=fired, taken=taken)
+        review = replace(review, earlier=tables_made(migrations[:position]))
         safer = fix(review)
         changed = safer.text != migration.text
         again = read_migration(migration.path, safer.text, one_transaction=False) if changed else migration

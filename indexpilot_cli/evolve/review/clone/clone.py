@@ -18,6 +18,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.clone.faults import Surroundings, missing_role
 from indexpilot_cli.evolve.review.clone.run import Runner
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Sandbox, SandboxLimits, UntrustedSession, open_sandbox
+from indexpilot_cli.evolve.review.clone.work import RelationsAtStart
 from indexpilot_cli.planner.twin.hydrate import TEMPLATE
 from indexpilot_cli.planner.twin.layout import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import HIDDEN, SchemaObject, Snapshot
@@ -56,6 +57,7 @@ class Clone:
         wanted = snapshot.server.database
         self.database = _FALLBACK if wanted in _RESERVED or wanted.startswith("indexpilot_") else wanted
         self._unmade = False
+        self._scene: RelationsAtStart | None = None
         self._settings = self._role_settings()
         self.reset()
 
@@ -98,15 +100,15 @@ class Clone:
                 self.sandbox,
             )
             # What one file could not make is missing for the files behind it too.
-            runner.unmade = self._unmade
+            runner.unmade, runner.scene = self._unmade, self._scene
             observation = runner.run(migration, f"clone/{self.version}")
-            self._unmade = runner.unmade
+            self._unmade, self._scene = runner.unmade, runner.scene
         self._recover()
         return observation
 
     def reset(self) -> None:
         """Go back to the state before every file."""
-        self._unmade = False
+        self._unmade, self._scene = False, None
         self.copy(PRISTINE, self.database)
         database = quote_identifier(self.database)
         # CREATE DATABASE makes its caller the owner: CREATE SCHEMA in the file would be refused (42501).

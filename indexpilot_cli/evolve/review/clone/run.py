@@ -30,7 +30,7 @@ from indexpilot_cli.evolve.review.clone.faults import (
 from indexpilot_cli.evolve.review.clone.look import SessionState, Unobservable
 from indexpilot_cli.evolve.review.clone.outside import outside_locks, unexecuted, vacuumed
 from indexpilot_cli.evolve.review.clone.sandbox import Sandbox, UntrustedSession, let_in
-from indexpilot_cli.evolve.review.clone.work import failed, locks_of, not_run, ran, work_of
+from indexpilot_cli.evolve.review.clone.work import RelationsAtStart, failed, locks_of, not_run, ran, work_of
 from indexpilot_cli.sql.ddl.action import Action, Migration, MigrationStatement, bodies_of, performed
 
 # They mean nothing outside a transaction block, and the server says so only there.
@@ -69,6 +69,7 @@ class Runner:
         self._number = 0
         self._open: OpenTransaction | None = None
         self.unmade = False  # a statement was not run that would have made something
+        self.scene: RelationsAtStart | None = None  # before the first of several files, once that is known
         self._stopped = ""
         self._failed = False
         self._roles: list[str] = []
@@ -78,6 +79,8 @@ class Runner:
         """What each statement did, and the file as a whole."""
         try:
             self._tracker.begin(scene=True)
+            # What an earlier file of this run made, nobody has used: it is as new as what this one makes.
+            self.scene = self._tracker.scene = self.scene or self._tracker.scene
             self._let_in(self._sandbox.roles)
         except Unobservable as blind:
             self._stop(str(blind))

@@ -22,14 +22,17 @@ _NOTES = ("judged by rules of the manual, nothing was run",)
 _LATEST = 180000
 
 
-def observe_by_rules(migration: Migration, catalog: Catalog | None, version: int) -> MigrationObservation:
+def observe_by_rules(
+    migration: Migration, catalog: Catalog | None, version: int, state: OfflineState | None = None
+) -> MigrationObservation:
     """What the manual says the file does: locks, work (source ``rule``), the changes it names, certain errors.
 
     ``catalog`` None means that nothing is known of any database: tables that the file does not make itself exist
     and have an unknown size. ``version`` is ``server_version_num``, 0 for the latest. What stands behind
-    an error is judged too, as if that statement were not there.
+    an error is judged too, as if that statement were not there. ``state`` is what files before this one left; what
+    this one does is noted there.
     """
-    walk = _Walk(OfflineState(catalog, version or _LATEST), migration.one_transaction)
+    walk = _Walk(state or OfflineState(catalog, version or _LATEST), migration.one_transaction)
     statements = tuple(walk.step(s) for s in migration.statements)
     changes: list[CatalogChange] = []
     for statement in statements:
