@@ -91,6 +91,19 @@ def test_locks_work_and_size_give_the_verdict(check):
     assert result.files[0].duration.high > result.files[0].duration.low > 0
 
 
+def test_files_of_one_run_know_the_tables_of_those_before_and_name_lines_not_numbers(check):
+    result = check(
+        "CREATE TABLE fresh (id bigint PRIMARY KEY, k int);\nINSERT INTO fresh SELECT id, id FROM orders;\n",
+        "CREATE INDEX ON fresh (k);\nALTER TABLE fresh ALTER k SET NOT NULL, ADD u uuid DEFAULT gen_random_uuid();\n"
+        "UPDATE customers SET note = random()::text;\n",
+        "ALTER TABLE customers ADD CHECK (note > 'a');\nCREATE UNIQUE INDEX CONCURRENTLY ON customers (note);\n",
+    )
+    assert [f.id for f in result.files[1].findings if f.id[0] in "LF" and f.line < 3] == []
+    reasons = [a.note + a.probe.why_not for s in result.files[2].statements for a in s.probes]
+    assert any("1.sql:3" in reason for reason in reasons), reasons
+    assert not any("statement 1" in reason for reason in reasons)
+
+
 def test_one_row_by_its_key_is_no_walk_over_the_table(check):
     begin = "BEGIN; ALTER TABLE orders ADD COLUMN x int; "
     assert impacts(check(begin + "UPDATE orders SET x = 1 WHERE id = 7; COMMIT;"))[2] == "brief_lock"
