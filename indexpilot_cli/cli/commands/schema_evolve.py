@@ -60,8 +60,8 @@ ServerVersion = Annotated[int | None, option("--server-version N", "Review for t
 TransactionOption = Annotated[
     Transaction | None,
     option(
-        "--transaction per-statement|file|auto",
-        "Your runner wraps nothing, each file, or (auto) each file of several statements.",
+        "--transaction WRAPS",
+        "What your runner wraps: per-statement (nothing), file, or auto (each file of several statements).",
         autocompletion=lambda: ["per-statement", "file", "auto"],
     ),
 ]
