@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from indexpilot_cli.apply.build import GOOD, build_whole, perform
-from indexpilot_cli.apply.outcome import failure_told, log_no, outcome, refused_outcome, skipped_outcome, tell_idle
+from indexpilot_cli.apply.outcome import log_no, outcome, refused_outcome, skipped_outcome, tell
 from indexpilot_cli.apply.plan import Todo, plan_work
 from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import STATISTICS, look_again, open_verifier
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.mutation import MutationReport, Operation
+from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
@@ -28,7 +28,7 @@ from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import Verdict, refused
 from indexpilot_cli.guards.window import window_of
 from indexpilot_cli.log import metadata
-from indexpilot_cli.log.bookkeeping import is_writable
+from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable
 from indexpilot_cli.snapshot.source import Source, open_source
 
 if TYPE_CHECKING:
@@ -49,10 +49,12 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm) -> Outcome[
     Raises UsageError (unknown target), UnreachableError, PrerequisiteError (before ``init``).
     """
     limits = RunLimits(request.lock_timeout, request.retries, request.build_timeout)
-    with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
-        with failure_told(ctx, "apply"):
-            done = _run(ctx, request, confirm)
-        tell_idle(ctx, done)
+    with (
+        bookkeeping(request.connection, MutationType.RECOMMEND_INDEX, request.record) as note,
+        open_context(request.connection, request.record, progress, Stop(), limits) as ctx,
+    ):
+        done = _run(ctx, request, confirm)
+        tell(note, done, cron=request.cron)
         return done
 
 
@@ -109,7 +111,7 @@ def _stopped(
     window = next((v for v in no if v.guard == "window"), None)
     opening = window.retry_at if window is not None else None
     if request.cron and window is not None:
-        return skipped_outcome(replace(planned, skipped="window", next_opening=opening), source.server, ctx, no)
+        return skipped_outcome(replace(planned, skipped="window", next_opening=opening), source.server)
     return refused_outcome(ctx, replace(planned, next_opening=opening, skipped=no[0].guard), no, source.server)
 
 

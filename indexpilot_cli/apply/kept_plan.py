@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.apply.plan import check_owner, kept_plan, latest_plan
 from indexpilot_cli.apply.values import ApproveRequest, ApproveResult, PlanRequest
@@ -57,21 +59,25 @@ def _add(session: Session, plan: Plan, name: str, request: ApproveRequest) -> Ap
 
 
 def show_plan(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
-    """The plan as ``recommend`` gave it. One of this user's files needs no connection.
+    """The plan as ``recommend`` gave it. One of this user's files needs no connection; where there is one, the log is
+    told.
 
     Raises UsageError for an unknown plan or where none was ever kept.
     """
-    plan = planfile.find_plan(request.plan) if request.plan else None
-    if plan is not None:
-        return _shown(plan, Outcome("recommend", plan))
-    schema = request.connection.metadata_schema
     with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
-        progress.stage("reading the plan")
-        with open_reader(request.connection) as session:
-            server = look(session, metadata_schema=schema).server
-            plan = _plan(session, request, schema)
-        note.details(plan=plan.id)
-    return _shown(plan, Outcome("recommend", plan, server=server, warnings=note.warnings))
+        kept = planfile.find_plan(request.plan) if request.plan else None
+        note.serverless = kept is not None
+        found = Outcome("recommend", kept) if kept is not None else _read(request, progress)
+        note.details(plan=found.result.id)
+    return _shown(found.result, replace(found, warnings=note.warnings))
+
+
+def _read(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
+    progress.stage("reading the plan")
+    schema = request.connection.metadata_schema
+    with open_reader(request.connection) as session:
+        server = look(session, metadata_schema=schema).server
+        return Outcome("recommend", _plan(session, request, schema), server=server)
 
 
 def _plan(session: Session, request: PlanRequest, schema: str) -> Plan:

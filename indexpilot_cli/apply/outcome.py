@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from indexpilot_cli.apply.plan import DID_NOT_PAY
 from indexpilot_cli.apply.values import ApplyResult
@@ -13,16 +12,21 @@ from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.signals import SHELL
 from indexpilot_cli.guards.context import Verdict
 from indexpilot_cli.log import mutations
-from indexpilot_cli.log.bookkeeping import DONE, FAILED
+from indexpilot_cli.log.bookkeeping import FAILED, Note
 
-# What only looks must not count as a build.
-_KINDS = {"apply": MutationType.RECOMMEND_INDEX, "rollback": MutationType.DISCOVER}
+# What a guard's no is called where it is more than a build that did not happen.
+_NO = {
+    "rate": MutationType.RATE_LIMIT_EXCEEDED,
+    "privileges": MutationType.AUTHORIZATION_DENIED,
+    "approval": MutationType.AUTHORIZATION_DENIED,
+}
+_WINDOW = "window"
+_NOTHING = (None, "already_done", DID_NOT_PAY, "nothing_to_undo")
 _IDLE = frozenset({"planned", "already_done"})
 _FAILURES = frozenset({"failed", "leftover", "conflict"})
 
@@ -52,17 +56,8 @@ def outcome(
     return Outcome(command, replace(result, warnings=warnings), status, code, server, warnings, after)
 
 
-def skipped_outcome(
-    result: ApplyResult,
-    server: Server | None,
-    ctx: RunContext | None = None,
-    no: Sequence[Verdict] = (),
-    *,
-    command: str = "apply",
-) -> Outcome[ApplyResult]:
-    """Nothing was done and that is no failure; logged where a guard is the reason."""
-    if ctx is not None:
-        log_no(ctx, result, no, "skipped")
+def skipped_outcome(result: ApplyResult, server: Server | None, *, command: str = "apply") -> Outcome[ApplyResult]:
+    """Nothing was done and that is no failure."""
     code = 9 if any(r.outcome == "reverted" for r in result.reconciled) else 0
     return Outcome(command, result, "skipped", code, server)
 
@@ -111,59 +106,46 @@ def _next(result: ApplyResult, command: str, code: int) -> tuple[str, ...]:
 
 def log_no(ctx: RunContext, result: ApplyResult, no: Sequence[Verdict], how: str) -> None:
     """One row that says what was not done and which guards said so; never counted as a build."""
-    kind = MutationType.INDEX_CREATION_FAILED
-    if any(v.guard == "rate" for v in no):
-        kind = MutationType.RATE_LIMIT_EXCEEDED
     reasons = [{"guard": v.guard, "reason": v.reason, "origin": v.origin} for v in no]
-    why = "; ".join(v.reason for v in no) or str(result.skipped or how)
     details = {
         "outcome": how,
         "plan": result.plan,
         "guards": reasons,
-        "indexes": [r.sql for r in result.mutations if r.outcome == "planned"],
+        "indexes": _planned(result),
         "actor": ctx.record.actor,
         "version": ctx.record.version,
         "command": ctx.record.command,
     }
-    _record(ctx, Mutation(kind, details, state=FAILED, actor=ctx.record.actor or None, error=why))
-
-
-@contextmanager
-def failure_told(ctx: RunContext, command: str) -> Iterator[None]:
-    """An error that leaves the block gets its row; it is raised again, unchanged."""
-    try:
-        yield
-    except IndexPilotError as error:
-        facts = {"error_class": type(error).__name__, "error_code": error.code}
-        _write(ctx, command, FAILED, facts, error)
-        raise
-
-
-def tell_idle(ctx: RunContext, outcome: Outcome[ApplyResult]) -> None:
-    """A row for an outcome that has none of its own: those of indexes and of refusals are written already."""
-    result = outcome.result
-    idle = all(m.outcome in _IDLE or m.error_code == DID_NOT_PAY for m in result.mutations) and not result.reconciled
-    if idle and (result.dry_run or result.skipped in (None, "already_done", DID_NOT_PAY, "nothing_to_undo")):
-        word = "dry_run" if result.dry_run else result.skipped or "nothing_to_do"
-        indexes = [m.sql for m in result.mutations if m.outcome == "planned"]
-        _write(ctx, outcome.command, DONE, {"outcome": word, "plan": result.plan, "indexes": indexes})
-
-
-def _write(
-    ctx: RunContext, command: str, state: str, facts: dict[str, Any], error: IndexPilotError | None = None
-) -> None:
-    asked = {"command": ctx.record.command, "version": ctx.record.version, "actor": ctx.record.actor}
-    row = Mutation(
-        _KINDS[command],
-        {key: value for key, value in {**asked, **facts}.items() if value not in (None, "", [])},
-        state=state,
-        actor=ctx.record.actor or None,
-        sqlstate=sqlstate(error),
-        error=None if error is None else error.message,
-    )
-    _record(ctx, row)
-
-
-def _record(ctx: RunContext, row: Mutation) -> None:
+    kind = next((_NO[v.guard] for v in no if v.guard in _NO), MutationType.INDEX_CREATION_FAILED)
+    why = "; ".join(v.reason for v in no) or str(result.skipped or how)
+    row = Mutation(kind, details, state=FAILED, actor=ctx.record.actor or None, error=why)
     with suppress(IndexPilotError):  # refused on a standby, for one, where nothing can be written
         mutations.record(ctx.log, row, schema=ctx.schema, secrets=ctx.secrets)
+
+
+def tell(note: Note, outcome: Outcome[ApplyResult], *, cron: bool = False) -> None:
+    """What the command's own row says: none where indexes and refusals have theirs, a count for an idle ``cron``."""
+    result = outcome.result
+    note.elsewhere = True
+    if outcome.exit_code == 8:
+        note.critical("what was done is not known or not recorded")
+        return
+    word = _idle(result)
+    if word is None and not (cron and result.skipped == _WINDOW):
+        return
+    note.elsewhere = False
+    note.idle = word or _WINDOW if cron and not result.dry_run else None
+    facts = {"outcome": word or _WINDOW, "plan": result.plan, "indexes": _planned(result)}
+    note.details(**{key: value for key, value in facts.items() if value})
+
+
+def _idle(result: ApplyResult) -> str | None:
+    """The word for a run that neither did anything nor was refused; None for others."""
+    idle = all(m.outcome in _IDLE or m.error_code == DID_NOT_PAY for m in result.mutations) and not result.reconciled
+    if not idle or not (result.dry_run or result.skipped in _NOTHING):
+        return None
+    return "dry_run" if result.dry_run else result.skipped or "nothing_to_do"
+
+
+def _planned(result: ApplyResult) -> list[str]:
+    return [m.sql for m in result.mutations if m.outcome == "planned"]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from indexpilot_cli.apply.outcome import failure_told, outcome, refused_outcome, skipped_outcome, tell_idle
+from indexpilot_cli.apply.outcome import outcome, refused_outcome, skipped_outcome, tell
 from indexpilot_cli.apply.undo import bring_back, standby_warning, take_back
 from indexpilot_cli.apply.values import ApplyResult, RollbackRequest
 from indexpilot_cli.apply.verify.verdict import MeasuredEffect
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.mutation import Event, MutationReport, OperationKind, OperationState
+from indexpilot_cli.core.mutation import Event, MutationReport, MutationType, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
@@ -26,6 +26,7 @@ from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import PermitRequest, Verdict, refused
 from indexpilot_cli.log import intents
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.intents import Which
 
 Confirm = Callable[[ApplyResult], bool]
@@ -37,10 +38,12 @@ def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outco
     Raises UsageError (unknown id, nothing named), UnreachableError, PrerequisiteError (before ``init``).
     """
     limits = RunLimits(request.lock_timeout, request.retries)
-    with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
-        with failure_told(ctx, "rollback"):
-            done = _run(ctx, request, confirm)
-        tell_idle(ctx, done)
+    with (
+        bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note,
+        open_context(request.connection, request.record, progress, Stop(), limits) as ctx,
+    ):
+        done = _run(ctx, request, confirm)
+        tell(note, done)
         return done
 
 

@@ -6,9 +6,9 @@ written never stops a command: it becomes a warning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from indexpilot_cli.core.command import Connection, Record
@@ -17,7 +17,8 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session, open_session, secrets_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.log import mutations
+from indexpilot_cli.log import idle, mutations, pending
+from indexpilot_cli.log.incidents import incident
 
 DONE = "DONE"
 FAILED = "FAILED"
@@ -32,16 +33,22 @@ class Note:
     """What the running command wants in its row. ``warning`` is set afterwards when the row could not be written.
 
     ``written`` is the id of the row, None when there is none (nothing to write to, disabled, or a warning). ``offline``
-    is set when it turns out that no database is involved.
+    is set when it turns out that no database is involved. ``elsewhere``: the work has written its own rows, so only a
+    failure needs one. ``serverless``: the answer came from this machine, so a server that cannot be reached is no
+    reason for a warning. ``idle`` is the word of a periodic run that found nothing to do, which is counted instead.
     """
 
     def __init__(self) -> None:
         self.warning: Warn | None = None
         self.written: int | None = None
         self.offline = False
+        self.elsewhere = False
+        self.serverless = False
+        self.idle: str | None = None
         self._details: dict[str, Any] = {}
         self._type: MutationType | None = None
-        self._table: tuple[str | None, str] | None = None
+        self._table: tuple[str | None, str, str | None] | None = None
+        self._failed: str | None = None
 
     def details(self, **facts: Any) -> None:
         """Add facts to the row's details; later ones win."""
@@ -51,9 +58,13 @@ class Note:
         """Another mutation type than the command began with."""
         self._type = kind
 
-    def table(self, name: str, schema: str | None = None) -> None:
-        """The one table the command was about."""
-        self._table = (schema, name)
+    def table(self, name: str, schema: str | None = None, column: str | None = None) -> None:
+        """The one table, or column of it, that the command was about."""
+        self._table = (schema, name, column)
+
+    def critical(self, error: str) -> None:
+        """The command ends by itself, and still nobody knows what it left."""
+        self._type, self._failed, self.elsewhere = MutationType.CRITICAL_ERROR, error, False
 
     @property
     def warnings(self) -> tuple[Warn, ...]:
@@ -62,18 +73,32 @@ class Note:
 
     def mutation(self, kind: MutationType, state: str, record: Record, error: BaseException | None) -> Mutation:
         """The row: what was noted, who asked, and how it ended."""
-        schema, table = self._table or (None, None)
+        schema, table, column = self._table or (None, None, None)
         facts = {"command": record.command, "version": record.version, "actor": record.actor, **self._details}
         return Mutation(
-            type=self._type or kind,
+            type=incident(error) or self._type or kind,
             details={name: fact for name, fact in facts.items() if fact != ""} | _failure(error),
             table_name=table,
+            field_name=column,
             schema_name=schema,
-            state=state,
+            state=FAILED if self._failed else state,
             actor=record.actor or None,
             sqlstate=sqlstate(error),
-            error=None if error is None else str(error) or type(error).__name__,
+            error=self._failed if error is None else str(error) or type(error).__name__,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where rows go: how a session for them is opened, the schema of our tables, what must not be written down.
+
+    ``conninfo`` names the server, for what failed before it could be reached.
+    """
+
+    open: Callable[[], AbstractContextManager[Session]]
+    schema: str
+    conninfo: str
+    secrets: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -82,36 +107,38 @@ def bookkeeping(
 ) -> Iterator[Note]:
     """Run the block, then write its row: DONE, FAILED with the error's class and code, or INTERRUPTED.
 
-    Errors of the block are raised again, unchanged; a server that could not be reached is not tried again.
-    ``offline`` says that no database is involved, so there is no row. ``facts`` go into the row's details.
-    ``note.warning`` is known only after the block.
+    Errors of the block are raised again, unchanged. A server that could not be reached is not tried again; the next
+    row that is written there is preceded by one that says so. ``offline`` says that no database is involved, so there
+    is no row. ``facts`` go into the row's details. ``note.warning`` is known only after the block.
     """
+    place = LogPlace(
+        lambda: writer(connection),
+        connection.metadata_schema,
+        connection.conninfo,
+        secrets_of(connection.conninfo, connection.password),
+    )
+    with booked(None if offline else place, kind, record or Record(), **facts) as note:
+        yield note
+
+
+@contextmanager
+def booked(place: LogPlace | None, kind: MutationType, record: Record, **facts: Any) -> Iterator[Note]:
+    """``bookkeeping`` with the log at that place; None: there is none."""
     note = Note()
     note.details(**facts)  # before the block, so that the row of a failure has them too
-    given = record or Record()
-    asked = replace(given, enabled=given.enabled and not offline)
+    where = place if record.enabled else None
     try:
         yield note
     except BaseException as error:  # Ctrl-C and a signal's SystemExit get their row too; all of them are raised again
-        if _never_reached(error):
-            raise
         state = FAILED if isinstance(error, Exception) else INTERRUPTED
-        _close(note, connection, note.mutation(kind, state, asked, error), asked)
+        row = note.mutation(kind, state, record, error)
+        if where is not None and not _never_reached(error):
+            _close(note, where, row)
+        elif where is not None and incident(error) is not None:
+            pending.remember(where.conninfo, row, where.secrets)
         raise
-    _close(note, connection, note.mutation(kind, DONE, asked, None), asked)
-
-
-def write(connection: Connection, mutation: Mutation) -> int | None:
-    """Append the row in a session of its own; its id, or None where there is nothing to write to.
-
-    There is nothing before ``init``, on a standby, and in a database that is read-only by default.
-    """
-    with writer(connection) as session:
-        # Asked before and not found out by 25006: asking a standby for advice is ordinary and needs no warning.
-        if not is_writable(session, connection.metadata_schema):
-            return None
-        secrets = secrets_of(connection.conninfo, connection.password)
-        return mutations.record(session, mutation, schema=connection.metadata_schema, secrets=secrets)
+    if where is not None and not note.elsewhere:
+        _close(note, where, note.mutation(kind, DONE, record, None))
 
 
 def writer(connection: Connection) -> Session:
@@ -131,13 +158,36 @@ def is_writable(session: Session, schema: str) -> bool:
     return bool(session.value("log/writable", {"schema": schema}))
 
 
-def _close(note: Note, connection: Connection, mutation: Mutation, record: Record) -> None:
-    if not record.enabled or note.offline:
+def _close(note: Note, place: LogPlace, mutation: Mutation) -> None:
+    if note.offline:
         return
     try:
-        note.written = write(connection, mutation)
+        with place.open() as session:
+            # Asked before and not found out by 25006: asking a standby for advice is ordinary and needs no warning.
+            if is_writable(session, place.schema):
+                note.written = _append(session, note, place, mutation)
     except IndexPilotError as error:
-        note.warning = Warn("not_recorded", "mutation_log", _why(error))
+        if not (note.serverless and _never_reached(error)):
+            note.warning = Warn("not_recorded", "mutation_log", _why(error))
+
+
+def _append(session: Session, note: Note, place: LogPlace, mutation: Mutation) -> int | None:
+    """The id of the row; None for an idle run, which is counted."""
+    _tell_pending(session, place)
+    if note.idle is not None and mutation.state == DONE and idle.count(session, note.idle, mutation, place.schema):
+        return None
+    return mutations.record(session, mutation, schema=place.schema, secrets=place.secrets)
+
+
+def _tell_pending(session: Session, place: LogPlace) -> None:
+    """Rows of the connections to this database that failed since the last one."""
+    failed = pending.take(place.conninfo)
+    try:
+        for entry in failed:
+            mutations.record(session, pending.row(entry), schema=place.schema, secrets=place.secrets)
+    except IndexPilotError:
+        pending.put_back(failed)
+        raise
 
 
 def _never_reached(error: BaseException) -> bool:

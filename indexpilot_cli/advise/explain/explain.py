@@ -31,30 +31,23 @@ _KINDS = ("R-", "q-", "P-")
 
 
 def run(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
-    """The answer for an id or a query. Ids of kept plans need no connection at all.
+    """The answer for an id or a query. Ids of kept plans need no connection; where there is one, the log is told.
 
     Raises UsageError with the nearest known id for one that nobody knows.
     """
     if request.query is None and (request.subject or "").upper().startswith("M-"):
         return explain_mutation(request, progress)
-    known = _from_kept_plans(request)
-    if known is not None:
-        return Outcome("explain", known, next=_next(known))
-    with (
-        bookkeeping(request.connection, MutationType.EXPLAIN, request.record, offline=bool(request.snapshot)) as note,
-        open_source(request.connection, request.snapshot, progress) as source,
-    ):
+    with bookkeeping(request.connection, MutationType.EXPLAIN, request.record, offline=bool(request.snapshot)) as note:
         note.details(subject=request.subject or "query")
-        outcome = _answer(request)(source, request, progress)
-    return Outcome(
-        "explain",
-        outcome.result,
-        outcome.status,
-        0,
-        source.server,
-        note.warnings,
-        outcome.next or _next(outcome.result),
-    )
+        known = _from_kept_plans(request)
+        note.serverless = known is not None
+        outcome = Outcome("explain", known) if known is not None else _asked(request, progress)
+    return replace(outcome, warnings=note.warnings, next=outcome.next or _next(outcome.result))
+
+
+def _asked(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
+    with open_source(request.connection, request.snapshot, progress) as source:
+        return replace(_answer(request)(source, request, progress), server=source.server)
 
 
 def _answer(request: ExplainRequest) -> Callable[[Source, ExplainRequest, Progress], Outcome[ExplainResult]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.command import Outcome, Progress
@@ -14,7 +14,7 @@ from indexpilot_cli.core.names import QualifiedName, split_table
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.evolve import dependents, relation_facts
 from indexpilot_cli.evolve.change import log, plan, run_steps, undo
 from indexpilot_cli.evolve.change import online_operation as online
@@ -103,18 +103,15 @@ def _execute(
     request: ChangeRequest, progress: Progress, confirm: Confirm, classify: Classify | None
 ) -> Outcome[ChangeResult]:
     limits = RunLimits(request.lock_timeout, request.retries)
-    with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
-        try:
-            return _with_context(ctx, request, confirm, classify)
-        except (UnreachableError, OutcomeUnknownError):
-            # Neither says that nothing was done, so no row may say it was refused.
-            raise
-        except IndexPilotError as error:
-            with suppress(IndexPilotError):  # on a standby there is no log to write to
-                schema, table = split_table(request.table)
-                kind = ColumnChangeKind(request.kind)
-                log.refused(ctx, kind, table, request.column, error, schema)
-            raise
+    with (
+        bookkeeping(request.connection, ColumnChangeKind(request.kind).mutation, request.record) as note,
+        open_context(request.connection, request.record, progress, Stop(), limits) as ctx,
+    ):
+        schema, table = split_table(request.table)
+        note.table(table, schema, request.column)
+        outcome = _with_context(ctx, request, confirm, classify)
+        note.elsewhere = True  # each step has its row
+        return outcome
 
 
 def _with_context(
@@ -356,9 +353,15 @@ _ENDS = {"planned": ("findings", 0), "done": ("ok", 0), "partial": ("partial", 7
 def finish_change(request: ChangeRequest, progress: Progress, confirm: Confirm) -> Outcome[ChangeResult]:
     """What would go, or that it went; exit codes as for a change. Raises RefusedError when nothing is kept."""
     limits = RunLimits(request.lock_timeout, request.retries)
-    with open_context(request.connection, request.record, progress, Stop(), limits) as ctx:
+    kind = MutationType.ALTER_COLUMN if request.execute else MutationType.EXPLAIN
+    with (
+        bookkeeping(request.connection, kind, request.record, operation="finish", preview=not request.execute) as note,
+        open_context(request.connection, request.record, progress, Stop(), limits) as ctx,
+    ):
+        note.table(request.table, None, request.column)
         server = look(ctx.look, metadata_schema=ctx.schema).server
         table = _table(named(ctx, ctx.look, request), request)
+        note.table(table.name, table.schema, request.column)
         result = online.finish(ctx, table, request.column, execute=False)
         if request.execute:
             # DROP COLUMN asks for ACCESS EXCLUSIVE, however briefly: it is no less bound to the window than the change
@@ -368,6 +371,7 @@ def finish_change(request: ChangeRequest, progress: Progress, confirm: Confirm) 
                 raise RefusedError("nothing was done", code="declined")
             with listening(ctx.stop):
                 result = online.finish(ctx, table, request.column, execute=True)
+            note.elsewhere = True
             clear_impact_cache()
     status, code = _ENDS[result.outcome]
     again = f"indexpilot schema-evolve finish {table} {request.column} --execute"

@@ -236,29 +236,6 @@ def failed(
     return write(ctx, row(ctx, change, op_id, state, details, sqlstate=sqlstate(error), error=error.message))
 
 
-def refused(
-    ctx: RunContext,
-    kind: ColumnChangeKind,
-    table: str,
-    column: str,
-    error: IndexPilotError,
-    schema_name: str | None = None,
-) -> int:
-    """A change that was never begun."""
-    new = Mutation(
-        type=kind.mutation,
-        details={"command": ctx.record.command, "version": ctx.record.version, "error_code": error.code},
-        table_name=table,
-        field_name=column,
-        schema_name=schema_name,
-        state=FAILED,
-        actor=ctx.record.actor or None,
-        sqlstate=sqlstate(error),
-        error=error.message,
-    )
-    return write(ctx, new)
-
-
 def tell(
     ctx: RunContext,
     plan: OnlinePlan,

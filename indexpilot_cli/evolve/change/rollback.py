@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.ddl import Update
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
@@ -37,6 +38,7 @@ from indexpilot_cli.execute.steps import lost
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import PermitRequest
 from indexpilot_cli.log import mutations
+from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 
 Confirm = Callable[[UndoResult], bool]
 COMMAND = "schema_evolve_rollback"
@@ -64,12 +66,19 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
 
     Raises UsageError (unknown id), RefusedError (something depends on what would go, or was changed since).
     """
-    with open_context(
-        request.connection, request.record, progress, Stop(), RunLimits(request.lock_timeout, request.retries)
-    ) as ctx:
+    limits = RunLimits(request.lock_timeout, request.retries)
+    # Which column it is about is known only after the change is found.
+    kind = MutationType.ALTER_TABLE if request.execute else MutationType.EXPLAIN
+    with (
+        bookkeeping(
+            request.connection, kind, request.record, operation="rollback", preview=not request.execute
+        ) as note,
+        open_context(request.connection, request.record, progress, Stop(), limits) as ctx,
+    ):
+        note.details(target=request.target or "the last change")
         clear_impact_cache()  # nothing is taken back on what was true five minutes ago
         server = look(ctx.look, metadata_schema=ctx.schema).server
-        shown, go = _way_back(ctx, request)
+        shown, go = _way_back(ctx, request, note)
         if shown.outcome == "already_done":
             return _outcome(shown, server)
         if not request.execute:
@@ -81,25 +90,36 @@ def run(request: ChangeUndoRequest, progress: Progress, confirm: Confirm) -> Out
             raise RefusedError("nothing was done", code="declined")
         try:
             with listening(ctx.stop):
-                return _outcome(go(), server)
+                done = go()
+            note.elsewhere = True
+            return _outcome(done, server)
         finally:
             clear_impact_cache()
 
 
-def _way_back(ctx: RunContext, request: ChangeUndoRequest) -> tuple[UndoResult, Callable[[], UndoResult]]:
+def _way_back(ctx: RunContext, request: ChangeUndoRequest, note: Note) -> tuple[UndoResult, Callable[[], UndoResult]]:
     """What taking back would be, and what does it. Raises RefusedError where it cannot be done."""
     open_online = _open_online(ctx, request)
     if open_online is not None:
+        plan, _ = open_online
+        _about(note, request, plan.table, plan.column, ColumnChangeKind.TYPE)
         return online.take_back(ctx, *open_online, execute=False), lambda: online.take_back(
             ctx, *open_online, execute=True
         )
     taking = _undo_of(ctx, request)
+    _about(note, request, taking.change.table, taking.change.column, taking.change.kind)
     if taking.log.state == log.REVERTED:
         shown = _result(taking, "already_done")
     else:
         check(ctx, taking, request)
         shown = _result(taking, "planned", request.small_bytes)
     return shown, lambda: _go(ctx, taking, request)
+
+
+def _about(note: Note, request: ChangeUndoRequest, table: QualifiedName, column: str, kind: ColumnChangeKind) -> None:
+    note.table(table.name, table.schema, column)
+    if request.execute:
+        note.type(kind.mutation)
 
 
 def _open_online(ctx: RunContext, request: ChangeUndoRequest) -> tuple[OnlinePlan, int] | None:

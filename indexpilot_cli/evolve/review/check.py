@@ -30,7 +30,7 @@ from indexpilot_cli.evolve.review.values import (
     StatementReport,
     StatementVerdict,
 )
-from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.sql.ddl.action import Migration
@@ -47,27 +47,29 @@ def run(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
     binaries. A file that is not SQL is a FileReport that says so; the others are reviewed all the same.
     """
     begun = time.monotonic()
+    offline = bool(request.snapshot or request.offline)
+    with bookkeeping(request.connection, MutationType.EXPLAIN, request.record, offline=offline) as note:
+        result, server = _review(request, progress, note)
+        note.details(verdicts={file.path: file.verdict.value for file in result.files})
+    return _outcome(result, begun, server, note.warnings)
+
+
+def _review(request: CheckRequest, progress: Progress, note: Note) -> tuple[CheckResult, Server | None]:
     files = [_parsed(file, request) for file in read_files(request.files, request.git_diff)]
     migrations = tuple(m for m in files if isinstance(m, Migration))
+    note.details(files=[m.path for m in files])
     if not migrations:
-        return _outcome(_reviewed(files, _EMPTY, request, DataEvidence(), MigrationRehearsal()), begun)
+        note.serverless = True
+        return _reviewed(files, _EMPTY, request, DataEvidence(), MigrationRehearsal()), None
     if request.offline and request.snapshot is None:
         catalog = replace(_EMPTY, version=(request.server_version or _EMPTY.major) * 10000)
         seen = by_rules(migrations, catalog, "no database was asked: sizes and data are not known (--offline)")
-        return _outcome(_reviewed(files, catalog, request, DataEvidence(), seen), begun)
-    with (
-        bookkeeping(
-            request.connection, MutationType.EXPLAIN, request.record, offline=bool(request.snapshot or request.offline)
-        ) as note,
-        open_source(request.connection, request.snapshot, progress) as source,
-    ):
-        note.details(files=[m.path for m in migrations])
+        return _reviewed(files, catalog, request, DataEvidence(), seen), None
+    with open_source(request.connection, request.snapshot, progress) as source:
         seen = _rehearsed(source, migrations, request, progress)
         evidence = ask_database(source, migrations, seen.observations, request, progress)
         seen = _with_writes(seen, source, migrations, evidence)
-        result = _reviewed(files, source.catalog, request, evidence, seen)
-        note.details(verdicts={file.path: file.verdict.value for file in result.files})
-    return _outcome(result, begun, source.server, note.warnings)
+        return _reviewed(files, source.catalog, request, evidence, seen), source.server
 
 
 def _parsed(file: MigrationFile, request: CheckRequest) -> Migration | FileReport:

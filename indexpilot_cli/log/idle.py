@@ -1,0 +1,44 @@
+"""Runs of a timer that found nothing to do: counted by command and outcome, as a row of each would fill the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.log.metadata import SCHEMA, question, status
+
+_SINCE = 5  # version of the schema that has the table
+
+
+@dataclass(frozen=True, slots=True)
+class IdleRuns:
+    """How often a command ended with that word, and when first and last."""
+
+    command: str
+    outcome: str
+    runs: int
+    first: datetime
+    last: datetime
+
+
+def count(session: Session, outcome: str, mutation: Mutation, schema: str = SCHEMA) -> bool:
+    """Count one more run; False where the tables are older and have no such counter."""
+    if not _counted(session, schema):
+        return False
+    command = str(mutation.details.get("command", ""))
+    session.execute(question(session, "log/idle_count", schema), {"command": command, "outcome": outcome})
+    return True
+
+
+def counts(session: Session, schema: str = SCHEMA) -> tuple[IdleRuns, ...]:
+    """Every counter, by command and outcome; none where the tables are older."""
+    if not _counted(session, schema):
+        return ()
+    rows = session.rows(question(session, "log/idle_counts", schema), {})
+    return tuple(IdleRuns(r.command, r.outcome, r.runs, r.first_at, r.last_at) for r in rows)
+
+
+def _counted(session: Session, schema: str) -> bool:
+    return (status(session, schema).version or 0) >= _SINCE

@@ -1,0 +1,160 @@
+"""Every command that reached a database leaves a row there, whether it ends well or not."""
+
+import json
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+import typer
+
+from indexpilot_cli.cli.app import build
+from tests.cli.changes import CALM
+from tests.cli.process import run
+from tests.servers import new_database
+
+TABLES = """
+CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL, status text NOT NULL, note text);
+INSERT INTO orders SELECT i, i % 5000, CASE WHEN i % 50 = 0 THEN 'open' ELSE 'done' END FROM generate_series(1, 40000) i;
+"""
+# Commands that reach no database of the user's.
+LOCAL = {"config show", "config check", "schema", "completion", "demo"}
+# Arguments of each command: that it carries out, and that it fails with or refuses behind the connection.
+GOOD = {
+    "init": (["--yes", "--db-only"], ["--check"], ["--dry-run", "--db-only"]),
+    "discover": ([], ["--save"]),
+    "analyze": (["--source", "sql", "workload.sql"],),
+    "recommend": (["--source", "sql", "workload.sql"],),
+    "explain": (["{R}"], ["{P}"], ["{q}"], ["M-1"], ["--query", "SELECT * FROM orders WHERE id = 1"]),
+    "apply": (["{P}", "--dry-run"], ["{file}", "--dry-run"], ["{P}", "--yes"], ["{P}", "--yes"]),
+    "rollback": (["--last", "--dry-run"], ["--last", "--yes"], ["--last", "--yes"]),
+    "plan show": (["{P}"], []),
+    "plan approve": (["{P}"], ["{P}"]),
+    "snapshot save": (["s.ipsnap", "--source", "sql", "--file", "workload.sql"],),
+    "doctor": ([], ["--live"], ["--ready"], ["--reconcile"]),
+    "history": ([], ["--type", "EXPLAIN"]),
+    "bypass status": ([],),
+    "bypass disable": (["--reason", "test"], ["--reason", "test"]),
+    "bypass enable": ([], []),
+    "schema-evolve check": (["good.sql"], ["good.sql", "bad.sql"]),
+    "schema-evolve add-column": (
+        ["orders", "a", "--type", "int"],
+        ["orders", "a", "--type", "int", "--execute", "--yes"],
+    ),
+    "schema-evolve rename-column": (["orders", "a", "b"], ["orders", "a", "b", "--execute", "--yes"]),
+    "schema-evolve alter-type": (["orders", "b", "--type", "bigint", "--online", "--execute", "--yes"],),
+    "schema-evolve finish": (["orders", "b"], ["orders", "b", "--execute", "--yes"]),
+    "schema-evolve drop-column": (["orders", "note"], ["orders", "note", "--save", "--execute", "--yes"]),
+    "schema-evolve rollback": (["--last"], ["--last", "--execute", "--yes"], ["{newest}"]),
+}
+BAD = {
+    "init": (["--yes", "--db-only", "--from-schema", "bad.sql"], ["--from-schema", "none.yaml", "--db-only", "--yes"]),
+    "discover": (["--table", "nowhere"],),
+    "analyze": (["--source", "sql", "none.sql"], ["--source", "sql", "broken.sql"]),
+    "recommend": (
+        ["--source", "sql", "none.sql"],
+        ["--source", "sql", "broken.sql"],
+        ["--source", "sql", "workload.sql", "--table", "nowhere"],
+    ),
+    "explain": (["R-ffffffff"], ["q-ffffff"], ["P-ffff"], ["M-99999"], ["X-1"], ["--query", "SELECT * FROM nowhere"]),
+    "apply": (["P-ffff"], ["none.json"], ["bad.json", "--dry-run"], ["R-ffffffff", "--yes"]),
+    "rollback": (["M-99999"], ["P-ffff", "--dry-run"]),
+    "plan show": (["P-ffff"],),
+    "plan approve": (["P-ffff"],),
+    "snapshot save": (["none/s.ipsnap"],),
+    "doctor": (["none.sql", "--twin"],),
+    "history": (),
+    "bypass status": (),
+    "bypass disable": (["--reason", ""],),
+    "bypass enable": (),
+    "schema-evolve check": (["bad.sql"], ["none.sql"]),
+    "schema-evolve add-column": (
+        ["nowhere", "x", "--type", "int"],
+        ["nowhere", "x", "--type", "int", "--execute", "--yes"],
+    ),
+    "schema-evolve rename-column": (["orders", "nothing", "b"], ["orders", "nothing", "b", "--execute", "--yes"]),
+    "schema-evolve alter-type": (
+        ["orders", "id", "--type", "nonsense"],
+        ["orders", "x", "--type", "int", "--execute", "--yes"],
+    ),
+    "schema-evolve finish": (["orders", "status"], ["orders", "status", "--execute", "--yes"]),
+    "schema-evolve drop-column": (["orders", "nothing"], ["nowhere.orders", "id", "--execute", "--yes"]),
+    "schema-evolve rollback": (["M-99999"], ["M-99999", "--execute", "--yes"], ["nonsense"]),
+}
+
+
+def leaves(command, path=()):
+    """The names of all commands without subcommands."""
+    if not hasattr(command, "commands"):
+        yield " ".join(path)
+        return
+    for name, sub in command.commands.items():
+        yield from leaves(sub, (*path, name))
+
+
+def test_no_command_is_left_out():
+    found = set(leaves(typer.main.get_command(build(whole=True))))
+    assert found == LOCAL | set(GOOD) == LOCAL | set(BAD)
+    assert set(GOOD) & LOCAL == set()
+
+
+@dataclass
+class World:
+    """A database with our tables and a plan, and the program in a home of its own."""
+
+    dsn: str
+    home: object
+    cache: str
+    names: dict
+
+    def run(self, name, arguments):
+        given = [f"M-{self.newest()}" if a == "{newest}" else a.format_map(self.names) for a in arguments]
+        return run(self.home, *name.split(), *given, "-d", self.dsn, XDG_CACHE_HOME=self.cache, **CALM)
+
+    def newest(self):
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute("SELECT coalesce(max(id), 0) FROM indexpilot.mutation_log").fetchone()[0]
+
+    def silent(self, cases):
+        """What left no row, with the code and the words it ended with; and what it exits with."""
+        for name, arguments in cases:
+            before = self.newest()
+            ran = self.run(name, arguments)
+            yield ran, before != self.newest(), " ".join((name, *arguments))
+
+
+@pytest.fixture(scope="module")
+def world(pg, cache, tmp_path_factory):
+    home = tmp_path_factory.mktemp("walk")
+    files = {
+        "workload.sql": "SELECT * FROM orders WHERE customer_id = 7;",
+        "good.sql": "ALTER TABLE orders ADD COLUMN later int;",
+        "bad.sql": "ALTER TABLE orders ADD COLUMM later int;",
+        "broken.sql": "SELEC * FORM orders;",
+        "bad.json": "{}",
+    }
+    for name, text in files.items():
+        (home / name).write_text(text)
+    with new_database(pg) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(TABLES)
+            connection.execute("ANALYZE")
+        found = World(dsn, home, cache, {})
+        assert found.run("init", ["--db-only", "--yes"]).code == 0
+        advice = found.run("recommend", ["--source", "sql", "workload.sql", "--json", "--output", "plan.json"])
+        assert advice.code == 0, advice.err
+        result = json.loads((home / "plan.json").read_text())["result"]
+        best = result["recommendations"][0]
+        names = {"P": result["plan"], "R": best["id"], "q": best["templates"][0]["id"], "file": "plan.json"}
+        yield World(dsn, home, cache, names)
+
+
+def test_what_is_carried_out_is_logged(world):
+    cases = [(name, arguments) for name, many in GOOD.items() for arguments in many]
+    for ran, logged, line in world.silent(cases):
+        print(ran.code, logged, line, ran.err[:200] if ran.code else "")
+
+
+def test_what_fails_or_is_refused_is_logged(world):
+    cases = [(name, arguments) for name, many in BAD.items() for arguments in many]
+    for ran, logged, line in world.silent(cases):
+        print(ran.code, logged, line, ran.err[:200])
