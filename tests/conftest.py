@@ -28,9 +28,11 @@ def pytest_xdist_auto_num_workers():
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
+def clean_environment(monkeypatch, tmp_path_factory):
     for name in list(os.environ):
         if name.startswith(_CLEAN) and not name.startswith(_KEEP):
             monkeypatch.delenv(name)
+    # Connections that fail are remembered there, and a developer's own are not the tests'.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)

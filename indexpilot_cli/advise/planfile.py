@@ -146,7 +146,11 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 def _recommendation(item: Mapping[str, Any]) -> Recommendation:
     definition = from_json(IndexDefinition, item["definition"])
     if definition.id != item["id"]:
-        raise ValueError(f"{item['id']} does not describe its index: the file was changed")
+        raise UsageError(
+            f"{str(item['id'])[:40]} does not describe its index: the plan was changed by hand",
+            hint="indexpilot recommend --json --output plan.json",
+            code="tampered_plan",
+        )
     return Recommendation(
         id=item["id"],
         definition=definition,

@@ -15,7 +15,50 @@ from indexpilot_cli.core.plan import TemplateEffect
 
 
 class MutationType(StrEnum):
-    """Every action the log knows; an unknown word is refused."""
+    """Every action the log knows; an unknown word is refused. Who writes it:
+
+    CREATE_INDEX            apply: intent, start and end of each build
+    INDEX_CREATION_FAILED   apply: a build that failed, and builds that a guard or the user refused
+    RATE_LIMIT_EXCEEDED     the same, refused by the guard ``rate``
+    ROLLBACK_INDEX          rollback, apply --auto-revert: what was built is dropped, what was dropped is built
+    DROP_INDEX              an index that goes by our doing without being what was asked for: an invalid remnant
+                            (apply, doctor --reconcile), with its column (schema-evolve drop-column), after an online
+                            type change
+    REINDEX                 nobody yet: no command rebuilds an index
+    RECOMMEND_INDEX         recommend; apply that only looked or had nothing to do
+    ENABLE_FIELD            host.enable_field, when it changed something
+    DISABLE_FIELD           host.disable_field, likewise
+    INITIALIZE_TENANT       host.initialize_tenant_expression, likewise
+    SYSTEM_ENABLE           bypass enable
+    SYSTEM_DISABLE          bypass disable
+    SYSTEM_CONFIG_CHANGE    init, plan approve; the host's functions that make tables or fill the genome catalog
+    CREATE_TABLE            the table of schema-evolve drop-column --save; seen by host.detect_and_sync_schema_changes
+    DROP_TABLE              that table when it is taken back; seen likewise
+    ALTER_TABLE             seen likewise; schema-evolve rollback --execute that failed before its column was known
+    ADD_COLUMN              schema-evolve add-column: plan, steps, end, way back
+    DROP_COLUMN             schema-evolve drop-column, likewise
+    ALTER_COLUMN            schema-evolve alter-type and finish, likewise
+    RENAME_COLUMN           schema-evolve rename-column, likewise
+    SCHEMA_SYNC             host.detect_and_sync_schema_changes, when the catalog followed or could not
+    DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, rollback
+                            that only looked; host.discover_schema_from_database
+    ANALYZE_WORKLOAD        analyze
+    EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
+    BULK_UPDATE             a backfill of schema-evolve add-column; host.prune_query_stats
+    DATA_MIGRATION          values that schema-evolve drop-column --save keeps, and that its way back restores
+    LIFECYCLE_RUN           nobody yet: there is no lifecycle command
+    QUERY_BLOCKED           nobody yet: there is no query interceptor
+    SECURITY_VIOLATION      a plan file whose ids do not fit what it would run
+    AUTHENTICATION_FAILURE  a login that the server refused; written at the next connection to that database from the
+                            same account of this machine, with how often and when (``log.pending``)
+    CONNECTION_ERROR        a server that could not be reached, likewise; a connection that was lost, at once
+    AUTHORIZATION_DENIED    a command that ended for want of a privilege; builds that the guards ``privileges`` and
+                            ``approval`` refused
+    CRITICAL_ERROR          a command that ended by a fault of ours, or with an outcome nobody knows (exit code 8)
+
+    What a failed command would have been stands in the ``command`` of its row. Runs of a timer that found nothing to do
+    are counted in ``idle_runs`` instead: apply --window, doctor --live and --ready, a sync without changes.
+    """
 
     CREATE_INDEX = "CREATE_INDEX"
     DROP_INDEX = "DROP_INDEX"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,20 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.command import Record
 from indexpilot_cli.core.ddl import drop_index, rebuilt, summary
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.mutation import Event, MutationReport, MutationType, Operation, OperationKind, OperationState
+from indexpilot_cli.core.mutation import (
+    Event,
+    Mutation,
+    MutationReport,
+    MutationType,
+    Operation,
+    OperationKind,
+    OperationState,
+)
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.log import mutations
 
 _FAILED = frozenset({OperationState.FAILED_CLEAN, OperationState.FAILED_LEFTOVER, OperationState.CONFLICT})
 
@@ -47,6 +60,29 @@ def intent(operation: Operation, record: Record, context: Mapping[str, Any]) -> 
         undo_sql=operation.undo_sql,
         details={key: value for key, value in details.items() if value is not None},
     )
+
+
+def tell_drop(
+    ctx: RunContext,
+    table: QualifiedName,
+    index: QualifiedName,
+    why: str,
+    *,
+    op_id: str | None = None,
+) -> None:
+    """A row about an index that is gone by our doing without being what somebody asked for."""
+    row = Mutation(
+        MutationType.DROP_INDEX,
+        {"reason": why, "command": ctx.record.command, "version": ctx.record.version},
+        table_name=table.name,
+        schema_name=table.schema,
+        op_id=op_id,
+        state="DONE",
+        actor=ctx.record.actor or None,
+        index_name=index.name,
+    )
+    with suppress(IndexPilotError):  # what the work itself writes next tells when the log is gone
+        mutations.record(ctx.log, row, schema=ctx.schema, secrets=ctx.secrets)
 
 
 def context_of(recommendation: Recommendation, queries: int, before: float, after: float) -> dict[str, Any]:

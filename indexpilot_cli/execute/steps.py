@@ -26,6 +26,7 @@ from indexpilot_cli.execute import build
 from indexpilot_cli.execute.backfill import BackfillWork, fill_all
 from indexpilot_cli.execute.build import is_usable
 from indexpilot_cli.execute.context import RunContext, StepRun
+from indexpilot_cli.execute.events import tell_drop
 from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
 
@@ -313,6 +314,7 @@ def clean(ctx: RunContext, session: Session, remnant: IndexFacts) -> Cleaned:
         ctx.progress.say(f"removing what is left of {remnant.name}")
         try:
             session.execute(drop_index(remnant.name, concurrently=not remnant.partitioned))
+            tell_drop(ctx, remnant.table, remnant.name, "invalid remnant of a build")
         except IndexPilotError as failed:
             error = failed
             if session.closed:

@@ -82,7 +82,7 @@ def sync(
     """Compare the database with the genome catalog and, with ``apply``, make the catalog follow.
 
     Renames keep profiles, index vetoes and groups; what is gone takes its profiles with it. A run that changes
-    something leaves one SCHEMA_SYNC row in the mutation log.
+    something leaves one SCHEMA_SYNC row in the mutation log, and one for each table unless all are new to it.
     """
     found = discover(session, schemas=schemas, schema=schema)
     known = [f for f in genome.fields(session, schema=schema) if schemas is None or f.table.schema in schemas]
@@ -98,6 +98,8 @@ def sync(
         # In the same transaction: the log says so exactly when the catalog followed.
         if changes:
             mutations.record(session, _synced(changes, actor), schema=schema)
+            for row in _tables_changed(changes, actor) if known else ():
+                mutations.record(session, row, schema=schema)
     return Synced(changes, bool(changes))
 
 
@@ -151,6 +153,15 @@ def _synced(changes: Sequence[GenomeChange], actor: str | None) -> Mutation:
     )
 
 
+def _tables_changed(changes: Sequence[GenomeChange], actor: str | None) -> Iterator[Mutation]:
+    """One row for each table that came, went or is another now; whoever did that did not go through us."""
+    for table in dict.fromkeys(change.table for change in changes):
+        mine = [change for change in changes if change.table == table]
+        kind = next((_OF_TABLES[c.kind] for c in mine if c.kind in _OF_TABLES), MutationType.ALTER_TABLE)
+        details = {"seen_by": "schema sync", "changes": [_plain(change) for change in mine]}
+        yield Mutation(kind, details, table_name=table.name, schema_name=table.schema, state="DONE", actor=actor)
+
+
 def _plain(change: GenomeChange) -> dict[str, str]:
     facts = {
         "kind": change.kind.value,
@@ -173,6 +184,12 @@ class GenomeChangeKind(StrEnum):
     COLUMN_RENAMED = "column_renamed"
     TYPE_CHANGED = "type_changed"
     NULLABILITY_CHANGED = "nullability_changed"
+
+
+_OF_TABLES = {
+    GenomeChangeKind.TABLE_ADDED: MutationType.CREATE_TABLE,
+    GenomeChangeKind.TABLE_REMOVED: MutationType.DROP_TABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Open the pool once (``init_connection_pool``), make our tables (``discover_and_b
 
 from __future__ import annotations
 
-from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats, init_connection_pool
+from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database
 from indexpilot_cli.host.evolve import (
     analyze_schema_change_impact,
@@ -22,7 +22,7 @@ from indexpilot_cli.host.evolve import (
     safe_rename_column,
     validate_schema_change,
 )
-from indexpilot_cli.host.place import metadata_schema, set_metadata_schema
+from indexpilot_cli.host.place import init_connection_pool, metadata_schema, set_metadata_schema
 from indexpilot_cli.host.profiles import (
     configure_profile_cache,
     disable_field,

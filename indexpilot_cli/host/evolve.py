@@ -7,14 +7,15 @@ schemas (``indexpilot schema schema_evolve_change``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Connection, Outcome, Record, Silent
-from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change import execute as evolve_execute
@@ -36,8 +37,9 @@ def analyze_schema_change_impact(table_name: str, field_name: str, change: str =
     ``change`` is drop_column, alter_type, rename_column or add_column. Answers are kept for five minutes. Raises
     UsageError for a table or column that is not there.
     """
-    with open_reader(_connection()) as session:
-        found = evolve_change.impact_only(session, _request(change, table_name, field_name), Silent())
+    request = _request(change, table_name, field_name)
+    with _looked("analyze_schema_change_impact", request), open_reader(request.connection) as session:
+        found = evolve_change.impact_only(session, request, Silent())
     data: Result = to_json(found)
     return data
 
@@ -49,7 +51,7 @@ def validate_schema_change(change: str, table_name: str, field_name: str, **aske
     save, force.
     """
     request = _request(change, table_name, field_name, **asked, execute=True)
-    with open_reader(_connection()) as session:
+    with _looked("validate_schema_change", request), open_reader(request.connection) as session:
         prepared = evolve_change.prepare(session, request, Silent())
     return [{"code": p.code, "message": p.message, "hint": p.hint} for p in prepared.problems]
 
@@ -96,6 +98,14 @@ def safe_rename_column(
 def clear_impact_cache() -> None:
     """Forget what ``analyze_schema_change_impact`` found before."""
     _clear()
+
+
+@contextmanager
+def _looked(function: str, request: ChangeRequest) -> Iterator[None]:
+    with place.logged(MutationType.EXPLAIN, function, operation=request.kind) as note:
+        schema_name, table = place.checked_table(request.table)
+        note.table(str(table), schema_name, request.column)
+        yield
 
 
 def _connection() -> Connection:

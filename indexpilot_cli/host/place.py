@@ -8,12 +8,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from indexpilot_cli import __version__
+from indexpilot_cli.core.command import Record
+from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
-from indexpilot_cli.db.pool import pool_session
-from indexpilot_cli.db.session import Session
+from indexpilot_cli.db import pool
+from indexpilot_cli.db.pool import MAXIMUM, MINIMUM, pool_conninfo, pool_session
+from indexpilot_cli.db.session import Session, secrets_of
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.log.bookkeeping import LogPlace, Note, booked
 from indexpilot_cli.log.metadata import SCHEMA, checked_schema
 
 K = TypeVar("K", bound=Hashable)
@@ -46,6 +51,38 @@ def session(*, statement_timeout_ms: int = 60_000, lock_timeout_ms: int = 5_000)
     # Without limits a thread of the host would hang behind any ALTER TABLE; so it gets 55P03 or 57014 and goes on.
     with pool_session(statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms) as opened:
         yield opened
+
+
+def init_connection_pool(
+    conninfo: str,
+    minimum: int = MINIMUM,
+    maximum: int = MAXIMUM,
+    *,
+    password: str | None = None,
+    timeout: float = 30.0,
+) -> None:
+    """Open the process's pool, in place of one that was open. ``timeout`` is seconds, also for a borrower's wait.
+
+    Raises UsageError unless 1 <= minimum <= maximum, UnreachableError when the server cannot be reached, which the log
+    is told when it can.
+    """
+    log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
+    with booked(log, MutationType.SYSTEM_CONFIG_CHANGE, _record("init_connection_pool")) as note:
+        pool.init_connection_pool(conninfo, minimum, maximum, password=password, timeout=timeout)
+        note.elsewhere = True
+
+
+def _record(function: str) -> Record:
+    return Record("host application", __version__, f"host {function}")
+
+
+@contextmanager
+def logged(kind: MutationType, function: str, **facts: Any) -> Iterator[Note]:
+    """Run the block, then write its row through the pool, as commands do (``log.bookkeeping``)."""
+    conninfo, password = pool_conninfo()
+    log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
+    with booked(log, kind, _record(function), **facts) as note:
+        yield note
 
 
 def checked_name(name: object, what: str) -> str:

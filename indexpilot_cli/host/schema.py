@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.genome import schema_file
@@ -27,7 +28,7 @@ SchemaSource = Path | str | Mapping[str, Any] | SchemaDefinition
 
 def create_metadata_tables() -> Result:
     """Make or upgrade our own tables, nothing else; ``created`` lists the new ones. Running it again makes none."""
-    return _told(_create)
+    return _told("create_metadata_tables", _create)
 
 
 def drop_metadata_tables() -> Result:
@@ -42,17 +43,17 @@ def drop_metadata_tables() -> Result:
             gone = metadata.uninstall(session, place.metadata_schema())
         return {"schema_dropped": gone, "tables_count": 0, "fields_count": 0}
 
-    return _told(drop)
+    return _told("drop_metadata_tables", drop)
 
 
 def bootstrap_genome_catalog() -> Result:
     """Fill the genome catalog with the four tables of a small CRM; ``new_fields`` is 0 the second time."""
-    return bootstrap_genome_catalog_from_schema(CRM)
+    return _told("bootstrap_genome_catalog", lambda: _counted(_from_schema(CRM)))
 
 
 def bootstrap_genome_catalog_from_schema(schema: SchemaSource) -> Result:
     """Fill the genome catalog from a schema file (.yaml, .json, .py) or an object of the same shape."""
-    return _told(lambda: _counted(_from_schema(schema)))
+    return _told("bootstrap_genome_catalog_from_schema", lambda: _counted(_from_schema(schema)))
 
 
 def init_schema_from_config(config: SchemaSource) -> Result:
@@ -62,7 +63,7 @@ def init_schema_from_config(config: SchemaSource) -> Result:
         _definition(config)
         return _create() | _counted(_from_schema(config))
 
-    return _told(both)
+    return _told("init_schema_from_config", both)
 
 
 def discover_and_bootstrap_schema(
@@ -81,14 +82,14 @@ def discover_and_bootstrap_schema(
             )
         return made | _counted(counts)
 
-    return _told(both)
+    return _told("discover_and_bootstrap_schema", both)
 
 
 def discover_schema_from_database(
     schema_name: str | None = "public", exclude_tables: Collection[str] | None = None
 ) -> dict[str, Any]:
     """What the database has, in the shape of a schema file; writes nothing. Raises IndexPilotError."""
-    with place.session() as session:
+    with place.logged(MutationType.DISCOVER, "discover_schema_from_database"), place.session() as session:
         found = discover(
             session,
             schemas=None if schema_name is None else [schema_name],
@@ -146,7 +147,8 @@ def detect_and_sync_schema_changes(schema_name: str | None = "public", auto_upda
             "applied": synced.applied,
         }
 
-    return _told(compare)
+    kind = MutationType.SCHEMA_SYNC if auto_update else MutationType.DISCOVER
+    return _told("detect_and_sync_schema_changes", compare, kind)
 
 
 def get_genome_fields(table_name: str | None = None) -> list[dict[str, Any]]:
@@ -160,8 +162,10 @@ def set_feature_group(table_name: str, field_name: str, group: str, schema_name:
     """Put a field into a feature group; False when the catalog does not have it."""
     table = QualifiedName(place.checked_name(schema_name, "schema"), place.checked_name(table_name, "table"))
     key = FieldKey(table, place.checked_name(field_name, "field"))
-    with place.session() as session:
-        return genome.update(session, key, group=group, schema=place.metadata_schema())
+    with place.logged(MutationType.SYSTEM_CONFIG_CHANGE, "set_feature_group", group=group) as note:
+        note.table(table.name, table.schema, key.field)
+        with place.session() as session:
+            return genome.update(session, key, group=group, schema=place.metadata_schema())
 
 
 def _create() -> Result:
@@ -191,10 +195,18 @@ def _counted(counts: Bootstrapped) -> Result:
     }
 
 
-def _told(work: Callable[[], Result]) -> Result:
-    """The result with ``success`` and ``error``; our errors become text, because hosts call this while starting."""
+def _told(function: str, work: Callable[[], Result], kind: MutationType = MutationType.SYSTEM_CONFIG_CHANGE) -> Result:
+    """The result with ``success`` and ``error``; our errors become text, because hosts call this while starting.
+
+    The log has a row of it, but for a comparison that found nothing and is made at every start: those are counted.
+    """
     try:
-        result = work()
+        with place.logged(kind, function) as note:
+            result = work()
+            note.idle = "no_changes" if result.get("changes") == [] else None
+            # What follows a change is logged in its transaction.
+            note.elsewhere = bool(result.get("applied"))
+            note.details(**{name: value for name, value in result.items() if value and name != "changes"})
     except IndexPilotError as error:
         text = f"{error.message}: {error.detail}" if error.detail else error.message
         return {"success": False, "tables_count": 0, "fields_count": 0, "error": text}

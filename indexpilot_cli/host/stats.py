@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import NAME_LIMIT
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
@@ -111,8 +112,13 @@ def get_table_size_info(table_name: str) -> dict[str, Any] | None:
 
 def prune_query_stats(keep_days: float) -> int:
     """Delete statistics older than that; gives how many rows."""
-    with place.session() as session:
-        return query_stats.prune(session, keep_days, schema=place.metadata_schema())
+    with place.logged(MutationType.BULK_UPDATE, "prune_query_stats", keep_days=keep_days) as note:
+        note.table("query_stats", place.metadata_schema())
+        with place.session() as session:
+            gone = query_stats.prune(session, keep_days, schema=place.metadata_schema())
+        note.details(deleted=gone)
+        note.idle = None if gone else "nothing_to_do"
+    return gone
 
 
 def _write(rows: Sequence[PendingStats]) -> int:

@@ -213,7 +213,7 @@ def _steps(run: StepRun, doing: ColumnChangeRun) -> IndexPilotError | None:
         if number in doing.standing:
             doing.reports.append(planned(step, "skipped"))
             continue
-        report, error = tried(run, step, _tail(run.ctx, doing, number))
+        report, error = tried(run, step, _tail(run, doing, number))
         if error is not None and lost(error):
             raise OutcomeUnknownError(
                 "the connection was lost: the server knows what stands",
@@ -230,9 +230,9 @@ def _steps(run: StepRun, doing: ColumnChangeRun) -> IndexPilotError | None:
     return None
 
 
-def _tail(ctx: RunContext, doing: ColumnChangeRun, number: int) -> Callable[[Session], None]:
+def _tail(run: StepRun, doing: ColumnChangeRun, number: int) -> Callable[[Session], None]:
     """What is written in the transaction of a step: our tables follow the first, and the last closes the change."""
-    steps = doing.change.steps
+    ctx, steps = run.ctx, doing.change.steps
     last = max(n for n, s in enumerate(steps) if s.how != "analyze")
 
     def write(session: Session) -> None:
@@ -241,6 +241,8 @@ def _tail(ctx: RunContext, doing: ColumnChangeRun, number: int) -> Callable[[Ses
         if number == 0:
             _learn(session, doing)
             run_steps.follow(session, doing.change, ctx.schema)
+        if steps[number].how == "fill":
+            log.write(ctx, log.filled(ctx, doing.change, doing.op_id, run.rows), session)
         details: dict[str, object] = {"step": number, "of": len(steps), "title": steps[number].title, "done": True}
         if number == last:
             details |= {"undo": log.packed(doing.undo), "loss": doing.undo.loss}
@@ -253,6 +255,9 @@ def _tail(ctx: RunContext, doing: ColumnChangeRun, number: int) -> Callable[[Ses
                 definition_sql=";\n".join(doing.change.statements),
                 undo_sql=doing.undo.script,
             )
+            for more in log.consequences(ctx, doing.change, doing.op_id):
+                log.write(ctx, more, session)
+            # The last row of an operation is the one that says how it stands.
             doing.id = log.write(ctx, row, session)
         elif number < last:
             row = log.row(ctx, doing.change, doing.op_id, log.STEP, details)

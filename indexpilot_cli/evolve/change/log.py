@@ -10,7 +10,7 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
@@ -234,6 +234,42 @@ def failed(
     """How it failed, with the server's code."""
     details = {"error_code": error.code, **({"detail": error.detail} if error.detail else {}), **facts}
     return write(ctx, row(ctx, change, op_id, state, details, sqlstate=sqlstate(error), error=error.message))
+
+
+def consequences(ctx: RunContext, change: SchemaChange, op_id: str) -> Iterator[Mutation]:
+    """Rows about what else is there or gone by a change that is done: indexes, and the table that keeps values."""
+    facts = {"because": change.kind.command}
+    for gone in change.impact.of("disappears"):
+        if gone.kind == "index":
+            texts = {"index_name": gone.name, "definition_sql": gone.definition, "undo_sql": gone.definition}
+            yield replace(row(ctx, change, op_id, DONE, facts, **texts), type=MutationType.DROP_INDEX)
+    saved = change.undo.saved
+    if saved is not None:
+        yield from _about_saved(ctx, change, op_id, saved, MutationType.CREATE_TABLE, facts)
+
+
+def filled(ctx: RunContext, change: SchemaChange, op_id: str, rows: int) -> Mutation:
+    """The row of a backfill that is done."""
+    return replace(row(ctx, change, op_id, DONE, {"rows": rows}), type=MutationType.BULK_UPDATE)
+
+
+def put_back(ctx: RunContext, change: SchemaChange, op_id: str, saved: QualifiedName) -> Iterator[Mutation]:
+    """Rows about saved values that are in the table again, and the table that kept them."""
+    return _about_saved(ctx, change, op_id, saved, MutationType.DROP_TABLE, {"because": "rollback"})
+
+
+def _about_saved(
+    ctx: RunContext,
+    change: SchemaChange,
+    op_id: str,
+    saved: QualifiedName,
+    kind: MutationType,
+    facts: Mapping[str, object],
+) -> Iterator[Mutation]:
+    """That the values of the column moved, and that the table they are kept in came or went."""
+    moved = row(ctx, change, op_id, DONE, {**facts, "kept_in": str(saved)})
+    yield replace(moved, type=MutationType.DATA_MIGRATION)
+    yield replace(moved, type=kind, table_name=saved.name, schema_name=saved.schema, field_name=None)
 
 
 def tell(

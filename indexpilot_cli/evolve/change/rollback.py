@@ -256,6 +256,9 @@ def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> Undo
     def close(session: Session) -> None:
         nonlocal number
         run_steps.unfollow(session, taking.change, taking.log.metadata, ctx.schema)
+        saved = taking.undo.saved
+        for more in log.put_back(ctx, taking.change, taking.log.op_id, saved) if saved is not None else ():
+            log.write(ctx, more, session)
         details = {"reverts": taking.number, "loss": taking.undo.loss, "forced": request.force}
         row = log.row(ctx, taking.change, taking.log.op_id, log.REVERTED, details, definition_sql=taking.undo.script)
         number = log.write(ctx, row, session)

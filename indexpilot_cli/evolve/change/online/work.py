@@ -17,7 +17,7 @@ from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.probe import index_body
 from indexpilot_cli.evolve.change.online.texts import OnlineIndex, OnlinePlan, OnlineStage, Side, aside, column_name
-from indexpilot_cli.execute import backfill
+from indexpilot_cli.execute import backfill, events
 from indexpilot_cli.execute.backfill import BackfillWork, left
 from indexpilot_cli.execute.context import Pace, RunContext, StepRun
 from indexpilot_cli.execute.steps import DatabaseStep, StepManner, long_lockers, perform
@@ -304,6 +304,7 @@ def drop_indexes(run: OnlineRun, side: Side) -> None:
         # behind it.
         # https://www.postgresql.org/docs/current/sql-dropindex.html
         patient(run, f"DROP INDEX CONCURRENTLY IF EXISTS {name}", f"removing index {name.name}")
+        events.tell_drop(run.ctx, run.plan.table, name, "online type change", op_id=run.plan.op_id)
 
 
 def harmless(error: IndexPilotError) -> bool:

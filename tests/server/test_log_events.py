@@ -1,0 +1,217 @@
+"""What leaves a row beside the commands: library functions, failed connections, and what a change takes along."""
+
+import contextlib
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from indexpilot_cli import host
+from indexpilot_cli.admin import discover
+from indexpilot_cli.admin.discover import DiscoverRequest
+from indexpilot_cli.core.command import Connection, Record, Silent
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.log.bookkeeping import bookkeeping
+
+# Functions of the library that leave no row, and why.
+SILENT = {
+    "they read or change nothing in a database": (
+        *("PostgresAdapter", "detect_database", "load_schema", "validate_schema", "clear_impact_cache"),
+        *("configure_profile_cache", "set_metadata_schema", "metadata_schema", "set_query_stat_wait"),
+        *("get_query_log_stats", "get_pool_stats", "close_connection_pool", "get_connection"),
+    ),
+    "they are asked query by query or read what another function wrote": (
+        *("log_query_stat", "flush_query_stats", "validate_field_name", "validate_table_name", "get_query_stats"),
+        *("get_field_usage_stats", "get_table_size_info", "get_genome_fields", "get_tenant_fields"),
+        *("get_recent_mutations", "get_mutation_summary"),
+    ),
+    "its log goes with it": ("drop_metadata_tables",),
+    "it is told when it fails, at the next connection": ("init_connection_pool",),
+}
+CRM = {"tables": [{"name": "t", "fields": [{"name": "a", "type": "int"}]}]}
+CALLS = {
+    "create_metadata_tables": ((), "SYSTEM_CONFIG_CHANGE"),
+    "discover_and_bootstrap_schema": ((), "SYSTEM_CONFIG_CHANGE"),
+    "discover_schema_from_database": ((), "DISCOVER"),
+    "bootstrap_genome_catalog": ((), "SYSTEM_CONFIG_CHANGE"),
+    "bootstrap_genome_catalog_from_schema": ((CRM,), "SYSTEM_CONFIG_CHANGE"),
+    "init_schema_from_config": ((CRM,), "SYSTEM_CONFIG_CHANGE"),
+    "detect_and_sync_schema_changes": ((), "SCHEMA_SYNC"),
+    "set_feature_group": (("orders", "status", "flow"), "SYSTEM_CONFIG_CHANGE"),
+    "initialize_tenant_expression": ((7,), "INITIALIZE_TENANT"),
+    "disable_field": ((7, "orders", "status"), "DISABLE_FIELD"),
+    "enable_field": ((7, "orders", "status"), "ENABLE_FIELD"),
+    "log_audit_event": (("DATA_MIGRATION",), "DATA_MIGRATION"),
+    "prune_query_stats": ((0,), "BULK_UPDATE"),
+    "analyze_schema_change_impact": (("orders", "status"), "EXPLAIN"),
+    "validate_schema_change": (("drop_column", "orders", "nothing"), "EXPLAIN"),
+    "preview_schema_change": (("drop_column", "orders", "status"), "EXPLAIN"),
+    "generate_rollback_plan": (("drop_column", "orders", "status"), "EXPLAIN"),
+    "safe_add_column": (("orders", "more", "int"), "EXPLAIN"),
+    "safe_drop_column": (("orders", "status"), "EXPLAIN"),
+    "safe_alter_column_type": (("orders", "id", "bigint"), "EXPLAIN"),
+    "safe_rename_column": (("orders", "status", "state"), "EXPLAIN"),
+}
+FAILING = {
+    "bootstrap_genome_catalog_from_schema": ({"tables": [{"name": "t"}]},),
+    "init_schema_from_config": ({"tables": 3},),
+    "analyze_schema_change_impact": ("orders", "nothing"),
+    "preview_schema_change": ("drop_column", "nowhere", "x"),
+    "generate_rollback_plan": ("rename_column", "orders", "nothing"),
+    "safe_drop_column": ("orders", "nothing"),
+}
+
+
+@pytest.fixture(autouse=True)
+def kept(own_places):
+    """A state directory of the test's own."""
+    return own_places
+
+
+@pytest.fixture
+def pool(database, connection):
+    connection.execute("SET search_path TO public")
+    connection.execute("CREATE TABLE orders (id int PRIMARY KEY, status text)")
+    host.init_connection_pool(database, 1, 4)
+    host.set_metadata_schema("indexpilot")
+    assert host.discover_and_bootstrap_schema()["success"]
+    yield connection
+    host.flush_query_stats()
+    host.close_connection_pool()
+
+
+def rows(connection, *names):
+    found = connection.execute("SELECT * FROM indexpilot.mutation_log ORDER BY id")
+    return [tuple(row[[c.name for c in found.description].index(name)] for name in names) for row in found.fetchall()]
+
+
+def newest(connection):
+    return connection.execute("SELECT max(id) FROM indexpilot.mutation_log").fetchone()[0]
+
+
+def test_every_function_of_the_library_is_accounted_for():
+    silent = [name for names in SILENT.values() for name in names]
+    assert sorted([*silent, *CALLS]) == sorted(host.__all__)
+
+
+def test_the_library_leaves_rows(pool):
+    pool.execute("ALTER TABLE orders ADD later int")
+    host.log_query_stat(7, "orders", "status", "READ", 1.0)
+    host.flush_query_stats()
+    for name, (arguments, kind) in CALLS.items():
+        before = newest(pool)
+        getattr(host, name)(*arguments)
+        new = pool.execute("SELECT mutation_type FROM indexpilot.mutation_log WHERE id > %s", [before]).fetchall()
+        assert (kind,) in new, name
+
+
+def test_what_fails_in_the_library_leaves_rows(pool):
+    for name, arguments in FAILING.items():
+        before = newest(pool)
+        with contextlib.suppress(IndexPilotError):
+            result = getattr(host, name)(*arguments)
+            assert result["success"] is False, name
+        new = pool.execute("SELECT state FROM indexpilot.mutation_log WHERE id > %s", [before]).fetchall()
+        assert new == [("FAILED",)], name
+
+
+def test_a_sync_that_finds_nothing_is_counted(pool):
+    before = newest(pool)
+    for _ in range(3):
+        assert host.detect_and_sync_schema_changes()["changes"] == []
+    assert newest(pool) == before
+    counted = pool.execute("SELECT command, outcome, runs FROM indexpilot.idle_runs").fetchall()
+    assert counted == [("host detect_and_sync_schema_changes", "no_changes", 3)]
+
+
+def test_a_sync_tells_of_tables_that_came_and_went(pool):
+    pool.execute("CREATE TABLE fresh (a int); ALTER TABLE orders ADD note text; CREATE TABLE gone (a int)")
+    host.detect_and_sync_schema_changes()
+    pool.execute("DROP TABLE gone")
+    host.detect_and_sync_schema_changes()
+    told = [row for row in rows(pool, "mutation_type", "table_name") if row[0].endswith("_TABLE")]
+    assert sorted(told) == [
+        ("ALTER_TABLE", "orders"),
+        ("CREATE_TABLE", "fresh"),
+        ("CREATE_TABLE", "gone"),
+        ("DROP_TABLE", "gone"),
+    ]
+
+
+def test_a_refused_login_is_told_at_the_next_connection(pool, database):
+    stranger = make_conninfo(database, user="nobody_of_that_name", password="hunter2hunter2")
+    before = newest(pool)
+    for _ in range(3):
+        with pytest.raises(UnreachableError):
+            discover.run(DiscoverRequest(Connection(stranger), record=Record("ada", "1", "discover")), Silent())
+    with pytest.raises(UnreachableError):
+        host.init_connection_pool(stranger, 1, 2)
+    assert newest(pool) == before
+    other = make_conninfo(database, dbname="postgres")  # another database is not told
+    discover.run(DiscoverRequest(Connection(other)), Silent())
+    discover.run(DiscoverRequest(Connection(database), record=Record("ada", "1", "discover")), Silent())
+    new = [r for r in rows(pool, "id", "mutation_type", "state", "actor", "details_json", "error") if r[0] > before]
+    assert [r[1:4] for r in new] == [
+        ("AUTHENTICATION_FAILURE", "FAILED", "ada"),
+        ("AUTHENTICATION_FAILURE", "FAILED", "host application"),
+        ("DISCOVER", "DONE", "ada"),
+    ]
+    assert (new[0][4]["count"], new[0][4]["command"]) == (3, "discover") and new[0][4]["first"] <= new[0][4]["last"]
+    assert "hunter2" not in str(new)
+    discover.run(DiscoverRequest(Connection(database)), Silent())
+    assert newest(pool) == new[-1][0] + 1  # told once
+
+
+def test_a_database_that_lets_nobody_in_is_told(pool, database):
+    with psycopg.connect(make_conninfo(database, dbname="postgres"), autocommit=True) as admin:
+        name = psycopg.sql.Identifier(pool.info.dbname)
+        admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        with pytest.raises(UnreachableError):
+            discover.run(DiscoverRequest(Connection(database)), Silent())
+        admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+    discover.run(DiscoverRequest(Connection(database)), Silent())
+    assert [kind for (kind,) in rows(pool, "mutation_type")][-2:] == ["CONNECTION_ERROR", "DISCOVER"]
+
+
+def test_failures_are_told_by_their_kind(pool, database):
+    here = Connection(database)
+    cases = (
+        (PrerequisiteError("no", code="privilege_missing"), MutationType.AUTHORIZATION_DENIED),
+        (ZeroDivisionError("x"), MutationType.CRITICAL_ERROR),
+        (IndexPilotError("x"), MutationType.DISCOVER),
+    )
+    for error, kind in cases:
+        with pytest.raises(type(error)), bookkeeping(here, MutationType.DISCOVER):
+            raise error
+        assert rows(pool, "mutation_type", "state")[-1] == (kind.value, "FAILED")
+    with pytest.raises(UnreachableError), bookkeeping(here, MutationType.DISCOVER):
+        raise UnreachableError("lost", code="connection_lost") from psycopg.OperationalError("closed")
+    assert rows(pool, "mutation_type")[-1] == ("CONNECTION_ERROR",)
+
+
+def test_what_goes_with_a_column_is_told(plain):
+    plain.script("CREATE INDEX note_idx ON plain (b)")
+    done = plain.change("drop_column", "plain", "b", save=True, force=True)
+    assert done.exit_code == 0, done.result.error
+    told = [row[0] for row in plain.log()]
+    assert told.count("DROP_INDEX") == told.count("CREATE_TABLE") == told.count("DATA_MIGRATION") == 1
+    assert told[-1] == "DROP_COLUMN"  # the newest row of a change says how it stands
+    index = plain.sql("SELECT index_name, undo_sql FROM indexpilot.mutation_log WHERE mutation_type = 'DROP_INDEX'")
+    assert index[0][0] == "note_idx" and index[0][1].startswith("CREATE INDEX note_idx")
+    assert plain.rollback().exit_code == 0
+    told = [row[0] for row in plain.log()]
+    assert told.count("DROP_TABLE") == 1 and told.count("DATA_MIGRATION") == 2
+
+
+def test_a_backfill_is_told(plain):
+    done = plain.change("add_column", "plain", "token", type="uuid", default="gen_random_uuid()", small_bytes=0)
+    assert done.exit_code == 0, done.result.error
+    filled = [row for row in plain.log() if row[0] == "BULK_UPDATE"]
+    assert len(filled) == 1 and filled[0][6]["rows"] == plain.sql("SELECT count(*) FROM plain")[0][0]
+    assert plain.rollback().exit_code == 0
+
+
+def test_every_type_says_where_it_comes_from():
+    said = MutationType.__doc__
+    assert [kind for kind in MutationType if f"{kind} " not in said] == []
