@@ -22,7 +22,9 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, SkippedReport, Stage, TemplateReport
 from indexpilot_cli.db.plans import access_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import Source, offline_source, open_source
 from indexpilot_cli.workload.aside import Fault, attempted, fault_warnings
 from indexpilot_cli.workload.templates import (
@@ -46,6 +48,7 @@ class AnalyzeRequest:
     top: int | None = 20
     by: str = "total"
     record: Record = field(default_factory=Record)
+    bypass: BypassSettings = field(default_factory=BypassSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:
     """The templates that carry the workload, how they read, and what was left out.
 
     Statements of files need no server: where none is reached, what only its catalog knows is left out and that is said.
+    Raises RefusedError when analysis is switched off.
     """
+    require_on(request.bypass, "analysis")
     with (
         bookkeeping(
             request.connection, MutationType.ANALYZE_WORKLOAD, request.record, offline=bool(request.snapshot)
@@ -81,6 +86,7 @@ def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:
     ):
         source, missing = _opened(request, progress, stack)
         note.offline = source.is_offline
+        require_on(request.bypass, "analysis", session=source.session, schema=request.connection.metadata_schema)
         folded = fold_workload(source, request.workload, request.filter, progress)
         result = _result(source, folded, request, progress)
         note.details(templates=result.template_count, statements=result.statement_count)

@@ -14,6 +14,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import size
 from indexpilot_cli.lifecycle.findings.invalid import unusable
 from indexpilot_cli.lifecycle.findings.statistics import PARENT, never_analyzed, stale
+from indexpilot_cli.log.metadata import grants
 from indexpilot_cli.methods.existing import redundant_indexes
 
 OLDEST_MAJOR = 12
@@ -114,8 +115,7 @@ def metadata_check(capabilities: Capabilities, schema: str) -> Check:
     """Whether IndexPilot's own tables are there."""
     if capabilities.metadata_hidden:
         role = quote_identifier(capabilities.server.user)
-        place = quote_identifier(schema)
-        fix = f"GRANT USAGE ON SCHEMA {place} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {place} TO {role};"
+        fix = " ".join(f"{text};" for text in grants(capabilities.server.user, schema))
         return Check("warning", "metadata", f'schema "{schema}" is there, and {role} may not read it', fix, "metadata")
     if capabilities.metadata_version is None:
         text = f'schema "{schema}" is not there: nothing is recorded, advice works'

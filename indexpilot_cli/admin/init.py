@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -25,13 +25,16 @@ from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.genome.fields import GenomeField
 from indexpilot_cli.genome.schema_file import genome_fields, load_schema
 from indexpilot_cli.genome.sync import Bootstrapped, bootstrap, discover_and_bootstrap
+from indexpilot_cli.guards.bypass import SETUP, require_on
 from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.log.metadata import MetadataStatus
+from indexpilot_cli.settings.sections import BypassSettings
 
 CONFIG = "config"
 GENOME = "genome"
 SCHEMA = "schema"
+GRANTS = "grants"
 # Our tables lock none of the host's; what is waited for is another init, which holds the advisory lock.
 _LOCK_MS = 10_000
 
@@ -42,7 +45,7 @@ class InitRequest:
 
     ``config_path`` is where the configuration file goes (an existing one is left alone) and ``config_text`` what
     it holds; both None with ``--db-only``. ``database`` False with ``--config-only``: no server is asked.
-    ``schema_file`` and ``discover`` fill the genome catalog.
+    ``schema_file`` and ``discover`` fill the genome catalog; ``grantees`` are roles that may read our tables.
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -54,6 +57,8 @@ class InitRequest:
     config_text: str | None = None
     schema_file: str | None = None
     discover: bool = False
+    grantees: tuple[str, ...] = ()
+    bypass: BypassSettings = field(default_factory=BypassSettings)
     record: Record = field(default_factory=Record)
 
 
@@ -71,16 +76,18 @@ class InitResult:
     config_path: str | None = None
     tables_count: int = 0
     fields_count: int = 0
+    grantees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What there is to do: ``config`` is the file to write, ``fields`` those of the schema file."""
+    """What there is to do: ``config`` is the file to write, ``fields`` those of the schema file, ``grants`` SQL."""
 
     status: MetadataStatus | None
     config: Path | None
     fields: tuple[GenomeField, ...]
     words: tuple[str, ...]
+    grants: tuple[str, ...] = ()
 
 
 def run(request: InitRequest, progress: Progress) -> Outcome[InitResult]:
@@ -91,6 +98,9 @@ def run(request: InitRequest, progress: Progress) -> Outcome[InitResult]:
     """
     if not request.database:
         return _config_only(request)
+    looking = request.check or request.dry_run
+    if not looking:
+        require_on(request.bypass, "init", SETUP)
     with _booked(request) as note:
         outcome = _with_database(request, progress, note)
     return replace(outcome, warnings=note.warnings)
@@ -126,15 +136,19 @@ def _with_database(request: InitRequest, progress: Progress, note: Note) -> Outc
         capabilities = look(session, metadata_schema=schema)
         status = metadata.status(session, schema)
         checks = (*server_checks(session, capabilities, status), *config_check(request.config_path))
-    plan = _plan(request, status)
+        if not (request.check or request.dry_run):
+            require_on(request.bypass, "init", SETUP, session, schema)
+        missing = [role for role in request.grantees if not metadata.may_read(session, role, schema)]
+    plan = _with_grants(_plan(request, status), missing, schema)
     result = InitResult(
         schema,
         status.version,
         request.dry_run,
         checks,
         plan.words,
-        sql=metadata.statements(status),
+        sql=(*metadata.statements(status), *plan.grants),
         config_path=request.config_path,
+        grantees=request.grantees,
     )
     note.details(schema=schema)
     if not request.check:
@@ -154,6 +168,13 @@ def _plan(request: InitRequest, status: MetadataStatus | None) -> _Plan:
     words += [GENOME] if request.schema_file or request.discover else []
     config = _missing_config(request)
     return _Plan(status, config, fields, (*words, *([CONFIG] if config else [])))
+
+
+def _with_grants(plan: _Plan, roles: Sequence[str], schema: str) -> _Plan:
+    found: list[str] = []
+    for role in roles:
+        found += [*metadata.grants(role, schema), metadata.later_grants(role, schema)]
+    return replace(plan, grants=tuple(found), words=(*plan.words, *([GRANTS] if found else [])))
 
 
 def _missing_config(request: InitRequest) -> Path | None:
@@ -190,6 +211,9 @@ def _carry_out(request: InitRequest, plan: _Plan, result: InitResult, progress: 
     with _session(request.connection, read_only=False) as session:
         metadata.migrate(session, schema)
         counts = _fill(session, request, plan, progress)
+        with session.transaction():
+            for text in plan.grants:
+                session.execute(text)
         version = metadata.status(session, schema).version
     # After the database: a refused statement is undone there, a file would stay.
     _write_config(plan, request)
@@ -205,7 +229,7 @@ def _carry_out(request: InitRequest, plan: _Plan, result: InitResult, progress: 
 
 def _counted(words: tuple[str, ...]) -> list[str]:
     """The words with all tables as one: ``schema``, ``15 tables``, ``config``."""
-    others = [word for word in words if word in (SCHEMA, GENOME, CONFIG)]
+    others = [word for word in words if word in (SCHEMA, GENOME, CONFIG, GRANTS)]
     tables = len(words) - len(others)
     return ([f"{tables} tables"] if tables else []) + others
 

@@ -9,11 +9,9 @@ from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.workload import UNPLANNED, FoldedWorkload, Stage, not_looked_at, reasons_of
-from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.guards.bypass import SYSTEM, read_switches
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
+from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
-from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workload.templates import fold_workload
 
@@ -24,15 +22,14 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
     Raises RefusedError when advice is switched off, UsageError for an empty workload, PrerequisiteError when no
     statement of it could be planned.
     """
-    _permitted(request.bypass)
+    require_on(request.bypass, "advice")  # before anything is read
     with (
         bookkeeping(
             request.connection, MutationType.RECOMMEND_INDEX, request.record, offline=bool(request.snapshot)
         ) as note,
         open_source(request.connection, request.snapshot, progress) as source,
     ):
-        if source.session is not None:
-            _running(source.session, request)
+        require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
         folded = fold_workload(source, request.workload, request.filter, progress)
         _not_empty(folded)
         plan = make_plan(source, folded, request, progress)
@@ -43,33 +40,6 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
     warnings = (*plan.warnings, *kept, *note.warnings)
     after = _next(plan, buildable=source.session is not None and request.record.enabled and not kept)
     return Outcome("recommend", plan, status, 0, source.server, warnings, next=after)
-
-
-def _permitted(bypass: BypassSettings) -> None:
-    """Advice stops at the module's switch and at the whole system's."""
-    if bypass.system.enabled:
-        raise RefusedError("IndexPilot is switched off (bypass.system)", detail=bypass.system.reason or None)
-    module = bypass.modules.optimization_features
-    if not module.enabled:
-        raise RefusedError(
-            "advice is switched off (bypass.modules.optimization_features)",
-            detail=module.reason or None,
-            hint="indexpilot config show --origin tells where that is set",
-            code="bypassed",
-        )
-
-
-def _running(session: Session, request: RecommendRequest) -> None:
-    """Advice stops at ``bypass disable`` too; whoever may not see that switch is not stopped from reading."""
-    schema = request.connection.metadata_schema
-    switch = next((s for s in read_switches(session, schema) or () if s.name == SYSTEM), None)
-    if switch is not None and switch.off_at(session.value("SELECT clock_timestamp()")):
-        raise RefusedError(
-            "IndexPilot is switched off (bypass disable)",
-            detail=switch.reason or None,
-            hint="indexpilot bypass status tells by whom, indexpilot bypass enable ends it",
-            code="bypassed",
-        )
 
 
 def _not_empty(folded: FoldedWorkload) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.core.command import Connection
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 from indexpilot_cli.log import metadata, switches
 from indexpilot_cli.log.bookkeeping import is_writable, writer
@@ -19,7 +19,11 @@ SYSTEM = "system"
 EMERGENCY = "emergency"
 RUNTIME = "runtime switch"
 _FEATURES = ("auto_indexing", "stats_collection", "expression_checks", "mutation_logging")
-_STOPPING = frozenset({"auto_indexing", "optimization_features", SYSTEM, "startup", EMERGENCY})
+_MODULE, _STARTUP, _LOG = "optimization_features", "startup", "mutation_logging"
+# Without its log a change could be neither settled after a crash nor taken back, so it is not made either.
+_STOPPING = frozenset({"auto_indexing", _LOG, _MODULE, SYSTEM, _STARTUP, EMERGENCY})
+ADVICE = frozenset({_MODULE, SYSTEM, EMERGENCY})  # what stops commands that only advise
+SETUP = ADVICE | {_STARTUP}  # and those that make our tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,34 @@ def judge(found: Sequence[BypassLevel]) -> Verdict:
         until = f", until {first.until:%Y-%m-%d %H:%M} UTC" if first.until else ""
         why = f": {first.reason}" if first.reason else ""
         others = f" (and {len(off) - 1} more)" if off[1:] else ""
-        text = f"{first.name.replace('_', ' ')} is switched off{until}{why}{others}"
+        log = ", and what is not logged could not be taken back" if first.name == _LOG else ""
+        text = f"{first.name.replace('_', ' ')} is switched off{until}{why}{log}{others}"
         return Verdict("bypass", False, text, first.source, retry_at=first.until)
     return Verdict("bypass", True, "bypass off", "bypass.*")
+
+
+def require_on(
+    settings: BypassSettings, what: str, which: Set[str] = ADVICE, session: Session | None = None, schema: str = ""
+) -> None:
+    """Raises RefusedError when one of these levels is off: by the settings, and by the switches seen in the session.
+
+    Whoever may not see the switches is not stopped from looking.
+    """
+    found = read_switches(session, schema) or () if session is not None else ()
+    now = session.value("SELECT clock_timestamp()") if session is not None else datetime.now(UTC)
+    off = [level for level in levels(settings, found, now, {}) if not level.running and level.name in which]
+    for level in off[:1]:
+        raise _refusal(level, what)
+
+
+def _refusal(level: BypassLevel, what: str) -> RefusedError:
+    hint = "indexpilot config show --origin tells where that is set"
+    if level.source == RUNTIME:
+        where, hint = "bypass disable", "indexpilot bypass status tells by whom, indexpilot bypass enable ends it"
+    else:
+        where = level.source.rpartition(" (")[0].removesuffix(".enabled")
+    subject = what if level.name in (_MODULE, _STARTUP) else "IndexPilot"
+    return RefusedError(f"{subject} is switched off ({where})", detail=level.reason or None, hint=hint, code="bypassed")
 
 
 def emergency_key(settings: BypassSettings) -> str:

@@ -121,6 +121,29 @@ def migrate(session: Session, schema: str = SCHEMA) -> MetadataStatus:
     return before
 
 
+def grants(role: str, schema: str = SCHEMA) -> tuple[str, ...]:
+    """What lets the role read our tables, each text one statement: enough to look, not to change or to log.
+
+    Writing is trust: ``rollback`` believes the log.
+    """
+    place, who = quote_identifier(checked_schema(schema)), quote_identifier(role)
+    return (f"GRANT USAGE ON SCHEMA {place} TO {who}", f"GRANT SELECT ON ALL TABLES IN SCHEMA {place} TO {who}")
+
+
+def later_grants(role: str, schema: str = SCHEMA) -> str:
+    """What lets the role read the tables, too, that the same owner's next upgrade makes."""
+    place = quote_identifier(checked_schema(schema))
+    return f"ALTER DEFAULT PRIVILEGES IN SCHEMA {place} GRANT SELECT ON TABLES TO {quote_identifier(role)}"
+
+
+def may_read(session: Session, role: str, schema: str = SCHEMA) -> bool:
+    """Whether the role reads every table of ours already. Raises UsageError when there is no such role."""
+    found = session.one("log/may_read", {"role": role, "schema": checked_schema(schema)})
+    if found is None or found.is_there is None:
+        raise UsageError(f"there is no role {quote_identifier(role)}", hint="psql -c '\\du' lists them", code="no_role")
+    return bool(found.reads)
+
+
 def uninstall_statements(schema: str = SCHEMA) -> tuple[str, ...]:
     """The exact SQL that ``uninstall`` runs, without dropping the schema itself."""
     text = files(_PACKAGE).joinpath("uninstall.sql").read_text(encoding="utf-8")

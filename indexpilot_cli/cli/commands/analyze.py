@@ -58,6 +58,7 @@ def analyze(
         top or None,
         by.value,
         session.record(),
+        session.settings.bypass,
     )
     outcome = session.call(run, request)
     return finish(session, outcome, analyze_view(outcome.result, verbose=session.verbose), exit_code=exit_code)

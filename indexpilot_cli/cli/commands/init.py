@@ -34,6 +34,7 @@ ConfigOnly = Annotated[bool, option("--config-only", "Write the file, ask no ser
 DbOnly = Annotated[bool, option("--db-only", "Write no file.")]
 ProfileOption = Annotated[Profile, option("--profile", "What the file holds.", metavar=None)]
 FromSchema = Annotated[str | None, option("--from-schema FILE", "Fill the genome catalog from it.")]
+Grant = Annotated[list[str] | None, option("--grant ROLE", "Let ROLE read our tables (repeatable).")]
 DiscoverFields = Annotated[bool, option("--discover", "Fill the genome catalog from the database.")]
 
 
@@ -87,12 +88,13 @@ def init(
     profile: ProfileOption = Profile.OLTP,
     from_schema: FromSchema = None,
     discover: DiscoverFields = False,
+    grant: Grant = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> int:
     """Prepare a database and a configuration file. Your own tables are never touched."""
-    if config_only and (db_only or from_schema or discover):
-        raise UsageError("--config-only asks no server: leave out --db-only, --from-schema and --discover")
+    if config_only and (db_only or from_schema or discover or grant):
+        raise UsageError("--config-only asks no server: leave out --db-only, --from-schema, --discover and --grant")
     session.load({"metadata.schema": ("--schema", schema)}, config=Path(session.run.config or "").is_file())
     from indexpilot_cli.admin.init import InitRequest
     from indexpilot_cli.settings.load import profile_text
@@ -107,6 +109,8 @@ def init(
         config_text=None if db_only else profile_text(profile.value),
         schema_file=from_schema,
         discover=discover,
+        grantees=tuple(grant or ()),
+        bypass=session.settings.bypass,
         record=session.record(),
     )
     return prepare(session, request, ask=not (yes or dry_run or check))

@@ -91,7 +91,7 @@ def _fidelity(value: Fidelity, verbose: bool) -> list[Block]:
     return blocks
 
 
-_OTHERS = ("schema", "config", "genome")  # words of a plan that are not tables
+_OTHERS = ("schema", "config", "genome", "grants")  # words of a plan that are not tables
 
 
 class InitDocument(DocumentShape):
@@ -122,6 +122,8 @@ def init_view(
         rows += [(f"  {c.state}", _check(c.name, c.text, c.fix)) for c in result.checks]
         rows += [("  will do", text) for text in _planned(result)]
     rows += [("done", _done(result))] if result.created or not result.planned else []
+    if _tables(result.created) and not result.grantees:
+        rows.append(("roles", "another role may look at them after  indexpilot init --grant ROLE"))
     blocks: list[Block] = [Facts(tuple(rows))] if rows else []
     if result.sql and (result.dry_run or verbose):
         blocks.append(Code("".join(f"{s.rstrip().rstrip(';')};\n" for s in result.sql)))
@@ -145,6 +147,7 @@ def _planned(result: InitResult) -> tuple[str, ...]:
         "schema": f"create schema {result.schema}",
         "config": f"write {result.config_path or 'the configuration file'}",
         "genome": "fill the genome catalog",
+        "grants": f"let {', '.join(result.grantees)} read our tables",
     }
     tables = _tables(result.planned)
     made = f"create {plural(len(tables), 'table')} in schema {result.schema}: {', '.join(tables)}"
