@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -13,7 +14,7 @@ from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
 from indexpilot_cli.core.ddl import index_name, summary
-from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.estimator import CostEstimator, NotModelled
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn, WriteEffect
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
@@ -183,6 +184,8 @@ def _plan_id(catalog: Catalog, recommendations: tuple[Recommendation, ...], crea
 
 _MODIFIED = 0.2  # share of rows changed since ANALYZE
 _LISTED = 8
+_OF_RELATIONS = ("TABLE", "FOREIGN TABLE", "MATERIALIZED VIEW", "STATISTICS")
+_PARTS = re.compile(r'"(?:[^"]|"")*"|[^".]+')
 
 
 def plan_warnings(
@@ -191,7 +194,7 @@ def plan_warnings(
     """Old statistics of tables the workload reads, what the planner could not model, and leftovers in the way."""
     return (
         *_statistics(source.catalog, folded),
-        *_planner(estimator),
+        *_planner(estimator, source.catalog),
         *_invalid(source.catalog, recommendations),
     )
 
@@ -215,14 +218,27 @@ def _of_table(table: Table) -> Iterator[Warn]:
         yield Warn("stats_stale", str(table.name), text)
 
 
-def _planner(estimator: CostEstimator) -> Iterator[Warn]:
+def _planner(estimator: CostEstimator, catalog: Catalog) -> Iterator[Warn]:
     for note in estimator.notes:
         yield Warn("planner", estimator.name, note)
-    missing = estimator.not_modelled
+    names = {str(table.name) for table in catalog.tables} | {str(index.name) for index in catalog.indexes()}
+    missing = [item for item in estimator.not_modelled if _matters(item, names)]
     for item in missing[:_LISTED]:
         yield Warn("not_modelled", item.name, str(item))
     if missing[_LISTED:]:
         yield Warn("not_modelled", "", f"{len(missing) - _LISTED} more objects are not modelled: doctor lists them")
+
+
+def _matters(item: NotModelled, names: Set[str]) -> bool:
+    """Whether a statement of the user can be planned otherwise without it; ``names`` are the catalog's relations.
+
+    Tables of extensions (PostGIS's spatial_ref_sys) and our own are not among them, and a sequence is in no plan.
+    """
+    if item.kind not in _OF_RELATIONS:
+        return item.kind != "SEQUENCE"
+    parts = _PARTS.findall(item.name)
+    # Statistics of a column have three parts; a statistics object has a name of its own.
+    return ".".join(parts[:2]) in names or (item.kind == "STATISTICS" and len(parts) < 3)
 
 
 def _invalid(catalog: Catalog, recommendations: Sequence[Recommendation]) -> Iterator[Warn]:

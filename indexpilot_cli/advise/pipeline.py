@@ -19,14 +19,16 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.mutation import Event, OperationState
-from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
+from indexpilot_cli.genome import table as genome
 from indexpilot_cli.methods.existing import redundant_indexes
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
+from indexpilot_cli.settings.sections import ConstraintOptimizerSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import together
 from indexpilot_cli.workload.referential import with_referential
@@ -80,6 +82,7 @@ def advise_on(
     from indexpilot_cli.workload.compress import compress
 
     begun = time.monotonic()
+    request, uncounted = for_tenants(source, request)
     catalog = _open_to_advice(source.catalog, request.filter)
     folded = _without_faulty(Stage.FOREIGN_KEYS, folded, lambda some: with_referential(some, catalog, estimator))
     kept = folded
@@ -113,7 +116,7 @@ def advise_on(
     plan = replace(assemble(source, estimator, advice), redundant=redundant_indexes(catalog.tables))
     guard = request.safeguards.write_performance
     crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()
-    return replace(plan, warnings=(*plan.warnings, *crowded))
+    return replace(plan, warnings=(*plan.warnings, *crowded, *uncounted))
 
 
 def _without_faulty(
@@ -196,18 +199,51 @@ def _select(
         within = replace(limits, seconds=left)
         return advise(kept.templates, candidates, estimator, within, model, bytes_of, progress, clock=time.monotonic)
 
-    return without_dangers(priceable.candidates, choose, RiskLevel(request.risk))
+    least = request.features.constraint_optimizer
+    percent = least.min_improvement_pct if least.enabled else 0.0
+    return without_dangers(priceable.candidates, choose, RiskLevel(request.risk), percent)
+
+
+def for_tenants(source: Source, request: RecommendRequest) -> tuple[RecommendRequest, tuple[Warn, ...]]:
+    """The request with the storage for each tenant as one for all of them, or a warning that nobody can count them."""
+    set_limits = request.features.constraint_optimizer
+    each = set_limits.max_storage_per_tenant
+    if each is None or not set_limits.enabled:
+        return request, ()
+    tenants = _tenants(source)
+    if tenants is None:
+        text = "max_storage_per_tenant is not applied: there is no table tenants with rows and no tenant has a profile"
+        return request, (Warn("tenants_unknown", _PER_TENANT, text),)
+    most = min(each * tenants, each * tenants if set_limits.max_storage is None else set_limits.max_storage)
+    features = replace(request.features, constraint_optimizer=replace(set_limits, max_storage=most))
+    return replace(request, features=features), ()
+
+
+_PER_TENANT = "features.constraint_optimizer.max_storage_per_tenant"
+
+
+def _tenants(source: Source) -> int | None:
+    """How many tenants there are: rows of the host's table ``tenants``, else profiles of ours; None: not known."""
+    for table in source.catalog.tables:
+        if table.name.name == "tenants" and table.rows >= 1:
+            return round(table.rows)
+    capabilities = source.capabilities
+    if source.session is None or capabilities is None or capabilities.metadata_version is None:
+        return None
+    return genome.count_tenants(source.session, schema=source.connection.metadata_schema) or None
 
 
 def limits_of(request: RecommendRequest) -> Limits:
-    """What the flags ask for; where they are silent, ``features.constraint_optimizer`` and the safeguards."""
+    """What the flags ask for; where they are silent, ``features.constraint_optimizer``."""
     set_limits = request.features.constraint_optimizer
-    enabled = set_limits.enabled
+    if not set_limits.enabled:
+        set_limits = ConstraintOptimizerSettings()
     return Limits(
-        budget_bytes=_first(request.budget_bytes, set_limits.max_storage if enabled else None),
-        max_indexes=_first(request.max_indexes, set_limits.max_indexes if enabled else None),
-        indexes_per_table=request.max_per_table,  # new ones; how many a table may have in all is apply's guard
-        write_overhead=set_limits.max_write_overhead if enabled else None,
+        budget_bytes=_first(request.budget_bytes, set_limits.max_storage),
+        max_indexes=_first(request.max_indexes, set_limits.max_indexes),
+        # New ones; how many a table may have in all is apply's guard.
+        indexes_per_table=_first(request.max_per_table, set_limits.max_indexes_per_table),
+        write_overhead=set_limits.max_write_overhead,
         min_benefit=request.min_benefit,
         calls=request.planner.max_calls,
         seconds=request.planner.max_seconds,

@@ -1,4 +1,4 @@
-"""Leaving out what the planner may have priced too low: ``--risk``.
+"""Leaving out what saves too little or may have been priced too low: ``min_improvement_pct`` and ``--risk``.
 
 The planner prices rows fetched by index by the pages they lie on; from pages in memory they take up to three times
 that against the rows of a scan. Measured on TPC-H at half the tables' size: statements of 0.48 and 0.93 of the cost
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import count
 
 from indexpilot_cli.advise.explain.shapes import DEARER, index_reads
 from indexpilot_cli.advise.select.problem import Choice, Selection
@@ -53,17 +54,44 @@ def dangers(selection: Selection) -> Iterator[Danger]:
 
 
 def without_dangers(
-    candidates: tuple[Candidate, ...], choose: Callable[[tuple[Candidate, ...]], Selection], level: RiskLevel
+    candidates: tuple[Candidate, ...],
+    choose: Callable[[tuple[Candidate, ...]], Selection],
+    level: RiskLevel,
+    least_percent: float = 0.0,
 ) -> Selection:
-    """The selection among candidates none of which endangers more than the level allows; the others are rejected."""
+    """The selection among candidates none of which endangers more than the level allows, or makes the statements that
+    use it cheaper by less than ``least_percent``; the others are rejected.
+    """
     selection, left_out = choose(candidates), dict[IndexDefinition, Rejection]()
-    for turn in range(_ROUNDS if level is not RiskLevel.HIGH else 0):
-        found = _too_dangerous(selection, level, every=turn == _ROUNDS - 1)
+    rounds = _ROUNDS if level is not RiskLevel.HIGH else 0
+    for turn in count():
+        found = _too_little(selection, least_percent)
+        if turn < rounds:
+            found |= _too_dangerous(selection, level, every=turn == rounds - 1)
         if not found:
             break
         left_out |= found
+        # There is a candidate less each time, so this ends.
         selection = choose(tuple(c for c in candidates if c.definition not in left_out))
     return replace(selection, rejections=(*left_out.values(), *selection.rejections))
+
+
+def _too_little(selection: Selection, least_percent: float) -> dict[IndexDefinition, Rejection]:
+    found = {}
+    for choice in selection.chosen:
+        percent = choice.reduction * 100
+        if percent < least_percent:
+            candidate = choice.candidate
+            text = f"its statements get {percent:.1f} % cheaper, less than min_improvement_pct ({least_percent:g} %)"
+            found[candidate.definition] = Rejection(
+                summary(candidate.definition),
+                "too_little_benefit",
+                text,
+                candidate.definition,
+                templates=candidate.templates,
+                benefit=choice.benefit,
+            )
+    return found
 
 
 def _too_dangerous(selection: Selection, level: RiskLevel, every: bool) -> dict[IndexDefinition, Rejection]:

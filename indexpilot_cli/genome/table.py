@@ -195,6 +195,11 @@ def find_registry(
     return None if row is None else TenantRegistry(QualifiedName(row.schema_name, row.table_name), row.field_name)
 
 
+def count_tenants(session: Session, *, schema: str = SCHEMA) -> int:
+    """How many tenants have a profile."""
+    return int(session.value(question(session, "genome/tenant_count", schema), {}))
+
+
 def known_tenants(session: Session, registry: TenantRegistry, tenants: frozenset[int]) -> frozenset[int]:
     """Those of the tenants that the host knows."""
     # Table and column are the host's own words; only identifiers can be composed in their place.

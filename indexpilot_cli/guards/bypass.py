@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.core.command import Connection
@@ -102,7 +102,9 @@ def require_on(
     now = session.value("SELECT clock_timestamp()") if session is not None else datetime.now(UTC)
     off = [level for level in levels(settings, found, now, {}) if not level.running and level.name in which]
     for level in off[:1]:
-        raise _refusal(level, what)
+        # Who turned the switch is said by bypass status, which the hint names.
+        told = next((s.reason for s in found if s.name == SYSTEM and level.source == RUNTIME), level.reason)
+        raise _refusal(replace(level, reason=told), what)
 
 
 def _refusal(level: BypassLevel, what: str) -> RefusedError:

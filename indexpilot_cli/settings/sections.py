@@ -66,7 +66,10 @@ def switch(text: str, default: bool = True) -> bool:
 class ConstraintOptimizerSettings:
     enabled: bool = switch("choose indexes as a set, within the limits below")
     max_storage: int | None = key(None, "storage for all new indexes together", low=0, unit="bytes")
+    max_storage_per_tenant: int | None = key(None, "the same for each tenant of the database", low=0, unit="bytes")
     max_indexes: int | None = key(None, "new indexes of one plan", low=0)
+    max_indexes_per_table: int | None = key(None, "new indexes of one plan on one table", low=0)
+    min_improvement_pct: float = key(0.0, "per cent by which the statements of an index get cheaper", low=0, high=100)
     max_write_overhead: float | None = key(None, "added write cost of the whole plan", low=0, unit="share")
 
 

@@ -57,6 +57,14 @@ def test_levels():
     assert chosen(RiskLevel.NORMAL, probed=0.5) == ({PROBED, OTHER}, [])
 
 
+@pytest.mark.parametrize(("percent", "kept"), [(0, 2), (49.9, 2), (50.1, 0), (100, 0)])
+def test_an_index_that_saves_too_little_of_its_statements_is_rejected(percent, kept):
+    worth = {PROBED: 0.01, OTHER: 0.6}  # each makes its statements cheaper by half
+    found = without_dangers((PROBED, OTHER), lambda pool: selection(pool, worth), RiskLevel.HIGH, percent)
+    assert len(found.chosen) == kept
+    assert [r.reason for r in found.rejections] == ["too_little_benefit"] * (2 - kept)
+
+
 def test_few_rows_endanger_nothing():
     few = {**LOOP, "Plans": [LOOP["Plans"][0], {**LOOP["Plans"][1], "Plan Rows": 5}]}
     found = selection((PROBED,), {PROBED: 0.1})

@@ -44,7 +44,13 @@ def test_each_level_stops_and_gives_its_reason(settings, name):
     assert found.reason == f"{name} is switched off: audit"
 
 
-@pytest.mark.parametrize("name", ["stats_collection", "expression_checks", "mutation_logging"])
+def test_without_its_log_nothing_is_changed():
+    settings = BypassSettings(features=replace(BypassFeatures(), mutation_logging=OFF))
+    found = judge(levels(settings, (), NOW, {}))
+    assert not found.allowed and "could not be taken back" in found.reason
+
+
+@pytest.mark.parametrize("name", ["stats_collection", "expression_checks"])
 def test_other_features_are_shown_off_and_stop_nothing(name):
     settings = BypassSettings(features=replace(BypassFeatures(), **{name: OFF}))
     found = levels(settings, (), NOW, {})

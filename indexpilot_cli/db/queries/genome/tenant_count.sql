@@ -1,0 +1,1 @@
+SELECT count(DISTINCT tenant_id) FROM {schema}.expression_profile
