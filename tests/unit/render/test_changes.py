@@ -147,4 +147,9 @@ def test_init_joins_its_tables_in_one_line():
         "  will do   write x.yaml",
     ]
     made = replace(planned, created=planned.planned, schema_version=2)
-    assert plain(doctor.init_view(made)) == "done        made schema, 2 tables, config, schema version 2\n"
+    assert plain(doctor.init_view(made)).splitlines() == [
+        "done        made schema, 2 tables, config, schema version 2",
+        "roles       another role may look at them after  indexpilot init --grant ROLE",
+    ]
+    told = plain(doctor.init_view(replace(made, created=("grants",), grantees=("ann",))))
+    assert told.startswith("done        made grants")
