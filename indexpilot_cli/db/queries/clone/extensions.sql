@@ -1,5 +1,7 @@
 SELECT x.extname::text AS name,
-       coalesce((SELECT v.trusted FROM pg_catalog.pg_available_extension_versions v
+       -- The column came with 13.
+       coalesce((SELECT (pg_catalog.to_jsonb(v) OPERATOR(pg_catalog.->>) 'trusted')::pg_catalog.bool
+                 FROM pg_catalog.pg_available_extension_versions v
                  WHERE v.name OPERATOR(pg_catalog.=) x.extname AND v.version OPERATOR(pg_catalog.=) x.extversion), false)
            AS trusted,
        ARRAY(SELECT p.oid::pg_catalog.regprocedure::text

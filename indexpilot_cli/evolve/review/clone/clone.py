@@ -32,11 +32,13 @@ _FALLBACK = "clone"
 _ADDED = ("POLICY", "ROW SECURITY")  # of no use to a planner, but they hold columns back from being dropped
 # What leans on a relation and cannot be made without it.
 _LEANING = ("VIEW", "MATERIALIZED VIEW", "FK CONSTRAINT", "TRIGGER", "RULE", "TABLE ATTACH", "SEQUENCE OWNED BY")
-# Extensions whose functions read and write only their arguments and the database. Every other one that the
-# server does not call trusted keeps its types and operators, but its functions may not be called.
+# Extensions whose functions read and write only their arguments and the database; the last lines are those that 13 and
+# later call trusted themselves, for 12 has no such word. Every other one that the server does not call trusted keeps its types and operators, but its functions may not be called.
 _HARMLESS_WORDS = """
     vector postgis postgis_topology hypopg pg_stat_statements earthdistance autoinc insert_username moddatetime refint
     intagg bloom hll rum ip4r prefix semver periods temporal_tables
+    btree_gin btree_gist citext cube dict_int fuzzystrmatch hstore intarray isn ltree pg_trgm pgcrypto plpgsql seg
+    tablefunc tsm_system_rows tsm_system_time unaccent uuid-ossp
 """
 _HARMLESS = frozenset(_HARMLESS_WORDS.split())
 _MOST_ROLES = 20
@@ -123,8 +125,12 @@ class Clone:
     def copy(self, source: str, name: str) -> Storage:
         """A copy of a database that nobody is in, in place of an older one of that name; gives where its files are."""
         admin = self.sandbox.admin
-        # FORCE: a session that was closed lives on until the server next looks at its socket.
-        admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
+        # A session that was closed lives on until the server next looks at its socket.
+        if admin.version >= 130000:
+            admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
+        else:
+            admin.rows("clone/end_sessions", {"database": name})
+            admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)}")
         # From 15 on the default strategy writes every block to the WAL too; copying the files is enough here.
         # https://www.postgresql.org/docs/current/sql-createdatabase.html
         strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
