@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.core.command import Connection, Silent, WorkloadRequest
+from indexpilot_cli.core.observation import RunState
 from indexpilot_cli.core.workload import SourceKind
+from indexpilot_cli.db.capabilities import installed, nearest
+from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review import check, run
 from indexpilot_cli.evolve.review.clone import reach
@@ -55,6 +58,21 @@ def test_what_is_missing_in_the_part_is_looked_for_in_the_whole(twin_snapshot, t
     monkeypatch.setattr(reach.SchemaReach, "left_out", lambda _, message: "events" in message)
     found = rehearsed(twin_snapshot, "ALTER TABLE sales.events ADD COLUMN note text")
     assert [s.error for s in found.observations[0].statements] == [None]
+
+
+def test_a_version_without_binaries_is_reviewed_on_the_nearest(twin_snapshot, twin_cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(twin_cache))
+    absent = next(major for major in range(14, 30) if major not in {b.major for b in installed()})
+    there = nearest(absent).major
+    other = replace(twin_snapshot, server=replace(twin_snapshot.server, version_num=absent * 10000))
+    found = rehearsed(other, "ALTER TABLE sales.events ADD COLUMN note text;")
+    assert [s.state for s in found.observations[0].statements] == [RunState.RAN]
+    assert found.not_checked[0] == f"the clone is PostgreSQL {there}, the server is {absent}"
+    assert found.not_checked[1] == f"no statement is known to do on PostgreSQL {absent} what it does not do on {there}"
+    with pytest.raises(PrerequisiteError, match=f"no PostgreSQL {absent}"):
+        run.rehearse(
+            other, [read_migration("m.sql", "SELECT 1")], "none", CheckRequest(server_version=absent), Silent()
+        )
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, wors
 from indexpilot_cli.evolve.review.lighten import lightened
 from indexpilot_cli.evolve.review.queries import Recorded, compare, dropped_indexes, rehearsed, touched_tables
 from indexpilot_cli.evolve.review.values import TemplateImpact
+from indexpilot_cli.evolve.review.versions import version_notes
 from indexpilot_cli.sql.ddl.action import Act, Migration
 from indexpilot_cli.sql.ddl.action_of import read_actions
 from indexpilot_cli.sql.ddl.script import cut
@@ -166,9 +167,18 @@ def _rehearsed(
             observed = list(_lightened(plans, migrations, observed, request.long_rows))
             impacts, missed = _templates(clone, plans, recorded, migrations, observed, scope, progress)
         fixes = fixed_files(clone, migrations, observed, snapshot, request, progress) if request.fix else {}
-        notes = (*clone.notes, *missed, *_unsaid(recorded, scope.beyond))
+        notes = (*clone.notes, *_of_version(clone, snapshot, migrations), *missed, *_unsaid(recorded, scope.beyond))
         played, fired = recorded.queries, fired_tables(snapshot.objects)
         return MigrationRehearsal(tuple(observed), impacts, len(played) + scope.beyond, notes, fixes, played, fired)
+
+
+def _of_version(clone: Clone, snapshot: Snapshot, migrations: Sequence[Migration]) -> tuple[str, ...]:
+    """What depends on that the clone is of another version, unless that one was asked for."""
+    if clone.sandbox.limits.major is not None:
+        return ()
+    columns = chain.from_iterable(table.columns for table in snapshot.catalog.tables)
+    generated = any(column.generated for column in columns)
+    return version_notes(migrations, clone.sandbox.server.binaries.major, snapshot.major, generated=generated)
 
 
 def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catalog) -> MigrationObservation:

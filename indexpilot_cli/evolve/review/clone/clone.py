@@ -33,7 +33,8 @@ _ADDED = ("POLICY", "ROW SECURITY")  # of no use to a planner, but they hold col
 # What leans on a relation and cannot be made without it.
 _LEANING = ("VIEW", "MATERIALIZED VIEW", "FK CONSTRAINT", "TRIGGER", "RULE", "TABLE ATTACH", "SEQUENCE OWNED BY")
 # Extensions whose functions read and write only their arguments and the database; the last lines are those that 13 and
-# later call trusted themselves, for 12 has no such word. Every other one that the server does not call trusted keeps its types and operators, but its functions may not be called.
+# later call trusted themselves, for 12 has no such word. Every other one that the server does not call trusted keeps
+# its types and operators, but its functions may not be called.
 _HARMLESS_WORDS = """
     vector postgis postgis_topology hypopg pg_stat_statements earthdistance autoinc insert_username moddatetime refint
     intagg bloom hll rum ip4r prefix semver periods temporal_tables
@@ -88,6 +89,12 @@ class Clone:
         if major != self._snapshot.major:
             notes += (f"the clone is PostgreSQL {major}, the server is {self._snapshot.major}",)
         return notes
+
+    @property
+    def _newer(self) -> str:
+        """Words for a server that is newer than what stands in for it; none where that version was asked for."""
+        major, wanted = self.sandbox.server.binaries.major, self._snapshot.major
+        return "" if self.sandbox.limits.major or wanted <= major else f"the clone is PostgreSQL {major}, not {wanted}"
 
     # -- running
 
@@ -161,7 +168,7 @@ class Clone:
         missing = tuple(item.name for item in self.not_modelled if item.kind == "EXTENSION")
         stands = frozenset(item.name.rpartition(".")[2].strip('"') for item in self.not_modelled)
         available = frozenset(extension.name for extension in self._snapshot.catalog.extensions)
-        return Surroundings(missing, stands, available, frozenset(self._snapshot.roles))
+        return Surroundings(missing, stands, available, frozenset(self._snapshot.roles), self._newer)
 
     def _role_settings(self) -> tuple[str, ...]:
         """The settings a session of the owner begins with, as ``name=value``."""

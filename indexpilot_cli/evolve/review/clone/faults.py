@@ -36,6 +36,7 @@ _SUBSELECT = re.compile(r"\b(?:select|table|do|call)\b", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r'"([^"]+)"')
 # Undefined function, object (type, role, tablespace), table, column, schema.
 _MISSING = {"42883", "42704", "42P01", "42703", "3F000"}
+_LATER = {"42601", "0A000", "42883", "22023", "42704"}
 _PRESENT = {"42P07", "42701", "42710", "42P06", "42723"}
 
 
@@ -44,13 +45,14 @@ class Surroundings:
     """What the clone lacks: extensions it could not install, relations that only stand in for something else.
 
     ``available`` are the extensions that the source could install and ``roles`` those it has, empty when nobody
-    knows.
+    knows. ``older`` says that the clone is of an older version than the source, in words, or nothing.
     """
 
     extensions: tuple[str, ...] = ()
     stand_ins: Collection[str] = frozenset()
     available: Collection[str] = frozenset()
     roles: Collection[str] = frozenset()
+    older: str = ""
 
 
 def missing_role(error: SqlError) -> str | None:
@@ -84,6 +86,9 @@ def excuse(error: SqlError, text: str, around: Surroundings) -> str | None:
         return _NOT_HERE[state].format(message=message)
     if state in _EMPTY or (state in ("23502", "22012") and _SUBSELECT.search(text)):
         return f"it fails on empty tables ({state}: {message}); the real rows decide"
+    # Syntax, options and functions that came later.
+    if around.older and state in _LATER:
+        return f"{around.older}: {message}"
     # Resources, system errors, internal errors, configuration files, the operator: limits of the sandbox show so.
     if state[:2] in ("53", "58", "XX", "F0", "57"):
         return f"the sandbox ended it ({state}: {message})"

@@ -190,9 +190,11 @@ class Sandbox:
 def open_sandbox(snapshot: Snapshot, cache_dir: Path, limits: SandboxLimits, progress: Progress) -> Sandbox:
     """A running server of its own with the snapshot's schema in the database ``TEMPLATE``.
 
-    Raises PrerequisiteError when no binaries of the major version are on this machine.
+    Where nobody names a version the nearest to the source's serves. Raises PrerequisiteError when no binaries of the
+    one that is named, or none at all, are on this machine.
     """
-    _require(limits.major or snapshot.major)
+    if limits.major is not None:
+        _require(limits.major)
     home = new_home()
     try:
         # Making the objects takes less than copying the files of a twin that has them: three or more for each table.

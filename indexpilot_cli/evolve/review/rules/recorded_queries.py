@@ -47,7 +47,9 @@ def _fail(found: list[TemplateImpact]) -> str:
 
 
 def _give_other_columns(found: list[TemplateImpact]) -> str:
-    return f"{'give' if len(found) > 1 else 'gives'} other columns afterwards"
+    # https://www.postgresql.org/docs/current/sql-prepare.html: the plan is made anew, but not for another result.
+    verb, they = ("give", "they are") if len(found) > 1 else ("gives", "it is")
+    return f"{verb} other columns afterwards; where {they} held prepared: cached plan must not change result type"
 
 
 def _get_slower(found: list[TemplateImpact]) -> str:
@@ -71,7 +73,9 @@ QUERY_BREAKS = HazardRule(
 QUERY_COLUMNS_CHANGE = HazardRule(
     "W06 query-columns-change",
     "a recorded query gives other columns",
-    "SELECT * and RETURNING * follow the table: programs that count on the number, order or type of columns break.",
+    "SELECT * and RETURNING * follow the table: programs that count on the number, order or type of columns break, and "
+    "a session that holds the query prepared gets an error (cached plan must not change result type) until it "
+    "prepares it again.",
     "Name the columns in the query.",
     "ALTER TABLE orders ADD COLUMN note text;",
     "SELECT id, ref FROM orders;",
