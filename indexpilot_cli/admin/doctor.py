@@ -32,6 +32,7 @@ from indexpilot_cli.execute.build import CatalogVerdict
 from indexpilot_cli.execute.context import open_context
 from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
 from indexpilot_cli.execute.signals import listening
+from indexpilot_cli.execute.standing import drifted
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.snapshot.source import Source, open_reader, open_source
@@ -115,6 +116,7 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
         found += checks.privilege_checks(source.capabilities)
         found.append(checks.metadata_check(source.capabilities, request.connection.metadata_schema))
         found += open_checks(left) if source.capabilities.metadata_version is not None else ()
+        found += drift_checks(source, request.connection.metadata_schema)
         found += observation_checks(source)
     found += checks.statistics_checks(source.catalog, now)
     found += checks.index_checks(source.catalog, names(left))
@@ -192,8 +194,13 @@ def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress)
 
 
 _LOOK = "indexpilot apply --verify statistics --auto-revert"
-_SETTLED = {"done": "ok", "failed": "ok", "leftover": "error", "conflict": "warning", "skipped": "warning"}
-_WORDS = {"done": "recorded as done", "failed": "recorded as failed, nothing is left", "leftover": "still there"}
+_SETTLED = {"done": "ok", "already_done": "ok", "failed": "ok", "leftover": "error"}
+_WORDS = {
+    "done": "recorded as done",
+    "already_done": "recorded as gone",
+    "failed": "recorded as failed, nothing is left",
+    "leftover": "still there",
+}
 
 
 def open_operations(session: Session | None, found: Capabilities | None, schema: str) -> tuple[Pending, ...]:
@@ -207,6 +214,15 @@ def open_checks(found: Iterable[Pending]) -> Iterator[Check]:
     """One line per open operation with its fix, or one that says there is none."""
     lines = [_check(item) for item in found]
     yield from lines or [Check("ok", "operations", "none was left open", code="operations")]
+
+
+def drift_checks(source: Source, schema: str) -> Iterator[Check]:
+    """One line for each index of ours that others dropped, renamed or rebuilt since, of which the log is to be told."""
+    if source.session is None or source.capabilities is None or source.capabilities.metadata_version is None:
+        return
+    for drift in drifted(source.session, schema):
+        text = f"M-{drift.before.id} {drift.before.index.short}: {drift.text}, and the log does not say so yet"
+        yield Check("warning", "drift", text, "indexpilot doctor --reconcile", "drift")
 
 
 def names(found: Iterable[Pending]) -> frozenset[QualifiedName]:

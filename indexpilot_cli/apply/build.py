@@ -289,29 +289,34 @@ def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Bu
     Operations that an earlier, unfinished run has done are passed over. Raises what ``performed`` raises.
     """
     first: MutationReport | None = None
-    made = False
-    wholes: dict[str, str] = {}
+    made: int | None = None  # the number of what this run did last
+    wholes: dict[str, Event] = {}
     for planned in task.operations:
-        operation = replace(planned, part_of=wholes.get(planned.part_of or "", planned.part_of))
+        whole = wholes.get(planned.part_of or "")
+        operation = planned if whole is None else replace(planned, part_of=whole.op_id)
         built = performed(operation)
         first = first or built.report
-        made = made or built.report.outcome == "done"
-        if operation.only and built.event is None:
-            wholes[operation.op_id] = _recorded(ctx, operation)
+        made = built.report.id if built.report.outcome == "done" else made
+        recorded = _recorded(ctx, operation) if operation.only and built.event is None else None
+        if recorded is not None:
+            wholes[operation.op_id] = recorded
         if built.report.outcome not in GOOD:
-            return _whole_failed(task, first, built.report)
+            # A part that was refused before anything was done leaves nothing to be found under a number.
+            did = built.report.id if built.report.id is not None else made
+            begun = wholes.get(task.head.op_id)
+            return _whole_failed(task, first, built.report, did if did is None or begun is None else begun.id)
     assert first is not None
     if not task.head.only:
         return first
     closed = _whole_closed(ctx, task, first)
     # An index that somebody else began and we completed has no operation of ours to close.
-    return replace(closed, outcome="done") if made and closed.outcome == "already_done" else closed
+    return replace(closed, outcome="done") if made is not None and closed.outcome == "already_done" else closed
 
 
-def _recorded(ctx: RunContext, operation: Operation) -> str:
-    """The operation under which an unfinished run made this index of a partitioned table."""
+def _recorded(ctx: RunContext, operation: Operation) -> Event | None:
+    """The newest row of the operation under which an unfinished run made this index of a partitioned table."""
     built = [e for e in _builds_of(ctx, operation) if e.state in OPEN | STANDING]
-    return max(built, key=lambda e: e.id or 0).op_id if built else operation.op_id
+    return max(built, key=lambda e: e.id or 0, default=None)
 
 
 def _builds_of(ctx: RunContext, operation: Operation) -> list[Event]:
@@ -320,14 +325,14 @@ def _builds_of(ctx: RunContext, operation: Operation) -> list[Event]:
     return [e for e in latest if e.index == operation.index and e.details.get("kind") == OperationKind.CREATE.value]
 
 
-def _whole_failed(task: Task, first: MutationReport, failed: MutationReport) -> MutationReport:
-    """The report of the whole, with what stopped it."""
+def _whole_failed(task: Task, first: MutationReport, failed: MutationReport, number: int | None) -> MutationReport:
+    """The report of the whole, with what stopped it; ``number`` where an earlier run began it."""
     if failed is first:
         return failed
     note = f"{failed.index}: {failed.error}; the same command again continues, rollback removes what is there"
     return replace(
         failed,
-        id=first.id,
+        id=number if first.id is None else first.id,
         index=task.head.name,
         table=task.head.table,
         sql=task.head.sql,

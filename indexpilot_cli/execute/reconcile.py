@@ -14,6 +14,7 @@ from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import OPEN, STANDING, CatalogVerdict, open_operation, tag, tagged
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report_of_event
+from indexpilot_cli.execute.standing import follow_catalog
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
@@ -61,9 +62,11 @@ def pending(session: Session, schema: str) -> tuple[Pending, ...]:
 def reconcile(ctx: RunContext, *, only: Collection[str] | None = None) -> tuple[MutationReport, ...]:
     """Settle every open operation (or those of ``only``, by op_id): its row is closed, our remnants are removed.
 
+    Without ``only`` the log first follows what others did to indexes of ours.
+
     What still runs, what is not ours any more and what needs the rest of its plan is reported and left.
     """
-    reports = []
+    reports = list(follow_catalog(ctx) if only is None else ())
     for event in _open_events(ctx.log, ctx.schema):
         if only is None or event.op_id in only:
             ctx.progress.say(f"an earlier run left {event.index} open")

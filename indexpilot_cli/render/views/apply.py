@@ -28,6 +28,7 @@ _GUARD_COLUMNS = columns("guard|state", "name|label", "reason|text", "from|text"
 _UNDONE = "undone already"
 _WORDS = {
     "already_done": "there already",
+    "already_done drop_index": "gone already",
     "leftover": "left over",
     "done create_index": "built",
     "done drop_index": "dropped",
