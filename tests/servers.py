@@ -103,7 +103,11 @@ def new_database(pg):
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield pg.database(name)
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        force = " WITH (FORCE)"
+        if admin.info.server_version < 130000:  # which has no FORCE, but waits five seconds for sessions to end
+            force = ""
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}" + force).format(sql.Identifier(name)))
 
 
 @pytest.fixture
