@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from indexpilot_cli.core import files
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
@@ -31,10 +30,7 @@ def keep(plan: Plan) -> Path:
     """Write the plan beside the others (readable by this user only) and drop the oldest beyond ``KEPT``."""
     directory = plans_directory()
     path = directory / f"{plan.id}.json"
-    handle, temporary = tempfile.mkstemp(dir=directory, prefix=".plan-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(to_json(plan), file, ensure_ascii=False)
-    Path(temporary).replace(path)
+    files.write(path, json.dumps(to_json(plan), ensure_ascii=False))
     for old in _newest_first()[KEPT:]:
         old.unlink(missing_ok=True)
     return path
@@ -44,8 +40,8 @@ def kept_plans() -> Iterator[Plan]:
     """Kept plans of all databases, newest first; files that do not read as a plan are passed over."""
     for path in _newest_first():
         try:
-            yield from_json(Plan, json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            yield from_json(Plan, files.parse_json(files.read_text(path, files.PLAN)))
+        except (UsageError, ValueError):
             continue
 
 
@@ -92,13 +88,10 @@ _SCHEMA = "indexpilot.recommend/1"
 
 def read_plan(path: Path) -> Plan:
     """The plan of the file. Raises UsageError when it cannot be read or is no plan."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}", detail=str(error), code="unreadable_file") from error
+    text = files.read_text(path, files.PLAN)
     try:
         return plan_of(_parsed(text))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UsageError(
             f"{path} is not a plan",
             detail=f"{type(error).__name__}: {error}",
@@ -109,7 +102,7 @@ def read_plan(path: Path) -> Plan:
 
 def _parsed(text: str) -> Any:
     if text.lstrip().startswith("{"):
-        return json.loads(text)
+        return files.parse_json(text)
     from indexpilot_cli.settings.yaml_file import load_plain
 
     return load_plain(text)

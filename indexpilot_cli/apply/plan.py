@@ -9,9 +9,11 @@ from pathlib import Path
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import reasons_against
+from indexpilot_cli.advise.plan_text import check_text
 from indexpilot_cli.advise.planfile import read_plan
 from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.values import ApplyRequest
+from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.mutation import MutationReport, Operation
@@ -137,6 +139,9 @@ def choose(session: Session, targets: Sequence[str], schema: str, *, adopt: bool
     another database.
     """
     found = [_one(session, target, schema) for target in targets] or [_latest(session, schema)]
+    for chosen in found:
+        for recommendation in chosen.recommendations:
+            check_text(recommendation, chosen.plan.id)
     here = database_identity(session)
     for chosen in found if not adopt else ():
         check_owner(chosen.plan, here)
@@ -156,7 +161,7 @@ def check_owner(plan: Plan, here: str) -> None:
 
 
 def _one(session: Session, target: str, schema: str) -> Chosen:
-    if Path(target).suffix or "/" in target or Path(target).is_file():
+    if Path(target).suffix or "/" in target or files.is_file(target):
         plan = read_plan(Path(target))
         return Chosen(plan, plan.recommendations)
     if target[:2].upper() == "R-":

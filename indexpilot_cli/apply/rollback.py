@@ -212,7 +212,7 @@ def step_of(event: Event) -> UndoStep:
     """What undoing the operation would be, by its newest row."""
     dropped = event.details.get("kind") == OperationKind.DROP.value
     if event.state is OperationState.REVERTED:
-        return UndoStep(event, report_of_undo(event, "already_done", notes=("taken back before",)))
+        return UndoStep(event, report_of_undo(event, "already_done", notes=(event.error or "taken back before",)))
     # The server refuses to drop an attached index by itself (2BP01).
     if event.details.get("part_of"):
         text = "belongs to the index of its partitioned table: roll that back"

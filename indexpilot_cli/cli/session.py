@@ -248,7 +248,10 @@ class CommandSession:
             raise UsageError("cannot ask for confirmation here", hint="add --yes, or --dry-run", code="no_input")
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        try:
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
+        except UnicodeDecodeError:
+            return False
 
 
 def _wants_password(error: UnreachableError) -> bool:

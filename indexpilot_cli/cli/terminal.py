@@ -13,13 +13,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from indexpilot_cli.core import files
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -135,28 +135,23 @@ def write_stdout(text: str) -> None:
 
 
 def write_file(name: str, text: str) -> None:
-    """Write beside the file and rename: a reader sees the old or the new content. Raises UsageError."""
+    """Write beside the file and rename: a reader sees the old or the new content. A new one is private.
+
+    Raises UsageError.
+    """
     if name in _STDOUT_NAMES:
         write_stdout(text)
         return
     path = Path(name)
-    target = path.resolve() if path.is_symlink() else path
-    if target.exists() and not target.is_file():
-        _write_special(target, text, name)
-        return
-    temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
-        Path(temporary).replace(target)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"cannot write {name}", detail=error.strerror, code="output") from error
+        target = path.resolve() if path.is_symlink() else path
+        if target.exists() and not target.is_file():
+            _write_special(target, text, name)
+            return
+        files.write(target, text, keep_mode=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"cannot write {name}".replace("\0", "\\0"), detail=why, code="output") from error
 
 
 def _write_special(path: Path, text: str, name: str) -> None:
@@ -165,12 +160,6 @@ def _write_special(path: Path, text: str, name: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {name}", detail=error.strerror, code="output") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def page(text: str, environment: Mapping[str, str]) -> bool:

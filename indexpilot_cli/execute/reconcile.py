@@ -90,9 +90,18 @@ def _open_events(session: Session, schema: str) -> Iterator[Event]:
 
 
 def _pending(session: Session, event: Event) -> Pending:
-    found = build.find_index(session, event.index)
+    event, found = _now(session, event)
     busy = locks.holder(session, event.relid) is not None
     return Pending(event, open_operation(event, found, same=_same(event, found), busy=busy), found)
+
+
+def _now(session: Session, event: Event) -> tuple[Event, IndexFacts | None]:
+    """The operation under the name its index has by now, and the index: by its oid where the log knows it."""
+    oid = event.details.get("oid")
+    found = build.find_index_by_oid(session, oid) if isinstance(oid, int) else None
+    if found is None or found.relid != event.relid:
+        return event, build.find_index(session, event.index)
+    return replace(event, index=found.name, table=found.table), found
 
 
 def _same(event: Event, found: IndexFacts | None) -> bool:
@@ -124,12 +133,15 @@ def _settle_locked(ctx: RunContext, session: Session, event: Event) -> MutationR
     newest = intents.operations(ctx.log, intents.Which(op_ids=(event.op_id,)), schema=ctx.schema)[0][-1]
     if newest.state not in OPEN:  # its own run closed it while we waited for the lock
         return report_of_event(newest, "skipped", notes=("closed meanwhile",))
-    found = build.find_index(session, event.index)
+    event, found = _now(session, event)
     verdict = open_operation(event, found, same=_same(event, found), busy=False)
     if verdict in (CatalogVerdict.CLEAN, CatalogVerdict.FINISH) and found is not None:
         found = clean(ctx, session, found).found
         again = open_operation(event, found, same=_same(event, found), busy=False)
         verdict = CatalogVerdict.ABSENT if verdict is CatalogVerdict.CLEAN and found is None else again
+    if verdict is CatalogVerdict.UNFINISHED and found is not None:
+        known = event.index == newest.index and event.details.get("oid") == found.oid
+        event = event if known else _identified(ctx, session, event, found)
     return _close(ctx, session, event, verdict, found)
 
 
@@ -146,6 +158,13 @@ def _close(
     state = OperationState.CONFLICT if verdict is CatalogVerdict.CONFLICT else OperationState.FAILED_CLEAN
     closed = ctx.write(events.follow(event, state, error=notes[0]))
     return report_of_event(closed, "conflict" if state is OperationState.CONFLICT else "failed", notes=notes)
+
+
+def _identified(ctx: RunContext, session: Session, event: Event, found: IndexFacts) -> Event:
+    """The operation with its index's oid and name: a run killed right after CREATE did not write the one."""
+    _adorn(ctx, session, event)
+    details = dict(event.details) | {"oid": found.oid}
+    return ctx.write(events.follow(event, OperationState.STARTED, definition_sql=found.ddl, details=details))
 
 
 def _leftover(ctx: RunContext, event: Event, notes: tuple[str, ...]) -> MutationReport:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexpilot_cli.core import files
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.units import size
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.genome.fields import GenomeField, feature_group
 from indexpilot_cli.genome.schema_check import Checker, ColumnDefinition, SchemaDefinition
@@ -29,7 +29,6 @@ _READERS: dict[str, Callable[[str], Node]] = {
     ".json": from_json,
     ".py": from_python,
 }
-_LARGEST = 10 << 20
 _NOT_FOR_INDEXES = frozenset({"json", "xml", "bytea"})
 
 
@@ -106,19 +105,12 @@ def _read(path: Path) -> Node:
         raise UsageError(
             f"{path.name}: not a schema file", hint=f"give it the suffix {', '.join(_READERS)}", code="bad_schema_file"
         )
+    data = files.read_bytes(path, files.SCHEMA)
     try:
-        # Looked at before reading: the path may name anything.
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path.name}: larger than {size(_LARGEST)}", code="bad_schema_file")
         # Editors on Windows begin a file with a byte order mark.
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the schema file {path}", detail=error.strerror, code="bad_schema_file"
-        ) from error
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise Malformed(line, "not UTF-8 text") from None
+        raise Malformed(data[: error.start].count(b"\n") + 1, "not UTF-8 text") from None
     return reader(text)
 
 

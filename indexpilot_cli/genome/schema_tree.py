@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 import yaml
 
+from indexpilot_cli.settings.yaml_file import composed
+
 _MOST_NODES = 200_000
 _DEEPEST = 40
 _SCHEMA_NAMES = ("schema", "schema_config", "schema_definition")
@@ -69,12 +71,14 @@ class Malformed(Exception):
 def from_yaml(text: str) -> Node:
     """The tree of a YAML document. Raises Malformed."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = composed(text, _MOST_NODES)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise Malformed(line, f"not YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise Malformed(0, f"not YAML: {_first_line(error)}") from None
+    except ValueError as error:
+        raise Malformed(0, str(error)) from None
     if node is None:
         raise Malformed(1, "the file is empty")
     return _Yaml().convert(node, 0)
@@ -88,6 +92,8 @@ def from_json(text: str) -> Node:
         raise Malformed(error.lineno, f"not JSON: {error.msg}") from None
     except RecursionError:
         raise Malformed(0, "nested too deeply") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise Malformed(0, f"not JSON: {_first_line(error)}") from None
     # What json.loads accepts is YAML too, except for tabs between the tokens.
     return from_yaml(text.replace("\t", " "))
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexpilot_cli.core import units
+from indexpilot_cli.core import files, units
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import cache_directory
 from indexpilot_cli.db.capabilities import Binaries, installed
@@ -240,9 +240,7 @@ class DemoSlot:
 
     def write(self, state: DemoState) -> None:
         """Keep the state, whole or not at all."""
-        draft = self._directory / f"{_FILE}.new"
-        draft.write_text(json.dumps(to_json(state), indent=2) + "\n", encoding="utf-8")
-        draft.replace(self._directory / _FILE)
+        files.write(self._directory / _FILE, json.dumps(to_json(state), indent=2) + "\n")
 
     def clear(self) -> None:
         """Forget the state."""

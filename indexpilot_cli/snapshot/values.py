@@ -8,9 +8,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
-import tempfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -18,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Catalog, ColumnStatistics, Server
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.estimator import NotModelled
@@ -177,17 +175,9 @@ def save(snapshot: Snapshot, path: Path) -> None:
     document = {"kind": KIND, "format": FORMAT, "snapshot": to_json(snapshot)}
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     try:
-        # In the same directory: a rename is atomic within one file system only.
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # No time and no name in the header: equal snapshots make equal files.
+        files.write(path, gzip.compress(data, compresslevel=6, mtime=0))
     except OSError as error:
-        raise UsageError(f"cannot write {path}", detail=error.strerror) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # No time and no name in the header: equal snapshots make equal files.
-            file.write(gzip.compress(data, compresslevel=6, mtime=0))
-        Path(beside).replace(path)
-    except OSError as error:
-        Path(beside).unlink(missing_ok=True)
         raise UsageError(f"cannot write {path}", detail=error.strerror) from error
 
 
@@ -212,16 +202,12 @@ def load(path: Path) -> Snapshot:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}", detail=error.strerror, code="no_snapshot") from error
-    try:
-        document = json.loads(gzip.decompress(raw))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        # The first two bytes of every gzip file: something else was given, not a damaged snapshot.
-        if raw[:2] != b"\x1f\x8b":
-            raise UsageError(f"{path} is not a snapshot", code="not_a_snapshot") from None
+        data = files.read_gzip(path, files.SNAPSHOT)
+        document = {} if data is None else files.parse_json(data)
+    except (OSError, EOFError, ValueError) as error:
         raise _damaged(path, str(error)) from error
+    if data is None:
+        raise UsageError(f"{path} is not a snapshot", code="not_a_snapshot")
     return document if isinstance(document, dict) else {}
 
 

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from indexpilot_cli.core import files
 from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
@@ -87,7 +88,7 @@ def _read_file(name: str, request: WorkloadRequest, source: Source) -> Workload:
         database, settings = request.log_database or source.catalog.database or None, _log_settings(source)
         return read_log(stream, database=database, since=request.since, settings=settings)
     if name == "-":
-        return read_sql(text=sys.stdin.read())
+        return read_sql(text=files.read_text(name, files.SQL))
     return read_sql((Path(name),))
 
 
@@ -156,7 +157,7 @@ def read_sql(paths: Sequence[Path] = (), *, text: str | None = None) -> Workload
 
 
 def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
+    if not files.is_directory(path):
         return [path]
     found = sorted(p for p in path.rglob("*.sql") if p.is_file())
     if not found:
@@ -165,10 +166,8 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}", detail=error.strerror or str(error)) from error
+    # A dump may hold texts of several encodings: a wrong byte in one statement must not end the reading.
+    return files.read_bytes(path, files.SQL).decode("utf-8-sig", errors="replace")
 
 
 def _statements(text: str, name: str) -> Iterator[ObservedStatement]:

@@ -105,9 +105,10 @@ def test_what_changed_needs_force_and_what_is_not_ours_never_goes(shop):
     )
     refused = run_rollback(shop, plan.id)
     assert refused.exit_code == 6
-    assert {m.error_code for m in refused.result.mutations} == {"changed", "not_ours"}
+    assert {m.error_code for m in refused.result.mutations} == {"changed", None}
+    assert "somebody else dropped it" in {note for m in refused.result.mutations for note in m.notes}
     forced = run_rollback(shop, plan.id, force=True)
-    assert {m.index: m.outcome for m in forced.result.mutations} == {changed: "done", foreign: "skipped"}
+    assert {m.index: m.outcome for m in forced.result.mutations} == {changed: "done", foreign: "already_done"}
     assert look(shop).indexes == {foreign: True}
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import DryRun, Yes, option
 from indexpilot_cli.cli.session import CommandSession
+from indexpilot_cli.core import files
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def init(
     """Prepare a database and a configuration file. Your own tables are never touched."""
     if config_only and (db_only or from_schema or discover or grant):
         raise UsageError("--config-only asks no server: leave out --db-only, --from-schema, --discover and --grant")
-    session.load({"metadata.schema": ("--schema", schema)}, config=Path(session.run.config or "").is_file())
+    session.load({"metadata.schema": ("--schema", schema)}, config=files.is_file(session.run.config or ""))
     from indexpilot_cli.admin.init import InitRequest
     from indexpilot_cli.settings.load import profile_text
 

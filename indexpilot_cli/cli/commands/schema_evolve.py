@@ -6,7 +6,6 @@ import dataclasses
 import shlex
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +16,7 @@ from indexpilot_cli.cli.command import SERVER, command, planner_flags, workload,
 from indexpilot_cli.cli.commands import schema_evolve_operations
 from indexpilot_cli.cli.options import RUN, hazards, option
 from indexpilot_cli.cli.session import CommandSession
+from indexpilot_cli.core import files
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class PathsGroup(TyperGroup):
     def _implied(self, word: str) -> bool:
         if word in self.commands or word == "--help":
             return False
-        return word.startswith("-") or "/" in word or "." in word or Path(word).exists()
+        return word.startswith("-") or "/" in word or "." in word or files.is_file(word) or files.is_directory(word)
 
 
 def check_flags(fail_on: FailOn | None, transaction: Transaction | None, ignore: list[str] | None) -> Flags:

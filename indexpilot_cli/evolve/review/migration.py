@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from indexpilot_cli.core import units
+from indexpilot_cli.core import files
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.review.values import UnparsedFile
 from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
@@ -25,7 +24,6 @@ _IGNORE = re.compile(
 )
 _VARIABLE = re.compile(r"(?<![:\w]):(?:\w+|'\w+'|\"\w+\")|\$\{\w+\}|\{\{.*?\}\}")
 _TOO_LONG = {"insert": Act.INSERT, "copy": Act.COPY, "update": Act.UPDATE, "delete": Act.DELETE, "do": Act.DO}
-MOST_BYTES = 20 << 20
 _SUFFIX = ".sql"
 # Rails, golang-migrate and others keep the way back in a file of its own; it is not what will run.
 _BACK = (".down.sql", "_down.sql", ".rollback.sql", ".undo.sql")
@@ -217,7 +215,7 @@ def read_files(names: Sequence[str], git_diff: str | None) -> tuple[MigrationFil
 def _expand(names: Sequence[str]) -> Iterator[str]:
     for name in names:
         path = Path(name)
-        if name != "-" and path.is_dir():
+        if name != "-" and files.is_directory(path):
             found = sorted(p for p in path.rglob(f"*{_SUFFIX}") if p.is_file() and not p.name.endswith(_BACK))
             if not found:
                 raise UsageError(f"no {_SUFFIX} files in {name}", code="no_migration")
@@ -237,7 +235,7 @@ def _changed(base: str, within: Sequence[str]) -> Iterator[str]:
     wanted = {Path(name).resolve() for name in within}
     for name in sorted({*listed, *fresh} - {""}):
         path = top / name
-        ours = path.suffix == _SUFFIX and not path.name.endswith(_BACK) and path.is_file()
+        ours = path.suffix == _SUFFIX and not path.name.endswith(_BACK) and files.is_file(path)
         if ours and (not wanted or path.resolve() in wanted):
             yield _shortest(path)
 
@@ -263,23 +261,4 @@ def _git(*arguments: str) -> str:
 
 
 def _read(path: str) -> MigrationFile:
-    try:
-        data = sys.stdin.buffer.read(MOST_BYTES + 1) if path == "-" else _bytes(Path(path))
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}", detail=error.strerror, code="unreadable_file") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{path} is not UTF-8",
-            detail=f"at byte {error.start}",
-            hint="convert it with iconv",
-            code="unreadable_file",
-        ) from None
-    if len(data) > MOST_BYTES:
-        raise UsageError(f"{path} is larger than {units.size(MOST_BYTES)}", code="unreadable_file")
-    return MigrationFile(path, text)
-
-
-def _bytes(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        return handle.read(MOST_BYTES + 1)
+    return MigrationFile(path, files.read_text(path, files.MIGRATION))

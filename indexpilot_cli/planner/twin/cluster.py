@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
-from indexpilot_cli.core import units
+from indexpilot_cli.core import files, units
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.command import Progress
@@ -207,7 +207,7 @@ def _open_entry(entry: CacheEntry, binaries: Binaries, snapshot: Snapshot, progr
     try:
         cluster.hydrated = hydrate(cluster, snapshot, progress)
         # Last of all: an entry without the marker is taken for unfinished and made anew.
-        entry.marker.write_text(json.dumps(to_json(cluster.hydrated)))
+        files.write(entry.marker, json.dumps(to_json(cluster.hydrated)))
     except BaseException:
         # Nothing of a twin that is half made will be kept: there is nothing to write out.
         server.stop("immediate")

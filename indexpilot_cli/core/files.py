@@ -1,0 +1,219 @@
+"""Files that others gave us, read within limits, and files of our own, written whole and private.
+
+What a path names is looked at before it is read: a device never ends, a pipe may have no writer, and a few kilobytes of
+gzip can be gigabytes. Every reader of such a file comes through ``read_bytes`` or ``read_text``, every writer through
+``write``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import select
+import stat
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from indexpilot_cli.core.units import size
+from indexpilot_cli.errors import UsageError
+
+STDIN = "-"
+_NULL = os.makedev(1, 3)  # /dev/null on Linux: reading it is a common way of saying "no file"
+_SILENCE = 5.0  # seconds without a byte, after which a pipe counts as one that nobody writes to
+_CHUNK = 1 << 20
+_DEEPEST = 100  # levels of objects and lists; our own documents have fewer than twenty
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimit:
+    """What a kind of file may be: its bytes at most, unpacked; the code of errors and what they say before its name."""
+
+    most: int
+    code: str = "unreadable_file"
+    what: str = ""
+    name: str = ""  # what messages call the file, where that is not its path
+
+
+CONFIGURATION = FileLimit(256 << 10, "usage", "the configuration file ")
+PLAN = FileLimit(32 << 20)
+SQL = FileLimit(64 << 20, "usage")
+MIGRATION = FileLimit(20 << 20)
+SCHEMA = FileLimit(10 << 20, "bad_schema_file", "the schema file ")
+SNAPSHOT = FileLimit(256 << 20, "no_snapshot")
+
+
+def read_text(name: Path | str, limit: FileLimit) -> str:
+    """The file's text without a byte order mark. Raises UsageError as ``read_bytes``, and when it is not UTF-8."""
+    data = read_bytes(name, limit)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UsageError(
+            f"{_shown(name, limit)} is not UTF-8",
+            detail=f"line {line}, byte {error.start}",
+            hint="convert it with iconv",
+            code=limit.code,
+        ) from None
+
+
+def read_bytes(name: Path | str, limit: FileLimit) -> bytes:
+    """What the file, pipe or (``-``) standard input holds.
+
+    Raises UsageError when it cannot be read, is a device or a directory, is larger than the limit, or nobody writes to
+    it.
+    """
+    try:
+        with _opened(name) as stream:
+            data = b"".join(_chunks(stream, name, limit))
+    except OSError as error:
+        raise _unreadable(name, limit, error.strerror or str(error)) from None
+    except ValueError as error:  # a NUL in the path
+        raise _unreadable(name, limit, str(error)) from None
+    return data
+
+
+def read_gzip(name: Path | str, limit: FileLimit) -> bytes | None:
+    """What a gzip file holds, unpacked no further than the limit; None when it is no gzip file.
+
+    Raises UsageError as ``read_bytes``, EOFError or OSError when it is damaged.
+    """
+    raw = read_bytes(name, limit)
+    if raw[:2] != b"\x1f\x8b":
+        return None
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as unpacked:
+            data = unpacked.read(limit.most + 1)
+    except zlib.error as error:
+        raise OSError(str(error)) from error
+    if len(data) > limit.most:
+        raise _too_large(name, limit)
+    return data
+
+
+def is_file(name: Path | str) -> bool:
+    """Whether it is a file; a name that is too long or holds a NUL is none, where ``Path`` raises an error."""
+    return os.path.isfile(name)  # noqa: PTH113
+
+
+def is_directory(name: Path | str) -> bool:
+    """Whether it is a directory, as ``is_file``."""
+    return os.path.isdir(name)  # noqa: PTH112
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError for anything else, deeply nested and over-long numbers included."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if _depth(value) > _DEEPEST:
+        raise ValueError("nested too deeply")
+    return value
+
+
+def write(path: Path, data: str | bytes, *, keep_mode: bool = False) -> None:
+    """Write the file whole or not at all, readable by this user only; ``keep_mode``: one that is there keeps its mode.
+
+    Raises OSError. The umask has no say.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    # In the same directory: a rename is atomic within one file system only.
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep_mode and path.exists():
+            Path(beside).chmod(stat.S_IMODE(path.stat().st_mode))
+        Path(beside).replace(path)
+    except OSError:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _opened(name: Path | str) -> AbstractContextManager[IO[bytes]]:
+    if name == STDIN:
+        if sys.stdin is None:
+            raise OSError("there is no standard input")
+        return nullcontext(sys.stdin.buffer)
+    # Without O_NONBLOCK opening a pipe that nobody writes to would wait for ever.
+    handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(handle)
+    what = _unfit(found)
+    if what is not None:
+        os.close(handle)
+        raise OSError(f"it is a {what}")
+    return os.fdopen(handle, "rb", buffering=0)
+
+
+def _unfit(found: os.stat_result) -> str | None:
+    """What it is, where that is nothing to read from."""
+    if stat.S_ISDIR(found.st_mode):
+        return "directory"
+    if stat.S_ISBLK(found.st_mode) or (stat.S_ISCHR(found.st_mode) and found.st_rdev != _NULL):
+        return "device"
+    return None
+
+
+def _chunks(stream: IO[bytes], name: Path | str, limit: FileLimit) -> Iterator[bytes]:
+    pipe = name != STDIN and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    total, end = 0, time.monotonic() + _SILENCE
+    while True:
+        chunk = _next(stream, end) if pipe else stream.read(_CHUNK)
+        if not chunk and pipe and not total:
+            raise _unreadable(name, limit, "it is a pipe that nobody writes to")
+        if not chunk:
+            return
+        total, end = total + len(chunk), time.monotonic() + _SILENCE
+        if total > limit.most:
+            raise _too_large(name, limit)
+        yield chunk
+
+
+def _next(stream: IO[bytes], end: float) -> bytes:
+    """The next bytes of a pipe; none when the writers are gone, or silent for too long."""
+    while time.monotonic() < end:
+        if not select.select([stream], [], [], 0.1)[0]:
+            continue
+        chunk = stream.read(_CHUNK)
+        if chunk is not None:
+            return chunk
+    return b""
+
+
+def _depth(value: object) -> int:
+    """Levels of nesting, without recursion; no further than one more than may be."""
+    level, depth = [value], 0
+    while level and depth <= _DEEPEST:
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+        level, depth = below, depth + 1
+    return depth
+
+
+def _shown(name: Path | str, limit: FileLimit) -> str:
+    return "standard input" if name == STDIN else (limit.name or str(name)).replace("\0", "\\0")
+
+
+def _unreadable(name: Path | str, limit: FileLimit, why: str) -> UsageError:
+    return UsageError(f"cannot read {limit.what}{_shown(name, limit)}", detail=why, code=limit.code)
+
+
+def _too_large(name: Path | str, limit: FileLimit) -> UsageError:
+    return UsageError(f"{_shown(name, limit)} is larger than {size(limit.most)}", code=limit.code)

@@ -1,0 +1,73 @@
+"""A plan's index is one index: what closes a parenthesis, ends the statement or holds a query is refused unasked."""
+
+from dataclasses import replace
+
+import pytest
+
+from indexpilot_cli.advise.plan_text import check_text
+from indexpilot_cli.core.ddl import index_name
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.errors import UsageError
+
+PLAIN = IndexDefinition(QualifiedName("Odd", 'or"ders'), (IndexKey("a"), IndexKey("B c", descending=True)))
+FINE = [
+    PLAIN,
+    replace(PLAIN, keys=(IndexKey(expression="lower((email)::text)", operator_class="text_pattern_ops"),)),
+    replace(
+        PLAIN, keys=(IndexKey(expression="(data ->> 'a;b--c')", collation='"C"'),), predicate="a IN (1, 2) AND NOT b"
+    ),
+    replace(
+        PLAIN,
+        method="gin",
+        keys=(IndexKey("tags", operator_class="ext.gin_trgm_ops"),),
+        options=(("fastupdate", "off"),),
+    ),
+    replace(PLAIN, include=("x", "y"), unique=True, nulls_not_distinct=True, options=(("fillfactor", "70"),)),
+    replace(PLAIN, predicate="((status)::text = 'open'::text)"),
+]
+BAD = [
+    replace(PLAIN, predicate="a > 1; DROP TABLE orders"),
+    replace(PLAIN, predicate="a > 1 -- and nothing else\n; DELETE FROM orders"),
+    replace(PLAIN, predicate="a IN (SELECT pg_sleep(60))"),
+    replace(PLAIN, predicate="EXISTS (SELECT 1)"),
+    replace(PLAIN, predicate=""" a = 1 \0"""),
+    replace(PLAIN, predicate="a = '\ud800'"),
+    replace(PLAIN, keys=(IndexKey(expression="a), (b"),)),
+    replace(PLAIN, keys=(IndexKey(expression="a) WHERE (b > 1"),)),
+    replace(PLAIN, keys=(IndexKey(expression="a -- "),)),
+    replace(PLAIN, keys=(IndexKey(expression="1 INTO stolen"),)),
+    replace(PLAIN, keys=(IndexKey(expression="/* */"),)),
+    replace(PLAIN, keys=(IndexKey("a", operator_class='"x"), (b'),)),
+    replace(PLAIN, keys=(IndexKey("a", collation='"C") INCLUDE (b'),)),
+    replace(PLAIN, keys=(IndexKey("a\0b"),)),
+    replace(PLAIN, keys=(IndexKey("x" * 64),)),
+    replace(PLAIN, keys=(IndexKey(""),)),
+    replace(PLAIN, options=(("fillfactor", "70) TABLESPACE other WHERE (true"),)),
+    replace(PLAIN, options=(("fillfactor", ""),)),
+    replace(PLAIN, table=QualifiedName("public", "o\0")),
+]
+
+
+def advice(definition, name=None):
+    facts = {"kind": "", "size_bytes": 0, "size_method": "", "benefit": 0.0, "reduction": 0.0, "write_cost": 0.0}
+    return Recommendation(definition.id, definition, name or index_name(definition), "", "", "", **facts)
+
+
+@pytest.mark.parametrize("definition", FINE, ids=range(len(FINE)))
+def test_indexes_pass(definition):
+    check_text(advice(definition), "P-1")
+
+
+@pytest.mark.parametrize("definition", BAD, ids=range(len(BAD)))
+def test_what_is_more_or_less_than_an_index_is_refused(definition):
+    with pytest.raises(UsageError) as raised:
+        check_text(advice(definition, "i"), "P-1")
+    assert (raised.value.exit_code, raised.value.code) == (2, "not_a_plan")
+
+
+@pytest.mark.parametrize("name", ["", "n\0", "n" * 64])
+def test_names_are_names(name):
+    with pytest.raises(UsageError, match="does not describe an index"):
+        check_text(advice(PLAIN, name or "\0"), "P-1")
