@@ -178,7 +178,7 @@ class Session:
     def explain_whole(self, statement: str) -> Mapping[str, Any]:
         """Everything one ``EXPLAIN (FORMAT JSON ...)`` says: ``Plan``, and the times beside it with ANALYZE."""
         with self._guard(), self._connection.cursor() as cursor:
-            row = cursor.execute(statement, None, binary=True).fetchone()
+            row = cursor.execute(self._text(statement), None, binary=True).fetchone()
             return _document(row)
 
     def explain_in(self, statements: Sequence[str]) -> Mapping[str, Any]:
@@ -187,7 +187,7 @@ class Session:
         Each is sent as a single statement. The first failure skips the rest and is raised.
         """
         with self._guard():
-            cursors = _pipelined(self._connection, statements)
+            cursors = _pipelined(self._connection, [self._text(statement) for statement in statements])
             answers = [cursor.fetchone() for cursor in cursors if cursor.description]
         plan: Mapping[str, Any] = _document(answers[-1] if answers else None)["Plan"]
         return plan
@@ -232,8 +232,8 @@ class Session:
 
     def _text(self, query: Query) -> Any:
         if isinstance(query, str) and _NAME.fullmatch(query):
-            return sql.get(query, self.version)
-        return query
+            query = sql.get(query, self.version)
+        return sql.marked(query)
 
     def _keep_notice(self, notice: Diagnostic) -> None:
         words = (notice.message_primary or "", notice.message_detail or "")

@@ -9,11 +9,9 @@ import math
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
-from indexpilot_cli.db import queries
+from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload, is_own
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.queries import Composed, Identifier, composed
 from indexpilot_cli.db.session import Row, Session
@@ -21,6 +19,8 @@ from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.sql.utility import kept
 
 _HIDDEN = "<insufficient privilege>"
+# What ALTER TABLE runs to validate a foreign key: RI_Initial_Check() in ri_triggers.c.
+_KEY_CHECK = re.compile(r"SELECT fk\..* FROM (?:ONLY )?.* fk LEFT OUTER JOIN (?:ONLY )?.* pk ON ")
 _PRELOAD = "add pg_stat_statements to shared_preload_libraries and restart the server"
 _CREATE = "as a superuser run  CREATE EXTENSION pg_stat_statements;"
 
@@ -99,7 +99,7 @@ def take_snapshot(session: Session) -> StatementsSnapshot:
 
 def as_workload(snapshot: StatementsSnapshot, *, metadata_schema: str = "indexpilot") -> Workload:
     """The snapshot's totals as a workload; our own statements and unreadable ones are among the skipped."""
-    own = Recogniser(metadata_schema)
+    own = _metadata(metadata_schema)
     verdicts = [(entry, _why_not(entry, own)) for entry in snapshot.entries]
     return Workload(
         source=SourceKind.STATEMENTS,
@@ -217,7 +217,7 @@ def _entry(row: Row) -> StatementEntry:
         query_id=row.query_id,
         nested=not row.top_level,
         # A reading is kept in the log while an index is under observation.
-        text=row.text if row.text in (None, _HIDDEN) else kept(row.text).text,
+        text=row.text if row.text in (None, _HIDDEN) or is_own(row.text) else kept(row.text).text,
         calls=row.calls,
         total_ms=row.total_ms,
         mean_ms=row.mean_ms,
@@ -240,12 +240,14 @@ def _observed(entry: StatementEntry) -> ObservedStatement:
     )
 
 
-def _why_not(entry: StatementEntry, own: Recogniser) -> tuple[str, str] | None:
+def _why_not(entry: StatementEntry, own: re.Pattern[str]) -> tuple[str, str] | None:
     if entry.text is None or not entry.text.strip():
         return "empty", "the server no longer has the text"
     if entry.text == _HIDDEN:
         return "unparsed", "another role's statement; GRANT pg_read_all_stats shows its text"
-    return ("own", "run by indexpilot") if own.matches(entry.text) else None
+    if entry.nested and _KEY_CHECK.match(entry.text):
+        return "utility", "a new foreign key compares all rows"
+    return ("own", "run by indexpilot") if is_own(entry.text) or own.search(entry.text) else None
 
 
 def _skipped(entry: StatementEntry, reason: str, detail: str) -> Skipped:
@@ -287,49 +289,7 @@ def _minus(new: StatementEntry, old: StatementEntry | None) -> StatementEntry:
     )
 
 
-_VALUES = re.compile(
-    r"""'(?:[^']|'')*' | \$\d+ | %\(\w+\)s | (?<![\w.])\d+(?:\.\d+)? | \b(?:true|false|null)\b""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_LISTS = re.compile(
-    r"\( ?\?(?:::\w+)?(?:, \?(?:::\w+)?)*(?: /\*.*?\*/)? ?\)"
-)  # from 18 on the server shortens lists of constants
-_SPACE = re.compile(r"\s+")
-_ANY_NAME = r'(?:[\\w.]|"[^"]*")+'
-_NAMES = re.compile(r"\\\{\w+\\\}")
-
-
-class Recogniser:
-    """Knows every file in ``queries/``, and whatever touches the metadata schema."""
-
-    def __init__(self, metadata_schema: str):
-        names = {quote_identifier(metadata_schema), f'"{metadata_schema}"'}
-        self._metadata = re.compile("|".join(rf"(?<![\w\"]){re.escape(name)}\." for name in sorted(names)))
-
-    def matches(self, text: str) -> bool:
-        """Whether the statement is ours."""
-        plain = normalise(text)
-        return self._metadata.search(text) is not None or plain in _exact() or _composed().fullmatch(plain) is not None
-
-
-def normalise(text: str) -> str:
-    """The text with one placeholder for every constant, parameter and list of them, on one line."""
-    line = _SPACE.sub(" ", _VALUES.sub("?", text))
-    return _LISTS.sub("(?)", line).strip().rstrip(";").strip()
-
-
-@cache
-def _exact() -> frozenset[str]:
-    return frozenset(text for text in _texts() if "{" not in text)
-
-
-@cache
-def _composed() -> re.Pattern[str]:
-    """Queries in which an identifier is filled in."""
-    shapes = sorted(_NAMES.sub(_ANY_NAME, re.escape(text)) for text in _texts() if "{" in text)
-    return re.compile("|".join(shapes) or r"(?!)")
-
-
-@cache
-def _texts() -> tuple[str, ...]:
-    return tuple(normalise(text.replace("%%", "%")) for text in queries.texts())
+def _metadata(schema: str) -> re.Pattern[str]:
+    """Whatever touches the metadata schema is ours, also from a library in somebody's own session."""
+    names = {quote_identifier(schema), f'"{schema}"'}
+    return re.compile("|".join(rf"(?<![\w\"]){re.escape(name)}\." for name in sorted(names)))

@@ -20,6 +20,7 @@ from indexpilot_cli.core.mutation import Blocker, IndexFacts
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.locks import SHORT, attempts, blocker, is_busy, until_free, worth_retrying
+from indexpilot_cli.db.queries import marked
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build
@@ -211,7 +212,7 @@ def _transaction(run: StepRun, step: DatabaseStep) -> None:
 
 def _block(statements: Sequence[str]) -> str:
     """All of them in one, so that the locks are held while the server works and not while it waits for us."""
-    body = "".join(f"EXECUTE {quote_literal(statement)}; " for statement in statements)
+    body = "".join(f"EXECUTE {quote_literal(marked(statement))}; " for statement in statements)
     return f"DO {quote_literal(f'BEGIN {body}END')}"
 
 

@@ -26,7 +26,7 @@ COLUMNS = (
     "command_tag", "session_start_time", "virtual_transaction_id", "transaction_id", "error_severity",
     "sql_state_code", "message", "detail", "hint", "internal_query", "internal_query_pos", "context", "query",
 )  # fmt: skip
-_PLACES = {name: place for place, name in enumerate(COLUMNS)}
+_PLACES = {name: place for place, name in enumerate(COLUMNS)} | {"application_name": 22}
 _LEAST = 14  # columns of a row's first line: up to the message
 _NOWHERE = 40  # a place behind every row, always empty
 _EMPTY = [""] * (_NOWHERE + 1)
@@ -128,6 +128,7 @@ def _entries(
     names = ("session_id", "process_id", "database_name", "detail")
     session, process, database, detail = (places.get(name, _NOWHERE) for name in names)
     beside = [places.get(name, _NOWHERE) for name in ("query", "context", "sql_state_code")]
+    application = places.get("application_name", _NOWHERE)
     exported = places is not _PLACES
     for cells in rows:
         if len(cells) <= least or not cells[time][:4].isdigit() or not cells[level].isupper():
@@ -138,6 +139,7 @@ def _entries(
         known, when = row[database] or None, clock.time(row[time])
         also = () if row[level] == "LOG" else map(row.__getitem__, beside)
         entry = LogEntry(row[session] or row[process], row[message], row[detail], known, when, row[level], *also)
+        entry = entry._replace(application=row[application])
         yield without_prefix(entry, reader) if exported else entry
 
 

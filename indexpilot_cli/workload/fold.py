@@ -33,6 +33,7 @@ from indexpilot_cli.workload.predicates.row_security import secured
 from indexpilot_cli.workload.reading import Reader, Reading, Unread
 
 MAX_SAMPLES = 20
+_ELSEWHERE = ("compressed", "own")  # counted among the templates, or no part of the workload
 _MAX_REMEMBERED = 200  # distinct samples of one template while folding
 _OF_EACH_LENGTH = 5  # of them that a rare length of an IN list may add
 _CLASSES = 4  # lengths of IN lists that are told apart
@@ -118,7 +119,7 @@ def fold(
         skipped=tuple(skipped),
         source=whole.source,
         statements=len(whole.statements) + len(whole.skipped),
-        total_ms=sum(times) + sum(s.total_ms for s in skipped if s.reason != "compressed") if times else None,
+        total_ms=sum(times) + sum(s.total_ms for s in skipped if s.reason not in _ELSEWHERE) if times else None,
         since=whole.since,
         until=whole.until,
         notes=tuple(dict.fromkeys(notes)),

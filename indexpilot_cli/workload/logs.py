@@ -33,6 +33,7 @@ EXPECTED = (
     "columns, log_time and message among them), jsonlog, syslog, or one of these in the JSON of a container or a cloud"
 )
 _JSON = re.compile(r"\{|\[\s*(?:[{\[]|$)")
+_OWN_APPLICATION = re.compile(r"indexpilot(?:/|\Z)")
 _LOOKED_AT = 50  # lines that tell the format
 # The kubelet's files: time, stream, whether the line is complete (F) or goes on (P), text.
 # https://kubernetes.io/docs/concepts/cluster-administration/logging/
@@ -58,6 +59,7 @@ class _Seen:
     records: int = 0
     undated: int = 0
     others: Counter[str] = field(default_factory=Counter)
+    own: int = 0
 
 
 def read_log(
@@ -88,7 +90,7 @@ def read_log(
         raise UsageError(f"cannot read {name}", detail=str(error)) from error
     if not seen.records and (broken.count or broken.foreign):
         raise UsageError(f"{name} is no log that can be read", hint=EXPECTED, code="unknown_log")
-    skipped = (*_skipped(broken, name), *tally.left_out(name))
+    skipped = (*_skipped(broken, seen, name), *tally.left_out(name))
     notes = (*_notes(seen, tally, database, name, since), *(f"{name}: {note}" for note in clock.notes()))
     return Workload(SourceKind.LOG, tally.all(), skipped, seen.first, seen.last, notes)
 
@@ -110,6 +112,9 @@ class _Wanted:
             seen.others[entry.database] += _holds_statement(entry)
             if self._database is not None:
                 return False
+        if _OWN_APPLICATION.match(entry.application):
+            seen.own += _holds_statement(entry)
+            return False
         if time is not None:
             seen.first = time if seen.first is None or time < seen.first else seen.first
             seen.last = time if seen.last is None or time > seen.last else seen.last
@@ -193,11 +198,11 @@ def _count(entries: Iterable[LogEntry], assembler: Assembler, tally: StatementTa
         tally.add(execution)
 
 
-def _skipped(broken: Broken, name: str) -> tuple[Skipped, ...]:
-    if not broken.count:
-        return ()
-    detail = f"{broken.count} broken lines in {name}"
-    return (Skipped("unparsed", "", detail, calls=0.0),)
+def _skipped(broken: Broken, seen: _Seen, name: str) -> Iterator[Skipped]:
+    if broken.count:
+        yield Skipped("unparsed", "", f"{broken.count} broken lines in {name}")
+    if seen.own:
+        yield Skipped("own", "", f"sent by indexpilot ({name})", float(seen.own))
 
 
 def _notes(

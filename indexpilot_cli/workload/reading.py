@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.workload import StatementKind
+from indexpilot_cli.core.workload import StatementKind, is_own
 from indexpilot_cli.sql.parser import (
     Node,
     Unparsed,
@@ -23,7 +22,6 @@ from indexpilot_cli.workload.predicates.inline import inlined
 from indexpilot_cli.workload.repair import TypeOf, repaired
 
 OWN_SCHEMA = "indexpilot"
-_OWN_MARK = re.compile(r"\s*/\*\s*indexpilot", re.IGNORECASE)
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 
 
@@ -90,7 +88,7 @@ def _bare(text: str) -> str:
 
 def read(text: str, catalog: Catalog) -> Reading | Unread:
     """The template side of one text."""
-    if _OWN_MARK.match(text):
+    if is_own(text):
         return Unread("own", "sent by indexpilot")
     query = kept(text)
     statement = None if query.reason else parse(query.text)

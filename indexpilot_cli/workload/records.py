@@ -40,7 +40,7 @@ _OPEN = 64  # entries that wait for their parts, where those of several sessions
 class LogEntry(NamedTuple):
     """One log entry. ``session`` tells processes apart; ``database`` and ``time`` are None where not logged.
 
-    ``statement``, ``context`` and ``state`` (an SQLSTATE) stand beside errors only.
+    ``statement``, ``context`` and ``state`` (an SQLSTATE) stand beside errors only; ``application`` where it is logged.
     """
 
     session: str
@@ -52,6 +52,7 @@ class LogEntry(NamedTuple):
     statement: str = ""
     context: str = ""
     state: str = ""
+    application: str = ""
 
 
 _KEPT: dict[str, Callable[[LogEntry, str], LogEntry]] = {

@@ -88,12 +88,17 @@ def unplanned(template: QueryTemplate, stage: Stage, why: str, catalog: Catalog)
 
 
 def with_shares(skipped: Iterable[Skipped], folded: FoldedWorkload) -> tuple[Skipped, ...]:
-    """The skipped with their shares of the whole workload: of time where every template has times, else of calls."""
+    """The skipped with their shares of the whole workload: of time where every template has times, else of calls.
+
+    What we sent ourselves is no part of it.
+    """
     items = tuple(skipped)
     timed = folded.templates or [s for s in items if s.total_ms]
     by_time = bool(timed) and all(t.total_ms is not None for t in folded.templates)
 
     def measure(item: QueryTemplate | Skipped) -> float:
+        if isinstance(item, Skipped) and item.reason == "own":
+            return 0.0
         return (item.total_ms or 0.0) if by_time else item.calls
 
     total = sum(map(measure, folded.templates)) + sum(map(measure, folded.skipped)) or 1.0

@@ -148,7 +148,8 @@ def _entry(fields: Fields, clock: LogClock) -> LogEntry:
     database = fields.get("dbname") or fields.get("database_name") or None
     level = _first(fields, _LEVELS)
     message, detail = _first(fields, ("message",)), _first(fields, ("detail", "detail_s"))
-    entry = LogEntry(session, message, detail, database, time, level)
+    application = _first(fields, ("application_name",))
+    entry = LogEntry(session, message, detail, database, time, level, application=application)
     if level == "LOG":
         return entry
     state = _first(fields, ("state_code", "sql_state_code", "sqlerrcode"))

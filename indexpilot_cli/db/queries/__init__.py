@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from itertools import chain
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from psycopg.types.json import Jsonb
 
-__all__ = ["SQL", "Composable", "Composed", "Identifier", "Jsonb", "Literal", "composed", "get", "texts"]
+from indexpilot_cli.core.workload import OWN_MARK
+
+__all__ = ["SQL", "Composable", "Composed", "Identifier", "Jsonb", "Literal", "composed", "get", "marked"]
 _PACKAGE = "indexpilot_cli.db"
+_WORD = re.compile(r"\s*(?:--[^\n]*\n\s*)*([A-Za-z]+)")
 _FILE = re.compile(r"(?P<name>\w+?)(?:_pg(?P<major>\d+))?\.sql")
 
 
@@ -33,9 +35,11 @@ def get(name: str, version: int) -> str:
     return _text(_variants()[name][max(usable)])
 
 
-def texts() -> tuple[str, ...]:
-    """The text of every question in every variant."""
-    return tuple(map(_text, chain.from_iterable(files.values() for _, files in sorted(_variants().items()))))
+def marked(query: str | Composable) -> str:
+    """The text with our mark behind its first word."""
+    text = query if isinstance(query, str) else query.as_string()
+    word = _WORD.match(text)
+    return f"{word[1]} {OWN_MARK}{text[word.end() :]}" if word else text
 
 
 @cache

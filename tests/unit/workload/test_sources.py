@@ -181,6 +181,24 @@ def test_json_of_somebody_else_is_named():
     assert "jsonlog" in raised.value.hint and "csvlog" in raised.value.hint
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_statements_of_our_own_sessions_are_set_aside(form):
+    def line(application, text):
+        message = f"duration: 5.0 ms  statement: {text}"
+        if form == "json":
+            facts = {"timestamp": "2026-01-01 10:00:00.000 UTC", "dbname": "shop", "error_severity": "LOG"}
+            return json.dumps({**facts, "message": message, "application_name": application})
+        row = ["2026-01-01 10:00:00.000 UTC", "u", "shop", "7", "", "s", "1", "", "", "", "0", "LOG", "0", message]
+        out = io.StringIO()
+        csv.writer(out).writerow([*row, *[""] * 8, application, "client backend"])
+        return out.getvalue().strip()
+
+    names = ("indexpilot", "indexpilot/5d0a", "shop", "indexpilot demo", "indexpiloted")
+    found = log("\n".join(line(name, f"SELECT {n}") for n, name in enumerate(names)))
+    assert [s.text for s in found.statements] == ["SELECT 2", "SELECT 3", "SELECT 4"]
+    assert [(s.reason, s.text, s.calls) for s in found.skipped] == [("own", "", 2.0)]
+
+
 def test_csv_with_lines_inside_fields():
     out = io.StringIO()
     writer = csv.writer(out)

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
+from indexpilot_cli.db import queries
 from indexpilot_cli.execute.context import Pace
 
 # Needs no quotes and is no name that people choose, so the server prints it as it is and a text search finds it.
@@ -341,7 +342,8 @@ def trial(plan: OnlinePlan) -> str:
     https://www.postgresql.org/docs/current/plpgsql-control-structures.html#PLPGSQL-RECORDS-ITERATING
     """
     value = assigned_value(plan, Side.NEW)
-    rows = Select(value, f"ONLY {plan.table}")
+    # Where statements within others are counted, this one is.
+    rows = queries.marked(Select(value, f"ONLY {plan.table}"))
     # An assignment in PL/pgSQL converts as one to a column does, domains and lengths included, and nothing is kept.
     body = f"DECLARE made {plan.new_type}; BEGIN FOR made IN {rows} LOOP END LOOP; END"
     return f"DO {quote_literal(body)}"
