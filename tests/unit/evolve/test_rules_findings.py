@@ -116,7 +116,7 @@ def test_advice(text, expected):
     "text",
     [
         "SET lock_timeout = '1s'; ALTER TABLE small ADD c int;",
-        "SELECT set_config('lock_timeout', '1s', false); ALTER TABLE small ADD c int",
+        "SELECT set_config('lock_timeout', '1s', false); ALTER TABLE small ADD c int;",
         "SELECT 1",
         "CREATE TABLE n (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz, o int REFERENCES small);"
         "CREATE INDEX ON n (o);",
