@@ -14,6 +14,7 @@ import re
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import psycopg
 from psycopg import sql
@@ -37,7 +38,8 @@ _TABLES = """
 SELECT c.oid::regclass::text, array_agg(a.attname::text ORDER BY a.attname) FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^(pg_|information_schema)' GROUP BY c.oid ORDER BY 1
+WHERE c.relkind IN ('r', 'm') AND c.relispopulated
+    AND n.nspname !~ '^(pg_|information_schema)' GROUP BY c.oid ORDER BY 1
 """
 
 
@@ -173,28 +175,30 @@ def main():
     parser.add_argument("--dsn", required=True)
     parser.add_argument("--part", nargs="+", default=["corpus", "held_out"])
     parser.add_argument("--case", nargs="*")
+    parser.add_argument("--after", help="the case behind which to begin")
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     with suppress(psycopg.errors.DuplicateDatabase):
         load(options.dsn)
     snapshot = snapshot_of(psycopg.conninfo.make_conninfo(options.dsn, dbname=BASE))
     changed = wrong = 0
-    for part in options.part:
-        for case in corpus.cases(part):
-            if options.case and case.name not in options.case:
-                continue
-            try:
-                safer = fixed_by_rules(case.text, snapshot)
-            except UnreadableMigration:
-                continue
-            if safer.text == case.text:
-                continue
-            changed += 1
-            found = broken(options.dsn, BASE, case.text, safer.text)
-            wrong += bool(found)
-            if found or options.show:
-                print(f"== {case.name}\n{case.text}-- becomes\n{safer.text}-- notes {safer.notes}")
-                print("\n".join(f"   {line}" for line in found), flush=True)
+    found = chain.from_iterable(corpus.cases(part) for part in options.part)
+    cases = [case for case in found if not options.case or case.name in options.case]
+    names = [case.name for case in cases]
+    for case in cases[names.index(options.after) + 1 if options.after else 0 :]:
+        try:
+            safer = fixed_by_rules(case.text, snapshot)
+        except UnreadableMigration:
+            continue
+        if safer.text == case.text:
+            continue
+        changed += 1
+        print(case.name, file=sys.stderr, flush=True)
+        found = broken(options.dsn, BASE, case.text, safer.text)
+        wrong += bool(found)
+        if found or options.show:
+            print(f"== {case.name}\n{case.text}-- becomes\n{safer.text}-- notes {safer.notes}")
+            print("\n".join(f"   {line}" for line in found), flush=True)
     print(f"{changed} files changed, {wrong} of them mean something else")
     return bool(wrong)
 
