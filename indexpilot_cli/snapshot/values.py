@@ -185,7 +185,9 @@ def load(path: Path) -> Snapshot:
     """The snapshot in the file. Raises UsageError when it is missing, damaged, something else, or too new."""
     document = _read(path)
     if document.get("kind") != KIND:
-        raise UsageError(f"{path} is not a snapshot", hint="write one with  indexpilot snapshot", code="not_a_snapshot")
+        raise UsageError(
+            f"{path} is not a snapshot", hint="write one with  indexpilot snapshot save FILE", code="not_a_snapshot"
+        )
     written = document.get("format")
     if not isinstance(written, int) or written > FORMAT:
         raise UsageError(

@@ -142,7 +142,8 @@ def _constraints(action: Action, case: StatementCase) -> tuple[SafeStep, ...] | 
 
 def _nullable(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
     """The column without NOT NULL."""
-    text = _bare(action, null=True)
+    added = action.kind is Act.ADD_COLUMN and not action.has("new_table")
+    text = _bare(action, null=True) if added else None
     return () if text is None or action.options & {"primary_key", "unique"} else (SafeStep(text),)
 
 

@@ -49,7 +49,7 @@ def validated_apart(action: Action, case: StatementCase) -> tuple[SafeStep, ...]
 def promised_only(action: Action, case: StatementCase) -> str:
     """The constraint NOT VALID: rows that break it stay, new ones are refused."""
     promises = action.kind is Act.ADD_CONSTRAINT and action.constraint in ("foreign_key", "check")
-    if not promises or action.has("not_valid") or action.nested or action.has("dynamic") or action.table is None:
+    if not promises or action.options & {"not_valid", "dynamic", "inline"} or action.nested or action.table is None:
         return ""
     steps = validated_apart(action, case)
     return f"{steps[0].sql};" if steps else ""

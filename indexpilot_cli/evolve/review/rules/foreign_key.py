@@ -9,7 +9,7 @@ from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.core.units import count
-from indexpilot_cli.evolve.review.case import Review, listed, name_of
+from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import READS, HazardRule, adds, columns_sql, error, made_name, table_sql
 from indexpilot_cli.evolve.review.rules.constraints import promised_only, validated_apart
@@ -39,14 +39,18 @@ def _without_index(review: Review) -> Iterator[Finding]:
             "each DELETE of a referenced row reads it all"
         )
         made = FOREIGN_KEY_WITHOUT_INDEX.finding(case, text, None if rows >= _BIG else Severity.INFO)
-        yield replace(made, instead=_index(action))
+        yield replace(made, instead=_index(action, case))
 
 
-def _index(action: Action) -> str:
-    if action.table is None or not action.columns:
+def _index(action: Action, case: StatementCase) -> str:
+    if action.table is None or not action.columns or action.nested or action.has("dynamic"):
         return ""
     name = quote_identifier(made_name(action.table, *action.columns, "idx"))
-    return f"CREATE INDEX CONCURRENTLY {name} ON {table_sql(action)} {columns_sql(action.columns)};"
+    # A partitioned table refuses CONCURRENTLY; nobody waits for a table that the file itself makes.
+    word = "" if case.review.partitioned(action) or case.review.is_new(action) else "CONCURRENTLY "
+    text = f"CREATE INDEX {word}{name} ON {table_sql(action)} {columns_sql(action.columns)};"
+    made = action.has("inline") or action.has("new_table")
+    return f"{case.written.sql};\n{text}" if made else text
 
 
 def _indexed(review: Review, action: Action) -> bool:
