@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -78,12 +79,13 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
     """
     if request.probe != "all":
         return probe(request, progress)
-    # First, so that the checks below tell what is left after it.
-    settled = settle(request, progress) if request.reconcile else ()
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record, offline=bool(request.snapshot)) as note,
-        open_source(request.connection, request.snapshot, progress) as source,
+        ExitStack() as stack,
     ):
+        # First, so that the checks below tell what is left after it.
+        settled = settle(request, progress) if request.reconcile else ()
+        source = stack.enter_context(open_source(request.connection, request.snapshot, progress))
         found = (*settled, *_checks(source, request))
         fidelity, faults, unmeasured = _fidelity(source, request, progress)
         found = (*found, *unmeasured, *checks.fidelity_checks(fidelity))
@@ -152,8 +154,9 @@ def probe(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
             if request.probe == READY:
                 opened = tuple(open_checks(open_operations(session, capabilities, schema)))
                 found = (*found, _writable(capabilities), checks.metadata_check(capabilities, schema), *opened)
+        bad = request.probe == READY and any(c.state != "ok" for c in found)
         note.details(probe=request.probe, checks={c.code: c.state for c in found})
-    bad = request.probe == READY and any(c.state != "ok" for c in found)
+        note.idle = None if bad else request.probe  # asked every few seconds: a row for each would fill the log
     return Outcome(
         "doctor",
         DoctorResult(found if request.probe == READY else found[:1]),

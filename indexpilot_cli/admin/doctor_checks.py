@@ -63,7 +63,8 @@ def planner_checks(capabilities: Capabilities, catalog: Catalog) -> Iterator[Che
         # between majors the planner itself differs.
         exact = binaries.major == catalog.major
         text = f"PostgreSQL {binaries.version} ({binaries.origin})" + ("" if exact else f", server is {catalog.major}")
-        remedy = None if exact else f"install PostgreSQL {catalog.major} binaries on this machine for exact plans"
+        there = f"install PostgreSQL {catalog.major} here, or name its bin directory in INDEXPILOT_PG_BINARIES"
+        remedy = None if exact else f"{there}, for exact plans"
         yield Check("ok" if exact else "warning", "planner twin", text, remedy, "twin")
     # The option came with 16. https://www.postgresql.org/docs/current/sql-explain.html
     how = "EXPLAIN (GENERIC_PLAN)" if capabilities.generic_plan else "PREPARE with a forced generic plan"

@@ -15,8 +15,9 @@ from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.log import metadata, mutations
+from indexpilot_cli.log import idle, metadata, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.log.mutations import LogFilter
 
 
@@ -35,11 +36,15 @@ class HistoryRequest:
 
 @dataclass(frozen=True, slots=True)
 class HistoryResult:
-    """Mutations newest first. ``total`` counts all that match, also beyond the limit."""
+    """Mutations newest first. ``total`` counts all that match, also beyond the limit.
+
+    ``idle`` are the counted runs of timers, which have no rows.
+    """
 
     mutations: tuple[Mutation, ...]
     total: int
     schema: str = "indexpilot"
+    idle: tuple[IdleRuns, ...] = ()
 
 
 def run(request: HistoryRequest, progress: Progress) -> Outcome[HistoryResult]:
@@ -61,8 +66,9 @@ def run(request: HistoryRequest, progress: Progress) -> Outcome[HistoryResult]:
             metadata.require(session, schema)
             found = mutations.recent(session, wanted, limit=request.limit, schema=schema)
             total = mutations.summary(session, wanted, schema=schema).total
+            counted = idle.counts(session, schema)
         note.details(shown=len(found), total=total)
-    result = HistoryResult(found, total, schema)
+    result = HistoryResult(found, total, schema, counted)
     return Outcome("history", result, server=server, warnings=note.warnings)
 
 

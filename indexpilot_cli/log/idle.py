@@ -7,6 +7,7 @@ from datetime import datetime
 
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.log.metadata import SCHEMA, question, status
 
 _SINCE = 5  # version of the schema that has the table
@@ -33,10 +34,13 @@ def count(session: Session, outcome: str, mutation: Mutation, schema: str = SCHE
 
 
 def counts(session: Session, schema: str = SCHEMA) -> tuple[IdleRuns, ...]:
-    """Every counter, by command and outcome; none where the tables are older."""
+    """Every counter, by command and outcome; none where the tables are older, or came after the role's grants."""
     if not _counted(session, schema):
         return ()
-    rows = session.rows(question(session, "log/idle_counts", schema), {})
+    try:
+        rows = session.rows(question(session, "log/idle_counts", schema), {})
+    except PrerequisiteError:
+        return ()
     return tuple(IdleRuns(r.command, r.outcome, r.runs, r.first_at, r.last_at) for r in rows)
 
 

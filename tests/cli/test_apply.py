@@ -106,6 +106,26 @@ def test_the_statements_to_verify_with_come_from_a_file(changes, mode):
     assert "1 template gets slower (as measured when it was built)" in undo.out
 
 
+def test_idle_runs_of_a_timer_are_counted_and_shown(changes):
+    changes.rows("DELETE FROM indexpilot.idle_runs RETURNING 1")
+    rows = "SELECT count(*) FROM indexpilot.mutation_log"
+    assert changes.cli("apply", changes.plan, "--yes").code == 0
+    before = changes.rows(rows)
+    for _ in range(2):
+        for line in (("apply", "--window", "--yes", "--quiet"), ("doctor", "--ready", "--quiet")):
+            ran = changes.cli(*line)
+            assert (ran.code, ran.out, ran.err) == (0, "", "")
+    closed = changes.cli("apply", "--window", "--yes", "--quiet", **closed_window())
+    assert (closed.code, closed.out, closed.err) == (0, "", "")
+    assert changes.rows(rows) == before
+    counted = changes.rows("SELECT command, outcome, runs, first_at < last_at FROM indexpilot.idle_runs ORDER BY 1, 2")
+    assert [row[:3] for row in counted] == [("apply", "already_done", 3), ("doctor", "ready", 2)]
+    assert all(later for *_, later in counted)
+    shown = changes.cli("history", "--json").json("history")["result"]["idle"]
+    assert [(i["command"], i["outcome"], i["runs"]) for i in shown] == [row[:3] for row in counted]
+    assert "apply: 3 idle runs (already_done), the last 20" in changes.cli("history").out
+
+
 def test_outside_the_window_cron_is_silent_and_a_person_is_told(changes):
     cron = changes.cli("apply", "--window", "--yes", "--max", "1", "--quiet", **closed_window())
     assert (cron.code, cron.out, cron.err) == (0, "", "")

@@ -11,6 +11,7 @@ from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.mutation import Mutation, MutationReport
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH
+from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, MutationNumber, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 
@@ -36,12 +37,23 @@ class MutationDocument(DocumentShape):
     error: str | None
 
 
+class IdleRunsDocument(DocumentShape):
+    """Runs of a timer that found nothing to do; they have no rows."""
+
+    command: str
+    outcome: Annotated[str, "window, already_done, nothing_to_do …; of probes live or ready"]
+    runs: Count
+    first: datetime
+    last: datetime
+
+
 class HistoryDocument(DocumentShape):
     """The mutation log, newest first."""
 
     schema: str
     total: Count
     mutations: tuple[MutationDocument, ...]
+    idle: tuple[IdleRunsDocument, ...]
 
 
 _HISTORY_COLUMNS = columns("id|short", "when|short", "what", "state|state", "table", "who|short", "details|query")
@@ -59,8 +71,12 @@ def history_view(result: HistoryResult, *, verbose: bool = False) -> Document:
     shown = len(result.mutations)
     more = f", the newest {shown:,} shown (--limit)" if shown < result.total else ""
     summary = f"{plural(result.total, 'mutation')}{more}" if result.total else "nothing recorded yet"
-    blocks: tuple[Block, ...] = (Lines((summary,)),)
+    blocks: tuple[Block, ...] = (Lines((summary, *map(_idle_line, result.idle))),)
     return Document(((TableBlock(_HISTORY_COLUMNS, rows), *blocks) if rows else blocks), result, HistoryDocument)
+
+
+def _idle_line(runs: IdleRuns) -> str:
+    return f"{runs.command}: {plural(runs.runs, 'idle run')} ({runs.outcome}), the last {stamp(runs.last)}"
 
 
 def _history_row(mutation: Mutation, verbose: bool) -> tuple[str, ...]:
