@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,8 +88,6 @@ def init_connection_pool(
         max_size=maximum,
         open=False,
         timeout=timeout,
-        # What the server closed while it lay idle is replaced before it is lent.
-        check=ConnectionPool.check_connection,
         reset=_reset,
         name="indexpilot",
     )
@@ -117,7 +116,7 @@ def get_connection() -> Iterator[psycopg.Connection[Any]]:
     """
     pool = _opened()
     try:
-        connection = pool.getconn()
+        connection = _live(pool)
     except (PoolTimeout, PoolClosed) as error:
         raise _exhausted(error) from None
     _state.count(pool, 1)
@@ -151,6 +150,22 @@ def get_pool_stats() -> PoolStats:
         free=numbers["pool_available"],
         waiting=numbers["requests_waiting"],
     )
+
+
+def _live(pool: ConnectionPool[_Connection]) -> _Connection:
+    """A connection that answers; what the server closed while it lay idle is replaced. Raises PoolTimeout."""
+    end = time.monotonic() + pool.timeout
+    while True:
+        connection = pool.getconn(timeout=max(0.0, end - time.monotonic()))
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            # What ended one has ended the others as a rule (a restart, a failover). The pool's own check waits longer
+            # after each dead one it meets: 20 of them took more than a minute. So all are looked at now.
+            pool.putconn(connection)
+            pool.check()
+        else:
+            return connection
 
 
 def _opened() -> ConnectionPool[_Connection]:

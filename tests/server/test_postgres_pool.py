@@ -1,6 +1,7 @@
 """The pool under threads, deaths and careless borrowers."""
 
 import threading
+import time
 
 import psycopg
 import pytest
@@ -96,6 +97,35 @@ def test_dead_connections_are_replaced(pool, connection):
     for _ in range(3):
         with get_connection() as conn:
             assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_a_pool_whose_connections_all_died_serves_again_within_two_seconds(database, connection, threads):
+    init_connection_pool(database, 20, 20, timeout=10)
+    try:
+        settled(size=20, free=20)
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'indexpilot' AND datname = current_database()"
+        )
+        seconds, answers = [], []
+
+        def work():
+            begun = time.monotonic()
+            for _ in range(3):
+                with get_connection() as conn:
+                    answers.append(conn.execute("SELECT 1").fetchone())
+            seconds.append(time.monotonic() - begun)
+
+        workers = [threading.Thread(target=work) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert answers == [(1,)] * 3 * threads and max(seconds) < 2.0
+        settled(size=20, free=20)
+    finally:
+        close_connection_pool()
 
 
 def test_a_connection_that_dies_in_use_is_not_lent_again(pool, connection):
