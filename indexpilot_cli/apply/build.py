@@ -4,6 +4,7 @@ make one index of a partitioned table.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
@@ -291,6 +292,7 @@ def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Bu
     first: MutationReport | None = None
     made: int | None = None  # the number of what this run did last
     wholes: dict[str, Event] = {}
+    began = time.monotonic()
     for planned in task.operations:
         whole = wholes.get(planned.part_of or "")
         operation = planned if whole is None else replace(planned, part_of=whole.op_id)
@@ -308,7 +310,7 @@ def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Bu
     assert first is not None
     if not task.head.only:
         return first
-    closed = _whole_closed(ctx, task, first)
+    closed = replace(_whole_closed(ctx, task, first), milliseconds=(time.monotonic() - began) * 1000)
     # An index that somebody else began and we completed has no operation of ours to close.
     return replace(closed, outcome="done") if made is not None and closed.outcome == "already_done" else closed
 
@@ -350,6 +352,9 @@ def _whole_closed(ctx: RunContext, task: Task, first: MutationReport) -> Mutatio
             found = build.find_index(session, operation.index)
             if found is None or not is_usable(found):
                 return replace(first, outcome="failed", error_code="not_valid", error="the index did not become valid")
+            if operation is task.head:
+                # The index of a partitioned table is a name: what there is of it lies in those of the partitions.
+                closed = replace(closed, size_bytes=build.tree_bytes(session, found.oid))
             for event in [e for e in _builds_of(ctx, operation) if e.state in OPEN]:
                 written = close_whole(ctx, session, event, found)
                 if operation is task.head:

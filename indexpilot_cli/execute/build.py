@@ -57,6 +57,11 @@ def backend(session: Session) -> tuple[int, datetime]:
     return int(row.pid), row.backend_start
 
 
+def tree_bytes(session: Session, oid: int) -> int:
+    """The size of an index with those attached to it, at any depth."""
+    return int(session.value("execute/tree_bytes", {"oid": oid}))
+
+
 def find_index(session: Session, name: QualifiedName) -> IndexFacts | None:
     """The index of that name, with its structure, or None."""
     return _first(session, {"schema": name.schema, "name": name.name, "oid": None, "relid": None})

@@ -85,12 +85,16 @@ def is_ready(session: Session, schema: str = SCHEMA) -> bool:
 
 def require(session: Session, schema: str = SCHEMA) -> None:
     """Nothing when the metadata tables exist; PrerequisiteError that names ``indexpilot init`` when not."""
-    if not is_ready(session, schema):
-        raise PrerequisiteError(
-            f"IndexPilot's tables are not in this database (schema {quote_identifier(schema)})",
-            hint="indexpilot init",
-            code="not_initialised",
-        )
+    if is_ready(session, schema):
+        return
+    # On a standby nothing can be made, and what is made on the primary arrives by itself.
+    standby = session.value("SELECT pg_is_in_recovery()")
+    raise PrerequisiteError(
+        f"IndexPilot's tables are not in this database (schema {quote_identifier(schema)})",
+        detail="this server is a standby" if standby else None,
+        hint="connect to the primary" if standby else "indexpilot init",
+        code="not_initialised",
+    )
 
 
 def pending(found: MetadataStatus) -> tuple[MetadataMigration, ...]:

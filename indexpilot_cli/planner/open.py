@@ -33,14 +33,30 @@ def open_estimator(source: Source, request: PlannerRequest, progress: Progress) 
         return
     try:
         twin = open_planner_twin(source, request, progress)
-    except PrerequisiteError:
+    except PrerequisiteError as no_twin:
         if request.what_if == "twin" or source.session is None:
             raise
-        with open_hypopg(source, request) as estimator:
+        with _instead(source, request, no_twin) as estimator:
             yield estimator
         return
     with twin as estimator:
         yield estimator
+
+
+def _instead(source: Source, request: PlannerRequest, no_twin: PrerequisiteError) -> HypoPGEstimator:
+    """HypoPG; where it is missing, too, the error is the twin's, which nobody had to ask for."""
+    try:
+        return open_hypopg(source, request)
+    except PrerequisiteError as no_hypopg:
+        if no_hypopg.code != "hypopg_missing":
+            raise
+        hints = (no_twin.hint, "or for HypoPG, as a superuser  CREATE EXTENSION hypopg;")
+        raise PrerequisiteError(
+            f"the planner twin cannot be opened: {no_twin.message}",
+            detail="; ".join(text for text in (no_twin.detail, no_hypopg.message) if text),
+            hint=", ".join(text for text in hints if text),
+            code=no_twin.code,
+        ) from no_twin
 
 
 def open_planner_twin(source: Source, request: PlannerRequest, progress: Progress) -> TwinEstimator:

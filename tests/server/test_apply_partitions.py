@@ -32,6 +32,17 @@ def test_f23_built_by_attachment_and_taken_back_as_one(shop):
     name = plan.recommendations[0].name
     done = run_apply(shop, plan.id)
     assert (done.exit_code, outcomes(done)) == (0, ["done"]), done
+    (told,) = done.result.mutations
+    with psycopg.connect(shop) as connection:
+        (size,) = connection.execute(
+            "SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree(%s::regclass)", [name]
+        ).fetchone()
+        # From the first intent to the attachment of the last part.
+        (whole,) = connection.execute(
+            "SELECT extract(epoch FROM max(created_at) - min(created_at)) * 1000 FROM indexpilot.mutation_log"
+        ).fetchone()
+    assert told.size_bytes == size > 4 * 8192
+    assert told.milliseconds > 0.9 * float(whole)
     world = look(shop)
     assert len(world.indexes) == 5
     assert world.invalid == []

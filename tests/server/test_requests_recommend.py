@@ -147,6 +147,19 @@ def test_hypopg_where_it_is_not_installed(bare):
     assert raised.value.code == "hypopg_missing"
 
 
+def test_auto_without_any_planner_tells_why_the_twin_cannot_be_opened(bare, monkeypatch):
+    def nothing(*_):
+        raise PrerequisiteError("the disk is full", hint="make room", code="no_room")
+
+    monkeypatch.setattr("indexpilot_cli.planner.open.open_planner_twin", nothing)
+    bare.sql("CREATE TABLE IF NOT EXISTS public.alone (a int)")
+    with pytest.raises(PrerequisiteError) as raised:
+        advise(bare, "SELECT * FROM alone WHERE a = 1", planner=PlannerRequest("auto", workers=1))
+    assert raised.value.message == "the planner twin cannot be opened: the disk is full"
+    assert raised.value.code == "no_room" and "HypoPG is not installed" in raised.value.detail
+    assert raised.value.hint.startswith("make room, or ") and "CREATE EXTENSION hypopg" in raised.value.hint
+
+
 def test_two_planners_agree_on_what_to_build(analyzed_shop):
     if analyzed_shop.planner != HYPOPG:
         pytest.skip("no HypoPG on this server")
