@@ -134,7 +134,11 @@ def _run(work: _Work) -> Ended:
     )
     ended = watched(ctx, work.session, operation.sql, watch)
     if work.event.state is OperationState.INTENT:
-        _started(work, None)
+        # A build too quick to be seen under way: with its oid it is ours under whatever name somebody gives it.
+        found = None
+        with suppress(IndexPilotError):
+            found = build.find_index(ctx.look, operation.index)
+        _started(work, found if found is not None and is_same(found, operation) else None)
     return ended
 
 

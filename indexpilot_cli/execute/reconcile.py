@@ -96,9 +96,13 @@ def _pending(session: Session, event: Event) -> Pending:
 
 
 def _now(session: Session, event: Event) -> tuple[Event, IndexFacts | None]:
-    """The operation under the name its index has by now, and the index: by its oid where the log knows it."""
+    """The operation under the name its index has by now, and the index: by its oid where the log knows it, by our
+    comment, else by the name it was to have.
+    """
     oid = event.details.get("oid")
     found = build.find_index_by_oid(session, oid) if isinstance(oid, int) else None
+    if found is None:
+        found = next((i for i in build.indexes_of(session, event.relid) if tagged(i.comment) == event.op_id), None)
     if found is None or found.relid != event.relid:
         return event, build.find_index(session, event.index)
     return replace(event, index=found.name, table=found.table), found

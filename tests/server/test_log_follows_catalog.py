@@ -5,6 +5,7 @@ import pytest
 
 from indexpilot_cli.core.names import QualifiedName
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
+from tests.server.modelling import Faults, Killed
 from tests.server.requesting import DoctorRequest, Place, checks
 from tests.server.test_apply_faults import holding
 from tests.server.test_apply_kill import PARTITIONS
@@ -125,3 +126,29 @@ def test_doctor_tells_what_the_log_does_not_know_yet(shop):
     assert (checks(settled, "drift"), stands(shop)) == ([], [])
     (line,) = checks(settled, "settled")
     assert (line.state, "recorded as gone, somebody else dropped it" in line.text) == ("ok", True)
+
+
+@pytest.mark.parametrize("moment", [2, 3, 4])
+def test_an_index_renamed_before_the_next_run_is_still_that_of_the_run_that_died(events, moment):
+    dsn, plan = events
+    other = keep_plan(dsn, definition("customer_id"))
+    with Faults() as faults, pytest.raises(Killed):
+        faults.harm, faults.left, faults.dsn = "die after", moment, dsn
+        run_apply(dsn, plan.id)
+    execute(dsn, 'ALTER INDEX public.events_day_kind_ip_idx RENAME TO "By hand"')
+    assert outcomes(run_apply(dsn, other.id)) == ["done"]
+    assert newest(dsn)["By hand", "create_index"].state == "STARTED"
+    assert outcomes(run_apply(dsn, plan.id)) == ["done"]
+    assert look(dsn).invalid == []
+    assert outcomes(run_rollback(dsn, plan.id)) == ["done"]
+    assert stands(dsn) == ["orders_customer_id_ip_idx"] == sorted(look(dsn).indexes)
+
+
+def test_a_built_index_renamed_before_its_row_was_closed_is_ours(shop):
+    plan = keep_plan(shop, definition("customer_id"))
+    with Faults() as faults, pytest.raises(Killed):
+        faults.harm, faults.left, faults.dsn = "die before", 4, shop
+        run_apply(shop, plan.id)
+    execute(shop, "ALTER INDEX public.orders_customer_id_ip_idx RENAME TO by_hand")
+    assert outcomes(run_apply(shop, plan.id)) == ["already_done"]
+    assert stands(shop) == ["by_hand"] == sorted(look(shop).indexes)
