@@ -169,6 +169,9 @@ def _strange_leftover(operation: Operation, found: IndexFacts) -> RefusedError:
     return RefusedError(
         f"{operation.index} is there, invalid, and no open operation of ours speaks of it",
         detail=f"pid {found.builder} builds it now" if found.builder else found.ddl,
-        hint=f"if nobody needs it:  DROP INDEX CONCURRENTLY {operation.index};",
+        # The server drops no index that is attached (2BP01).
+        hint=f"build it again:  REINDEX INDEX CONCURRENTLY {operation.index};"
+        if found.attached is not None
+        else f"if nobody needs it:  DROP INDEX CONCURRENTLY {operation.index};",
         code="invalid_index",
     )

@@ -9,7 +9,7 @@ from indexpilot_cli.admin.doctor_checks import index_checks
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.methods.partitioned import build_sql, unfinished
+from indexpilot_cli.methods.partitioned import build_sql, looks_again, unfinished
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply
 from tests.server.test_apply_faults import SNAPSHOT, holding, seen
 
@@ -84,8 +84,24 @@ def test_a_part_whose_build_failed_is_built_again_in_place(sharded):
     script(sharded, checks["shard_k"].fix)
     (check,) = told(sharded).values()
     assert check.text.startswith("shard_k is not valid although every partition has its part")
+    assert ("ATTACH" in check.fix and "DROP" not in check.fix) == looks_again(catalog(sharded).version)
     script(sharded, check.fix)
     assert told(sharded) == {} and look(sharded).indexes["shard_k"] and len(look(sharded).indexes) == 5
+
+
+def test_apply_goes_on_with_a_parent_whose_part_was_built_again_by_hand(sharded):
+    script(sharded, told(sharded)["shard_k"].fix)
+    with psycopg.connect(sharded, autocommit=True) as connection:
+        connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('public.shard_k'::regclass,"
+                           " 'public.shard_us_k'::regclass)")  # fmt: skip
+    plan = keep_plan(sharded, definition("k", table=SHARD))
+    refused = run_apply(sharded, plan.id)
+    (report,) = refused.result.mutations
+    (command,) = [note.partition("REINDEX")[2] for note in report.notes if "REINDEX" in note]
+    script(sharded, f"REINDEX{command}")
+    done = run_apply(sharded, plan.id)
+    assert outcomes(done) == (["done"] if looks_again(catalog(sharded).version) else ["failed"]), done
+    assert look(sharded).invalid == [] or not looks_again(catalog(sharded).version)
 
 
 def test_advice_and_apply_complete_it_instead_of_building_a_second_tree(sharded):

@@ -18,7 +18,7 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleSeverity,
     LifecycleState,
 )
-from indexpilot_cli.methods.partitioned import IndexPart, anew, completing
+from indexpilot_cli.methods.partitioned import IndexPart, anew, attach_again, completing
 
 _REINDEXED = re.compile(r"_cc(new|old)\d*\Z")  # the name is cut before it, so that it fits
 
@@ -62,6 +62,9 @@ def _incomplete(index: Index, catalog: Catalog) -> Unusable:
         verb = "has" if len(missing) == 1 else "have"
         text = f"{name} is not valid yet: {', '.join(missing)} {verb} no usable part of it"
         fix = " ".join(f"{statement};" for statement in chain.from_iterable(_completed(index, p) for p in parts))
+    elif (again := attach_again(index, catalog)) is not None:
+        text = f"{name} is not valid although every partition has its part, which became valid after it was attached"
+        fix = again
     else:
         # A part that became valid after it was attached: only the next ATTACH would look at the parent again.
         text = f"{name} is not valid although every partition has its part: queries use those, it must be built anew"
