@@ -27,7 +27,7 @@ def check_text(recommendation: Recommendation, source: str) -> None:
             f"{recommendation.id} of {source} does not describe an index",
             detail=fault,
             hint="indexpilot recommend --json --output plan.json",
-            code="not_a_plan",
+            code="tampered_plan",
         )
 
 

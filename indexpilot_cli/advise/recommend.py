@@ -23,11 +23,12 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
     statement of it could be planned.
     """
     require_on(request.bypass, "advice")  # before anything is read
+    checks = request.bypass.features.expression_checks.enabled
     with (
         bookkeeping(
             request.connection, MutationType.RECOMMEND_INDEX, request.record, offline=bool(request.snapshot)
         ) as note,
-        open_source(request.connection, request.snapshot, progress) as source,
+        open_source(request.connection, request.snapshot, progress, genome=checks) as source,
     ):
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
         folded = fold_workload(source, request.workload, request.filter, progress)

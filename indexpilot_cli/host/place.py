@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from indexpilot_cli import __version__
@@ -17,9 +20,12 @@ from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db import pool
 from indexpilot_cli.db.pool import MAXIMUM, MINIMUM, pool_conninfo, pool_session
 from indexpilot_cli.db.session import Session, secrets_of
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.guards.bypass import SETUP, require_on
 from indexpilot_cli.log.bookkeeping import LogPlace, Note, booked
 from indexpilot_cli.log.metadata import SCHEMA, checked_schema
+from indexpilot_cli.settings.load import load
+from indexpilot_cli.settings.sections import BypassSettings
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -28,6 +34,7 @@ V = TypeVar("V")
 @dataclass
 class _Place:
     schema: str = SCHEMA
+    bypass: BypassSettings = field(default_factory=BypassSettings)
     forgetful: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -63,13 +70,38 @@ def init_connection_pool(
 ) -> None:
     """Open the process's pool, in place of one that was open. ``timeout`` is seconds, also for a borrower's wait.
 
-    Raises UsageError unless 1 <= minimum <= maximum, UnreachableError when the server cannot be reached, which the log
-    is told when it can.
+    The switches of the configuration (``bypass.*``) are read here: what is off stays off until the next call. Raises
+    UsageError unless 1 <= minimum <= maximum, UnreachableError when the server cannot be reached, which the log is
+    told when it can.
     """
+    _place.bypass = _configured()
     log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
     with booked(log, MutationType.SYSTEM_CONFIG_CHANGE, _record("init_connection_pool")) as note:
         pool.init_connection_pool(conninfo, minimum, maximum, password=password, timeout=timeout)
         note.elsewhere = True
+
+
+def _configured() -> BypassSettings:
+    """The switches of files and environment; one that cannot be read must not keep the host from starting."""
+    try:
+        return load(os.environ, Path.cwd()).bypass
+    except UsageError as error:
+        logging.getLogger(__name__).warning("the configuration is not read: %s", error)
+        return BypassSettings()
+
+
+def collects() -> bool:
+    """Whether statistics are recorded: neither they nor everything is switched off."""
+    return _place.bypass.features.stats_collection.enabled and not _place.bypass.system.enabled
+
+
+def skipped() -> str | None:
+    """Why nothing is set up when a host starts; None when it is."""
+    try:
+        require_on(_place.bypass, "initialization", SETUP)
+    except RefusedError as off:
+        return off.message + (f": {off.detail}" if off.detail else "")
+    return None
 
 
 def _record(function: str) -> Record:

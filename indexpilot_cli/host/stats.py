@@ -41,9 +41,13 @@ def log_query_stat(
 ) -> bool:
     """Note one query of the host; never raises. False when the row is bad or the buffer is full.
 
+    Nor is a row taken while ``bypass.features.stats_collection`` is off.
+
     Rows are written at 100, after 5 seconds and at exit. Without ``skip_validation`` a row is left out at that
     moment when the genome catalog does not know its table and field, or the host's ``tenants`` not its tenant.
     """
+    if not place.collects():
+        return False
     stat = checked(tenant_id, table_name, field_name, query_type, duration_ms, time.time())
     if stat is None:
         _buffer.reject()

@@ -37,10 +37,16 @@ class Source:
 
 @contextmanager
 def open_source(
-    connection: Connection, snapshot: str | None, progress: Progress, *, schemas: tuple[str, ...] = ()
+    connection: Connection,
+    snapshot: str | None,
+    progress: Progress,
+    *,
+    schemas: tuple[str, ...] = (),
+    genome: bool = True,
 ) -> Iterator[Source]:
     """The server or the snapshot, its catalog read, for the length of the block.
 
+    ``genome`` False leaves out what the genome catalog and the profiles of tenants forbid to index.
     Raises UnreachableError for a server, UsageError for a file that cannot be read.
     """
     progress.stage("looking at the database")
@@ -49,7 +55,7 @@ def open_source(
         return
     with ExitStack() as stack:
         session = stack.enter_context(open_reader(connection))
-        yield _from_session(connection, session, schemas)
+        yield _from_session(connection, session, schemas, genome=genome)
 
 
 def offline_source(connection: Connection) -> Source:
@@ -80,14 +86,14 @@ def _from_file(connection: Connection, path: str) -> Source:
     return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot)
 
 
-def _from_session(connection: Connection, session: Session, schemas: tuple[str, ...]) -> Source:
+def _from_session(connection: Connection, session: Session, schemas: tuple[str, ...], *, genome: bool) -> Source:
     from indexpilot_cli.db.capabilities import look
     from indexpilot_cli.db.catalog import read_catalog
     from indexpilot_cli.genome.table import obey_genome
 
     capabilities = look(session, metadata_schema=connection.metadata_schema)
     catalog = read_catalog(session, schemas=schemas, metadata_schema=connection.metadata_schema)
-    if capabilities.metadata_version:
+    if capabilities.metadata_version and genome:
         catalog = obey_genome(session, catalog, connection.metadata_schema)
     return Source(catalog, capabilities.server, connection, capabilities, session=session)
 

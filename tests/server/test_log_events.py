@@ -116,6 +116,26 @@ def test_what_fails_in_the_library_leaves_rows(pool):
         assert new == [("FAILED",)], name
 
 
+def test_switches_of_the_configuration_reach_the_library(pool, database, monkeypatch):
+    monkeypatch.setenv("INDEXPILOT_BYPASS_FEATURES_STATS_COLLECTION_ENABLED", "false")
+    host.init_connection_pool(database, 1, 4)
+    before = host.get_query_log_stats().logged
+    assert host.log_query_stat(7, "orders", "status", "READ", 1.0) is False
+    assert host.get_query_log_stats().logged == before
+    monkeypatch.setenv("INDEXPILOT_BYPASS_STARTUP_SKIP_INITIALIZATION", "true")
+    monkeypatch.setenv("INDEXPILOT_BYPASS_STARTUP_REASON", "release")
+    host.init_connection_pool(database, 1, 4)
+    pool.execute("DROP SCHEMA indexpilot CASCADE")
+    made = host.discover_and_bootstrap_schema()
+    assert made["success"] and made["skipped"].endswith("(bypass.startup.skip_initialization): release")
+    assert pool.execute("SELECT to_regnamespace('indexpilot')").fetchone() == (None,)
+    for name in ("STARTUP_SKIP_INITIALIZATION", "STARTUP_REASON", "FEATURES_STATS_COLLECTION_ENABLED"):
+        monkeypatch.delenv(f"INDEXPILOT_BYPASS_{name}")
+    host.init_connection_pool(database, 1, 4)
+    assert "skipped" not in host.discover_and_bootstrap_schema()
+    assert host.log_query_stat(7, "orders", "status", "READ", 1.0) is True
+
+
 def test_a_sync_that_finds_nothing_is_counted(pool):
     before = newest(pool)
     for _ in range(3):

@@ -1,5 +1,6 @@
 """Roles that may only look, switches that every command obeys, and limits that are settings."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,9 +13,10 @@ from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply import bypass
 from indexpilot_cli.apply.values import ApplyRequest, BypassRequest, PlanRequest, RollbackRequest
+from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.evolve.change import execute as evolve_execute
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.log import metadata
@@ -77,6 +79,31 @@ def test_a_role_that_may_only_read_looks_at_everything(kept, reader, monkeypatch
     with open_session(shop.dsn) as session:
         assert metadata.may_read(session, name)
     shop.sql("DROP TABLE indexpilot.later")
+
+
+def test_who_may_not_build_is_told_and_logged_as_denied(kept, reader):
+    (shop, plan), (name, role) = kept, reader
+    shop.sql(f"GRANT USAGE ON SCHEMA indexpilot TO {name}")
+    for what in ("TABLES", "SEQUENCES"):
+        shop.sql(f"GRANT ALL ON ALL {what} IN SCHEMA indexpilot TO {name}")
+    refused = change(role, ApplyRequest, plan.id, safeguards=CALM)
+    assert (refused.exit_code, refused.result.skipped) == (6, "privileges")
+    assert shop.last()[2]["guards"][0]["guard"] == "privileges"
+    assert shop.last()[:2] == ("AUTHORIZATION_DENIED", "FAILED")
+    with pytest.raises(PrerequisiteError):
+        role.ask(RecommendRequest, workload=queries(BY_CUSTOMER), planner=shop.planner)
+    assert shop.last()[1] == "FAILED"
+
+
+def test_a_plan_file_that_was_changed_by_hand_is_a_violation(kept, tmp_path):
+    shop, plan = kept
+    document = json.loads(json.dumps(to_json(plan)))
+    document["recommendations"][0]["definition"]["predicate"] = "true); DROP TABLE orders; --"
+    (tmp_path / "plan.json").write_text(json.dumps(document))
+    with pytest.raises(UsageError) as refused:
+        change(shop, ApplyRequest, str(tmp_path / "plan.json"))
+    assert refused.value.code == "tampered_plan"
+    assert shop.last()[:2] == ("SECURITY_VIOLATION", "FAILED")
 
 
 def test_a_role_with_an_odd_name_and_one_that_is_not_there(changing_shop):
@@ -155,6 +182,18 @@ def advised(place, **limits):
     asked = queries(BY_CUSTOMER, "SELECT id FROM orders WHERE place = '[1,2)' AND customer_id > 3")
     outcome = place.ask(RecommendRequest, workload=asked, planner=place.planner, features=features)
     return outcome.result
+
+
+def test_without_expression_checks_the_field_catalog_forbids_nothing(changing_shop, own_places):
+    changing_shop.ask(InitRequest, discover=True)
+    changing_shop.sql("UPDATE indexpilot.genome_catalog SET is_indexable = false WHERE field_name = 'customer_id'")
+    asked = {"workload": queries(BY_CUSTOMER), "planner": changing_shop.planner}
+    try:
+        assert not changing_shop.ask(RecommendRequest, **asked).result.recommendations
+        off = BypassSettings(features=BypassFeatures(expression_checks=OFF))
+        assert changing_shop.ask(RecommendRequest, **asked, bypass=off).result.recommendations
+    finally:
+        changing_shop.sql("DELETE FROM indexpilot.genome_catalog")
 
 
 def test_limits_that_are_settings_decide(changing_shop, own_places):

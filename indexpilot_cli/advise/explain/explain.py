@@ -46,7 +46,8 @@ def run(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
 
 
 def _asked(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
-    with open_source(request.connection, request.snapshot, progress) as source:
+    checks = request.bypass.features.expression_checks.enabled
+    with open_source(request.connection, request.snapshot, progress, genome=checks) as source:
         return replace(_answer(request)(source, request, progress), server=source.server)
 
 

@@ -64,7 +64,7 @@ def test_indexes_pass(definition):
 def test_what_is_more_or_less_than_an_index_is_refused(definition):
     with pytest.raises(UsageError) as raised:
         check_text(advice(definition, "i"), "P-1")
-    assert (raised.value.exit_code, raised.value.code) == (2, "not_a_plan")
+    assert (raised.value.exit_code, raised.value.code) == (2, "tampered_plan")
 
 
 @pytest.mark.parametrize("name", ["", "n\0", "n" * 64])
