@@ -8,12 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
-from indexpilot_cli.advise.crowded import crowded_tables
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
 from indexpilot_cli.advise.select.problem import Limits, Selection
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
-from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Progress, TableFilter
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
@@ -24,7 +23,7 @@ from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped,
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.methods.existing import redundant_indexes
+from indexpilot_cli.methods.existing import covers, redundant_indexes
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
@@ -294,3 +293,49 @@ def _reasons(latest: tuple[Event, ...], now: datetime) -> Iterator[tuple[str, st
             continue
         if now - event.created_at <= REMEMBERED:
             yield definition.id, f"taken back on {event.created_at:%Y-%m-%d}: {why}"
+
+
+_KEY = "production_safeguards.write_performance.max_indexes_per_table"
+
+
+def crowded_tables(plan: Plan, catalog: Catalog, most: int) -> Iterator[Warn]:
+    """A warning for each table of the plan that would have more than ``most`` indexes, with what could go."""
+    for name in dict.fromkeys(r.definition.table for r in plan.recommendations):
+        table = catalog.table(name)
+        added = sum(r.definition.table == name for r in plan.recommendations)
+        if table is not None and len(table.indexes) + added > most:
+            has = f"{name.short} has {len(table.indexes)} indexes and the plan adds {added}"
+            text = f"{has}; apply stops at {most} ({_KEY}); {_instead(plan, table, catalog)}"
+            yield Warn("too_many_indexes", str(name), text)
+
+
+def _instead(plan: Plan, table: Table, catalog: Catalog) -> str:
+    found = dict(_replaceable(plan, table, catalog))
+    if not found:
+        return "every index there is is used, unique or of a constraint, so none can be given up for it"
+    return "it could replace " + ", ".join(f"{name} ({why})" for name, why in found.items())
+
+
+def _replaceable(plan: Plan, table: Table, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Names of indexes that nothing needs once the plan is built, and why."""
+    needless = {r.name: r.by.name for r in plan.redundant}
+    for index in table.indexes:
+        if _is_needed(index):
+            continue
+        mine = (r for r in plan.recommendations if covers(r.definition, index.definition, partial_by_full=False))
+        new = next(mine, None)
+        if not index.valid:
+            yield index.name.name, "invalid"
+        elif index.name in needless:
+            yield index.name.name, f"{needless[index.name]} does its work"
+        elif new is not None:
+            yield index.name.name, f"{new.id} does its work"
+        elif index.scans == 0 and catalog.statistics_since is not None:
+            yield index.name.name, f"not used since {catalog.statistics_since:%Y-%m-%d}"
+        elif index.scans == 0:
+            yield index.name.name, "no scan counted"
+
+
+def _is_needed(index: Index) -> bool:
+    unique = index.definition.unique or index.primary or index.constraint is not None
+    return unique or index.replica_identity
