@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.costing import Allowance, Case, Mask, Pool, Pricer, cases_of, members, unit_of, weight_of
+from indexpilot_cli.advise.costing import (
+    COST,
+    MS,
+    Allowance,
+    Case,
+    Mask,
+    Pool,
+    Pricer,
+    cases_of,
+    members,
+    unit_of,
+    weight_of,
+)
 from indexpilot_cli.advise.select.highs import Charge, Program, Row
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
@@ -150,7 +162,9 @@ def _charges(
 
 FOR_THE_SEARCH = 0.85  # of the time: the rest is for the last batch, the final plans and the reasons
 OF_A_STATEMENT = 20  # times the least benefit is what an index must save of one statement: a tenth
-OF_THE_AVERAGE = 0.2  # times the least benefit is what it must save of the average statement's cost now: a thousandth
+OF_THE_AVERAGE = 40  # times the least benefit is what it must save of the average statement's least cost: a fifth
+OF_THE_WORK = 0.1  # times the least benefit of all the work now is enough, though: a two-thousandth
+TRIFLE = {MS: 5.0, COST: 500.0}  # times the least benefit is nothing per call: 25 µs, or two and a half pages in turn
 
 
 def _ties(pool: Pool, sizes: Sequence[int]) -> tuple[float, ...]:
@@ -172,12 +186,16 @@ def _prices(
     A statement costs at least what its plan with every candidate costs. The indexes of that plan together must save a
     tenth of it, half of that by head and half by size; an index is priced by the least of the statements it is made
     for. So what is chosen costs at most a tenth more than the best there is, whether the workload has one statement or
-    50,000, whether it is cheap or dear and whatever else is in it, and what goes first saves least for its size. A
-    thousandth of the average statement is added: nobody misses an index where there is hardly anything to save.
+    50,000, whether it is cheap or dear and whatever else is in it, and what goes first saves least for its size.
+
+    Added is what keeps out many small wins. A fifth of what the average statement costs at least: what so little is
+    lost by adds up to little of the best there is; but no more than a two-thousandth of the work now. And 25 µs per
+    call, which nobody waits for, but no more than the least benefit.
     """
     least_of, wanted = _least_and_wanted(pricer, weights)
     now = sum(weights[t] * cost for t, cost in _mean_costs(pricer).items())
-    fixed = OF_THE_AVERAGE * min_benefit * now / (len(least_of) or 1)
+    fixed = min(OF_THE_AVERAGE * sum(least_of.values()) / (len(least_of) or 1), OF_THE_WORK * now)
+    trifle = TRIFLE[unit_of(templates)]
     share = OF_A_STATEMENT * min_benefit / 2
     prices = []
     numbers = {templates[t].id: t for t in least_of if wanted[t]}
@@ -185,7 +203,9 @@ def _prices(
         own = [numbers[name] for name in candidate.templates if name in numbers]
         shares = (1 / wanted[t].bit_count() + size / (sum(sizes[n] for n in members(wanted[t])) or 1) for t in own)
         costs = (share * least_of[t] * part for t, part in zip(own, shares, strict=True))
-        prices.append(fixed + min(costs, default=0.0))
+        trifles = (min(trifle * templates[t].calls, now) for t in own)
+        added = min_benefit * (fixed + min(trifles, default=0.0))
+        prices.append(added + min(costs, default=0.0))
     return prices
 
 

@@ -6,7 +6,7 @@ Pessimistic options are plans that exist; a program over them gives a selection 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -19,6 +19,7 @@ from indexpilot_cli.advise.select.highs import (
     Solution,
     StandIns,
     option_cost,
+    relaxed,
     solve,
     themselves,
 )
@@ -38,6 +39,9 @@ DEPTH = 10  # steps down the trees between two bounds
 SETTLING_ROUNDS = 6
 SMALLER = 2  # smaller indexes tried in the place of a chosen one
 AGREED = 1e-4
+RELAXED = 2  # rounds with the relaxed program for one with whole indexes
+BRANCHED = 2000  # options in all the programs with whole indexes: TPC-H's last has 1,800 and takes 12 s
+LOOK = 4  # rounds between two looks at what the plans known by now lead to
 PATIENCE = 6  # rounds in which the bound must gain a five-hundredth
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
 
@@ -80,6 +84,7 @@ class Search:
         self.before_fewest: Mask = 0
         self.lower: float | None = None
         self.predicted: float | None = None
+        self.branched = 0
         self.solver = "HiGHS"
 
     # -- values
@@ -138,15 +143,20 @@ class Search:
         stand_ins: StandIns = themselves,
     ) -> Solution | None:
         """The program's answer, from HiGHS or without it. Raises OutOfAllowance when no time is left."""
-        seconds = self.pricer.allowance.remaining()
-        if seconds is not None and seconds <= 0:
-            raise OutOfAllowance
+        seconds = self._has_time()
         if self.solver == "HiGHS":
             try:
                 return solve(self.program, options, stand_ins, replace(effort, seconds=seconds))
             except ImportError:
                 self.solver = "greedy"
         return solve_greedily(self.program, options, stand_ins)
+
+    def _has_time(self) -> float | None:
+        """Seconds that are left, None without limit. Raises OutOfAllowance when there are none."""
+        seconds = self.pricer.allowance.remaining()
+        if seconds is not None and seconds <= 0:
+            raise OutOfAllowance
+        return seconds
 
     def quick(self, options: Sequence[Sequence[Option]]) -> Solution | None:
         """A good answer of the program with little work; None when no time is left."""
@@ -234,18 +244,48 @@ class Search:
         return solution.mask
 
     def prove(self) -> None:
-        """Price what the lower bound relies on, until it meets the best selection or the rounds are used up."""
+        """Price what the lower bound relies on, until it meets the best selection or no longer grows.
+
+        First what the relaxed program relies on, which is cheap to solve; then what whole indexes do.
+        """
+        if not self._proved(self.relax, RELAXED * self.limits.proof_rounds):
+            self._proved(self.whole, self.limits.proof_rounds)
+
+    def _proved(self, bound: Callable[[], list[Mask]], rounds: int) -> bool:
+        """Whether the bound met the best selection before it stopped growing or the rounds ended."""
         history: list[float] = []
-        for _ in range(self.limits.proof_rounds):
-            mask = self.bound()
-            if mask is None or self.lower is None or self.value - self.lower <= CLOSE * self.value:
-                return
-            history.append(self.lower)
-            if len(history) > PATIENCE and self.lower - history[-1 - PATIENCE] < self.value / 500:
-                return
-            self._follow(mask)
-            self.consider(mask)
-        self.bound()
+        for number in range(rounds):
+            masks = bound()
+            if self.lower is not None and self.value - self.lower <= CLOSE * self.value:
+                return True
+            history.append(self.lower or 0.0)
+            if not masks or (len(history) > PATIENCE and history[-1] - history[-1 - PATIENCE] < self.value / 500):
+                return False
+            for mask in masks:
+                self._follow(mask)
+                self.consider(mask)
+            if number % LOOK == LOOK - 1:
+                self.confirm(QUICK)
+        return False
+
+    def whole(self) -> list[Mask]:
+        """Improve the lower bound by the program itself while that is small; the selection it relies on."""
+        self.branched += sum(len(tree.options()) for tree in self.trees)
+        mask = self.bound() if self.branched <= BRANCHED else None
+        return [] if mask is None else [mask]
+
+    def relax(self) -> list[Mask]:
+        """Improve the lower bound by the relaxed program; the selections it wavers between."""
+        self._has_time()
+        found = relaxed(self.program, [tree.options() for tree in self.trees])
+        if found is None:
+            return []
+        self.lower = max(found.bound, self.lower or 0.0)
+        return found.selections()
+
+    def bound_selections(self) -> list[Mask]:
+        mask = self.bound()
+        return [] if mask is None else [mask]
 
     def _follow(self, mask: Mask) -> None:
         """Some steps down every tree towards the selection."""

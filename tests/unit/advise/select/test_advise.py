@@ -1,5 +1,7 @@
 """What is said about a selection: benefits, effects, reasons, the bound, what could not be planned."""
 
+from dataclasses import replace
+
 import pytest
 
 from indexpilot_cli.advise.select import Limits, advise
@@ -164,7 +166,8 @@ def test_prices_of_indexes_and_of_bytes_are_part_of_the_choice_and_its_bound():
     selection = advise(templates, pool, ModelPlanner(ways), Limits(min_benefit=0.02), sizes=sizes)
     assert selection.definitions == {A}  # 990 bytes count more than 1.5, a tenth and more of 985 more than 15
     price = 0.4 * 10 * (1 + 10 / 1000) / 2  # twenty times 2 % of the least cost, half by head and half by bytes
-    assert selection.bound.objective == pytest.approx(1011.5 + price + 0.2 * 0.02 * 1000)
+    fixed = 0.02 * (0.1 * 2000 + 500)  # of all the work, and per call
+    assert selection.bound.objective == pytest.approx(1011.5 + price + fixed)
     assert selection.bound.gap == pytest.approx(0.0)
     assert selection.write_cost == 0.0
 
@@ -195,6 +198,37 @@ def test_nothing_is_offered_for_statements_that_hardly_cost_anything():
     trifles = [index(f"c{n}") for n in range(20)]
     ways = heavy | {f"t-{n}": [way(20), way(12, d)] for n, d in enumerate(trifles)}
     assert advice(ways, trifles).definitions == frozenset()
+
+
+@pytest.mark.parametrize(("unit", "one"), [("ms", 1.0), ("cost", 100.0)])
+def test_a_statement_of_many_that_takes_a_fortieth_of_a_millisecond_gets_no_index(unit, one):
+    """Each saves four fifths of its statement and 0.3 % of the work, which a call does not show."""
+    pool = [index(f"c{n}") for n in range(300)]
+    ways = {f"q-{n}": [way(0.025 * one), way(0.005 * one, d)] for n, d in enumerate(pool)}
+    assert timed(ways, pool, unit).definitions == frozenset()
+
+
+@pytest.mark.parametrize(("unit", "one"), [("ms", 1.0), ("cost", 100.0)])
+def test_cheap_statements_that_are_most_of_the_work_get_their_indexes(unit, one):
+    pool = [index(f"c{n}") for n in range(3)]
+    ways = {f"q-{n}": [way(0.025 * one), way(0.005 * one, d)] for n, d in enumerate(pool)}
+    assert timed(ways, pool, unit).definitions == frozenset(pool)
+
+
+@pytest.mark.parametrize(("unit", "one"), [("ms", 1.0), ("cost", 100.0)])
+def test_dozens_of_small_wins_beside_what_matters_are_left(unit, one):
+    """The demo's kind: twenty statements that matter, and forty of two milliseconds each of which saves half of it."""
+    pool = [index(f"c{n}") for n in range(60)]
+    heavy = {f"h-{n}": [way(500 * one), way(20 * one, d)] for n, d in enumerate(pool[:20])}
+    light = {f"l-{n}": [way(2 * one), way(1 * one, d)] for n, d in enumerate(pool[20:])}
+    assert timed(heavy | light, pool, unit).definitions == frozenset(pool[:20])
+
+
+def timed(ways, pool, unit):
+    """Advice for statements whose costs are milliseconds measured, or nothing but costs."""
+    total = {"ms": lambda name: ways[name][0].cost, "cost": lambda _: None}[unit]
+    templates = [replace(template(name), total_ms=total(name)) for name in ways]
+    return advise(templates, [candidate(d, n) for d, n in zip(pool, ways, strict=True)], ModelPlanner(ways))
 
 
 def test_a_second_index_that_saves_little_of_what_the_first_left_is_not_offered():

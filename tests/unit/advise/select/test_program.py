@@ -6,7 +6,7 @@ import pytest
 
 from indexpilot_cli.advise.costing import members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import Charge, Effort, Option, Program, Row, option_cost, solve
+from indexpilot_cli.advise.select.highs import Charge, Effort, Option, Program, Row, option_cost, relaxed, solve
 
 EXACT = Effort(gap=1e-9)
 
@@ -42,6 +42,21 @@ def value(program, options, mask):
 
 def optimum(program, options, indexes):
     return min(value(program, options, m) for m in range(1 << indexes) if program.allows(m))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_relaxed_program_bounds_the_best_and_names_what_it_wavers_between(seed):
+    program, options, indexes = instance(seed)
+    found = relaxed(program, options)
+    assert 0 < found.bound <= optimum(program, options, indexes) * (1 + 1e-6)
+    had = {n for n, part in found.parts if part > 1 - 1e-6}
+    assert all(had <= set(members(mask)) for mask in found.selections())
+    if had == {n for n, part in found.parts if part > 1e-6}:  # nothing in parts: it is the answer
+        assert value(program, options, found.selections()[0]) == pytest.approx(found.bound, rel=1e-6)
+
+
+def test_the_relaxed_program_of_nothing():
+    assert relaxed(Program((), ()), []).bound == 0.0
 
 
 @pytest.mark.parametrize("seed", range(200))
