@@ -13,7 +13,7 @@ from indexpilot_cli.core import files
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
-from indexpilot_cli.core.plan import Bound, Plan, Recommendation, TemplateEffect, WriteEffect
+from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, TemplateEffect, WriteEffect
 from indexpilot_cli.errors import UsageError
 
 KEPT = 20  # plans
@@ -138,7 +138,8 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 
 def _recommendation(item: Mapping[str, Any]) -> Recommendation:
     definition = from_json(IndexDefinition, item["definition"])
-    if definition.id != item["id"]:
+    action = PlanAction(item.get("kind", PlanAction.CREATE))
+    if action is PlanAction.CREATE and definition.id != item["id"]:
         raise UsageError(
             f"{str(item['id'])[:40]} does not describe its index: the plan was changed by hand",
             hint="indexpilot recommend --json --output plan.json",
@@ -160,6 +161,7 @@ def _recommendation(item: Mapping[str, Any]) -> Recommendation:
         templates=tuple(_effect(e) for e in item["templates"]),
         reasons=tuple(Reason(e["code"], e["text"], e["source"]) for e in item["evidence"]),
         writes=from_json(WriteEffect, item["writes"]) if item.get("writes") else None,  # files of before lack it
+        action=action,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import make_plan
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.workload import UNPLANNED, FoldedWorkload, Stage, not_looked_at, reasons_of
@@ -35,7 +35,7 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
         _not_empty(folded)
         plan = make_plan(source, folded, request, progress)
         _looked_at_something(plan)
-        kept = _kept(plan, source, request)
+        kept = keep_plan(plan, source, request.record)
         note.details(**_details(plan))
     status = "findings" if plan.recommendations else "ok"
     warnings = (*plan.warnings, *kept, *note.warnings)
@@ -70,24 +70,24 @@ def _looked_at_something(plan: Plan) -> None:
     )
 
 
-def _kept(plan: Plan, source: Source, request: RecommendRequest) -> tuple[Warn, ...]:
+def keep_plan(plan: Plan, source: Source, record: Record) -> tuple[Warn, ...]:
     """Keep the plan in the state directory and in the database; failing to is a warning, the advice stands."""
-    if not request.record.enabled:
+    if not record.enabled:
         return ()
     try:
         planfile.keep(plan)
     except OSError as error:
         return (Warn("not_kept", plan.id, f"the plan could not be kept for explain: {error.strerror}"),)
     initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
-    return _stored(plan, request) if initialised else ()
+    return _stored(plan, source.connection) if initialised else ()
 
 
-def _stored(plan: Plan, request: RecommendRequest) -> tuple[Warn, ...]:
+def _stored(plan: Plan, connection: Connection) -> tuple[Warn, ...]:
     from indexpilot_cli.log import plans
 
-    schema = request.connection.metadata_schema
+    schema = connection.metadata_schema
     try:
-        with writer(request.connection) as session:
+        with writer(connection) as session:
             if is_writable(session, schema):
                 plans.store(session, plan, schema=schema)
     except IndexPilotError as error:

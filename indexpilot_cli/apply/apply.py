@@ -9,14 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from indexpilot_cli.apply.build import GOOD, build_whole, perform
+from indexpilot_cli.apply.existing import drop_planned, rebuild
 from indexpilot_cli.apply.outcome import log_no, outcome, refused_outcome, skipped_outcome, tell
 from indexpilot_cli.apply.plan import Todo, plan_work
 from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
-from indexpilot_cli.apply.verify.verify import STATISTICS, look_again, open_verifier
+from indexpilot_cli.apply.verify.verify import STATISTICS, Verifier, look_again, open_verifier
 from indexpilot_cli.core.command import Outcome, Progress
-from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation
-from indexpilot_cli.core.plan import Plan, Warn
+from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation, OperationKind
+from indexpilot_cli.core.plan import Plan, PlanAction, Warn
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
@@ -178,13 +179,22 @@ def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
                 rest = run.todo.tasks[number:]
                 run.reports.extend(report(t.head, "skipped", error_code=code, error=why) for _, t in rest)
                 break
-            verifier.before(task.head)
-            run.reports.append(_build_task(run, plan, task))
-            done = run.reports[-1] = verifier.after(task.head, run.reports[-1])
-            run.spent_bytes += done.size_bytes or 0
+            done = _carried_out(run, plan, task, verifier)
             if run.request.stop_on_error and done.outcome not in _WELL:
                 break
         return verifier.final(run.reports)
+
+
+def _carried_out(run: ApplyRun, plan: Plan, task: Task, verifier: Verifier) -> MutationReport:
+    """The report of the task, which is the run's last one then; what is built is verified too."""
+    created = task.recommendation.action is PlanAction.CREATE
+    if created:
+        verifier.before(task.head)
+    run.reports.append(_build_task(run, plan, task))
+    if created:
+        run.reports[-1] = verifier.after(task.head, run.reports[-1])
+        run.spent_bytes += run.reports[-1].size_bytes or 0
+    return run.reports[-1]
 
 
 def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
@@ -214,6 +224,10 @@ def _build_task(run: ApplyRun, plan: Plan, task: Task) -> MutationReport:
 
 def _operation(run: ApplyRun, operation: Operation, context: Mapping[str, Any]) -> Built:
     try:
+        if operation.kind is OperationKind.DROP:
+            return Built(drop_planned(run.ctx, operation, context))
+        if operation.kind is OperationKind.REINDEX:
+            return rebuild(run.ctx, operation, context)
         return perform(run.ctx, operation, context)
     except RefusedError as error:
         if error.code in _ENDS:
@@ -235,7 +249,8 @@ def _analyzed(run: ApplyRun, task: Task, done: MutationReport) -> MutationReport
     """Statistics of expressions and of predicates exist only after an ANALYZE of the table."""
     definition = task.head.definition
     wants = definition.predicate is not None or any(key.expression is not None for key in definition.keys)
-    if done.outcome != "done" or not wants or not run.request.analyze or run.ctx.stop.requested:
+    created = task.recommendation.action is PlanAction.CREATE
+    if done.outcome != "done" or not created or not wants or not run.request.analyze or run.ctx.stop.requested:
         return done
     why = _analyze(run, task)
     if why is None:

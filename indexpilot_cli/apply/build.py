@@ -41,12 +41,13 @@ GOOD = frozenset({"done", "already_done"})
 class BuildManner:
     """How an operation is done: the type of its rows, where the index goes, what it gets when it is there.
 
-    ``restore`` None: the index gets our tag.
+    ``restore`` None: the index gets our tag. ``besides`` are oids of equal indexes that stood beside it before.
     """
 
     type: MutationType = MutationType.CREATE_INDEX
     tablespace: str | None = None
     restore: Callable[[Session, IndexFacts], None] | None = None
+    besides: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -72,7 +73,8 @@ def perform(
     with closing(ctx.builder(operation.op_id)) as session:  # its end gives the lock back
         take_lock(ctx, session, operation.relid, operation.table.short)
         # Looked at once more under the lock: the plan's catalog is older, and another run may have built since.
-        return already(session, operation) or _begin(ctx, session, operation, context, manner or BuildManner())
+        manner = manner or BuildManner()
+        return already(session, operation, manner.besides) or _begin(ctx, session, operation, context, manner)
 
 
 def _begin(

@@ -18,7 +18,7 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.mutation import MutationReport, Operation
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation
 from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
@@ -84,8 +84,13 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
             task = task_of(recommendation, choice.plan.id, source.catalog, prints)
             # By structure, never by IF NOT EXISTS: that succeeds over any relation of the name, an invalid or another
             # index too. https://www.postgresql.org/docs/current/sql-createindex.html
-            there = existing(source.catalog, recommendation.definition)
-            if there is None and recommendation.id in known and not choice.named:
+            there = _settled_as(source.catalog, recommendation)
+            if (
+                there is None
+                and recommendation.action is PlanAction.CREATE
+                and recommendation.id in known
+                and not choice.named
+            ):
                 done.append(_did_not_pay(task, known[recommendation.id]))
             elif there is None:
                 tasks.append((choice.plan, task))
@@ -93,6 +98,16 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
                 done.append(report(task.head, "already_done", index=there))
     limit = request.max_builds if request.max_builds is not None else len(tasks)
     return Todo(tuple(tasks[:limit]), tuple(done), tuple(c.plan for c in chosen))
+
+
+def _settled_as(catalog: Catalog, recommendation: Recommendation) -> str | None:
+    """The name under which the recommendation is carried out already, or None."""
+    if recommendation.action is PlanAction.CREATE:
+        return existing(catalog, recommendation.definition)
+    table = catalog.table(recommendation.definition.table)
+    there = any(i.name.name == recommendation.name for i in (table.indexes if table else ()))
+    # A rebuilding can always be done once more; whether it still pays is for ``lifecycle`` to say.
+    return None if there or table is None else recommendation.name
 
 
 def _did_not_pay(task: Task, why: str) -> MutationReport:
@@ -164,7 +179,7 @@ def _one(session: Session, target: str, schema: str) -> Chosen:
     if Path(target).suffix or "/" in target or files.is_file(target):
         plan = read_plan(Path(target))
         return Chosen(plan, plan.recommendations)
-    if target[:2].upper() == "R-":
+    if target[:2].upper() in ("R-", "F-"):
         return _recommendation(session, target, schema)
     plan = kept_plan(session, target, schema)
     return Chosen(plan, plan.recommendations)

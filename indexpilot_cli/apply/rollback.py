@@ -20,8 +20,9 @@ from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedE
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.build import OPEN, STANDING
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
-from indexpilot_cli.execute.events import report_of_undo
+from indexpilot_cli.execute.events import report_of_event, report_of_undo
 from indexpilot_cli.execute.reconcile import parts_of, reconcile
+from indexpilot_cli.execute.reindex import is_reindex
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import PermitRequest, Verdict, refused
@@ -213,6 +214,9 @@ def step_of(event: Event) -> UndoStep:
     dropped = event.details.get("kind") == OperationKind.DROP.value
     if event.state is OperationState.REVERTED:
         return UndoStep(event, report_of_undo(event, "already_done", notes=(event.error or "taken back before",)))
+    if is_reindex(event):
+        note = "rebuilt as it was: nothing to take back"
+        return UndoStep(event, report_of_event(event, "already_done", notes=(note,)))
     # The server refuses to drop an attached index by itself (2BP01).
     if event.details.get("part_of"):
         text = "belongs to the index of its partitioned table: roll that back"
@@ -267,10 +271,14 @@ def _newest(ctx: RunContext, which: Which, *, begun: bool = False) -> tuple[Even
 
 
 def _last(ctx: RunContext) -> tuple[Event, ...]:
-    standing = [e for e in intents.latest(ctx.look, schema=ctx.schema) if e.state in STANDING and _of_its_own(e)]
+    standing = [e for e in intents.latest(ctx.look, schema=ctx.schema) if _can_be_undone(e)]
     if not standing:
         raise UsageError("there is nothing to undo", hint="indexpilot history", code="nothing_named")
     return (max(standing, key=lambda e: e.id or 0),)
+
+
+def _can_be_undone(event: Event) -> bool:
+    return event.state in STANDING and _of_its_own(event) and not is_reindex(event)
 
 
 def _of_its_own(event: Event) -> bool:

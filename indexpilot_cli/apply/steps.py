@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.plan import PlanAction, Recommendation
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import build
@@ -41,11 +41,14 @@ def task_of(
     names: Mapping[QualifiedName, str] | None = None,
 ) -> Task:
     """The operations in the order they run; those of an index that waits for parts complete it, whatever its name.
+    A drop and a rebuilding are one, of the index as it is.
 
     ``names`` are those of indexes on partitions, by table; others get names of ours.
     Raises RefusedError when the table is gone, foreign, or has foreign partitions.
     """
     definition = recommendation.definition
+    if recommendation.action is not PlanAction.CREATE:
+        return Task(recommendation, (_of_existing(recommendation, plan, catalog, fingerprints),))
     begun = unfinished(definition, catalog) if names is None else None
     name = recommendation.name if begun is None else begun.name.name
     made: dict[QualifiedName, Operation] = {}
@@ -56,9 +59,36 @@ def task_of(
             made[part.index] = operation
         operations.append(operation)
     if not operations:
-        text = f"table {definition.table.short} is not there any more"
-        raise RefusedError(text, hint="indexpilot recommend", code="table_missing")
+        raise _table_missing(definition.table)
     return Task(recommendation, tuple(operations))
+
+
+def _of_existing(
+    recommendation: Recommendation, plan: str, catalog: Catalog, fingerprints: Mapping[QualifiedName, str]
+) -> Operation:
+    definition = recommendation.definition
+    table = catalog.table(definition.table)
+    if table is None:
+        raise _table_missing(definition.table)
+    return Operation(
+        op_id=str(uuid.uuid4()),
+        kind=OperationKind.DROP if recommendation.action is PlanAction.DROP else OperationKind.REINDEX,
+        table=table.name,
+        name=recommendation.name,
+        definition=definition,
+        sql=recommendation.ddl,
+        undo_sql=recommendation.undo,
+        relid=table.oid,
+        columns_fingerprint=fingerprints.get(table.name, ""),
+        recommendation=recommendation.id,
+        plan=plan,
+        size_bytes=recommendation.size_bytes,
+    )
+
+
+def _table_missing(table: QualifiedName) -> RefusedError:
+    text = f"table {table.short} is not there any more"
+    return RefusedError(text, hint="indexpilot recommend", code="table_missing")
 
 
 def _operation(
@@ -102,9 +132,12 @@ class Built:
     found: IndexFacts | None = None
 
 
-def already(session: Session, operation: Operation) -> Built | None:
-    """What makes the operation needless or impossible, looked at under the lock."""
-    _as_planned(session, operation)
+def already(session: Session, operation: Operation, besides: Collection[int] = ()) -> Built | None:
+    """What makes the operation needless or impossible, looked at under the lock.
+
+    ``besides`` are oids of equal indexes that stood beside the wanted one before, and do not replace it.
+    """
+    as_planned(session, operation)
     same_name = build.find_index(session, operation.index)
     if operation.kind is OperationKind.ATTACH:
         attached = same_name is not None and same_name.attached == operation.parent
@@ -119,7 +152,8 @@ def already(session: Session, operation: Operation) -> Built | None:
         raise _strange_leftover(operation, same_name)
     if build.relation_kind(session, operation.index) is not None:
         raise _name_taken(operation, None)
-    equal = (i for i in build.indexes_of(session, operation.relid) if is_same(i, operation) and is_usable(i))
+    own = build.indexes_of(session, operation.relid)
+    equal = (i for i in own if is_same(i, operation) and is_usable(i) and i.oid not in besides)
     found = next(equal, None)
     return None if found is None or operation.part_of is not None else _done_before(operation, found)
 
@@ -133,7 +167,7 @@ def is_same(found: IndexFacts, operation: Operation) -> bool:
     )
 
 
-def _as_planned(session: Session, operation: Operation) -> None:
+def as_planned(session: Session, operation: Operation) -> None:
     # A table that was renamed and replaced has the planned name: CREATE INDEX would succeed, on the wrong one. The oid
     # tells them apart.
     now = build.relation_kind(session, operation.table)

@@ -37,6 +37,7 @@ from indexpilot_cli.execute.reconcile import mark_brought_back, mark_reverted
 from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
 from indexpilot_cli.guards.replication import standbys
 from indexpilot_cli.log import intents
+from indexpilot_cli.methods.existing import same_structure
 
 
 def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str = "") -> MutationReport:
@@ -51,33 +52,35 @@ def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str
         if found is None:
             return _gone(ctx, event)
         check_droppable(event, found, force=force)
-        return _drop(ctx, session, event, found, reason)
+        return drop_found(ctx, session, event, found, reason)
 
 
 def check_droppable(event: Event, found: IndexFacts, *, force: bool) -> None:
     """Raises RefusedError unless the index is the one we made and nothing needs it."""
     ours = tagged(found.comment) == event.op_id or found.oid == event.details.get("oid")
     if found.relid != event.relid or not ours:
-        raise _refused(event, "is not the index we made", found.ddl, "not_ours")
+        raise _refused(event.index, "is not the index we made", found.ddl, "not_ours")
     if found.ddl != event.definition_sql and is_usable(found) and not force:
-        raise _refused(event, "has changed since we made it", found.ddl, "changed", "--force drops it all the same")
-    _check_needless(event, found)
+        hint = "--force drops it all the same"
+        raise _refused(event.index, "has changed since we made it", found.ddl, "changed", hint)
+    check_needless(event.index, found)
 
 
-def _check_needless(event: Event, found: IndexFacts) -> None:
+def check_needless(index: QualifiedName, found: IndexFacts) -> None:
+    """Raises RefusedError when something depends on the index, whether or not the server would refuse the drop."""
     # DROP INDEX refuses it as well (2BP01): the way is ALTER TABLE ... DROP CONSTRAINT, which is not ours to decide.
     if found.dependents:
-        raise _refused(event, "backs a constraint", ", ".join(found.dependents), "depended_on")
+        raise _refused(index, "backs a constraint", ", ".join(found.dependents), "depended_on")
     if found.attached is not None:
-        raise _refused(event, "belongs to a partitioned index", str(found.attached), "depended_on")
+        raise _refused(index, "belongs to a partitioned index", str(found.attached), "depended_on")
     # The server drops it without a word; then UPDATE and DELETE on the published table fail (55000).
     if found.replica_identity:
         text = f"{found.table} is replicated by it: UPDATE and DELETE would fail without"
-        raise _refused(event, "is a replica identity", text, "depended_on")
+        raise _refused(index, "is a replica identity", text, "depended_on")
 
 
-def _refused(event: Event, what: str, detail: str, code: str, hint: str | None = None) -> RefusedError:
-    return RefusedError(f"{event.index} {what}", detail=detail, hint=hint, code=code)
+def _refused(index: QualifiedName, what: str, detail: str, code: str, hint: str | None = None) -> RefusedError:
+    return RefusedError(f"{index} {what}", detail=detail, hint=hint, code=code)
 
 
 def _gone(ctx: RunContext, event: Event) -> MutationReport:
@@ -104,7 +107,8 @@ def standby_warning(ctx: RunContext) -> Warn | None:
     return Warn("standby_queries", names, text)
 
 
-def _drop(ctx: RunContext, session: Session, event: Event, found: IndexFacts, reason: str) -> MutationReport:
+def drop_found(ctx: RunContext, session: Session, event: Event, found: IndexFacts, reason: str) -> MutationReport:
+    """Drop the index under the table's lock, which the session holds; an event without ``op_id`` reverts nothing."""
     # CONCURRENTLY is refused for the index of a partitioned table; the plain form takes ACCESS EXCLUSIVE on the table.
     # https://www.postgresql.org/docs/current/sql-dropindex.html
     sql = drop_index(found.name, concurrently=not found.partitioned)
@@ -119,6 +123,7 @@ def _drop(ctx: RunContext, session: Session, event: Event, found: IndexFacts, re
         "restore": build.keepsake(found),
         "partitioned": found.partitioned,
         **({"parts": _parts(session, found)} if found.partitioned else {}),
+        "besides": [i.oid for i in build.indexes_of(session, found.relid) if _alike(i, found)],
         "sql": sql,
         "rollback_sql": found.ddl,
         "rollback_reason": reason,
@@ -144,6 +149,13 @@ def _drop(ctx: RunContext, session: Session, event: Event, found: IndexFacts, re
     )
     written = ctx.write(events.follow(ctx.write(first), OperationState.STARTED))
     return _tries(ctx, session, written, found, sql)
+
+
+def _alike(other: IndexFacts, found: IndexFacts) -> bool:
+    """Whether the other index is the same but for its name: it does not stand for the dropped one later."""
+    if other.oid == found.oid or other.definition is None or found.definition is None:
+        return False
+    return same_structure(other.definition, found.definition)
 
 
 def _parts(session: Session, found: IndexFacts) -> list[dict[str, object]]:
@@ -230,7 +242,8 @@ def bring_back(ctx: RunContext, event: Event) -> MutationReport:
 
     def performed(operation: Operation) -> Built:
         facts = kept.get(operation.table) if operation.kind is OperationKind.CREATE else None
-        return perform(ctx, operation, _context(event, operation, facts), _manner(operation, facts))
+        manner = replace(_manner(operation, facts), besides=tuple(event.details.get("besides") or ()))
+        return perform(ctx, operation, _context(event, operation, facts), manner)
 
     done = build_whole(ctx, task, performed)
     if done.outcome in GOOD:

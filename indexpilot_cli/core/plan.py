@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from indexpilot_cli.core.catalog import RedundantIndex, Server
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
@@ -75,9 +76,17 @@ class WriteEffect:
     kind: str
 
 
+class PlanAction(StrEnum):
+    """What a plan does with an index."""
+
+    CREATE = "create"
+    DROP = "drop"
+    REINDEX = "reindex"
+
+
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One index to create.
+    """One index to create, or one that is there to drop or to rebuild (``action``); ``size_bytes`` is its own.
 
     ``benefit`` is the share of the workload's cost that is lost again if only this index is left out of the
     plan; ``reduction`` the relative fall of the cost of the templates it serves (0–1).
@@ -105,6 +114,7 @@ class Recommendation:
     confidence: str = "medium"
     confidence_why: str = ""
     writes: WriteEffect | None = None
+    action: PlanAction = PlanAction.CREATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,6 +225,8 @@ def open_operation(event: Event, found: IndexFacts | None, *, same: bool, busy: 
     kind = event.details.get("kind")
     if kind == OperationKind.DROP.value:
         return _open_drop(event, found, same=same)
+    if kind == OperationKind.REINDEX.value:
+        return _open_reindex(event, found, same=same)
     if found is None:
         return CatalogVerdict.ABSENT
     if found.relid != event.relid or not same:
@@ -243,6 +245,18 @@ def _open_drop(event: Event, found: IndexFacts | None, *, same: bool) -> Catalog
     if found.oid != event.details.get("oid") or not same:
         return CatalogVerdict.CONFLICT
     return CatalogVerdict.ABSENT if is_usable(found) or found.partitioned else CatalogVerdict.FINISH
+
+
+def _open_reindex(event: Event, found: IndexFacts | None, *, same: bool) -> CatalogVerdict:
+    """What is left of it has another name; where nothing is, the oid tells whether the swap took place."""
+    if found is None:
+        return CatalogVerdict.ABSENT
+    if not same:
+        return CatalogVerdict.CONFLICT
+    if found.name != event.index:
+        return CatalogVerdict.CLEAN
+    swapped = found.oid != event.details.get("oid")
+    return CatalogVerdict.VALID if swapped and is_usable(found) else CatalogVerdict.ABSENT
 
 
 def tag(op_id: str) -> str:

@@ -14,6 +14,7 @@ from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import OPEN, STANDING, CatalogVerdict, open_operation, tag, tagged
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report_of_event
+from indexpilot_cli.execute.reindex import is_reindex, known_before, leftovers, subject
 from indexpilot_cli.execute.standing import follow_catalog
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.log import intents
@@ -99,6 +100,8 @@ def _now(session: Session, event: Event) -> tuple[Event, IndexFacts | None]:
     """The operation under the name its index has by now, and the index: by its oid where the log knows it, by our
     comment, else by the name it was to have.
     """
+    if is_reindex(event):
+        return event, subject(session, event)
     oid = event.details.get("oid")
     found = build.find_index_by_oid(session, oid) if isinstance(oid, int) else None
     if found is None:
@@ -137,6 +140,9 @@ def _settle_locked(ctx: RunContext, session: Session, event: Event) -> MutationR
     newest = intents.operations(ctx.log, intents.Which(op_ids=(event.op_id,)), schema=ctx.schema)[0][-1]
     if newest.state not in OPEN:  # its own run closed it while we waited for the lock
         return report_of_event(newest, "skipped", notes=("closed meanwhile",))
+    if is_reindex(event):
+        for remnant in leftovers(session, event.index, event.relid, known_before(event)):
+            clean(ctx, session, remnant)
     event, found = _now(session, event)
     verdict = open_operation(event, found, same=_same(event, found), busy=False)
     if verdict in (CatalogVerdict.CLEAN, CatalogVerdict.FINISH) and found is not None:

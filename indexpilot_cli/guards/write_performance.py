@@ -9,7 +9,7 @@ from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.mutation import Operation
+from indexpilot_cli.core.mutation import Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.guards.context import Guard, GuardContext, TableFacts, Verdict
@@ -118,7 +118,9 @@ def _counted(table: Table) -> TableWrites:
 
 def _ask(context: GuardContext) -> tuple[Verdict, ...]:
     request = context.request
-    found = table_loads(context.tables, request.creating, request.catalog, request.plan)
+    # One that is rebuilt takes its own place.
+    new = [o for o in request.creating if o.kind is not OperationKind.REINDEX]
+    found = table_loads(context.tables, new, request.catalog, request.plan)
     return judge(request.safeguards.write_performance, found)
 
 

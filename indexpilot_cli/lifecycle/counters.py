@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
 from types import MappingProxyType
 from typing import Any
 
-from indexpilot_cli.core.command import Connection
+from indexpilot_cli.core.command import Connection, Progress
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.db.queries import Jsonb
+from indexpilot_cli.db.queries import Identifier, Jsonb, composed
 from indexpilot_cli.db.session import Row, Session, read_conninfo, with_database
 from indexpilot_cli.errors import IndexPilotError, UsageError
+from indexpilot_cli.lifecycle.findings.bloat import LeafPages
 from indexpilot_cli.lifecycle.usage import PRIMARY, IndexCount, UsageSnapshot
 from indexpilot_cli.log.bookkeeping import is_writable, writer
 from indexpilot_cli.log.metadata import question
@@ -110,3 +112,22 @@ def _unpacked(row: Row) -> UsageSnapshot:
     pages = kept.get("pages") or repeat(0)
     counts = {oid: IndexCount(*numbers) for oid, *numbers in zip(kept["oids"], kept["scans"], pages, strict=False)}
     return UsageSnapshot(kept["place"], row.taken_at, row.counters_since, kept["commits"], MappingProxyType(counts))
+
+
+def leaf_pages(session: Session, oids: Sequence[int], progress: Progress) -> Mapping[int, LeafPages]:
+    """What the pages of the B-trees hold, where pgstattuple is installed and we may use it; each is read as a whole.
+
+    https://www.postgresql.org/docs/current/pgstattuple.html
+    """
+    schema = session.value("lifecycle/pgstattuple") if oids else None
+    if schema is None:
+        return {}
+    query = composed("lifecycle/leaf_pages", session.version, pgstatindex=Identifier(schema, "pgstatindex"))
+    found: dict[int, LeafPages] = {}
+    for oid in oids:
+        progress.advance()
+        with suppress(IndexPilotError):  # dropped or locked meanwhile, or too large for the time a question may take
+            row = session.one(query, {"index": oid})
+            if row is not None:
+                found[oid] = LeafPages(row.leaves, row.above, row.density)
+    return found

@@ -8,23 +8,29 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from indexpilot_cli.advise.pipeline import prepared, types_from
+from indexpilot_cli.advise.recommend import keep_plan
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
+from indexpilot_cli.core.index import BTREE
 from indexpilot_cli.core.mutation import Event, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.units import seconds
 from indexpilot_cli.core.workload import FoldedWorkload
+from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.execute.build import STANDING
 from indexpilot_cli.execute.reconcile import pending
-from indexpilot_cli.lifecycle.counters import Look, earlier, keep, look, look_at_standby
-from indexpilot_cli.lifecycle.findings.find import find
+from indexpilot_cli.lifecycle.counters import Look, earlier, keep, leaf_pages, look, look_at_standby
+from indexpilot_cli.lifecycle.findings.bloat import bloat_findings, suspects
+from indexpilot_cli.lifecycle.findings.find import by_gravity, find
 from indexpilot_cli.lifecycle.findings.unused import too_young
+from indexpilot_cli.lifecycle.plan import PLANNABLE, make_plan
 from indexpilot_cli.lifecycle.pricing import DropPrices, is_priced, priced, statements_of, touched, unpriced
 from indexpilot_cli.lifecycle.usage import UsageSnapshot, usage_of
 from indexpilot_cli.lifecycle.values import (
+    LifecycleAction,
     LifecycleFacts,
     LifecycleFinding,
     LifecycleRequest,
@@ -43,6 +49,8 @@ from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import fold_workload
 
+_LOOKED_INTO = 30  # each is read from its first page to its last
+
 
 def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResult]:
     """Findings of the database, gravest first; the counters are kept for the next run.
@@ -57,8 +65,12 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
     ):
         seen = _look(source, request, progress)
         facts = _facts(source, request, seen, progress)
-        findings = _chosen(_priced(find(facts), source, request, facts, progress), facts.catalog, request)
-        note.details(findings={state.value: n for state, n in _counts(findings).items()}, standbys=len(seen.looks) - 1)
+        found = _priced(find(facts), source, request, facts, progress)
+        found = (*found, *_bloated(found, source, request, facts, progress))
+        findings = tuple(sorted(_chosen(found, facts.catalog, request), key=by_gravity))
+        plan, kept = _planned(findings, source, request, facts)
+        counts = {state.value: n for state, n in _counts(findings).items()}
+        note.details(findings=counts, standbys=max(0, len(seen.looks) - 1), plan=plan or "")
     warning = _keep(request, source, seen)
     result = LifecycleResult(
         findings,
@@ -67,11 +79,29 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         seen.since,
         len(facts.standbys),
         sum(1 for _ in facts.catalog.indexes()),
+        plan,
         tuple(_notes(facts, seen, request)),
     )
-    warnings = (*seen.warnings, *((warning,) if warning is not None else ()), *note.warnings)
+    warnings = (*seen.warnings, *((warning,) if warning is not None else ()), *kept, *note.warnings)
     status = "findings" if findings else "ok"
-    return Outcome("lifecycle", result, status, server=source.server, warnings=warnings)
+    return Outcome("lifecycle", result, status, server=source.server, warnings=warnings, next=_next(result, source))
+
+
+def _planned(
+    findings: tuple[LifecycleFinding, ...], source: Source, request: LifecycleRequest, facts: LifecycleFacts
+) -> tuple[str | None, tuple[Warn, ...]]:
+    """The id of the plan that was asked for, None where there is nothing to plan; and why it could not be kept."""
+    if not request.plan or source.session is None:
+        return None, ()
+    plan = make_plan(findings, source, database_identity(source.session), facts.now)
+    return (plan.id, keep_plan(plan, source, request.record)) if plan.recommendations else (None, ())
+
+
+def _next(result: LifecycleResult, source: Source) -> tuple[str, ...]:
+    if result.plan is not None:
+        return (f"indexpilot apply {result.plan} --dry-run",)
+    to_do = any(f.action in PLANNABLE for f in result.findings) and source.session is not None
+    return ("indexpilot lifecycle --plan",) if to_do else ()
 
 
 def _priced(
@@ -98,6 +128,25 @@ def _priced(
             return priced(findings, DropPrices(facts, estimator, statements, 1 + request.max_slower))
     except PrerequisiteError as error:
         return unpriced(findings, f"what the drop makes dearer was not looked at: {error.message}")
+
+
+def _bloated(
+    findings: tuple[LifecycleFinding, ...],
+    source: Source,
+    request: LifecycleRequest,
+    facts: LifecycleFacts,
+    progress: Progress,
+) -> tuple[LifecycleFinding, ...]:
+    """Indexes worth a rebuilding, those aside that are to go anyway. The largest of them are looked into."""
+    if request.states and LifecycleState.BLOATED not in request.states:
+        return ()
+    gone = {f.index for f in findings if f.action is LifecycleAction.DROP}
+    found = tuple(s for s in suspects(facts) if s.index.name not in gone)
+    if not found or source.session is None:
+        return tuple(bloat_findings(facts, found, {}))
+    progress.stage("looking into large indexes", _LOOKED_INTO)
+    trees = [s.index.oid for s in found if s.index.definition.method == BTREE][:_LOOKED_INTO]
+    return tuple(bloat_findings(facts, found, leaf_pages(source.session, trees, progress)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +197,7 @@ def _facts(source: Source, request: LifecycleRequest, seen: Seen, progress: Prog
         catalog,
         seen.looks[0].snapshot.taken_at if seen.looks else catalog.taken_at or datetime.now(UTC),
         request.min_age,
+        request.bloat_ratio,
         parts=parts_by_whole(catalog),
         workload=_workload(source, request, progress),
     )

@@ -25,6 +25,7 @@ class LifecycleState(StrEnum):
     REDUNDANT = "redundant"
     OVERLAPPING = "overlapping"
     INVALID = "invalid"
+    BLOATED = "bloated"
     FK_MISSING = "fk_missing"
     NEVER_ANALYZED = "never_analyzed"
     STALE_STATISTICS = "stale_statistics"
@@ -74,7 +75,7 @@ class LifecycleFinding:
     """One thing to know. ``ddl`` settles it and ``undo`` takes that back, both run as they are.
 
     ``scans`` are counted since ``since`` (None: unknown, or not about scans); ``index`` is None for a table's own.
-    ``about`` tells several findings of one table and state apart.
+    ``about`` tells several findings of one table and state apart; ``columns`` are the keys of an index to create.
     """
 
     state: LifecycleState
@@ -90,6 +91,7 @@ class LifecycleFinding:
     undo: str | None = None
     slower: tuple[SlowerTemplate, ...] = ()
     about: str = ""
+    columns: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -153,6 +155,7 @@ class LifecycleFacts:
     catalog: Catalog
     now: datetime
     min_age: timedelta = timedelta(days=30)
+    bloat_ratio: float = 1.5
     usage: Mapping[int, IndexUsage] = field(default_factory=lambda: MappingProxyType({}))
     upkeep: Mapping[int, TableUpkeep] = field(default_factory=lambda: MappingProxyType({}))
     counters_since: datetime | None = None
@@ -211,20 +214,24 @@ def must_stay(index: Index, table: Table) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class LifecycleRequest:
-    """``states`` empty: all of them. ``standbys`` are connection strings of standbys whose scans count too.
+    """``plan``: keep the findings as a plan for ``apply``. ``states`` empty: all of them. ``standbys`` are connection
+    strings of standbys whose scans count too.
 
     ``min_bytes`` leaves out findings about smaller indexes. ``max_slower`` is the share by which a drop may make a
-    recorded statement dearer; beyond it is reported, not offered.
+    recorded statement dearer; beyond it is reported, not offered. ``bloat_ratio`` is the size of an index over that
+    after REINDEX from which it is called bloated.
     """
 
     connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
+    plan: bool = False
     filter: TableFilter = field(default_factory=TableFilter)
     states: tuple[LifecycleState, ...] = ()
     min_age: timedelta = timedelta(days=30)
     min_bytes: int = 0
     standbys: tuple[str, ...] = field(default=(), repr=False)
     max_slower: float = 0.1
+    bloat_ratio: float = 1.5
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
@@ -232,7 +239,9 @@ class LifecycleRequest:
 
 @dataclass(frozen=True, slots=True)
 class LifecycleResult:
-    """Findings, gravest and largest first. ``notes`` say what could not be judged and why."""
+    """Findings, gravest and largest first. ``plan`` is the id of one that was kept; ``notes`` say what could not be
+    judged and why.
+    """
 
     findings: tuple[LifecycleFinding, ...]
     now: datetime
@@ -240,4 +249,5 @@ class LifecycleResult:
     observed_since: datetime | None = None
     replicas_checked: int = 0
     indexes: int = 0
+    plan: str | None = None
     notes: tuple[str, ...] = ()

@@ -207,6 +207,7 @@ class SchemaEvolutionSettings:
 class LifecycleSettings:
     min_age: float = seconds(30 * 86400.0, "how long nothing may have read an index that is called unused")
     min_size: int = key(0, "smaller indexes are left out", low=0, unit="bytes")
+    bloat_ratio: float = key(1.5, "size over that after REINDEX from which an index is called bloated", low=1.1)
     max_slower: float = key(
         0.1, "a drop that makes a recorded statement dearer by more is only reported", low=0, unit="share"
     )

@@ -184,7 +184,7 @@ def drop(dsn, name):
             columns_fingerprint=build.columns_fingerprint(session, found.relid),
             details={"structure": to_json(found.definition)},
         )
-        return undo._drop(ctx, session, event, found, "unused")
+        return undo.drop_found(ctx, session, event, found, "unused")
 
 
 def test_an_index_somebody_else_made_comes_back_with_all_it_had(shop, pg):

@@ -10,6 +10,7 @@ from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, table_filter, workload
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
+from indexpilot_cli.errors import UsageError
 
 
 class CheckState(StrEnum):
@@ -20,6 +21,7 @@ class CheckState(StrEnum):
     REDUNDANT = "redundant"
     OVERLAPPING = "overlapping"
     INVALID = "invalid"
+    BLOATED = "bloated"
     FK_MISSING = "fk_missing"
     NEVER_ANALYZED = "never_analyzed"
     STALE_STATISTICS = "stale_statistics"
@@ -63,6 +65,7 @@ def lifecycle(
     what_if: opt.WhatIfOption = None,
     workers: opt.Workers = None,
     snapshot: opt.Snapshot = None,
+    plan: Annotated[bool, option("--plan", "Keep what is to be done as a plan for apply.")] = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Find what no longer pays, what decays and what is missing, each with its evidence. Nothing is changed."""
@@ -73,6 +76,8 @@ def lifecycle(
         f"{section}.max_slower": ("--max-slower", max_slower),
     }
     session.load({**own, **planner_flags(what_if, workers)})
+    if plan and snapshot:
+        raise UsageError("--plan needs the server: a plan is made for a database as it is")
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.lifecycle import run
     from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleState
@@ -82,12 +87,14 @@ def lifecycle(
     request = LifecycleRequest(
         session.connection(),
         snapshot,
+        plan,
         table_filter(session, schema, table, exclude_table),
         tuple(LifecycleState(state.value) for state in check or ()),
         timedelta(seconds=settings.min_age),
         settings.min_size,
         tuple(standby or ()),
         settings.max_slower,
+        settings.bloat_ratio,
         workload(session, source, with_files, log_database=log_database),
         planner(session),
         session.record(),

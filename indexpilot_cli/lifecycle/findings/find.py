@@ -13,16 +13,17 @@ from indexpilot_cli.lifecycle.findings.statistics import statistics_findings
 from indexpilot_cli.lifecycle.findings.structure import overlapping_findings, redundant_findings
 from indexpilot_cli.lifecycle.findings.unused import unused_findings
 from indexpilot_cli.lifecycle.findings.upkeep import hot_findings, metadata_findings, view_findings, wraparound_findings
-from indexpilot_cli.lifecycle.values import LifecycleFacts, LifecycleFinding, LifecycleState
+from indexpilot_cli.lifecycle.values import LifecycleFacts, LifecycleFinding
 from indexpilot_cli.methods.existing import redundant_indexes
 
 
 def find(facts: LifecycleFacts) -> tuple[LifecycleFinding, ...]:
-    """Findings, gravest and largest first; an index that is offered to be dropped is offered once."""
-    return tuple(sorted(_all(facts), key=_order))
+    """Findings in no order; an index that is offered to be dropped is offered once."""
+    return tuple(_all(facts))
 
 
-def _order(finding: LifecycleFinding) -> tuple[object, ...]:
+def by_gravity(finding: LifecycleFinding) -> tuple[object, ...]:
+    """The gravest and largest first."""
     return finding.severity.rank, -(finding.size_bytes or 0), finding.table, finding.index or finding.table, finding.id
 
 
@@ -49,6 +50,3 @@ def _once(needless: Sequence[LifecycleFinding], unused: Sequence[LifecycleFindin
         yield replace(finding, evidence=(*finding.evidence, *silent.get(finding.index, ())))
     told = {finding.index for finding in needless}
     yield from (f for f in unused if f.index not in told)
-
-
-STATES = tuple(LifecycleState)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
 
-from indexpilot_cli.core.catalog import ForeignKey, Index, Table
+from indexpilot_cli.core.catalog import Catalog, ForeignKey, Index, Table
 from indexpilot_cli.core.ddl import index_name
 from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.names import quote_identifier
@@ -62,8 +62,7 @@ def _finding(keys: list[ForeignKey], facts: LifecycleFacts) -> LifecycleFinding:
     table = catalog.table(key.table)
     assert table is not None
     definition = IndexDefinition(key.table, tuple(IndexKey(column) for column in key.columns))
-    taken = {i.name.name for i in catalog.indexes()} | {t.name.name for t in catalog.tables}
-    name = index_name(definition, taken)
+    name = index_for(definition, catalog)
     names = ", ".join(quote_identifier(k.name) for k in keys)
     text = f"no index on ({', '.join(map(quote_identifier, key.columns))}) of foreign key {names}"
     evidence = [Reason("foreign_key", text, "catalog"), Reason("deletes", _deletes(keys, facts), "catalog")]
@@ -82,7 +81,14 @@ def _finding(keys: list[ForeignKey], facts: LifecycleFacts) -> LifecycleFinding:
         ddl=f"{build_sql(definition, name, catalog)};",
         undo=f"{drop_sql(definition, name, catalog)};",
         about=" ".join(key.columns),
+        columns=key.columns,
     )
+
+
+def index_for(definition: IndexDefinition, catalog: Catalog) -> str:
+    """A name for the new index that nothing in the database has."""
+    taken = {i.name.name for i in catalog.indexes()} | {t.name.name for t in catalog.tables}
+    return index_name(definition, taken)
 
 
 def _deletes(keys: list[ForeignKey], facts: LifecycleFacts) -> str:

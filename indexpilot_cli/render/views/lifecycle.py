@@ -53,6 +53,7 @@ class LifecycleDocument(DocumentShape):
     replicas_checked: Count
     indexes: Annotated[Count, "looked at"]
     findings: tuple[FindingDocument, ...]
+    plan: Annotated[str | None, "id of the plan that was kept; null: not asked, or nothing to plan"]
     notes: tuple[str, ...]
 
 
@@ -64,6 +65,8 @@ def lifecycle_view(result: LifecycleResult, *, verbose: bool = False) -> Documen
     rows = tuple(_row(finding, result.now, verbose) for finding in result.findings)
     blocks: list[Block] = [TableBlock(_COLUMNS, rows)] if rows else []
     blocks.append(Lines((_summary(result),)))
+    if result.plan is not None:
+        blocks.append(Lines((f"kept as plan {result.plan}",)))
     blocks += notes(result.notes)
     return Document(tuple(blocks), result, LifecycleDocument, tuple(_statements(result)))
 

@@ -10,7 +10,7 @@ from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Recommendation, Rewrite, Risk, WriteEffect
+from indexpilot_cli.core.plan import PlanAction, Recommendation, Rewrite, Risk, WriteEffect
 from indexpilot_cli.core.workload import Stage
 from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.units import RedundantDocument, cost, one_line
@@ -40,10 +40,10 @@ class EffectDocument(DocumentShape):
 
 
 class RecommendationDocument(DocumentShape):
-    """One index to create."""
+    """One index to create, to drop or to rebuild."""
 
-    id: Annotated[str, Facets(pattern="^R-[0-9a-f]+$")]
-    kind: Annotated[Literal["create"], From(lambda _: "create")]
+    id: Annotated[str, Facets(pattern="^[RF]-[0-9a-f]+$")]
+    kind: Annotated[PlanAction, From("action")]
     pattern: Annotated[str, "what asked for it: equality, range, sort, join …", From("kind")]
     table: Annotated[QualifiedName, From("definition.table")]
     keys: Annotated[tuple[str, ...], "SQL text of each key", From(_keys)]

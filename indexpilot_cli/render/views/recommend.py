@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from indexpilot_cli.core.ddl import summary
-from indexpilot_cli.core.plan import Plan, Recommendation
-from indexpilot_cli.core.units import size
+from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation
+from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.core.workload import not_looked_at, reasons_of
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
@@ -174,9 +174,9 @@ def _row(number: int, item: Recommendation) -> tuple[str, ...]:
     return (
         str(number),
         item.id,
-        summary(item.definition),
-        fall(item.reduction),
-        saving(item.benefit),
+        summary(item.definition) if item.action is PlanAction.CREATE else item.summary,
+        fall(item.reduction) if item.templates or item.benefit else DASH,
+        saving(item.benefit) if item.templates or item.benefit else DASH,
         size(item.size_bytes),
         percent(item.write_cost, signed=True),
     )

@@ -372,6 +372,7 @@ LIFECYCLE = LifecycleResult(
     None,
     1,
     12,
+    "P-7c1e",
     ("5 indexes without a scan were not watched for 30 d yet",),
 )
 QUIET = LifecycleResult((), NOW)

@@ -1,0 +1,99 @@
+"""Findings as a plan, so that ``apply`` stays the one door for changes and ``rollback`` knows all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from indexpilot_cli.core.catalog import Catalog, Index, schema_digest
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.index import IndexDefinition, IndexKey
+from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, TemplateEffect
+from indexpilot_cli.lifecycle.findings.references import index_for
+from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding
+from indexpilot_cli.methods.size import estimate
+from indexpilot_cli.snapshot.source import Source
+
+_ACTIONS = {LifecycleAction.DROP: PlanAction.DROP, LifecycleAction.REINDEX: PlanAction.REINDEX}
+PLANNABLE = frozenset({*_ACTIONS, LifecycleAction.CREATE})
+_ORDER = (PlanAction.CREATE, PlanAction.REINDEX, PlanAction.DROP)
+
+
+def make_plan(findings: Iterable[LifecycleFinding], source: Source, database: str, now: datetime) -> Plan:
+    """The plan that carries the findings out: first what is built, then what is rebuilt, last what is dropped.
+
+    What is only reported is left out, and so is what is no index.
+    """
+    catalog = source.catalog
+    wanted = sorted(_wanted(findings, catalog), key=lambda r: _ORDER.index(r.action))
+    content = [now.isoformat(), *(f"{r.id} {r.ddl}" for r in wanted)]
+    return Plan(
+        id="P-" + hashlib.sha256("\n".join(content).encode()).hexdigest()[:6],
+        created_at=now,
+        server=source.server,
+        estimator="lifecycle",
+        templates=0,
+        statements=0,
+        candidates=0,
+        cost_before=0.0,
+        cost_after=0.0,
+        unit="cost",
+        recommendations=tuple(wanted),
+        rejections=(),
+        bound=Bound(0.0, None, None),
+        size_bytes=sum(r.size_bytes for r in wanted if r.action is PlanAction.CREATE),
+        schema_digest=schema_digest(catalog, {r.definition.table for r in wanted}),
+        database=database,
+    )
+
+
+def _wanted(findings: Iterable[LifecycleFinding], catalog: Catalog) -> Iterator[Recommendation]:
+    indexes = {index.name: index for index in catalog.indexes()}
+    for finding in findings:
+        if finding.action in _ACTIONS and finding.index is not None:
+            yield _of_existing(finding, indexes[finding.index])
+        elif finding.action is LifecycleAction.CREATE:
+            yield _new(finding, catalog)
+
+
+def _of_existing(finding: LifecycleFinding, index: Index) -> Recommendation:
+    return Recommendation(
+        id=finding.id,
+        definition=index.definition,
+        name=index.name.name,
+        ddl=(finding.ddl or "").rstrip(";"),
+        undo=(finding.undo or "").rstrip(";"),
+        summary=f"{finding.action.value} {index.name.short}",
+        kind=finding.state.value,
+        size_bytes=finding.size_bytes or 0,
+        size_method="measured",
+        benefit=0.0,
+        reduction=0.0,
+        write_cost=0.0,
+        templates=tuple(TemplateEffect(s.template, s.before, s.after, 0.0) for s in finding.slower),
+        reasons=finding.evidence,
+        action=_ACTIONS[finding.action],
+    )
+
+
+def _new(finding: LifecycleFinding, catalog: Catalog) -> Recommendation:
+    definition = IndexDefinition(finding.table, tuple(IndexKey(column) for column in finding.columns))
+    table = catalog.table(finding.table)
+    assert table is not None  # the finding is about a table of this catalog
+    built = estimate(definition, table, catalog)
+    return Recommendation(
+        id=definition.id,
+        definition=definition,
+        name=index_for(definition, catalog),
+        ddl=(finding.ddl or "").rstrip(";"),
+        undo=(finding.undo or "").rstrip(";"),
+        summary=summary(definition),
+        kind="foreign_key",
+        size_bytes=built.bytes,
+        size_method=built.method,
+        benefit=0.0,
+        reduction=0.0,
+        write_cost=0.0,
+        reasons=finding.evidence,
+    )
