@@ -18,10 +18,11 @@ from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.case import Review, tables_made
-from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database, broken_writes
+from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
 from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigration, read_files, read_migration
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
+from indexpilot_cli.evolve.review.recorded_writes import broken_writes
 from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
@@ -113,11 +114,13 @@ def _with_writes(
     """What only real rows tell of recorded writes, unless the files fail before anybody could run one."""
     if evidence.fails:
         return seen
-    found = broken_writes(source, migrations, seen.observations, seen.queries, evidence.facts)
+    found, unasked = broken_writes(source, migrations, seen.observations, seen.queries, evidence.facts)
     known = {t.template for t in seen.templates if t.status == "breaks"}
+    unasked = tuple(text for text in unasked if text.partition(":")[0] not in known)
     fresh = tuple(t for t in found if t.template not in known)
     names = {t.template for t in fresh}
-    return replace(seen, templates=(*fresh, *(t for t in seen.templates if t.template not in names)))
+    templates = (*fresh, *(t for t in seen.templates if t.template not in names))
+    return replace(seen, templates=templates, not_checked=(*seen.not_checked, *unasked))
 
 
 def _reviewed(

@@ -11,36 +11,29 @@ import math
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import MigrationObservation, Rehearsed, RunState, SqlError
-from indexpilot_cli.core.workload import PlanMode
+from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.requests import CheckRequest
-from indexpilot_cli.evolve.review.blame import Blame
-from indexpilot_cli.evolve.review.migration import open_nothing, read_migration
 from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
-from indexpilot_cli.evolve.review.values import Queue, Rates, TemplateImpact
+from indexpilot_cli.evolve.review.values import Queue, Rates
 from indexpilot_cli.snapshot.source import Source
-from indexpilot_cli.sql.ddl.action import Act, Migration, MigrationStatement
+from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.sql.safe.reader import SafeReader
 
 STRIDE = 1_000_000  # statements of several files become one run of numbers
 PATIENCE = 5.0  # seconds from which an open transaction counts
-_MOST = 60  # recorded statements asked about
-_WRITES = frozenset({Act.INSERT, Act.UPDATE, Act.DELETE})
 _NUMBERED = re.compile(r"\bstatement (\d+)\b")
-_SECONDS = 5.0  # for one of them
-_SECONDS_FOR_ALL = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +91,10 @@ def form_probes(
     facts: DataFacts | None = None,
 ) -> tuple[Probe, ...]:
     """The questions of all files together, since a file finds what the one before it left."""
-    return probes(*_joined(migrations, observed), catalog, SafeReader(), facts=facts)
+    return probes(*joined(migrations, observed), catalog, SafeReader(), facts=facts)
 
 
-def _joined(
+def joined(
     migrations: Sequence[Migration], observed: Sequence[MigrationObservation]
 ) -> tuple[Migration, MigrationObservation]:
     written, seen = [], []
@@ -169,110 +162,6 @@ def queues(session: Session, tables: Sequence[QualifiedName], *, older_than: flo
         # https://www.postgresql.org/docs/current/monitoring-stats.html
         if r.seconds is not None and r.seconds >= older_than
     )
-
-
-def broken_writes(
-    source: Source,
-    migrations: Sequence[Migration],
-    observed: Sequence[MigrationObservation],
-    queries: Sequence[Rehearsed],
-    facts: DataFacts | None,
-) -> tuple[TemplateImpact, ...]:
-    """The recorded INSERTs, UPDATEs and DELETEs that fail on the real rows after the migrations and not before them."""
-    ran = chain.from_iterable(observation.statements for observation in observed)
-    if source.session is None or any(statement.state is RunState.FAILED for statement in ran):
-        return ()
-    deadline = time.monotonic() + _SECONDS_FOR_ALL
-    impacts = (
-        _broken(_WriteOnRows(source, query, write, observed, facts, deadline), migrations)
-        for query, write in _writes(queries)
-    )
-    return tuple(impact for impact in impacts if impact is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class _WriteOnRows:
-    """A recorded write to be asked of the real rows, until ``deadline``."""
-
-    source: Source
-    query: Rehearsed
-    write: MigrationStatement
-    observed: Sequence[MigrationObservation]
-    facts: DataFacts | None
-    deadline: float
-
-    def fails(self, files: Sequence[Migration]) -> ProbeAnswer | None:
-        """What makes it fail behind the files that does not make it fail without them."""
-        asked = self._probes(files)
-        before = self._probes(()) if files and asked else ()
-        known = {probe.sql for probe in before}
-        # What is asked in the same words has the same answer: the migrations change nothing about it.
-        answer = self._failing([probe for probe in asked if probe.sql not in known])
-        # One that fails on today's rows as well is none of the migrations' doing.
-        return None if answer is None or self._failing(before) else answer
-
-    def replay(self, files: Sequence[Migration]) -> dict[str, str]:
-        """For Blame."""
-        return {self.query.template: "breaks"} if self.fails(files) else {}
-
-    def _probes(self, files: Sequence[Migration]) -> tuple[Probe, ...]:
-        return _probes_of_write(self.write, files, _seen_of(files, self.observed), self.source.catalog, self.facts)
-
-    def _failing(self, asked: Sequence[Probe]) -> ProbeAnswer | None:
-        assert self.source.session is not None
-        return _failing(self.source.session, asked, self.deadline)
-
-
-def _broken(write: _WriteOnRows, migrations: Sequence[Migration]) -> TemplateImpact | None:
-    answer = write.fails(migrations)
-    if answer is None:
-        return None
-    error = SqlError(answer.probe.sqlstate, f"the data: {answer.probe.question}")
-    impact = TemplateImpact(write.query.template, write.query.sql, "breaks", write.query.share, error)
-    return Blame(migrations, write.observed, write.replay).blamed(impact)
-
-
-def _seen_of(files: Sequence[Migration], observed: Sequence[MigrationObservation]) -> tuple[MigrationObservation, ...]:
-    """What was seen of the statements that these files have."""
-    numbers = [{statement.number for statement in file.statements} for file in files]
-    return tuple(
-        replace(seen, statements=tuple(s for s in seen.statements if s.number in kept))
-        for seen, kept in zip(observed, numbers, strict=False)
-    )
-
-
-def _writes(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, MigrationStatement]]:
-    found = 0
-    for query in queries:
-        for plannable in query.statements[:1]:
-            # With parameters nobody knows which rows and keys are meant.
-            if plannable.mode is not PlanMode.LITERAL or found >= _MOST:
-                continue
-            try:
-                statements = read_migration(query.template, plannable.sql, opened=open_nothing).statements
-            except UsageError:
-                continue
-            if len(statements) == 1 and statements[0].actions[0].kind in _WRITES:
-                found += 1
-                yield query, statements[0]
-
-
-def _probes_of_write(
-    write: MigrationStatement,
-    migrations: Sequence[Migration],
-    observed: Sequence[MigrationObservation],
-    catalog: Catalog,
-    facts: DataFacts | None,
-) -> tuple[Probe, ...]:
-    """The questions of one statement behind the files; only its own, not those of the files."""
-    last, seen = Migration("", "", (replace(write, number=0),)), MigrationObservation("", "rules")
-    asked = form_probes((*migrations, last), (*observed, seen), catalog, facts)
-    return tuple(probe for probe in asked if probe.statement == len(migrations) * STRIDE)
-
-
-def _failing(session: Session, asked: Sequence[Probe], deadline: float) -> ProbeAnswer | None:
-    answers = run_probes(session, asked, budget_seconds=min(_SECONDS, deadline - time.monotonic()))
-    return next((answer for answer in answers if answer.found), None)
 
 
 SORTED_ROWS = 100_000

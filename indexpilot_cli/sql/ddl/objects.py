@@ -72,6 +72,11 @@ def create_view(node: Node, sql: str) -> Action:
     return Action(Act.CREATE_VIEW, None, None, name, schema, expression=text, options=flags, sql=sql)
 
 
+# Bits of a trigger's type, as in pg_trigger.tgtype.
+_BEFORE = 2
+_EVENTS = (("insert", 4), ("delete", 8), ("update", 16))
+
+
 def create_trigger(node: Node, sql: str) -> Action:
     """CREATE TRIGGER; ``expression`` is its function, ``condition`` its WHEN."""
     schema, table = relation(node.child("relation"))
@@ -83,7 +88,13 @@ def create_trigger(node: Node, sql: str) -> Action:
         columns=node.names("columns"),
         expression=".".join(node.names("funcname")),
         condition=expression(node.child("when_clause")),
-        options=words(node.flag("replace") and "or_replace", node.flag("isconstraint") and "constraint"),
+        options=words(
+            node.flag("replace") and "or_replace",
+            node.flag("isconstraint") and "constraint",
+            node.flag("row") and "row",
+            "before" if node.number("timing") & _BEFORE else "",
+            *(word for word, bit in _EVENTS if node.number("events") & bit),
+        ),
         sql=sql,
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.session import Session
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.probes.question import (
     DataFacts,
@@ -50,13 +51,21 @@ def read_facts(session: Session) -> DataFacts:
         name = QualifiedName(row.schema, row.name)
         known = domains.get(name, KnownDomain(name, row.type))
         domains[name] = replace(known, checks=(*(known.checks or ()), row.expression)) if row.expression else known
+    triggered = [(QualifiedName(r.schema, r.name), r) for r in session.rows("probes/triggered")]
     return DataFacts(
-        frozenset(QualifiedName(r.schema, r.name) for r in session.rows("probes/triggered")),
+        frozenset(name for name, r in triggered if r.writes),
         frozenset(r.name for r in session.rows("probes/types")),
         tuple(domains.values()),
         frozenset((QualifiedName(r.schema, r.name), r.label) for r in session.rows("probes/deferrable")),
         tuple(KnownCheck(QualifiedName(r.schema, r.name), r.label, r.expression, r.validated) for r in checks),
+        frozenset(chain.from_iterable(_altered(name, r) for name, r in triggered)),
     )
+
+
+def _altered(name: QualifiedName, row: Row) -> Iterator[tuple[QualifiedName, str]]:
+    """The commands of which a trigger sees the rows before they are written."""
+    events = {"insert": row.insert, "update": row.update, "delete": row.delete}
+    return ((name, event) for event, sees in events.items() if sees)
 
 
 def run_probes(

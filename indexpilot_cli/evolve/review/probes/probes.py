@@ -45,10 +45,12 @@ def probes(
     safe: SafeExpression,
     *,
     facts: DataFacts | None = None,
+    unforeseen: set[int] | None = None,
 ) -> tuple[Probe, ...]:
     """Every question whose answer decides whether a statement fails, in the order of the statements.
 
-    ``facts`` are read from production (``postgres.probe.read_facts``); without them less can be asked.
+    ``facts`` are read from production (``postgres.probe.read_facts``); without them less can be asked. ``unforeseen``
+    gets the numbers of statements of which nobody can tell what they do to rows.
     """
     tables = Tables(catalog, safe, facts)
     seen = {s.number: s for s in observation.statements}
@@ -58,6 +60,8 @@ def probes(
         review = _Review(statement, seen.get(statement.number), tables)
         kept = review.transaction(kept)
         found += review.probes()
+    if unforeseen is not None:
+        unforeseen |= tables.unforeseen
     if migration.statements:
         found += probes_rows.late(tables, migration.statements[-1].number)
     return _distinct(found)
@@ -176,6 +180,8 @@ class _Review:
         change = self.tables.apply(action, self.number, maybe=self.maybe)
         if change is not None and before is not None:
             yield from probes_rows.row_questions(change, before, self.tables, self.number)
+        elif before is not None:
+            self.tables.unforeseen.add(self.number)
 
     def _truncate(self, action: Action) -> None:
         name = self.tables.resolve(action.schema, action.table or "")
@@ -236,7 +242,11 @@ class _Review:
         if action.kind is Act.CREATE_TRIGGER or (action.kind is Act.SET_TRIGGER and "ALL" in action.sql.upper()):
             owner = tables.place(action.schema, action.table or "")
             if action.kind is Act.CREATE_TRIGGER:
-                tables.triggered.add(owner)
+                if action.has("row") and action.options & {"insert", "update"}:
+                    tables.triggered.add(owner)
+                if action.has("row", "before"):
+                    events = action.options & {"insert", "update", "delete"}
+                    tables.altering |= {(owner, event) for event in events}
             # DISABLE TRIGGER ALL switches the triggers of foreign keys off too.
             elif "DISABLE" in action.sql.upper():
                 tables.keyless.add(owner)

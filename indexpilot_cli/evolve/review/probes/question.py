@@ -104,6 +104,7 @@ class DataFacts:
 
     ``triggered`` are tables with row triggers for INSERT or UPDATE, ``types`` names of enumerations and of types that
     extensions own: a cast to them runs nobody's own code. ``deferrable`` are constraints by table and name.
+    ``altering`` are tables with row triggers BEFORE insert, update or delete, which may change or swallow the rows.
     """
 
     triggered: frozenset[QualifiedName] = frozenset()
@@ -111,6 +112,7 @@ class DataFacts:
     domains: tuple[KnownDomain, ...] = ()
     deferrable: frozenset[tuple[QualifiedName, str]] = frozenset()
     checks: tuple[KnownCheck, ...] = ()
+    altering: frozenset[tuple[QualifiedName, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

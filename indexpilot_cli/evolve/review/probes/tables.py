@@ -45,6 +45,8 @@ class Tables:
         self.checks: list[KnownCheck] = list(self.facts.checks)
         self.unique: list[tuple[QualifiedName, str, Key]] = []
         self.triggered = set(self.facts.triggered)
+        self.altering = set(self.facts.altering)
+        self.unforeseen: set[int] = set()
         self.keyless: set[QualifiedName] = set()
         self.deferrable = set(self.facts.deferrable)
         self.late: dict[tuple[QualifiedName, str], ForeignKey] = {}
