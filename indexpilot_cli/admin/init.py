@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from indexpilot_cli.admin.doctor_checks import Check
+from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Capabilities, Server
 from indexpilot_cli.core.command import (
     Connection,
@@ -181,10 +182,10 @@ def _missing_config(request: InitRequest) -> Path | None:
     if request.config_path is None or request.config_text is None:
         return None
     path = Path(request.config_path)
-    if path.exists():
+    if files.is_file(path) or files.is_directory(path):
         return None
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        what = "cannot write in" if path.parent.is_dir() else "no"
+    if not files.is_directory(path.parent) or not os.access(path.parent, os.W_OK):
+        what = "cannot write in" if files.is_directory(path.parent) else "no"
         raise UsageError(f"{what} directory {path.parent} for the configuration file", code="config_directory")
     return path
 
@@ -305,7 +306,7 @@ def config_check(path: str | None) -> tuple[Check, ...]:
     """Whether the configuration file is there; nothing when none is wanted."""
     if path is None:
         return ()
-    there = Path(path).exists()
+    there = files.is_file(path)
     return (Check("ok" if there else "missing", "configuration", path, None, "config"),)
 
 
