@@ -24,15 +24,34 @@ def _base(variable: str, fallback: str) -> Path:
     return Path(given) if given.startswith("/") else Path.home() / fallback
 
 
+def make(path: Path, mode: int = 0o700) -> None:
+    """Make the directory and those above it that are missing; nobody else may write to any, whatever the umask.
+
+    Raises OSError. ``Path.mkdir`` gives the ones above whatever the umask leaves of 0777.
+    """
+    missing = [above for above in path.parents if not above.exists()]
+    for above in reversed(missing):
+        above.mkdir(mode=0o755, exist_ok=True)
+    path.mkdir(mode=mode, exist_ok=True)
+
+
+def shared_fallback(name: str, mode: int = 0o700) -> Path:
+    """A directory of that name under the temporary one, where it is ours alone to write to; else a new one."""
+    path = Path(tempfile.gettempdir()) / name
+    with suppress(OSError):
+        path.mkdir(mode=mode)
+    if _is_ours(path):
+        return path
+    new = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    new.chmod(mode)
+    return new
+
+
 def _make(path: Path) -> Path:
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(path)
     except OSError:
-        path = Path(tempfile.gettempdir()) / f"indexpilot-{os.getuid()}"
-        with suppress(OSError):
-            path.mkdir(mode=0o700)
-        if not _is_ours(path):
-            return Path(tempfile.mkdtemp(prefix=f"indexpilot-{os.getuid()}-"))
+        return shared_fallback(f"indexpilot-{os.getuid()}")
     return path
 
 

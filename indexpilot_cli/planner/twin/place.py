@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+from indexpilot_cli.core.directories import make, shared_fallback
 from indexpilot_cli.db.capabilities import Binaries
 from indexpilot_cli.planner.twin.server import give_to_server, server_user
 
@@ -88,17 +89,16 @@ class CacheEntry:
 def reachable_directory(wanted: Path) -> Path:
     """The wanted directory, made when missing; as root and out of the server account's reach, another one."""
     wanted = wanted.absolute()
-    wanted.mkdir(mode=0o755, parents=True, exist_ok=True)
+    make(wanted, 0o755)
     # The server refuses to run as root, and the account it runs as instead may not enter a home directory of mode 0700.
     # https://www.postgresql.org/docs/current/postgres-user.html
     if server_user() is None or reachable(wanted):
         return wanted
     try:
-        _AS_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make(_AS_ROOT, 0o755)
     except OSError:
-        fallback = Path(tempfile.gettempdir()) / "indexpilot-root"
-        fallback.mkdir(mode=0o755, exist_ok=True)
-        return fallback
+        # Programs are run from there: it must not be a directory that somebody else has put there.
+        return shared_fallback("indexpilot-root", 0o755)
     return _AS_ROOT
 
 

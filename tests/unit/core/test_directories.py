@@ -1,10 +1,13 @@
 """Where files go when there is no home: never into a directory that somebody else could have put there."""
 
+import os
 import tempfile
 
 import pytest
 
+from indexpilot_cli.core import directories
 from indexpilot_cli.core.directories import cache_directory, state_directory
+from indexpilot_cli.planner.twin import place
 
 
 @pytest.fixture
@@ -46,3 +49,27 @@ def test_one_of_another_user_is_not_used(shared, monkeypatch):
     monkeypatch.setattr("os.getuid", lambda: owner + 1)
     shared.rename(shared.with_name(f"indexpilot-{owner + 1}"))
     assert cache_directory().name != f"indexpilot-{owner + 1}"
+
+
+def test_directories_above_are_nobody_elses_to_write_to_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        directories.make(tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / part).stat().st_mode & 0o777 for part in ("a", "a/b", "a/b/c")]
+    assert modes == [0o755, 0o755, 0o700]
+
+
+def test_the_place_of_roots_twins_is_not_a_strangers(shared, tmp_path, monkeypatch):
+    """Its programs are run: what somebody else has put there must not be among them."""
+    monkeypatch.setattr(place, "_AS_ROOT", tmp_path / "file" / "twins")
+    monkeypatch.setattr(place, "server_user", lambda: object())
+    monkeypatch.setattr(place, "reachable", lambda path: False)
+    stranger = tmp_path / "indexpilot-root"
+    stranger.mkdir()
+    stranger.chmod(0o777)
+    found = place.reachable_directory(tmp_path / "wanted")
+    assert found != stranger and found.stat().st_mode & 0o777 == 0o755
+    stranger.chmod(0o755)
+    assert place.reachable_directory(tmp_path / "wanted") == stranger
