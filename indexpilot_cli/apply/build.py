@@ -311,6 +311,7 @@ def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Bu
             wholes[operation.op_id] = recorded
         if built.report.outcome not in GOOD:
             # A part that was refused before anything was done leaves nothing to be found under a number.
+            _close_usable(ctx, task)
             did = built.report.id if built.report.id is not None else made
             begun = wholes.get(task.head.op_id)
             return _whole_failed(task, first, built.report, did if did is None or begun is None else begun.id)
@@ -375,8 +376,20 @@ def _whole_closed(ctx: RunContext, task: Task, first: MutationReport) -> Mutatio
             if operation is task.head:
                 # The index of a partitioned table is a name: what there is of it lies in those of the partitions.
                 closed = replace(closed, size_bytes=build.tree_bytes(session, found.oid))
-            for event in [e for e in _builds_of(ctx, operation) if e.state in OPEN]:
-                written = close_whole(ctx, session, event, found)
+            for written in _close_built(ctx, session, operation, found):
                 if operation is task.head:
                     closed = replace(closed, id=written.id, outcome="done")
     return closed
+
+
+def _close_usable(ctx: RunContext, task: Task) -> None:
+    """Close what became valid before a later part failed: the index of a partition that has partitions itself."""
+    for operation in [o for o in task.operations if o.only and o.part_of is not None]:
+        with suppress(IndexPilotError), closing(ctx.builder(operation.op_id)) as session:
+            found = build.find_index(session, operation.index)
+            if found is not None and is_usable(found):
+                _close_built(ctx, session, operation, found)
+
+
+def _close_built(ctx: RunContext, session: Session, operation: Operation, found: IndexFacts) -> list[Event]:
+    return [close_whole(ctx, session, e, found) for e in _builds_of(ctx, operation) if e.state in OPEN]

@@ -152,3 +152,16 @@ def test_a_built_index_renamed_before_its_row_was_closed_is_ours(shop):
     execute(shop, "ALTER INDEX public.orders_customer_id_ip_idx RENAME TO by_hand")
     assert outcomes(run_apply(shop, plan.id)) == ["already_done"]
     assert stands(shop) == ["by_hand"] == sorted(look(shop).indexes)
+
+
+def test_what_became_valid_before_a_later_part_failed_is_closed(events):
+    dsn, plan = events
+    with Faults() as faults:
+        # The ninth statement attaches the index of the partition that has partitions; both of its own are attached.
+        faults.harm, faults.left, faults.dsn = "fail", 8, dsn
+        failed = run_apply(dsn, plan.id)
+    assert (failed.exit_code, outcomes(failed)) == (7, ["failed"])
+    states = {name: row.state for (name, kind), row in newest(dsn).items() if kind == "create_index"}
+    assert states["events_day_kind_ip_idx"] == "STARTED"
+    assert set(states.values()) == {"STARTED", "VALID"} and states["events_b_day_kind_ip_idx"] == "VALID"
+    assert outcomes(run_apply(dsn, plan.id)) == ["done"]
