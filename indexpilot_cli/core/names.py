@@ -67,15 +67,21 @@ class QualifiedName:
         return quote_identifier(self.name) if self.schema == "public" else str(self)
 
 
+_TYPED = re.compile(r'(?:(?P<schema>"(?:[^"]|"")*"|[^".][^.]*)\.)?(?P<name>"(?:[^"]|"")*"|[^"].*)?', re.DOTALL)
+
+
 def split_table(typed: str) -> tuple[str | None, str]:
-    """Schema (None when there is none) and table of a typed name: ``orders``, ``sales.orders``, ``"a.b".c``."""
-    parts: list[str] = [""]
-    quoted = False
-    for letter in typed.strip():
-        if letter == '"':
-            quoted = not quoted
-        elif letter == "." and not quoted and len(parts) == 1:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
+    """Schema (None when there is none) and table of a typed name: ``orders``, ``sales.orders``, ``"a.b".c``.
+
+    In a quoted part two quotes are one, as in SQL; a quote within an unquoted part is a letter of the name.
+    """
+    found = _TYPED.fullmatch(typed.strip())
+    if found is None:  # a quote too few or too many: as a person may have meant it
+        return None, typed.strip().strip('"')
+    schema, name = found["schema"], found["name"] or ""
+    return (None if schema is None else _unquoted(schema)), _unquoted(name)
+
+
+def _unquoted(part: str) -> str:
+    quoted = len(part) > 1 and part[0] == part[-1] == '"'
+    return part[1:-1].replace('""', '"') if quoted else part

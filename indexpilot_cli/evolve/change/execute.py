@@ -241,6 +241,8 @@ def _tail(run: StepRun, doing: ColumnChangeRun, number: int) -> Callable[[Sessio
         if number == 0:
             _learn(session, doing)
             run_steps.follow(session, doing.change, ctx.schema)
+            if doing.change.kind is ColumnChangeKind.RENAME:
+                log.renamed(ctx, session, doing.change.relid, doing.change.column, str(doing.change.new_name))
         if steps[number].how == "fill":
             log.write(ctx, log.filled(ctx, doing.change, doing.op_id, run.rows), session)
         details: dict[str, object] = {"step": number, "of": len(steps), "title": steps[number].title, "done": True}

@@ -149,10 +149,11 @@ def online_changes(ctx: RunContext, column: str | None = None) -> tuple[OnlineLo
     """Online changes of columns of that name (None: all), newest first; those of unknown versions are left out."""
 
     def ours(row: Mutation) -> bool:
-        return row.details.get("kind") == ONLINE and column in (None, row.field_name)
+        return row.details.get("kind") == ONLINE
 
     found = (_online(rows) for rows in _operations(ctx.log, ctx.schema, ours))
-    return tuple(change for change in found if change is not None)
+    # By the name of now: a column may have been renamed since its first row.
+    return tuple(change for change in found if change is not None and column in (None, change.plan.column))
 
 
 def newest_open(ctx: RunContext, table: QualifiedName, column: str) -> OnlineLog | None:
@@ -325,6 +326,20 @@ def intend(ctx: RunContext, plan: OnlinePlan, type_text: str, using: str | None)
         type=type_text,
         using=using,
     )
+
+
+def renamed(ctx: RunContext, session: Session, relid: int, old: str, new: str) -> None:
+    """Tell the online changes of the table that are open what a column of it is called from now on."""
+    for known in online_changes(ctx):
+        if not known.open or known.plan.relid != relid:
+            continue
+        names = tuple((number, new if name == old else name) for number, name in known.plan.columns)
+        column = new if known.plan.column == old else known.plan.column
+        plan = replace(known.plan, columns=names, column=column)
+        packed_plan = base64.b64encode(_compressed(plan)).decode()
+        facts = {"kind": ONLINE, "step": "rename", "reason": f"{old} is called {new} now", "packed": packed_plan}
+        row = replace(known.last, details=facts, field_name=column, sqlstate=None, error=None)
+        write(ctx, row, session)
 
 
 def _said(plan: OnlinePlan, step: str, facts: Mapping[str, Any]) -> str:

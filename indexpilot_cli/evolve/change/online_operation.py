@@ -8,7 +8,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import online as online_change
-from indexpilot_cli.evolve.change.online.texts import OnlinePlan, OnlineReport, OnlineRequest
+from indexpilot_cli.evolve.change.online.texts import OnlinePlan, OnlineReport, OnlineRequest, kept_name
 from indexpilot_cli.evolve.change.values import (
     ChangeResult,
     ColumnChangeKind,
@@ -19,6 +19,7 @@ from indexpilot_cli.evolve.change.values import (
     Undo,
     UndoResult,
 )
+from indexpilot_cli.evolve.relation import RelationFacts
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.execute.context import Pace, RunContext
 
@@ -49,6 +50,12 @@ def way_back(column: str) -> Undo:
             "the new column is the last one: SELECT * and INSERT without a list see another order",
         ),
     )
+
+
+def keeps_old(table: RelationFacts, column: str) -> bool:
+    """Whether the table has the old column of an online change of that column."""
+    old = table.column(kept_name(column))
+    return old is not None and (old.comment or "").startswith("indexpilot:")
 
 
 def is_online(change: SchemaChange) -> bool:

@@ -14,6 +14,7 @@ from indexpilot_cli.evolve.change import checks, online_operation, undo
 from indexpilot_cli.evolve.change import steps as change_steps
 from indexpilot_cli.evolve.change.checks import Findings
 from indexpilot_cli.evolve.change.online.probe import Classify
+from indexpilot_cli.evolve.change.online.texts import kept_name
 from indexpilot_cli.evolve.change.values import (
     Affected,
     Classified,
@@ -250,9 +251,11 @@ def _rename(planner: Planner, table: RelationFacts) -> SchemaChange | None:
         return None
     new = str(asked.new_name)
     impact = planner.impact(table, column)
-    return _change(
-        planner, table, change_steps.rename(table, column.name, new), undo.of_rename(table, column.name, new), impact
-    )
+    # What an online type change keeps of the column is found by its name.
+    names = [(column.name, new)]
+    if online_operation.keeps_old(table, column.name):
+        names.append((kept_name(column.name), kept_name(new)))
+    return _change(planner, table, change_steps.rename(table, names), undo.of_rename(table, names), impact)
 
 
 def _type(planner: Planner, table: RelationFacts) -> SchemaChange | None:

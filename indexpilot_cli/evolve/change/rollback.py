@@ -256,6 +256,8 @@ def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> Undo
     def close(session: Session) -> None:
         nonlocal number
         run_steps.unfollow(session, taking.change, taking.log.metadata, ctx.schema)
+        if taking.change.kind is ColumnChangeKind.RENAME:
+            log.renamed(ctx, session, taking.change.relid, str(taking.change.new_name), taking.change.column)
         saved = taking.undo.saved
         for more in log.put_back(ctx, taking.change, taking.log.op_id, saved) if saved is not None else ():
             log.write(ctx, more, session)

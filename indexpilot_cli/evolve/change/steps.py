@@ -31,12 +31,17 @@ def comment_on(table: QualifiedName, column: str, text: str) -> str:
     return f"COMMENT ON COLUMN {table}.{quote_identifier(column)} IS {quote_literal(text)}"
 
 
-def rename(table: RelationFacts, old: str, new: str) -> tuple[Step, ...]:
-    """One statement: the name in the catalog changes, nothing else."""
+def rename(table: RelationFacts, names: Iterable[tuple[str, str]]) -> tuple[Step, ...]:
+    """The name in the catalog changes, nothing else; ``names`` are old and new, the column's own first."""
     # ACCESS EXCLUSIVE for a moment. Views, indexes and constraints know the column by number and follow; texts of
     # functions do not.
-    text = f"ALTER TABLE {table.name} RENAME COLUMN {quote_identifier(old)} TO {quote_identifier(new)}"
-    return (Step(f"rename {old} to {new}", (text,)),)
+    (old, new), *_ = pairs = tuple(names)
+    return (Step(f"rename {old} to {new}", tuple(rename_column(table.name, *pair) for pair in pairs)),)
+
+
+def rename_column(table: QualifiedName, old: str, new: str) -> str:
+    """ALTER TABLE … RENAME COLUMN."""
+    return f"ALTER TABLE {table} RENAME COLUMN {quote_identifier(old)} TO {quote_identifier(new)}"
 
 
 def drop(

@@ -8,6 +8,7 @@ from itertools import chain, groupby
 
 from indexpilot_cli.core.ddl import Select, Update
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.evolve.change.steps import rename_column
 from indexpilot_cli.evolve.change.values import Undo
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
 
@@ -22,10 +23,9 @@ def of_add(table: RelationFacts, column: str) -> Undo:
     )
 
 
-def of_rename(table: RelationFacts, old: str, new: str) -> Undo:
+def of_rename(table: RelationFacts, names: Iterable[tuple[str, str]]) -> Undo:
     """The old name comes back."""
-    name = f"{quote_identifier(new)} TO {quote_identifier(old)}"
-    return Undo((f"ALTER TABLE {table.name} RENAME COLUMN {name}",))
+    return Undo(tuple(rename_column(table.name, new, old) for old, new in names))
 
 
 def of_drop(before: RelationFacts, column: ColumnFacts, saved: QualifiedName | None) -> Undo:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.ddl import create_index, index_name
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
-from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, quote_identifier
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, quote_identifier, split_table
 
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=70)
 
@@ -44,3 +44,29 @@ def test_ddl_of_an_awkward_table():
 def test_impossible_identifiers_are_refused(bad):
     with pytest.raises(ValueError, match="not an identifier"):
         quote_identifier(bad)
+
+
+@given(names, names)
+def test_a_qualified_name_is_read_back(schema, name):
+    def quoted(text):
+        return '"' + text.replace('"', '""') + '"'
+
+    assert split_table(f"{quoted(schema)}.{quoted(name)}") == (schema, name)
+    assert split_table(quoted(name)) == (None, name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "parts"),
+    [
+        ("orders", (None, "orders")),
+        (" sales.orders ", ("sales", "orders")),
+        ('"a.b".c', ("a.b", "c")),
+        ('s."x y"', ("s", "x y")),
+        ('a"b', (None, 'a"b')),
+        ("", (None, "")),
+        ('"', (None, "")),
+        ('"x', (None, "x")),
+    ],
+)
+def test_a_name_as_people_type_it(typed, parts):
+    assert split_table(typed) == parts

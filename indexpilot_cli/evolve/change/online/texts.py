@@ -257,7 +257,12 @@ def marked(name: str, mark: str) -> str:
 
 def column_name(plan: OnlinePlan, side: Side) -> str:
     """What the side's column is called while it is not the one in use."""
-    return marked(plan.column, _COLUMN_MARK + side.value)
+    return kept_name(plan.column, side)
+
+
+def kept_name(column: str, side: Side = Side.OLD) -> str:
+    """The same by the name of the column in use."""
+    return marked(column, _COLUMN_MARK + side.value)
 
 
 def aside(name: str, side: Side) -> str:
