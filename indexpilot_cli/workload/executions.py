@@ -68,7 +68,7 @@ class Assembler:
 
     pending: Waiting = field(default_factory=OrderedDict)
     planned: Waiting = field(default_factory=OrderedDict)
-    done: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    done: dict[str, str] = field(default_factory=dict)
     begun: OrderedDict[str, LogEntry] = field(default_factory=OrderedDict)
 
     def add(self, entry: LogEntry) -> Iterable[Execution]:
@@ -78,12 +78,14 @@ class Assembler:
         session, message, detail = entry[:3]
         if not message.startswith(_DURATION):
             return self._statement(entry)
-        number, _, rest = message[len(_DURATION) :].partition(" ms")
+        unit = message.find(" ms", 10)
         try:
-            ms = float(number)
+            ms = float(message[10:unit])
         except ValueError:
             return _EMPTY
-        rest = rest.lstrip()
+        if message.startswith(_STATEMENT, unit + 5) and not detail:
+            return self._finished(session, Execution(message[unit + 16 :].strip(), 1.0, ms))
+        rest = message[unit + 3 :].lstrip()
         if rest.startswith(_PLAN):
             return self._plan(session, rest[len(_PLAN) :], ms)
         if not rest:
@@ -137,9 +139,9 @@ class Assembler:
         return _EMPTY if waiting is None else self._finished(session, waiting._replace(ms=ms))
 
     def _finished(self, session: str, execution: Execution) -> tuple[Execution, ...]:
+        if session not in self.done and len(self.done) >= _SESSIONS:
+            self.done.clear()  # of them only a plan behind its statement would be counted twice
         self.done[session] = execution.text
-        if len(self.done) > _SESSIONS:
-            self.done.popitem(last=False)
         if session in self.pending or session in self.planned:
             return self._after_others(session, execution)
         return (execution,)

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/runtime-config-logging.html
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,8 +90,8 @@ def _records(entries: Iterable[str], broken: Broken, clock: LogClock) -> Iterato
     """An entry and its parts (the parameters' values, say) are entries of their own in the text, and those of several
     sessions may be mixed: each part goes to the last entry of its session."""
     read = PrefixReader(clock).read
-    waiting: deque[list[LogEntry]] = deque()
-    last: dict[str, list[LogEntry]] = {}
+    waiting: list[LogEntry] = []
+    last: dict[str, int] = {}  # where in it the last entry of a session is
     for entry in entries:
         colon = entry.find(":  ")
         if entry[colon - 4 : colon] in _PLAIN_LOG:
@@ -106,16 +106,15 @@ def _records(entries: Iterable[str], broken: Broken, clock: LogClock) -> Iterato
         session, database, time = read(entry[:start])
         text = entry[start + len(here) + 2 :].removeprefix(" ")
         if here == "LOG" or _LEVEL.fullmatch(here):
-            last[session] = [LogEntry(session, text, "", database, time, here)]
-            waiting.append(last[session])
-            if len(waiting) > _OPEN:
-                yield waiting.popleft()[0]
+            if len(waiting) >= 2 * _OPEN:
+                yield from waiting[:_OPEN]
+                del waiting[:_OPEN]
+                last = {name: place - _OPEN for name, place in last.items() if place >= _OPEN}
+            last[session] = len(waiting)
+            waiting.append(LogEntry(session, text, "", database, time, here))
         elif here in _KEPT and session in last:
-            last[session][0] = _KEPT[here](last[session][0], text)
-        if len(last) > _REMEMBERED:
-            last.clear()
-    for (entry_of_session,) in waiting:
-        yield entry_of_session
+            waiting[last[session]] = _KEPT[here](waiting[last[session]], text)
+    yield from waiting
 
 
 def _level_of(entry: str, colon: int) -> tuple[int, str]:
