@@ -39,7 +39,7 @@ class StatementTally:
     def add(self, execution: Execution) -> None:
         """Count one execution."""
         text, calls, ms, detail, cancelled = execution
-        key = (text, detail, "" if not cancelled else _UNTIMED if ms is None else _CANCELLED)
+        key = (text, detail, (_UNTIMED if ms is None else _CANCELLED) if cancelled else "")
         known = self.sums.get(key) or self._new(key)
         if known is None:
             self.lost += calls
