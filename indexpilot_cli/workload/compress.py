@@ -6,9 +6,11 @@ they cover; what is left out is represented by the most similar template that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.workload import AtomKind, FoldedWorkload, QueryTemplate, RelationUse, Skipped, Stage
@@ -39,9 +41,12 @@ def compress(
     dropped = [t for t in folded.templates if t.id not in kept]
     if not dropped:
         return folded
-    heirs = {t.id: _nearest(t, kept, features) for t in dropped}
+    heirs = _heirs(dropped, kept, features)
     lost = sum(weights[t.id] for t in dropped if heirs[t.id] is None)
-    templates = tuple(_merged(t, dropped, heirs) for t in folded.templates if t.id in kept)
+    represented: dict[str | None, list[QueryTemplate]] = {}
+    for template in dropped:
+        represented.setdefault(heirs[template.id], []).append(template)
+    templates = tuple(_merged(t, represented.get(t.id, ())) for t in folded.templates if t.id in kept)
     skipped = tuple(_represented(t, heirs[t.id]) for t in dropped)
     loss = lost / total if total > 0 else 0.0
     return replace(folded, templates=templates, skipped=folded.skipped + skipped, compression_loss=loss)
@@ -111,15 +116,33 @@ def _cover(
     return frozenset(kept)
 
 
-def _nearest(template: QueryTemplate, kept: frozenset[str], features: Mapping[str, frozenset[Feature]]) -> str | None:
-    """The kept template that shares most features, or None when none shares any."""
-    mine = features[template.id]
-    scores = {name: len(mine & features[name]) / len(mine | features[name]) for name in kept if mine & features[name]}
+def _heirs(
+    dropped: Iterable[QueryTemplate], kept: frozenset[str], features: Mapping[str, frozenset[Feature]]
+) -> dict[str, str | None]:
+    """For each dropped template the kept one that shares most features, or None when none shares any.
+
+    Only those that share a feature are compared: with every kept one, thousands of templates took minutes.
+    """
+    holders: dict[Feature, list[str]] = {}
+    for name in kept:
+        for feature in features[name]:
+            holders.setdefault(feature, []).append(name)
+    return {t.id: _nearest(features[t.id], holders, features) for t in dropped}
+
+
+def _nearest(
+    mine: frozenset[Feature], holders: Mapping[Feature, list[str]], features: Mapping[str, frozenset[Feature]]
+) -> str | None:
+    shared = Counter(chain.from_iterable(holders.get(feature, ()) for feature in mine))
+    scores = {name: count / (len(mine) + len(features[name]) - count) for name, count in shared.items()}
     return max(scores, key=lambda n: (scores[n], n)) if scores else None
 
 
-def _merged(template: QueryTemplate, dropped: list[QueryTemplate], heirs: Mapping[str, str | None]) -> QueryTemplate:
-    mine = [t for t in dropped if heirs[t.id] == template.id]
-    times = [t.total_ms for t in (template, *mine) if t.total_ms is not None]
-    calls = template.calls + sum(t.calls for t in mine)
-    return replace(template, calls=calls, total_ms=sum(times) if times else None)
+def _merged(template: QueryTemplate, represented: Sequence[QueryTemplate]) -> QueryTemplate:
+    """The template with the calls and times of those it stands for."""
+    if not represented:
+        return template
+    times = [t.total_ms for t in (template, *represented) if t.total_ms is not None]
+    calls = template.calls + sum(t.calls for t in represented)
+    cancelled = template.cancelled + sum(t.cancelled for t in represented)
+    return replace(template, calls=calls, total_ms=sum(times) if times else None, cancelled=cancelled)
