@@ -19,7 +19,7 @@ from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.mutation import Event, OperationState
 from indexpilot_cli.core.plan import Plan, Warn
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Skipped, Stage
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.genome import table as genome
@@ -49,16 +49,15 @@ def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None)
     So are those on a table that the role may not read: it sees no statistics of it, and a plan made without them
     says nothing about the server's.
     """
-    filled = with_scenarios(folded, catalog, types_of)
     hidden = {t.name for t in catalog.tables if not t.readable}
-    usable: list[QueryTemplate] = []
-    lost: list[Skipped] = []
-    for template in filled.templates:
-        if template.scenarios and hidden.isdisjoint(template.relations):
-            usable.append(template)
-        else:
-            lost.append(unplanned(template, Stage.PARAMETERS, "no statement the planner takes", catalog))
-    return replace(filled, templates=tuple(usable), skipped=(*filled.skipped, *lost))
+    readable = tuple(t for t in folded.templates if hidden.isdisjoint(t.relations))
+    filled = with_scenarios(replace(folded, templates=readable), catalog, types_of)
+    usable = tuple(t for t in filled.templates if t.scenarios)
+    lost = [t for t in filled.templates if not t.scenarios]
+    lost += [t for t in folded.templates if not hidden.isdisjoint(t.relations)]
+    why = "no statement the planner takes"
+    skipped = (unplanned(t, Stage.PARAMETERS, why, catalog) for t in lost)
+    return replace(filled, templates=usable, skipped=(*filled.skipped, *skipped))
 
 
 def types_from(estimator: CostEstimator) -> TypesOf:
