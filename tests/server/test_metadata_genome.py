@@ -200,10 +200,15 @@ def test_six_changes_are_found_and_followed(session, connection):
     assert not now["public", "new_name", "e"].required
     rows = {(r.key.table.name, r.key.field) for r in genome.all_rows(session)}
     assert rows == {("new_name", n) for n in ("a", "bb", "d", "e")} | {("stays", "x"), ("stays", "y")}
-    (logged, _) = mutations.recent(session)
+    *tables, logged, _ = mutations.recent(session)
+    assert {(m.type, m.table_name) for m in tables} == {
+        ("ALTER_TABLE", "new_name"),
+        ("DROP_TABLE", "dropped"),
+        ("CREATE_TABLE", "created"),
+    }
     assert (logged.type, logged.actor, len(logged.details["changes"])) == ("SCHEMA_SYNC", "ada", 8)
     assert sync(session) == sync(session, apply=False).__class__((), False)
-    assert len(mutations.recent(session)) == 2
+    assert len(mutations.recent(session)) == 5
 
 
 def test_dropping_and_adding_again_is_not_a_rename(session, connection):
