@@ -40,7 +40,9 @@ SETTLING_ROUNDS = 6
 SMALLER = 2  # smaller indexes tried in the place of a chosen one
 AGREED = 1e-4
 RELAXED = 2  # rounds with the relaxed program for one with whole indexes
-BRANCHED = 2000  # options in all the programs with whole indexes: TPC-H's last has 1,800 and takes 12 s
+BRANCHED = 6000  # options in all the programs with whole indexes: TPC-H's last has 1,800 and takes 12 s
+LITTLE = 1000  # where the gap is no larger than PROVED: "no other choice is better" is said from there
+PROVED = 0.005
 LOOK = 4  # rounds between two looks at what the plans known by now lead to
 PATIENCE = 6  # rounds in which the bound must gain a five-hundredth
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
@@ -271,7 +273,8 @@ class Search:
     def whole(self) -> list[Mask]:
         """Improve the lower bound by the program itself while that is small; the selection it relies on."""
         self.branched += sum(len(tree.options()) for tree in self.trees)
-        mask = self.bound() if self.branched <= BRANCHED else None
+        open_ = 1.0 if self.lower is None else (self.value - self.lower) / (self.value or 1.0)
+        mask = self.bound() if self.branched <= (LITTLE if open_ <= PROVED else BRANCHED) else None
         return [] if mask is None else [mask]
 
     def relax(self) -> list[Mask]:
