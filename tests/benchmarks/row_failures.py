@@ -110,7 +110,7 @@ def main():
     found = Counter()
     with database(options.dsn) as dsn:
         for case in cases():
-            if options.only not in case.name:
+            if options.only and case.name not in options.only.split(","):
                 continue
             if options.truth:
                 state = happens(dsn, case)

@@ -24,6 +24,7 @@ from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigr
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.recorded_writes import broken_writes
 from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
+from indexpilot_cli.evolve.review.timeouts import late_answers
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
     FileReport,
@@ -166,6 +167,8 @@ def _file_report(
     observation, answers = seen.observations[position], evidence.answers_of(position)
     sizes = RelationSizes(catalog)
     bench = Bench(sizes, timing(evidence.rates, sizes), request.long_rows, evidence.queues)
+    verdicts = judge(observation, bench, answers)
+    answers = (*answers, *late_answers(migration, verdicts))
     verdicts = judge(observation, bench, answers)
     known = catalog if catalog.tables else None
     templates = seen.templates_of(migration.path)

@@ -89,7 +89,7 @@ def cloned(text, *changes, state=RunState.RAN):
     return probes(read, MigrationObservation("m.sql", "clone/15.1", seen), CATALOG, SafeReader())
 
 
-def ruled(text):
+def ruled(text, facts=None):
     """Probes of a migration that no clone ran."""
     read = read_migration("m.sql", text)
-    return probes(read, MigrationObservation("m.sql", "rules"), CATALOG, SafeReader())
+    return probes(read, MigrationObservation("m.sql", "rules"), CATALOG, SafeReader(), facts=facts)

@@ -127,10 +127,11 @@ def test_new_columns_have_their_values():
 
 
 def test_what_is_hidden_makes_later_answers_unsure():
-    (found,) = cloned(f"{HIDDEN}; SELECT 2", (), (changed(shown("note"), shown("note", not_null="true")),))
+    itself, found = cloned(f"{HIDDEN}; SELECT 2", (), (changed(shown("note"), shown("note", not_null="true")),))
     assert found.sql is None and "nobody can tell" in found.why_not
-    (found,) = cloned("CALL repair(); SELECT 2", (), (changed(shown("note"), shown("note", not_null="true")),))
-    assert found.sql is None
+    assert (itself.statement, itself.question) == (1, "what it calls fails on the rows")
+    itself, found = cloned("CALL repair(); SELECT 2", (), (changed(shown("note"), shown("note", not_null="true")),))
+    assert found.sql is None and itself.sql is None
 
 
 def test_a_block_with_a_handler_is_not_judged():
@@ -160,8 +161,9 @@ def test_a_function_made_is_not_a_function_run():
 
 def test_a_branch_may_not_be_taken():
     text = "DO $$ BEGIN IF now() > '2020-01-01' THEN UPDATE orders SET note = 'x' WHERE note IS NULL; END IF; END $$"
-    (found,) = ruled(f"{text}; ALTER TABLE orders ALTER note SET NOT NULL")
+    itself, found = ruled(f"{text}; ALTER TABLE orders ALTER note SET NOT NULL")
     assert found.sql is None and "cannot be foreseen" in found.why_not
+    assert itself.question == "UPDATE fails on rows of orders" and "whether it is reached" in itself.why_not
 
 
 def test_many_layers_are_given_up():

@@ -59,6 +59,8 @@ def read_facts(session: Session) -> DataFacts:
         frozenset((QualifiedName(r.schema, r.name), r.label) for r in session.rows("probes/deferrable")),
         tuple(KnownCheck(QualifiedName(r.schema, r.name), r.label, r.expression, r.validated) for r in checks),
         frozenset(chain.from_iterable(_altered(name, r) for name, r in triggered)),
+        frozenset((QualifiedName(r.schema, r.name), r.event) for r in session.rows("probes/fires")),
+        frozenset(QualifiedName(r.schema, r.name) for r in session.rows("probes/toasted")),
     )
 
 
@@ -109,7 +111,7 @@ def _answer(session: Session, probe: Probe, deadline: float, timeout_ms: int) ->
         if left < _LEAST_MS:
             outcome = _Outcome(None, "the time for questions to the data is used up")
             break
-        outcome = _ask(session, text, probe.kind, left)
+        outcome = _ask(session, text, probe, left)
         if outcome.found:
             break
     outcome = _trusted(probe, outcome)
@@ -129,7 +131,7 @@ def _trusted(probe: Probe, outcome: _Outcome) -> _Outcome:
     return outcome
 
 
-def _ask(session: Session, text: str, kind: ProbeKind, timeout_ms: int) -> _Outcome:
+def _ask(session: Session, text: str, probe: Probe, timeout_ms: int) -> _Outcome:
     try:
         # An open snapshot keeps VACUUM from removing dead rows: each question is a short transaction of its own.
         # https://www.postgresql.org/docs/current/routine-vacuuming.html
@@ -142,17 +144,17 @@ def _ask(session: Session, text: str, kind: ProbeKind, timeout_ms: int) -> _Outc
             session.execute("SET LOCAL row_security = off")
             rows = session.rows(text)
     except IndexPilotError as error:
-        return _failed(error, kind)
+        return _failed(error, probe)
     # A CAST question counts converted values: that it has an answer means that none failed.
-    return _Outcome(False if kind is ProbeKind.CAST else bool(rows))
+    return _Outcome(False if probe.kind is ProbeKind.CAST else bool(rows))
 
 
-def _failed(error: IndexPilotError, kind: ProbeKind) -> _Outcome:
+def _failed(error: IndexPilotError, probe: Probe) -> _Outcome:
     """A cast that fails is what was looked for; every other failure leaves the question open."""
     state = sqlstate(error) or ""
     if isinstance(error, UnreachableError) and error.code != "timeout":
         raise error
-    if kind is ProbeKind.CAST and state.startswith(_DATA):
+    if (probe.kind is ProbeKind.CAST or probe.errors_count) and state.startswith(_DATA):
         return _Outcome(True, sqlstate=state)
     if state.startswith(_DATA):
         return _Outcome(None, "a value of the data cannot be computed with")

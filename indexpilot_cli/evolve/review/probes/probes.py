@@ -19,6 +19,7 @@ from indexpilot_cli.evolve.review.probes import needs, virtual
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
 from indexpilot_cli.evolve.review.probes import rows as probes_rows
 from indexpilot_cli.evolve.review.probes import shape as probes_shape
+from indexpilot_cli.evolve.review.probes import unasked as probes_unasked
 from indexpilot_cli.evolve.review.probes.actions import from_actions
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeKind
@@ -100,6 +101,9 @@ class _Review:
         for action in self.actions:
             self._setting(action)
             needs.remember_type(action, self.tables)
+            probes_unasked.remember_sequences(action, self.tables, self.number)
+            transaction = self.seen.transaction if self.seen else 0
+            yield from probes_unasked.still_pending(action, transaction, self.tables, self.number)
         yield from guard_questions(self.actions, self.failed, self.tables, self.number)
         delta = self._delta()
         # In a block the catalog shows only where everything ended: order comes from the text.
@@ -113,7 +117,9 @@ class _Review:
         # Deferrable keys may be checked as late as at COMMIT.
         if any(a.kind is Act.COMMIT and not a.nested for a in self.actions):
             yield from probes_rows.late(self.tables, self.number)
-        self._unseen()
+        if self._unseen():
+            words, why = "what it calls fails on the rows", "no routine of yours is run on this database"
+            yield probes_unasked.unasked(self.number, _HERE, words, why)
         yield from self._structure(delta)
 
     def _delta(self) -> Delta:
@@ -147,6 +153,7 @@ class _Review:
             needs.remember_rule(action, self.tables)
             yield from needs.domain_questions(action, self.tables, self.number)
             yield from needs.partition_questions(action, self.tables, self.number)
+            yield from probes_unasked.too_wide(action, self.tables, self.number)
         for need in (*delta.needs, *again):
             found = probes_needs.need(need, self.tables, self.number) if delta.asked(need) else None
             if found is not None:
@@ -182,6 +189,7 @@ class _Review:
             yield from probes_rows.row_questions(change, before, self.tables, self.number)
         elif before is not None:
             self.tables.unforeseen.add(self.number)
+        yield from probes_unasked.of_rows(action, before, change, self.tables, self.number)
 
     def _truncate(self, action: Action) -> None:
         name = self.tables.resolve(action.schema, action.table or "")
@@ -203,9 +211,12 @@ class _Review:
                 filled = virtual.filled(table, found.sql) if found is not None else None
                 why = f"statement {self.number} fills it"
                 self.tables.put(filled or virtual.forgotten(table, why, more=True, fewer=True))
+                self.tables.filled.add(table.name)
 
-    def _unseen(self) -> None:
-        """Rows of tables that the clone saw locked for writing, or that nobody saw, may be other ones now."""
+    def _unseen(self) -> bool:
+        """Rows of tables that the clone saw locked for writing, or that nobody saw, may be other ones now; whether
+        nobody can tell which.
+        """
         named = {self.tables.resolve(a.schema, a.table or "") for a in self.actions if a.kind in _ROWS}
         for lock in self.seen.locks if self.seen else ():
             name = self.tables.now(lock.relation.table or lock.relation.name)
@@ -214,8 +225,10 @@ class _Review:
             writes = lock.mode is LockMode.ROW_EXCLUSIVE and lock.relation.kind in "rp"
             if writes and name not in named and not self._follows(name, named):
                 self.tables.forget(name, f"statement {self.number} may change rows of {name.short}")
-        if any(self._opaque(action) for action in self.actions):
+        opaque = any(self._opaque(action) for action in self.actions)
+        if opaque:
             self.tables.forget_all(f"nobody can tell which rows statement {self.number} changes")
+        return opaque
 
     def _follows(self, name: QualifiedName, named: set[QualifiedName | None]) -> bool:
         """Whether the table is locked because a relative of it is changed."""

@@ -46,6 +46,7 @@ class Probe:
     True (would fail), False (would not), None (cannot tell). ``sample_sql`` is the same question to a sample of the
     table's pages: a yes is proof, a no is not. ``unsure_if_found`` and ``unsure_if_not`` say why an answer proves
     nothing (rows that the file itself deletes or inserts in a way that cannot be foreseen), or are empty.
+    ``errors_count``: an error in computing the answer is one of the statement too.
     """
 
     statement: int
@@ -63,6 +64,7 @@ class Probe:
     sample_sql: str | None = None
     unsure_if_found: str = ""
     unsure_if_not: str = ""
+    errors_count: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class DataFacts:
 
     ``triggered`` are tables with row triggers for INSERT or UPDATE, ``types`` names of enumerations and of types that
     extensions own: a cast to them runs nobody's own code. ``deferrable`` are constraints by table and name.
-    ``altering`` are tables with row triggers BEFORE insert, update or delete, which may change or swallow the rows.
+    ``altering`` are tables with row triggers BEFORE insert, update or delete, which may change or swallow the rows,
+    ``fires`` tables with triggers of any kind by the event, ``toasted`` those with values stored apart.
     """
 
     triggered: frozenset[QualifiedName] = frozenset()
@@ -113,6 +116,8 @@ class DataFacts:
     deferrable: frozenset[tuple[QualifiedName, str]] = frozenset()
     checks: tuple[KnownCheck, ...] = ()
     altering: frozenset[tuple[QualifiedName, str]] = frozenset()
+    fires: frozenset[tuple[QualifiedName | None, str]] = frozenset()
+    toasted: frozenset[QualifiedName | None] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

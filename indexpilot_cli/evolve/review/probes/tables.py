@@ -53,6 +53,11 @@ class Tables:
         self.replica = False
         self.quiet: set[str] = set()
         self.lost = ""
+        self.sequences: dict[str, int] = {}
+        self.fresh: dict[tuple[QualifiedName, str], int] = {}
+        self.restarted = ""
+        self.filled: set[QualifiedName] = set()
+        self.waiting: dict[QualifiedName, tuple[int, int]] = {}
 
     def keep(self) -> Mapping[str, object]:
         """Everything that statements change, for ``restore``."""

@@ -1,0 +1,158 @@
+"""What no question to the data decides: said instead of passed over, and where new numbers begin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from indexpilot_cli.core.ddl import any_row
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind, Question, probe, title
+from indexpilot_cli.evolve.review.probes.tables import Tables
+from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets
+from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe.values import SafeChange
+
+NOT_RUN = "what runs for each row was not run on rows"
+_START = re.compile(r"\b(?:re)?start\s+(?:with\s+)?(\d+)", re.IGNORECASE)
+_NEXT = re.compile(r"nextval\(\s*'(?:[^']*\.)?\"?(\w+)\"?'", re.IGNORECASE)
+# An entry of a B-tree has at most a third of a page.
+# https://www.postgresql.org/docs/current/btree.html
+_MOST_BYTES = 2704
+_WIDE = ("text", "character varying", "varchar", "bytea", "jsonb", "citext", "numeric")
+_METHOD = re.compile(r"\busing\s+(\w+)", re.IGNORECASE)
+# They want a table that nothing of this session is still to be done with (55006).
+_ALONE = frozenset(
+    {Act.ADD_COLUMN, Act.DROP_COLUMN, Act.ALTER_TYPE, Act.RENAME_COLUMN, Act.SET_NOT_NULL, Act.DROP_NOT_NULL}
+    | {Act.ADD_CONSTRAINT, Act.DROP_CONSTRAINT, Act.DROP_TABLE, Act.TRUNCATE, Act.CREATE_INDEX, Act.RENAME_TABLE}
+    | {Act.SET_DEFAULT, Act.DROP_DEFAULT, Act.ATTACH_PARTITION, Act.DETACH_PARTITION, Act.VALIDATE_CONSTRAINT}
+)
+
+
+def unasked(number: int, table: QualifiedName, words: str, why: str, state: str = "P0001") -> Probe:
+    """A question that cannot be put; it stands under Unchecked."""
+    return Probe(number, ProbeKind.EXISTS, state, table, words, None, why_not=why)
+
+
+def of_rows(
+    action: Action, before: VirtualTable | None, change: SafeChange | None, tables: Tables, number: int
+) -> Iterator[Probe]:
+    """What an INSERT, UPDATE, DELETE, MERGE or COPY may still stumble over, behind the questions that were put."""
+    if before is None:
+        name = QualifiedName(action.schema or "", action.table or "")
+        yield unasked(number, name, f"the rows of {action.table} take it", "it is no table whose rules are known")
+        return
+    if _harmless(action, before, tables):
+        return
+    if before.name in tables.triggered or (before.origin, _event(action)) in tables.facts.fires:
+        yield unasked(number, before.name, f"triggers of {before.name.short} refuse rows", NOT_RUN)
+    if change is None:
+        words = f"{action.kind.value.upper()} fails on rows of {before.name.short}"
+        yield unasked(number, before.name, words, "nobody can foresee which values it makes, or whether it is reached")
+        return
+    if change.conflict is not None and not change.values:
+        words = f"rows that come twice, or other rules of {before.name.short}, stop it"
+        yield unasked(number, before.name, words, "which rows ON CONFLICT leaves out cannot be foreseen")
+    if change.kind != "delete":
+        yield from _of_values(change, before, tables, number)
+    if change.kind == "insert":
+        yield from _of_numbers(change, before, tables, number)
+
+
+def _harmless(action: Action, before: VirtualTable, tables: Tables) -> bool:
+    """Whether no row of production has a part in it: the clone has shown the rest."""
+    reads = action.has("from") or action.kind in (Act.MERGE, Act.COPY)
+    reads = reads or (action.kind is Act.INSERT and not action.has("values"))
+    if reads:
+        tables.filled.add(before.name)
+    return not reads and (before.empty or before.origin is None) and before.name not in tables.filled
+
+
+def _event(action: Action) -> str:
+    return "insert" if action.kind is Act.COPY else action.kind.value
+
+
+def _of_values(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+    """Rules of the table that are not put as questions."""
+    given = set(targets(change, before)) if change.kind == "insert" else {name for name, _ in change.assignments}
+    if before.kind == "p":
+        yield unasked(
+            number, before.name, f"a row finds no partition of {before.name.short}", "bounds are not looked at"
+        )
+    real = tables.catalog.table(before.origin) if before.origin else None
+    for index in real.indexes if real else ():
+        shape = index.definition
+        plain = not shape.predicate and len(shape.columns) == len(shape.keys)
+        if shape.unique and not plain and tables.has(before, index.name.name):
+            words = f"rows of {before.name.short} are twice in {index.name.name}"
+            yield unasked(number, before.name, words, "it is an index of a part or of an expression", "23505")
+    for column in before.columns:
+        domain = column.type.rsplit(".", 1)[-1].strip('"')
+        if column.name in given and domain in tables.domains and tables.domains[domain].checks != ():
+            words = f"new values of {column.name} fit {column.type}"
+            yield unasked(number, before.name, words, "rules of a domain are not asked of new values", "23514")
+
+
+def _of_numbers(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+    """Numbers of a sequence that begins anew beside rows that have some."""
+    given = targets(change, before)
+    real = tables.catalog.table(before.origin) if before.origin else None
+    keys = [i.definition.columns for i in real.indexes if i.definition.unique] if real else []
+    for column in [key[0] for key in keys if len(key) == 1 and key[0] not in given]:
+        start = tables.fresh.get((before.name, column))
+        words = f"{title(before.name, (column,))} has the number already with which its sequence begins"
+        if start is not None:
+            wanted = f"ip_t.{quote_identifier(column)} = {start}"
+            body = lambda item, wanted=wanted: any_row(f"{item} AS ip_t", f"WHERE {wanted}")  # noqa: E731
+            yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
+        elif tables.restarted:
+            yield unasked(number, before.name, words, tables.restarted, "23505")
+
+
+def remember_sequences(action: Action, tables: Tables, number: int) -> None:
+    """Where the numbers of sequences begin that the file makes, attaches or sets back."""
+    start = _START.search(action.sql)
+    place = tables.place(action.schema, action.table or "")
+    if action.kind is Act.CREATE_SEQUENCE and action.object:
+        tables.sequences[action.object] = int(start[1]) if start else 1
+    elif action.kind is Act.ADD_IDENTITY and action.column:
+        tables.fresh[place, action.column] = int(start[1]) if start else 1
+    elif action.kind is Act.SET_DEFAULT and action.column:
+        named = _NEXT.search(action.expression or "")
+        first = tables.sequences.get(named[1]) if named else None
+        if first is not None:
+            tables.fresh[place, action.column] = first
+    elif action.kind is Act.ALTER_SEQUENCE and re.search(r"\brestart\b", action.sql, re.IGNORECASE):
+        tables.restarted = f"statement {number} sets a sequence back"
+    elif action.kind is Act.SELECT and "setval" in action.sql.lower():
+        tables.fresh.clear()
+        tables.restarted = ""
+
+
+def too_wide(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
+    """Values that no entry of a B-tree can hold. Only a table with values stored apart can have some."""
+    name = tables.resolve(action.schema, action.table or "")
+    table = tables.get(name) if name and action.kind is Act.CREATE_INDEX else None
+    method = _METHOD.search(action.sql)
+    if table is None or table.empty or (method and method[1].lower() != "btree"):
+        return
+    for column in (table.column(c) for c in action.columns):
+        apart = column is not None and (table.origin in tables.facts.toasted or bool(column.unknown))
+        if column is not None and apart and column.type.split("(")[0] in _WIDE:
+            value = f"pg_catalog.pg_column_size(ip_t.{quote_identifier(column.name)}) > {_MOST_BYTES}"
+            body = lambda item, value=value: any_row(f"{item} AS ip_t", f"WHERE {value}")  # noqa: E731
+            words = f"a value in {column.name} of {table.name.short} is too long for an entry of the index"
+            yield probe(table, number, Question(ProbeKind.TOO_LONG, "54000", words, body, (column.name,)))
+
+
+def still_pending(action: Action, transaction: int, tables: Tables, number: int) -> Iterator[Probe]:
+    """Rows changed before in the transaction whose keys are looked after at its end only."""
+    name = tables.resolve(action.schema, action.table or "") or QualifiedName("", "")
+    if action.kind in (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY):
+        owners = {tables.now(owner) for owner, _ in tables.deferrable}
+        owners |= {tables.now(k.referenced) for k in tables.foreign_keys if (k.table, k.name) in tables.deferrable}
+        if name in owners:
+            tables.waiting[name] = (transaction, number)
+    elif action.kind in _ALONE and name in tables.waiting and tables.waiting[name][0] == transaction:
+        words = f"rows that statement {tables.waiting[name][1]} changes wait for their keys to be checked"
+        yield unasked(number, name, words, "that hangs on rows, and on whether the keys are deferred then", "55006")
