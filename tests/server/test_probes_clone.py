@@ -55,5 +55,5 @@ def test_hidden_changes_of_rows_leave_the_question_open(dirty, clone):
     text = HIDDEN.replace("EXECUTE", LOOP).replace("t text", "t text; r record")
     with fresh(clone):
         seen = observe(clone, text)
-    (answer,) = probing.answers(dirty, probing.migration(text), seen)
-    assert answer.found is None
+    found = probing.answers(dirty, probing.migration(text), seen)
+    assert found and all(answer.found is None for answer in found)
