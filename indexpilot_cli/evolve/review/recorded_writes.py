@@ -143,9 +143,9 @@ class _WriteOnRows:
         """What is asked without the files, and what is asked for the first time behind them."""
         asked = self._probes(files)
         before = self._probes(()) if files and asked else ()
-        known = {probe.sql for probe in before if probe.sql is not None}
+        known = {probe.sql or probe.question for probe in before}
         # What is asked in the same words has the same answer: the migrations change nothing about it.
-        return before, [probe for probe in asked if probe.sql not in known]
+        return before, [probe for probe in asked if (probe.sql or probe.question) not in known]
 
     def why_not(self, files: Sequence[Migration]) -> str:
         """Why nobody knows whether it fails behind the files; empty where that is known."""
