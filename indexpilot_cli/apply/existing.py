@@ -15,13 +15,12 @@ from indexpilot_cli.db.locks import attempts, worth_retrying
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.build import STANDING, is_usable, tagged
+from indexpilot_cli.execute.build import is_usable
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reindex import leftovers
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
-from indexpilot_cli.log import intents
 
 
 def drop_planned(ctx: RunContext, operation: Operation, context: Mapping[str, Any]) -> MutationReport:
@@ -41,18 +40,7 @@ def drop_planned(ctx: RunContext, operation: Operation, context: Mapping[str, An
         first = events.intent(operation, ctx.record, context)
         # Without an op_id: the drop is an operation of its own, and takes no other one back.
         event = replace(first, op_id="", type=MutationType.DROP_INDEX)
-        done = drop_found(ctx, session, event, found, str(context.get("reason") or ""))
-        if done.outcome == "done":
-            _ended(ctx, found)
-        return done
-
-
-def _ended(ctx: RunContext, found: IndexFacts) -> None:
-    """The row that says of the operation that built the dropped index, where that was ours: it no longer stands."""
-    own = tagged(found.comment)
-    for event in intents.latest(ctx.log, schema=ctx.schema) if own else ():
-        if event.op_id == own and event.state in STANDING:
-            ctx.write(events.follow(event, OperationState.REVERTED, type=MutationType.DROP_INDEX))
+        return drop_found(ctx, session, event, found, str(context.get("reason") or ""))
 
 
 def _found(session: Session, operation: Operation) -> IndexFacts | None:

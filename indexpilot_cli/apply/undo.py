@@ -122,7 +122,7 @@ def drop_found(ctx: RunContext, session: Session, event: Event, found: IndexFact
         **({"reverts": event.op_id} if event.op_id else {}),
         "restore": build.keepsake(found),
         "partitioned": found.partitioned,
-        **({"parts": _parts(session, found)} if found.partitioned else {}),
+        **(_parts(session, found) if found.partitioned else {}),
         "besides": [i.oid for i in build.indexes_of(session, found.relid) if _alike(i, found)],
         "sql": sql,
         "rollback_sql": found.ddl,
@@ -158,12 +158,11 @@ def _alike(other: IndexFacts, found: IndexFacts) -> bool:
     return same_structure(other.definition, found.definition)
 
 
-def _parts(session: Session, found: IndexFacts) -> list[dict[str, object]]:
-    """The indexes on partitions that go with it: what their definition does not say, and their names."""
-    return [
-        {"table": to_json(part.table), "index": part.name.name, "restore": build.keepsake(part)}
-        for part in build.parts_of_index(session, found.oid)
-    ]
+def _parts(session: Session, found: IndexFacts) -> dict[str, object]:
+    """The indexes on partitions that go with it: their oids, their names and what their definition does not say."""
+    parts = build.parts_of_index(session, found.oid)
+    kept = [{"table": to_json(p.table), "index": p.name.name, "restore": build.keepsake(p)} for p in parts]
+    return {"parts": kept, "part_oids": [p.oid for p in parts]}
 
 
 def _tries(ctx: RunContext, session: Session, event: Event, found: IndexFacts, sql: str) -> MutationReport:

@@ -234,11 +234,21 @@ def mark_reverted(ctx: RunContext, drop: Event) -> None:
         intents.retire_version(ctx.log, drop.index, schema=ctx.schema)
     taken_back = drop.details.get("reverts")
     if not isinstance(taken_back, str):
+        _mark_ended(ctx, drop)
         return
     whole = intents.operations(ctx.log, intents.Which(op_ids=(taken_back,)), schema=ctx.schema)
     gone = [p for p in parts_of(ctx, taken_back) if build.find_index(ctx.look, p.index) is None]
     for event in (*(group[-1] for group in whole), *gone):
         if event.state is not OperationState.REVERTED:
+            details = dict(event.details) | {"reverted_by": drop.op_id}
+            ctx.write(events.follow(event, OperationState.REVERTED, type=drop.type, details=details), done=True)
+
+
+def _mark_ended(ctx: RunContext, drop: Event) -> None:
+    """The rows that say of the operations that built what was dropped, where they are ours: they no longer stand."""
+    gone = {drop.details.get("oid"), *drop.details.get("part_oids", ())}
+    for event in intents.latest(ctx.log, schema=ctx.schema):
+        if event.state in STANDING and event.op_id != drop.op_id and event.details.get("oid") in gone:
             details = dict(event.details) | {"reverted_by": drop.op_id}
             ctx.write(events.follow(event, OperationState.REVERTED, type=drop.type, details=details), done=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise, starmap
 from types import MappingProxyType
 
 from indexpilot_cli.lifecycle.values import IndexUsage
@@ -42,7 +43,7 @@ class UsageSnapshot:
 def usage_of(now: Sequence[UsageSnapshot], earlier: Iterable[UsageSnapshot]) -> Mapping[int, IndexUsage]:
     """By oid what is known of each index of today: on the first server of ``now``, and on the standbys behind it."""
     kept = sorted(earlier, key=lambda s: s.taken_at)
-    chains = [[*(s for s in kept if s.place == today.place), today] for today in now]
+    chains = [_chain([*(s for s in kept if s.place == today.place), today]) for today in now]
     found = {}
     for oid in now[0].counts if now else ():
         there = _there_since(oid, chains)
@@ -54,39 +55,53 @@ def usage_of(now: Sequence[UsageSnapshot], earlier: Iterable[UsageSnapshot]) -> 
     return MappingProxyType(found)
 
 
-def _there_since(oid: int, chains: Sequence[Sequence[UsageSnapshot]]) -> datetime | None:
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The snapshots of one server, oldest first; ``anew``: all counters began anew between this one and the next."""
+
+    snapshots: tuple[UsageSnapshot, ...]
+    anew: tuple[bool, ...]
+
+
+def _chain(snapshots: Sequence[UsageSnapshot]) -> _Chain:
+    # Asked once for each pair of snapshots, not for each index: it looks at all of them.
+    return _Chain(tuple(snapshots), tuple(starmap(began_anew, pairwise(snapshots))))
+
+
+def _there_since(oid: int, chains: Sequence[_Chain]) -> datetime | None:
     return min(_sightings(oid, chains), default=None)
 
 
-def _sightings(oid: int, chains: Sequence[Sequence[UsageSnapshot]]) -> Iterator[datetime]:
+def _sightings(oid: int, chains: Sequence[_Chain]) -> Iterator[datetime]:
     """Moments at which the index was there for certain."""
     for chain in chains:
-        for snapshot in chain:
+        for snapshot in chain.snapshots:
             count = snapshot.counts.get(oid)
             if count is not None:
                 yield snapshot.taken_at
                 yield from (moment for moment in (count.last_scan, count.made) if moment is not None)
 
 
-def _quiet_since(oid: int, chain: Sequence[UsageSnapshot], there: datetime | None) -> datetime | None:
+def _quiet_since(oid: int, chain: _Chain, there: datetime | None) -> datetime | None:
     """Since when the counter of this server has not moved; None when it moved after the last look but this."""
-    last = chain[-1].counts.get(oid)
+    seen = chain.snapshots
+    last = seen[-1].counts.get(oid)
     if last is None:
         # A standby that has not got the index yet, or a counter nobody may read: nothing is known of it.
         return None
     if last.last_scan is not None:
         return last.last_scan
-    for later, before in zip(reversed(chain), reversed(chain[:-1]), strict=False):
-        if oid not in before.counts or oid not in later.counts:
-            return _begun(later, oid, chain)
-        if began_anew(before, later):
-            return _after_reset(before, later, oid, chain)
+    for number in range(len(seen) - 1, 0, -1):
+        before, later = seen[number - 1], seen[number]
+        if oid not in before.counts:
+            return _begun(later, oid, seen)
+        if chain.anew[number - 1]:
+            return _after_reset(before, later, oid, seen)
         if later.counts[oid].scans != before.counts[oid].scans:
-            return _begun(later, oid, chain)
-    first = chain[0]
-    if first.counts[oid].scans == 0:
-        return _further_back(first, there)
-    return _begun(first, oid, chain)
+            return _begun(later, oid, seen)
+    if seen[0].counts[oid].scans == 0:
+        return _further_back(seen[0], there)
+    return _begun(seen[0], oid, seen)
 
 
 def began_anew(before: UsageSnapshot, later: UsageSnapshot) -> bool:

@@ -215,6 +215,17 @@ def test_killed_in_the_middle_of_a_rebuilding_the_next_run_cleans_up(shop):
     assert look(shop).indexes == {LONG: True}
 
 
+def test_what_was_dropped_and_brought_back_can_be_dropped_again(shop):
+    sql(shop, MORE)
+    before = sql(shop, SHAPE)
+    drops = find(shop, plan=True, states=("duplicate",)).result.plan
+    for _ in range(2):
+        assert set(outcomes(run_apply(shop, drops))) == {"done"}
+        undone = run_rollback(shop, drops)
+        assert (set(outcomes(undone)), undone.result.reconciled) == ({"done"}, ())
+        assert sql(shop, SHAPE) == before
+
+
 @pytest.mark.slow
 @pytest.mark.rows(60_000)
 def test_killed_at_twenty_random_moments_of_rebuildings_and_drops(shop):
@@ -234,9 +245,11 @@ def test_killed_at_twenty_random_moments_of_rebuildings_and_drops(shop):
         assert run_rollback(shop, drops, lock_timeout=60.0).exit_code == 0
         assert sql(shop, SHAPE) == shape, moment
         _killed(lambda: run_apply(shop, drops), whole * (moment + chance.random()) / 10)
-        assert run_apply(shop, drops, lock_timeout=60.0).exit_code == 0, moment
+        done = run_apply(shop, drops, lock_timeout=60.0)
+        assert (done.exit_code, "somebody else" in str(done.result)) == (0, False), (moment, done)
         assert settled(shop), moment
-        assert "orders_lower_2" not in look(shop).indexes
+        # Either of the two: one that was rebuilt has a new oid and is the younger.
+        assert len({"orders_lower", "orders_lower_2"} & look(shop).indexes.keys()) == 1, (moment, done)
 
 
 def _duration(work):
