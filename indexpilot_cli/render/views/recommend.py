@@ -94,10 +94,13 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
     blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
     if result.recommendations:
         rows = tuple(_row(n, r) for n, r in enumerate(result.recommendations, 1))
-        blocks += [TableBlock(_COLUMNS, rows), facts(("Together", _together(result)))]
+        blocks.append(TableBlock(_COLUMNS, rows))
+        if result.templates:  # a plan of findings about indexes rests on no workload as a whole
+            blocks.append(facts(("Together", _together(result))))
     else:
         blocks.append(Lines((_nothing(result),)))
-    bound = ("Bound", bound_sentence(result)) if result.recommendations or result.bound.gap is not None else None
+    proved = (result.recommendations and result.templates) or result.bound.gap is not None
+    bound = ("Bound", bound_sentence(result)) if proved else None
     blocks.append(facts(bound, _unseen(result), _rejected(result, show_rejected), _skipped(result, verbose)))
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
     blocks += redundant_facts(result.redundant, verbose=verbose)
@@ -163,6 +166,8 @@ def _why(detail: str, by: str | None) -> str:
 
 
 def _scope(plan: Plan) -> str:
+    if not plan.templates and plan.recommendations:
+        return f"{plural(len(plan.recommendations), 'finding')} of {plan.estimator}"
     parts = [plural(plan.templates, "template"), f"{plural(plan.candidates, 'candidate')} costed"]
     if plan.budget_bytes is not None:
         parts.append(f"budget {size(plan.budget_bytes)}")
