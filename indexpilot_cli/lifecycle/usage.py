@@ -50,7 +50,8 @@ def usage_of(now: Sequence[UsageSnapshot], earlier: Iterable[UsageSnapshot]) -> 
         quiet = [_quiet_since(oid, chain, there) for chain in chains]
         scans = [today.counts[oid].scans for today in now if oid in today.counts]
         moments = [moment for moment in quiet if moment is not None]
-        silent = max(moments) if len(moments) == len(chains) else None
+        # A standby is looked at a moment later, and by its own clock.
+        silent = min(max(moments), now[0].taken_at) if len(moments) == len(chains) else None
         found[oid] = IndexUsage(sum(scans), silent, there, sum(scans[1:]))
     return MappingProxyType(found)
 
