@@ -10,7 +10,7 @@ https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from indexpilot_cli.core.ddl import Select, Update
@@ -20,12 +20,19 @@ from indexpilot_cli.evolve.relation import TypeChange, TypeFacts
 from indexpilot_cli.sql.normal import type_name
 
 _ALIASES = {"bit varying": "varbit", "serial": "int4", "bigserial": "int8"}
-_UTC = frozenset({"utc", "etc/utc", "gmt", "etc/gmt", "zulu", "etc/zulu", "uct", "etc/uct", "universal", "greenwich"})
+# Zones that are UTC and always were: only for those the server knows that no value changes.
+_UTC_PLACES = ("utc", "uct", "gmt", "zulu", "universal", "greenwich", "gmt0", "gmt+0", "gmt-0")
+_UTC = frozenset((*_UTC_PLACES, *(f"etc/{name}" for name in _UTC_PLACES), "utc0", "<+00>+00", "<+00>-00", "0"))
+_AT_ZONE = re.compile(r"(?P<column>.+) AT TIME ZONE '(?P<zone>[^']+)'|timezone\('(?P<named>[^']+)', (?P<of>.+)\)")
+SETTING = "SET LOCAL "
+_ZONED = frozenset({"timestamptz", "timetz", "_timestamptz", "_timetz"})
 _CLOCKS = frozenset({"timestamp", "timestamptz", "time", "timetz", "interval"})
 RELABELLED = "both types store values alike"
+_IN_UTC = "no value changes in UTC, but its indexes are built again"
+_UNCHANGED = {_IN_UTC: "no value changes in UTC"}
 _FINEST = 6  # microseconds are all that clock types store: six digits are no limit
 # Each of these is stored as other types are, but has an operator class of its own: indexes are built again.
-_OWN_ORDER = frozenset({"citext", "int4", "bit", "varbit"})
+_OWN_ORDER = frozenset({"citext", "bpchar", "int4", "bit", "varbit"})
 _TYPE = re.compile(r"\A(?P<head>[^(\[]+)(?:\((?P<mods>[^)]*)\))?(?P<rest>[^\[]*)(?P<array>(?:\[\d*\])*)\Z")
 
 
@@ -66,12 +73,10 @@ def other_modifiers(old: StoredType, new: StoredType) -> tuple[Written, str]:
     """What is written, and why, when the type stays and its modifiers change."""
     if old.modifiers == new.modifiers:
         return Written.NOTHING, "the values stay as they are"
+    if not new.modifiers and old.array == new.array:
+        return Written.NOTHING, "the limit goes"
     if old.array or new.array:
         return Written.TABLE, "the elements of arrays are converted one by one"
-    # char(n) is stored with its blanks and bit(n) has exactly n bits: another length is another value.
-    if not new.modifiers:
-        padded = new.name in ("bpchar", "bit")
-        return (Written.TABLE, "padding changes") if padded else (Written.NOTHING, "the limit goes")
     if new.name in ("varchar", "varbit"):
         wider = bool(old.modifiers) and new.modifiers[0] >= old.modifiers[0]
         return (Written.NOTHING, "the limit grows") if wider else (Written.TABLE, "every value's length is checked")
@@ -98,12 +103,12 @@ def other_type(old: StoredType, new: StoredType, *, alike: bool, timezone: str) 
     # Since 12 the server knows that both are the same number in UTC; the operator classes differ, hence the indexes.
     if {old.name, new.name} == {"timestamp", "timestamptz"}:
         rounds = bool(new.modifiers) and new.modifiers[0] < _FINEST
-        if timezone.lower() in _UTC and not rounds:
-            return Written.INDEXES, "no value changes in UTC, but its indexes are built again"
+        if is_utc(timezone) and not rounds:
+            return Written.INDEXES, _IN_UTC
         return Written.TABLE, f"every value is shifted by the time zone {timezone}"
-    # Binary coercible: no function is called for a value. A length still is one, and bpchar pads.
+    # Binary coercible: no function is called for a value. A length still is one.
     # https://www.postgresql.org/docs/current/catalog-pg-cast.html
-    if not alike or new.modifiers or new.name == "bpchar":
+    if not alike or new.modifiers:
         return Written.TABLE, ""
     if _OWN_ORDER & {old.name, new.name}:
         return Written.INDEXES, "the order of values changes: its indexes are built again"
@@ -115,9 +120,6 @@ def by_rules(change: TypeChange) -> Classified:
     written, reason = _values(change)
     if written is Written.TABLE:
         return Classified(TypeWork.REWRITE, reason)
-    relabelled = change.castable == "b"
-    if written is Written.INDEXES and not relabelled:
-        return Classified(TypeWork.REBUILD, reason)
     built = [a for a in change.table.mentioning(change.column.name) if a.kind == "index" or a.index is not None]
     checks = [a for a in change.table.mentioning(change.column.name) if a.type == "c"]
     computed = [a for a in built if a.computed]
@@ -131,7 +133,7 @@ def by_rules(change: TypeChange) -> Classified:
     # Not a rewrite, but rows are read under ACCESS EXCLUSIVE all the same.
     if checks:
         return Classified(TypeWork.VERIFY, f"every row is checked against {checks[0].name.name} again")
-    return Classified(TypeWork.INSTANT, reason if written is Written.NOTHING else RELABELLED)
+    return Classified(TypeWork.INSTANT, reason if written is Written.NOTHING else _UNCHANGED.get(reason, RELABELLED))
 
 
 def is_plain(using: str | None, column: str, new: TypeFacts) -> bool:
@@ -159,28 +161,56 @@ def _values(change: TypeChange) -> tuple[Written, str]:
     # The domain's CHECK is part of the conversion, which makes it a computation for each row.
     if new.constrained:
         return Written.TABLE, f"{new.text} checks every value"
-    if old.base is not None and old.kind == "d" and old.base == new.name:
-        own = Written.NOTHING, "the domain's own base type"
-        return other_modifiers(_stored(old), _stored(new)) if new.modifiers else own
-    if new.kind == "d":
-        return _into_domain(old, new)
-    if old.oid == new.oid:
-        return other_modifiers(_stored(old), _stored(new))
-    written, reason = other_type(_stored(old), _stored(new), alike=change.castable == "b", timezone=change.timezone)
+    before, after = _stored(old), _stored(new)
+    if old.kind == "d":
+        # What comes out of a domain has no modifier for the server: any limit is checked.
+        before = replace(before, modifiers=())
+    if before.name == after.name:
+        written, reason = other_modifiers(before, after)
+    else:
+        written, reason = other_type(before, after, alike=change.castable == "b", timezone=change.timezone)
+    if written is Written.NOTHING and "d" in (old.kind, new.kind):
+        # Going into or out of a domain that checks nothing is no computation.
+        reason = "a domain without constraints" if new.kind == "d" else "the domain's own base type"
     return written, reason or f"{old.text} and {new.text} store values differently"
 
 
-def _into_domain(old: TypeFacts, new: TypeFacts) -> tuple[Written, str]:
-    if new.base != old.name or old.modifiers:
-        return Written.TABLE, "another base type"
-    if new.limited:
-        return Written.TABLE, f"{new.text} checks every value"
-    return Written.NOTHING, "a domain without constraints"
-
-
 def _stored(facts: TypeFacts) -> StoredType:
-    """The catalog's name, which no schema or spelling disguises; the modifiers that ``char`` and ``bit`` leave out."""
-    return StoredType(facts.name, facts.modifiers or stored_type(facts.text).modifiers, facts.category == "A")
+    """The catalog's name, which no schema or spelling disguises; the modifiers that ``char`` and ``bit`` leave out.
+
+    A domain's values are stored as those of the type below it.
+    """
+    array = facts.category == "A"
+    if facts.base is not None:
+        return StoredType(facts.base, facts.base_modifiers, array)
+    return StoredType(facts.name, facts.modifiers or stored_type(facts.text).modifiers, array)
+
+
+def is_utc(timezone: str) -> bool:
+    """Whether the zone is UTC and always was, by the names that people give it."""
+    return timezone.lower() in _UTC
+
+
+def zone_of(using: str, change: TypeChange) -> str | None:
+    """The zone of a USING that is ``column AT TIME ZONE 'UTC'`` between the two timestamps.
+
+    In a session of that zone the plain change gives the same values, and there the server writes nothing; as it stands
+    it would compute each value. None for any other expression or zone.
+    """
+    plain = using.removesuffix(f"::{change.new.text}")
+    found = _AT_ZONE.fullmatch(plain.removeprefix("(").removesuffix(")") if plain != using else plain)
+    if found is None or {_stored(change.old).name, _stored(change.new).name} != {"timestamp", "timestamptz"}:
+        return None
+    zone = found["zone"] or found["named"]
+    same = (found["column"] or found["of"]) == quote_identifier(change.column.name)
+    return zone if same and is_utc(zone) else None
+
+
+def in_zone(change: TypeChange) -> tuple[str, ...]:
+    """What makes a conversion mean the same in every session: its TimeZone, for the transaction. Often nothing."""
+    if not _ZONED & {_stored(change.old).name, _stored(change.new).name}:
+        return ()
+    return (f"{SETTING}TimeZone = {quote_literal(change.timezone)}",)
 
 
 NOT_NULL_NOT_VALID = 180000  # from this server_version_num on NOT NULL itself can be NOT VALID

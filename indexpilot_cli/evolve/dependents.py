@@ -95,27 +95,34 @@ def publications(session: Session, table: RelationFacts) -> tuple[tuple[str, tup
 def type_facts(session: Session, text: str) -> TypeFacts:
     """The type that ``text`` (one type, read by the parser) names. Raises StatementError when there is none."""
     # The oid says whether two spellings are one type; lengths are no part of it and are read from the text.
-    oid = session.value(f"SELECT pg_catalog.pg_typeof(CAST(NULL AS {text}))::oid::int8")
+    # By name: a cast of NULL is refused by a domain that is NOT NULL.
+    oid = session.value("SELECT CAST(%s AS pg_catalog.regtype)::oid::int8", (text,))
     row = session.one("change/type", {"oid": oid})
     assert row is not None
-    found = _MODIFIERS.search(text)
-    numbers = tuple(int(n) for n in found[1].split(",")) if found else ()
     return TypeFacts(
         oid=row.oid,
         name=row.name,
         text=text,
         kind=row.kind,
         category=row.category,
-        modifiers=numbers,
-        constrained=row.kind == "d" and row.is_constrained,
+        modifiers=_modifiers(text),
+        constrained=row.is_constrained,
         base=row.base_name,
-        limited=row.is_limited,
+        base_oid=row.base_oid,
+        base_modifiers=_modifiers(row.base_text or ""),
     )
+
+
+def _modifiers(text: str) -> tuple[int, ...]:
+    found = _MODIFIERS.search(text)
+    return tuple(int(n) for n in found[1].split(",")) if found else ()
 
 
 def castable(session: Session, source: TypeFacts, target: TypeFacts) -> tuple[str | None, str | None]:
     """``castmethod`` and ``castcontext`` of the cast between two types; both None when pg_cast has none."""
-    row = session.one("change/cast", {"source": source.oid, "target": target.oid})
+    # A domain is cast as its base type is: casts of its own are ignored.
+    # https://www.postgresql.org/docs/current/sql-createcast.html
+    row = session.one("change/cast", {"source": source.stored_oid, "target": target.stored_oid})
     return (None, None) if row is None else (row.method, row.context)
 
 

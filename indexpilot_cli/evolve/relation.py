@@ -170,7 +170,7 @@ class RelationFacts:
 class TypeFacts:
     """A type as the rules see it. ``kind`` is pg_type.typtype; ``modifiers`` as written between the parentheses.
 
-    ``constrained``: a domain that checks something. ``base`` is the domain's base type; ``limited``: with a modifier.
+    ``constrained``: a domain that checks something. ``base`` is the type below all domains, with its modifiers.
     """
 
     oid: int
@@ -181,14 +181,20 @@ class TypeFacts:
     modifiers: tuple[int, ...] = ()
     constrained: bool = False
     base: str | None = None
-    limited: bool = False
+    base_oid: int | None = None
+    base_modifiers: tuple[int, ...] = ()
+
+    @property
+    def stored_oid(self) -> int:
+        """The type as which values are stored: a domain's is the one below it."""
+        return self.base_oid or self.oid
 
 
 @dataclass(frozen=True, slots=True)
 class TypeChange:
     """A type change as a classifier and the shadow column see it. ``using`` is SQL text or None.
 
-    ``timezone`` is the session's TimeZone; ``castable`` is how pg_cast converts: b (nothing), f, i or None.
+    ``timezone`` is the TimeZone in which it runs; ``castable`` is how pg_cast converts: b (nothing), f, i or None.
     ``context`` is pg_cast.castcontext: e (explicit only), a (assignment) or i.
     """
 

@@ -16,6 +16,7 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.evolve import dependents, relation_facts
+from indexpilot_cli.evolve.alter_table import SETTING
 from indexpilot_cli.evolve.change import log, plan, run_steps, undo
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import error_of
@@ -276,7 +277,8 @@ def _learn(session: Session, doing: ColumnChangeRun) -> None:
     # Predicates and expressions gain casts when the type changes: the server prints them as it has rewritten them.
     after = relation_facts.reread(session, doing.before)
     if after is not None:
-        back = undo.of_type(doing.before, column, after)
+        settings = tuple(s for s in doing.change.statements if s.startswith(SETTING))
+        back = undo.of_type(doing.before, column, after, settings=settings)
         doing.undo = replace(back, loss=doing.change.undo.loss)
 
 

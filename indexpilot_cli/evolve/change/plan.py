@@ -9,7 +9,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import dependents, relation_facts
-from indexpilot_cli.evolve.alter_table import assignable, by_rules
+from indexpilot_cli.evolve.alter_table import assignable, by_rules, in_zone, zone_of
 from indexpilot_cli.evolve.change import checks, online_operation, undo
 from indexpilot_cli.evolve.change import steps as change_steps
 from indexpilot_cli.evolve.change.checks import Findings
@@ -286,7 +286,7 @@ def _typed(planner: Planner, change: TypeChange, impact: ColumnImpact) -> Schema
     # Both hold ACCESS EXCLUSIVE for a time that grows with the table.
     blocks = classified.work in (TypeWork.REWRITE, TypeWork.REBUILD) and not small
     casts = checks.casts(planner.session, change.new.text, column.type)
-    back = undo.of_type(table, column, table, back_casts=casts)
+    back = undo.of_type(table, column, table, back_casts=casts, settings=in_zone(change))
     notes = _type_notes(change, classified)
     if planner.request.online or blocks:
         return _change(
@@ -306,6 +306,10 @@ def _type_notes(change: TypeChange, classified: Classified) -> tuple[str, ...]:
     notes = [f"{classified.work.value}: {classified.reason}"]
     if change.column.storage or change.column.compression:
         notes.append("storage and compression return to what is usual for the new type")
+    if in_zone(change):
+        name = quote_identifier(change.column.name)
+        other = f"--using \"{name} AT TIME ZONE '…'\" takes another"
+        notes.append(f"converted in TimeZone {change.timezone}, there and back, whatever a session has: {other}")
     if any(a.type == "f" for a in change.table.mentioning(change.column.name)):
         notes.append("a foreign key's other table is locked too for that moment")
     return tuple(notes)
@@ -316,7 +320,9 @@ def type_change(session: Session, table: RelationFacts, column: ColumnFacts, new
     old_type, new_type = dependents.type_facts(session, column.type), dependents.type_facts(session, new)
     method, context = dependents.castable(session, old_type, new_type)
     zone = dependents.time_zone(session)
-    return TypeChange(table, column, old_type, new_type, using, zone, method, context)
+    change = TypeChange(table, column, old_type, new_type, using, zone, method, context)
+    named = None if using is None else zone_of(using, change)
+    return change if named is None else replace(change, using=None, timezone=named)
 
 
 def change_of(prepared: Prepared) -> SchemaChange:

@@ -18,7 +18,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
-from indexpilot_cli.evolve.alter_table import by_rules
+from indexpilot_cli.evolve.alter_table import SETTING, by_rules
 from indexpilot_cli.evolve.change import log, run_steps
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
@@ -212,7 +212,11 @@ def _check_type(session: Session, taking: ColumnUndo, table: RelationFacts, colu
     old = taking.before.column(column.name)
     if old is None:
         return
-    found = by_rules(type_change(session, table, column, old.type, None))
+    with session.transaction():
+        for statement in taking.undo.statements:
+            if statement.startswith(SETTING):
+                session.execute(statement)
+        found = by_rules(type_change(session, table, column, old.type, None))
     if found.work in (TypeWork.REWRITE, TypeWork.REBUILD):
         words = shlex.join([f"{table.name.schema}.{table.name.name}", column.name, "--type", old.type])
         hint = f"indexpilot schema-evolve alter-type {words} --online"

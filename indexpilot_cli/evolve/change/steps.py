@@ -85,7 +85,9 @@ def alter_type(change: TypeChange, classified: Classified, *, small: bool) -> tu
     span = Span.BRIEF if classified.work is TypeWork.INSTANT or small else Span.READS
     return (
         Step(
-            f"change {column.name} to {change.new.text}", (f"ALTER TABLE {table.name} {', '.join(parts)}",), span=span
+            f"change {column.name} to {change.new.text}",
+            (*alter_table.in_zone(change), f"ALTER TABLE {table.name} {', '.join(parts)}"),
+            span=span,
         ),
         analyze(table, column.name),
     )

@@ -47,8 +47,18 @@ def of_drop(before: RelationFacts, column: ColumnFacts, saved: QualifiedName | N
     )
 
 
-def of_type(before: RelationFacts, column: ColumnFacts, after: RelationFacts, *, back_casts: bool = True) -> Undo:
-    """The old type comes back, and every index and constraint that now reads differently is made as it was."""
+def of_type(
+    before: RelationFacts,
+    column: ColumnFacts,
+    after: RelationFacts,
+    *,
+    back_casts: bool = True,
+    settings: tuple[str, ...] = (),
+) -> Undo:
+    """The old type comes back, and every index and constraint that now reads differently is made as it was.
+
+    ``settings`` are what the change itself ran with: in another TimeZone the values would come back as others.
+    """
     quoted = quote_identifier(column.name)
     now = {(a.kind, a.name): a for a in after.mentioning(column.name)}
     changed = in_order(a for a in before.mentioning(column.name) if not _same(now.get((a.kind, a.name)), a))
@@ -62,7 +72,7 @@ def of_type(before: RelationFacts, column: ColumnFacts, after: RelationFacts, *,
     made = chain.from_iterable(create(before, a) for a in changed)
     loss = "" if back_casts else f"there is no cast back to {column.type}"
     return Undo(
-        (*drops, f"ALTER TABLE {before.name} {', '.join(parts)}", *made, *storage(before.name, column)),
+        (*settings, *drops, f"ALTER TABLE {before.name} {', '.join(parts)}", *made, *storage(before.name, column)),
         (f"ANALYZE {before.name} ({quoted})",),
         loss=loss or "what the change itself cut off or rounded; values the old type cannot hold make it fail",
     )

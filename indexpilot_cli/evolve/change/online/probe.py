@@ -360,6 +360,7 @@ def by_trial(ctx: RunContext) -> Classify:
         try:
             # A session of its own: the reading one is read-only, where no temporary table can be made.
             with closing(ctx.builder("trial")) as session:
+                session.value("SELECT pg_catalog.set_config('TimeZone', %s, false)", (change.timezone,))
                 tried = try_change(session, wanted)
         except UnreachableError:
             raise

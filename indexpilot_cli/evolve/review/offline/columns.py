@@ -283,10 +283,9 @@ def written_by(
 
 
 def _written(before: StoredType, after: StoredType, timezone: str) -> Written:
-    # The server does not look at the elements' modifier here: varchar(10)[] to varchar(50)[] rewrites, measured on 13
-    # to 18.
-    if before.array or after.array:
-        return Written.NOTHING if before == after else Written.TABLE
+    # Elements are converted one by one: varchar(10)[] to varchar(50)[] rewrites, measured on 13 to 18.
+    if before.array != after.array or (before.array and before.name != after.name):
+        return Written.TABLE
     if before.name == after.name:
         return other_modifiers(before, after)[0]
     alike = (before.name, after.name) in _ALIKE
