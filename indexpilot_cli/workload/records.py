@@ -17,9 +17,10 @@ from indexpilot_cli.workload.clock import MILLISECONDS, SYSLOG_TIME, TIME, LogCl
 _LEVELS = "LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG[1-5]?"
 _PARTS = "DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION|BACKTRACE"
 LEVELS = frozenset((*_LEVELS.split("|")[:-1], "DEBUG", *(f"DEBUG{n}" for n in range(1, 6))))
-# Two blanks behind the colon; one where somebody made all blanks one.
-LINE = re.compile(rf"(?P<prefix>.*?)(?<![A-Za-z])(?P<level>{_LEVELS}|{_PARTS}): {{1,2}}(?P<text>.*)", re.DOTALL)
-_WORD = re.compile(rf"(?<![A-Za-z])(?:{_LEVELS}|{_PARTS})\Z")
+# Two blanks behind the colon; one where somebody made all blanks one. A prefix that ends in %d leaves "shopLOG:  ".
+_BEGINS = r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]+\d?:  ))"
+LINE = re.compile(rf"(?P<prefix>.*?){_BEGINS}(?P<level>{_LEVELS}|{_PARTS}): {{1,2}}(?P<text>.*)", re.DOTALL)
+_WORD = re.compile(rf"(?<![A-Z])(?:{_LEVELS}|{_PARTS})\Z")
 _EPOCH = re.compile(r"\b\d{10}\.\d{3}\b")
 # A name may hold blanks where a comma and another key end it; an address book's user has an @ too.
 _DATABASE = re.compile(

@@ -22,7 +22,8 @@ _ARGUMENT = re.compile(
     | (?P<quoted>'(?:[^'\\]|''|\\.)*')
     | (?P<double>"(?:[^"])*")
     | (?P<program>`[^`]*`)
-    | (?P<bare>[^\s'"`\\]+)
+    | (?P<variable>:'[\w\u0080-\uffff]+'|:"[\w\u0080-\uffff]+")
+    | (?P<bare>(?:(?!:['"])[^\s'"`\\])+)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -39,7 +40,15 @@ _QUIET_TEXT = """
 _QUIET = frozenset(_QUIET_TEXT.split())
 _DESCRIBES = re.compile(r"d(?:[A-Za-z]{0,4}[S+x]{0,3})\Z")
 SENDS = frozenset({"g", "gx", "gset", "crosstabview", "watch"})
-_SESSION = ("DBNAME", "ENCODING", "HOST", "PORT", "USER", "SERVER_VERSION_NAME", "SERVER_VERSION_NUM", "VERSION_NUM")
+# They are always set, to what the command line, .psqlrc, the server or the last statement made of them.
+_SESSION_TEXT = """
+    AUTOCOMMIT COMP_KEYWORD_CASE DBNAME ECHO ECHO_HIDDEN ENCODING ERROR FETCH_COUNT HIDE_TABLEAM
+    HIDE_TOAST_COMPRESSION HISTCONTROL HISTSIZE HOST IGNOREEOF LAST_ERROR_MESSAGE LAST_ERROR_SQLSTATE
+    ON_ERROR_ROLLBACK ON_ERROR_STOP PORT PROMPT1 PROMPT2 PROMPT3 QUIET ROW_COUNT SERVER_VERSION_NAME
+    SERVER_VERSION_NUM SHOW_ALL_RESULTS SHOW_CONTEXT SINGLELINE SINGLESTEP SQLSTATE USER VERBOSITY VERSION
+    VERSION_NAME VERSION_NUM
+"""
+_SESSION = frozenset(_SESSION_TEXT.split())
 # What stands behind the command to the end of the line is its own, backslashes included.
 _WHOLE_LINE = frozenset({"!", "copy", "ef", "ev", "h", "help", "sf", "sv"})
 _REFUSED = {
@@ -92,8 +101,11 @@ class Psql:
         """Whether what is read now is run."""
         return all(branch[0] for branch in self.branches)
 
-    def substituted(self, text: str) -> str:
-        """SQL with its variables, but for those in quotes and comments; what nobody set stays, as psql leaves it."""
+    def substituted(self, text: str, within: tuple[str, ...] = ()) -> str:
+        """SQL with its variables, but for those in quotes and comments; what nobody set stays, as psql leaves it.
+
+        A value is read as SQL in its turn, with the variables in it; ``within`` are those whose values these are.
+        """
         found, at = [], 0
         while at < len(text):
             match = _VARIABLE.match(text, at)
@@ -101,6 +113,11 @@ class Psql:
                 piece, at = "::", at + 2
             elif match is not None:
                 piece, at = self._value(match), match.end()
+                name = match["plain"]
+                if name in within:  # psql expands no variable in itself
+                    piece = match.group()
+                elif name and piece != match.group():
+                    piece = self.substituted(piece, (*within, name))
             else:
                 end = stretch(text, at).end
                 piece, at = text[at:end], end
@@ -151,6 +168,8 @@ class Psql:
         target = self._word(words[0]) if words else ""
         if target == "AUTOCOMMIT" and name == "set" and "".join(words[1:]).lower() not in ("on", "1", "true"):
             raise UnknownToFiles(r"\set AUTOCOMMIT off begins transactions that stand nowhere: write BEGIN")
+        if target == "SINGLELINE" and name == "set":
+            raise UnknownToFiles(r"\set SINGLELINE lets every line end a statement: end them with semicolons")
         if name == "unset":
             self.variables.pop(target, None)
         elif name == "getenv":

@@ -3,11 +3,11 @@ r"""A file as ``psql -f`` reads it: branches chosen, variables put in, other fil
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from indexpilot_cli.sql.ddl.psql import SENDS, Command, Psql, UnknownToFiles, command_at
-from indexpilot_cli.sql.ddl.script import Comment, Cutter, Part, Stretch, data_end, stretch
+from indexpilot_cli.sql.ddl.script import Comment, Cutter, Part, Stretch, cut, data_end, stretch
 
 MOST_DEEP = 16
 _INCLUDES = frozenset({"i", "include", "ir", "include_relative"})
@@ -195,9 +195,19 @@ class _ScriptCutter(Cutter):
         if start < 0:
             return
         try:
-            self._add(start, end, self._composed(start, end, holes), ended=ended)
+            sql = self._composed(start, end, holes)
+            for piece in self._pieces(sql, self.text[start:end]):
+                self._add(start, end, piece, ended=ended)
         except UnknownToFiles as error:
             self.problem(start, str(error))
+
+    def _pieces(self, sql: str, written: str) -> Iterator[str]:
+        """The statements of it: the value of a variable may hold a semicolon."""
+        if sql == written:
+            yield sql
+            return
+        for first, last in cut(sql).statements:
+            yield sql[first:last]
 
     def _composed(self, start: int, end: int, holes: list[tuple[int, int]]) -> str:
         text = self.text[start:end]

@@ -350,6 +350,8 @@ def test_broken_lines_cost_themselves_only():
         ("[%s] (7) shop/db=shop|x ", "shop"),
         ("%s app[7] db=[unknown],user=[unknown] ", None),
         ("%s 7123 app ", None),
+        ("%s [7] app@shop", "shop"),  # nothing between the last name and the level
+        ("%s;7;db=shop_2", "shop_2"),
     ],
 )
 def test_prefixes_and_names(prefix, database):
