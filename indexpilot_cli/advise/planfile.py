@@ -13,6 +13,7 @@ from indexpilot_cli.core import files
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, TemplateEffect, WriteEffect
 from indexpilot_cli.errors import UsageError
 
@@ -133,6 +134,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         size_bytes=result["size_bytes"],
         schema_digest=result["schema_digest"],
         database=result.get("database", ""),
+        analyze=tuple(QualifiedName(**table) for table in result.get("analyze", ())),
     )
 
 

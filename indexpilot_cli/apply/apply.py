@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from indexpilot_cli.apply.analyze import analyze, analyze_planned
 from indexpilot_cli.apply.build import GOOD, build_whole, perform
 from indexpilot_cli.apply.existing import drop_planned, rebuild
 from indexpilot_cli.apply.outcome import log_no, outcome, refused_outcome, skipped_outcome, tell
@@ -18,13 +18,12 @@ from indexpilot_cli.apply.verify.verify import STATISTICS, Verifier, look_again,
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation, OperationKind
 from indexpilot_cli.core.plan import Plan, PlanAction, Warn
-from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
-from indexpilot_cli.execute import build, events
+from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
+from indexpilot_cli.execute import events
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import reconcile
 from indexpilot_cli.execute.signals import Stop, listening
-from indexpilot_cli.execute.watch import StatementWatch, watched
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import Verdict, refused
 from indexpilot_cli.guards.window import window_of
@@ -69,8 +68,8 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
     no = refused(verdicts, force=request.force)
     if request.dry_run:
-        return outcome(replace(planned, skipped=None if todo.tasks else todo.idle), source.server)
-    if not todo.tasks:
+        return outcome(replace(planned, skipped=None if todo.tasks or todo.tables else todo.idle), source.server)
+    if not todo.tasks and not todo.tables:
         return skipped_outcome(replace(planned, skipped=todo.idle), source.server)
     if no:
         return _stopped(ctx, planned, no, request, source)
@@ -182,7 +181,10 @@ def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
             done = _carried_out(run, plan, task, verifier)
             if run.request.stop_on_error and done.outcome not in _WELL:
                 break
-        return verifier.final(run.reports)
+        reports = verifier.final(run.reports)
+    ended = any(r.outcome == "skipped" for r in reports)  # a guard's no, or a signal
+    todo = () if ended else run.todo.tables
+    return (*reports, *(analyze_planned(run.ctx, table, run.todo.plan_id) for table in todo))
 
 
 def _carried_out(run: ApplyRun, plan: Plan, task: Task, verifier: Verifier) -> MutationReport:
@@ -252,25 +254,8 @@ def _analyzed(run: ApplyRun, task: Task, done: MutationReport) -> MutationReport
     created = task.recommendation.action is PlanAction.CREATE
     if done.outcome != "done" or not created or not wants or not run.request.analyze or run.ctx.stop.requested:
         return done
-    why = _analyze(run, task)
+    why = analyze(run.ctx, task.head.table, task.head.op_id)
     if why is None:
         return done
     run.warnings.append(Warn("analyze_skipped", str(task.head.table), f"ANALYZE {task.head.table}: {why}"))
     return replace(done, notes=(*done.notes, f"the table could not be analyzed: {why}"))
-
-
-def _analyze(run: ApplyRun, task: Task) -> str | None:
-    ctx, head = run.ctx, task.head
-    try:
-        with closing(ctx.builder(head.op_id)) as session:
-            # ANALYZE takes SHARE UPDATE EXCLUSIVE and would queue behind a VACUUM; given up, it leaves nothing.
-            build.set_lock_timeout(session, ctx.limits.lock)
-            pid, _ = build.backend(session)
-            watch = StatementWatch(pid, f"analyzing {head.table.short}", deadline=ctx.limits.deadline())
-            ended = watched(ctx, session, f"ANALYZE {head.table}", watch)
-            if ended.error is not None:
-                return ended.error.detail or ended.error.message
-            # Without the privilege ANALYZE warns (01000), skips the table, and succeeds.
-            return build.skipped_analyze(session)
-    except IndexPilotError as error:
-        return error.detail or error.message

@@ -11,6 +11,7 @@ from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import reasons_against
 from indexpilot_cli.advise.plan_text import check_text
 from indexpilot_cli.advise.planfile import read_plan
+from indexpilot_cli.apply.analyze import planned as to_analyze
 from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core import files
@@ -39,6 +40,7 @@ class Todo:
     tasks: tuple[tuple[Plan, Task], ...]
     done: tuple[MutationReport, ...]
     plans: tuple[Plan, ...]
+    tables: tuple[QualifiedName, ...] = ()
 
     @property
     def plan_id(self) -> str | None:
@@ -56,7 +58,7 @@ class Todo:
         return tuple(
             (plan, tuple(task.head for own, task in self.tasks if own is plan))
             for plan in self.plans
-            if any(own is plan for own, _ in self.tasks)
+            if plan.analyze or any(own is plan for own, _ in self.tasks)
         )
 
     @property
@@ -65,6 +67,7 @@ class Todo:
         return (
             *self.done,
             *(report(task.head, "planned", size_bytes=task.head.size_bytes or None) for _, task in self.tasks),
+            *map(to_analyze, self.tables),
         )
 
 
@@ -97,7 +100,8 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
             else:
                 done.append(report(task.head, "already_done", index=there))
     limit = request.max_builds if request.max_builds is not None else len(tasks)
-    return Todo(tuple(tasks[:limit]), tuple(done), tuple(c.plan for c in chosen))
+    tables = chain.from_iterable(c.plan.analyze for c in chosen if not c.named)
+    return Todo(tuple(tasks[:limit]), tuple(done), tuple(c.plan for c in chosen), tuple(dict.fromkeys(tables)))
 
 
 def _settled_as(catalog: Catalog, recommendation: Recommendation) -> str | None:

@@ -236,6 +236,7 @@ class OperationKind(StrEnum):
     DROP = "drop_index"
     REINDEX = "reindex"
     ATTACH = "attach_index"
+    ANALYZE = "analyze"
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,8 @@ class Plan:
     ``cost_before`` and ``cost_after`` are workload costs in ``unit`` ("ms" when times are known, else "cost");
     ``schema_digest`` fingerprints the tables the plan touches, so that a stale plan can be refused. ``database`` says
     whose it is: the cluster and the database of ``database_identity``; empty for a snapshot's and for those of earlier
-    versions. ``redundant`` are existing indexes that another existing one makes needless.
+    versions. ``redundant`` are existing indexes that another existing one makes needless; ``analyze`` are tables to
+    analyze when everything else is done.
     """
 
     id: str
@@ -179,3 +180,9 @@ class Plan:
     rewrites: tuple[Rewrite, ...] = ()
     database: str = ""
     redundant: tuple[RedundantIndex, ...] = ()
+    analyze: tuple[QualifiedName, ...] = ()
+
+    @property
+    def tables(self) -> frozenset[QualifiedName]:
+        """The tables that the plan changes something about."""
+        return frozenset({*self.analyze, *(r.definition.table for r in self.recommendations)})

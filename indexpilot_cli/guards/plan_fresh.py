@@ -24,7 +24,7 @@ def judge(plan: Plan | None, digest_now: str | None) -> Verdict:
 def _ask(context: GuardContext) -> tuple[Verdict, ...]:
     plan, catalog, digest = context.request.plan, context.request.catalog, None
     if plan is not None and catalog is not None:
-        digest = schema_digest(catalog, {r.definition.table for r in plan.recommendations})
+        digest = schema_digest(catalog, plan.tables)
     return (judge(plan, digest),)
 
 

@@ -94,7 +94,7 @@ def _planned(
     if not request.plan or source.session is None:
         return None, ()
     plan = make_plan(findings, source, database_identity(source.session), facts.now)
-    return (plan.id, keep_plan(plan, source, request.record)) if plan.recommendations else (None, ())
+    return (plan.id, keep_plan(plan, source, request.record)) if plan.recommendations or plan.analyze else (None, ())
 
 
 def _next(result: LifecycleResult, source: Source) -> tuple[str, ...]:

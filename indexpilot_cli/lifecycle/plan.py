@@ -16,18 +16,19 @@ from indexpilot_cli.methods.size import estimate
 from indexpilot_cli.snapshot.source import Source
 
 _ACTIONS = {LifecycleAction.DROP: PlanAction.DROP, LifecycleAction.REINDEX: PlanAction.REINDEX}
-PLANNABLE = frozenset({*_ACTIONS, LifecycleAction.CREATE})
+PLANNABLE = frozenset({*_ACTIONS, LifecycleAction.CREATE, LifecycleAction.ANALYZE})
 _ORDER = (PlanAction.CREATE, PlanAction.REINDEX, PlanAction.DROP)
 
 
 def make_plan(findings: Iterable[LifecycleFinding], source: Source, database: str, now: datetime) -> Plan:
     """The plan that carries the findings out: first what is built, then what is rebuilt, last what is dropped.
 
-    What is only reported is left out, and so is what is no index.
+    What is only reported is left out. Tables are analyzed at the end.
     """
-    catalog = source.catalog
+    catalog, findings = source.catalog, tuple(findings)
+    tables = tuple(f.table for f in findings if f.action is LifecycleAction.ANALYZE)
     wanted = sorted(_wanted(findings, catalog), key=lambda r: _ORDER.index(r.action))
-    content = [now.isoformat(), *(f"{r.id} {r.ddl}" for r in wanted)]
+    content = [now.isoformat(), *(f"{r.id} {r.ddl}" for r in wanted), *map(str, tables)]
     return Plan(
         id="P-" + hashlib.sha256("\n".join(content).encode()).hexdigest()[:6],
         created_at=now,
@@ -43,8 +44,9 @@ def make_plan(findings: Iterable[LifecycleFinding], source: Source, database: st
         rejections=(),
         bound=Bound(0.0, None, None),
         size_bytes=sum(r.size_bytes for r in wanted if r.action is PlanAction.CREATE),
-        schema_digest=schema_digest(catalog, {r.definition.table for r in wanted}),
+        schema_digest=schema_digest(catalog, {*tables, *(r.definition.table for r in wanted)}),
         database=database,
+        analyze=tables,
     )
 
 

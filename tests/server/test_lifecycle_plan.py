@@ -34,6 +34,7 @@ COMMENT ON INDEX "Orders note, again" IS 'made by hand';
 CREATE INDEX orders_lower ON orders (lower(note));
 CREATE INDEX orders_lower_2 ON orders (lower(note));
 ALTER INDEX orders_lower_2 ALTER COLUMN 1 SET STATISTICS 300;
+CREATE TABLE fresh AS SELECT g AS v FROM generate_series(1, 1000) g;
 CREATE TABLE parts (id int, order_id bigint, day date) PARTITION BY RANGE (day);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
@@ -78,16 +79,46 @@ def test_a_plan_of_findings_is_applied_and_taken_back_as_it_was(shop):
     }
     done = run_apply(shop, found.result.plan)
     assert (done.exit_code, set(outcomes(done))) == (0, {"done"})
-    assert [m.kind for m in done.result.mutations] == ["create_index", *["drop_index"] * 3]
+    kinds = [m.kind for m in done.result.mutations]
+    assert kinds[:4] == ["create_index", *["drop_index"] * 3]
+    assert set(kinds[4:]) == {"analyze"}
+    assert sql(shop, "SELECT count(*) FROM pg_stats WHERE tablename = 'fresh'") == [(1,)]
     names = {row[0] for row in sql(shop, SHAPE)}
     assert not names & {'"Orders note, again"', "orders_lower_2", "parts_id_again"}
     assert "parts_order_id_ip_idx" in names
     assert find(shop, plan=True).result.plan is None
     again = run_apply(shop, found.result.plan)
-    assert (again.status, set(outcomes(again))) == ("skipped", {"already_done"})
+    assert (again.status, outcomes(again)[:4], set(outcomes(again)[4:])) == ("ok", ["already_done"] * 4, {"done"})
     undone = run_rollback(shop, found.result.plan)
     assert (undone.exit_code, set(outcomes(undone))) == (0, {"done"}), undone.result.mutations
     assert sql(shop, SHAPE) == before
+
+
+def test_a_table_that_may_not_be_analyzed_has_failed(shop):
+    """The server only warns (01000) and says that all went well."""
+    sql(shop, "CREATE TABLE public.fresh AS SELECT g FROM generate_series(1, 1000) g")
+    role = f"r_{uuid.uuid4().hex[:10]}"
+    plan = find(shop, plan=True, states=("never_analyzed",)).result.plan
+    for grant in (
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT USAGE ON SCHEMA indexpilot TO {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA indexpilot TO {role}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA indexpilot TO {role}",
+        f"GRANT SELECT ON public.fresh TO {role}",
+    ):
+        sql(shop, grant)
+    try:
+        done = run_apply(psycopg.conninfo.make_conninfo(shop, user=role), plan, force=True)
+        assert not [v for v in done.result.verdicts if not v.allowed], done.result.verdicts
+        (failed,) = done.result.mutations
+        assert (done.exit_code, failed.outcome, failed.error_code) == (7, "failed", "analyze_skipped")
+        assert "fresh" in failed.error
+        assert sql(shop, "SELECT state FROM indexpilot.mutation_log WHERE table_name = 'fresh'") == [("FAILED",)]
+    finally:
+        sql(shop, f"DROP OWNED BY {role}")
+        sql(shop, f"DROP ROLE {role}")
+    assert outcomes(run_apply(shop, plan)) == ["done"]
+    assert sql(shop, "SELECT count(*) FROM pg_stats WHERE tablename = 'fresh'") == [(1,)]
 
 
 def test_one_finding_alone_is_applied_by_its_id(shop):
@@ -117,7 +148,7 @@ def test_what_has_come_to_depend_on_an_index_keeps_it(shop):
     )
     plan = find(shop, plan=True).result.plan
     sql(shop, "ALTER TABLE orders ADD CONSTRAINT orders_twice UNIQUE USING INDEX orders_twice")
-    (done,) = run_apply(shop, plan).result.mutations
+    done = next(m for m in run_apply(shop, plan).result.mutations if m.kind == "drop_index")
     assert (done.outcome, done.error_code) == ("conflict", "depended_on")
 
 

@@ -34,6 +34,7 @@ _WORDS = {
     "done drop_index": "dropped",
     "done reindex": "rebuilt",
     "done attach_index": "attached",
+    "done analyze": "analyzed",
 }
 _SKIPPED = {
     "already_done": "all of it was there already",
@@ -121,6 +122,8 @@ def will_do(result: ApplyResult) -> str:
             total = sum(m.size_bytes or 0 for m in some)
             amount = f", {size(total)}" if total else ""
             parts.append(f"{verb} {plural(len(some), 'index', 'indexes')}{amount}")
+    tables = sum(m.kind is OperationKind.ANALYZE for m in todo)
+    parts += [f"analyze {plural(tables, 'table')}"] if tables else []
     if not parts:
         return "nothing: all of it is done already"
     return f"{' and '.join(parts)}, one at a time, without blocking writes"

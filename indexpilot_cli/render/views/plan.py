@@ -144,4 +144,5 @@ class PlanDocument(DocumentShape):
     redundant_indexes: Annotated[
         tuple[RedundantDocument, ...], "existing indexes that another existing one makes needless", From("redundant")
     ]
+    analyze: Annotated[tuple[QualifiedName, ...], "tables to analyze when everything else is done"]
     notes: tuple[str, ...]

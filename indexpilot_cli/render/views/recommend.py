@@ -92,7 +92,7 @@ REASONS = {
 def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, sources: Sequence[str] = ()) -> Document:
     """The plan as table, facts and notes. ``sources`` are the files the workload came from, for SARIF."""
     blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
-    if result.recommendations:
+    if result.recommendations or result.analyze:
         rows = tuple(_row(n, r) for n, r in enumerate(result.recommendations, 1))
         blocks.append(TableBlock(_COLUMNS, rows))
         if result.templates:  # a plan of findings about indexes rests on no workload as a whole
@@ -103,6 +103,8 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
     bound = ("Bound", bound_sentence(result)) if proved else None
     blocks.append(facts(bound, _unseen(result), _rejected(result, show_rejected), _skipped(result, verbose)))
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
+    if result.analyze:
+        blocks.append(facts(("Analyze", ", ".join(table.short for table in result.analyze))))
     blocks += redundant_facts(result.redundant, verbose=verbose)
     blocks += notes(result.notes)
     return Document(
@@ -166,7 +168,7 @@ def _why(detail: str, by: str | None) -> str:
 
 
 def _scope(plan: Plan) -> str:
-    if not plan.templates and plan.recommendations:
+    if not plan.templates and (plan.recommendations or plan.analyze):
         return f"{plural(len(plan.recommendations), 'finding')} of {plan.estimator}"
     parts = [plural(plan.templates, "template"), f"{plural(plan.candidates, 'candidate')} costed"]
     if plan.budget_bytes is not None:
