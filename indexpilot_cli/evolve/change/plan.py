@@ -10,7 +10,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import dependents, relation_facts
 from indexpilot_cli.evolve.alter_table import assignable, by_rules, in_zone, zone_of
-from indexpilot_cli.evolve.change import checks, online_operation, undo
+from indexpilot_cli.evolve.change import checks, online_operation, undo, waits
 from indexpilot_cli.evolve.change import steps as change_steps
 from indexpilot_cli.evolve.change.checks import Findings
 from indexpilot_cli.evolve.change.online.probe import Classify
@@ -222,7 +222,9 @@ def _drop(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     if any(o.kind == "foreign key" for o in impact.objects):
         # The foreign key has triggers on that table too: they are dropped with it, under ACCESS EXCLUSIVE.
         notes = (*notes, "the referenced table is locked too for that moment")
-    return _change(planner, table, steps, back, impact, notes=notes)
+    long = saved is not None and not planner.small(table)
+    expected = waits.of_save(planner.session, table, column) if long else ()
+    return replace(_change(planner, table, steps, back, impact, notes=notes), waits=expected)
 
 
 def _needs_force(impact: ColumnImpact) -> tuple[Affected, ...]:

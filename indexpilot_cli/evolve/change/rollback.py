@@ -19,7 +19,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.alter_table import SETTING, by_rules
-from indexpilot_cli.evolve.change import log, run_steps
+from indexpilot_cli.evolve.change import log, run_steps, waits
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
 from indexpilot_cli.evolve.change.execute import error_text, permit
@@ -28,7 +28,16 @@ from indexpilot_cli.evolve.change.online.texts import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.undo import quietly
-from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange, Span, Step, TypeWork, Undo, UndoResult
+from indexpilot_cli.evolve.change.values import (
+    ColumnChangeKind,
+    ExpectedWait,
+    SchemaChange,
+    Span,
+    Step,
+    TypeWork,
+    Undo,
+    UndoResult,
+)
 from indexpilot_cli.evolve.impact import AskedColumn, clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
@@ -54,6 +63,7 @@ class ColumnUndo:
     change: SchemaChange
     before: RelationFacts
     undo: Undo
+    waits: tuple[ExpectedWait, ...] = ()
 
     @property
     def number(self) -> int:
@@ -111,7 +121,10 @@ def _way_back(ctx: RunContext, request: ChangeUndoRequest, note: Note) -> tuple[
     if taking.log.state == log.REVERTED:
         shown = _result(taking, "already_done")
     else:
-        check(ctx, taking, request)
+        now = check(ctx, taking, request)
+        if taking.undo.saved is not None and max(now.bytes, taking.change.bytes) > request.small_bytes:
+            told = waits.of_rollback(ctx.look, now, taking.before, taking.change.column)
+            taking = replace(taking, waits=told)
         shown = _result(taking, "planned", request.small_bytes)
     return shown, lambda: _go(ctx, taking, request)
 
@@ -183,8 +196,11 @@ def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) 
     return replace(undo, statements=(first, *filled, *rest))
 
 
-def check(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> None:
-    """Raises RefusedError when the table is another, the column not as we left it, or something came to need it."""
+def check(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> RelationFacts:
+    """The table as it is.
+
+    Raises RefusedError when it is another, the column not as we left it, or something came to need it.
+    """
     session, change = ctx.look, taking.change
     found = relation_facts.find_relations(session, change.table.schema, change.table.name, own=ctx.schema)
     # The statements name the table; another one may have that name by now.
@@ -196,7 +212,7 @@ def check(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> No
     if change.kind is ColumnChangeKind.DROP:
         if column is not None:
             raise RefusedError(f"there is a new column {change.column} by now", code="stale")
-        return
+        return table
     if column is None:
         raise RefusedError(f"{change.table.short} has no column {name} any more", code="stale")
     if change.kind is ColumnChangeKind.RENAME and table.column(change.column) is not None:
@@ -205,6 +221,7 @@ def check(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> No
         _check_add(ctx, table, column, request)
     if change.kind is ColumnChangeKind.TYPE and table.bytes > request.small_bytes and not request.force:
         _check_type(session, taking, table, column)
+    return table
 
 
 def _check_type(session: Session, taking: ColumnUndo, table: RelationFacts, column: ColumnFacts) -> None:
@@ -248,7 +265,7 @@ def _steps(taking: ColumnUndo, small_bytes: int) -> tuple[Step, ...]:
         for text in taking.undo.after
     )
     # Indexes and keys that went with the column are built in the transaction, under the ACCESS EXCLUSIVE of ADD COLUMN.
-    heavy = taking.change.kind is ColumnChangeKind.DROP and taking.change.bytes > small_bytes
+    heavy = taking.change.kind is ColumnChangeKind.DROP and (taking.change.bytes > small_bytes or taking.waits)
     span = Span.READS if heavy else Span.BRIEF
     return (Step(title, (*taking.undo.statements, *gone), span=span), *later)
 
@@ -307,6 +324,7 @@ def _result(taking: ColumnUndo, outcome: str, small_bytes: int = SMALL_BYTES) ->
         taking.undo,
         steps,
         notes=taking.undo.notes,
+        waits=taking.waits,
     )
 
 

@@ -160,6 +160,21 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedWait:
+    """Who waits for about how long. ``when`` is change or rollback; ``basis`` where the rates come from.
+
+    ``during`` says what is done meanwhile, and under which lock.
+    """
+
+    when: str
+    who: str
+    low: float
+    high: float
+    basis: str
+    during: str
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaChange:
     """A change that passed its checks: what will run, what it touches, how it is taken back."""
 
@@ -177,6 +192,7 @@ class SchemaChange:
     type: str | None = None
     notes: tuple[str, ...] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
+    waits: tuple[ExpectedWait, ...] = ()
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -240,3 +256,4 @@ class UndoResult:
     error: str | None = None
     error_code: str | None = None
     notes: tuple[str, ...] = ()
+    waits: tuple[ExpectedWait, ...] = ()

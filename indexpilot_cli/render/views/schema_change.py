@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.units import DASH, count, size
+from indexpilot_cli.core.units import DASH, count, seconds, size
 from indexpilot_cli.evolve.change.values import (
     ChangeResult,
     ColumnChangeKind,
     ColumnImpact,
+    ExpectedWait,
     SchemaChange,
     Span,
     StepReport,
@@ -108,6 +109,17 @@ class EndedDocument(DocumentShape):
     message: Annotated[str, From("error")]
 
 
+class WaitDocument(DocumentShape):
+    """Who waits for about how long, while the change or its rollback works."""
+
+    when: Literal["change", "rollback"]
+    who: Literal["writers", "readers and writers"]
+    seconds_low: Annotated[float, From("low")]
+    seconds_high: Annotated[float, From("high")]
+    basis: Literal["calibrated", "default"]
+    during: str
+
+
 _Ended = Annotated[EndedDocument | None, From(lambda result: result if result.error is not None else None)]
 
 
@@ -135,6 +147,7 @@ class SchemaChangeDocument(DocumentShape):
     waiting_for: Annotated[tuple[str, ...], From("waiting")]
     error: _Ended
     notes: Annotated[tuple[str, ...], From("change.notes")]
+    waits: Annotated[tuple[WaitDocument, ...], From("change.waits")]
 
 
 class SchemaUndoDocument(DocumentShape):
@@ -150,6 +163,7 @@ class SchemaUndoDocument(DocumentShape):
     undo: UndoDocument
     error: _Ended
     notes: tuple[str, ...]
+    waits: tuple[WaitDocument, ...]
 
 
 _STEPS = columns("#|number", "step", "lock|short", "whom it blocks|text")
@@ -194,6 +208,7 @@ def undo_view(result: UndoResult, *, verbose: bool = False) -> Document:
         ),
     ]
     facts += [("Error", result.error)] if result.error else []
+    facts += _waits(result.waits) if result.outcome == "planned" else []
     blocks: list[Block] = [Facts(tuple(facts)), _steps(result.steps)]
     if (result.outcome == "planned" or verbose) and result.undo.statements:
         blocks.append(Code(f"{result.undo.script};"))
@@ -220,8 +235,21 @@ def _head(result: ChangeResult) -> Facts:
     facts += [("Error", result.error)] if result.error else []
     facts += [("Resumed", "goes on where it ended before")] if result.resumed else []
     facts += [("Waits for", text) for text in result.waiting]
+    facts += _waits(change.waits) if result.outcome in ("planned", "refused") else []
     facts += [("note", text) for text in (*change.notes, *change.impact.notes)]
     return Facts(tuple(facts))
+
+
+def _waits(waits: Iterable[ExpectedWait]) -> list[tuple[str, str]]:
+    """Before anything is asked or done: afterwards the steps say how long it took."""
+    return [
+        (
+            "Who waits",
+            f"{'in a rollback ' if w.when == 'rollback' else ''}{w.who}, about {seconds(w.low)} to {seconds(w.high)}:"
+            f" {w.during} ({w.basis} rates)",
+        )
+        for w in waits
+    ]
 
 
 def _target(change: SchemaChange) -> str:

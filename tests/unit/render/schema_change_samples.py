@@ -7,6 +7,7 @@ from indexpilot_cli.evolve.change.values import (
     Classified,
     ColumnChangeKind,
     ColumnImpact,
+    ExpectedWait,
     Problem,
     QueryAffected,
     SchemaChange,
@@ -29,8 +30,17 @@ IMPACT = ColumnImpact(
     ("public.orders_1",),
     ("a note",),
 )
+WAIT = ExpectedWait("rollback", "readers and writers", 1.5, 9.0, "calibrated", "status is put back")
 DROP = SchemaChange(
-    ColumnChangeKind.DROP, ORDERS, "status", 1, (Step("drop status", ("ALTER TABLE …",)),), UNDO, IMPACT, bytes=1 << 30
+    ColumnChangeKind.DROP,
+    ORDERS,
+    "status",
+    1,
+    (Step("drop status", ("ALTER TABLE …",)),),
+    UNDO,
+    IMPACT,
+    bytes=1 << 30,
+    waits=(ExpectedWait("change", "writers", 0.25, 1.5, "default", "status is copied"), WAIT),
 )
 TYPE = SchemaChange(
     ColumnChangeKind.TYPE,
@@ -54,7 +64,7 @@ CHANGES = (
     ChangeResult(TYPE, "partial", (), LOST, 6, error="a lock was not free", error_code="lock_timeout"),
 )
 UNDONE = (
-    UndoResult(5, ColumnChangeKind.DROP, ORDERS, "status", "planned", LOST, PLANNED, notes=("n",)),
+    UndoResult(5, ColumnChangeKind.DROP, ORDERS, "status", "planned", LOST, PLANNED, notes=("n",), waits=(WAIT,)),
     UndoResult(5, ColumnChangeKind.DROP, ORDERS, "status", "done", UNDO, DONE, 9),
     UndoResult(5, ColumnChangeKind.DROP, ORDERS, "status", "failed", UNDO, (), 9, "why", None),
 )
