@@ -111,7 +111,8 @@ def _by_position(answers: Sequence[ProbeAnswer], migrations: Sequence[Migration]
     for answer in answers:
         position, number = divmod(answer.probe.statement, STRIDE)
         why_not = _with_lines(answer.probe.why_not, migrations, position)
-        probe = replace(answer.probe, statement=number, why_not=why_not)
+        question = _with_lines(answer.probe.question, migrations, position)
+        probe = replace(answer.probe, statement=number, question=question, why_not=why_not)
         found[position] += (replace(answer, probe=probe, note=_with_lines(answer.note, migrations, position)),)
     return found
 

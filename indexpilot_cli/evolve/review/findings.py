@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
@@ -185,9 +186,16 @@ def _message(case: StatementCase, rule: HazardRule) -> str:
         return f"{case.hidden}{work} while others wait"
     who = "reads and writes" if worst.reads else "writes"
     where = table_size(worst) if case.review.catalog is not None else f"{worst.table} (of unknown size)"
-    work = work.replace(str(worst.table), where, 1) if str(worst.table) in work else f"{work}, with {where} locked"
+    work = told_with(work, str(worst.table), where)
     since = ", under the lock of an earlier statement" if rule.id in ("L22", "L35", "L36") else ""
     return f"{case.hidden}{work}{since}: {who} wait {span(case.verdict.duration)}".rstrip()
+
+
+def told_with(work: str, table: str, where: str) -> str:
+    """The work with the table's size behind its name, or said of the table when it does not name it."""
+    # Not the beginning of a longer name: public.part is no public.part_default.
+    told, found = re.subn(rf"{re.escape(table)}(?![\w$\".])", lambda _: where, work, count=1)
+    return told if found else f"{work}, with {where} locked"
 
 
 def _work(clauses: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from indexpilot_cli.sql.ddl import table as ddl_table
 from indexpilot_cli.sql.ddl import words as ddl_words
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.ddl.words import constant, expression, relation, statement_text, words
-from indexpilot_cli.sql.parser import Node
+from indexpilot_cli.sql.parser import Node, without
 
 Reader = Callable[[Node, str], Iterable[Action]]
 
@@ -74,7 +74,9 @@ def _select(node: Node, sql: str) -> Iterator[Action]:
     into = node.child("into_clause")
     if into is not None:
         schema, table = relation(into.child("rel"))
-        yield Action(Act.CREATE_TABLE_AS, schema, table, table, schema, options=frozenset({"with_data"}), sql=sql)
+        query = statement_text(without(node, "into_clause"))
+        flags = frozenset({"with_data"})
+        yield Action(Act.CREATE_TABLE_AS, schema, table, table, schema, expression=query, options=flags, sql=sql)
         return
     calls = [c for t in node.children("target_list") if (c := t.child("val")) is not None and c.kind == "FuncCall"]
     plain = not node.children("from_clause")

@@ -188,9 +188,9 @@ def _parent(subtype: str, definition: Node | None) -> tuple[str | None, str] | N
 
 
 def _parameters(node: Node | None) -> tuple[tuple[str, str], ...]:
-    if node is None or node.kind != "List":
-        return ()
-    return options(node, "items")
+    if node is not None and node.kind == "Constraint":  # ADD GENERATED … AS IDENTITY (…)
+        return options(node)
+    return options(node, "items") if node is not None and node.kind == "List" else ()
 
 
 def _column(subtype: str, node: Node, base: Action) -> Action:

@@ -16,6 +16,7 @@ from indexpilot_cli.sql.parser.edit import (
     subquery_item,
     unqualified,
     with_only,
+    without,
 )
 from indexpilot_cli.sql.parser.native import (
     MAX_BYTES,
@@ -75,4 +76,5 @@ __all__ = [
     "unqualified",
     "walk_all",
     "with_only",
+    "without",
 ]

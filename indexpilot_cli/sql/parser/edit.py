@@ -68,6 +68,13 @@ def set_child(node: Node, field: str, value: Node) -> Node:
     return fresh
 
 
+def without(node: Node, field: str) -> Node:
+    """A copy without what stands in one field."""
+    fresh = copy(node)
+    fresh.message.ClearField(field)
+    return fresh
+
+
 def with_only(node: Node, field: str, index: int) -> Node:
     """A copy that keeps one element of a repeated field."""
     fresh = copy(node)

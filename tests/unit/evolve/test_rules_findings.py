@@ -18,7 +18,7 @@ from indexpilot_cli.core.observation import (
     StatementObservation,
 )
 from indexpilot_cli.evolve.review.case import Review
-from indexpilot_cli.evolve.review.findings import failing_rule, findings
+from indexpilot_cli.evolve.review.findings import failing_rule, findings, told_with
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeAnswer, ProbeKind
 from indexpilot_cli.evolve.review.registry import HAZARDS
@@ -328,3 +328,19 @@ def test_an_object_that_goes_with_its_own_table_is_not_silent():
 def test_if_exists_that_dropped_nothing_loses_nothing():
     seen = StatementObservation(1, RunState.RAN, 1)
     assert not one("DROP TABLE IF EXISTS old", seen, StatementVerdict(Impact.NO_BLOCK))
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        ("checks every row of public.part", "checks every row of public.part (8 kB)"),
+        (
+            "checks every row of public.part_default",
+            "checks every row of public.part_default, with public.part (8 kB) locked",
+        ),
+        ("reads public.parts, public.part", "reads public.parts, public.part (8 kB)"),
+        ('reads public.part."x"', 'reads public.part."x", with public.part (8 kB) locked'),
+    ],
+)
+def test_a_size_stands_behind_its_own_table(work, told):
+    assert told_with(work, "public.part", "public.part (8 kB)") == told

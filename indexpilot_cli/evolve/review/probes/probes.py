@@ -36,6 +36,9 @@ _CHANGES = re.compile(r"\b(UPDATE|DELETE|INSERT|MERGE|COPY|TRUNCATE|CALL|DBLINK\
 _NO_CHANGES = re.compile(r"\b(ON|FOR|BEFORE|AFTER|OR)\s+(NO\s+KEY\s+)?(UPDATE|DELETE|INSERT|TRUNCATE)\b", re.I)
 # Within one of these different values stay different; numeric to integer rounds and may make them equal.
 _FAMILIES = (frozenset(("int2", "int4", "int8")), frozenset(("text", "varchar")))
+_NO_QUERY = "it reads what is not known, or calls what must not run on this database"
+_NO_BLOCK = "no block is run on this database"
+_COMPUTES = re.compile(r"[/%]|::|\bCAST\b|\bto_\w+\(", re.I)
 _CAUGHT = "an exception handler around it may catch the error"
 
 
@@ -255,6 +258,7 @@ class _Review:
         if action.kind is Act.CREATE_TRIGGER or (action.kind is Act.SET_TRIGGER and "ALL" in action.sql.upper()):
             owner = tables.place(action.schema, action.table or "")
             if action.kind is Act.CREATE_TRIGGER:
+                tables.fires |= {(owner, event) for event in action.options & {"insert", "update", "delete"}}
                 if action.has("row") and action.options & {"insert", "update"}:
                     tables.triggered.add(owner)
                 if action.has("row", "before"):
@@ -311,15 +315,39 @@ def guard_questions(actions: Sequence[Action], failed: bool, tables: Tables, num
     for action in actions:
         if action.kind is Act.DO and action.expression and action.type == "plpgsql":
             yield from _raised(action.expression, tables, number)
-        if action.kind in (Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW) and action.expression:
-            found = tables.query(action.expression) if MAY_FAIL.search(action.expression) else None
-            if found is not None:
-                yield _failing("its query fails on the data", found, number)
+        made = action.kind in (Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW) and not action.has("no_data")
+        if made and action.expression and MAY_FAIL.search(action.expression):
+            found = tables.query(action.expression)
+            words = "its query fails on the data"
+            yield _failing(words, found, number) if found else probes_unasked.unasked(number, _HERE, words, _NO_QUERY)
+        elif action.kind is Act.REFRESH and not action.has("no_data"):
+            words = f"the query of {action.table or action.object} fails on the data"
+            yield probes_unasked.unasked(number, _HERE, words, "it is not run on this database")
+    yield from _selected(actions, failed, tables, number)
+
+
+def _selected(actions: Sequence[Action], failed: bool, tables: Tables, number: int) -> Iterator[Probe]:
+    words = "the query fails on the data"
     # A division by the count of no rows, for one, fails on empty tables only: the data decides.
-    if failed and len(actions) == 1 and actions[0].kind is Act.SELECT:
+    if len(actions) == 1 and actions[0].kind is Act.SELECT and (failed or _computes(actions[0])):
         found = tables.query(actions[0].sql)
         if found is not None:
-            yield _failing("the query fails on the data", found, number)
+            yield _failing(words, found, number)
+        elif not failed and tables.safe.harmless(actions[0].sql):
+            yield probes_unasked.unasked(number, _HERE, words, _NO_QUERY)
+    # What a block reads, where no guard of it was asked about.
+    asks = any(a.kind is Act.DO and a.expression and _asked(a.expression) for a in actions)
+    if any(a.nested and _computes(a) for a in actions if a.kind is Act.SELECT) and not asks:
+        yield probes_unasked.unasked(number, _HERE, "what the block reads makes it fail", _NO_BLOCK)
+
+
+def _computes(action: Action) -> bool:
+    """Whether a query of a table may fail for some of its rows."""
+    return action.table is not None and bool(_COMPUTES.search(action.sql))
+
+
+def _asked(body: str) -> bool:
+    return bool(_GUARD.search(body) or any(m["strict"] for m in _INTO.finditer(body)))
 
 
 def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:

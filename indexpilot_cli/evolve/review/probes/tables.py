@@ -45,6 +45,7 @@ class Tables:
         self.checks: list[KnownCheck] = list(self.facts.checks)
         self.unique: list[tuple[QualifiedName, str, Key]] = []
         self.triggered = set(self.facts.triggered)
+        self.fires: set[tuple[QualifiedName, str]] = set()
         self.altering = set(self.facts.altering)
         self.unforeseen: set[int] = set()
         self.keyless: set[QualifiedName] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from indexpilot_cli.core.ddl import any_row
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -14,7 +14,8 @@ from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import SafeChange
 
 NOT_RUN = "what runs for each row was not run on rows"
-_START = re.compile(r"\b(?:re)?start\s+(?:with\s+)?(\d+)", re.IGNORECASE)
+_MOVES = re.compile(r"\b(?:setval|nextval|restart)\b", re.IGNORECASE)
+_OVERRULED = re.compile(r"\boverriding\s+user\s+value\b", re.IGNORECASE)
 _NEXT = re.compile(r"nextval\(\s*'(?:[^']*\.)?\"?(\w+)\"?'", re.IGNORECASE)
 # An entry of a B-tree has at most a third of a page.
 # https://www.postgresql.org/docs/current/btree.html
@@ -44,7 +45,8 @@ def of_rows(
         return
     if _harmless(action, before, tables):
         return
-    if before.name in tables.triggered or (before.origin, _event(action)) in tables.facts.fires:
+    event = _event(action)
+    if (before.name, event) in tables.fires or (before.origin, event) in tables.facts.fires:
         yield unasked(number, before.name, f"triggers of {before.name.short} refuse rows", NOT_RUN)
     if change is None:
         words = f"{action.kind.value.upper()} fails on rows of {before.name.short}"
@@ -56,7 +58,8 @@ def of_rows(
     if change.kind != "delete":
         yield from _of_values(change, before, tables, number)
     if change.kind == "insert":
-        yield from _of_numbers(change, before, tables, number)
+        overruled = bool(_OVERRULED.search(action.sql))
+        yield from _of_numbers(() if overruled else targets(change, before), before, tables, number)
 
 
 def _harmless(action: Action, before: VirtualTable, tables: Tables) -> bool:
@@ -93,9 +96,8 @@ def _of_values(change: SafeChange, before: VirtualTable, tables: Tables, number:
             yield unasked(number, before.name, words, "rules of a domain are not asked of new values", "23514")
 
 
-def _of_numbers(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
     """Numbers of a sequence that begins anew beside rows that have some."""
-    given = targets(change, before)
     real = tables.catalog.table(before.origin) if before.origin else None
     keys = [i.definition.columns for i in real.indexes if i.definition.unique] if real else []
     for column in [key[0] for key in keys if len(key) == 1 and key[0] not in given]:
@@ -111,22 +113,40 @@ def _of_numbers(change: SafeChange, before: VirtualTable, tables: Tables, number
 
 def remember_sequences(action: Action, tables: Tables, number: int) -> None:
     """Where the numbers of sequences begin that the file makes, attaches or sets back."""
-    start = _START.search(action.sql)
     place = tables.place(action.schema, action.table or "")
     if action.kind is Act.CREATE_SEQUENCE and action.object:
-        tables.sequences[action.object] = int(start[1]) if start else 1
+        tables.sequences[action.object] = _first(dict(action.parameters))
     elif action.kind is Act.ADD_IDENTITY and action.column:
-        tables.fresh[place, action.column] = int(start[1]) if start else 1
+        tables.fresh[place, action.column] = _first(dict(action.parameters))
     elif action.kind is Act.SET_DEFAULT and action.column:
         named = _NEXT.search(action.expression or "")
         first = tables.sequences.get(named[1]) if named else None
         if first is not None:
             tables.fresh[place, action.column] = first
-    elif action.kind is Act.ALTER_SEQUENCE and re.search(r"\brestart\b", action.sql, re.IGNORECASE):
-        tables.restarted = f"statement {number} sets a sequence back"
-    elif action.kind is Act.SELECT and "setval" in action.sql.lower():
+    elif action.kind is Act.SELECT and "setval" in action.sql.lower() and "max(" in action.sql.lower():
         tables.fresh.clear()
         tables.restarted = ""
+    elif _moves(action) or (tables.fresh and action.has("call")):
+        tables.fresh.clear()
+        tables.sequences.clear()
+        tables.restarted = f"statement {number} may set a sequence"
+
+
+def _first(given: Mapping[str, str]) -> int:
+    """The first number of a sequence made with these options.
+
+    https://www.postgresql.org/docs/current/sql-createsequence.html
+    """
+    down = given.get("increment", "").startswith("-")
+    return int(given.get("start") or given.get("maxvalue" if down else "minvalue") or (-1 if down else 1))
+
+
+def _moves(action: Action) -> bool:
+    """Whether it may set or use up numbers of a sequence that is there: of which one is not looked at."""
+    if action.kind in (Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT):
+        return bool(_MOVES.search(action.sql))
+    named = {name for name, _ in action.parameters}
+    return action.kind in (Act.ALTER_SEQUENCE, Act.OTHER) and bool(named & {"restart", "increment"})
 
 
 def too_wide(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
