@@ -36,7 +36,7 @@ ORDER = (
     "__main__",
 )
 # Packages and parts of packages that decide without looking: they never import what talks to a server.
-PURE = ("core", "settings", "sql", "methods", "advise/candidates", "advise/cost", "advise/select")
+PURE = ("core", "settings", "sql", "methods", "advise/candidates", "advise/cost", "advise/select", "lifecycle/findings")
 SERVERS = ("db", "log", "planner", "snapshot")
 THIRD_PARTY = {
     "psycopg": ("db",),
