@@ -60,7 +60,7 @@ def test_a_file_that_was_changed_is_refused(shop, tmp_path):
     document = envelope(Outcome("recommend", plan), to_document(plan, PlanDocument), 0, datetime.now(UTC))
     document["result"]["recommendations"][0]["definition"]["keys"][0]["column"] = "note"
     (tmp_path / "plan.json").write_text(as_json(document))
-    with pytest.raises(UsageError, match="is not a plan"):
+    with pytest.raises(UsageError, match="was changed by hand"):
         run_apply(shop, str(tmp_path / "plan.json"))
 
 
