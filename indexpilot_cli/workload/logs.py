@@ -38,6 +38,11 @@ _LOOKED_AT = 50  # lines that tell the format
 # The kubelet's files: time, stream, whether the line is complete (F) or goes on (P), text.
 # https://kubernetes.io/docs/concepts/cluster-administration/logging/
 _KUBELET = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\S+) (?:stdout|stderr) (?P<part>[FP]) ?(?P<text>.*)", re.DOTALL)
+# What docker compose, `kubectl logs --prefix` and their --timestamps put before every line, coloured or not.
+_COLOUR = r"(?:\x1b\[[\d;]*m)*"
+_CAPTION = re.compile(
+    rf"{_COLOUR}(?:\[pod/[\w./-]+\] |[\w.-]+ +\|{_COLOUR} )?(?:\d{{4}}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) )?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,8 @@ def _without_kubelet(plain: Iterator[str]) -> Iterator[str]:
         return
     every = itertools.chain([first], plain)
     if _KUBELET.match(first) is None:
-        yield from every
+        captioned = _CAPTION.match(first)
+        yield from _without_captions(every) if captioned and captioned.end() else every
         return
     begun = ""
     for line in every:
@@ -187,6 +193,14 @@ def _without_kubelet(plain: Iterator[str]) -> Iterator[str]:
             begun = ""
     if begun:
         yield begun
+
+
+def _without_captions(every: Iterable[str]) -> Iterator[str]:
+    """Lines that go on with an entry, without what stands before their tab; that of an entry may hold its time."""
+    for line in every:
+        caption = _CAPTION.match(line)
+        end = caption.end() if caption else 0
+        yield line[end:] if line[end : end + 1] == "\t" else line
 
 
 def _count(entries: Iterable[LogEntry], assembler: Assembler, tally: StatementTally, seen: _Seen) -> None:

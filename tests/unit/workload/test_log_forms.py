@@ -136,6 +136,10 @@ FORMS = {
         json.dumps({"log": json.dumps(o) + "\n", "stream": "stderr"}) + "\n" for o in jsonlog()
     ),
     "kubelet": lambda: "".join(f"2026-11-29T01:00:01.1Z stderr F {line}\n" for line in plain().splitlines()),
+    "docker compose": lambda: "".join(f"db-1  | {line}\n" for line in plain().splitlines()),
+    "docker compose in colours": lambda: "".join(f"\x1b[36mdb-1  |\x1b[0m {line}\n" for line in plain().splitlines()),
+    "docker logs -t": lambda: "".join(f"2026-11-29T01:00:01.123456789Z {line}\n" for line in plain().splitlines()),
+    "kubectl logs --prefix": lambda: "".join(f"[pod/pg-0/postgres] {line}\n" for line in plain().splitlines()),
     "kubelet of cloudnativepg": lambda: "".join(
         f"2026-11-29T01:00:01.1Z stdout F {line}\n" for line in cloudnativepg().splitlines()
     ),

@@ -317,11 +317,10 @@ def guard_questions(actions: Sequence[Action], failed: bool, tables: Tables, num
             yield from _raised(action.expression, tables, number)
         made = action.kind in (Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW) and not action.has("no_data")
         if made and action.expression and MAY_FAIL.search(action.expression):
-            found = tables.query(action.expression)
-            words = "its query fails on the data"
+            found, words = tables.query(action.expression), "its query fails on the data"
             yield _failing(words, found, number) if found else probes_unasked.unasked(number, _HERE, words, _NO_QUERY)
         elif action.kind is Act.REFRESH and not action.has("no_data"):
-            words = f"the query of {action.table or action.object} fails on the data"
+            words = f"the query of {action.table} fails on the data"
             yield probes_unasked.unasked(number, _HERE, words, "it is not run on this database")
     yield from _selected(actions, failed, tables, number)
 
