@@ -107,11 +107,11 @@ def test_a_log_with_the_catalog_of_a_snapshot(shop_snapshot, log_file):
 
 
 def test_standard_input_is_sql_or_a_log(analyzed_shop, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{BY_ID};\n{BY_CITY};"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{BY_ID};\n{BY_CITY};".encode())))
     asked = WorkloadRequest(files=("-",))
     assert sorted(texts(analyzed_shop.ask(AnalyzeRequest, workload=asked, record=QUIET))) == ["city", "id"]
     for as_log in (WorkloadRequest(source=SourceKind.LOG, files=("-",)), asked):
-        monkeypatch.setattr("sys.stdin", io.StringIO(LOG))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(LOG.encode())))
         assert texts(analyzed_shop.ask(AnalyzeRequest, workload=as_log, record=QUIET))[0] == "city"
 
 
