@@ -113,7 +113,7 @@ def test_a_command_that_is_told_parses(command):
     "command", ["recommend --nonsense", "plan shew", "nonsense", "schema-evolve alter-type t", "demo a b c"]
 )
 def test_a_wrong_command_is_noticed(command):
-    with pytest.raises(Exception, match=r"(?i)no such|missing|unexpected|got"):
+    with pytest.raises(Exception, match=r"(?i)no such|missing|unexpected|got|is not one of"):
         parse(f"indexpilot {command}")
 
 

@@ -87,7 +87,6 @@ def test_every_run_leaves_its_row_also_when_it_changed_nothing(changes):
         ("apply", "P-nothere", "--yes"): 2,
         ("rollback", "M-999999", "--dry-run"): 2,
         ("bypass", "status"): 0,
-        ("doctor", "--ready"): 0,
         ("doctor", "--reconcile"): 0,
         ("plan", "show"): 0,
         ("explain", "M-999999"): 2,
