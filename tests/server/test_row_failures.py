@@ -27,12 +27,5 @@ def test_a_few_are_told(loaded):
 
 
 @pytest.mark.slow
-def test_most_are_foreseen_and_none_is_silent(loaded):
-    found = {case.name: rows.said(loaded, case)[0] for case in rows.cases()}
-    assert [name for name, kind in found.items() if kind == "silent"] == []
-    assert sum(kind == "foreseen" for kind in found.values()) >= 60
-
-
-@pytest.mark.slow
 def test_each_fails_as_it_says(loaded):
     assert {c.name: rows.happens(loaded, c) for c in rows.cases()} == {c.name: c.sqlstate for c in rows.cases()}
