@@ -188,6 +188,16 @@ def test_what_stands_behind_an_error_is_reviewed_as_if_it_were_mended(check):
     assert found["L01"].message.endswith("(behind a failure)") and "audit" in found["W10"].message
 
 
+def test_a_table_of_a_statement_that_fails_is_new_to_those_behind_it(check):
+    result = check(
+        "CREATE TABLE na (id int PRIMARY KEY, u uuid DEFAULT newest_uuid()); CREATE TABLE nb (id int PRIMARY KEY, a int);"
+        "ALTER TABLE nb ADD FOREIGN KEY (a) REFERENCES na; CREATE INDEX ON na (u);"
+    )
+    assert impacts(result)[0] == "fails"
+    assert {i for i in impacts(result)[1:]} <= {"no_block", "brief_lock"}
+    assert not {f.id for f in result.findings} & {"L01", "L37"}
+
+
 def test_recorded_queries_break_change_and_slow_down(check):
     assert statuses(check("ALTER TABLE customers RENAME email TO mail;")) == {"select:breaks"}
     assert statuses(check("ALTER TABLE orders ALTER id TYPE bigint;")) == {"select:columns_change"}

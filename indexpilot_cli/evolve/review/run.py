@@ -30,6 +30,8 @@ from indexpilot_cli.evolve.review.blame import Blame, committed
 from indexpilot_cli.evolve.review.case import Review, tables_made
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
 from indexpilot_cli.evolve.review.lighten import lightened
+from indexpilot_cli.evolve.review.offline.observe import judge_by_rules, observe_by_rules
+from indexpilot_cli.evolve.review.offline.state import OfflineState
 from indexpilot_cli.evolve.review.queries import Recorded, compare, dropped_indexes, rehearsed, touched_tables
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.evolve.review.versions import version_notes
@@ -74,16 +76,17 @@ class MigrationRehearsal:
 
 def by_rules(migrations: Sequence[Migration], catalog: Catalog, why: str) -> MigrationRehearsal:
     """What the manual says the files do; no recorded query can be run."""
-    from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
-    from indexpilot_cli.evolve.review.offline.state import OfflineState
-
     known = catalog if catalog.tables else None
     state, observed = OfflineState(known, catalog.version), []
     for migration in migrations:
         observed.append(observe_by_rules(migration, known, catalog.version, state))
-        # The next file runs in a session of its own: settings end with this one.
-        state = replace(state, search_path=(), timezone="")
+        state = _next_session(state)
     return MigrationRehearsal(tuple(observed), not_checked=(why, "recorded queries: nothing was run"))
+
+
+def _next_session(state: OfflineState) -> OfflineState:
+    """The next file runs in a session of its own: settings end with this one."""
+    return replace(state, search_path=(), timezone="")
 
 
 def rehearse(
@@ -157,9 +160,11 @@ def _rehearsed(
     progress.stage("opening an empty clone")
     with open_clone(snapshot, cache_dir=cache_directory() / "twins", progress=progress, limits=limits) as clone:
         progress.stage("running the migrations on an empty clone", len(migrations))
-        observed = []
+        observed, state = [], OfflineState(snapshot.catalog, snapshot.catalog.version)
         for migration in migrations:
-            observed.append(_with_rules(clone.run(migration), migration, snapshot.catalog))
+            seen = clone.run(migration)
+            observed.append(replace(seen, statements=judge_by_rules(seen.statements, migration, state)))
+            state = _next_session(state)
             progress.advance()
             scope.require(s.error for s in observed[-1].statements)
         recorded = rehearsed(scope.folded, touched_tables(observed))
@@ -179,19 +184,6 @@ def _of_version(clone: Clone, snapshot: Snapshot, migrations: Sequence[Migration
     columns = chain.from_iterable(table.columns for table in snapshot.catalog.tables)
     generated = any(column.generated for column in columns)
     return version_notes(migrations, clone.sandbox.server.binaries.major, snapshot.major, generated=generated)
-
-
-def _with_rules(seen: MigrationObservation, migration: Migration, catalog: Catalog) -> MigrationObservation:
-    """Statements that the sandbox refused, judged by the manual's rules."""
-    from indexpilot_cli.evolve.review.offline.observe import judge_by_rules
-
-    if not any(s.state is RunState.NOT_RUN for s in seen.statements):
-        return seen
-    written = {s.number: s for s in migration.statements}
-    statements = tuple(
-        judge_by_rules(s, written[s.number], catalog) if s.state is RunState.NOT_RUN else s for s in seen.statements
-    )
-    return replace(seen, statements=statements)
 
 
 def _templates(

@@ -7,6 +7,7 @@ import pytest
 from indexpilot_cli.core.observation import LockMode, RunState, StatementObservation, WorkKind
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.offline.observe import judge_by_rules
+from indexpilot_cli.evolve.review.offline.state import OfflineState
 from indexpilot_cli.evolve.review.values import Impact
 from tests.unit.evolve.rules_shop import CATALOG, name, seen
 
@@ -192,11 +193,23 @@ def test_what_refuses_a_transaction(sql):
 
 
 def test_a_statement_the_sandbox_refused():
-    (statement,) = read_migration("m", "COPY orders FROM PROGRAM 'x'").statements
     before = StatementObservation(1, RunState.NOT_RUN, 4, reason="programs are not run")
-    after = judge_by_rules(before, statement, CATALOG)
+    (after,) = judge_by_rules(
+        [before], read_migration("m", "COPY orders FROM PROGRAM 'x'"), OfflineState(CATALOG, 180000)
+    )
     assert (after.state, after.transaction, after.reason) == (RunState.NOT_RUN, 4, "programs are not run")
     assert [k.mode for k in after.locks] == [LockMode.ROW_EXCLUSIVE]
+
+
+def test_a_table_of_a_refused_statement_is_new_to_those_behind_it():
+    text = "CREATE TABLE na (id int, u uuid DEFAULT newer()); CREATE INDEX ON na (u); CREATE INDEX ON orders (at)"
+    before = [StatementObservation(n, RunState.NOT_RUN, n) for n in (1, 2, 3)]
+    migration, state = read_migration("m", text), OfflineState(CATALOG, 180000)
+    _, of_new, of_old = judge_by_rules(before, migration, state)
+    assert [(k.relation.name.name, k.relation.existed) for k in of_new.locks] == [("na", False)]
+    assert [(k.relation.name.name, k.relation.existed) for k in of_old.locks] == [("orders", True)]
+    (again,) = judge_by_rules(before[:1], read_migration("n", "ALTER TABLE na ADD CHECK (id > 0)"), state)
+    assert {k.relation.existed for k in again.locks} == {False}
 
 
 def test_a_new_enum_value_cannot_be_used_before_commit():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog
@@ -43,14 +44,18 @@ def observe_by_rules(
 
 
 def judge_by_rules(
-    statement: StatementObservation, written: MigrationStatement, catalog: Catalog | None
-) -> StatementObservation:
-    """A statement that the sandbox did not run, with what the manual says it takes and does.
+    seen: Sequence[StatementObservation], migration: Migration, state: OfflineState
+) -> tuple[StatementObservation, ...]:
+    """What was seen of the file, and of statements that the sandbox did not run what the manual says they take and do.
 
-    Its state stays NOT_RUN; locks of its transaction that were seen stay held.
+    Their state stays NOT_RUN; locks of their transaction that were seen stay held. ``state`` is what files before this
+    one left, by the rules; what this one does is noted there, so that a table that it makes itself is known as new.
     """
-    state = OfflineState(catalog, catalog.version if catalog else _LATEST)
-    effect = _effect(written.actions, state)
+    effects = {s.number: _effect(s.actions, state) for s in migration.statements}
+    return tuple(_judged(s, effects[s.number]) if s.state is RunState.NOT_RUN else s for s in seen)
+
+
+def _judged(statement: StatementObservation, effect: OfflineEffect) -> StatementObservation:
     held = _strongest((*statement.held, *effect.locks))
     return replace(statement, locks=_strongest(effect.locks), held=held, work=tuple(effect.work))
 
