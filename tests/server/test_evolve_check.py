@@ -190,11 +190,12 @@ def test_what_stands_behind_an_error_is_reviewed_as_if_it_were_mended(check):
 
 def test_a_table_of_a_statement_that_fails_is_new_to_those_behind_it(check):
     result = check(
-        "CREATE TABLE na (id int PRIMARY KEY, u uuid DEFAULT newest_uuid()); CREATE TABLE nb (id int PRIMARY KEY, a int);"
+        "CREATE TABLE na (id int PRIMARY KEY, u uuid DEFAULT newest_uuid());"
+        "CREATE TABLE nb (id int PRIMARY KEY, a int);"
         "ALTER TABLE nb ADD FOREIGN KEY (a) REFERENCES na; CREATE INDEX ON na (u);"
     )
     assert impacts(result)[0] == "fails"
-    assert {i for i in impacts(result)[1:]} <= {"no_block", "brief_lock"}
+    assert set(impacts(result)[1:]) <= {"no_block", "brief_lock"}
     assert not {f.id for f in result.findings} & {"L01", "L37"}
 
 
