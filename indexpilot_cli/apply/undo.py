@@ -185,8 +185,8 @@ def _tries(ctx: RunContext, session: Session, event: Event, found: IndexFacts, s
 
 
 def _done(ctx: RunContext, event: Event, found: IndexFacts, ended: Ended) -> MutationReport:
-    mark_reverted(ctx, event)  # before the drop's own row: a run that dies in between leaves the drop open
     closed = ctx.write(events.follow(event, OperationState.VALID), done=True)
+    mark_reverted(ctx, closed)
     return report_of_event(
         closed,
         "done",

@@ -223,9 +223,8 @@ def mark_brought_back(ctx: RunContext, drop: str, *, by: str) -> None:
 
 
 def _close_drop(ctx: RunContext, event: Event, notes: tuple[str, ...]) -> MutationReport:
-    # First: a run that dies in between leaves the drop open, and the next one comes here again.
-    mark_reverted(ctx, event)
     closed = ctx.write(events.follow(event, OperationState.VALID))
+    mark_reverted(ctx, closed)
     return report_of_event(closed, "done", notes=notes)
 
 

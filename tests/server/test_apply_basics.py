@@ -47,5 +47,5 @@ def test_rollback_takes_it_back(shop):
     assert (undone.exit_code, outcomes(undone)) == (0, ["done", "done"])
     assert look(shop).indexes == {}
     world = look(shop)
-    assert world.states()[6:] == ["INTENT", "STARTED", "REVERTED", "VALID"] * 2
+    assert world.states()[6:] == ["INTENT", "STARTED", "VALID", "REVERTED"] * 2
     assert {row.mutation_type for row in world.log[6:]} == {"ROLLBACK_INDEX"}
