@@ -81,16 +81,8 @@ def _too_little(selection: Selection, least_percent: float) -> dict[IndexDefinit
     for choice in selection.chosen:
         percent = choice.reduction * 100
         if percent < least_percent:
-            candidate = choice.candidate
             text = f"its statements get {percent:.1f} % cheaper, less than min_improvement_pct ({least_percent:g} %)"
-            found[candidate.definition] = Rejection(
-                summary(candidate.definition),
-                "too_little_benefit",
-                text,
-                candidate.definition,
-                templates=candidate.templates,
-                benefit=choice.benefit,
-            )
+            found[choice.candidate.definition] = _rejection(choice, "too_little_benefit", text)
     return found
 
 
@@ -106,19 +98,22 @@ def _too_dangerous(selection: Selection, level: RiskLevel, every: bool) -> dict[
             candidate = choice.candidate
             loss = sum(d.loss for d in all_of if candidate.definition in d.indexes)
             if level is RiskLevel.LOW or loss > choice.benefit:
-                found[candidate.definition] = _rejection(choice, danger)
+                found[candidate.definition] = _rejection(choice, "risk", _slower(danger))
     return found
 
 
-def _rejection(choice: Choice, danger: Danger) -> Rejection:
-    candidate = choice.candidate
-    text = (
+def _slower(danger: Danger) -> str:
+    return (
         f"{danger.template} may become {danger.factor:.1f} times slower: it reads many rows one by one through "
         "indexes, which the planner prices low where pages are in memory (--risk high offers it)"
     )
+
+
+def _rejection(choice: Choice, code: str, text: str) -> Rejection:
+    candidate = choice.candidate
     return Rejection(
         summary(candidate.definition),
-        "risk",
+        code,
         text,
         candidate.definition,
         templates=candidate.templates,

@@ -18,7 +18,6 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
     LifecycleFacts,
     LifecycleFinding,
-    LifecycleSeverity,
     LifecycleState,
     SlowerTemplate,
 )
@@ -192,15 +191,7 @@ def _reported(
     worst = slower[0]
     text = f"{worst.template} costs {worst.factor:,.1f} times as much without it{when}: {worst.instead}"
     more = f", and {len(slower) - 1} more statements" if len(slower) > 1 else ""
-    return replace(
-        finding,
-        severity=LifecycleSeverity.INFO,
-        action=LifecycleAction.REPORT,
-        slower=slower,
-        evidence=(*finding.evidence, Reason("slower", text + more, estimator)),
-        ddl=None,
-        undo=None,
-    )
+    return replace(finding, slower=slower).only_reported(Reason("slower", text + more, estimator))
 
 
 def unpriced(findings: Sequence[LifecycleFinding], why: str) -> tuple[LifecycleFinding, ...]:

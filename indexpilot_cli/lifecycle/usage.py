@@ -52,7 +52,7 @@ def usage_of(now: Sequence[UsageSnapshot], earlier: Iterable[UsageSnapshot]) -> 
         moments = [moment for moment in quiet if moment is not None]
         # A standby is looked at a moment later, and by its own clock.
         silent = min(max(moments), now[0].taken_at) if len(moments) == len(chains) else None
-        found[oid] = IndexUsage(sum(scans), silent, there, sum(scans[1:]))
+        found[oid] = IndexUsage(sum(scans), silent, sum(scans[1:]))
     return MappingProxyType(found)
 
 

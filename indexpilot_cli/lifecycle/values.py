@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
@@ -99,18 +99,28 @@ class LifecycleFinding:
         facts = (self.state.value, self.table, self.index, self.about)
         return "F-" + hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
 
+    def only_reported(self, *against: Reason) -> LifecycleFinding:
+        """The finding without its offer, and why nothing is offered."""
+        return replace(
+            self,
+            severity=LifecycleSeverity.INFO,
+            action=LifecycleAction.REPORT,
+            evidence=(*self.evidence, *against),
+            ddl=None,
+            undo=None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class IndexUsage:
     """What is known of an index's use on every server that was looked at.
 
     ``scans`` is the sum of the counters now. ``quiet_since``: no scan since then anywhere (None: it is in use as far
-    as we know). ``there_since``: it existed then already (None: unknown).
+    as we know). ``elsewhere`` are those of the scans on standbys.
     """
 
     scans: int
     quiet_since: datetime | None = None
-    there_since: datetime | None = None
     elsewhere: int = 0
 
 

@@ -66,11 +66,8 @@ def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iter
     same = next((i for i in before if _stands_in(i, index) and _stands_in(index, i)), None)
     wider = (i for i in ordered if i is not index and _stands_in(i, index) and not _stands_in(index, i))
     # The widest is covered by nothing itself, so it will still be there when the others are gone; of two that are the
-    # same, the one that stays.
-    place = {other.name: number for number, other in enumerate(ordered)}
-    by = same or max(
-        wider, key=lambda i: (len(i.definition.keys), len(i.definition.include), -place[i.name]), default=None
-    )
+    # same, max() takes the first, which is the one that stays.
+    by = same or max(wider, key=lambda i: (len(i.definition.keys), len(i.definition.include)), default=None)
     if by is not None:
         keys = index_body(by.definition, table="").strip()
         scans = index.scans

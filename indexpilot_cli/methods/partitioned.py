@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.ddl import create_index, drop_index, index_body, index_name
@@ -102,7 +101,7 @@ def attach_again(index: Index, catalog: Catalog) -> str | None:
     """The statement that makes a parent valid whose parts all are; None where the server or the index has none."""
     if not looks_again(catalog.version):
         return None
-    parts = (i.name for i in chain.from_iterable(t.indexes for t in catalog.tables) if i.parent == index.name)
+    parts = (i.name for i in catalog.indexes() if i.parent == index.name)
     return next((f"ALTER INDEX {index.name} ATTACH PARTITION {part};" for part in parts), None)
 
 

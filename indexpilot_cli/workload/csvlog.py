@@ -109,8 +109,8 @@ def _readable(rows: Iterator[list[str]], broken: Broken) -> Iterator[list[str]]:
     while True:
         try:
             row = next(rows, None)
-        except csv.Error as error:
-            broken.add(str(error))
+        except csv.Error:
+            broken.count += 1
             continue
         if row is None:
             return
@@ -132,7 +132,7 @@ def _entries(
     exported = places is not _PLACES
     for cells in rows:
         if len(cells) <= least or not cells[time][:4].isdigit() or not cells[level].isupper():
-            broken.add(",".join(cells))
+            broken.count += 1
             continue
         row = ["" if cell in _NULL else cell for cell in cells] if exported else cells
         row += _EMPTY[len(row) :]

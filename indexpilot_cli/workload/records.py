@@ -64,16 +64,10 @@ _KEPT: dict[str, Callable[[LogEntry, str], LogEntry]] = {
 
 @dataclass(slots=True)
 class Broken:
-    """How many entries could not be read, and the first of them; ``foreign`` are JSON objects of somebody else's."""
+    """How many entries could not be read; ``foreign`` are JSON objects of somebody else's."""
 
     count: int = 0
-    example: str = ""
     foreign: int = 0
-
-    def add(self, text: str) -> None:
-        """Count one."""
-        self.count += 1
-        self.example = self.example or text[:200]
 
 
 def stderr_records(lines: Iterable[str], broken: Broken, clock: LogClock) -> Iterator[LogEntry]:
@@ -101,7 +95,7 @@ def _records(entries: Iterable[str], broken: Broken, clock: LogClock) -> Iterato
         else:
             start, here = _level_of(entry, colon)
             if not here:
-                broken.add(entry)
+                broken.count += 1
                 continue
         session, database, time = read(entry[:start])
         text = entry[start + len(here) + 2 :].removeprefix(" ")

@@ -57,7 +57,7 @@ def _values(lines: Iterable[str], broken: Broken) -> Iterator[Any]:
         value = _loaded(line)
         if value is not None:
             if rest:
-                broken.add(rest)
+                broken.count += 1
             rest = ""
             yield value
         elif rest or "{" in line:
@@ -66,10 +66,10 @@ def _values(lines: Iterable[str], broken: Broken) -> Iterator[Any]:
                 found, rest = _decoded(rest)
                 yield from found
             if len(rest) > MAX_ENTRY:
-                broken.add(rest)
+                broken.count += 1
                 rest = ""
     if "{" in rest:
-        broken.add(rest.strip())
+        broken.count += 1
 
 
 def _loaded(line: str) -> Any:

@@ -286,10 +286,6 @@ class Search:
         self.lower = max(found.bound, self.lower or 0.0)
         return found.selections()
 
-    def bound_selections(self) -> list[Mask]:
-        mask = self.bound()
-        return [] if mask is None else [mask]
-
     def _follow(self, mask: Mask) -> None:
         """Some steps down every tree towards the selection."""
         for _ in range(DEPTH):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
@@ -11,25 +10,7 @@ from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, 
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
-
-
-class CheckState(StrEnum):
-    """States of ``--check``; those of lifecycle.values, which is not read for a help text."""
-
-    UNUSED = "unused"
-    DUPLICATE = "duplicate"
-    REDUNDANT = "redundant"
-    OVERLAPPING = "overlapping"
-    INVALID = "invalid"
-    BLOATED = "bloated"
-    FK_MISSING = "fk_missing"
-    NEVER_ANALYZED = "never_analyzed"
-    STALE_STATISTICS = "stale_statistics"
-    HOT_DEFEATING = "hot_defeating"
-    WRAPAROUND = "wraparound"
-    MATERIALIZED_VIEW = "materialized_view"
-    METADATA_MISMATCH = "metadata_mismatch"
-
+from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleState
 
 EXAMPLES = """Examples:
 
@@ -39,7 +20,7 @@ EXAMPLES = """Examples:
 
   indexpilot lifecycle -d shop --format sql > to_do.sql
 """
-Check = Annotated[list[CheckState] | None, option("--check STATE", "Only this, such as unused (repeatable).")]
+Check = Annotated[list[LifecycleState] | None, option("--check STATE", "Only this, such as unused (repeatable).")]
 MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
 MinSize = Annotated[str | None, option("--min-size SIZE", "Leave out smaller indexes.")]
 MaxSlower = Annotated[str | None, option("--max-slower SHARE", "What a drop may cost a statement: 10%.")]
@@ -69,18 +50,11 @@ def lifecycle(
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Find what no longer pays, what decays and what is missing, each with its evidence. Nothing is changed."""
-    section = "operational.lifecycle"
-    own: opt.Flags = {
-        f"{section}.min_age": ("--min-age", min_age),
-        f"{section}.min_size": ("--min-size", min_size),
-        f"{section}.max_slower": ("--max-slower", max_slower),
-    }
-    session.load({**own, **planner_flags(what_if, workers)})
+    session.load({**_limits(min_age, min_size, max_slower), **planner_flags(what_if, workers)})
     if plan and snapshot:
         raise UsageError("--plan needs the server: a plan is made for a database as it is")
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.lifecycle import run
-    from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleState
     from indexpilot_cli.render.views.lifecycle import lifecycle_view
 
     settings = session.settings.operational.lifecycle
@@ -89,7 +63,7 @@ def lifecycle(
         snapshot,
         plan,
         table_filter(session, schema, table, exclude_table),
-        tuple(LifecycleState(state.value) for state in check or ()),
+        tuple(check or ()),
         timedelta(seconds=settings.min_age),
         settings.min_size,
         tuple(standby or ()),
@@ -102,6 +76,15 @@ def lifecycle(
     outcome = session.call(run, request)
     document = lifecycle_view(outcome.result, verbose=session.verbose)
     return finish(session, outcome, document, exit_code=exit_code)
+
+
+def _limits(min_age: str | None, min_size: str | None, max_slower: str | None) -> opt.Flags:
+    section = "operational.lifecycle"
+    return {
+        f"{section}.min_age": ("--min-age", min_age),
+        f"{section}.min_size": ("--min-size", min_size),
+        f"{section}.max_slower": ("--max-slower", max_slower),
+    }
 
 
 COMMANDS = {"lifecycle": lifecycle}

@@ -246,7 +246,8 @@ def consequences(ctx: RunContext, change: SchemaChange, op_id: str) -> Iterator[
             yield replace(row(ctx, change, op_id, DONE, facts, **texts), type=MutationType.DROP_INDEX)
     saved = change.undo.saved
     if saved is not None:
-        yield from _about_saved(ctx, change, op_id, saved, MutationType.CREATE_TABLE, facts)
+        moved = row(ctx, change, op_id, DONE, {**facts, "kept_in": str(saved)})
+        yield from _about_saved(moved, saved, MutationType.CREATE_TABLE)
 
 
 def filled(ctx: RunContext, change: SchemaChange, op_id: str, rows: int) -> Mutation:
@@ -256,19 +257,12 @@ def filled(ctx: RunContext, change: SchemaChange, op_id: str, rows: int) -> Muta
 
 def put_back(ctx: RunContext, change: SchemaChange, op_id: str, saved: QualifiedName) -> Iterator[Mutation]:
     """Rows about saved values that are in the table again, and the table that kept them."""
-    return _about_saved(ctx, change, op_id, saved, MutationType.DROP_TABLE, {"because": "rollback"})
+    moved = row(ctx, change, op_id, DONE, {"because": "rollback", "kept_in": str(saved)})
+    return _about_saved(moved, saved, MutationType.DROP_TABLE)
 
 
-def _about_saved(
-    ctx: RunContext,
-    change: SchemaChange,
-    op_id: str,
-    saved: QualifiedName,
-    kind: MutationType,
-    facts: Mapping[str, object],
-) -> Iterator[Mutation]:
+def _about_saved(moved: Mutation, saved: QualifiedName, kind: MutationType) -> Iterator[Mutation]:
     """That the values of the column moved, and that the table they are kept in came or went."""
-    moved = row(ctx, change, op_id, DONE, {**facts, "kept_in": str(saved)})
     yield replace(moved, type=MutationType.DATA_MIGRATION)
     yield replace(moved, type=kind, table_name=saved.name, schema_name=saved.schema, field_name=None)
 
@@ -320,7 +314,7 @@ def intend(ctx: RunContext, plan: OnlinePlan, type_text: str, using: str | None)
         plan,
         OperationState.INTENT,
         "intent",
-        packed=base64.b64encode(_compressed(plan)).decode(),
+        packed=_compressed(plan),
         old_type=plan.old_type,
         new_type=plan.new_type,
         type=type_text,
@@ -330,14 +324,11 @@ def intend(ctx: RunContext, plan: OnlinePlan, type_text: str, using: str | None)
 
 def renamed(ctx: RunContext, session: Session, relid: int, old: str, new: str) -> None:
     """Tell the online changes of the table that are open what a column of it is called from now on."""
-    for known in online_changes(ctx):
-        if not known.open or known.plan.relid != relid:
-            continue
+    for known in (c for c in online_changes(ctx) if c.open and c.plan.relid == relid):
         names = tuple((number, new if name == old else name) for number, name in known.plan.columns)
         column = new if known.plan.column == old else known.plan.column
         plan = replace(known.plan, columns=names, column=column)
-        packed_plan = base64.b64encode(_compressed(plan)).decode()
-        facts = {"kind": ONLINE, "step": "rename", "reason": f"{old} is called {new} now", "packed": packed_plan}
+        facts = {"kind": ONLINE, "step": "rename", "reason": f"{old} is called {new} now", "packed": _compressed(plan)}
         row = replace(known.last, details=facts, field_name=column, sqlstate=None, error=None)
         write(ctx, row, session)
 
@@ -364,12 +355,12 @@ def _said(plan: OnlinePlan, step: str, facts: Mapping[str, Any]) -> str:
 def _written(ctx: RunContext, new: Mutation, *, first: bool) -> int:
     try:
         try:
-            return mutations.record(ctx.log, new, schema=ctx.schema, secrets=ctx.secrets)
+            return write(ctx, new)
         except UnreachableError:
             # A long index build leaves this session idle, and what stands between may have dropped it. Should the first
             # row have been written after all, a second one says the same.
             ctx.log.reconnect()
-            return mutations.record(ctx.log, new, schema=ctx.schema, secrets=ctx.secrets)
+            return write(ctx, new)
     except IndexPilotError as error:
         # Before the intent nothing was changed, so there is nothing unknown about it.
         if first:
@@ -387,11 +378,11 @@ def _written(ctx: RunContext, new: Mutation, *, first: bool) -> int:
 
 def packed(value: object) -> str:
     """The value as text that the log's search for secrets leaves whole: ``token = 'x'`` in a CHECK is none."""
-    return base64.urlsafe_b64encode(_compressed(value)).decode().rstrip("=")
+    return _compressed(value).translate(str.maketrans("+/", "-_")).rstrip("=")
 
 
-def _compressed(value: object) -> bytes:
-    return zlib.compress(json.dumps(to_json(value)).encode())
+def _compressed(value: object) -> str:
+    return base64.b64encode(zlib.compress(json.dumps(to_json(value)).encode())).decode()
 
 
 def _unpacked(text: str) -> Any:

@@ -29,9 +29,9 @@ def by_gravity(finding: LifecycleFinding) -> tuple[object, ...]:
 
 def _all(facts: LifecycleFacts) -> Iterator[LifecycleFinding]:
     yield from invalid_findings(facts)
-    needless = list(redundant_findings(facts))
-    heirs = {found.by for found in redundant_indexes(facts.catalog.tables)}
-    unused = list(unused_findings(facts, heirs))
+    redundant = redundant_indexes(facts.catalog.tables)
+    needless = list(redundant_findings(redundant, facts))
+    unused = list(unused_findings(facts, {found.by for found in redundant}))
     yield from _once(needless, unused)
     gone = {f.index for f in (*needless, *unused) if f.index is not None and f.ddl is not None}
     yield from overlapping_findings(facts, gone)

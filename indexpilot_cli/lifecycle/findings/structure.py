@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from indexpilot_cli.core.catalog import Index, RedundantIndex, Table
 from indexpilot_cli.core.ddl import drop_index, index_body, rebuilt
@@ -17,14 +17,13 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleState,
     must_stay,
 )
-from indexpilot_cli.methods.existing import redundant_indexes
 from indexpilot_cli.methods.partitioned import again
 
 
-def redundant_findings(facts: LifecycleFacts) -> Iterator[LifecycleFinding]:
+def redundant_findings(needless: Iterable[RedundantIndex], facts: LifecycleFacts) -> Iterator[LifecycleFinding]:
     """One for each index that another one makes needless; of equal ones exactly one stays."""
     by_name = {index.name: index for index in facts.catalog.indexes()}
-    for found in redundant_indexes(facts.catalog.tables):
+    for found in needless:
         index = by_name[found.name]
         state = LifecycleState.DUPLICATE if found.exact else LifecycleState.REDUNDANT
         yield dropping(index, facts, state, _why(found, index, by_name[found.by]))
@@ -112,16 +111,22 @@ def _overlap(table: Table, group: Sequence[Index], facts: LifecycleFacts) -> Lif
     text = ", ".join(f"{i.name.short} {index_body(i.definition, table='').strip()}" for i in others)
     shared = max(_shared(index, other) for other in others)
     keys = ", ".join(key.text for key in index.definition.keys[:shared])
+    said = f"it begins with {keys}, as does {text}; none does all that another does"
+    return remark(index, facts, LifecycleState.OVERLAPPING, Reason("overlaps", said, "catalog"))
+
+
+def remark(index: Index, facts: LifecycleFacts, state: LifecycleState, *evidence: Reason) -> LifecycleFinding:
+    """The finding that says something of the index and offers nothing."""
     return LifecycleFinding(
-        LifecycleState.OVERLAPPING,
+        state,
         LifecycleSeverity.INFO,
         LifecycleAction.REPORT,
-        table.name,
+        index.definition.table,
         index.name,
         facts.size(index),
         index.scans,
         facts.counters_since,
-        (Reason("overlaps", f"it begins with {keys}, as does {text}; none does all that another does", "catalog"),),
+        evidence,
     )
 
 

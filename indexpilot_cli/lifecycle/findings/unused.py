@@ -13,10 +13,8 @@ from indexpilot_cli.lifecycle.findings.references import supports
 from indexpilot_cli.lifecycle.findings.structure import dropping
 from indexpilot_cli.lifecycle.values import (
     IndexUsage,
-    LifecycleAction,
     LifecycleFacts,
     LifecycleFinding,
-    LifecycleSeverity,
     LifecycleState,
     must_stay,
 )
@@ -69,17 +67,8 @@ def _finding(index: Index, table: Table, facts: LifecycleFacts, silence: Silence
     source = "pg_stat_user_indexes"
     offer = dropping(index, facts, LifecycleState.UNUSED, (Reason("no_scan", text, source),))
     offer = replace(offer, scans=0, since=silence.since)
-    against = list(_against(index, table, facts, silence))
-    if not against:
-        return offer
-    return replace(
-        offer,
-        severity=LifecycleSeverity.INFO,
-        action=LifecycleAction.REPORT,
-        evidence=(*offer.evidence, *against),
-        ddl=None,
-        undo=None,
-    )
+    against = tuple(_against(index, table, facts, silence))
+    return offer.only_reported(*against) if against else offer
 
 
 def _against(index: Index, table: Table, facts: LifecycleFacts, silence: Silence) -> Iterator[Reason]:

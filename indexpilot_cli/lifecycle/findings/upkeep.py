@@ -9,6 +9,7 @@ from indexpilot_cli.core.catalog import Index, Table
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.lifecycle.findings.structure import remark
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
     LifecycleFacts,
@@ -73,22 +74,9 @@ def _stays_hot(index: Index, facts: LifecycleFacts) -> bool:
 
 def _defeating(table: Table, index: Index, share: float, facts: LifecycleFacts) -> LifecycleFinding:
     text = f"{table.activity.updates:,} updates, {hot_share(table):.0%} of them HOT: the others write to every index"
-    return LifecycleFinding(
-        LifecycleState.HOT_DEFEATING,
-        LifecycleSeverity.INFO,
-        LifecycleAction.REPORT,
-        table.name,
-        index.name,
-        facts.size(index),
-        index.scans,
-        facts.counters_since,
-        (
-            Reason("not_hot", text, "pg_stat_user_tables"),
-            Reason(
-                "alone", f"{share:.0%} of the recorded updates set a column of this index and of no other", "workload"
-            ),
-        ),
-    )
+    alone = f"{share:.0%} of the recorded updates set a column of this index and of no other"
+    reasons = Reason("not_hot", text, "pg_stat_user_tables"), Reason("alone", alone, "workload")
+    return remark(index, facts, LifecycleState.HOT_DEFEATING, *reasons)
 
 
 def wraparound_findings(facts: LifecycleFacts) -> Iterator[LifecycleFinding]:

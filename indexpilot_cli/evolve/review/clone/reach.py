@@ -82,7 +82,7 @@ class SchemaReach:
         for migration in migrations:
             self._name(migration.text)
         for migration in migrations:
-            self._come_over_users(a for s in migration.statements for a in _all(s.actions))
+            self._come_over_users(_actions(migration))
         return self._taken()
 
     def with_statements(self, texts: Iterable[str]) -> Snapshot | None:
@@ -256,16 +256,20 @@ class SchemaReach:
 
 
 def _reaches_far(migration: Migration) -> bool:
-    actions = [a for s in migration.statements for a in _all(s.actions)]
     return _looks_around(migration.text) or any(
         a.kind in _FAR or a.has("unread") or a.has("dynamic") or (a.kind in _BROAD and not (a.table or a.object))
-        for a in actions
+        for a in _actions(migration)
     )
 
 
 def _looks_around(text: str) -> bool:
     """Whether the text names a catalog, or makes statements of texts."""
     return any(pattern.search(text) for pattern in (_DYNAMIC, _CATALOG, _WIDE))
+
+
+def _actions(migration: Migration) -> Iterator[Action]:
+    for statement in migration.statements:
+        yield from _all(statement.actions)
 
 
 def _all(actions: Iterable[Action]) -> Iterator[Action]:
@@ -276,9 +280,8 @@ def _all(actions: Iterable[Action]) -> Iterator[Action]:
 
 def named_in(migration: Migration) -> Iterator[str]:
     """Every name that the migration's statements give or act on."""
-    for statement in migration.statements:
-        for action in _all(statement.actions):
-            yield from filter(None, (action.table, action.object, action.new_name))
+    for action in _actions(migration):
+        yield from filter(None, (action.table, action.object, action.new_name))
 
 
 def words_of(text: str) -> set[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from indexpilot_cli.core.ddl import any_row
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind, Question, probe, title
+from indexpilot_cli.evolve.review.probes.shape import row_where
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -104,8 +104,7 @@ def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables, numb
         start = tables.fresh.get((before.name, column))
         words = f"{title(before.name, (column,))} has the number already with which its sequence begins"
         if start is not None:
-            wanted = f"ip_t.{quote_identifier(column)} = {start}"
-            body = lambda item, wanted=wanted: any_row(f"{item} AS ip_t", f"WHERE {wanted}")  # noqa: E731
+            body = row_where(f"ip_t.{quote_identifier(column)} = {start}")
             yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
         elif tables.restarted:
             yield unasked(number, before.name, words, tables.restarted, "23505")
@@ -159,8 +158,7 @@ def too_wide(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
     for column in (table.column(c) for c in action.columns):
         apart = column is not None and (table.origin in tables.facts.toasted or bool(column.unknown))
         if column is not None and apart and column.type.split("(")[0] in _WIDE:
-            value = f"pg_catalog.pg_column_size(ip_t.{quote_identifier(column.name)}) > {_MOST_BYTES}"
-            body = lambda item, value=value: any_row(f"{item} AS ip_t", f"WHERE {value}")  # noqa: E731
+            body = row_where(f"pg_catalog.pg_column_size(ip_t.{quote_identifier(column.name)}) > {_MOST_BYTES}")
             words = f"a value in {column.name} of {table.name.short} is too long for an entry of the index"
             yield probe(table, number, Question(ProbeKind.TOO_LONG, "54000", words, body, (column.name,)))
 
