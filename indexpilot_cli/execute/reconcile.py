@@ -15,7 +15,7 @@ from indexpilot_cli.execute.build import OPEN, STANDING, CatalogVerdict, open_op
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.execute.reindex import is_reindex, known_before, leftovers, subject
-from indexpilot_cli.execute.standing import follow_catalog
+from indexpilot_cli.execute.standing import follow_catalog, oids_of
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
@@ -246,7 +246,7 @@ def mark_reverted(ctx: RunContext, drop: Event) -> None:
 
 def _mark_ended(ctx: RunContext, drop: Event) -> None:
     """The rows that say of the operations that built what was dropped, where they are ours: they no longer stand."""
-    gone = {drop.details.get("oid"), *drop.details.get("part_oids", ())}
+    gone = set(oids_of(drop))
     for event in intents.latest(ctx.log, schema=ctx.schema):
         if event.state in STANDING and event.op_id != drop.op_id and event.details.get("oid") in gone:
             details = dict(event.details) | {"reverted_by": drop.op_id}

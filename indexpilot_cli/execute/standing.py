@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.mutation import Event, MutationReport, MutationType, OperationKind, OperationState
@@ -21,6 +22,7 @@ _GONE = "somebody else dropped it"
 _DETACHED = "somebody else took its partition away"
 _INVALID = "somebody else left it invalid"
 _MOVED = "somebody else renamed or rebuilt it"
+_OURS = "a run that ended before it could say so dropped it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +73,34 @@ def _write(ctx: RunContext, session: Session, drift: Drift) -> MutationReport:
 
 def _drifts(session: Session, latest: Sequence[Event]) -> Iterator[Drift]:
     # An index that an open operation is about to drop or to attach is in the hands of that operation.
-    busy = {e.details.get("oid") for e in latest if e.state in OPEN}
+    busy = set(chain.from_iterable(oids_of(e) for e in latest if e.state in OPEN))
+    dropped: dict[object, Event] = {}
+    for event in latest:
+        if event.state in STANDING and _kind(event) is OperationKind.DROP:
+            dropped |= dict.fromkeys(oids_of(event), event)
     standing = [e for e in latest if e.state in STANDING and _kind(e) in (OperationKind.CREATE, OperationKind.ATTACH)]
     watched = [e for e in standing if isinstance(e.details.get("oid"), int) and e.details["oid"] not in busy]
     by_table: dict[int, list[Row]] = {}
     for row in session.rows("execute/standing", {"relids": sorted({e.relid for e in watched})}) if watched else ():
         by_table.setdefault(row.relid, []).append(row)
     for event in watched:
-        drift = _drift(event, _own(event, by_table.get(event.relid, [])))
+        own = _own(event, by_table.get(event.relid, []))
+        by = dropped.get(event.details["oid"])
+        drift = _drift(event, own) if own is not None or by is None else _dropped(event, by)
         if drift is not None:
             yield drift
+
+
+def oids_of(event: Event) -> Iterator[object]:
+    """The operation's index and, where it is dropped, its parts."""
+    yield event.details.get("oid")
+    yield from event.details.get("part_oids", ())
+
+
+def _dropped(event: Event, by: Event) -> Drift:
+    """Our own drop, whose run died between its row and the one that says it of the operation that built the index."""
+    details = dict(event.details) | {"reverted_by": by.op_id}
+    return Drift(event, events.follow(event, OperationState.REVERTED, type=by.type, details=details), _OURS)
 
 
 def _kind(event: Event) -> OperationKind | None:

@@ -1,5 +1,7 @@
 """What others do to our indexes, and what is left of runs that failed: the log says what the catalog has."""
 
+from contextlib import suppress
+
 import psycopg
 import pytest
 
@@ -165,3 +167,17 @@ def test_what_became_valid_before_a_later_part_failed_is_closed(events):
     assert states["events_day_kind_ip_idx"] == "STARTED"
     assert set(states.values()) == {"STARTED", "VALID"} and states["events_b_day_kind_ip_idx"] == "VALID"
     assert outcomes(run_apply(dsn, plan.id)) == ["done"]
+
+
+@pytest.mark.parametrize("harm", ["die before", "die after"])
+def test_a_drop_of_ours_whose_run_died_is_nobody_elses(events, harm):
+    dsn, plan = events
+    for moment in range(12):
+        assert outcomes(run_apply(dsn, plan.id)) == ["done"]
+        with Faults() as faults, suppress(Killed):
+            faults.harm, faults.left, faults.dsn = harm, moment, dsn
+            run_rollback(dsn, plan.id)
+        assert run_rollback(dsn, plan.id).exit_code == 0
+        assert (look(dsn).indexes, stands(dsn)) == ({}, []), moment
+        told = [row.error for row in look(dsn).log if row.error]
+        assert [text for text in told if "somebody else" in text] == [], moment
