@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import NoReturn, cast
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType, ModuleType
+from typing import Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
@@ -94,6 +95,10 @@ def _stub() -> None:
 def _add(app: typer.Typer, name: str, text: str) -> None:
     module = importlib.import_module(f"indexpilot_cli.cli.commands.{_FILES.get(name, name.replace('-', '_'))}")
     commands: dict[str, Callable[..., int]] = module.COMMANDS
+    below = {key.removeprefix(f"{name} "): commands[key] for key in commands if key.startswith(f"{name} ")}
+    if below:
+        _add_with_subcommands(app, name, module, below)
+        return
     if name in commands:
         examples = module.EXAMPLES
         app.command(name, epilog=examples if isinstance(examples, str) else examples[name])(commands[name])
@@ -104,6 +109,45 @@ def _add(app: typer.Typer, name: str, text: str) -> None:
     for key, function in commands.items():
         group.command(key, epilog=module.EXAMPLES)(function)
     app.add_typer(group, name=name)
+
+
+def _add_with_subcommands(
+    app: typer.Typer, name: str, module: ModuleType, below: Mapping[str, Callable[..., int]]
+) -> None:
+    """A command that does something by itself and has others below it, each with examples of its own."""
+    group = typer.Typer(epilog=module.EXAMPLES[name], invoke_without_command=True, rich_markup_mode="rich")
+    group.callback()(_alone(module.COMMANDS[name]))
+    for key, function in below.items():
+        group.command(key, epilog=module.EXAMPLES[f"{name} {key}"])(function)
+    app.add_typer(group, name=name)
+
+
+def _alone(function: Callable[..., int]) -> Callable[..., int]:
+    """The function for a group: it runs when no subcommand is named, and refuses options that would be lost."""
+
+    def run(context: typer.Context, **given: Any) -> int:
+        if context.invoked_subcommand is None:
+            return function(**given)
+        early = [p for p in context.command.params if _was_typed(context, p.name)]
+        if early:
+            path = f"{context.command_path} {context.invoked_subcommand}"
+            raise UsageError(
+                f"{early[0].opts[0]} stands before {context.invoked_subcommand}, which has options of its own",
+                hint=f"{path} --help",
+            )
+        return 0
+
+    own = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [own, *inspect.signature(function).parameters.values()]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.__doc__ = function.__doc__
+    return run
+
+
+def _was_typed(context: typer.Context, name: str | None) -> bool:
+    source = context.get_parameter_source(name) if name is not None else None
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def root(

@@ -15,7 +15,7 @@ from indexpilot_cli.render.views.discover import AnalyzeDocument, DiscoverDocume
 from indexpilot_cli.render.views.doctor import DoctorDocument, InitDocument
 from indexpilot_cli.render.views.explain import ExplainDocument
 from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument
-from indexpilot_cli.render.views.lifecycle import LifecycleDocument
+from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
@@ -34,6 +34,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "history": (HistoryDocument, "Result of indexpilot history"),
     "init": (InitDocument, "Result of indexpilot init"),
     "lifecycle": (LifecycleDocument, "Result of indexpilot lifecycle"),
+    "lifecycle_snapshot": (CounterSnapshotDocument, "Result of indexpilot lifecycle snapshot"),
     "plan_approve": (ApproveDocument, "Result of indexpilot plan approve"),
     "recommend": (PlanDocument, "Result of indexpilot recommend"),
     "rollback": (RollbackDocument, "Result of indexpilot rollback"),

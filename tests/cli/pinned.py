@@ -48,6 +48,7 @@ COMMANDS = (
         "doctor",
         "history",
         "lifecycle",
+        "lifecycle snapshot",
         "bypass",
         "bypass status",
         "bypass enable",
@@ -70,6 +71,7 @@ SCHEMAS = (
         "explain",
         "history",
         "lifecycle",
+        "lifecycle_snapshot",
     ),
     *(
         "init",

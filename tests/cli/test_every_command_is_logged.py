@@ -35,6 +35,7 @@ GOOD = {
     "doctor": ([], ["--live"], ["--ready"], ["--reconcile"]),
     "history": ([],),
     "lifecycle": ([],),
+    "lifecycle snapshot": ([],),
     "bypass status": ([],),
     "bypass disable": (["--reason", "test"], ["--reason", "test"]),
     "bypass enable": ([], []),
@@ -63,6 +64,7 @@ BAD = {
     "doctor": (["none.sql", "--twin"],),
     "history": (),
     "lifecycle": (["--table", "nowhere"],),
+    "lifecycle snapshot": (["--standby", "{dsn}"],),
     "bypass status": (),
     "bypass disable": (),
     "bypass enable": (),
@@ -83,9 +85,10 @@ BAD = {
 
 
 def leaves(command, path=()):
-    """The names of all commands without subcommands."""
-    if not hasattr(command, "commands"):
+    """The names of all commands that do something by themselves."""
+    if getattr(command, "invoke_without_command", True) and path:
         yield " ".join(path)
+    if not hasattr(command, "commands"):
         return
     for name, sub in command.commands.items():
         yield from leaves(sub, (*path, name))
@@ -142,7 +145,7 @@ def world(pg, cache, tmp_path_factory):
         assert advice.code == 0, advice.err
         result = json.loads((home / "plan.json").read_text())["result"]
         best = result["recommendations"][0]
-        names = {"P": result["plan"], "R": best["id"], "q": best["templates"][0]["id"], "file": "plan.json"}
+        names = {"dsn": dsn, "P": result["plan"], "R": best["id"], "q": best["templates"][0]["id"], "file": "plan.json"}
         yield World(dsn, home, cache, names)
 
 

@@ -12,7 +12,7 @@ from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleState
 
-EXAMPLES = """Examples:
+REPORT_EXAMPLES = """Examples:
 
   indexpilot lifecycle -d shop --check unused --check redundant --min-age 60d
 
@@ -87,4 +87,25 @@ def _limits(min_age: str | None, min_size: str | None, max_slower: str | None) -
     }
 
 
-COMMANDS = {"lifecycle": lifecycle}
+SNAPSHOT_EXAMPLES = """Examples:
+
+  indexpilot lifecycle snapshot -d shop --quiet
+
+  indexpilot lifecycle snapshot -d shop --standby "host=db2"
+"""
+
+
+@command("lifecycle snapshot", *SERVER)
+def snapshot(session: CommandSession, *, standby: Standby = None) -> int:
+    """Keep the counters of now, by which later runs know since when an index is unread."""
+    session.load()
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.lifecycle.snapshots import CounterSnapshotRequest, run
+    from indexpilot_cli.render.views.lifecycle import snapshot_view
+
+    outcome = session.call(run, CounterSnapshotRequest(session.connection(), tuple(standby or ()), session.record()))
+    return finish(session, outcome, snapshot_view(outcome.result))
+
+
+COMMANDS = {"lifecycle": lifecycle, "lifecycle snapshot": snapshot}
+EXAMPLES = {"lifecycle": REPORT_EXAMPLES, "lifecycle snapshot": SNAPSHOT_EXAMPLES}

@@ -12,9 +12,10 @@ from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, seconds, size
+from indexpilot_cli.lifecycle.snapshots import CounterSnapshotResult
 from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding, LifecycleResult, LifecycleState
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, SqlStatement, TableBlock, columns
-from indexpilot_cli.render.units import notes, one_line, plural
+from indexpilot_cli.render.units import notes, one_line, plural, stamp
 
 
 class SlowerDocument(DocumentShape):
@@ -54,6 +55,26 @@ class LifecycleDocument(DocumentShape):
     indexes: Annotated[Count, "looked at"]
     findings: tuple[FindingDocument, ...]
     plan: Annotated[str | None, "id of the plan that was kept; null: not asked, or nothing to plan"]
+    notes: tuple[str, ...]
+
+
+class CountedServerDocument(DocumentShape):
+    """The counters of one server at one moment."""
+
+    place: Annotated[str, "primary, or host and port of a standby"]
+    taken_at: datetime
+    counters_since: Annotated[datetime | None, "null: unknown"]
+    indexes: Count
+    scans: Annotated[Count, "of all indexes together"]
+
+
+class CounterSnapshotDocument(DocumentShape):
+    """What was counted, and whether it is kept."""
+
+    servers: tuple[CountedServerDocument, ...]
+    kept: bool
+    earlier: Annotated[Count, "snapshots that were there already, of all servers"]
+    observed_since: Annotated[datetime | None, "our oldest snapshot; null: this is the first"]
     notes: tuple[str, ...]
 
 
@@ -97,3 +118,15 @@ def _statements(result: LifecycleResult) -> Iterator[SqlStatement]:
         comments = (f"{finding.id} {finding.state.value}", *(one_line(r.text) for r in finding.evidence))
         statements = [s for s in (finding.ddl or "").rstrip(";").split(";\n") if s]
         yield from chain((SqlStatement(s, comments) for s in statements[:1]), (SqlStatement(s) for s in statements[1:]))
+
+
+_SERVERS = columns("server|short", "indexes|number", "scans|number", "counting since|short")
+
+
+def snapshot_view(result: CounterSnapshotResult) -> Document:
+    """One line for each server, and since when there are snapshots."""
+    rows = tuple((s.place, count(s.indexes), count(s.scans), stamp(s.counters_since)) for s in result.servers)
+    since = f", the first of {stamp(result.observed_since)}" if result.observed_since else ""
+    kept = f"kept, beside {plural(result.earlier, 'earlier snapshot')}{since}" if result.kept else "not kept"
+    blocks = (TableBlock(_SERVERS, rows), Lines((kept,)), *notes(result.notes))
+    return Document(blocks, result, CounterSnapshotDocument)

@@ -22,6 +22,7 @@ from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, Template
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import Verdict
+from indexpilot_cli.lifecycle.snapshots import CountedServer, CounterSnapshotResult
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
     LifecycleFinding,
@@ -377,6 +378,11 @@ LIFECYCLE = LifecycleResult(
 )
 QUIET = LifecycleResult((), NOW)
 
+COUNTERS = CounterSnapshotResult(
+    (CountedServer("primary", NOW, NOW, 13, 90_123), CountedServer("db2:5432", NOW, None, 13, 4)), True, 2, NOW
+)
+COUNTERS_LOST = CounterSnapshotResult((CountedServer("primary", NOW, None, 1, 0),), False, 0, None, ("on a standby",))
+
 
 def outcomes():
     """Every result as (schema name, outcome, document)."""
@@ -428,6 +434,7 @@ def outcomes():
         ("doctor", DoctorResult(()), doctor.doctor_view(DoctorResult(()))),
         ("history", HISTORY, history.history_view(HISTORY)),
         *(("lifecycle", r, lifecycle.lifecycle_view(r, verbose=v)) for r in (LIFECYCLE, QUIET) for v in (False, True)),
+        *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),
         ("config", settings, config.config_view(settings, ("./indexpilot.yaml",))),

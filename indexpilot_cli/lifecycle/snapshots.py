@@ -1,0 +1,89 @@
+"""``lifecycle snapshot``: the counters of today kept for the day when somebody asks since when an index is unread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.db.capabilities import look as look_at_server
+from indexpilot_cli.lifecycle.counters import Look, earlier, keep, look, look_at_standby
+from indexpilot_cli.log import metadata
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.snapshot.source import open_reader
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSnapshotRequest:
+    """``standbys`` are connection strings of standbys whose counters are kept, too."""
+
+    connection: Connection = field(default_factory=Connection)
+    standbys: tuple[str, ...] = field(default=(), repr=False)
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedServer:
+    """What one server counted: ``scans`` of all its indexes since ``counters_since`` (None: unknown)."""
+
+    place: str
+    taken_at: datetime
+    counters_since: datetime | None
+    indexes: int
+    scans: int
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSnapshotResult:
+    """The primary first. ``earlier`` snapshots are kept since ``observed_since``; ``notes`` say why none was added."""
+
+    servers: tuple[CountedServer, ...]
+    kept: bool
+    earlier: int
+    observed_since: datetime | None
+    notes: tuple[str, ...] = ()
+
+
+def run(request: CounterSnapshotRequest, progress: Progress) -> Outcome[CounterSnapshotResult]:
+    """Take the counters and keep them.
+
+    Raises PrerequisiteError before ``init``, UsageError for what is no standby of this server, UnreachableError.
+    """
+    connection, schema = request.connection, request.connection.metadata_schema
+    with bookkeeping(connection, MutationType.LIFECYCLE_RUN, request.record) as note:
+        progress.stage("reading the counters")
+        with open_reader(connection) as session:
+            server = look_at_server(session, metadata_schema=schema).server
+            metadata.require(session, schema)
+            primary = look(session, schema)
+            before = earlier(session, schema, primary.cluster)
+        standbys = [look_at_standby(connection, dsn, primary, server.database) for dsn in request.standbys]
+        looks = (primary, *standbys)
+        kept, warning = keep(connection, looks) if request.record.enabled else (False, None)
+        note.details(kept=kept, standbys=len(standbys))
+    result = CounterSnapshotResult(
+        tuple(map(_counted, looks)),
+        kept,
+        len(before),
+        min((s.taken_at for s in before), default=None),
+        () if kept else (_why(request, server),),
+    )
+    warnings = (*((warning,) if warning is not None else ()), *note.warnings)
+    return Outcome("lifecycle_snapshot", result, "ok" if kept else "skipped", server=server, warnings=warnings)
+
+
+def _why(request: CounterSnapshotRequest, server: Server) -> str:
+    """Why nothing was kept."""
+    if not request.record.enabled:
+        return "nothing is kept: the settings switch IndexPilot, or what it writes down, off"
+    if server.in_recovery:
+        return "nothing is kept on a standby: take the snapshot on the primary, and name this one with --standby"
+    return "nothing is kept: the tables cannot be written here"
+
+
+def _counted(one: Look) -> CountedServer:
+    found = one.snapshot
+    scans = sum(count.scans for count in found.counts.values())
+    return CountedServer(found.place, found.taken_at, found.counters_since, len(found.counts), scans)
