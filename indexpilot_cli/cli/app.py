@@ -25,6 +25,8 @@ PROGRAM = "indexpilot"
 COMMANDS = {
     "init": "Prepare a database and a configuration file.",
     "discover": "Show tables, indexes, sizes and activity.",
+    "genome": "Show and set which fields may be indexed.",
+    "tenant": "Show and set which fields each tenant uses.",
     "analyze": "Show what the workload does.",
     "recommend": "Find the few indexes that pay.",
     "explain": "Say why, why not, or what if.",

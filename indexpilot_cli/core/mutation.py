@@ -26,12 +26,13 @@ class MutationType(StrEnum):
                             type change
     REINDEX                 nobody yet: no command rebuilds an index
     RECOMMEND_INDEX         recommend; apply that only looked or had nothing to do
-    ENABLE_FIELD            host.enable_field, when it changed something
-    DISABLE_FIELD           host.disable_field, likewise
-    INITIALIZE_TENANT       host.initialize_tenant_expression, likewise
+    ENABLE_FIELD            tenant enable and host.enable_field, when it changed something
+    DISABLE_FIELD           tenant disable and host.disable_field, likewise
+    INITIALIZE_TENANT       tenant init and host.initialize_tenant_expression, likewise
     SYSTEM_ENABLE           bypass enable
     SYSTEM_DISABLE          bypass disable
-    SYSTEM_CONFIG_CHANGE    init, plan approve; the host's functions that make tables or fill the genome catalog
+    SYSTEM_CONFIG_CHANGE    init, plan approve, genome set; tenant init, enable and disable that failed; the host's
+                            functions that make tables or fill the genome catalog
     CREATE_TABLE            the table of schema-evolve drop-column --save; seen by host.detect_and_sync_schema_changes
     DROP_TABLE              that table when it is taken back; seen likewise
     ALTER_TABLE             seen likewise; schema-evolve rollback --execute that failed before its column was known
@@ -40,8 +41,8 @@ class MutationType(StrEnum):
     ALTER_COLUMN            schema-evolve alter-type and finish, likewise
     RENAME_COLUMN           schema-evolve rename-column, likewise
     SCHEMA_SYNC             host.detect_and_sync_schema_changes, when the catalog followed or could not
-    DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, rollback
-                            that only looked; host.discover_schema_from_database
+    DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, genome,
+                            tenant and rollback that only looked; host.discover_schema_from_database
     ANALYZE_WORKLOAD        analyze
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
     BULK_UPDATE             a backfill of schema-evolve add-column; host.prune_query_stats

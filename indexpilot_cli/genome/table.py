@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from indexpilot_cli.core.catalog import Catalog, Column, Table
@@ -134,12 +135,23 @@ def _keys(keys: Iterable[FieldKey]) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class TenantField:
-    """A field that is active for a tenant; ``explicit`` says that the tenant has a profile row for it."""
+    """A field as a tenant has it; not ``explicit``: the tenant has no profile row for it, its default speaks."""
 
     key: FieldKey
     type: str
     group: str | None
     explicit: bool
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TenantProfile:
+    """How many profile rows a tenant has, how many of them are switched on, and when the first was made."""
+
+    tenant_id: int
+    fields: int
+    enabled: int
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +174,30 @@ def set_enabled(session: Session, tenant_id: int, key: FieldKey, enabled: bool, 
     return session.execute(question(session, "genome/profile_set", schema), values | names) == 1
 
 
-def active_fields(
+def tenant_fields(
     session: Session,
     tenant_id: int,
     table_name: str | None = None,
     schema_name: str | None = None,
     *,
+    active: bool = False,
     schema: str = SCHEMA,
 ) -> tuple[TenantField, ...]:
-    """The tenant's active fields, by its profile where it has one, else by default."""
-    parameters = {"tenant_id": tenant_id, "table_name": table_name, "schema_name": schema_name}
-    return tuple(
-        TenantField(_row_key(r), *(r[3:6]))
-        for r in session.rows(question(session, "genome/profile_fields", schema), parameters)
-    )
+    """The fields as the tenant has them, by its profile where it has one, else by default; or the ``active`` only."""
+    parameters = {"tenant_id": tenant_id, "table_name": table_name, "schema_name": schema_name, "active": active}
+    rows = session.rows(question(session, "genome/profile_fields", schema), parameters)
+    return tuple(TenantField(_row_key(r), r.field_type, r.feature_group, r.explicit, r.enabled) for r in rows)
+
+
+def tenant_profiles(session: Session, *, schema: str = SCHEMA) -> tuple[TenantProfile, ...]:
+    """Every tenant that has profile rows, with how many."""
+    rows = session.rows(question(session, "genome/tenants", schema), {})
+    return tuple(TenantProfile(r.tenant_id, r.fields, r.enabled, r.since) for r in rows)
+
+
+def has_profile(session: Session, tenant_id: int, *, schema: str = SCHEMA) -> bool:
+    """Whether the tenant has a profile row."""
+    return bool(session.value(question(session, "genome/has_profile", schema), {"tenant_id": tenant_id}))
 
 
 def all_rows(session: Session, *, schema: str = SCHEMA) -> tuple[ProfileRow, ...]:
@@ -189,7 +211,9 @@ def all_rows(session: Session, *, schema: str = SCHEMA) -> tuple[ProfileRow, ...
 def find_registry(
     session: Session, table_name: str = "tenants", column: str = "id", schema_name: str | None = None
 ) -> TenantRegistry | None:
-    """The host's table of tenants, when there is one of that name with such an integer column, else None."""
+    """The host's table of tenants: one of that name with such an integer column, else what most foreign keys of a
+    column ``tenant_id`` refer to, else None.
+    """
     names = {"table_name": table_name, "field_name": column, "schema_name": schema_name}
     row = session.one("genome/tenant_registry", names)
     return None if row is None else TenantRegistry(QualifiedName(row.schema_name, row.table_name), row.field_name)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
-from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey
+from indexpilot_cli.genome.profiles import checked_tenant
 from indexpilot_cli.host import place
 from indexpilot_cli.host.place import TtlCache
-from indexpilot_cli.log import metadata, mutations
+from indexpilot_cli.log import metadata
 
 _Key = tuple[int, str | None]
 _cache: TtlCache[_Key, tuple[dict[str, Any], ...]] = TtlCache(300.0, 1000)
@@ -36,21 +34,16 @@ def initialize_tenant_expression(tenant_id: int, *, known: bool | None = None) -
     schema = place.metadata_schema()
     with place.session() as session:
         metadata.require(session, schema)
-        verified = True if known else _verified(session, _tenant(tenant_id))
-        created = genome.initialize(session, tenant_id, schema=schema)
-        # In the transaction of the change, so that the log has neither less nor more than what was committed.
-        if created:
-            event = Mutation(MutationType.INITIALIZE_TENANT, {"fields": created, "verified": verified}, tenant_id)
-            mutations.record(session, event, schema=schema)
+        done = profiles.initialize_tenant(session, tenant_id, known=bool(known), schema=schema)
     # After the commit: an answer made before it would be kept until it expires, as other processes keep theirs.
     _cache.clear()
-    return {"tenant_id": tenant_id, "created": created, "verified": verified}
+    return {"tenant_id": tenant_id, "created": done.created, "verified": done.verified}
 
 
 def enable_field(tenant_id: int, table_name: str, field_name: str, schema_name: str = "public") -> bool:
     """Switch a field on for a tenant; True when that changed something, which is then logged.
 
-    Raises UsageError for a field that the genome catalog does not have.
+    Raises UsageError for a field that the genome catalog, or a tenant that the host's table of them does not have.
     """
     return _switch(tenant_id, _key(schema_name, table_name, field_name), True)
 
@@ -58,7 +51,7 @@ def enable_field(tenant_id: int, table_name: str, field_name: str, schema_name: 
 def disable_field(tenant_id: int, table_name: str, field_name: str, schema_name: str = "public") -> bool:
     """Switch a field off for a tenant; True when that changed something, which is then logged.
 
-    Raises UsageError for a field that the genome catalog does not have.
+    Raises UsageError for a field that the genome catalog, or a tenant that the host's table of them does not have.
     """
     return _switch(tenant_id, _key(schema_name, table_name, field_name), False)
 
@@ -68,7 +61,7 @@ def get_tenant_fields(tenant_id: int, table_name: str | None = None) -> list[dic
 
     Where the tenant has no profile row (``explicit`` False) the field's default decides.
     """
-    rows = _cache.get((_tenant(tenant_id), table_name), lambda: _active(tenant_id, table_name))
+    rows = _cache.get((checked_tenant(tenant_id), table_name), lambda: _active(tenant_id, table_name))
     return [dict(row) for row in rows]
 
 
@@ -81,53 +74,15 @@ def _switch(tenant_id: int, key: FieldKey, enabled: bool) -> bool:
     schema = place.metadata_schema()
     with place.session() as session:
         metadata.require(session, schema)
-        _require_field(session, key, schema)
-        changed = genome.set_enabled(session, _tenant(tenant_id), key, enabled, schema=schema)
-        if changed:
-            kind = MutationType.ENABLE_FIELD if enabled else MutationType.DISABLE_FIELD
-            event = Mutation(
-                kind,
-                tenant_id=tenant_id,
-                table_name=key.table.name,
-                field_name=key.field,
-                schema_name=key.table.schema,
-            )
-            mutations.record(session, event, schema=schema)
+        changed = profiles.switch_field(session, tenant_id, key, enabled, schema=schema)
     _cache.clear()
     return changed
-
-
-def _require_field(session: Session, key: FieldKey, schema: str) -> None:
-    names = [f.name for f in genome.fields(session, key.table.name, key.table.schema, schema=schema)]
-    if key.field in names:
-        return
-    near = get_close_matches(key.field, names, n=1)
-    raise UsageError(
-        f"the genome catalog has no field {key.field[:80]!r} of {str(key.table)[:160]}",
-        hint=f"did you mean {near[0]}?" if near else "discover_and_bootstrap_schema() records the database's tables",
-        code="unknown_field",
-    )
-
-
-def _tenant(tenant_id: int) -> int:
-    if isinstance(tenant_id, bool) or not isinstance(tenant_id, int) or not -(2**31) <= tenant_id < 2**31:
-        raise UsageError(f"not a tenant id: {str(tenant_id)[:40]!r}", hint="a whole number of four bytes")
-    return tenant_id
-
-
-def _verified(session: Session, tenant_id: int) -> bool | None:
-    registry = genome.find_registry(session)
-    if registry is None:
-        return None
-    if tenant_id not in genome.known_tenants(session, registry, frozenset({tenant_id})):
-        raise UsageError(f"{registry.table} has no tenant {tenant_id}", code="unknown_tenant")
-    return True
 
 
 def _active(tenant_id: int, table_name: str | None) -> tuple[dict[str, Any], ...]:
     schema_name, name = place.checked_table(table_name)
     with place.session() as session:
-        found = genome.active_fields(session, tenant_id, name, schema_name, schema=place.metadata_schema())
+        found = genome.tenant_fields(session, tenant_id, name, schema_name, active=True, schema=place.metadata_schema())
     return tuple(
         {
             "schema_name": f.key.table.schema,

@@ -14,6 +14,13 @@ from indexpilot_cli.render.views.demo import DemoDocument
 from indexpilot_cli.render.views.discover import AnalyzeDocument, DiscoverDocument, SnapshotDocument
 from indexpilot_cli.render.views.doctor import DoctorDocument, InitDocument
 from indexpilot_cli.render.views.explain import ExplainDocument
+from indexpilot_cli.render.views.genome import (
+    GenomeDocument,
+    GenomeSetDocument,
+    TenantChangeDocument,
+    TenantDocument,
+    TenantsDocument,
+)
 from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument
 from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
 from indexpilot_cli.render.views.plan import PlanDocument
@@ -31,6 +38,8 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "doctor": (DoctorDocument, "Result of indexpilot doctor"),
     "error": (FailureDocument, "Any failure of indexpilot"),
     "explain": (ExplainDocument, "Result of indexpilot explain"),
+    "genome": (GenomeDocument, "Result of indexpilot genome list"),
+    "genome_set": (GenomeSetDocument, "Result of indexpilot genome set"),
     "history": (HistoryDocument, "Result of indexpilot history"),
     "init": (InitDocument, "Result of indexpilot init"),
     "lifecycle": (LifecycleDocument, "Result of indexpilot lifecycle"),
@@ -45,6 +54,9 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     ),
     "schema_evolve_rollback": (SchemaUndoDocument, "Result of indexpilot schema-evolve rollback"),
     "snapshot": (SnapshotDocument, "Result of indexpilot snapshot save"),
+    "tenant": (TenantDocument, "Result of indexpilot tenant show"),
+    "tenant_change": (TenantChangeDocument, "Result of indexpilot tenant init, enable and disable"),
+    "tenants": (TenantsDocument, "Result of indexpilot tenant list"),
 }
 
 

@@ -156,7 +156,7 @@ def test_any_name_is_only_a_name(session, connection):
         assert genome.set_enabled(session, 7, key, False) is True
         assert genome.rename(session, key, FieldKey(QualifiedName("public", "renamed"), name))
         assert genome.remove(session, [FieldKey(QualifiedName("public", "renamed"), name)]) == 1
-    assert [f.key.field for f in genome.active_fields(session, 7)] == ["kept"]
+    assert [f.key.field for f in genome.tenant_fields(session, 7, active=True)] == ["kept"]
     assert [f.name for f in genome.fields(session)] == ["kept"]
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 

@@ -1,14 +1,17 @@
 """Results made by hand, one of each kind, with awkward names and texts in them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from indexpilot_cli.admin.analyze import AnalyzeResult
 from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.admin.doctor import DoctorResult
 from indexpilot_cli.admin.doctor_checks import Check
+from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
 from indexpilot_cli.admin.history import HistoryResult
 from indexpilot_cli.admin.init import InitResult
 from indexpilot_cli.admin.snapshot import SnapshotResult
+from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
 from indexpilot_cli.apply.values import ApplyResult, ApproveResult, BypassResult
 from indexpilot_cli.core.catalog import Server
@@ -20,6 +23,8 @@ from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType,
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
+from indexpilot_cli.genome.fields import FieldKey
+from indexpilot_cli.genome.table import TenantField, TenantProfile
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import Verdict
 from indexpilot_cli.lifecycle.snapshots import CountedServer, CounterSnapshotResult
@@ -382,6 +387,30 @@ COUNTERS = CounterSnapshotResult(
     (CountedServer("primary", NOW, NOW, 13, 90_123), CountedServer("db2:5432", NOW, None, 13, 4)), True, 2, NOW
 )
 COUNTERS_LOST = CounterSnapshotResult((CountedServer("primary", NOW, None, 1, 0),), False, 0, None, ("on a standby",))
+FIELD = FieldReport(ORDERS, "status", "character varying(20)", True, False, True, "core", NOW, NOW)
+GENOME = GenomeResult((FIELD, replace(FIELD, field="Select", group=None, required=False, indexable=True)), 3)
+GENOME_SET = GenomeSetResult(
+    (
+        FieldChange(ORDERS, "status", "is_indexable", True, False),
+        FieldChange(ORDERS, "status", "feature_group", None, "workflow"),
+    ),
+    True,
+    1,
+)
+TENANTS = TenantsResult((TenantProfile(7, 12, 10, NOW),), 12, QualifiedName("public", "tenants"))
+TENANT = TenantResult(
+    7,
+    (
+        TenantField(FieldKey(ORDERS, "status"), "text", "core", True),
+        TenantField(FieldKey(ORDERS, "note"), "text", None, False, False),
+    ),
+    *(1, 1, True, True),
+)
+TENANT_CHANGES = (
+    TenantChange("init", 7, (), 12, False, True),
+    TenantChange("disable", 7, ((ORDERS, "note"), (ORDERS, "status")), 1, True, None),
+    TenantChange("enable", 7, ((ORDERS, "note"),), 0, False, None),
+)
 
 
 def outcomes():
@@ -393,6 +422,7 @@ def outcomes():
         discover,
         doctor,
         explain,
+        genome,
         history,
         lifecycle,
         recommend,
@@ -433,6 +463,11 @@ def outcomes():
         ("doctor", DOCTOR, doctor.doctor_view(DOCTOR)),
         ("doctor", DoctorResult(()), doctor.doctor_view(DoctorResult(()))),
         ("history", HISTORY, history.history_view(HISTORY)),
+        *(("genome", r, genome.genome_view(r)) for r in (GENOME, GenomeResult((), 4), GenomeResult(()))),
+        *(("genome_set", r, genome.genome_set_view(r)) for r in (GENOME_SET, GenomeSetResult((), False, 1))),
+        *(("tenants", r, genome.tenants_view(r)) for r in (TENANTS, TenantsResult((), 4))),
+        *(("tenant", r, genome.tenant_view(r)) for r in (TENANT, TenantResult(9, (), 0, 0, False, None))),
+        *(("tenant_change", r, genome.tenant_change_view(r)) for r in TENANT_CHANGES),
         *(("lifecycle", r, lifecycle.lifecycle_view(r, verbose=v)) for r in (LIFECYCLE, QUIET) for v in (False, True)),
         *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),

@@ -1,0 +1,186 @@
+"""Changing fields and tenants' profiles: what does not exist is refused, and the log says what changed, no more.
+
+The row of the log is written in the transaction of its change, so that there is one exactly when that was committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from indexpilot_cli.core.mutation import Mutation, MutationType
+from indexpilot_cli.core.names import split_table
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.genome import table as genome
+from indexpilot_cli.genome.fields import FieldKey, GenomeField
+from indexpilot_cli.log import mutations
+from indexpilot_cli.log.metadata import SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Initialized:
+    """A tenant's profile was begun: ``created`` rows are new.
+
+    ``verified`` is True when the host's table of tenants has the tenant or the caller vouches for it, None when there
+    is no table to ask.
+    """
+
+    tenant_id: int
+    created: int
+    verified: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSettings:
+    """What may be set of a field; None leaves it as it is."""
+
+    indexable: bool | None = None
+    group: str | None = None
+
+    def changes(self, now: GenomeField) -> dict[str, tuple[str | bool | None, str | bool]]:
+        """What would be another value than now, before and after, by the column's name in the genome catalog."""
+        found: dict[str, tuple[str | bool | None, str | bool]] = {}
+        if self.indexable is not None and self.indexable != now.indexable:
+            found["is_indexable"] = now.indexable, self.indexable
+        if self.group is not None and self.group != now.group:
+            found["feature_group"] = now.group, self.group
+        return found
+
+
+def checked_tenant(tenant_id: object) -> int:
+    """The id, when a tenant can have it. Raises UsageError otherwise."""
+    if isinstance(tenant_id, bool) or not isinstance(tenant_id, int) or not -(2**31) <= tenant_id < 2**31:
+        raise UsageError(f"not a tenant id: {str(tenant_id)[:40]!r}", hint="a whole number of four bytes")
+    return tenant_id
+
+
+def verified_tenant(session: Session, tenant_id: int, *, known: bool = False) -> bool | None:
+    """True when the host's table of tenants has it (or ``known``: somebody vouches), None when there is no such table.
+
+    Raises UsageError for a tenant that the table does not have.
+    """
+    registry = None if known else genome.find_registry(session)
+    if registry is None:
+        return True if known else None
+    if tenant_id not in genome.known_tenants(session, registry, frozenset({tenant_id})):
+        raise UsageError(f"{registry.table} has no tenant {tenant_id}", code="unknown_tenant")
+    return True
+
+
+def initialize_tenant(
+    session: Session, tenant_id: int, *, known: bool = False, schema: str = SCHEMA, actor: str | None = None
+) -> Initialized:
+    """One profile row per genome field with the field's default; again it adds nothing and logs nothing.
+
+    Raises UsageError for a tenant the host does not know.
+    """
+    verified = verified_tenant(session, checked_tenant(tenant_id), known=known)
+    created = genome.initialize(session, tenant_id, schema=schema)
+    if created:
+        facts = {"fields": created, "verified": verified}
+        row = Mutation(MutationType.INITIALIZE_TENANT, facts, tenant_id, state="DONE", actor=actor)
+        mutations.record(session, row, schema=schema)
+    return Initialized(tenant_id, created, verified)
+
+
+def switch_field(
+    session: Session,
+    tenant_id: int,
+    key: FieldKey,
+    enabled: bool,
+    *,
+    known: bool = False,
+    schema: str = SCHEMA,
+    actor: str | None = None,
+) -> bool:
+    """Switch a field of a tenant; True when that changed something, which is then logged.
+
+    Raises UsageError for a field that the genome catalog, or a tenant that the host does not have.
+    """
+    require_field(session, key, schema)
+    # Who vouched for a tenant when its profile was begun need not do it again.
+    if not genome.has_profile(session, checked_tenant(tenant_id), schema=schema):
+        verified_tenant(session, tenant_id, known=known)
+    changed = genome.set_enabled(session, tenant_id, key, enabled, schema=schema)
+    if changed:
+        kind = MutationType.ENABLE_FIELD if enabled else MutationType.DISABLE_FIELD
+        row = Mutation(
+            kind,
+            tenant_id=tenant_id,
+            table_name=key.table.name,
+            field_name=key.field,
+            schema_name=key.table.schema,
+            state="DONE",
+            actor=actor,
+        )
+        mutations.record(session, row, schema=schema)
+    return changed
+
+
+def set_field(
+    session: Session, now: GenomeField, wanted: FieldSettings, *, schema: str = SCHEMA, actor: str | None = None
+) -> None:
+    """Set what is wanted of the field; a change is logged with what was there before."""
+    changes = wanted.changes(now)
+    if not changes:
+        return
+    genome.update(session, now.key, indexable=wanted.indexable, group=wanted.group, schema=schema)
+    row = Mutation(
+        MutationType.SYSTEM_CONFIG_CHANGE,
+        {"action": "genome_set", "changes": {name: list(pair) for name, pair in changes.items()}},
+        table_name=now.table.name,
+        field_name=now.name,
+        schema_name=now.table.schema,
+        state="DONE",
+        actor=actor,
+    )
+    mutations.record(session, row, schema=schema)
+
+
+def require_field(session: Session, key: FieldKey, schema: str = SCHEMA) -> GenomeField:
+    """The field as the genome catalog has it. Raises UsageError with the nearest when it has none of that name."""
+    fields = genome.fields(session, key.table.name, key.table.schema, schema=schema)
+    return _named(fields, key.field, str(key.table))
+
+
+def named_fields(session: Session, table: str, names: Sequence[str], schema: str = SCHEMA) -> tuple[GenomeField, ...]:
+    """Those fields of a table as it is typed (``orders``, ``sales.orders``). No names: all fields of the table.
+
+    Raises UsageError for a table or a field that the genome catalog does not have, and for a table that several
+    schemas have.
+    """
+    schema_name, table_name = split_table(table)
+    fields = genome.fields(session, table_name, schema_name, schema=schema)
+    if not fields:
+        raise unknown_table(session, table, schema)
+    places = dict.fromkeys(f.table for f in fields)
+    if len(places) > 1:
+        listed = ", ".join(map(str, places))
+        raise UsageError(f"several schemas have a table {table}", hint=f"one of {listed}", code="ambiguous_table")
+    return tuple(_named(fields, name, table) for name in names) or fields
+
+
+def unknown_table(session: Session, table: str, schema: str = SCHEMA) -> UsageError:
+    """The error for a table that the genome catalog does not have, with the nearest that it has."""
+    known = {str(f.table): None for f in genome.fields(session, schema=schema)}
+    words = {**known, **{name.partition(".")[2]: None for name in known}}
+    near = get_close_matches(table, words, n=1)
+    return UsageError(
+        f"the genome catalog has no table {table[:160]!r}",
+        hint=f"did you mean {near[0]}?" if near else "indexpilot discover --save records the database's tables",
+        code="unknown_table",
+    )
+
+
+def _named(fields: Sequence[GenomeField], name: str, table: str) -> GenomeField:
+    found = next((f for f in fields if f.name == name), None)
+    if found is not None:
+        return found
+    near = get_close_matches(name, [f.name for f in fields], n=1)
+    raise UsageError(
+        f"the genome catalog has no field {name[:80]!r} of {table[:160]}",
+        hint=f"did you mean {near[0]}?" if near else "indexpilot discover --save records the database's tables",
+        code="unknown_field",
+    )

@@ -1,0 +1,195 @@
+"""The genome catalog and the profiles of tenants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
+from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
+from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.units import DASH
+from indexpilot_cli.genome.table import TenantField
+from indexpilot_cli.render.document import Block, Count, Document, Lines, TableBlock, columns
+from indexpilot_cli.render.units import one_line, plural, stamp
+
+
+class GenomeDocument(DocumentShape):
+    """The genome catalog."""
+
+    fields: tuple[FieldReport, ...]
+    hidden: Annotated[Count, "fields left out by filters"]
+
+
+class GenomeSetDocument(DocumentShape):
+    """Settings of fields that change."""
+
+    written: Annotated[bool, "false: only shown, or nothing to change"]
+    fields: Annotated[Count, "fields that were named"]
+    changes: tuple[FieldChange, ...]
+
+
+class TenantReportDocument(DocumentShape):
+    """A tenant with a profile."""
+
+    tenant: Annotated[int, From("tenant_id")]
+    fields: Annotated[Count, "profile rows"]
+    enabled: Count
+    since: datetime
+
+
+class TenantsDocument(DocumentShape):
+    """Tenants that have a profile; the others use the default of every field."""
+
+    registry: Annotated[QualifiedName | None, "the host's table of tenants"]
+    genome_fields: Count
+    tenants: tuple[TenantReportDocument, ...]
+
+
+class TenantFieldDocument(DocumentShape):
+    """A field as the tenant has it."""
+
+    table: Annotated[QualifiedName, From("key.table")]
+    field: Annotated[str, From("key.field")]
+    type: str
+    group: str | None
+    enabled: bool
+    explicit: Annotated[bool, "false: the default speaks, for want of a profile row"]
+
+
+class TenantDocument(DocumentShape):
+    """One tenant's fields."""
+
+    tenant: int
+    verified: Annotated[bool | None, "null: no table of tenants to ask"]
+    profile: Annotated[bool, "false: no profile rows, the defaults speak"]
+    enabled: Annotated[Count, "of all fields asked for"]
+    disabled: Count
+    fields: tuple[TenantFieldDocument, ...]
+
+
+class TenantSwitchDocument(DocumentShape):
+    """A field that was named."""
+
+    table: Annotated[QualifiedName, From(lambda pair: pair[0])]
+    field: Annotated[str, From(lambda pair: pair[1])]
+
+
+class TenantChangeDocument(DocumentShape):
+    """A change of a tenant's profile."""
+
+    action: Literal["init", "enable", "disable"]
+    tenant: int
+    verified: Annotated[bool | None, "null: no table of tenants to ask"]
+    dry_run: bool
+    changed: Annotated[Count, "profile rows made, or fields that were not so already"]
+    fields: tuple[TenantSwitchDocument, ...]
+
+
+_FIELD_COLUMNS = columns("table", "field", "type", "null|short", "index|short", "default|short", "group")
+_CHANGE_COLUMNS = columns("table", "field", "setting|short", "before", "after")
+_TENANT_COLUMNS = columns("tenant|number", "fields|number", "enabled|number", "disabled|number", "since|short")
+_OWN_COLUMNS = columns("table", "field", "type", "state|short", "by|short", "group")
+_DONE = {"init": "begun with", "enable": "switched on", "disable": "switched off"}
+
+
+def genome_view(result: GenomeResult) -> Document:
+    """One line per field."""
+    rows = tuple(_field_row(f) for f in result.fields)
+    tables = len({f.table for f in result.fields})
+    forbidden = sum(not f.indexable for f in result.fields)
+    hidden = f"; {result.hidden:,} more left out by the filters" if result.hidden else ""
+    line = f"{plural(len(rows), 'field')} of {plural(tables, 'table')}, {forbidden:,} not to be indexed{hidden}"
+    if not rows:
+        line = f"no fields{hidden}" if result.hidden else "the genome catalog is empty"
+    blocks: tuple[Block, ...] = (Lines((line,)),)
+    return Document((TableBlock(_FIELD_COLUMNS, rows), *blocks) if rows else blocks, result, GenomeDocument)
+
+
+def _field_row(report: FieldReport) -> tuple[str, ...]:
+    return (
+        report.table.short,
+        quote_identifier(report.field),
+        report.type,
+        "no" if report.required else "yes",
+        "yes" if report.indexable else "no",
+        "on" if report.default_expression else "off",
+        one_line(report.group or DASH),
+    )
+
+
+def genome_set_view(result: GenomeSetResult) -> Document:
+    """One line per change."""
+    rows = tuple(_change_row(c) for c in result.changes)
+    if not rows:
+        line = f"nothing to change: {plural(result.fields, 'field is', 'fields are')} so already"
+    else:
+        done = "written" if result.written else "would be written: add --write"
+        line = f"{plural(len(rows), 'change')} {done}"
+    table = (TableBlock(_CHANGE_COLUMNS, rows),) if rows else ()
+    return Document((*table, Lines((line,))), result, GenomeSetDocument)
+
+
+def _change_row(change: FieldChange) -> tuple[str, ...]:
+    return (
+        change.table.short,
+        quote_identifier(change.field),
+        change.setting,
+        _word(change.before),
+        _word(change.after),
+    )
+
+
+def _word(value: str | bool | None) -> str:
+    if value is None:
+        return DASH
+    return ("yes" if value else "no") if isinstance(value, bool) else one_line(value)
+
+
+def tenants_view(result: TenantsResult) -> Document:
+    """One line per tenant."""
+    rows = tuple(
+        (str(t.tenant_id), str(t.fields), str(t.enabled), str(t.fields - t.enabled), stamp(t.since))
+        for t in result.tenants
+    )
+    listed = f" listed in {result.registry.short}" if result.registry else ""
+    line = f"{plural(len(rows), 'tenant')} with a profile; all others{listed} use the defaults"
+    if not rows:
+        line = "no tenant has a profile: all use the defaults"
+    table = (TableBlock(_TENANT_COLUMNS, rows),) if rows else ()
+    return Document((*table, Lines((line,))), result, TenantsDocument)
+
+
+def tenant_view(result: TenantResult) -> Document:
+    """One line per field."""
+    rows = tuple(_own_row(f) for f in result.fields)
+    by = "" if result.profile else " (no profile: the defaults)"
+    line = f"tenant {result.tenant} uses {result.enabled:,} of {plural(result.enabled + result.disabled, 'field')}{by}"
+    table = (TableBlock(_OWN_COLUMNS, rows),) if rows else ()
+    return Document((*table, Lines((line,))), result, TenantDocument)
+
+
+def _own_row(found: TenantField) -> tuple[str, ...]:
+    return (
+        found.key.table.short,
+        quote_identifier(found.key.field),
+        found.type,
+        "on" if found.enabled else "off",
+        "profile" if found.explicit else "default",
+        one_line(found.group or DASH),
+    )
+
+
+def tenant_change_view(result: TenantChange) -> Document:
+    """What was done in one sentence."""
+    fields = plural(result.changed, "field")
+    if not result.changed:
+        line = f"tenant {result.tenant}: nothing to change, it was so already"
+    elif result.action == "init":
+        line = f"tenant {result.tenant}: profile {_DONE['init']} {fields}"
+    else:
+        line = f"tenant {result.tenant}: {fields} {_DONE[result.action]}"
+        line += f" of {plural(len(result.fields), 'field')} named" if len(result.fields) != result.changed else ""
+    lines = (line, "dry run: nothing changed") if result.dry_run else (line,)
+    return Document((Lines(lines),), result, TenantChangeDocument)
