@@ -11,7 +11,6 @@ from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.advise.recommend import keep_plan
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
-from indexpilot_cli.core.index import BTREE
 from indexpilot_cli.core.mutation import Event, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
@@ -23,11 +22,19 @@ from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedErr
 from indexpilot_cli.execute.build import STANDING
 from indexpilot_cli.execute.reconcile import pending
 from indexpilot_cli.lifecycle.counters import Look, earlier, keep, leaf_pages, look, look_at_standby
-from indexpilot_cli.lifecycle.findings.bloat import bloat_findings, suspects
+from indexpilot_cli.lifecycle.findings.bloat import (
+    bloat_findings,
+    by_leaves,
+    by_rows,
+    is_confirmed,
+    looked_into,
+    suspects,
+)
 from indexpilot_cli.lifecycle.findings.find import by_gravity, find
 from indexpilot_cli.lifecycle.findings.unused import too_young
 from indexpilot_cli.lifecycle.plan import PLANNABLE, make_plan
 from indexpilot_cli.lifecycle.pricing import DropPrices, is_priced, priced, statements_of, touched, unpriced
+from indexpilot_cli.lifecycle.sampling import key_samples
 from indexpilot_cli.lifecycle.usage import UsageSnapshot, usage_of
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
@@ -48,8 +55,6 @@ from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import fold_workload
-
-_LOOKED_INTO = 30  # each is read from its first page to its last
 
 
 def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResult]:
@@ -144,9 +149,16 @@ def _bloated(
     found = tuple(s for s in suspects(facts) if s.index.name not in gone)
     if not found or source.session is None:
         return tuple(bloat_findings(facts, found, {}))
-    progress.stage("looking into large indexes", _LOOKED_INTO)
-    trees = [s.index.oid for s in found if s.index.definition.method == BTREE][:_LOOKED_INTO]
-    return tuple(bloat_findings(facts, found, leaf_pages(source.session, trees, progress)))
+    trees = {s.index.oid: s for s in looked_into(found)}
+    progress.stage("looking into large indexes", len(trees))
+    leaves = leaf_pages(source.session, list(trees), progress)
+    rebuilt = {oid: by_leaves(trees[oid], counted) for oid, counted in leaves.items()}
+    # Leaves full of entries of rows that nobody has vacuumed yet look full; rows decide where both disagree.
+    sure = [oid for oid, looked in rebuilt.items() if is_confirmed(trees[oid], looked, facts)]
+    others = [(s.index, s.table) for oid, s in trees.items() if oid not in sure]
+    for oid, sample in key_samples(source.session, others, progress).items():
+        rebuilt[oid] = by_rows(trees[oid], sample, facts.catalog)
+    return tuple(bloat_findings(facts, found, rebuilt))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,15 @@ class IndexBuild:
 
 @dataclass(frozen=True, slots=True)
 class BuiltSize:
-    """Pages of an index just built; ``height`` is the level of a B-tree's root. ``sure``: no guess decided it."""
+    """Pages of an index just built; ``height`` is the level of a B-tree's root. ``sure``: no guess decided it.
+
+    ``least`` are the pages if columns follow one another as far as they can (0: as ``pages``).
+    """
 
     pages: int
     height: int | None = None
     sure: bool = True
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.methods.fields import Field, key_field, unknown_field
 from indexpilot_cli.methods.kind import IndexBuild
 from indexpilot_cli.methods.kinds import index_kind
-from indexpilot_cli.methods.kinds.btree import btree_height
+from indexpilot_cli.methods.kinds.btree import btree_height, may_fold
 from indexpilot_cli.sql.normal import conjuncts, normal
 from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 
 ERRORS = {"high": 0.1, "medium": 0.25, "low": 0.4}  # by how much a built B-tree was larger, by confidence
+TOAST_TARGET = 508  # bytes from which an index tries to compress a value (TOAST_INDEX_TARGET)
 OTHERS_ERROR = 0.45  # and one of a kind whose model rests on assumptions
 
 
@@ -27,7 +28,7 @@ class SizeEstimate:
     ``confidence`` goes by the errors measured on a grid of 100 indexes really built (tests/benchmarks/sizes.py):
     high within 10 per cent, medium within 30 (elements, expressions, several columns, predicates), low without
     statistics and where it matters whether columns or predicate depend on each other: they are taken as independent,
-    and where they are not the index may be half as large.
+    and where they are not the index may be half as large, ``least_pages`` then.
     """
 
     pages: int
@@ -36,6 +37,7 @@ class SizeEstimate:
     bytes: int
     method: str
     confidence: str
+    least_pages: int = 0
 
     @property
     def most_bytes(self) -> int:
@@ -55,7 +57,19 @@ def estimate(definition: IndexDefinition, table: Table, catalog: Catalog) -> Siz
     heights = [p.height for p in parts if p.height is not None]
     worst = max((p.confidence for p in parts), key=("high", "medium", "low").index)
     height = max(heights) if heights else None
-    return SizeEstimate(pages, sum(p.tuples for p in parts), height, pages * BLOCK, definition.method, worst)
+    least = sum(p.least_pages for p in parts)
+    return SizeEstimate(pages, sum(p.tuples for p in parts), height, pages * BLOCK, definition.method, worst, least)
+
+
+def folds(definition: IndexDefinition, table: Table, catalog: Catalog) -> bool:
+    """Whether equal keys of a B-tree share one copy of the key."""
+    fields = (key_field(k, table, row_count(table), catalog.version) for k in definition.keys)
+    return may_fold(definition, catalog.major) and all(f.equal_image for f in fields)
+
+
+def compresses(definition: IndexDefinition, table: Table, version: int) -> bool:
+    """Whether some keys are so long that the index tries to compress them, which statistics know nothing of."""
+    return any(max(key_field(k, table, row_count(table), version).widths) > TOAST_TARGET for k in definition.keys)
 
 
 def _leaves(table: Table, catalog: Catalog) -> tuple[Table, ...]:
@@ -88,7 +102,8 @@ def _one(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEst
     kind = index_kind(definition.method)
     built = kind.built(IndexBuild(definition, table, catalog, fields, rows))
     confidence = _confidence(definition, fields, kind.assumed) if built.sure else "low"
-    return SizeEstimate(built.pages, rows, built.height, built.pages * BLOCK, definition.method, confidence)
+    least, size = built.least or built.pages, built.pages * BLOCK
+    return SizeEstimate(built.pages, rows, built.height, size, definition.method, confidence, least)
 
 
 def height_of(definition: IndexDefinition | None, pages: int, catalog: Catalog) -> int:

@@ -1,8 +1,9 @@
-"""Indexes much larger than they would be after REINDEX: by statistics first, then by what their pages hold.
+"""Indexes much larger than they would be after REINDEX: by statistics first, then by what their pages or rows hold.
 
 Neither is believed alone. Statistics know nothing of columns that depend on each other or of values that compress; what
 the pages hold does not tell how much a rebuilding would fold equal keys together. Both err by saying too much, so the
-smaller one is nearer, and a rebuilding is offered only where both find it worth while.
+smaller one is nearer, and a rebuilding is offered only where both find it worth while. Where nobody lets us look at the
+pages, rows of the table are read as keys of the index.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from indexpilot_cli.core.catalog import BLOCK, Index, Table
+from indexpilot_cli.core.catalog import BLOCK, Catalog, Index, Table
 from indexpilot_cli.core.index import BTREE, Reason
 from indexpilot_cli.core.units import size
 from indexpilot_cli.lifecycle.findings.statistics import STALE_SHARE, changed_share
@@ -21,11 +22,14 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleSeverity,
     LifecycleState,
 )
-from indexpilot_cli.methods.size import ERRORS, OTHERS_ERROR, SizeEstimate, estimate
+from indexpilot_cli.methods.kinds.btree import FILL
+from indexpilot_cli.methods.sampled import KeySample, sampled_tree
+from indexpilot_cli.methods.size import ERRORS, OTHERS_ERROR, SizeEstimate, compresses, estimate, folds
 
 _SMALL = 32  # pages: a smaller one is not worth the work
 _CLEARLY = 1.2  # times the size after REINDEX by either method alone
-_FILL = 90  # per cent of a leaf that a build fills, unless told otherwise
+# Each is read from its first page to its last: so many, and more as long as they have so few pages together (1 GB).
+_LOOKED_INTO, _PAGES_READ = 30, 131_072
 _PAGES_ERROR = 0.28  # by how much the size by pages was too large at most, where keys repeat
 
 
@@ -40,16 +44,30 @@ class LeafPages:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """An index that statistics say is bloated."""
+    """An index that statistics say is bloated, or (``built`` None) one whose size they cannot tell."""
 
     index: Index
     table: Table
-    built: SizeEstimate
+    built: SizeEstimate | None
 
     @property
-    def ratio(self) -> float:
-        """Its size over that after REINDEX, by statistics."""
-        return self.index.pages / max(1, self.built.pages)
+    def tree(self) -> bool:
+        """Whether its pages and rows tell more than statistics."""
+        return self.index.definition.method == BTREE
+
+    @property
+    def fill(self) -> int:
+        """Per cent of a leaf that a build fills."""
+        return int(dict(self.index.definition.options).get("fillfactor", FILL))
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltSize:
+    """Pages after REINDEX as looked up, and how. ``alone``: pages by that method without regard to statistics."""
+
+    pages: float
+    alone: float
+    how: Reason
 
 
 def suspects(facts: LifecycleFacts) -> tuple[Suspect, ...]:
@@ -59,42 +77,82 @@ def suspects(facts: LifecycleFacts) -> tuple[Suspect, ...]:
         known = table.readable and table.tuples > 0 and changed_share(table) <= STALE_SHARE
         for index in table.indexes if known and table.kind in "rm" else ():
             if index.pages >= _SMALL and index.valid and index.ready and index.builder is None:
-                suspect = Suspect(index, table, estimate(index.definition, table, facts.catalog))
-                if suspect.ratio >= facts.bloat_ratio:
-                    found.append(suspect)
-    return tuple(sorted(found, key=lambda s: (s.built.pages - s.index.pages, s.index.name)))
+                found += _suspected(index, table, facts)
+    return tuple(sorted(found, key=lambda s: (_pages_kept(s) - s.index.pages, s.index.name)))
 
 
-def rebuilt_pages(index: Index, leaves: LeafPages) -> float:
-    """Pages after REINDEX by what the leaves hold now."""
-    fill = int(dict(index.definition.options).get("fillfactor", _FILL))
+def _suspected(index: Index, table: Table, facts: LifecycleFacts) -> Iterator[Suspect]:
+    built = estimate(index.definition, table, facts.catalog)
+    # Where columns may depend on each other, the pages decide.
+    if index.pages >= facts.bloat_ratio * built.least_pages:
+        yield Suspect(index, table, built)
+    elif index.definition.method == BTREE and compresses(index.definition, table, facts.catalog.version):
+        yield Suspect(index, table, None)
+
+
+def _pages_kept(suspect: Suspect) -> int:
+    # Of those nothing is known of, the others are looked into first.
+    return suspect.built.least_pages if suspect.built is not None else suspect.index.pages
+
+
+def looked_into(found: tuple[Suspect, ...]) -> Iterator[Suspect]:
+    """The suspects whose pages or rows are worth reading."""
+    read = 0
+    for number, suspect in enumerate(s for s in found if s.tree):
+        read += suspect.index.pages
+        if number < _LOOKED_INTO or read <= _PAGES_READ:
+            yield suspect
+
+
+def by_leaves(suspect: Suspect, leaves: LeafPages) -> RebuiltSize:
+    """The size after REINDEX by what the leaves hold now; statistics may say that equal keys fold further."""
     above = 1 + leaves.inner / max(1, leaves.leaves)
-    return 1 + leaves.leaves * leaves.density / fill * above
+    held = leaves.leaves * leaves.density / suspect.fill * above
+    alone = 1 + max(1.0, held) if held else 1.0  # a metapage, and no root where there is nothing
+    built = suspect.built
+    # Both err upwards, unless statistics hardly know what the index holds.
+    pages = alone if built is None or built.confidence == "low" else min(alone, built.pages)
+    text = (
+        f"by its pages {size(alone * BLOCK)} after REINDEX (exact, or up to {_PAGES_ERROR:.0%} too much where keys "
+        f"repeat or rows are gone and not vacuumed): leaves are {leaves.density:.0f} % full"
+    )
+    return RebuiltSize(pages, alone, Reason("pages", text, "pgstatindex"))
 
 
-def pages_after(by_pages: float, built: SizeEstimate) -> float:
-    """The nearer of the two: both err upwards, unless statistics hardly know what the index holds."""
-    return by_pages if built.confidence == "low" else min(by_pages, built.pages)
+def by_rows(suspect: Suspect, sample: KeySample, catalog: Catalog) -> RebuiltSize:
+    """The size after REINDEX by the keys of rows that were read."""
+    shared = folds(suspect.index.definition, suspect.table, catalog)
+    pages = float(sampled_tree(sample, folds=shared, fill=suspect.fill).pages)
+    rows = "all rows" if sample.whole else f"{sample.seen:,} rows"
+    error = "within 10%" if not sample.wide else "at most: wide values compress"
+    text = f"by the keys of {rows} {size(pages * BLOCK)} after REINDEX ({error})"
+    return RebuiltSize(pages, pages, Reason("rows", text, "sample"))
 
 
 def bloat_findings(
-    facts: LifecycleFacts, found: tuple[Suspect, ...], leaves: Mapping[int, LeafPages]
+    facts: LifecycleFacts, found: tuple[Suspect, ...], rebuilt: Mapping[int, RebuiltSize]
 ) -> Iterator[LifecycleFinding]:
-    """One for each suspect that its pages confirm; one whose pages could not be looked at is only reported."""
+    """One for each suspect that its pages or rows confirm; one of which neither could be read is only reported."""
     for suspect in found:
-        counted = leaves.get(suspect.index.oid)
-        if counted is None:
-            yield _reported(suspect, facts)
-            continue
-        by_pages = rebuilt_pages(suspect.index, counted)
-        after = pages_after(by_pages, suspect.built)
+        looked = rebuilt.get(suspect.index.oid)
         pages = suspect.index.pages
-        if pages >= facts.bloat_ratio * after and pages >= _CLEARLY * by_pages:
-            yield _confirmed(suspect, facts, counted, by_pages, after)
+        if looked is not None and is_confirmed(suspect, looked, facts):
+            evidence = (_told(suspect, looked.pages), _screen(suspect), looked.how)
+            yield _finding(suspect, facts, LifecycleAction.REINDEX, evidence)
+        elif looked is None and suspect.built is not None and pages >= facts.bloat_ratio * suspect.built.pages:
+            yield _reported(suspect, suspect.built, facts)
+
+
+def is_confirmed(suspect: Suspect, looked: RebuiltSize, facts: LifecycleFacts) -> bool:
+    """Whether it is bloated by both methods; of the one that says more, clearly."""
+    pages = suspect.index.pages
+    return pages >= facts.bloat_ratio * looked.pages and pages >= _CLEARLY * looked.alone
 
 
 def _screen(suspect: Suspect) -> Reason:
-    error = ERRORS[suspect.built.confidence] if suspect.index.definition.method == BTREE else OTHERS_ERROR
+    if suspect.built is None:
+        return Reason("statistics", "statistics do not tell how far values as wide as its keys compress", "pg_stats")
+    error = ERRORS[suspect.built.confidence] if suspect.tree else OTHERS_ERROR
     text = f"by statistics {size(suspect.built.bytes)} after REINDEX (within {error:.0%} where columns do not depend)"
     return Reason("statistics", text, "pg_stats")
 
@@ -107,22 +165,14 @@ def _told(suspect: Suspect, after: float) -> Reason:
     return Reason("bloated", text, "model")
 
 
-def _confirmed(
-    suspect: Suspect, facts: LifecycleFacts, counted: LeafPages, by_pages: float, after: float
-) -> LifecycleFinding:
-    text = (
-        f"by its pages {size(by_pages * BLOCK)} after REINDEX (exact, or up to {_PAGES_ERROR:.0%} too much where keys "
-        f"repeat): leaves are {counted.density:.0f} % full"
+def _reported(suspect: Suspect, built: SizeEstimate, facts: LifecycleFacts) -> LifecycleFinding:
+    why = (
+        "neither its pages nor rows were looked at: that needs extension pgstattuple and role pg_stat_scan_tables, or "
+        "the right to read the table, no functions of others in its keys, and time"
     )
-    evidence = (_told(suspect, after), _screen(suspect), Reason("pages", text, "pgstatindex"))
-    return _finding(suspect, facts, LifecycleAction.REINDEX, evidence)
-
-
-def _reported(suspect: Suspect, facts: LifecycleFacts) -> LifecycleFinding:
-    why = "its pages were not looked at: that needs extension pgstattuple and role pg_stat_scan_tables"
-    if suspect.index.definition.method != BTREE:
+    if not suspect.tree:
         why = f"one method alone, and for {suspect.index.definition.method} there is no other"
-    evidence = (_told(suspect, suspect.built.pages), _screen(suspect), Reason("unconfirmed", why, "catalog"))
+    evidence = (_told(suspect, built.pages), _screen(suspect), Reason("unconfirmed", why, "catalog"))
     return _finding(suspect, facts, LifecycleAction.REPORT, evidence)
 
 

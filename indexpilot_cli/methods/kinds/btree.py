@@ -66,6 +66,7 @@ _TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext", "jsonb", "jso
 
 _HEADERS = 24 + 16  # page header and B-tree special space
 _POINTER = 4
+FILL = 90  # per cent of a leaf that a build fills, unless told otherwise
 _TID = 6
 _POSTING = 812  # longest posting tuple of a build: a tenth of a page, less a line pointer
 _INNER_FREE = BLOCK * 30 // 100
@@ -86,23 +87,40 @@ def btree_size(
     include: Sequence[Field],
     rows: float,
     *,
-    unique: bool,
+    folds: bool,
     fillfactor: int,
-    major: int,
     most_groups: float = math.inf,
 ) -> TreeSize:
-    """The size of a B-tree just built over ``rows`` rows, of which at most ``most_groups`` differ in the keys."""
+    """The size of a B-tree just built over ``rows`` rows, of which at most ``most_groups`` differ in the keys.
+
+    ``folds``: equal keys share posting lists, as ``may_fold`` says of an index, where the keys' types let them.
+    """
     if rows < 1:
         return TreeSize(1, 0, 0)
-    fields = (*keys, *include)
-    base = tuple_size(fields)
-    repeats = major >= 13 and not unique and not include and all(k.equal_image for k in keys)
-    repeats = repeats and not any(k.unique for k in keys)
+    base = tuple_size((*keys, *include))
+    repeats = folds and all(k.equal_image and not k.unique for k in keys)
     total = _deduplicated(keys, rows, most_groups) if repeats else rows * (base + _POINTER)
+    return packed((*keys, *include), tuple_size(keys), total, rows, fillfactor=fillfactor, repeats=repeats)
+
+
+def packed(
+    fields: Sequence[Field], pivot: float, total: float, rows: float, *, fillfactor: int, repeats: bool
+) -> TreeSize:
+    """A B-tree whose leaves hold ``total`` bytes of items, line pointers included, for so many rows."""
     usable = BLOCK - _HEADERS - _POINTER - BLOCK * (100 - fillfactor) // 100
-    leaves = max(1, math.ceil(total / _filled(usable, total / rows, base, fields, repeats)))
-    inner, height = _levels(leaves, tuple_size(keys))
+    filled = _filled(usable, total / rows, tuple_size(fields), fields, repeats)
+    leaves = max(1, math.ceil(total / filled))
+    inner, height = _levels(leaves, pivot)
     return TreeSize(1 + leaves + inner, height, leaves)
+
+
+def may_fold(definition: IndexDefinition, major: int) -> bool:
+    """Whether a build puts equal keys into posting lists: not for unique ones, nor with INCLUDE columns.
+
+    https://www.postgresql.org/docs/current/btree.html#BTREE-DEDUPLICATION
+    """
+    wanted = dict(definition.options).get("deduplicate_items", "on").lower() in ("on", "true", "yes", "1")
+    return major >= 13 and wanted and not definition.unique and not definition.include
 
 
 def btree_height(pages: int, keys: Sequence[Field]) -> int:
@@ -301,8 +319,8 @@ class BtreeKind(IndexKind):
 
     def built(self, build: IndexBuild) -> BuiltSize:
         """See IndexKind."""
-        tree = _tree(build, _most_groups(build))
-        return BuiltSize(tree.pages, tree.height, tree.pages <= _SPREAD * _tree(build, _fewest_groups(build)).pages)
+        tree, least = _tree(build, _most_groups(build)), _tree(build, _fewest_groups(build))
+        return BuiltSize(tree.pages, tree.height, tree.pages <= _SPREAD * least.pages, min(tree.pages, least.pages))
 
     def entry_cost(self, definition: IndexDefinition, table: Table) -> tuple[float, float]:
         """By the type and physical order of the leading key; few values keep to few pages."""
@@ -328,9 +346,8 @@ def _tree(build: IndexBuild, most_groups: float) -> TreeSize:
         build.fields,
         [column_field(c, build.rows, build.catalog.version) for c in included if c is not None],
         build.rows,
-        unique=build.definition.unique,
-        fillfactor=build.option("fillfactor", 90),
-        major=build.catalog.major,
+        folds=may_fold(build.definition, build.catalog.major),
+        fillfactor=build.option("fillfactor", FILL),
         most_groups=most_groups,
     )
 

@@ -34,7 +34,7 @@ def test_larger_trees_are_not_lower(one, other, keys):
 
 @given(st.floats(1, 1e8), KEYS)
 def test_the_height_of_a_built_tree_follows_from_its_pages(rows, keys):
-    tree = btree_size(keys, (), rows, unique=True, fillfactor=90, major=15)
+    tree = btree_size(keys, (), rows, folds=False, fillfactor=90)
     assert btree_height(tree.pages, keys) == tree.height
 
 
