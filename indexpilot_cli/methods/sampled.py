@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from indexpilot_cli.methods.fields import Field, rare_groups
 from indexpilot_cli.methods.kinds.btree import FILL, TreeSize, btree_size, packed, posting_bytes
@@ -17,6 +18,7 @@ _TUPLE = 8  # bytes of an index tuple before its data
 _POINTER = 4
 _WIDTHS = 40
 _LISTED = 100  # keys that count by their own frequency, as ANALYZE lists them
+_HEAVY = 0.05  # share of the rows of one key
 _OFTEN = 3  # times a key is seen, at least, for its frequency to be believed
 
 
@@ -57,35 +59,50 @@ def sampled_tree(sample: KeySample, *, folds: bool, fill: int = FILL) -> TreeSiz
 def _field(sample: KeySample) -> Field:
     """All keys of the index together as one."""
     seen = sample.seen
-    common, rest = _common(sample.groups, seen)
-    distinct = distinct_keys(sample)
+    # A few keys with most rows (NULL often) would hide how many the others are: those are counted by themselves.
+    heavy = [(times, keys) for times, _, keys in sample.groups if times >= max(_OFTEN, _HEAVY * seen)]
+    held = sum(times * keys for times, keys in heavy)
+    rest = [group for group in sample.groups if group[0] < max(_OFTEN, _HEAVY * seen)]
+    common = _common(rest, seen)
+    distinct = distinct_keys(rest, sample.rows * (1.0 - held / seen))
     target = max(float(_LISTED), seen / 300)
-    rare = rare_groups(common, 0.0, distinct, sample.rows, target) if rest else ()
-    return Field(_widths(sample.groups, seen), 8, 0.0, distinct, common, rare, 0.0, True, True)
+    rare = rare_groups(common, held / seen, distinct, sample.rows, target) if sum(common) + held / seen < 1 else ()
+    commonest = (*chain.from_iterable([times / seen] * keys for times, keys in heavy), *common)
+    return Field(
+        _widths(sample.groups, seen),
+        8,
+        0.0,
+        distinct + sum(keys for _, keys in heavy),
+        commonest,
+        rare,
+        0.0,
+        True,
+        True,
+    )
 
 
-def distinct_keys(sample: KeySample) -> float:
-    """How many different keys there are, by the estimator that ANALYZE uses (Haas and Stokes, JASA 1998: Duj1)."""
-    seen = sample.seen
-    different = sum(keys for _, _, keys in sample.groups)
-    once = sum(keys for times, _, keys in sample.groups if times == 1)
-    if sample.whole or once == 0:
+def distinct_keys(groups: Sequence[tuple[int, int, int]], rows: float) -> float:
+    """How many different keys so many rows have, by the estimator that ANALYZE uses (Haas and Stokes, JASA 1998: Duj1).
+
+    Of all rows that is the number that was seen.
+    """
+    seen = sum(times * keys for times, _, keys in groups)
+    different = sum(keys for _, _, keys in groups)
+    once = sum(keys for times, _, keys in groups if times == 1)
+    if once == 0 or seen >= rows:
         return float(different)
-    if once == seen:
-        return sample.rows
-    return seen * different / (seen - once + once * seen / max(sample.rows, float(seen)))
+    return rows if once == seen else seen * different / (seen - once + once * seen / rows)
 
 
-def _common(groups: Sequence[tuple[int, int, int]], seen: int) -> tuple[tuple[float, ...], bool]:
-    """Frequencies of the commonest keys, and whether there are others."""
-    average = seen / max(1, sum(keys for _, _, keys in groups))
+def _common(groups: Sequence[tuple[int, int, int]], seen: int) -> tuple[float, ...]:
+    """Frequencies of the commonest keys, most frequent first."""
+    average = sum(times * keys for times, _, keys in groups) / max(1, sum(keys for _, _, keys in groups))
     found: list[float] = []
     for times, _, keys in sorted(groups, reverse=True):
-        few = sum(k for _, _, k in groups) <= _LISTED
-        if times < _OFTEN or (times < 1.25 * average and not few) or len(found) >= _LISTED:
+        if times < max(_OFTEN, 1.25 * average) or len(found) >= _LISTED:
             break
         found += [times / seen] * min(keys, _LISTED - len(found))
-    return tuple(found), sum(found) < 1.0 - 1e-9
+    return tuple(found)
 
 
 def _widths(groups: Sequence[tuple[int, int, int]], seen: int) -> tuple[int, ...]:
@@ -93,7 +110,8 @@ def _widths(groups: Sequence[tuple[int, int, int]], seen: int) -> tuple[int, ...
     sizes = sorted((size, times * keys) for times, size, keys in groups)
     if sizes[0][0] == sizes[-1][0]:
         return (sizes[0][0] - _TUPLE,)
-    step, reached, found = seen / _WIDTHS, 0.0, []
+    step, reached = seen / _WIDTHS, 0.0
+    found: list[int] = []
     for size, rows in sizes:
         reached += rows
         found += [size - _TUPLE] * (math.floor(reached / step) - len(found))

@@ -32,6 +32,8 @@ from tests.benchmarks.tpch_database import SETTINGS, with_hypopg
 THIN = "DELETE FROM {t} WHERE id % 3 > 0; VACUUM {t}"
 RANGE = "DELETE FROM {t} WHERE id BETWEEN {n} / 5 AND {n} * 4 / 5; VACUUM {t}"
 CHURN = "; ".join(["UPDATE {t} SET pad = pad + 1", "VACUUM {t}"] * 3)
+WIDER = "UPDATE {t} SET k = k || md5(k) || md5(k || 1); VACUUM {t}"
+OTHER = CHURN.replace("pad = pad", "other = other + 1, pad = pad")
 LEFT = "DELETE FROM {t} WHERE id % 3 > 0"  # nobody has vacuumed since
 
 
@@ -78,8 +80,7 @@ def cases():
                "INSERT INTO {t} SELECT g + {n}, 0, g + {n} FROM generate_series(1, {n} / 20) g")  # fmt: skip
     yield Case("churned key", "g % 1000 AS k", ordered, CHURN.replace("pad = pad + 1", "k = (k * 7 + id) % 1000"))
     yield Case("churned unique", "g AS k", ordered, CHURN.replace("pad = pad", "k = k + {n}, pad = pad"))
-    yield Case("versions of rows", "g AS k, g AS other", ordered, CHURN.replace("pad = pad", "other = other + 1, pad = pad"),
-               "CREATE INDEX ON {t} (other)")  # fmt: skip
+    yield Case("versions of rows", "g AS k, g AS other", ordered, OTHER, "CREATE INDEX ON {t} (other)")
     yield Case("HOT", "g AS k", ordered, CHURN, "ALTER TABLE {t} SET (fillfactor = 50)")
     yield Case("not vacuumed", "g AS k", ordered, LEFT)
     yield Case("dedup off", "g / 75 AS k", "(k) WITH (deduplicate_items = off)", THIN)
@@ -91,8 +92,8 @@ def cases():
     yield Case("texts", "'first' || g % 700 AS a, 'second' || g % 90 AS b, md5(g::text) AS c", "(a, b, c)", THIN)
     yield Case("numeric", "(g % 5000 * 1.37)::numeric(10, 2) AS k", ordered, THIN)
     yield Case("skewed", "floor({n} * power(random(), 3))::int AS k", ordered, THIN)
-    yield Case("tenant and time", "(100 * power(random(), 2))::int AS a, timestamptz '2026-01-01Z' + g / 3 * interval '1 s'"
-               " AS b", "(a, b DESC)", THIN)  # fmt: skip
+    yield Case("tenant and time", "(100 * power(random(), 2))::int AS a,"
+               " timestamptz '2026-01-01Z' + g / 3 * interval '1 s' AS b", "(a, b DESC)", THIN)  # fmt: skip
     yield Case("dates", "date '2020-01-01' + g % 2000 AS k", "(k DESC NULLS LAST)", THIN)
     yield Case("boolean and text", "g % 2 = 0 AS a, 'st' || g % 5 AS b", "(a, b)", THIN)
     yield Case("blank padded", "('c' || g % 3000)::char(20) AS k", ordered, THIN)

@@ -72,7 +72,7 @@ class RebuiltSize:
 
 def suspects(facts: LifecycleFacts) -> tuple[Suspect, ...]:
     """Indexes to look into, most pages to regain first. Where statistics are missing or old nothing is suspected."""
-    found = []
+    found: list[Suspect] = []
     for table in facts.catalog.tables:
         known = table.readable and table.tuples > 0 and changed_share(table) <= STALE_SHARE
         for index in table.indexes if known and table.kind in "rm" else ():
