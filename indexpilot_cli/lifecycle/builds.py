@@ -91,7 +91,7 @@ def run(
     result = BuildsResult(found, left, now, capabilities.reads_all_stats, tuple(_notes(found, capabilities)))
     bad = any(b.now.blockers for b in found) or any(one.holder is None for one in left)
     status = "findings" if bad else "ok"
-    return Outcome("lifecycle builds", result, status, 0, capabilities.server, note.warnings, _next(result))
+    return Outcome("lifecycle_builds", result, status, 0, capabilities.server, note.warnings, _next(result))
 
 
 def _builds(

@@ -51,6 +51,7 @@ COMMANDS = (
         "history",
         "lifecycle",
         "lifecycle snapshot",
+        "lifecycle builds",
         "bypass",
         "bypass status",
         "bypass enable",
@@ -74,6 +75,7 @@ SCHEMAS = (
         "history",
         "lifecycle",
         "lifecycle_snapshot",
+        "lifecycle_builds",
     ),
     *(
         "init",

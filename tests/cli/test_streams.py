@@ -13,7 +13,14 @@ from indexpilot_cli.cli.app import COMMANDS
 from tests.cli.process import PROGRAM, environment
 
 NAMES = [*COMMANDS, "config show", "config check", "snapshot save", "plan show", "plan approve"]
-NAMES += ["bypass status", "bypass enable", "bypass disable", "schema-evolve check", "lifecycle snapshot"]
+NAMES += [
+    "bypass status",
+    "bypass enable",
+    "bypass disable",
+    "schema-evolve check",
+    "lifecycle snapshot",
+    "lifecycle builds",
+]
 
 
 def test_version_and_help_go_to_stdout(started):

@@ -1,7 +1,7 @@
 """Results made by hand, one of each kind, with awkward names and texts in them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.admin.analyze import AnalyzeResult
 from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableReport
@@ -19,7 +19,7 @@ from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.estimator import Fidelity, TwinDifference
 from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason, Rejection
-from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType, OperationKind
+from indexpilot_cli.core.mutation import Blocker, Mutation, MutationReport, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
@@ -27,6 +27,8 @@ from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.table import TenantField, TenantProfile
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import Verdict
+from indexpilot_cli.lifecycle.builds import BuildsResult, RunningBuild, UnfinishedIndex
+from indexpilot_cli.lifecycle.forecast import BuildForecast, BuildLook, EndsBetween
 from indexpilot_cli.lifecycle.snapshots import CountedServer, CounterSnapshotResult
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
@@ -412,11 +414,81 @@ TENANT_CHANGES = (
     TenantChange("enable", 7, ((ORDERS, "note"),), 0, False, None),
 )
 
+_LATER = Blocker(4712, "anna", "psql", "idle in transaction", 3600.0)
+BUILDS = BuildsResult(
+    (
+        RunningBuild(
+            BuildLook(
+                4711,
+                NOW,
+                NOW - timedelta(minutes=4),
+                "CREATE INDEX CONCURRENTLY",
+                "index validation: scanning table",
+                "blocks",
+                750,
+                1000,
+                database="shop",
+                role="dba",
+                application="psql",
+                table=ORDERS,
+                relid=16384,
+                index=QualifiedName("public", "orders_note"),
+                later=(_LATER,),
+                mutation=7,
+            ),
+            BuildForecast(
+                EndsBetween(NOW + timedelta(seconds=20), NOW + timedelta(seconds=90)),
+                EndsBetween(NOW + timedelta(seconds=20)),
+                "it will then wait for pid 4712",
+                ("waiting for old snapshots",),
+            ),
+        ),
+        RunningBuild(
+            BuildLook(
+                4713,
+                NOW,
+                command="REINDEX CONCURRENTLY",
+                phase="waiting for readers before dropping",
+                database="crm",
+                here=False,
+                partitions_done=1,
+                partitions_total=4,
+                blockers=(_LATER, Blocker(0, application="a prepared transaction x1", seconds=5.0)),
+            ),
+            BuildForecast(why="it waits for pid 4712, a prepared transaction x1"),
+        ),
+        RunningBuild(
+            BuildLook(
+                4714,
+                NOW,
+                NOW - timedelta(seconds=9),
+                "CREATE INDEX",
+                "building index: loading tuples in tree",
+                "tuples",
+                10,
+                40,
+                database="shop",
+                table=ORDERS,
+            ),
+            BuildForecast(ends=EndsBetween(NOW + timedelta(seconds=3), NOW + timedelta(seconds=30))),
+        ),
+    ),
+    (
+        UnfinishedIndex(QualifiedName("public", "orders_ccnew"), ORDERS, 81920, refuses=True),
+        UnfinishedIndex(QualifiedName("sales", "Odd one"), ORDERS, 8192, holder=4715),
+    ),
+    NOW,
+    False,
+    ("the role app sees its own builds",),
+)
+NO_BUILDS = BuildsResult((), (), NOW)
+
 
 def outcomes():
     """Every result as (schema name, outcome, document)."""
     from indexpilot_cli.render.views import (
         apply,
+        builds,
         config,
         demo,
         discover,
@@ -469,6 +541,7 @@ def outcomes():
         *(("tenant", r, genome.tenant_view(r)) for r in (TENANT, TenantResult(9, (), 0, 0, False, None))),
         *(("tenant_change", r, genome.tenant_change_view(r)) for r in TENANT_CHANGES),
         *(("lifecycle", r, lifecycle.lifecycle_view(r, verbose=v)) for r in (LIFECYCLE, QUIET) for v in (False, True)),
+        *(("lifecycle_builds", r, builds.builds_view(r)) for r in (BUILDS, NO_BUILDS)),
         *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),
