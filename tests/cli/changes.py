@@ -106,9 +106,11 @@ def prepared(pg, cache, tmp_path_factory):
 
 @pytest.fixture
 def changes(prepared, tmp_path):
-    """The same with a new home; what the test built and logged is gone afterwards."""
+    """The same with a new home and nothing but its plan in our schema; what the test built is gone afterwards."""
     (tmp_path / "h").mkdir(exist_ok=True)
-    yield Shop(prepared.dsn, prepared.document, tmp_path / "h", prepared.cache)
+    shop = Shop(prepared.dsn, prepared.document, tmp_path / "h", prepared.cache)
+    forget(shop)
+    yield shop
     with psycopg.connect(prepared.dsn, autocommit=True) as connection:
         connection.execute("SET lock_timeout = '20s'")
         for (name,) in connection.execute(
@@ -116,5 +118,13 @@ def changes(prepared, tmp_path):
             " WHERE NOT indisvalid OR c.relname LIKE '%ip_idx'"
         ).fetchall():
             connection.execute(f"DROP INDEX IF EXISTS {name}".encode())
+    forget(shop)
+
+
+def forget(shop):
+    """What other tests of this session logged and recommended in the database that they share."""
+    with psycopg.connect(shop.dsn, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # the log only lets rows be added
-        connection.execute("DELETE FROM indexpilot.mutation_log")
+        for table in ("mutation_log", "idle_runs", "plan_approvals"):
+            connection.execute(f"DELETE FROM indexpilot.{table}".encode())
+        connection.execute("DELETE FROM indexpilot.plans WHERE id <> %s", (shop.plan,))

@@ -1,6 +1,7 @@
 """The law of the house: who may import whom, checked by walking every import, deferred ones included."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import indexpilot_cli
@@ -55,11 +56,13 @@ THIRD_PARTY = {
 }
 
 
-def modules():
-    return sorted(ROOT.rglob("*.py"))
+@cache
+def imports():
+    """Of each module: the dotted names that it imports, each with its line."""
+    return {path: tuple(imported(path)) for path in sorted(ROOT.rglob("*.py"))}
 
 
-def imports(path):
+def imported(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
@@ -74,14 +77,14 @@ def package(path):
 
 def own_imports():
     """Every import of ours by ours: the file, the line, and the dotted name below the package."""
-    for path in modules():
-        for target, line in imports(path):
+    for path, targets in imports().items():
+        for target, line in targets:
             if target.split(".")[0] == "indexpilot_cli" and target != "indexpilot_cli.__version__":
                 yield path, line, target.partition(".")[2]
 
 
 def test_every_package_has_its_place():
-    assert {package(path) for path in modules()} - {"__init__"} <= set(ORDER)
+    assert {package(path) for path in imports()} - {"__init__"} <= set(ORDER)
 
 
 def test_imports_point_down():
@@ -104,9 +107,9 @@ def test_what_decides_looks_at_no_server():
 
 def test_third_parties_stay_in_their_packages():
     wrong = []
-    for path in modules():
+    for path, targets in imports().items():
         here = path.relative_to(ROOT).as_posix()
-        for target, line in imports(path):
+        for target, line in targets:
             places = THIRD_PARTY.get(target.split(".")[0])
             if places is not None and not here.startswith(places):
                 wrong.append(f"{here}:{line}: {target}")
@@ -115,9 +118,9 @@ def test_third_parties_stay_in_their_packages():
 
 def test_no_import_cycles():
     graph = {}
-    for path in modules():
+    for path, targets in imports().items():
         name = ".".join(("indexpilot_cli", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
-        graph[name] = {t for t, _ in imports(path)}
+        graph[name] = {t for t, _ in targets}
     known = set(graph)
     edges = {n: {t if t in known else t.rpartition(".")[0] for t in ts} & known - {n} for n, ts in graph.items()}
     while edges:

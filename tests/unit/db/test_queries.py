@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,17 @@ QUERIES = sorted({f"{path.parent.name}/{re.sub(r'_pg[0-9]+$', '', path.stem)}" f
 METHODS = {"rows", "one", "value", "execute", "get"}
 
 
-def asked():
-    """String constants given to a session or to ``sql.get`` that look like a name of a question."""
+@cache
+def source():
+    """What the package's source holds: names of questions given to a session or to ``sql.get``, and all constants."""
+    asked, constants = set(), set()
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
-                for argument in node.args:
-                    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                        yield path, node.func, argument.value
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                constants.add(node.value)
+            elif isinstance(node, ast.Call) and is_query_call(node.func):
+                asked |= {(path.name, a.value) for a in node.args if isinstance(a, ast.Constant)}
+    return {(path, text) for path, text in asked if re.fullmatch(r"[a-z]+/[a-z0-9_]+", str(text))}, constants
 
 
 def is_query_call(function):
@@ -38,19 +42,14 @@ def is_query_call(function):
 
 
 def test_every_question_asked_exists():
-    names = {
-        (path.name, text)
-        for path, function, text in asked()
-        if is_query_call(function) and re.fullmatch(r"[a-z]+/[a-z0-9_]+", text)
-    }
+    names, _ = source()
     assert names and {(p, n) for p, n in names if n not in QUERIES} == set()
 
 
 def test_every_file_is_asked_for():
     """By its name as a constant."""
-    trees = (ast.parse(path.read_text()) for path in ROOT.rglob("*.py"))
-    texts = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    assert set(QUERIES) - texts == set()
+    _, constants = source()
+    assert set(QUERIES) - constants == set()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
