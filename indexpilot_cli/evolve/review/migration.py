@@ -14,7 +14,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.review.values import UnparsedFile
 from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
 from indexpilot_cli.sql.ddl.action_of import read_actions
-from indexpilot_cli.sql.ddl.psql_script import Open, Script, Source, read_script
+from indexpilot_cli.sql.ddl.psql_script import Files, Script, Source, read_script
 from indexpilot_cli.sql.ddl.script import Comment, marked_transaction
 from indexpilot_cli.sql.parser import Unparsed, parse
 
@@ -51,27 +51,34 @@ def _told(problem: UnparsedFile) -> str:
     return f"{where}{problem.line}:{problem.column}: {problem.message}"
 
 
-def open_included(name: str, relative: bool, including: str, folder: str) -> tuple[str, str]:
-    r"""Path and text of a file that ``\i`` (from the working directory) or ``\ir`` (from the including file) names."""
-    path = Path(name).expanduser()
-    if relative and including != "-" and not path.is_absolute():
-        path = Path(including).parent / path
-    elif folder and not path.is_absolute():
-        path = Path(folder) / path
-    if not path.is_file():
-        start = "the file that names it" if relative else "the directory where psql is started"
-        raise FileNotFoundError(0, f"there is no such file, counted from {start}")
-    read = _read(str(path))
-    return read.path, read.text
+class DiskFiles:
+    r"""What ``\i`` and ``\cd`` find on this machine, from the working directory."""
+
+    def read(self, path: str) -> str:
+        """The text of a file. Raises FileNotFoundError, or UsageError as ``files.read_text``."""
+        if not files.is_file(path):
+            raise FileNotFoundError(0, f"there is no such file: {path} from the directory where psql is started")
+        return _read(path).text
+
+    def is_folder(self, path: str) -> bool:
+        """Whether it is a directory."""
+        return files.is_directory(path)
+
+    def home(self) -> str:
+        """The user's."""
+        return str(Path.home())
 
 
-def open_nothing(name: str, _relative: bool, _including: str, _folder: str) -> tuple[str, str]:
+class NoFiles(DiskFiles):
     """For text that is no file of the user's: nothing is read because it says so."""
-    raise PermissionError(1, f"{name} is not read")
+
+    def read(self, path: str) -> str:
+        """Raises PermissionError."""
+        raise PermissionError(1, f"{path} is not read")
 
 
 def read_migration(
-    path: str, text: str, *, one_transaction: bool | None = False, opened: Open = open_included
+    path: str, text: str, *, one_transaction: bool | None = False, opened: Files | None = None
 ) -> Migration:
     r"""The statements a migration tool or psql would run, with their places in ``text`` as it is.
 
@@ -80,7 +87,7 @@ def read_migration(
     the transaction, else ``one_transaction`` does (None: unless there is one statement only). ``opened`` reads other
     files. Raises UnreadableMigration with every place that does not parse or that only psql could tell.
     """
-    script = read_script(path, text, opened)
+    script = read_script(path, text, opened or DiskFiles())
     lines = [_Lines(source.text) for source in script.sources]
     problems = [_problem(script, lines, p.source, p.position, p.message) for p in script.problems]
     statements: list[MigrationStatement] = []

@@ -13,7 +13,7 @@ from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.review.blame import Blame
 from indexpilot_cli.evolve.review.evidence import STRIDE, joined
-from indexpilot_cli.evolve.review.migration import open_nothing, read_migration
+from indexpilot_cli.evolve.review.migration import NoFiles, read_migration
 from indexpilot_cli.evolve.review.probes.ask import run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
@@ -210,7 +210,7 @@ def _writes(queries: Sequence[Rehearsed]) -> Iterator[tuple[Rehearsed, Action, t
 def _only(query: Rehearsed, sql: str) -> MigrationStatement | None:
     """The text as one statement, None where it is not."""
     try:
-        statements = read_migration(query.template, sql, opened=open_nothing).statements
+        statements = read_migration(query.template, sql, opened=NoFiles()).statements
     except UsageError:
         return None
     return statements[0] if len(statements) == 1 and statements[0].actions else None

@@ -7,7 +7,7 @@ guess here: whoever needs it gets UnknownToFiles. https://www.postgresql.org/doc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from indexpilot_cli.sql.ddl.script import stretch
@@ -150,8 +150,6 @@ class Psql:
     def _act(self, name: str, command: Command) -> None:
         if name in ("set", "unset", "getenv", "prompt"):
             self._set(name, command.rest)
-        elif name == "cd":
-            self.folder = " ".join(self.arguments(command.rest))
         elif name in ("c", "connect"):
             raise UnknownToFiles(_CONNECTS.format(name))
         elif name in _REFUSED:
@@ -166,7 +164,7 @@ class Psql:
             return
         words = list(_words(rest))
         target = self._word(words[0]) if words else ""
-        if target == "AUTOCOMMIT" and name == "set" and "".join(words[1:]).lower() not in ("on", "1", "true"):
+        if target == "AUTOCOMMIT" and name == "set" and "".join(map("".join, words[1:])).lower() not in ("on", "1", "true"):
             raise UnknownToFiles(r"\set AUTOCOMMIT off begins transactions that stand nowhere: write BEGIN")
         if target == "SINGLELINE" and name == "set":
             raise UnknownToFiles(r"\set SINGLELINE lets every line end a statement: end them with semicolons")
@@ -185,12 +183,20 @@ class Psql:
         """The arguments with their quotes taken away and their variables given. Raises UnknownToFiles."""
         return tuple(map(self._word, _words(rest)))
 
-    def _word(self, word: str) -> str:
-        if word.startswith("'"):
-            return _ESCAPE.sub(_unescaped, word[1:-1])
-        if "`" in word:
-            raise UnknownToFiles(f"the answer of the program {word} is known only when the file runs")
-        return _VARIABLE.sub(self._value, word)
+    def place(self, rest: str) -> str:
+        r"""The file or directory that ``\i`` and ``\cd`` take, without semicolons behind it; empty when none is named."""
+        word = next(_words(rest), [""])
+        return self._word(word).rstrip("" if word[-1][:1] in tuple("'\"`") else ";")
+
+    def _word(self, pieces: Sequence[str]) -> str:
+        return "".join(map(self._piece, pieces))
+
+    def _piece(self, piece: str) -> str:
+        if piece.startswith("'"):
+            return _ESCAPE.sub(_unescaped, piece[1:-1])
+        if piece.startswith("`"):
+            raise UnknownToFiles(f"the answer of the program {piece} is known only when the file runs")
+        return piece if piece.startswith('"') else _VARIABLE.sub(self._value, piece)
 
     def _branch(self, name: str, rest: str) -> None:
         if name == "if":
@@ -243,19 +249,15 @@ def _pieces(text: str, start: int, end: int) -> Iterator[str]:
         at += len(piece)
 
 
-def _words(rest: str) -> Iterator[str]:
-    """Arguments as written; what is quoted stays in its quotes, and pieces without a blank between them are joined."""
-    word = ""
+def _words(rest: str) -> Iterator[list[str]]:
+    """Arguments, each as the pieces that stand without a blank between them, what is quoted in its quotes."""
+    word: list[str] = []
     for piece in _pieces(rest, 0, len(rest)):
-        if piece.isspace():
-            if word:
-                yield word
-            word = ""
-        elif word and (piece[0] in "'" or word[0] == "'"):
+        if not piece.isspace():
+            word.append(piece)
+        elif word:
             yield word
-            word = piece
-        else:
-            word += piece
+            word = []
     if word:
         yield word
 

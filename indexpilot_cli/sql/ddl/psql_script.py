@@ -2,9 +2,11 @@ r"""A file as ``psql -f`` reads it: branches chosen, variables put in, other fil
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from indexpilot_cli.sql.ddl.psql import SENDS, Command, Psql, UnknownToFiles, command_at
 from indexpilot_cli.sql.ddl.script import Comment, Cutter, Part, Stretch, cut, data_end, stretch
@@ -15,8 +17,18 @@ _LINE_END = re.compile(r"\r?\n|\Z")
 _COPIED = re.compile(r"\b(?P<way>from|to)\s+(?:program\s+)?(?P<place>'(?:[^']|'')*'|\S+)", re.IGNORECASE)
 _STANDARD = ("stdin", "stdout")
 
-# (name as written, whether it counts from the including file, that file, the folder of \cd) -> path and text.
-Open = Callable[[str, bool, str, str], tuple[str, str]]
+
+class Files(Protocol):
+    r"""Where ``\i`` and ``\cd`` look; paths count from the directory in which psql would be started."""
+
+    def read(self, path: str) -> str:
+        """The text of a file. Raises OSError or ValueError."""
+
+    def is_folder(self, path: str) -> bool:
+        """Whether ``\\cd`` could go there."""
+
+    def home(self) -> str:
+        """Where ``\\cd`` without an argument goes, and what ``~`` means before a file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +77,21 @@ class Script:
     composed: bool = False
 
 
-def read_script(path: str, text: str, opened: Open) -> Script:
-    """All statements that psql would send, in order. ``opened`` reads other files; it raises OSError or ValueError."""
+def read_script(path: str, text: str, files: Files) -> Script:
+    """All statements that psql would send, in order; other files are read from ``files``."""
     script = Script()
-    _Reader(script, Psql(), opened, (path,)).read(path, text, None)
+    _Reader(script, Psql(), files, "" if path == "-" else path, (posixpath.normpath(path),)).read(path, text, None)
     return script
 
 
 @dataclass
 class _Reader:
+    """Reads one file. ``name`` is what psql remembers of it: as it was named, from the directory of that moment."""
+
     script: Script
     psql: Psql
-    opened: Open
+    files: Files
+    name: str
     chain: tuple[str, ...]
 
     def read(self, path: str, text: str, at: int | None) -> None:
@@ -90,17 +105,39 @@ class _Reader:
             cutter.problem(cutter.opened_at, r"\if has no \endif")
             del self.psql.branches[deep:]
 
-    def include(self, command: Command, path: str, at: int) -> None:
-        names = self.psql.arguments(command.rest)
-        if not names:
+    def include(self, command: Command, at: int) -> None:
+        place = self.psql.place(command.rest)
+        if not place:
             raise UnknownToFiles(f"\\{command.name} names no file")
-        relative = command.name in ("ir", "include_relative")
-        found, text = self.opened(names[0], relative, path, self.psql.folder)
-        if found in self.chain or len(self.chain) >= MOST_DEEP:
-            why = "it is being read already" if found in self.chain else f"files stand {MOST_DEEP} deep in each other"
+        if place == "-":
+            raise UnknownToFiles(f"\\{command.name} - reads what standard input gives when the file runs")
+        name = self._named(place, relative=command.name in ("ir", "include_relative"))
+        found = posixpath.join(self.psql.folder, name)
+        same = posixpath.normpath(found)
+        if same in self.chain or len(self.chain) >= MOST_DEEP:
+            why = "it is being read already" if same in self.chain else f"files stand {MOST_DEEP} deep in each other"
             raise UnknownToFiles(f"{found} is not read: {why}")
+        text = self.files.read(found)
         self.script.composed = True
-        _Reader(self.script, self.psql, self.opened, (*self.chain, found)).read(found, text, at)
+        _Reader(self.script, self.psql, self.files, name, (*self.chain, same)).read(found, text, at)
+
+    def _named(self, name: str, *, relative: bool) -> str:
+        r"""A file's name as psql opens it: ``\ir`` puts it behind the folder in the name of the file it stands in.
+
+        That name stays what it was when \cd goes elsewhere, so a relative one is then looked up from the new place.
+        """
+        if name == "~" or name.startswith("~/"):
+            name = self.files.home() + name[1:]
+        if relative:
+            name = posixpath.join(posixpath.dirname(self.name), name)
+        return posixpath.normpath(name)
+
+    def change_folder(self, command: Command) -> None:
+        place = self.psql.place(command.rest) or self.files.home()
+        folder = posixpath.join(self.psql.folder, place)
+        if not self.files.is_folder(folder):
+            raise UnknownToFiles(f"\\cd {command.rest.strip()}: there is no directory {folder}")
+        self.psql.folder = folder
 
 
 class _ScriptCutter(Cutter):
@@ -156,7 +193,9 @@ class _ScriptCutter(Cutter):
             self._forget()
             self.position = len(self.text) if name in ("q", "quit") else self.position
         elif name in _INCLUDES:
-            self.reader.include(command, self.reader.script.sources[self.source].path, self._main(piece.start))
+            self.reader.include(command, self._main(piece.start))
+        elif name == "cd":
+            self.reader.change_folder(command)
         elif name == "copy":
             self._copy(command, piece)
         else:

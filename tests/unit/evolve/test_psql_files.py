@@ -140,3 +140,70 @@ def test_a_named_pipe_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     assert refused("\\i pipe\n")[0][1] == 1
+
+
+FOLDERS = {
+    "top.sql": "SELECT 'top';",
+    "sub/top.sql": "SELECT 'sub/top';",
+    "sub/x.sql": "SELECT 'sub/x';",
+    "sub/deep/x.sql": "SELECT 'deep/x';",
+    "a b/x y.sql": "SELECT 'ab/x';",
+    "sub/in.sql": "\\ir x.sql\n\\i top.sql\n\\cd ..\n\\ir x.sql\n",
+    "sub/up.sql": "\\ir ../top.sql\n\\ir deep/../x.sql\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\\cd sub\n\\i x.sql\n\\ir x.sql\n\\ir top.sql", ["sub/x", "sub/x", "sub/top"]),
+        ("\\cd sub\n\\cd deep\n\\i x.sql\n\\cd ..\n\\i x.sql", ["deep/x", "sub/x"]),
+        ("\\cd sub deep\n\\i x.sql;", ["sub/x"]),
+        ("\\cd sub;\n\\i x.sql ;", ["sub/x"]),
+        ("\\i 'a b'/'x y.sql'\n\\i 'a b/x y.sql'", ["ab/x", "ab/x"]),
+        ("\\cd 'a b'\n\\ir 'x y.sql'", ["ab/x"]),
+        ("\\set d sub\n\\i :d/x.sql", ["sub/x"]),
+        ("\\i sub/../top.sql\n\\i nosuch/../top.sql\n\\i ./sub//x.sql extra", ["top", "top", "sub/x"]),
+        ("\\include_relative sub/x.sql \\include top.sql\nSELECT 'end';", ["sub/x", "top", "end"]),
+        ("\\i top.sql \\\\ SELECT 'end';", ["top", "end"]),
+        ("\\i to'p.s'ql", ["top"]),
+        ("\\i sub/up.sql\n\\ir sub/up.sql", ["top", "sub/x", "top", "sub/x"]),
+        # in.sql was named from sub: behind \\cd .. its own folder is the empty one, and x.sql is not there.
+        ("\\cd sub\n\\i in.sql", ("sub/in.sql", 4)),
+        # named sub/in.sql, \\ir finds its neighbour, \\i does not leave the first directory, and \\cd .. leads away
+        ("\\i sub/in.sql", ("sub/in.sql", 4)),
+        ("\\cd nosuch\n", ("", 1)),
+        ('\\cd "sub"\n', ("", 1)),
+        ("\\cd ~\n", ("", 1)),
+        ('\\i "top.sql"', ("", 1)),
+        ("\\i a b/x y.sql", ("", 1)),
+        ("\\set d sub\n\\i :'d'/x.sql", ("", 2)),
+        ('\\set d sub\n\\i :"d"/x.sql', ("", 2)),
+        ("\\i sub", ("", 1)),
+        ("\\i -", ("", 1)),
+        ("\\if false\n\\cd nosuch\n\\i nosuch.sql\n\\endif\n\\i top.sql", ["top"]),
+    ],
+)
+def test_files_and_folders_are_found_where_psql_finds_them(tmp_path, monkeypatch, text, expected):
+    for name, content in FOLDERS.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    if isinstance(expected, list):
+        assert [sql.split("'")[1] for sql in sqls(text)] == expected
+    else:
+        found = refused(text)
+        assert [(path, line) for path, line, _ in found] == [expected], found
+
+
+def test_a_name_of_the_file_itself_stays_what_it_was(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "x.sql").write_text("SELECT 'beside';")
+    (tmp_path / "sub/x.sql").write_text("SELECT 'sub/x';")
+    monkeypatch.chdir(tmp_path)
+    text = "\\cd sub\n\\ir x.sql"
+    assert sqls(text, "m.sql") == ["SELECT 'sub/x'"]
+    assert sqls(text, str(tmp_path / "m.sql")) == ["SELECT 'beside'"]
+    assert sqls(text, "-") == ["SELECT 'sub/x'"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert sqls("\\cd sub\n\\cd\n\\i x.sql\n\\i ~/sub/x.sql") == ["SELECT 'beside'", "SELECT 'sub/x'"]
