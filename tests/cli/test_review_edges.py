@@ -85,6 +85,21 @@ def test_what_the_runner_wraps(inside, flag, one, two):
     assert inside({"3.sql": marked}, "my migrations/3.sql", *flag).code == 0
 
 
+@pytest.mark.parametrize(
+    ("mark", "code"),
+    [
+        ("-- +goose Up\n", 3),
+        ("-- +migrate Up\n", 3),
+        ("-- +migrate Up notransaction\n", 0),
+        ("-- migrate:up\n", 3),
+        ("-- migrate:up transaction:false\n", 0),
+    ],
+)
+def test_what_the_tool_of_a_file_of_one_statement_wraps(inside, mark, code):
+    files = {"1.sql": mark + "CREATE INDEX CONCURRENTLY i ON od (a);\n"}
+    assert inside(files, "my migrations/1.sql", "--transaction", "auto").code == code
+
+
 def test_a_transaction_left_open_is_told_at_its_begin(inside):
     text = "BEGIN;\nSELECT 1;\nCOMMIT;\nSELECT 2;\nBEGIN;\nSELECT 3;\nSELECT 4;\n"
     assert ("T03", "my migrations/1.sql", 5) in findings(inside({"1.sql": text}, "my migrations/1.sql", "--json"))
@@ -96,6 +111,8 @@ def test_a_transaction_left_open_is_told_at_its_begin(inside):
         ("SELECT 1;\nSELECT 2", 2),
         ("SELECT 1;\n\nSELECT 2 -- end\n", 3),
         ("-- +goose Up\nSELECT 1;\nSELECT 2\n-- +goose Down\nSELECT 3;\n", 3),
+        ("-- +goose Up\nSELECT 2\n-- +goose Down\nSELECT 3;\n", 2),
+        ("-- +migrate Up\nSELECT 2\n", 2),
     ],
 )
 def test_a_statement_without_an_end_is_a_warning(inside, text, line):

@@ -15,7 +15,7 @@ from indexpilot_cli.evolve.review.values import UnparsedFile
 from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
 from indexpilot_cli.sql.ddl.action_of import read_actions
 from indexpilot_cli.sql.ddl.psql_script import Files, Script, Source, read_script
-from indexpilot_cli.sql.ddl.script import Comment, marked_transaction
+from indexpilot_cli.sql.ddl.script import Comment, cutting_tool, marked_transaction
 from indexpilot_cli.sql.parser import Unparsed, parse
 
 _IGNORE = re.compile(
@@ -108,10 +108,13 @@ def read_migration(
     if problems:
         problems.sort(key=lambda p: (p.path, p.line, p.column))
         raise UnreadableMigration(path, tuple(problems), _hint(script))
-    marked = marked_transaction(script.sources[0].comments)
+    comments = script.sources[0].comments
+    marked = marked_transaction(comments)
     asked = len(statements) > 1 if one_transaction is None else one_transaction
     wrapped = asked if marked is None else marked
-    migration = Migration(path, text, tuple(statements), wrapped, composed=script.composed)
+    migration = Migration(
+        path, text, tuple(statements), wrapped, composed=script.composed, cutter=cutting_tool(comments)
+    )
     for number, source in enumerate(script.sources):
         migration = _with_ignores(migration, source, lines[number], own=not number)
     return migration

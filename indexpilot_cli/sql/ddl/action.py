@@ -205,7 +205,8 @@ class Migration:
     """A file to review. ``one_transaction``: the runner wraps the whole file, whatever it says itself.
 
     ``stray_ignores`` are ignore comments that stand before no statement. ``composed``: psql puts it together from other
-    files, variables or branches, so that its text alone is not what runs.
+    files, variables or branches, so that its text alone is not what runs. ``cutter``: the tool that it is marked for
+    and that refuses a statement without a semicolon.
     """
 
     path: str
@@ -214,3 +215,4 @@ class Migration:
     one_transaction: bool = False
     stray_ignores: tuple[Ignore, ...] = ()
     composed: bool = False
+    cutter: str = ""

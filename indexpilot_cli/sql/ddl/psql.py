@@ -164,7 +164,11 @@ class Psql:
             return
         words = list(_words(rest))
         target = self._word(words[0]) if words else ""
-        if target == "AUTOCOMMIT" and name == "set" and "".join(map("".join, words[1:])).lower() not in ("on", "1", "true"):
+        if (
+            target == "AUTOCOMMIT"
+            and name == "set"
+            and "".join(map("".join, words[1:])).lower() not in ("on", "1", "true")
+        ):
             raise UnknownToFiles(r"\set AUTOCOMMIT off begins transactions that stand nowhere: write BEGIN")
         if target == "SINGLELINE" and name == "set":
             raise UnknownToFiles(r"\set SINGLELINE lets every line end a statement: end them with semicolons")
@@ -184,7 +188,7 @@ class Psql:
         return tuple(map(self._word, _words(rest)))
 
     def place(self, rest: str) -> str:
-        r"""The file or directory that ``\i`` and ``\cd`` take, without semicolons behind it; empty when none is named."""
+        r"""What ``\i`` and ``\cd`` take, semicolons behind it left out; empty when none is named."""
         word = next(_words(rest), [""])
         return self._word(word).rstrip("" if word[-1][:1] in tuple("'\"`") else ";")
 

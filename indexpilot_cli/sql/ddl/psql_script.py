@@ -203,6 +203,10 @@ class _ScriptCutter(Cutter):
                 self._forget()
             psql.run(command)
 
+    def block_end(self) -> None:
+        self.sent = self.start >= 0
+        self.close()
+
     def _send(self) -> None:
         mine = [s for s in self.reader.script.statements if s.source == self.source]
         if self.start < 0 and mine:

@@ -33,16 +33,26 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _SENDS = re.compile(r"\\(?:g|gx|gexec|gset|gdesc|crosstabview|watch)\b")
 _COPY = re.compile(r"copy\b.*\bfrom\s+stdin\b", re.IGNORECASE | re.DOTALL)
 _COPY_END = re.compile(r"^\\\.[ \t]*\r?$", re.MULTILINE)
-_DOWN = re.compile(r"--\s*(?:\+(?:goose|migrate)\s+down|migrate:down|rambler\s+down|down\s+migration)\b", re.IGNORECASE)
+_DOWN = re.compile(
+    r"--\s*(?:\+(?:goose|migrate)\s+down|migrate:down|rambler\s+down|down\s+migration|-- create above / drop below)\b",
+    re.IGNORECASE,
+)
 _UP = re.compile(
     r"^--\s*(?:\+(?:goose|migrate)\s+up|migrate:up|rambler\s+up|up\s+migration)\b", re.IGNORECASE | re.MULTILINE
 )
-_WRAPPED = re.compile(r"--\s*(?:\+(?:goose|migrate)\s+up|migrate:up)\b", re.IGNORECASE)
+# goose, sql-migrate, dbmate, Atlas; goose obeys its mark wherever it stands, behind Down too. sqlx and graphile-migrate
+# look at the first line only. https://pressly.github.io/goose/documentation/annotations/
+_WRAPPED = re.compile(r"--\s*(?:\+(?:goose|migrate)\s+up|migrate:up|atlas:txmode\s+(?:file|all))\b", re.IGNORECASE)
 _ALONE = re.compile(
     r"--\s*(?:\+goose\s+no\s+transaction|\+migrate\s+up\s+notransaction|migrate:up\s.*transaction:\s*false"
-    r"|no-transaction\b)",
+    r"|atlas:txmode\s+none\b|--\s*tern:\s*disable-tx\b)",
     re.IGNORECASE,
 )
+_FIRST_ALONE = re.compile(r"--!?\s*no-transaction\b", re.IGNORECASE)
+_GOOSE_ALONE = re.compile(r"^--[ \t]*\+goose[ \t]+no[ \t]+transaction\b", re.IGNORECASE | re.MULTILINE)
+# These two cut their files themselves and refuse one whose last statement has no semicolon, unless it is marked as one.
+_CUTTING = re.compile(r"--\s*\+(goose|migrate)\s+up\b", re.IGNORECASE)
+_BLOCK_END = re.compile(r"--[ \t]*\+(?:goose|migrate)[ \t]+statementend\b", re.IGNORECASE)
 
 
 class Part(StrEnum):
@@ -156,11 +166,19 @@ class Cutter:
         if _SENDS.match(self.text, piece.start):
             self.close()
 
+    def block_end(self) -> None:
+        """A migration tool's mark that ends the statement before it."""
+        self.close()
+
     def _comment(self, piece: Stretch) -> None:
+        if _BLOCK_END.match(self.text, piece.start):
+            self.block_end()
         if _DOWN.match(self.text, piece.start):
             self.close()
             up = _UP.search(self.text, piece.end)
             self.position = up.start() if up else len(self.text)
+            hidden = _GOOSE_ALONE.finditer(self.text, piece.end, self.position)
+            self.comments += [Comment(mark.group(), *mark.span()) for mark in hidden]
         else:
             self.comments.append(Comment(self.text[piece.start : piece.end], piece.start, piece.end))
 
@@ -199,8 +217,14 @@ def cut(text: str) -> Cut:
 
 
 def marked_transaction(comments: tuple[Comment, ...]) -> bool | None:
-    """What the marks of goose, sql-migrate, dbmate and sqlx say: one transaction, none, or nothing (None)."""
-    marks = [c.text for c in comments if c.text.startswith("--")]
-    if any(_ALONE.match(mark) for mark in marks):
+    """What the marks of migration tools say: one transaction, none, or nothing (None)."""
+    marks = [c for c in comments if c.text.startswith("--")]
+    if any(_ALONE.match(c.text) or (not c.start and _FIRST_ALONE.match(c.text)) for c in marks):
         return False
-    return True if any(_WRAPPED.match(mark) for mark in marks) else None
+    return True if any(_WRAPPED.match(c.text) for c in marks) else None
+
+
+def cutting_tool(comments: tuple[Comment, ...]) -> str:
+    """The tool whose marks the file bears and which refuses a statement without a semicolon; empty for none."""
+    found = next(filter(None, (_CUTTING.match(c.text) for c in comments)), None)
+    return {"goose": "goose", "migrate": "sql-migrate"}[found[1].lower()] if found else ""

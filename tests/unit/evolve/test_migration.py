@@ -90,10 +90,41 @@ def test_only_the_up_part_is_read(up, down):
         ("-- migrate:up transaction:false\nSELECT 1", True, False),
         ("-- no-transaction\nSELECT 1", True, False),
         ("SELECT '-- no-transaction'", True, True),
+        ("SELECT 1; -- no-transaction", True, True),
+        ("--! no-transaction\nSELECT 1", None, False),
+        ("-- +goose up\nSELECT 1;\nSELECT 2;\n-- +goose down\nSELECT 3;\n-- +goose no transaction\n", True, False),
+        ("-- +migrate Up notransaction\nSELECT 1;", None, False),
+        ("-- +migrate Up\nSELECT 1;\n-- +migrate Down notransaction\nSELECT 2;", None, True),
+        ("-- +goose Up\nSELECT 1;", None, True),
+        ("-- migrate:up\nSELECT 1;", None, True),
+        ("-- atlas:txmode none\n\nSELECT 1;\nSELECT 2;", None, False),
+        ("-- atlas:txmode file\n\nSELECT 1;", None, True),
+        ("---- tern: disable-tx ----\nSELECT 1;\nSELECT 2;\n---- create above / drop below ----\nx", None, False),
     ],
 )
 def test_marks_decide_about_the_transaction(text, asked, one):
     assert read_migration("m", text, one_transaction=asked).one_transaction is one
+
+
+@pytest.mark.parametrize(
+    ("text", "cutter", "ended"),
+    [
+        ("-- +goose Up\nSELECT 1\n-- +goose Down\nSELECT 2", "goose", False),
+        ("-- +migrate Up\nSELECT 1", "sql-migrate", False),
+        ("-- +goose Up\nSELECT 1; -- done", "goose", True),
+        ("-- +goose Up\n-- +goose StatementBegin\nSELECT 1\n-- +goose StatementEnd\n", "goose", True),
+        (
+            "-- +migrate Up\n-- +migrate StatementBegin\nSELECT 1 -- x\n--\n-- +migrate StatementEnd",
+            "sql-migrate",
+            True,
+        ),
+        ("-- migrate:up\nSELECT 1", "", False),
+        ("SELECT 1", "", False),
+    ],
+)
+def test_what_cuts_the_file_and_whether_the_statement_ends(text, cutter, ended):
+    migration = read_migration("m", text)
+    assert (migration.cutter, migration.statements[0].ended) == (cutter, ended)
 
 
 def test_ignores_go_to_the_next_statement_or_their_own_line():

@@ -39,10 +39,11 @@ def _begin(review: Review) -> StatementCase:
 
 
 def _unended(review: Review) -> Iterator[Finding]:
-    cases = [case for case in review.cases if not case.written.ended]
-    for case in cases:
-        if len(review.cases) > 1:
-            yield UNENDED.finding(case, "no semicolon ends the statement: only the end of the file does")
+    cutter = review.migration.cutter
+    text = f"{cutter} refuses the file" if cutter else "only the end of the file does"
+    for case in review.cases:
+        if not case.written.ended and (len(review.cases) > 1 or cutter):
+            yield UNENDED.finding(case, f"no semicolon ends the statement: {text}")
 
 
 def _nested(review: Review) -> Iterator[Finding]:
