@@ -147,11 +147,10 @@ def is_plain(using: str | None, column: str, new: TypeFacts) -> bool:
 
 
 def assignable(change: TypeChange) -> bool:
-    """Whether the server converts the values without a USING clause (as far as rules can tell)."""
-    old, new = change.old, change.new
-    if old.oid == new.oid or "d" in (old.kind, new.kind) or "A" in (old.category, new.category):
+    """Whether the server converts the values without a USING clause: find_coercion_pathway() for an assignment."""
+    if change.old.stored_oid == change.new.stored_oid:
         return True
-    return change.context in ("a", "i") or new.category == "S"
+    return change.context in ("a", "i") or change.new.category == "S"
 
 
 def _values(change: TypeChange) -> tuple[Written, str]:

@@ -119,11 +119,24 @@ def _modifiers(text: str) -> tuple[int, ...]:
 
 
 def castable(session: Session, source: TypeFacts, target: TypeFacts) -> tuple[str | None, str | None]:
-    """``castmethod`` and ``castcontext`` of the cast between two types; both None when pg_cast has none."""
+    """``castmethod`` and ``castcontext`` of the cast between two types; both None when there is none.
+
+    Of arrays the context is that of their elements, each of which is converted.
+    """
     # A domain is cast as its base type is: casts of its own are ignored.
     # https://www.postgresql.org/docs/current/sql-createcast.html
-    row = session.one("change/cast", {"source": source.stored_oid, "target": target.stored_oid})
-    return (None, None) if row is None else (row.method, row.context)
+    types = {"source": source.stored_oid, "target": target.stored_oid}
+    row = session.one("change/cast", types)
+    if row is not None:
+        return row.method, row.context
+    elements = session.one("change/elements", types)
+    if elements is None:
+        return None, None
+    old, new = type_facts(session, elements.source), type_facts(session, elements.target)
+    if old.stored_oid == new.stored_oid:
+        return None, "i"
+    # Whatever is no string becomes one by its output form, in an assignment.
+    return None, castable(session, old, new)[1] or ("a" if new.category == "S" else None)
 
 
 def is_volatile(session: Session, expression: str, type_text: str) -> bool:

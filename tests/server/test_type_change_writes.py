@@ -96,6 +96,46 @@ def test_rules_say_what_the_server_does(database):
     assert compared > 150
 
 
+ASSIGNED = (
+    "CREATE TYPE mood AS ENUM ('ok'); CREATE DOMAIN d_mood AS mood; CREATE DOMAIN d_ints AS int[]; "
+    "CREATE TYPE pair AS (a int, b text); CREATE DOMAIN d_below AS d_int CHECK (VALUE > 0)"
+)
+KINDS = (
+    "int4 int8 text varchar(9) jsonb timestamptz inet d_int d_below d_text d_tz mood d_mood d_ints pair int4[] text[] "
+    "d_int[] mood[] int2vector point"
+)
+
+
+def test_what_needs_using_is_what_the_server_refuses_without(database):
+    from indexpilot_cli.evolve.alter_table import assignable
+
+    found, compared = [], 0
+    with (
+        psycopg.connect(database, autocommit=True) as connection,
+        open_session(database, read_only=True, statement_timeout_ms=60_000, lock_timeout_ms=None) as session,
+    ):
+        connection.execute(f"{TYPES}; {ASSIGNED}")
+        for old in KINDS.split():
+            connection.execute(f"DROP TABLE IF EXISTS t; CREATE TABLE t (x {old})")
+            (relation,) = relation_facts.find_relations(session, "public", "t", own="indexpilot")
+            table = relation_facts.read_relation(session, relation)
+            for new in KINDS.split():
+                says = assignable(type_change(session, table, table.column("x"), new, None))
+                compared += 1
+                if says is not _taken(connection, new):
+                    found.append(f"{old} to {new}: rules {says}")
+    assert (found, compared) == ([], len(KINDS.split()) ** 2)
+
+
+def _taken(connection, new):
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(f"ALTER TABLE t ALTER x TYPE {new}")
+    except psycopg.errors.DatatypeMismatch:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Africa/Abidjan", "0", "Etc/Greenwich"])
 def test_only_a_zone_that_always_was_utc_spares_the_table(database, zone):
     with psycopg.connect(database, autocommit=True) as connection:

@@ -96,6 +96,12 @@ def test_what_converts_by_itself():
     assert assignable(change(kind("int4"), kind("int8"), context="i"))
     assert not assignable(change(kind("text"), kind("int4")))
     assert not assignable(change(kind("int8"), kind("int4"), context="e"))
+    short = kind("short", oid=99, kind="d", base="int4", base_oid=23)
+    assert assignable(change(kind("int4"), short))
+    assert assignable(change(short, kind("int4")))
+    assert not assignable(change(kind("text"), short))
+    assert not assignable(change(short, kind("uuid", oid=2950)))
+    assert not assignable(change(kind("_text", oid=1009, category="A"), kind("_int4", oid=1007, category="A")))
 
 
 @pytest.mark.parametrize(
