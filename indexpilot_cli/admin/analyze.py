@@ -93,9 +93,18 @@ def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:
     told = (Warn("workload", "", text) for text in folded.notes)
     warnings = (*missing, *told, *fault_warnings(with_shares(folded.skipped, folded)), *note.warnings)
     status = "ok" if result.templates else "skipped"
+    return Outcome(
+        "analyze", result, status=status, server=source.server, warnings=warnings, next=_next(request, result, source)
+    )
+
+
+def _next(request: AnalyzeRequest, result: AnalyzeResult, source: Source) -> tuple[str, ...]:
+    """Advice on the same statements; where there are none, what tells why a server has none."""
+    if not result.template_count:
+        return ("indexpilot doctor",) if source.session is not None and not request.workload.files else ()
+    snapshot = ("--snapshot", request.snapshot) if request.snapshot else ()
     files = [name for name in request.workload.files if name != "-"] if source.is_offline else []
-    following = shlex.join(("indexpilot", "recommend", *files))
-    return Outcome("analyze", result, status=status, server=source.server, warnings=warnings, next=(following,))
+    return (shlex.join(("indexpilot", "recommend", *snapshot, *files)),)
 
 
 def _opened(request: AnalyzeRequest, progress: Progress, stack: ExitStack) -> tuple[Source, tuple[Warn, ...]]:

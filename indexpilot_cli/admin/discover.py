@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -95,7 +96,15 @@ def run(request: DiscoverRequest, progress: Progress) -> Outcome[DiscoverResult]
             result = _saved(request, source, result)
         note.details(tables=len(result.tables), hidden=result.hidden)
     warnings = (*_warnings(source, result), *note.warnings)
-    return Outcome("discover", result, server=source.server, warnings=warnings, next=("indexpilot analyze",))
+    return Outcome("discover", result, server=source.server, warnings=warnings, next=tuple(_next(request, source)))
+
+
+def _next(request: DiscoverRequest, source: Source) -> Iterator[str]:
+    """What is done with the tables; nothing where there are none, and without statements what tells how to get them."""
+    if source.catalog.tables and source.records_statements:
+        yield shlex.join(("indexpilot", "analyze", *(("--snapshot", request.snapshot) if request.snapshot else ())))
+    elif source.catalog.tables and source.session is not None:
+        yield "indexpilot doctor"
 
 
 def _report(source: Source, request: DiscoverRequest) -> DiscoverResult:

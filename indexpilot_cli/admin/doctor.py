@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from indexpilot_cli.core.command import (
 )
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.mutation import MutationReport, MutationType
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
@@ -34,8 +35,11 @@ from indexpilot_cli.execute.context import open_context
 from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
 from indexpilot_cli.execute.signals import listening
 from indexpilot_cli.execute.standing import drifted
+from indexpilot_cli.guards.bypass import STOPPING, current_levels, judge, require_on
+from indexpilot_cli.guards.context import GuardContext, PermitRequest
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_planner_twin
+from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import Source, open_reader, open_source
 from indexpilot_cli.workload.aside import fault_warnings
 from indexpilot_cli.workload.templates import fold_workload, with_shares
@@ -43,7 +47,6 @@ from indexpilot_cli.workload.templates import fold_workload, with_shares
 LIVE, READY = "live", "ready"
 _NOT_READY = 5
 _UNSETTLED = 7  # --reconcile left something behind
-_NEXT = {True: ("indexpilot recommend",), False: ("indexpilot init", "indexpilot recommend")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class DoctorRequest:
     record: Record = field(default_factory=Record)
     reconcile: bool = False
     probe: str = "all"
+    bypass: BypassSettings = field(default_factory=BypassSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,6 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
         note.details(checks={c.code: c.state for c in found})
     bad = any(c.state in ("error", "warning") for c in found)
     unsettled = any(c.state == "error" for c in settled)
-    can = source.capabilities
-    initialised = can is None or can.metadata_hidden or can.metadata_version is not None
     return Outcome(
         "doctor",
         DoctorResult(found, fidelity),
@@ -101,8 +103,17 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
         exit_code=_UNSETTLED if unsettled else 0,
         server=source.server,
         warnings=(*faults, *note.warnings),
-        next=_NEXT[initialised],
+        next=tuple(_next(request, source)),
     )
+
+
+def _next(request: DoctorRequest, source: Source) -> Iterator[str]:
+    """What can be done with the database as it is: no advice where no statement of it is known."""
+    can = source.capabilities
+    if can is not None and not can.metadata_hidden and can.metadata_version is None and not can.server.read_only:
+        yield "indexpilot init"
+    if source.records_statements:
+        yield shlex.join(("indexpilot", "recommend", *(("--snapshot", request.snapshot) if request.snapshot else ())))
 
 
 def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
@@ -153,7 +164,9 @@ def probe(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
             found = tuple(checks.server_checks(capabilities))
             if request.probe == READY:
                 opened = tuple(open_checks(open_operations(session, capabilities, schema)))
-                found = (*found, _writable(capabilities), checks.metadata_check(capabilities, schema), *opened)
+                off = tuple(_switched_off(session, request))
+                writable = _writable(session, capabilities, schema)
+                found = (*found, writable, *off, checks.metadata_check(capabilities, schema), *opened)
         bad = request.probe == READY and any(c.state != "ok" for c in found)
         note.details(probe=request.probe, checks={c.code: c.state for c in found})
         note.idle = None if bad else request.probe  # asked every few seconds: a row for each would fill the log
@@ -168,14 +181,37 @@ def probe(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
     )
 
 
-def _writable(capabilities: Capabilities) -> Check:
+def _switched_off(session: Session, request: DoctorRequest) -> Iterator[Check]:
+    """A line where a switch refuses every change; none where nothing is switched off."""
+    asked = PermitRequest(request.connection, bypass=request.bypass)
+    verdict = judge(current_levels(GuardContext(session, asked)))
+    if not verdict.allowed:
+        yield Check("error", "switches", verdict.reason, "indexpilot bypass status", "bypass")
+
+
+def _writable(session: Session, capabilities: Capabilities, schema: str) -> Check:
     server = capabilities.server
     if server.in_recovery:
         return Check("error", "writable", "a standby: indexes are built on the primary", code="writable")
     if server.read_only:
         text, fix = "transactions are read-only by default", "ALTER ROLE … SET default_transaction_read_only = off;"
         return Check("error", "writable", text, fix, "writable")
-    return Check("ok", "writable", "indexes can be changed here", code="writable")
+    found = session.one("guards/owned", {"schema": schema})
+    assert found is not None
+    role = quote_identifier(server.user)
+    if not found.may_log:
+        text, fix = f"{role} may not write to the log", f"GRANT INSERT ON ALL TABLES IN SCHEMA {schema} TO {role};"
+        return Check("error", "writable", text, fix, "writable")
+    if found.tables and not found.owned:
+        owner = quote_identifier(found.owner)
+        fix = f"ALTER TABLE … OWNER TO {role};" if found.superuser_owns else f"GRANT {owner} TO {role};"
+        text = f"{role} owns none of {found.tables} tables (most are of {owner}): only owners build indexes"
+        return Check("error", "writable", text, fix, "writable")
+    if found.owned and not found.indexable:
+        text, fix = f"{role} may create nothing in the schemas of its tables", f"GRANT CREATE ON SCHEMA … TO {role};"
+        return Check("error", "writable", text, fix, "writable")
+    part = f" on {found.indexable} of {found.tables} tables" if found.indexable < found.tables else ""
+    return Check("ok", "writable", f"indexes can be changed here{part}", code="writable")
 
 
 def measure_fidelity(source: Source, request: DoctorRequest, progress: Progress) -> tuple[Fidelity, tuple[Warn, ...]]:
@@ -253,10 +289,13 @@ def _unique(item: Pending) -> bool:
 def settle(request: DoctorRequest, progress: Progress) -> tuple[Check, ...]:
     """Close every open operation by what the catalog says; one line for each, none when there was none.
 
-    Raises PrerequisiteError before ``init``, OutcomeUnknownError when the log cannot be written.
+    Raises PrerequisiteError before ``init``, OutcomeUnknownError when the log cannot be written, RefusedError when a
+    switch is off that stops changes: remnants of builds would be dropped.
     """
     progress.stage("settling what was left open")
+    require_on(request.bypass, "settling", STOPPING)
     with listening() as stop, open_context(request.connection, request.record, progress, stop) as ctx:
+        require_on(request.bypass, "settling", STOPPING, ctx.log, request.connection.metadata_schema)
         return tuple(_settled(report) for report in reconcile(ctx))
 
 

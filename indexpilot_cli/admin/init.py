@@ -251,9 +251,8 @@ def _write_config(plan: _Plan, request: InitRequest) -> None:
     if plan.config is None or request.config_text is None:
         return
     try:
-        # Mode x: a file that somebody has written since we looked is theirs.
-        with plan.config.open("x", encoding="utf-8") as file:
-            file.write(request.config_text)
+        # A new one: a file that somebody has written since we looked is theirs. It may hold a connection string.
+        files.create(plan.config, request.config_text)
     except FileExistsError:
         return
     except OSError as error:

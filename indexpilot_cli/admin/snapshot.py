@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -80,7 +81,7 @@ def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]
         result,
         server=source.server,
         warnings=note.warnings,
-        next=(f"indexpilot recommend --snapshot {request.file}",),
+        next=(shlex.join(("indexpilot", "recommend", "--snapshot", request.file)),) if result.statements else (),
     )
 
 

@@ -111,6 +111,6 @@ def _details(plan: Plan) -> dict[str, object]:
 
 def _next(plan: Plan, *, buildable: bool) -> tuple[str, ...]:
     if not plan.recommendations:
-        return ("indexpilot recommend --show-rejected",)
+        return ("indexpilot recommend --show-rejected",) if plan.rejections else ()
     build = f"indexpilot apply {plan.id} --dry-run" if buildable else "indexpilot recommend --format sql"
     return (f"indexpilot explain {plan.recommendations[0].id}", build)

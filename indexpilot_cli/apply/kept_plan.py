@@ -49,7 +49,7 @@ def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[Approve
         bool(same),
     )
     status = "skipped" if same else "ok"
-    after = (f"indexpilot apply {plan.id}",)
+    after = (f"indexpilot apply {plan.id}",) if plan.recommendations else ()
     return Outcome("plan_approve", result, status=status, server=server, warnings=note.warnings, next=after)
 
 

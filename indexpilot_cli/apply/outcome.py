@@ -92,7 +92,7 @@ def _code(
 
 
 def _next(result: ApplyResult, command: str, code: int) -> tuple[str, ...]:
-    if result.dry_run and result.mutations and command == "apply":
+    if result.dry_run and any(r.outcome == "planned" for r in result.mutations) and command == "apply":
         return (f"indexpilot apply {result.plan}" if result.plan else "indexpilot apply",)
     if code == 8 or any(r.outcome == "leftover" for r in result.mutations):
         return ("indexpilot doctor --reconcile",)

@@ -2,7 +2,7 @@
 
 What a path names is looked at before it is read: a device never ends, a pipe may have no writer, and a few kilobytes of
 gzip can be gigabytes. Every reader of such a file comes through ``read_bytes`` or ``read_text``, every writer through
-``write``.
+``write`` or ``create``.
 """
 
 from __future__ import annotations
@@ -141,6 +141,13 @@ def write(path: Path, data: str | bytes, *, keep_mode: bool = False) -> None:
     except OSError:
         Path(beside).unlink(missing_ok=True)
         raise
+
+
+def create(path: Path, text: str) -> None:
+    """Write a new file, readable by this user only. Raises FileExistsError where there is one, OSError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)
 
 
 def _opened(name: Path | str) -> AbstractContextManager[IO[bytes]]:

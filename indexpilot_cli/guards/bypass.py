@@ -21,7 +21,7 @@ RUNTIME = "runtime switch"
 _FEATURES = ("auto_indexing", "stats_collection", "expression_checks", "mutation_logging")
 _MODULE, _STARTUP, _LOG = "optimization_features", "startup", "mutation_logging"
 # Without its log a change could be neither settled after a crash nor taken back, so it is not made either.
-_STOPPING = frozenset({"auto_indexing", _LOG, _MODULE, SYSTEM, _STARTUP, EMERGENCY})
+STOPPING = frozenset({"auto_indexing", _LOG, _MODULE, SYSTEM, _STARTUP, EMERGENCY})
 ADVICE = frozenset({_MODULE, SYSTEM, EMERGENCY})  # what stops commands that only advise
 SETUP = ADVICE | {_STARTUP}  # and those that make our tables
 
@@ -74,7 +74,7 @@ def levels(
 
 def stopping(found: Sequence[BypassLevel]) -> tuple[BypassLevel, ...]:
     """The levels that are off and stop every change of an index."""
-    return tuple(level for level in found if not level.running and level.name in _STOPPING)
+    return tuple(level for level in found if not level.running and level.name in STOPPING)
 
 
 def judge(found: Sequence[BypassLevel]) -> Verdict:
@@ -113,7 +113,7 @@ def _refusal(level: BypassLevel, what: str) -> RefusedError:
         where, hint = "bypass disable", "indexpilot bypass status tells by whom, indexpilot bypass enable ends it"
     else:
         where = level.source.rpartition(" (")[0].removesuffix(".enabled")
-    subject = what if level.name in (_MODULE, _STARTUP) else "IndexPilot"
+    subject = "IndexPilot" if level.name in (SYSTEM, EMERGENCY) else what
     return RefusedError(f"{subject} is switched off ({where})", detail=level.reason or None, hint=hint, code="bypassed")
 
 

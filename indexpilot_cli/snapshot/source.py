@@ -34,6 +34,14 @@ class Source:
         """Whether there is no catalog at all: the statements are all that is known."""
         return self.session is None and self.snapshot is None
 
+    @property
+    def records_statements(self) -> bool:
+        """Whether it has statements of its own to go by: a snapshot's workload, or pg_stat_statements."""
+        if self.snapshot is not None:
+            return self.snapshot.workload is not None and bool(self.snapshot.workload.statements)
+        can = self.capabilities
+        return can is not None and can.statements_readable and not can.statements_off
+
 
 @contextmanager
 def open_source(

@@ -50,7 +50,7 @@ def test_first_run_then_nothing(request_, connection, tmp_path):
     tables = {t for step in metadata.migrations() for t in step.tables}
     assert set(first.result.created) == {"schema", "config"} | tables
     assert (first.status, first.exit_code, first.result.schema_version) == ("ok", 0, metadata.latest_version())
-    assert config.read_text() == "# ours\n"
+    assert (config.read_text(), config.stat().st_mode & 0o777) == ("# ours\n", 0o600)
     config.write_text("# mine\n")
     again = run(request_, **wanted)
     assert (again.status, again.result.created, again.result.sql) == ("skipped", (), ())

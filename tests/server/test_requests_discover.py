@@ -37,7 +37,7 @@ def test_every_kind_of_table_and_index_is_named(analyzed_shop):
     assert tables["orders"].rows == 20000
     assert tables["orders"].index_bytes == sum(i.bytes for i in tables["orders"].indexes) > 0
     assert (outcome.command, outcome.status, outcome.exit_code) == ("discover", "ok", 0)
-    assert outcome.warnings == () and outcome.next == ("indexpilot analyze",)
+    assert outcome.warnings == () and outcome.next == ("indexpilot doctor",)
     assert analyzed_shop.last() == ("DISCOVER", "DONE", {"tables": 7, "hidden": 0})
 
 

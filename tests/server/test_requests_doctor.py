@@ -1,11 +1,17 @@
 """``doctor`` asked by a request: the checks with their fixes, the probes, and what earlier runs left open."""
 
+from dataclasses import replace
+
 import pytest
 
 from indexpilot_cli.admin.doctor import DoctorRequest
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
+from indexpilot_cli.apply import bypass
+from indexpilot_cli.apply.bypass import BypassRequest
 from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
-from indexpilot_cli.errors import PrerequisiteError, UnreachableError
+from indexpilot_cli.core.command import Silent
+from indexpilot_cli.errors import PrerequisiteError, RefusedError, UnreachableError
+from indexpilot_cli.settings.sections import BypassFeatures, BypassSettings, FeatureSwitch, SystemBypass
 from tests.server.requesting import (
     BY_CUSTOMER,
     BY_ID,
@@ -35,7 +41,8 @@ def test_a_database_in_good_order(analyzed_shop):
     assert found["statistics"] == "ok" and found["twin"] in ("ok", "warning")
     assert [c.text for c in checks(outcome, "operations")] == ["none was left open"]
     assert all(c.fix for c in outcome.result.checks if c.state in ("missing", "warning", "error"))
-    assert (outcome.exit_code, outcome.next, outcome.result.fidelity) == (0, ("indexpilot recommend",), None)
+    # pg_stat_statements is not there: recommend would have nothing to go by.
+    assert (outcome.exit_code, outcome.next, outcome.result.fidelity) == (0, (), None)
     assert outcome.status == ("findings" if {"warning", "error"} & set(found.values()) else "ok")
     kind, state, details = analyzed_shop.last()
     assert (kind, state, details["checks"]) == ("DISCOVER", "DONE", found)
@@ -45,7 +52,7 @@ def test_before_init_it_says_so_and_what_to_run(bare):
     outcome = bare.ask(DoctorRequest)
     (metadata,) = checks(outcome, "metadata")
     assert (metadata.state, metadata.fix) == ("missing", "indexpilot init")
-    assert outcome.next == ("indexpilot init", "indexpilot recommend")
+    assert outcome.next == ("indexpilot init",)
     assert "operations" not in states(outcome)
     with pytest.raises(PrerequisiteError) as raised:
         bare.ask(DoctorRequest, reconcile=True)
@@ -89,14 +96,14 @@ def test_a_role_that_may_read_little_is_told_which(analyzed_shop):
 
 def test_a_role_without_the_metadata_schema_gets_a_line_and_not_an_error(analyzed_shop):
     """The catalog shows everybody that the schema is there; its tables take USAGE on it."""
-    stranger = analyzed_shop.role("requests_stranger")
+    stranger = analyzed_shop.role("requests_outsider")
     for outcome in (
         stranger.ask(DoctorRequest, record=QUIET),
         stranger.ask(DoctorRequest, probe="ready", record=QUIET),
     ):
         (found,) = checks(outcome, "metadata")
-        assert found.state == "warning" and "requests_stranger may not read it" in found.text
-        assert found.fix.startswith("GRANT USAGE ON SCHEMA indexpilot TO requests_stranger;")
+        assert found.state == "warning" and "requests_outsider may not read it" in found.text
+        assert found.fix.startswith("GRANT USAGE ON SCHEMA indexpilot TO requests_outsider;")
     assert "indexpilot init" not in stranger.ask(DoctorRequest, record=QUIET).next
     for grant in filter(None, found.fix.split("; ")):
         analyzed_shop.sql(grant)
@@ -139,7 +146,7 @@ def test_recorded_statements_are_found_where_the_extension_is(analyzed_shop):
 def test_a_snapshot_is_looked_at_without_a_server(shop_snapshot):
     outcome = ask(DoctorRequest, NOWHERE, snapshot=shop_snapshot, record=RECORD)
     assert states(outcome) == {"snapshot": "ok", "statistics": "ok", "invalid_index": "ok"}
-    assert (outcome.status, outcome.next) == ("ok", ("indexpilot recommend",))
+    assert (outcome.status, outcome.next) == ("ok", (f"indexpilot recommend --snapshot {shop_snapshot}",))
     with pytest.raises(PrerequisiteError) as raised:
         ask(DoctorRequest, NOWHERE, snapshot=shop_snapshot, twin=True, planner=TWIN)
     assert raised.value.code == "no_connection"
@@ -181,6 +188,68 @@ def test_a_role_that_only_reads_is_not_ready(analyzed_shop):
     analyzed_shop.sql("GRANT SELECT ON ALL TABLES IN SCHEMA indexpilot TO requests_lector")
     outcome = reader.ask(DoctorRequest, probe="ready", record=QUIET)
     assert states(outcome)["writable"] == "error" and outcome.exit_code == 5
+
+
+def test_a_role_that_owns_nothing_is_not_ready(analyzed_shop):
+    servant = analyzed_shop.role("requests_servant")
+    analyzed_shop.sql("DROP ROLE IF EXISTS requests_master")
+    analyzed_shop.sql("CREATE ROLE requests_master; GRANT USAGE ON SCHEMA indexpilot TO requests_servant")
+    analyzed_shop.sql("GRANT SELECT ON ALL TABLES IN SCHEMA indexpilot TO requests_servant")
+
+    def told():
+        outcome = servant.ask(DoctorRequest, probe="ready", record=QUIET)
+        (found,) = checks(outcome, "writable")
+        return found.state, found.text, found.fix, outcome.exit_code
+
+    state, text, fix, code = told()
+    assert (state, code) == ("error", 5) and "may not write to the log" in text and fix.startswith("GRANT INSERT")
+    analyzed_shop.sql("GRANT INSERT ON ALL TABLES IN SCHEMA indexpilot TO requests_servant")
+    state, text, fix, code = told()
+    assert (state, code) == ("error", 5) and "owns none of 6 tables" in text
+    # The owner is a superuser, and who is a member of one is one.
+    assert fix == "ALTER TABLE … OWNER TO requests_servant;"
+    analyzed_shop.sql(
+        "CREATE TABLE public.items_of_master (a int); ALTER TABLE public.items_of_master OWNER TO requests_master"
+    )
+    try:
+        assert told()[0] == "error"
+        analyzed_shop.sql("GRANT requests_master TO requests_servant")
+        state, text, fix, code = told()
+        schema_open = analyzed_shop.sql("SELECT has_schema_privilege('requests_servant', 'public', 'CREATE')")[0][0]
+        if not schema_open:  # from 15 on
+            assert (state, code) == ("error", 5) and fix == "GRANT CREATE ON SCHEMA … TO requests_servant;"
+            analyzed_shop.sql("GRANT CREATE ON SCHEMA public TO requests_servant")
+            state, text, fix, code = told()
+        assert (state, text, fix, code) == ("ok", "indexes can be changed here on 1 of 7 tables", None, 0)
+    finally:
+        analyzed_shop.sql("DROP TABLE public.items_of_master; REVOKE ALL ON SCHEMA public FROM requests_servant")
+        analyzed_shop.sql("DROP ROLE requests_master")
+
+
+OFF = BypassSettings(BypassFeatures(auto_indexing=FeatureSwitch(False, "audit")))
+ALL_OFF = BypassSettings(system=SystemBypass(True, "audit"))
+
+
+@pytest.mark.parametrize("bypass", [OFF, ALL_OFF])
+def test_ready_and_reconcile_ask_the_switches(analyzed_shop, bypass):
+    outcome = analyzed_shop.ask(DoctorRequest, probe="ready", bypass=bypass, record=QUIET)
+    (found,) = checks(outcome, "bypass")
+    assert (found.state, outcome.exit_code) == ("error", 5) and "audit" in found.text
+    with pytest.raises(RefusedError) as raised:
+        analyzed_shop.ask(DoctorRequest, reconcile=True, bypass=bypass)
+    assert raised.value.code == "bypassed" and raised.value.detail == "audit"
+
+
+def test_reconcile_asks_the_runtime_switch(changing_shop):
+    request = BypassRequest("disable", changing_shop.connection, "release", record=RECORD)
+    bypass.run(request, Silent())
+    try:
+        with pytest.raises(RefusedError, match="bypass disable"):
+            changing_shop.ask(DoctorRequest, reconcile=True)
+        assert changing_shop.ask(DoctorRequest, probe="ready", record=QUIET).exit_code == 5
+    finally:
+        bypass.run(replace(request, action="enable"), Silent())
+    assert checks(changing_shop.ask(DoctorRequest, reconcile=True), "settled") == []
 
 
 # -- what earlier runs left open

@@ -12,13 +12,13 @@ SECRET = "SELECT * FROM customers WHERE email = 'user77@example.com'"
 
 
 def test_what_the_file_holds_is_said_and_recorded(analyzed_shop, tmp_path):
-    path = tmp_path / "a.ipsnap"
+    path = tmp_path / "a shop.ipsnap"
     outcome = analyzed_shop.ask(SnapshotRequest, str(path), workload=queries(BY_CUSTOMER, BY_ID))
     result = outcome.result
     assert (result.path, result.bytes) == (str(path), path.stat().st_size)
     assert (result.tables, result.statements, result.redacted, result.cost) == (7, 2, False, "")
     assert result.indexes == 6 and result.digest
-    assert (outcome.status, outcome.next) == ("ok", (f"indexpilot recommend --snapshot {path}",))
+    assert (outcome.status, outcome.next) == ("ok", (f"indexpilot recommend --snapshot '{path}'",))
     assert analyzed_shop.last() == ("DISCOVER", "DONE", {"tables": 7, "redacted": False, "snapshot": True})
 
 
@@ -34,7 +34,7 @@ def test_values_are_replaced_where_that_is_asked(analyzed_shop, tmp_path):
 def test_without_a_source_of_statements_the_rest_is_kept(bare, tmp_path):
     path = tmp_path / "a.ipsnap"
     outcome = bare.ask(SnapshotRequest, str(path))
-    assert outcome.status == "ok" and outcome.result.statements == 0
+    assert (outcome.status, outcome.result.statements, outcome.next) == ("ok", 0, ())
     assert any(note.startswith("no workload in the file: ") for note in outcome.result.notes)
     with pytest.raises(UsageError, match="the snapshot holds no workload"):
         ask(AnalyzeRequest, NOWHERE, snapshot=str(path), record=QUIET)

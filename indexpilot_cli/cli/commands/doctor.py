@@ -63,6 +63,7 @@ def doctor(
         session.record(),
         reconcile,
         "live" if live else "ready" if ready else "all",
+        session.settings.bypass,
     )
     outcome = session.call(run, request)
     document = doctor_view(outcome.result, verbose=session.verbose)

@@ -69,11 +69,16 @@ def test_one_database_and_one_table_of_the_log(log):
 def test_sql_files_and_nothing_to_read(tmp_path):
     path = tmp_path / "a.sql"
     path.write_text("SELECT 1;\nDELETE FROM x.y WHERE a = 1;\nSELEC;")
-    result = ask(str(path)).result
+    outcome = ask(str(path))
+    result = outcome.result
+    assert outcome.next == (f"indexpilot recommend {path}",)
     assert [(t.kind, str(t.relations[0])) for t in result.templates] == [("delete", "x.y")]
     assert {s.reason for s in result.skipped} == {"no_table", "unparsed"}
     with pytest.raises(UsageError, match="cannot read"):
         ask(str(tmp_path / "none.log"))
+    path.write_text("SELECT 1;\n")
+    empty = ask(str(path))
+    assert (empty.status, empty.result.templates, empty.next) == ("skipped", (), ())
 
 
 def test_statements_of_the_server_need_it():

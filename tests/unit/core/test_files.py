@@ -187,3 +187,15 @@ def test_what_is_written_is_private_whatever_the_umask(tmp_path, mask):
     finally:
         os.umask(before)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_is_private_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        files.create(tmp_path / "new.yaml", "dsn: postgres://u:secret@h/d\n")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new.yaml").stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        files.create(tmp_path / "new.yaml", "other")
+    assert (tmp_path / "new.yaml").read_text().startswith("dsn: ")
