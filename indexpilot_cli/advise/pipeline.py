@@ -228,7 +228,7 @@ def _tenants(source: Source) -> int | None:
     capabilities = source.capabilities
     if source.session is None or capabilities is None or capabilities.metadata_version is None:
         return None
-    return genome.count_tenants(source.session, schema=source.connection.metadata_schema) or None
+    return len(genome.profile_tenants(source.session, schema=source.connection.metadata_schema)) or None
 
 
 def limits_of(request: RecommendRequest) -> Limits:

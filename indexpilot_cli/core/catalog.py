@@ -46,12 +46,20 @@ class ColumnStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantUse:
+    """The few tenants that use a field, by their expression profiles, and ``of`` how many there are."""
+
+    tenants: tuple[int, ...]
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table. ``type`` is ``format_type()`` text, ``base_type`` the typname under any domain.
 
     ``category`` is ``pg_type.typcategory`` (N, S, D, A, B, U, …); ``element_type`` is set for arrays.
     ``indexable`` is False when the genome catalog or the expression profiles forbid indexing it;
-    ``not_indexable_why`` then says which of them, in a clause.
+    ``not_indexable_why`` then says which of them, in a clause. ``used_by`` None: by all tenants, or by many.
     """
 
     name: str
@@ -69,6 +77,7 @@ class Column:
     indexable: bool = True
     statistics: ColumnStatistics | None = field(default=None, compare=False)
     not_indexable_why: str = field(default="", compare=False)
+    used_by: TenantUse | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.catalog import Catalog, Column, Table, TenantUse
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Row, Session
@@ -22,6 +22,11 @@ from indexpilot_cli.genome.fields import (
     ProfileRow,
 )
 from indexpilot_cli.log.metadata import SCHEMA, question
+
+# Twenty values are more than a partial index for a few tenants should name; the planner gives up at a hundred
+# (MAX_SAOP_ARRAY_SIZE of predtest.c).
+_FEW = 20
+_MOST_TENANTS = 100_000
 
 
 def fields(
@@ -219,9 +224,10 @@ def find_registry(
     return None if row is None else TenantRegistry(QualifiedName(row.schema_name, row.table_name), row.field_name)
 
 
-def count_tenants(session: Session, *, schema: str = SCHEMA) -> int:
-    """How many tenants have a profile."""
-    return int(session.value(question(session, "genome/tenant_count", schema), {}))
+def profile_tenants(session: Session, *, schema: str = SCHEMA) -> tuple[int, ...]:
+    """The ids of the tenants that have a profile, in order."""
+    # From id to id through the index: the rows are as many as tenants times fields.
+    return tuple(row.id for row in session.rows(question(session, "genome/profile_tenants", schema), {}))
 
 
 def known_tenants(session: Session, registry: TenantRegistry, tenants: frozenset[int]) -> frozenset[int]:
@@ -235,13 +241,37 @@ def known_tenants(session: Session, registry: TenantRegistry, tenants: frozenset
     return frozenset(int(row[0]) for row in session.rows(query))
 
 
+def all_tenants(session: Session, *, schema: str = SCHEMA) -> frozenset[int]:
+    """Tenants that have a profile, and with them those the host's table lists; nobody when none has a profile."""
+    known = profile_tenants(session, schema=schema)
+    registry = find_registry(session) if known else None
+    if registry is None:
+        return frozenset(known)
+    query = SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} BETWEEN {low} AND {high} LIMIT {most}").format(
+        column=Identifier(registry.column),
+        table=Identifier(registry.table.schema, registry.table.name),
+        low=Literal(-(2**31)),
+        high=Literal(2**31 - 1),
+        most=Literal(_MOST_TENANTS),
+    )
+    return frozenset(known).union(int(row[0]) for row in session.rows(query))
+
+
+def field_usage(session: Session, tenants: Collection[int], *, schema: str = SCHEMA) -> dict[FieldKey, tuple[int, ...]]:
+    """Of each field that at most twenty of these tenants use, those tenants; a tenant without a row has the default."""
+    parameters = {"tenants": sorted(tenants), "most": _FEW}
+    rows = session.rows(question(session, "genome/usage", schema), parameters)
+    return {_row_key(row): tuple(row.users) for row in rows}
+
+
 def obey_genome(session: Session, catalog: Catalog, schema: str = SCHEMA) -> Catalog:
     """The catalog with those columns marked that the genome, or every tenant's profile, forbids to index.
 
-    The metadata tables must be there. Columns say why in ``not_indexable_why``.
+    The metadata tables must be there. Columns say why in ``not_indexable_why``, and which few tenants use them.
     """
-    known = fields(session, schema=schema)
-    return apply_profiles(apply_indexable(catalog, known), known, all_rows(session, schema=schema))
+    obeyed = apply_indexable(catalog, fields(session, schema=schema))
+    tenants = all_tenants(session, schema=schema)
+    return apply_usage(obeyed, field_usage(session, tenants, schema=schema), len(tenants)) if tenants else obeyed
 
 
 def apply_indexable(catalog: Catalog, genome: Iterable[GenomeField]) -> Catalog:
@@ -250,26 +280,21 @@ def apply_indexable(catalog: Catalog, genome: Iterable[GenomeField]) -> Catalog:
     return _forbid(catalog, forbidden)
 
 
-def apply_profiles(catalog: Catalog, genome: Iterable[GenomeField], profiles: Sequence[ProfileRow]) -> Catalog:
-    """The catalog with ``indexable`` False for fields that no tenant has switched on.
+def apply_usage(catalog: Catalog, usage: Mapping[FieldKey, Sequence[int]], tenants: int) -> Catalog:
+    """The catalog with ``indexable`` False for fields that none of so many tenants uses, and ``used_by`` where few do.
 
-    Every tenant with at least one profile row counts; where a tenant has no row for a field, the field's
-    ``default_expression`` speaks. Without any profile nothing changes.
+    Few are at most half of them.
     """
-    tenants = {row.tenant_id for row in profiles}
-    switches: dict[FieldKey, dict[int, bool]] = {}
-    for row in profiles:
-        switches.setdefault(row.key, {})[row.tenant_id] = row.enabled
-    forbidden = {
-        f.key: f"disabled in the expression profile of every tenant ({len(tenants)})"
-        for f in genome
-        if tenants and not _anyone_uses(f, tenants, switches.get(f.key, {}))
-    }
-    return _forbid(catalog, forbidden)
+    unused = f"disabled in the expression profile of every tenant ({tenants})"
+    forbidden = {key: unused for key, users in usage.items() if not users}
+    few = {key: TenantUse(tuple(users), tenants) for key, users in usage.items() if 0 < 2 * len(users) <= tenants}
 
+    def marked(table: Table) -> Table:
+        columns = tuple(replace(c, used_by=few.get(FieldKey(table.name, c.name))) for c in table.columns)
+        return replace(table, columns=columns) if any(c.used_by for c in columns) else table
 
-def _anyone_uses(f: GenomeField, tenants: Collection[int], switches: Mapping[int, bool]) -> bool:
-    return any(switches.get(tenant, f.default_expression) for tenant in tenants)
+    obeyed = _forbid(catalog, forbidden)
+    return replace(obeyed, tables=tuple(map(marked, obeyed.tables))) if few else obeyed
 
 
 def _forbid(catalog: Catalog, reasons: Mapping[FieldKey, str]) -> Catalog:

@@ -176,3 +176,37 @@ def test_before_init_each_names_it(cli, database):
     ):
         ran = cli(*command, "-d", database)
         assert (ran.code, "indexpilot init" in ran.err) == (5, True)
+
+
+def test_a5_b8_advice_follows_catalog_and_profiles(known, connection, home):
+    """Few tenants: a partial index wins; all off, or forbidden: rejected with the reason."""
+    connection.execute(
+        "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants SELECT generate_series(1, 40);"
+        "INSERT INTO orders SELECT g, 1 + g % 40, 's' || g % 5, 'note ' || g FROM generate_series(1, 20000) g; ANALYZE"
+    )
+    (home / "w.sql").write_text(
+        "SELECT * FROM orders WHERE tenant_id = 3 AND note = 'note 42';\n"
+        "SELECT * FROM orders WHERE tenant_id = 7 AND note = 'note 46';\n"
+    )
+
+    def advice():
+        return known("recommend", "--source", "sql", "w.sql", "--show-rejected", name="recommend")
+
+    def rejected(found):
+        return [r["detail"] for r in found["rejected"] if r["reason"] == "not_indexable"]
+
+    connection.execute("UPDATE indexpilot.genome_catalog SET default_expression = false WHERE field_name = 'note'")
+    assert rejected(advice()) == []  # no tenant has a profile
+    for tenant in ("3", "7"):
+        known("tenant", "enable", tenant, "public.orders", "note")
+    (best,) = advice()["recommendations"]
+    assert best["where"] == "tenant_id IN (3, 7)"
+    assert "only tenants 3, 7 of 40 use note" in " ".join(best["reasons"])
+    for tenant in ("3", "7"):
+        known("tenant", "disable", tenant, "public.orders", "note")
+    told = advice()
+    assert rejected(told) == ["note is not to be indexed: disabled in the expression profile of every tenant (40)"]
+    assert not any("note" in r["ddl"] for r in told["recommendations"])
+    known("tenant", "enable", "3", "public.orders", "note")
+    known("genome", "set", "public.orders", "note", "--not-indexable", "--write")
+    assert rejected(advice()) == ["note is not to be indexed: the genome catalog says is_indexable = false"]

@@ -48,7 +48,7 @@ def constants(site: Site, demand: Demand) -> dict[str, Atom]:
 def _may_filter(site: Site, atom: Atom) -> bool:
     sql = atom.sql or ""
     fields = [site.table.column(n) for n in columns(sql)]
-    if not fields or None in fields or unsafe(sql, site.table, site.catalog):
+    if not fields or not all(f is not None and f.indexable for f in fields) or unsafe(sql, site.table, site.catalog):
         return False
     return can_fail(sql, site.table, site.catalog) is None  # a predicate is evaluated for every row written
 

@@ -21,6 +21,7 @@ from indexpilot_cli.advise.candidates.site import (
     too_small,
     unfit_relation,
 )
+from indexpilot_cli.advise.candidates.tenants import propose_for_tenants
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.names import QualifiedName
@@ -94,7 +95,7 @@ def _table(site: Site, templates: Sequence[QueryTemplate]) -> tuple[tuple[Draft,
         return (), [*rejections, *_all_small(site, first, small)]
     drafts = joined(first)
     covering, more = _sorted_out(propose_covering(site, drafts))
-    partial = tuple(propose_partial(site, drafts))
+    partial = (*propose_partial(site, drafts), *propose_for_tenants(site, drafts))
     covering_partial, _ = _sorted_out(propose_covering(site, joined(partial)))
     useful, futile = _useful(site, first)
     passed, refused = _gated(site, joined((*useful, *covering, *partial, *covering_partial)))

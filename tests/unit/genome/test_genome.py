@@ -6,19 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.catalog import Catalog, Column, Table, TenantUse
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.genome.fields import (
     ColumnIdentity,
     FieldKey,
     FieldType,
     GenomeField,
-    ProfileRow,
     feature_group,
     index_method,
 )
 from indexpilot_cli.genome.sync import GenomeChangeKind, compare
-from indexpilot_cli.genome.table import apply_indexable, apply_profiles
+from indexpilot_cli.genome.table import apply_indexable, apply_usage
 
 T = QualifiedName("public", "t")
 
@@ -84,20 +83,14 @@ def test_vetoes_only_hit_their_own_column():
     assert apply_indexable(both, genome("a", "b")) is both
 
 
-def test_profiles_of_all_tenants():
-    known = (*genome("a", "b"), *genome("c", default_expression=False))
-    rows = [ProfileRow(t, FieldKey(T, "a"), False) for t in (1, 2)] + [ProfileRow(1, FieldKey(T, "b"), False)]
-    assert indexable(apply_profiles(catalog("a", "b", "c"), known, rows)) == {"a": False, "b": True, "c": False}
-    rows.append(ProfileRow(3, FieldKey(T, "c"), True))
-    found = apply_profiles(catalog("a", "b", "c"), known, rows)
-    assert indexable(found) == {"a": True, "b": True, "c": True}
-    assert indexable(apply_profiles(catalog("a", "c"), known, [])) == {"a": True, "c": True}
-
-
-def test_the_reason_names_how_many_tenants():
-    rows = [ProfileRow(t, FieldKey(T, "a"), False) for t in (1, 2, 3)]
-    found = apply_profiles(catalog("a"), genome("a"), rows).tables[0].columns[0]
-    assert found.not_indexable_why == "disabled in the expression profile of every tenant (3)"
+def test_b8_what_no_tenant_uses_is_forbidden_and_what_few_use_is_marked():
+    usage = {FieldKey(T, "a"): (), FieldKey(T, "b"): (3, 7), FieldKey(T, "c"): (1, 2, 3), FieldKey(T, "never"): (1,)}
+    found = apply_usage(catalog("a", "b", "c", "d"), usage, 5)
+    assert indexable(found) == {"a": False, "b": True, "c": True, "d": True}
+    a, *others = found.tables[0].columns
+    assert a.not_indexable_why == "disabled in the expression profile of every tenant (5)"
+    assert [c.used_by for c in others] == [TenantUse((3, 7), 5), None, None]
+    assert apply_usage(found, {}, 5) is found
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e"])

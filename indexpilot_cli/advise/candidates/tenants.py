@@ -1,0 +1,80 @@
+"""Partial indexes for fields that few tenants use, by the expression profiles.
+
+The planner proves ``tenant_id IN (3, 7)`` from ``tenant_id = 7`` where it sees the value: literals and custom plans
+(manual, "Partial Indexes"). Whether that is so, and whether it pays, is for the price and the selection to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from indexpilot_cli.advise.candidates.site import Demand, Draft, Site
+from indexpilot_cli.core.catalog import TenantUse
+from indexpilot_cli.core.index import Reason
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.workload import AtomKind, StatementKind
+from indexpilot_cli.sql.normal import columns
+from indexpilot_cli.sql.selectivity import predicate_selectivity
+
+_TENANT = "tenant_id"  # what a profile calls it, where neither workload nor foreign keys tell of another column
+_TENANTS = "tenants"
+_INTEGERS = ("int2", "int4", "int8")  # as the ids of profiles
+
+
+def propose_for_tenants(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
+    """The drafts on such fields, for the rows of those tenants only."""
+    tenant = _tenant_column(site)
+    for draft in drafts if tenant is not None else ():
+        used = _used(site, draft) if draft.definition.predicate is None else None
+        # Led by the tenant, it finds the tenant's rows for whatever else is asked, as the whole index would.
+        led = draft.definition.keys[0].column == tenant
+        demands = tuple(d for d in (site.demands if led else draft.demands) if _of_a_tenant(d, tenant or ""))
+        if used is not None and demands:
+            yield _for(site, draft, demands, tenant or "", used)
+
+
+def _tenant_column(site: Site) -> str | None:
+    keys = [
+        k.columns[0]
+        for k in site.catalog.foreign_keys
+        if k.table == site.name and k.referenced.name == _TENANTS and len(k.columns) == 1
+    ]
+    for name in (site.tenant, *keys, _TENANT):
+        column = site.table.column(name) if name is not None else None
+        if column is not None and column.base_type in _INTEGERS:
+            return name
+    return None
+
+
+def _used(site: Site, draft: Draft) -> TenantUse | None:
+    """Who uses all the fields of the draft's keys; None: many, or nobody."""
+    found = [c.used_by for n in _fields(draft) if (c := site.table.column(n)) is not None and c.used_by is not None]
+    tenants = [t for t in found[0].tenants if all(t in other.tenants for other in found)] if found else []
+    return TenantUse(tuple(tenants), found[0].of) if tenants else None
+
+
+def _of_a_tenant(demand: Demand, tenant: str) -> bool:
+    kinds = (AtomKind.EQUAL, AtomKind.IN)
+    return demand.use.write is not StatementKind.INSERT and any(a.column == tenant for a in demand.atoms(*kinds))
+
+
+def _for(site: Site, draft: Draft, demands: tuple[Demand, ...], tenant: str, used: TenantUse) -> Draft:
+    listed = ", ".join(map(str, used.tenants))
+    single = len(used.tenants) == 1
+    predicate = f"{quote_identifier(tenant)} {f'= {listed}' if single else f'IN ({listed})'}"
+    # Where the predicate says the value, the key need not.
+    keys = tuple(k for k in draft.definition.keys if not single or k.column != tenant) or draft.definition.keys
+    free = max(0, min(draft.free - len(draft.definition.keys) + len(keys), len(keys)))
+    share = predicate_selectivity(predicate, site.table) or 0.0
+    fields = ", ".join(sorted(n for n in _fields(draft) if (c := site.table.column(n)) and c.used_by))
+    whose = f"only tenant {listed}" if single else f"only tenants {listed}"
+    text = f"{whose} of {used.of} {'uses' if single else 'use'} {fields} (expression profiles), {share:.1%} of the rows"
+    text += "; plans made for such a tenant use it, generic ones cannot"
+    reasons = (*draft.reasons, Reason("few_tenants", text, "expression_profile"))
+    return Draft(replace(draft.definition, keys=keys, predicate=predicate), "partial", demands, free, reasons)
+
+
+def _fields(draft: Draft) -> Iterator[str]:
+    for key in draft.definition.keys:
+        yield from columns(key.expression) if key.expression is not None else (key.column or "",)

@@ -1,1 +1,0 @@
-SELECT count(DISTINCT tenant_id) FROM {schema}.expression_profile
