@@ -17,18 +17,21 @@ from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import STATISTICS, Verifier, look_again, open_verifier
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation, OperationKind
-from indexpilot_cli.core.plan import Plan, PlanAction, Warn
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
-from indexpilot_cli.execute import events
+from indexpilot_cli.execute import build, events
+from indexpilot_cli.execute.build import is_usable
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.events import report
-from indexpilot_cli.execute.reconcile import reconcile
+from indexpilot_cli.execute.reconcile import reconcile, standing_build
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import Verdict, refused
 from indexpilot_cli.guards.window import window_of
 from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable
+from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.snapshot.source import Source, open_source
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 Confirm = Callable[[ApplyResult], bool]
 _WELL = GOOD | {"reverted"}
+_NOT_ANALYZED = "analyze_skipped"
 _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
 
 
@@ -189,14 +193,53 @@ def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
 
 def _carried_out(run: ApplyRun, plan: Plan, task: Task, verifier: Verifier) -> MutationReport:
     """The report of the task, which is the run's last one then; what is built is verified too."""
-    created = task.recommendation.action is PlanAction.CREATE
+    missing = _missing(run, plan, task)
+    if missing is not None:
+        why = f"it can go once {missing} is there"
+        run.reports.append(report(task.head, "skipped", error_code="needs_build", error=why))
+        return run.reports[-1]
+    created = task.recommendation.action.builds
     if created:
         verifier.before(task.head)
     run.reports.append(_build_task(run, plan, task))
     if created:
         run.reports[-1] = verifier.after(task.head, run.reports[-1])
         run.spent_bytes += run.reports[-1].size_bytes or 0
+    built = run.reports[-1]
+    for drop in task.drops:
+        if run.reports[-1].outcome not in _WELL:
+            break
+        run.reports.append(_replaced(run, plan, built, drop))
     return run.reports[-1]
+
+
+def _missing(run: ApplyRun, plan: Plan, task: Task) -> str | None:
+    """The build that a drop counts on and that is not there, None where there is no such."""
+    needed = (r for r in plan.recommendations if r.id in task.recommendation.needs)
+    for recommendation in needed:
+        table = build.relation_kind(run.ctx.look, recommendation.definition.table)
+        found = build.indexes_of(run.ctx.look, table[0]) if table is not None else ()
+        same = (i.definition is not None and same_structure(i.definition, recommendation.definition) for i in found)
+        if not any(usable and alike for usable, alike in zip(map(is_usable, found), same, strict=True)):
+            return recommendation.id
+    return None
+
+
+def _replaced(run: ApplyRun, plan: Plan, built: MutationReport, drop: Operation) -> MutationReport:
+    """The drop of an index in whose place the built one stands; nothing is dropped unless that is there to stay."""
+    if run.ctx.stop.requested:
+        return report(drop, "skipped", error_code="stopped", error="stopped by a signal; the same command continues")
+    if built.outcome not in GOOD:
+        return report(drop, "skipped", error_code="not_replaced", error=f"{built.index} does not take its place")
+    if any(w.code == _NOT_ANALYZED and w.object == str(drop.table) for w in run.warnings):
+        # The planner knows the expression's values by the statistics of the old index until the new one has its own.
+        return report(drop, "skipped", error_code=_NOT_ANALYZED, error=f"{built.index} has no statistics yet")
+    context = {"reason": f"{built.index} does its work", "estimated_bytes": drop.size_bytes, "plan": plan.id}
+    instead = QualifiedName(drop.table.schema, built.index)
+    made = standing_build(run.ctx, instead)
+    if made is not None:
+        context["replaced_by"] = made.op_id
+    return _operation(run, replace(drop, instead=instead), context).report
 
 
 def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
@@ -251,11 +294,11 @@ def _analyzed(run: ApplyRun, task: Task, done: MutationReport) -> MutationReport
     """Statistics of expressions and of predicates exist only after an ANALYZE of the table."""
     definition = task.head.definition
     wants = definition.predicate is not None or any(key.expression is not None for key in definition.keys)
-    created = task.recommendation.action is PlanAction.CREATE
+    created = task.recommendation.action.builds
     if done.outcome != "done" or not created or not wants or not run.request.analyze or run.ctx.stop.requested:
         return done
     why = analyze(run.ctx, task.head.table, task.head.op_id)
     if why is None:
         return done
-    run.warnings.append(Warn("analyze_skipped", str(task.head.table), f"ANALYZE {task.head.table}: {why}"))
+    run.warnings.append(Warn(_NOT_ANALYZED, str(task.head.table), f"ANALYZE {task.head.table}: {why}"))
     return replace(done, notes=(*done.notes, f"the table could not be analyzed: {why}"))

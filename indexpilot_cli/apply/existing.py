@@ -10,6 +10,7 @@ from typing import Any
 from indexpilot_cli.apply.steps import Built, as_planned, is_same
 from indexpilot_cli.apply.undo import check_needless, drop_found
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, MutationType, Operation, OperationState
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import size
 from indexpilot_cli.db.locks import attempts, worth_retrying
 from indexpilot_cli.db.session import Session
@@ -21,6 +22,7 @@ from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reindex import leftovers
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
+from indexpilot_cli.methods.existing import stands_in
 
 
 def drop_planned(ctx: RunContext, operation: Operation, context: Mapping[str, Any]) -> MutationReport:
@@ -35,12 +37,23 @@ def drop_planned(ctx: RunContext, operation: Operation, context: Mapping[str, An
         if found is None:
             return report(operation, "already_done", notes=("the index was gone already",))
         check_needless(found.name, found)
+        if operation.instead is not None:
+            _check_replaced(session, operation, operation.instead)
         if found.builder is not None:
             raise RefusedError(f"{found.name} is being built", detail=f"pid {found.builder}", code="building")
         first = events.intent(operation, ctx.record, context)
         # Without an op_id: the drop is an operation of its own, and takes no other one back.
         event = replace(first, op_id="", type=MutationType.DROP_INDEX)
         return drop_found(ctx, session, event, found, str(context.get("reason") or ""))
+
+
+def _check_replaced(session: Session, operation: Operation, instead: QualifiedName) -> None:
+    """Raises RefusedError unless the other index is there and does all that the one to be dropped does."""
+    new = build.find_index(session, instead)
+    usable = new is not None and is_usable(new) and new.relid == operation.relid
+    if not usable or new is None or new.definition is None or not stands_in(new.definition, operation.definition):
+        detail = new.ddl if new is not None else "there is no index of that name"
+        raise RefusedError(f"{instead} does not take its place", detail=detail, code="not_replaced")
 
 
 def _found(session: Session, operation: Operation) -> IndexFacts | None:

@@ -19,7 +19,7 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.mutation import MutationReport, Operation
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation
+from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
@@ -66,9 +66,17 @@ class Todo:
         """Everything as it stands before anything is done."""
         return (
             *self.done,
-            *(report(task.head, "planned", size_bytes=task.head.size_bytes or None) for _, task in self.tasks),
+            *chain.from_iterable(_planned(task) for _, task in self.tasks),
             *map(to_analyze, self.tables),
         )
+
+
+def _planned(task: Task) -> Iterator[MutationReport]:
+    """What the task is to do, a line for each index."""
+    if task.there is not None:
+        yield report(task.head, "already_done", index=task.there)
+    for operation in (*(() if task.there is not None else (task.head,)), *task.drops):
+        yield report(operation, "planned", size_bytes=operation.size_bytes or None)
 
 
 def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
@@ -88,15 +96,11 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
             # By structure, never by IF NOT EXISTS: that succeeds over any relation of the name, an invalid or another
             # index too. https://www.postgresql.org/docs/current/sql-createindex.html
             there = _settled_as(source.catalog, recommendation)
-            if (
-                there is None
-                and recommendation.action is PlanAction.CREATE
-                and recommendation.id in known
-                and not choice.named
-            ):
+            builds = recommendation.action.builds
+            if there is None and builds and recommendation.id in known and not choice.named:
                 done.append(_did_not_pay(task, known[recommendation.id]))
-            elif there is None:
-                tasks.append((choice.plan, task))
+            elif there is None or _left(source.catalog, task):
+                tasks.append((choice.plan, replace(task, there=there)))
             else:
                 done.append(report(task.head, "already_done", index=there))
     limit = request.max_builds if request.max_builds is not None else len(tasks)
@@ -106,12 +110,21 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
 
 def _settled_as(catalog: Catalog, recommendation: Recommendation) -> str | None:
     """The name under which the recommendation is carried out already, or None."""
-    if recommendation.action is PlanAction.CREATE:
+    if recommendation.action.builds:
         return existing(catalog, recommendation.definition)
     table = catalog.table(recommendation.definition.table)
-    there = any(i.name.name == recommendation.name for i in (table.indexes if table else ()))
     # A rebuilding can always be done once more; whether it still pays is for ``lifecycle`` to say.
-    return None if there or table is None else recommendation.name
+    return None if table is None or _is_there(catalog, table.name, recommendation.name) else recommendation.name
+
+
+def _is_there(catalog: Catalog, table: QualifiedName, name: str) -> bool:
+    found = catalog.table(table)
+    return found is not None and any(i.name.name == name for i in found.indexes)
+
+
+def _left(catalog: Catalog, task: Task) -> bool:
+    """Whether an index is still there in whose place another one stands already: a run that was cut short."""
+    return any(_is_there(catalog, drop.table, drop.name) for drop in task.drops)
 
 
 def _did_not_pay(task: Task, why: str) -> MutationReport:

@@ -21,7 +21,7 @@ from indexpilot_cli.execute import build
 from indexpilot_cli.execute.build import OPEN, STANDING
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.events import report_of_event, report_of_undo
-from indexpilot_cli.execute.reconcile import parts_of, reconcile
+from indexpilot_cli.execute.reconcile import parts_of, reconcile, replaced_by
 from indexpilot_cli.execute.reindex import is_reindex
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
@@ -185,10 +185,20 @@ def choose(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep, ...]:
         found.update((e.op_id, e) for e in _newest(ctx, Which(since=request.since), begun=True))
     if not (request.targets or request.last or request.since):
         raise UsageError("nothing to undo was named", hint="indexpilot rollback --last", code="nothing_named")
+    for event in tuple(found.values()):
+        found.update((e.op_id, e) for e in _same_step(ctx, event) if e.op_id not in found)
     wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
     newest_first = sorted(_as_reported(ctx, wanted), key=lambda e: e.id or 0, reverse=True)
     steps = [_with_price(ctx, step_of(event)) for event in newest_first]
     return tuple(_without_old_news(steps, named))
+
+
+def _same_step(ctx: RunContext, event: Event) -> tuple[Event, ...]:
+    """A replacement is undone as a whole: with the build the drops behind it, with a drop the build and the others."""
+    if event.state is OperationState.REVERTED:
+        return ()
+    build_of = event.details.get("replaced_by", event.op_id)
+    return (*_newest(ctx, Which(op_ids=(build_of,))), *replaced_by(ctx, build_of))
 
 
 def _without_old_news(steps: list[UndoStep], named: set[str]) -> Iterator[UndoStep]:

@@ -10,7 +10,7 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import PlanAction, Recommendation
+from indexpilot_cli.core.plan import PlanAction, Recommendation, ReplacedIndex
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import build
@@ -22,10 +22,16 @@ from indexpilot_cli.methods.partitioned import IndexPart, index_parts, unfinishe
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A recommendation and its operations: one for an ordinary table, several for a partitioned one."""
+    """A recommendation and its operations: one for an ordinary table, several for a partitioned one.
+
+    ``drops`` follow once those are done: of the indexes in whose place the new one stands. ``there`` is the name of an
+    index that makes the build itself needless.
+    """
 
     recommendation: Recommendation
     operations: tuple[Operation, ...]
+    drops: tuple[Operation, ...] = ()
+    there: str | None = None
 
     @property
     def head(self) -> Operation:
@@ -41,13 +47,13 @@ def task_of(
     names: Mapping[QualifiedName, str] | None = None,
 ) -> Task:
     """The operations in the order they run; those of an index that waits for parts complete it, whatever its name.
-    A drop and a rebuilding are one, of the index as it is.
+    A drop and a rebuilding are one, of the index as it is; a replacement is a build with drops behind it.
 
     ``names`` are those of indexes on partitions, by table; others get names of ours.
     Raises RefusedError when the table is gone, foreign, or has foreign partitions.
     """
     definition = recommendation.definition
-    if recommendation.action is not PlanAction.CREATE:
+    if not recommendation.action.builds:
         return Task(recommendation, (_of_existing(recommendation, plan, catalog, fingerprints),))
     begun = unfinished(definition, catalog) if names is None else None
     name = recommendation.name if begun is None else begun.name.name
@@ -60,7 +66,25 @@ def task_of(
         operations.append(operation)
     if not operations:
         raise _table_missing(definition.table)
-    return Task(recommendation, tuple(operations))
+    drops = (_replaced(old, operations[0]) for old in recommendation.replaces)
+    return Task(recommendation, tuple(operations), tuple(drops))
+
+
+def _replaced(old: ReplacedIndex, new: Operation) -> Operation:
+    """The drop of an index in whose place the new one stands."""
+    return replace(
+        new,
+        op_id=str(uuid.uuid4()),
+        kind=OperationKind.DROP,
+        name=old.name,
+        definition=old.definition,
+        sql=old.ddl,
+        undo_sql=old.undo,
+        size_bytes=old.size_bytes,
+        templates=(),
+        only=False,
+        instead=new.index,
+    )
 
 
 def _of_existing(

@@ -30,10 +30,10 @@ from indexpilot_cli.db.locks import attempts, worth_retrying
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.build import is_usable, tagged
+from indexpilot_cli.execute.build import OPEN, STANDING, is_usable, tagged
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import rebuilding, report_of_event, report_of_undo
-from indexpilot_cli.execute.reconcile import mark_brought_back, mark_reverted
+from indexpilot_cli.execute.reconcile import mark_brought_back, mark_reverted, replaced_by
 from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
 from indexpilot_cli.guards.replication import standbys
 from indexpilot_cli.log import intents
@@ -45,7 +45,14 @@ def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str
 
     ``force`` drops it although its definition is not what we made. Raises RefusedError when another run holds the
     table, when the index is not ours or changed, or when something depends on it; OutcomeUnknownError.
+
+    What it stands in the place of is built again first.
     """
+    for dropped in replaced_by(ctx, event.op_id):
+        back = _brought_back(ctx, dropped)
+        if back.outcome not in GOOD:
+            text = f"{dropped.index.short}, which it replaced, is not back: {back.error}"
+            return report_of_undo(event, "failed", error_code="replaced", error=text, notes=back.notes)
     with closing(ctx.builder(event.op_id)) as session:  # its end gives the lock back
         take_lock(ctx, session, event.relid, event.table.short)
         found = build.find_index(session, event.index)
@@ -53,6 +60,13 @@ def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str
             return _gone(ctx, event)
         check_droppable(event, found, force=force)
         return drop_found(ctx, session, event, found, reason)
+
+
+def _brought_back(ctx: RunContext, dropped: Event) -> MutationReport:
+    if dropped.state in OPEN:
+        why = f"the drop of {dropped.index}, which it replaced, is not over"
+        raise RefusedError(why, hint="indexpilot doctor --reconcile", code="replaced")
+    return bring_back(ctx, dropped)
 
 
 def check_droppable(event: Event, found: IndexFacts, *, force: bool) -> None:
@@ -237,17 +251,26 @@ def bring_back(ctx: RunContext, event: Event) -> MutationReport:
     if structure is None or event.definition_sql is None:
         raise RefusedError(f"the log does not say enough of {event.index} to build it", code="not_restorable")
     task = _whole(ctx, event, structure) if event.details.get("partitioned") else _single(event, structure)
-    kept = dict(_kept(event))
+    kept, besides = dict(_kept(event)), (*(event.details.get("besides") or ()), *_back_already(ctx, event))
 
     def performed(operation: Operation) -> Built:
         facts = kept.get(operation.table) if operation.kind is OperationKind.CREATE else None
-        manner = replace(_manner(operation, facts), besides=tuple(event.details.get("besides") or ()))
+        manner = replace(_manner(operation, facts), besides=besides)
         return perform(ctx, operation, _context(event, operation, facts), manner)
 
     done = build_whole(ctx, task, performed)
     if done.outcome in GOOD:
         mark_brought_back(ctx, event.op_id, by=_operation_of(ctx, done) or task.head.op_id)
     return done
+
+
+def _back_already(ctx: RunContext, event: Event) -> Iterator[int]:
+    """Oids of indexes of the table that other drops took away and that are back: none of them stands for this one."""
+    for other in intents.latest(ctx.log, schema=ctx.schema):
+        oid, taken_by = other.details.get("oid"), other.details.get("reverts")
+        built = other.details.get("kind") == OperationKind.CREATE.value and other.state in STANDING
+        if built and other.relid == event.relid and taken_by not in (None, event.op_id) and isinstance(oid, int):
+            yield oid
 
 
 def _operation_of(ctx: RunContext, done: MutationReport) -> str | None:

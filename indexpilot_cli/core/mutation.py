@@ -247,7 +247,8 @@ class Operation:
     ``op_id`` is a UUID; ``name`` the fixed index name; ``relid`` and ``columns_fingerprint`` identify the table as
     planned; ``sql`` and ``undo_sql`` run as they are. ``recommendation`` is the R- id where there is one.
     ``only``: the index of a partitioned table, invalid until all partitions are attached. ``parent`` is the index
-    that an ATTACH attaches this one to; ``part_of`` the operation of the whole.
+    that an ATTACH attaches this one to; ``part_of`` the operation of the whole. ``instead`` is the index that stands
+    in the place of one that is dropped, where there must be one.
     """
 
     op_id: str
@@ -267,6 +268,7 @@ class Operation:
     only: bool = False
     parent: QualifiedName | None = None
     part_of: str | None = None
+    instead: QualifiedName | None = None
 
     @property
     def index(self) -> QualifiedName:

@@ -82,12 +82,31 @@ class PlanAction(StrEnum):
     CREATE = "create"
     DROP = "drop"
     REINDEX = "reindex"
+    REPLACE = "replace"
+
+    @property
+    def builds(self) -> bool:
+        """Whether a new index comes of it."""
+        return self in (PlanAction.CREATE, PlanAction.REPLACE)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedIndex:
+    """An index that is there and goes once the new one stands in its place. ``undo`` builds it again."""
+
+    name: str
+    definition: IndexDefinition
+    ddl: str
+    undo: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
     """One index to create, or one that is there to drop or to rebuild (``action``); ``size_bytes`` is its own.
 
+    A replacement is a new index too: it is built first, then those in whose place it stands are dropped (``replaces``).
+    ``needs`` are ids of builds without which a drop would cost too much.
     ``benefit`` is the share of the workload's cost that is lost again if only this index is left out of the
     plan; ``reduction`` the relative fall of the cost of the templates it serves (0–1).
     ``write_cost`` is added time relative to what the table's write statements take now (0–1), ``writes`` the same
@@ -115,6 +134,8 @@ class Recommendation:
     confidence_why: str = ""
     writes: WriteEffect | None = None
     action: PlanAction = PlanAction.CREATE
+    replaces: tuple[ReplacedIndex, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, MutationType, OperationKind, OperationState
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
@@ -251,6 +252,19 @@ def _mark_ended(ctx: RunContext, drop: Event) -> None:
         if event.state in STANDING and event.op_id != drop.op_id and event.details.get("oid") in gone:
             details = dict(event.details) | {"reverted_by": drop.op_id}
             ctx.write(events.follow(event, OperationState.REVERTED, type=drop.type, details=details), done=True)
+
+
+def standing_build(ctx: RunContext, index: QualifiedName) -> Event | None:
+    """The newest row of the operation of ours that built the index and still stands."""
+    latest = intents.latest(ctx.log, schema=ctx.schema)
+    own = (e for e in latest if e.index == index and e.details.get("kind") == OperationKind.CREATE.value)
+    return max((e for e in own if e.state in STANDING), key=lambda e: e.id or 0, default=None)
+
+
+def replaced_by(ctx: RunContext, op_id: str) -> tuple[Event, ...]:
+    """The newest rows of the drops in whose place the operation's index stands, those that are not taken back."""
+    latest = intents.latest(ctx.log, schema=ctx.schema)
+    return tuple(e for e in latest if e.details.get("replaced_by") == op_id and e.state in STANDING | OPEN)
 
 
 def parts_of(ctx: RunContext, op_id: str) -> tuple[Event, ...]:

@@ -16,6 +16,7 @@ from indexpilot_cli.log.plans import Approval
 def plan_digest(plan: Plan) -> str:
     """Sixteen hex digits of what the plan would run, and on which schema."""
     facts = [plan.id, plan.schema_digest, sorted([r.id, r.name, r.ddl, r.undo] for r in plan.recommendations)]
+    facts += [[[r.id, str(x.definition.table), x.name] for x in r.replaces] for r in plan.recommendations if r.replaces]
     # Plans that name no table to analyze keep the digest they were approved by.
     facts += [sorted(map(str, plan.analyze))] if plan.analyze else []
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

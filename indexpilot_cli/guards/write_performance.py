@@ -11,7 +11,7 @@ from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.guards.context import Guard, GuardContext, TableFacts, Verdict
 from indexpilot_cli.methods.writes import TableWrites, hot_share, table_write_us, write_cost
 from indexpilot_cli.settings.sections import WritePerformanceSettings
@@ -22,7 +22,7 @@ _NAME = "write_performance"
 
 @dataclass(frozen=True, slots=True)
 class TableLoad:
-    """``existing`` indexes (invalid ones too), ``planned`` new ones, and the write cost those add.
+    """``existing`` indexes (invalid ones too), by how many more they become, and the write cost of the new ones.
 
     ``overhead`` is relative to the table's write cost now, None when nothing tells; ``source`` says who does.
     """
@@ -53,6 +53,8 @@ def judge(settings: WritePerformanceSettings, loads: tuple[TableLoad, ...]) -> t
 def _count(settings: WritePerformanceSettings, load: TableLoad) -> Verdict | None:
     # Invalid indexes count too: those that are ready are maintained by every write.
     most, room = settings.max_indexes_per_table, settings.max_indexes_per_table - load.existing
+    if load.planned < 1:
+        return None
     if room < 1:
         text = f"{load.table.short} has {load.existing} indexes, {most} are allowed"
         return Verdict(_NAME, False, text, f"{_KEY}.max_indexes_per_table", table=load.table, forceable=True)
@@ -82,7 +84,7 @@ def table_loads(
     plan: Plan | None = None,
 ) -> tuple[TableLoad, ...]:
     """One value per table. Where neither the plan nor the catalog tells, the overhead is None."""
-    planned = {r.definition: r.write_cost for r in plan.recommendations} if plan is not None else {}
+    planned = {r.definition: r for r in plan.recommendations} if plan is not None else {}
     return tuple(_load(table, [o for o in operations if o.relid == table.relid], catalog, planned) for table in tables)
 
 
@@ -90,21 +92,23 @@ def _load(
     facts: TableFacts,
     operations: Sequence[Operation],
     catalog: Catalog | None,
-    planned: Mapping[IndexDefinition, float],
+    planned: Mapping[IndexDefinition, Recommendation],
 ) -> TableLoad:
-    told = [planned.get(o.definition, math.nan) for o in operations]
+    told = [planned[o.definition].write_cost if o.definition in planned else math.nan for o in operations]
+    # One that takes the place of others makes their number no larger.
+    more = sum(o.definition not in planned or not planned[o.definition].replaces for o in operations)
     if told and all(math.isfinite(cost) for cost in told):
         source = "the plan's write model over its workload"
-        return TableLoad(facts.table, facts.indexes, len(operations), sum(told), source)
+        return TableLoad(facts.table, facts.indexes, more, sum(told), source)
     table = catalog.table(facts.table) if catalog is not None else None
     if table is None or catalog is None:
-        return TableLoad(facts.table, facts.indexes, len(operations))
+        return TableLoad(facts.table, facts.indexes, more)
     seen = _counted(table)
     base = table_write_us(table, seen, catalog)
     costs = [write_cost(o.definition, table, seen, base, catalog.major) for o in operations]
     overhead = sum(c.relative for c in costs) if base > 0 else None
     source = f"a model over {seen.rows:,.0f} rows written, {_COUNTED}"
-    return TableLoad(facts.table, facts.indexes, len(operations), overhead, source)
+    return TableLoad(facts.table, facts.indexes, more, overhead, source)
 
 
 def _counted(table: Table) -> TableWrites:

@@ -62,9 +62,10 @@ def _is_needed(index: Index) -> bool:
 
 def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iterator[RedundantIndex]:
     """The index with the best one that makes it needless, if there is one."""
-    before = ordered[: ordered.index(index)]
-    same = next((i for i in before if _stands_in(i, index) and _stands_in(index, i)), None)
-    wider = (i for i in ordered if i is not index and _stands_in(i, index) and not _stands_in(index, i))
+    before, mine = ordered[: ordered.index(index)], index.definition
+    same = next((i for i in before if stands_in(i.definition, mine) and stands_in(mine, i.definition)), None)
+    others = (i for i in ordered if i is not index and stands_in(i.definition, mine))
+    wider = (i for i in others if not stands_in(mine, i.definition))
     # The widest is covered by nothing itself, so it will still be there when the others are gone; of two that are the
     # same, max() takes the first, which is the one that stays.
     by = same or max(wider, key=lambda i: (len(i.definition.keys), len(i.definition.include)), default=None)
@@ -74,9 +75,8 @@ def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iter
         yield RedundantIndex(table.name, index.name, by.name, keys, same is not None, index.size_bytes, scans)
 
 
-def _stands_in(index: Index, wanted: Index) -> bool:
-    """Whether the index does all that the other does: nothing approximate, unlike what a candidate is measured by."""
-    one, other = index.definition, wanted.definition
+def stands_in(one: IndexDefinition, other: IndexDefinition) -> bool:
+    """Whether an index does all that the other does: nothing approximate, unlike what a candidate is measured by."""
     # What a lossy or approximate method finds depends on its parameters (pages_per_range, lists, m).
     alike = one.method in _EXACT_METHODS or one.options == other.options
     return (
