@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.advise.drops import dropping, replaced_by, replacing
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
 from indexpilot_cli.core.ddl import index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator, NotModelled
-from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection, SpareIndex
 from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn, WriteEffect
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
 from indexpilot_cli.db.capabilities import database_identity
@@ -83,8 +84,9 @@ def _recommendations(advice: Advice, catalog: Catalog) -> tuple[Recommendation, 
     for choice in sorted(advice.selection.chosen, key=lambda c: -c.benefit):
         recommendation = _recommendation(choice, advice, catalog, taken)
         taken[recommendation.definition.table.schema].add(recommendation.name)
-        found.append(recommendation)
-    return tuple(found)
+        found.append(replacing(recommendation, replaced_by(advice.selection, recommendation.definition)))
+    # What goes by itself goes last: some of it may count on what is built before.
+    return (*found, *dropping(advice.selection))
 
 
 def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dict[str, set[str]]) -> Recommendation:
@@ -138,10 +140,14 @@ def _write_effect(write: WriteCost) -> WriteEffect | None:
 
 
 def _added_writes(advice: Advice) -> float:
-    """What the new indexes add to the cost of all writes of the tables they are on (0.5: half as much again)."""
-    tables = {c.candidate.definition.table for c in advice.selection.chosen}
+    """What the plan adds to the cost of all writes of the tables it is about (0.5: half as much again, -0.1: a tenth
+    less).
+    """
+    chosen, gone = advice.selection.chosen, advice.selection.dropped
+    tables = {c.candidate.definition.table for c in chosen} | {d.spare.definition.table for d in gone}
     base = sum(us for table, us in advice.writes.base_us.items() if table in tables)
-    return sum(c.write.total_us for c in advice.selection.chosen) / base if base > 0 else 0.0
+    added = sum(c.write.total_us for c in chosen) - sum(d.write.total_us for d in gone)
+    return added / base if base > 0 else 0.0
 
 
 def _unplanned(advice: Advice, catalog: Catalog) -> tuple[Skipped, ...]:
@@ -256,11 +262,12 @@ def _invalid(catalog: Catalog, recommendations: Sequence[Recommendation]) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class Priceable:
-    """Candidates with their sizes, and what was set aside before pricing."""
+    """Candidates with their sizes, what was set aside before pricing, and what is there and may go."""
 
     candidates: tuple[Candidate, ...]
     sizes: Mapping[IndexDefinition, SizeEstimate]
     rejections: tuple[Rejection, ...]
+    spare: tuple[SpareIndex, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.command import Progress, Silent
-from indexpilot_cli.core.estimator import CostEstimator, WhatIf
-from indexpilot_cli.core.index import Candidate, IndexDefinition
+from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
+from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable, QueryTemplate, Scenario
 
 Mask = int
 BATCH = 128  # questions asked together
+NO_PLAN = 1e300  # the cost where no plan is known to be possible
+UNKNOWN = 1e6  # times what it costs now: a plan without what is there now that the planner would not make
 TIMED_BATCH = 16  # where time is limited: joins take some 50 ms to plan, and the clock is looked at in between
 
 
@@ -63,11 +65,22 @@ class Answer:
 
 
 class Pool:
-    """Candidates by number. ``bit`` of a definition; ``definitions`` of a mask."""
+    """Indexes by number: candidates, and behind them those that are there and may go (``spare``).
 
-    def __init__(self, candidates: Sequence[Candidate]):
-        self.candidates = tuple(candidates)
-        self._number = {c.definition: n for n, c in enumerate(self.candidates)}
+    ``now`` is the mask of what is there, ``new`` that of the candidates. ``bit`` of a definition; ``definitions`` of a
+    mask.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], spare: Sequence[SpareIndex] = ()):
+        self.spare = tuple(spare)
+        self.first_spare = len(candidates)
+        self.candidates = (*candidates, *(Candidate(s.definition, "existing") for s in self.spare))
+        self.new: Mask = (1 << self.first_spare) - 1
+        self.now: Mask = ((1 << len(self.candidates)) - 1) & ~self.new
+        self._number = {c.definition: n for n, c in enumerate(candidates)}
+        self._named: dict[QualifiedName, Mask] = {}
+        for number, item in enumerate(self.spare, self.first_spare):
+            self._named |= dict.fromkeys(item.hides, 1 << number)
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -77,8 +90,26 @@ class Pool:
         return self.candidates[number].definition
 
     def definitions(self, mask: Mask) -> frozenset[IndexDefinition]:
-        """Definitions of a mask."""
-        return frozenset(self.candidates[n].definition for n in members(mask))
+        """Definitions of the new indexes of a mask."""
+        return frozenset(self.candidates[n].definition for n in members(mask & self.new))
+
+    def spared(self, number: int) -> SpareIndex:
+        """The index of that number that is there."""
+        return self.spare[number - self.first_spare]
+
+    def hidden(self, mask: Mask, relevant: Mask) -> frozenset[QualifiedName]:
+        """Names of what is there and the mask leaves out, of the relevant ones."""
+        gone: set[QualifiedName] = set()
+        for number in members(self.now & relevant & ~mask):
+            gone |= self.spared(number).hides
+        return frozenset(gone)
+
+    def used(self, plan: PlannedStatement) -> Mask:
+        """The indexes of the pool that a plan uses."""
+        mask = self.mask(plan.hypothetical)
+        for name in plan.existing if self.spare else ():
+            mask |= self._named.get(name, 0)
+        return mask
 
     def mask(self, definitions: Iterable[IndexDefinition]) -> Mask:
         """The mask of those definitions that are in the pool."""
@@ -171,7 +202,7 @@ class Pricer:
 
     def upper(self, case: int, mask: Mask) -> float:
         """The least cost that a plan known to be possible with this set has."""
-        return min(a.cost for a in self._answers[case] if not a.used & ~mask)
+        return min((a.cost for a in self._answers[case] if not a.used & ~mask), default=NO_PLAN)
 
     def lower(self, case: int, mask: Mask) -> float:
         """A cost that no plan with this set can go below, more indexes never making a plan dearer."""
@@ -208,15 +239,20 @@ class Pricer:
 
     def _send_batch(self, pairs: Sequence[tuple[int, Mask]]) -> None:
         self.calls += len(pairs)
-        plans = self._estimator.plan(
-            [WhatIf(self.cases[case].statement, self.pool.definitions(mask)) for case, mask in pairs]
-        )
+        plans = self._estimator.plan([self.question(case, mask) for case, mask in pairs])
         self._progress.advance(len(pairs))
         for (case, mask), plan in zip(pairs, plans, strict=True):
             if plan.error is None:
-                self._keep(case, Answer(mask, self.pool.mask(plan.hypothetical) & mask, plan.total_cost))
+                self._keep(case, Answer(mask, self.pool.used(plan) & mask, plan.total_cost))
             else:
                 self._keep_error(case, mask, plan.error)
+
+    def question(self, case: int, mask: Mask, *, keep_tree: bool = False) -> WhatIf:
+        """What the planner is asked about the case under that set."""
+        known, relevant = self.cases[case], self.cases[case].relevant
+        return WhatIf(
+            known.statement, self.pool.definitions(mask & relevant), self.pool.hidden(mask, relevant), keep_tree
+        )
 
     def _keep(self, case: int, answer: Answer) -> None:
         self._answers[case].append(answer)
@@ -225,8 +261,10 @@ class Pricer:
     def _keep_error(self, case: int, mask: Mask, error: str) -> None:
         if not self._answers[case]:
             self.errors[case] = error
-        else:  # planned without these indexes: they change nothing we know of
-            self._keep(case, Answer(mask, 0, self._answers[case][0].cost))
+            return
+        # Planned without these indexes: they change nothing we know of. What is there may still be needed.
+        known, needed = self._answers[case][0].cost, self.pool.now & self.cases[case].relevant
+        self._keep(case, Answer(mask, needed & mask, known if not needed & ~mask else known * UNKNOWN))
 
 
 MS = "ms"
@@ -260,13 +298,13 @@ def cases_of(templates: Sequence[QueryTemplate], pool: Pool) -> tuple[Case, ...]
     """One case per template and parameter class, in the order of the templates."""
     by_table: dict[QualifiedName, list[int]] = {}
     asked: dict[str, int] = {}  # also those on tables that the statement does not name, such as inheritance children
-    for number, candidate in enumerate(pool.candidates):
+    for number, candidate in enumerate(pool.candidates[: pool.first_spare]):
         by_table.setdefault(candidate.definition.table, []).append(number)
         for name in candidate.templates:
             asked[name] = asked.get(name, 0) | 1 << number
     cases = []
     for position, template in enumerate(templates):
-        relevant = relevance(template, pool, by_table) | asked.get(template.id, 0)
+        relevant = relevance(template, pool, by_table) | asked.get(template.id, 0) | _concerned(template, pool)
         cases += [Case(position, s.statement, s.share, s.label, relevant) for s in scenarios_of(template)]
     return tuple(cases)
 
@@ -280,6 +318,14 @@ def relevance(template: QueryTemplate, pool: Pool, by_table: Mapping[QualifiedNa
             candidate = pool.candidates[number]
             if template.id in candidate.templates or _could_serve(candidate, columns):
                 mask |= 1 << number
+    return mask
+
+
+def _concerned(template: QueryTemplate, pool: Pool) -> Mask:
+    """What is there on the template's tables: the planner may use an index for less than its columns."""
+    read, mask = set(template.relations), 0
+    for number, item in enumerate(pool.spare, pool.first_spare):
+        mask |= 1 << number if item.tables & read else 0
     return mask
 
 
@@ -302,9 +348,9 @@ def _could_serve(candidate: Candidate, columns: set[str] | None) -> bool:
 
 
 def leads(pool: Pool) -> tuple[Mask, ...]:
-    """Candidates grouped by table, method and leading key."""
+    """Candidates grouped by table, method and leading key, without what is there."""
     groups: dict[object, Mask] = {}
-    for number, candidate in enumerate(pool.candidates):
+    for number, candidate in enumerate(pool.candidates[: pool.first_spare]):
         definition = candidate.definition
         key = (definition.table, definition.method, definition.keys[0].text)
         groups[key] = groups.get(key, 0) | 1 << number

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from indexpilot_cli.advise import drops
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
@@ -16,9 +17,9 @@ from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Progress, TableFilter
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
-from indexpilot_cli.core.mutation import Event, OperationState
-from indexpilot_cli.core.plan import Plan, Warn
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection, SpareIndex
+from indexpilot_cli.core.mutation import Event, MutationType, OperationState
+from indexpilot_cli.core.plan import Plan, PlanAction, Warn
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
@@ -36,11 +37,20 @@ from indexpilot_cli.workload.templates import TypesOf, unplanned, with_scenarios
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
 
 
-def make_plan(source: Source, folded: FoldedWorkload, request: RecommendRequest, progress: Progress) -> Plan:
-    """The plan for the folded workload, with a planner of its own for the time it takes."""
+def make_plan(
+    source: Source,
+    folded: FoldedWorkload,
+    request: RecommendRequest,
+    progress: Progress,
+    spare: Sequence[SpareIndex] = (),
+) -> Plan:
+    """The plan for the folded workload, with a planner of its own for the time it takes.
+
+    ``spare`` are indexes that are there and may go.
+    """
     with open_estimator(source, request.planner, progress) as estimator:
         folded = prepared(folded, source.catalog, types_from(estimator))
-        return advise_on(source, folded, estimator, request, progress)
+        return advise_on(source, folded, estimator, request, progress, spare)
 
 
 def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None) -> FoldedWorkload:
@@ -73,7 +83,12 @@ def types_from(estimator: CostEstimator) -> TypesOf:
 
 
 def advise_on(
-    source: Source, folded: FoldedWorkload, estimator: CostEstimator, request: RecommendRequest, progress: Progress
+    source: Source,
+    folded: FoldedWorkload,
+    estimator: CostEstimator,
+    request: RecommendRequest,
+    progress: Progress,
+    spare: Sequence[SpareIndex] = (),
 ) -> Plan:
     """Propose, size, price, select, explain."""
     from indexpilot_cli.advise.candidates import propose
@@ -90,6 +105,8 @@ def advise_on(
     proposed = together(Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     priceable = _priceable(without_taken_back(proposed.result, source), catalog, estimator, progress)
+    open_ = tuple(s for s in spare if catalog.table(s.definition.table) is not None)
+    priceable = replace(priceable, spare=open_)
 
     def modelled(templates: tuple[QueryTemplate, ...]) -> WriteModel:
         return _write_model(kept, priceable, replace(folded, templates=templates), catalog)
@@ -102,6 +119,7 @@ def advise_on(
 
     priced = together(Stage.PRICE, kept.templates, chosen)
     folded, kept, selection = priced.without_lost(folded), priced.without_lost(kept), priced.result
+    selection = drops.checked(selection, folded, kept, estimator, 1 + request.max_slower)
     checked: tuple[str, ...] = ()
     if request.planner.cross_check:
         progress.stage("cross-checking with HypoPG")
@@ -111,7 +129,9 @@ def advise_on(
     rewrites = priced_rewrites(kept.templates, selection.definitions, catalog, estimator)
     limits = limit_prices(kept.templates, selection.definitions, catalog, estimator) if selection.chosen else {}
     advice = replace(advice, rewrites=rewrites, limits=limits)
-    plan = replace(assemble(source, estimator, advice), redundant=redundant_indexes(catalog.tables))
+    plan = assemble(source, estimator, advice)
+    gone = {d.spare.name for d in selection.dropped}
+    plan = replace(plan, redundant=tuple(r for r in redundant_indexes(catalog.tables) if r.name not in gone))
     guard = request.safeguards.write_performance
     crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()
     return replace(plan, warnings=(*plan.warnings, *crowded, *uncounted))
@@ -173,7 +193,7 @@ def _write_model(kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkl
     unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
     writes = table_writes(catalog, folded.templates, folded.since, folded.until)
     tuples = {definition: size.tuples for definition, size in priceable.sizes.items()}
-    return write_model(catalog, writes, priceable.sizes, unit, tuples)
+    return write_model(catalog, writes, priceable.sizes, unit, tuples, priceable.spare)
 
 
 def _select(
@@ -190,12 +210,24 @@ def _select(
     bytes_of = {definition: size.bytes for definition, size in priceable.sizes.items()}
     most = {definition: size.most_bytes for definition, size in priceable.sizes.items()}
     limits = replace(limits_of(request), at_most=most)
+    if priceable.spare and limits.protection is not None:
+        limits = replace(limits, protection=min(limits.protection, request.max_slower))
     begun = time.monotonic()
 
     def choose(candidates: tuple[Candidate, ...]) -> Selection:
         left = None if limits.seconds is None else max(0.1, limits.seconds - (time.monotonic() - begun))
         within = replace(limits, seconds=left)
-        return advise(kept.templates, candidates, estimator, within, model, bytes_of, progress, clock=time.monotonic)
+        return advise(
+            kept.templates,
+            candidates,
+            estimator,
+            within,
+            model,
+            bytes_of,
+            progress,
+            clock=time.monotonic,
+            spare=priceable.spare,
+        )
 
     least = request.features.constraint_optimizer
     percent = least.min_improvement_pct if least.enabled else 0.0
@@ -288,7 +320,14 @@ def _reasons(latest: tuple[Event, ...], now: datetime) -> Iterator[tuple[str, st
     for event in latest:
         why = event.details.get("rollback_reason")
         definition = events.structure(event)
-        if not why or definition is None or event.state is not OperationState.VALID or event.created_at is None:
+        taken_back = event.type is MutationType.ROLLBACK_INDEX  # what a plan drops was not given up for that
+        if (
+            not why
+            or not taken_back
+            or definition is None
+            or event.state is not OperationState.VALID
+            or event.created_at is None
+        ):
             continue
         if now - event.created_at <= REMEMBERED:
             yield definition.id, f"taken back on {event.created_at:%Y-%m-%d}: {why}"
@@ -301,7 +340,8 @@ def crowded_tables(plan: Plan, catalog: Catalog, most: int) -> Iterator[Warn]:
     """A warning for each table of the plan that would have more than ``most`` indexes, with what could go."""
     for name in dict.fromkeys(r.definition.table for r in plan.recommendations):
         table = catalog.table(name)
-        added = sum(r.definition.table == name for r in plan.recommendations)
+        own = [r for r in plan.recommendations if r.definition.table == name]
+        added = sum(r.action is PlanAction.CREATE for r in own) - sum(r.action is PlanAction.DROP for r in own)
         if table is not None and len(table.indexes) + added > most:
             has = f"{name.short} has {len(table.indexes)} indexes and the plan adds {added}"
             text = f"{has}; apply stops at {most} ({_KEY}); {_instead(plan, table, catalog)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
@@ -21,7 +22,11 @@ def check_text(recommendation: Recommendation, source: str) -> None:
     A plan can come from a file that anybody wrote: its expressions and its predicate are text, which could close a
     parenthesis or end the statement.
     """
-    fault = next(_faults(recommendation.definition, recommendation.name), None)
+    parts = (
+        (recommendation.definition, recommendation.name),
+        *((r.definition, r.name) for r in recommendation.replaces),
+    )
+    fault = next(chain.from_iterable(_faults(definition, name) for definition, name in parts), None)
     if fault is not None:
         raise UsageError(
             f"{recommendation.id} of {source} does not describe an index",

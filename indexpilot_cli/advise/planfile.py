@@ -14,7 +14,7 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, TemplateEffect, WriteEffect
+from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, ReplacedIndex, TemplateEffect, WriteEffect
 from indexpilot_cli.errors import UsageError
 
 KEPT = 20  # plans
@@ -141,7 +141,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 def _recommendation(item: Mapping[str, Any]) -> Recommendation:
     definition = from_json(IndexDefinition, item["definition"])
     action = PlanAction(item.get("kind", PlanAction.CREATE))
-    if action is PlanAction.CREATE and definition.id != item["id"]:
+    if action.builds and definition.id != item["id"]:
         raise UsageError(
             f"{str(item['id'])[:40]} does not describe its index: the plan was changed by hand",
             hint="indexpilot recommend --json --output plan.json",
@@ -164,7 +164,14 @@ def _recommendation(item: Mapping[str, Any]) -> Recommendation:
         reasons=tuple(Reason(e["code"], e["text"], e["source"]) for e in item["evidence"]),
         writes=from_json(WriteEffect, item["writes"]) if item.get("writes") else None,  # files of before lack it
         action=action,
+        replaces=tuple(_replaced(old) for old in item.get("replaces", ())),
+        needs=tuple(map(str, item.get("needs", ()))),
     )
+
+
+def _replaced(item: Mapping[str, Any]) -> ReplacedIndex:
+    definition = from_json(IndexDefinition, item["definition"])
+    return ReplacedIndex(item["name"], definition, item["ddl"], item["undo"], int(item["size_bytes"]))
 
 
 def _effect(item: Mapping[str, Any]) -> TemplateEffect:

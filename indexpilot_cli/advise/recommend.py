@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import make_plan
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.index import SpareIndex
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.workload import UNPLANNED, FoldedWorkload, Stage, not_looked_at, reasons_of
@@ -16,8 +20,27 @@ from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.workload.templates import fold_workload
 
 
-def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
+@dataclass(frozen=True, slots=True)
+class SpareIndexes:
+    """Indexes that are there and may go, and what is to be said of those about which not enough is known."""
+
+    items: tuple[SpareIndex, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[Warn, ...] = ()
+
+
+SpareOf = Callable[[Source, FoldedWorkload, Progress], SpareIndexes]
+
+
+def keep_all(_source: Source, _folded: FoldedWorkload, _progress: Progress) -> SpareIndexes:
+    """Nothing that is there may go."""
+    return SpareIndexes()
+
+
+def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_all) -> Outcome[Plan]:
     """The plan; kept for this user and, where the metadata tables exist, in the database.
+
+    ``spare_of`` says which of the indexes that are there may go: they enter the same choice.
 
     Raises RefusedError when advice is switched off, UsageError for an empty workload, PrerequisiteError when no
     statement of it could be planned.
@@ -33,7 +56,9 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[Plan]:
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
         folded = fold_workload(source, request.workload, request.filter, progress)
         _not_empty(folded)
-        plan = make_plan(source, folded, request, progress)
+        spare = spare_of(source, folded, progress)
+        plan = make_plan(source, folded, request, progress, spare.items)
+        plan = replace(plan, notes=(*plan.notes, *spare.notes), warnings=(*plan.warnings, *spare.warnings))
         _looked_at_something(plan)
         kept = keep_plan(plan, source, request.record)
         note.details(**_details(plan))

@@ -17,7 +17,7 @@ from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, Sa
 class RecommendRequest:
     """``min_benefit`` is what an index must save of the workload's cost (0–1), or 20 times that of one statement's.
 
-    None limits mean no limit.
+    None limits mean no limit. ``max_slower`` is the share by which a drop may make a recorded statement dearer.
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -34,6 +34,7 @@ class RecommendRequest:
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
     bypass: BypassSettings = field(default_factory=BypassSettings)
     record: Record = field(default_factory=Record)
+    max_slower: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ class CostEstimator(Protocol):
         return ()
 
     @property
+    def hides(self) -> bool:
+        """Whether it can plan as if an index that is there were not."""
+        return True
+
+    @property
     def not_modelled(self) -> tuple[NotModelled, ...]:
         """What the source has and this planner does not know of."""
         return ()

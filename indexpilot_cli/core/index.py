@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from indexpilot_cli.core.names import QualifiedName
 
@@ -119,6 +120,40 @@ class Candidate:
     def id(self) -> str:
         """The recommendation id of the structure."""
         return self.definition.id
+
+
+class DropChoice(StrEnum):
+    """Which indexes may go: none, those that nothing would miss, or also those whose every reader is recorded."""
+
+    NONE = "none"
+    PROVEN = "proven"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class SpareIndex:
+    """An index that is there and may go, with the evidence for it.
+
+    ``free``: nothing reads it; any other may go only where an index that does all its work stays: ``by``, one that is
+    there, or a new one. ``hides`` are names under which plans use it (of a partitioned table, its parts), ``tables``
+    those whose statements it concerns. ``ddl`` drops it and ``undo`` builds it again. ``scans`` is how often something
+    read it while the workload was recorded: it stays unless the workload's statements account for them.
+    """
+
+    id: str
+    name: QualifiedName
+    definition: IndexDefinition
+    size_bytes: int
+    hides: frozenset[QualifiedName]
+    tables: frozenset[QualifiedName]
+    ddl: str
+    undo: str
+    state: str
+    free: bool = False
+    by: QualifiedName | None = None
+    entries: float | None = None
+    scans: float | None = None
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,14 @@ class Plan:
     analyze: tuple[QualifiedName, ...] = ()
 
     @property
+    def freed_bytes(self) -> int:
+        """What the indexes take that go."""
+        gone = sum(r.size_bytes for r in self.recommendations if r.action is PlanAction.DROP)
+        for recommendation in self.recommendations:
+            gone += sum(old.size_bytes for old in recommendation.replaces)
+        return gone
+
+    @property
     def tables(self) -> frozenset[QualifiedName]:
         """The tables that the plan changes something about."""
         return frozenset({*self.analyze, *(r.definition.table for r in self.recommendations)})

@@ -68,15 +68,15 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         ) as note,
         open_source(request.connection, request.snapshot, progress) as source,
     ):
-        seen = _look(source, request, progress)
-        facts = _facts(source, request, seen, progress)
+        seen = look_at_counters(source, request, progress)
+        facts = gather(source, request, seen, _workload(source, request, progress))
         found = _priced(find(facts), source, request, facts, progress)
         found = (*found, *_bloated(found, source, request, facts, progress))
         findings = tuple(sorted(_chosen(found, facts.catalog, request), key=by_gravity))
         plan, kept = _planned(findings, source, request, facts)
         counts = {state.value: n for state, n in _counts(findings).items()}
         note.details(findings=counts, standbys=max(0, len(seen.looks) - 1), plan=plan or "")
-    warning = _keep(request, source, seen)
+    warning = keep_counters(request, source, seen)
     result = LifecycleResult(
         findings,
         facts.now,
@@ -127,6 +127,9 @@ def _priced(
         return unpriced(findings, f"none of {len(facts.templates)} recorded statements reads or writes its table")
     try:
         with open_estimator(source, request.planner, progress) as estimator:
+            if not estimator.hides:
+                why = f"{estimator.name} cannot hide an index: what the drop makes dearer was not looked at"
+                return unpriced(findings, why)
             folded = prepared(facts.workload, facts.catalog, types_from(estimator))
             folded = with_referential(folded, facts.catalog, estimator)
             statements = statements_of(folded.templates, tables, estimator, progress)
@@ -175,7 +178,8 @@ class Seen:
         return min((s.taken_at for s in self.before), default=None)
 
 
-def _look(source: Source, request: LifecycleRequest, progress: Progress) -> Seen:
+def look_at_counters(source: Source, request: LifecycleRequest, progress: Progress) -> Seen:
+    """The counters of the server and of the standbys that were named, and those that were kept earlier."""
     if source.session is None:
         return Seen()
     progress.stage("reading the counters")
@@ -196,14 +200,16 @@ def _initialised(source: Source) -> bool:
     return source.capabilities is not None and source.capabilities.metadata_version is not None
 
 
-def _keep(request: LifecycleRequest, source: Source, seen: Seen) -> Warn | None:
+def keep_counters(request: LifecycleRequest, source: Source, seen: Seen) -> Warn | None:
+    """Keep what was seen for later runs; why that failed."""
     if not seen.looks or not request.record.enabled or not _initialised(source):
         return None
     _, warning = keep(request.connection, seen.looks)
     return warning
 
 
-def _facts(source: Source, request: LifecycleRequest, seen: Seen, progress: Progress) -> LifecycleFacts:
+def gather(source: Source, request: LifecycleRequest, seen: Seen, workload: FoldedWorkload | None) -> LifecycleFacts:
+    """Everything the findings are made from."""
     catalog = source.catalog
     facts = LifecycleFacts(
         catalog,
@@ -211,7 +217,7 @@ def _facts(source: Source, request: LifecycleRequest, seen: Seen, progress: Prog
         request.min_age,
         request.bloat_ratio,
         parts=parts_by_whole(catalog),
-        workload=_workload(source, request, progress),
+        workload=workload,
     )
     session = source.session
     if session is None:

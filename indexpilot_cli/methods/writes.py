@@ -15,7 +15,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition, SpareIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind
@@ -88,8 +88,12 @@ def write_model(
     definitions: Iterable[IndexDefinition],
     unit: str,
     tuples: Mapping[IndexDefinition, float] | None = None,
+    spare: Iterable[SpareIndex] = (),
 ) -> WriteModel:
-    """Write costs of all definitions. ``tuples`` are estimated entries of partial indexes; ``unit`` ms or cost."""
+    """Write costs of all definitions. ``tuples`` are estimated entries of partial indexes; ``unit`` ms or cost.
+
+    ``spare`` are indexes that are there and may go.
+    """
     known = {table.name: table for table in catalog.tables}
     base = {name: table_write_us(known[name], seen, catalog) for name, seen in writes.items() if name in known}
     costs = {}
@@ -98,6 +102,10 @@ def write_model(
         if table is not None and seen is not None:
             entries = None if tuples is None else tuples.get(definition)
             costs[definition] = write_cost(definition, table, seen, base[table.name], catalog.major, entries)
+    for item in spare:
+        table, seen = known.get(item.definition.table), writes.get(item.definition.table)
+        if table is not None and seen is not None:
+            costs[item.definition] = upkeep_cost(item.definition, table, seen, base[table.name], item.entries)
     notes = tuple(sorted({seen.origin for seen in writes.values() if seen.origin}))
     if unit == "ms":
         return WriteModel(costs, base, 1000.0, notes)
@@ -140,6 +148,25 @@ def write_cost(
         hot_after=hot_after if seen.updates else None,
         kind=seen.kind,
         text=_text(seen, own, updated, (hot_before, hot_after), relative),
+    )
+
+
+def upkeep_cost(
+    definition: IndexDefinition, table: Table, seen: TableWrites, base_us: float, entries: float | None = None
+) -> WriteCost:
+    """What an index that is there adds to the writes of its table, which take ``base_us`` now and all of it.
+
+    An update that is not HOT writes an entry. How many would be HOT without the index is not guessed: it saves more.
+    """
+    share = _entry_share(definition, table, entries)
+    own = Entry(*entry_cost(definition, table)).of(share, _PREDICATE_US if definition.predicate else 0.0)
+    moved = 1 - seen.hot_share
+    updated = Entry(moved * own.us, moved * own.wal)
+    total = seen.inserts * own.us + seen.updates * updated.us
+    relative = total / base_us if base_us > 0 else 0.0
+    text = f"it takes {own.us:.1f} us and {own.wal:.0f} B of WAL per inserted row"
+    return WriteCost(
+        total, own.us, updated.us, own.wal, updated.wal, relative, kind=seen.kind, text=f"{text}: {relative:.0%}"
     )
 
 

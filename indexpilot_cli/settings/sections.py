@@ -230,6 +230,11 @@ class AdvisorSettings:
     risk: str = key(
         "high", "what may get slower if the planner prices index reads too low", choices=("low", "normal", "high")
     )
+    drops: str = key(
+        "proven",
+        "indexes that may go: none, unread or redundant ones, or all not worth it",
+        choices=("none", "proven", "all"),
+    )
     min_calls: float = key(0.0, "statements called less often are left out", low=0)
     min_time: float = seconds(0.0, "statements with less total time are left out")
     budget: int | None = key(None, "storage for new indexes", low=0, unit="bytes")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.advise.costing import Mask, members, stand_ins
-from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot
+from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot, dropped
 from indexpilot_cli.advise.select.highs import Row
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Limits, Selection, SelectionProblem, build
 from indexpilot_cli.advise.select.search import Found, Search
 from indexpilot_cli.core.command import Progress, Silent
-from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
-from indexpilot_cli.core.index import Candidate, IndexDefinition
+from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
+from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
 from indexpilot_cli.core.plan import Bound
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.writes import WriteModel
@@ -30,21 +30,24 @@ def advise(
     sizes: Mapping[IndexDefinition, int] | None = None,
     progress: Progress | None = None,
     clock: Callable[[], float] = lambda: 0.0,
+    spare: Sequence[SpareIndex] = (),
 ) -> Selection:
     """The few candidates that pay, what they are worth, why not the others, and how far from the best this may be.
 
     ``sizes`` are bytes; where one is missing the estimator's own is taken. ``clock`` gives seconds, for
     ``limits.seconds``. Statements that cannot be planned are listed in ``unplanned``, not raised; what the
-    planner's loss raises (UnreachableError) passes through.
+    planner's loss raises (UnreachableError) passes through. ``spare`` are indexes that are there and may go.
     """
     limits, progress = limits or Limits(), progress or Silent()
-    problem = build(templates, candidates, estimator, limits, writes or WriteModel(), sizes or {}, progress, clock)
+    model, spare = writes or WriteModel(), spare if estimator.hides else ()
+    problem = build(templates, candidates, estimator, limits, model, sizes or {}, progress, clock, spare)
     progress.stage("Choosing indexes", limits.calls)
     search = Search(problem)
     found = search.run()
     progress.stage("Explaining the choice")
     ledger = Ledger(problem)
     selection, benefits, pruned = _prune(ledger, found.mask)
+    selection = _harmless(ledger, selection)
     outcome = SelectionOutcome(selection, search.program, search.before_fewest & ~found.mask, pruned)
     why = WhyNot(ledger, outcome, stand_ins(problem.pool))
     return _selection(problem, search, found, ledger, selection, benefits, why, estimator)
@@ -64,8 +67,23 @@ def _prune(ledger: Ledger, selection: Mask) -> tuple[Mask, dict[int, float], dic
             return selection, benefits, given_up
         for number in _apart(small, users):
             given_up[number] = max(0.0, benefits[number])
-            selection &= ~(1 << number)
+            selection = ledger.without(number, selection)
         ledger.pricer.ask((case, selection) for case in range(len(ledger.pricer.cases)))
+
+
+def _harmless(ledger: Ledger, selection: Mask) -> Mask:
+    """The selection with everything that is there of which a statement is in want: dearer than it may get.
+
+    The search keeps to that itself, as far as its calls and its time went.
+    """
+    pricer, charges = ledger.pricer, ledger.problem.program.charges
+    while True:
+        dear = (c for c, charge in enumerate(charges) if ledger.case_cost(c, selection) > charge.most)
+        case = next((c for c in dear if pricer.cases[c].relevant & ledger.now & ~selection), None)
+        if case is None:
+            return selection
+        selection |= pricer.cases[case].relevant & ledger.now
+        pricer.ask((c, selection) for c in range(len(pricer.cases)))
 
 
 def _apart(numbers: Sequence[int], users: Mapping[int, Sequence[int]]) -> list[int]:
@@ -90,7 +108,8 @@ def _selection(
     estimator: CostEstimator,
 ) -> Selection:
     users = ledger.users(selection)
-    chosen = [ledger.choice(n, selection, benefits[n], users[n]) for n in members(selection)]
+    new = selection & problem.pool.new
+    chosen = [ledger.choice(n, selection, benefits[n], users[n]) for n in members(new)]
     rejections = (*why.rejections(), *problem.refused)
     plans = _trees(problem, selection, estimator)
     return Selection(
@@ -101,8 +120,8 @@ def _selection(
         cost_after=ledger.cost(selection),
         predicted=found.predicted,
         unit=problem.unit,
-        write_cost=sum(problem.writes.units(problem.pool.definition(n)) for n in members(selection)),
-        size_bytes=sum(problem.sizes[n] for n in members(selection)),
+        write_cost=sum(problem.writes.units(problem.pool.definition(n)) for n in members(new)),
+        size_bytes=sum(problem.sizes[n] for n in members(new)),
         effects=ledger.effects(selection),
         plans=plans,
         budget_bytes=problem.limits.budget_bytes,
@@ -112,6 +131,7 @@ def _selection(
         calls=problem.pricer.calls,
         cache_hits=problem.pricer.hits,
         notes=problem.writes.notes,
+        dropped=dropped(ledger, selection),
     )
 
 
@@ -120,13 +140,9 @@ def _trees(
 ) -> dict[tuple[str, str], PlannedStatement]:
     """The final plans, as trees, of the cases whose plan uses a chosen index."""
     pricer = problem.pricer
-    used = [c for c in range(len(pricer.cases)) if (a := pricer.known(c, selection)) is not None and a.used]
-    asked = [
-        WhatIf(
-            pricer.cases[c].statement, problem.pool.definitions(selection & pricer.cases[c].relevant), keep_tree=True
-        )
-        for c in used
-    ]
+    new = problem.pool.new
+    used = [c for c in range(len(pricer.cases)) if (a := pricer.known(c, selection)) is not None and a.used & new]
+    asked = [pricer.question(c, selection, keep_tree=True) for c in used]
     names = [(problem.all_templates[pricer.cases[c].template].id, pricer.cases[c].label) for c in used]
     return dict(zip(names, estimator.plan(asked), strict=True)) if asked else {}
 
@@ -156,8 +172,12 @@ def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection:
     """Workload cost relative to now for other storage budgets, from the plans known by now."""
     bound = next((row for row in search.program.rows if row.family == "budget"), None)
     budget = bound.limit if bound is not None else None
-    counted = bound.coefficients if bound is not None else tuple((n, float(s)) for n, s in enumerate(problem.sizes))
-    size = sum(problem.sizes[n] for n in members(selection))
+    counted = (
+        bound.coefficients
+        if bound is not None
+        else tuple((n, float(problem.sizes[n])) for n in range(problem.pool.first_spare))
+    )
+    size = sum(problem.sizes[n] for n in members(selection & problem.pool.new))
     base = budget if budget is not None else float(size)
     if base <= 0 or search.solver != "HiGHS":
         return ()

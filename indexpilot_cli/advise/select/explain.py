@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.select.highs import Program
-from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, SelectionProblem, shares, subject
+from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, DroppedIndex, SelectionProblem, shares, subject
+from indexpilot_cli.advise.select.spare import given_back, stands_for
 from indexpilot_cli.core import units
-from indexpilot_cli.core.index import Rejection
+from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import TemplateEffect
 
@@ -22,7 +23,8 @@ class Ledger:
         self.problem = problem
         self.pricer: Pricer = problem.pricer
         self.shares = shares(self.pricer.cases)
-        self.before = self.cost(0)
+        self.now: Mask = problem.pool.now
+        self.before = self.cost(self.now)
 
     def case_cost(self, case: int, selection: Mask) -> float:
         """What the planner says, or the cheapest plan known when it was not asked."""
@@ -39,16 +41,17 @@ class Ledger:
 
     def users(self, selection: Mask) -> dict[int, list[int]]:
         """Per chosen index the cases whose plan under the selection uses it, from one look at every case."""
-        found: dict[int, list[int]] = {n: [] for n in members(selection)}
+        new = selection & self.problem.pool.new
+        found: dict[int, list[int]] = {n: [] for n in members(new)}
         for case in range(len(self.pricer.cases)):
             answer = self.pricer.known(case, selection)
-            for number in members(answer.used & selection) if answer is not None else ():
+            for number in members(answer.used & new) if answer is not None else ():
                 found[number].append(case)
         return found
 
     def leave_one_out(self, selection: Mask, users: Mapping[int, Sequence[int]]) -> dict[int, float]:
         """Per chosen index, the share of the workload's cost that comes back without it. Asks the planner."""
-        without = {n: selection & ~(1 << n) for n in users}
+        without = {n: self.without(n, selection) for n in users}
         questions: list[tuple[int, Mask]] = []
         for n, cases in users.items():
             questions += [(c, without[n]) for c in cases]
@@ -56,12 +59,17 @@ class Ledger:
         total = self.before or 1.0
         return {n: self._loss(users[n], selection, mask) / total for n, mask in without.items()}
 
+    def without(self, number: int, selection: Mask) -> Mask:
+        """The selection without that new index, and with what goes only for it."""
+        left = selection & ~(1 << number)
+        return left | given_back(self.problem.program, left)
+
     def _loss(self, cases: Sequence[int], selection: Mask, without: Mask) -> float:
         return sum(self.weight(c) * (self.case_cost(c, without) - self.case_cost(c, selection)) for c in cases)
 
     def noticed(self, number: int, selection: Mask, users: Sequence[int]) -> float:
         """The largest share of a statement's cost, in one of its parameter classes, that the index saves."""
-        without = selection & ~(1 << number)
+        without = self.without(number, selection)
         costs = ((self.case_cost(c, selection), self.case_cost(c, without)) for c in users)
         return max((1 - after / before for after, before in costs if before > 0), default=0.0)
 
@@ -77,7 +85,7 @@ class Ledger:
         return tuple(self._effect(template, cases, selection) for template, cases in by_template.items())
 
     def _effect(self, template: int, cases: Sequence[int], selection: Mask) -> TemplateEffect:
-        before = sum(self.shares[c] * self.case_cost(c, 0) for c in cases)
+        before = sum(self.shares[c] * self.case_cost(c, self.now) for c in cases)
         after = sum(self.shares[c] * self.case_cost(c, selection) for c in cases)
         weight = self.problem.weights[template]
         holds, scenarios = holds_in(self._classes(cases, selection, -1))
@@ -90,7 +98,7 @@ class Ledger:
             answer = self.pricer.known(c, selection)
             used = answer is not None and bool(answer.used & mask)
             label, share = self.pricer.cases[c].label, self.shares[c]
-            found.append(ClassEffect(label, share, self.case_cost(c, 0), self.case_cost(c, selection), used))
+            found.append(ClassEffect(label, share, self.case_cost(c, self.now), self.case_cost(c, selection), used))
         return found
 
     def choice(self, number: int, selection: Mask, benefit: float, users: Sequence[int]) -> Choice:
@@ -112,6 +120,46 @@ class Ledger:
             holds,
             scenarios,
         )
+
+
+def dropped(ledger: Ledger, selection: Mask) -> tuple[DroppedIndex, ...]:
+    """Everything there is to say about what is there and goes, largest first."""
+    pool = ledger.problem.pool
+    gone = sorted(members(pool.now & ~selection), key=lambda n: (-ledger.problem.sizes[n], n))
+    if gone:
+        # What would become of the statements if the drops were carried out and no new index stood.
+        ledger.pricer.ask((c, selection & pool.now) for c in range(len(ledger.pricer.cases)))
+    return tuple(_dropped(ledger, selection, number) for number in gone)
+
+
+def _dropped(ledger: Ledger, selection: Mask, number: int) -> DroppedIndex:
+    problem, pool = ledger.problem, ledger.problem.pool
+    item = pool.spared(number)
+    near = [c for c, case in enumerate(ledger.pricer.cases) if case.relevant >> number & 1]
+    used = []
+    for case in near:
+        answer = ledger.pricer.known(case, ledger.now)
+        used += [case] if answer is not None and answer.used >> number & 1 else []
+    lonely = number in members(given_back(problem.program, selection & pool.now))
+    instead = [n for n in members(selection & pool.new) if stands_for(pool.definition(n), item.definition)]
+    return DroppedIndex(
+        item,
+        pool.definition(instead[0]) if lonely and instead else None,
+        _needed(ledger, selection, near),
+        ledger.effects(selection, used) if used else (),
+        problem.writes.of(item.definition),
+        len({ledger.pricer.cases[c].template for c in near}),
+    )
+
+
+def _needed(ledger: Ledger, selection: Mask, cases: Sequence[int]) -> tuple[IndexDefinition, ...]:
+    """The new indexes of those cases that would get too dear by the drops alone."""
+    pool, needed = ledger.problem.pool, 0
+    for case in cases:
+        if ledger.case_cost(case, selection & pool.now) > ledger.problem.program.charges[case].most:
+            answer = ledger.pricer.known(case, selection)
+            needed |= answer.used & pool.new if answer is not None else 0
+    return tuple(pool.definition(n) for n in members(needed))
 
 
 WORTH_ASKING = 300  # questions spent on learning why not
@@ -138,13 +186,13 @@ class WhyNot:
         self.used: Mask = 0
         self._cases = _cases_by_candidate(ledger)
         self._chosen: dict[QualifiedName, list[int]] = {}
-        for number in members(outcome.selection):
+        for number in members(outcome.selection & ledger.problem.pool.new):
             self._chosen.setdefault(ledger.problem.pool.definition(number).table, []).append(number)
 
     def rejections(self) -> tuple[Rejection, ...]:
         """One per candidate of the pool that is not selected, largest benefit first."""
         pool = self.ledger.problem.pool
-        left = [n for n in range(len(pool)) if not self.outcome.selection >> n & 1]
+        left = [n for n in range(pool.first_spare) if not self.outcome.selection >> n & 1]
         self._ask(left)
         for case in range(len(self.ledger.pricer.cases)):
             for answer in self.ledger.pricer.answers(case):

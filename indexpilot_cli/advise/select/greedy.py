@@ -16,7 +16,7 @@ def solve_greedily(
 ) -> Solution:
     """A selection no single addition, removal or swap of indexes makes better; ``bound`` is None."""
     climb = _Climb(program, options, stand_ins)
-    mask = min((climb.settled(0, per_size) for per_size in (True, False)), key=climb.value)
+    mask = min((climb.settled(program.start, per_size) for per_size in (True, False)), key=climb.value)
     return Solution(mask, climb.value(mask), None)
 
 
@@ -32,7 +32,7 @@ class _Climb:
             for option in choices:
                 for number in members(option.present):
                     present |= stand_ins(case, number) | 1 << number
-        self.indexes = tuple(members(present))
+        self.indexes = tuple(members(present | program.start))
         self.sets = {option.present for option in chain.from_iterable(options) if option.present}
         self._values: dict[Mask, float] = {}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.advise.costing import Mask, members
+from indexpilot_cli.advise.costing import NO_PLAN, Answer, Mask, members
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -37,7 +37,7 @@ class Option:
 class Row:
     """A linear limit over indexes: ``sum(coefficient * chosen) <= limit``.
 
-    ``family`` is the stable word of the limit: budget, max_indexes, per_table, write_overhead, protection.
+    ``family`` is the stable word of the limit: budget, max_indexes, per_table, write_overhead, protection, stays.
     """
 
     family: str
@@ -46,7 +46,9 @@ class Row:
 
     def allows(self, selection: Mask) -> bool:
         """Whether the selection keeps to the limit."""
-        return sum(value for number, value in self.coefficients if selection >> number & 1) <= self.limit * (1 + 1e-9)
+        return sum(value for number, value in self.coefficients if selection >> number & 1) <= self.limit + 1e-9 * abs(
+            self.limit
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Program:
 
     ``fixed`` is what each index itself costs; ``regret`` are (group, weight of its largest regret); ``scale`` is
     the objective without any index, by which the solver divides. ``tie`` decides between selections that are worth the
-    same with as many indexes: less is better, and all together are less than one index.
+    same with as many indexes: less is better, and all together are less than one index. ``start`` is what is there.
     """
 
     charges: tuple[Charge, ...]
@@ -78,6 +80,7 @@ class Program:
     regret: tuple[tuple[int, float], ...] = ()
     scale: float = 1.0
     tie: tuple[float, ...] = ()
+    start: Mask = 0
 
     def __post_init__(self) -> None:
         if not self.tie:
@@ -111,6 +114,19 @@ class Solution:
     bound: float | None
 
 
+def undominated(answers: Sequence[Answer], most: float) -> list[Option]:
+    """The plans that are worth something; none that is dearer than the statement may get, as those of now are not."""
+    costs: dict[Mask, float] = {}
+    for answer in answers:
+        if answer.cost <= most:
+            costs[answer.used] = min(answer.cost, costs.get(answer.used, answer.cost))
+    kept: list[Option] = []
+    for used, cost in sorted(costs.items(), key=lambda item: (item[0].bit_count(), item[1])):
+        if not any(not o.present & ~used and o.cost <= cost for o in kept):
+            kept.append(Option(used, 0, cost))
+    return kept
+
+
 def themselves(_case: int, number: int) -> Mask:
     """Nothing stands in for an index but itself."""
     return 1 << number
@@ -118,7 +134,7 @@ def themselves(_case: int, number: int) -> Mask:
 
 def option_cost(options: Sequence[Option], case: int, selection: Mask, stand_ins: StandIns = themselves) -> float:
     """The cheapest option of a case that the selection allows."""
-    return min(o.cost for o in options if allowed(o, case, selection, stand_ins))
+    return min((o.cost for o in options if allowed(o, case, selection, stand_ins)), default=NO_PLAN)
 
 
 def allowed(option: Option, case: int, selection: Mask, stand_ins: StandIns = themselves) -> bool:
@@ -171,6 +187,10 @@ class _Layout:
         for case, choices in enumerate(options):
             for number in members(_any_of(choices)):
                 used |= stand_ins(case, number) | 1 << number
+        for row in program.rows:
+            # A limit that asks for an index is not met by leaving it out.
+            for number, _ in row.coefficients if row.limit < 0 else ():
+                used |= 1 << number
         self.indexes = list(members(used))
         self.column = {number: column for column, number in enumerate(self.indexes)}
         self.first: list[int] = []

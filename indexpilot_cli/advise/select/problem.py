@@ -19,9 +19,10 @@ from indexpilot_cli.advise.costing import (
     weight_of,
 )
 from indexpilot_cli.advise.select.highs import Charge, Program, Row
+from indexpilot_cli.advise.select.spare import replaceable, stays, unexplained
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
-from indexpilot_cli.core.index import Candidate, IndexDefinition, Rejection
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Rejection, SpareIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, TemplateEffect
 from indexpilot_cli.core.workload import QueryTemplate
@@ -64,29 +65,36 @@ def build(
     sizes: Mapping[IndexDefinition, int],
     progress: Progress,
     clock: Callable[[], float],
+    spare: Sequence[SpareIndex] = (),
 ) -> SelectionProblem:
-    """The problem, with every case priced without new indexes. Candidates the planner refuses are set aside."""
+    """The problem, with every case priced as it is now. Candidates the planner refuses are set aside."""
     accepted, refused = _accepted(candidates, estimator)
-    pool = Pool(accepted)
+    pool = Pool(accepted, replaceable(spare, accepted))
     unit = unit_of(templates)
     cases = cases_of(templates, pool)
     progress.stage("Pricing the workload as it is", len(cases))
     seconds = None if limits.seconds is None else limits.seconds * FOR_THE_SEARCH
     first = Pricer(cases, pool, estimator, Allowance(limits.calls, seconds, clock), progress)
-    first.ask((case, 0) for case in range(len(cases)))
-    live = [n for n in range(len(cases)) if n not in first.errors and first.known(n, 0) is not None]
+    first.ask((case, pool.now) for case in range(len(cases)))
+    live = [n for n in range(len(cases)) if n not in first.errors and first.known(n, pool.now) is not None]
     pricer = first.narrowed(live)
     costs = _mean_costs(pricer)
     weights = {t: weight_of(templates[t], cost, unit) for t, cost in costs.items()}
-    bytes_ = tuple(sizes.get(c.definition) or estimator.size(c.definition) for c in pool.candidates)
-    everything = sorted(range(len(live)), key=lambda n: -weights[pricer.cases[n].template] * pricer.upper(n, 0))
+    bytes_ = (
+        *(sizes.get(c.definition) or estimator.size(c.definition) for c in accepted),
+        *(s.size_bytes for s in pool.spare),
+    )
+    everything = sorted(range(len(live)), key=lambda n: -weights[pricer.cases[n].template] * pricer.upper(n, pool.now))
     progress.stage("Pricing the workload with every candidate", len(live))
     pricer.ask((case, -1) for case in everything)
+    pricer.ask((case, 0) for case in everything if pool.spare)  # one plan of each statement needs nothing that may go
     charges, regret = _charges(pricer, weights, limits)
     scale = sum(weights[t] * costs[t] for t in costs) or 1.0
     prices = _prices(pricer, templates, weights, bytes_, limits.min_benefit)
+    prices += _keeping(pricer, weights, limits.min_benefit)
     fixed = tuple(writes.units(c.definition) + price for c, price in zip(pool.candidates, prices, strict=True))
-    program = Program(charges, fixed, _rows(pool, limits, writes, bytes_), regret, scale, _ties(pool, bytes_))
+    rows = (*_rows(pool, limits, writes, bytes_), *stays(pool, unexplained(pricer, [t.calls for t in templates])))
+    program = Program(charges, fixed, rows, regret, scale, _ties(pool, bytes_), pool.now)
     return SelectionProblem(
         limits,
         pricer,
@@ -139,8 +147,26 @@ def _mean_costs(pricer: Pricer) -> dict[int, float]:
     costs: dict[int, float] = {}
     for n, share in enumerate(shares(pricer.cases)):
         template = pricer.cases[n].template
-        costs[template] = costs.get(template, 0.0) + share * pricer.upper(n, 0)
+        costs[template] = costs.get(template, 0.0) + share * pricer.upper(n, pricer.pool.now)
     return costs
+
+
+def _keeping(pricer: Pricer, weights: Mapping[int, float], min_benefit: float) -> list[float]:
+    """What each index that is there must save besides its writes: as much as would be asked of it if it were new.
+
+    A statement's tenth, shared with the others of its plan; without a statement that uses it, the fixed price.
+    """
+    pool, costs = pricer.pool, _mean_costs(pricer)
+    now = sum(weights[t] * cost for t, cost in costs.items())
+    fixed = min(OF_THE_AVERAGE * now / (len(costs) or 1), OF_THE_WORK * now) * min_benefit
+    shares_of: dict[int, list[float]] = {}
+    for n, part in enumerate(shares(pricer.cases)):
+        answer, template = pricer.known(n, pool.now), pricer.cases[n].template
+        for number in members(answer.used & pool.now) if answer is not None else ():
+            cost = weights[template] * part * (answer.cost if answer is not None else 0.0)
+            shares_of.setdefault(number, []).append(OF_A_STATEMENT * min_benefit * cost)
+    spared = range(pool.first_spare, len(pool))
+    return [fixed + min(shares_of.get(n, ()), default=0.0) for n in spared]
 
 
 def _charges(
@@ -154,7 +180,7 @@ def _charges(
     for n, share in enumerate(shares(pricer.cases)):
         template = pricer.cases[n].template
         mean = 1 - limits.regret if counts[template] > 1 else 1.0
-        most = float("inf") if limits.protection is None else pricer.upper(n, 0) * (1 + limits.protection)
+        most = float("inf") if limits.protection is None else pricer.upper(n, pricer.pool.now) * (1 + limits.protection)
         charges.append(Charge(weights[template] * share * mean, template, least(pricer, n), most))
     robust = [(t, limits.regret * weights[t]) for t, count in counts.items() if count > 1 and limits.regret > 0]
     return tuple(charges), tuple(robust)
@@ -199,7 +225,8 @@ def _prices(
     share = OF_A_STATEMENT * min_benefit / 2
     prices = []
     numbers = {templates[t].id: t for t in least_of if wanted[t]}
-    for candidate, size in zip(pricer.pool.candidates, sizes, strict=True):
+    new = pricer.pool.candidates[: pricer.pool.first_spare]
+    for candidate, size in zip(new, sizes, strict=False):
         own = [numbers[name] for name in candidate.templates if name in numbers]
         shares = (1 / wanted[t].bit_count() + size / (sum(sizes[n] for n in members(wanted[t])) or 1) for t in own)
         costs = (share * least_of[t] * part for t, part in zip(own, shares, strict=True))
@@ -216,7 +243,7 @@ def _least_and_wanted(pricer: Pricer, weights: Mapping[int, float]) -> tuple[dic
     for n, part in enumerate(shares(pricer.cases)):
         template, answer = pricer.cases[n].template, pricer.known(n, -1)
         costs[template] = costs.get(template, 0.0) + weights[template] * part * least(pricer, n)
-        wanted[template] = wanted.get(template, 0) | (answer.used if answer is not None else 0)
+        wanted[template] = wanted.get(template, 0) | (answer.used & pricer.pool.new if answer is not None else 0)
     return costs, wanted
 
 
@@ -234,7 +261,7 @@ def _unplanned(
 
 
 def _rows(pool: Pool, limits: Limits, writes: WriteModel, sizes: Sequence[int]) -> tuple[Row, ...]:
-    every = range(len(pool))
+    every = range(pool.first_spare)
     rows = []
     if limits.budget_bytes is not None:
         most = limits.at_most or {}
@@ -310,6 +337,21 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedIndex:
+    """One index that goes. ``by`` is the new index in its place, where nothing else would do its work; ``needs`` are
+    new indexes without which some statement would get too dear. ``effects`` are the templates that use it now, with
+    what the whole selection makes of them; ``write`` is what its upkeep costs.
+    """
+
+    spare: SpareIndex
+    by: IndexDefinition | None
+    needs: tuple[IndexDefinition, ...]
+    effects: tuple[TemplateEffect, ...]
+    write: WriteCost
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The answer of ``advise``. Costs are workload costs in ``unit`` (ms or cost); ``write_cost`` is the part of
     the objective that the new indexes add to writes, in the same unit.
@@ -338,6 +380,7 @@ class Selection:
     calls: int = 0
     cache_hits: int = 0
     notes: tuple[str, ...] = ()
+    dropped: tuple[DroppedIndex, ...] = ()
 
     @property
     def definitions(self) -> frozenset[IndexDefinition]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from indexpilot_cli.advise.costing import Mask, Pricer, group_by_member, members
 from indexpilot_cli.advise.select.highs import Option, Program, allowed
+from indexpilot_cli.advise.select.spare import stands_for
 
 
 class Questions:
@@ -14,6 +15,7 @@ class Questions:
     def __init__(self, program: Program, pricer: Pricer, groups: Sequence[Mask]):
         self._charges = program.charges
         self._pricer = pricer
+        self._now = pricer.pool.now
         self._bytes = dict(next((r.coefficients for r in program.rows if r.family == "budget"), ()))
         self._partial = sum(1 << n for n, c in enumerate(pricer.pool.candidates) if c.definition.predicate is not None)
         self.groups = _groups_by_case(groups, pricer)
@@ -30,12 +32,29 @@ class Questions:
             used = self._used(case)
             for group in self.groups[case]:
                 mask = near | group
-                if (here and not group & used) or self._pricer.known(case, mask) is not None:
+                if (here != self._now and not group & used) or self._pricer.known(case, mask) is not None:
                     continue
                 gain = self._charges[case].weight * (now - self._pricer.lower(case, mask))
                 if gain > worth:
                     found.append((not group & used, -gain, case, mask))
         return [(case, mask) for _, _, case, mask in sorted(found)]
+
+    def drops(self, here: Mask) -> Sequence[tuple[int, Mask]]:
+        """Where a plan uses what is there and may go: the plan without it, and without it but with all its kin."""
+        found = []
+        for case in range(len(self.groups)):
+            answer, relevant = self._pricer.known(case, here), self._pricer.cases[case].relevant
+            for number in members(answer.used & self._now & here) if answer is not None else ():
+                without = here & relevant & ~(1 << number)
+                kin = (g for g in self.groups[case] if self._kin(number) & g)
+                found += [(case, without), *((case, without | group) for group in kin)]
+        return found
+
+    def _kin(self, number: int) -> Mask:
+        """The candidates that would do all the work of what is there."""
+        pool = self._pricer.pool
+        old = pool.definition(number)
+        return sum(1 << n for n in range(pool.first_spare) if stands_for(pool.definition(n), old))
 
     def finer(self, here: Mask, worth: float) -> Sequence[tuple[int, Mask]]:
         """Where a group helped: the group without the index that was used, its smallest index alone, and its
@@ -73,7 +92,7 @@ def _groups_by_case(groups: Sequence[Mask], pricer: Pricer) -> list[tuple[Mask, 
     home = group_by_member(groups)
     found = []
     for case in pricer.cases:
-        here = dict.fromkeys(home[number] for number in members(case.relevant))
+        here = dict.fromkeys(home[number] for number in members(case.relevant & pricer.pool.new))
         found.append(tuple(group & case.relevant for group in here))
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advise.costing import Answer, Mask, leads, members, stand_ins
+from indexpilot_cli.advise.costing import Mask, leads, members, stand_ins
 from indexpilot_cli.advise.select.greedy import solve_greedily
 from indexpilot_cli.advise.select.highs import (
     Effort,
@@ -22,6 +22,7 @@ from indexpilot_cli.advise.select.highs import (
     relaxed,
     solve,
     themselves,
+    undominated,
 )
 from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.questions import Guesses, Questions
@@ -73,16 +74,17 @@ class Search:
         self.program = problem.program
         self.pricer = pricer = problem.pricer
         self.limits = problem.limits
-        # The least gain worth a call: half of what the cheapest index must save.
-        self.worth = max(min(problem.prices, default=0.0) / 2, 1e-6 * problem.program.scale)
+        # The least gain worth a call: half of what the cheapest new index must save.
+        self.worth = max(min(problem.prices[: problem.pool.first_spare], default=0.0) / 2, 1e-6 * problem.program.scale)
         self.questions = Questions(problem.program, pricer, leads(problem.pool))
         self.cases = range(len(pricer.cases))
         self.wider = stand_ins(problem.pool)
         self.sizes = problem.sizes
         self.guesses = Guesses(pricer, self.wider)
         self.trees = [CaseTree(case, pricer, self.questions.groups[case]) for case in self.cases]
-        self.best: Mask = 0
-        self.value = self.true(0) or 0.0
+        self.now: Mask = problem.pool.now
+        self.best: Mask = self.now
+        self.value = self.true(self.now) or 0.0
         self.before_fewest: Mask = 0
         self.lower: float | None = None
         self.predicted: float | None = None
@@ -136,7 +138,7 @@ class Search:
 
     def plans(self) -> list[list[Option]]:
         """The plans known to exist, without those that need more and save no more."""
-        return [_undominated(self.pricer.answers(case)) for case in self.cases]
+        return [undominated(self.pricer.answers(case), self.program.charges[case].most) for case in self.cases]
 
     def solved(
         self,
@@ -183,7 +185,7 @@ class Search:
             if self.solver == "HiGHS":
                 self.prove()
             self.settle()
-        if not self.best:
+        if self.best == self.now:
             self._best_of_known()
         predicted = self.expected(self.best) if self.predicted is None else self.predicted
         return Found(self.best, self.value, predicted, self.lower if self.solver == "HiGHS" else None, self.solver)
@@ -200,6 +202,7 @@ class Search:
             here, worth = self.best, self.worth * 2**number
             self._learn(self.questions.steps(here, worth))
             self._learn(self.questions.finer(here, worth))
+            self._learn(self.questions.drops(here))
             self.guess()
             if self.best == here:
                 return
@@ -332,7 +335,12 @@ class Search:
         for case in self.cases:
             answer = self.pricer.known(case, mask)
             used |= answer.used if answer is not None else mask
-        return mask & used
+        kept = mask & used
+        for row in self.program.rows:
+            # What may go only for another one stays where that is not to be had.
+            if row.limit < 0 and not row.allows(kept):
+                kept |= mask & sum(1 << number for number, _ in row.coefficients)
+        return kept
 
     def narrow(self) -> None:
         """Put smaller indexes into the places of the best selection where they are worth as much.
@@ -362,11 +370,20 @@ class Search:
         return self.best
 
     def protect(self, mask: Mask) -> bool:
-        """Forbid the combination of indexes under which a case became dearer than it may; whether there was one."""
+        """Forbid the combination of indexes under which a case became dearer than it may; whether there was one.
+
+        Where something that is there is missing, one more index at least must be.
+        """
         rows = []
         for case in self.cases:
             answer = self.pricer.known(case, mask)
-            if answer is not None and answer.cost > self.program.charges[case].most and answer.used:
+            if answer is None or answer.cost <= self.program.charges[case].most:
+                continue
+            missing = self.pricer.cases[case].relevant & ~mask
+            if missing & self.now:
+                more = tuple((number, -1.0) for number in members(missing))
+                rows.append(Row("protection", more, -1.0))
+            elif answer.used:
                 together = tuple((number, 1.0) for number in members(answer.used))
                 rows.append(Row("protection", together, answer.used.bit_count() - 1.0))
         self.program = replace(self.program, rows=(*self.program.rows, *rows))
@@ -374,22 +391,11 @@ class Search:
 
     def reset(self) -> None:
         """Forget the best selection, which turned out not to be allowed, for the best allowed one of the plans."""
-        self.best, self.value = 0, self.true(0) or 0.0
+        self.best, self.value = self.now, self.true(self.now) or 0.0
         self.confirm(EXACT)
 
     # -- questions
 
     def _weight(self, case: int) -> float:
-        answer = self.pricer.known(case, 0)
+        answer = self.pricer.known(case, self.now)
         return self.program.charges[case].weight * (answer.cost if answer else 0.0)
-
-
-def _undominated(answers: Sequence[Answer]) -> list[Option]:
-    costs: dict[Mask, float] = {}
-    for answer in answers:
-        costs[answer.used] = min(answer.cost, costs.get(answer.used, answer.cost))
-    kept: list[Option] = []
-    for used, cost in sorted(costs.items(), key=lambda item: (item[0].bit_count(), item[1])):
-        if not any(not o.present & ~used and o.cost <= cost for o in kept):
-            kept.append(Option(used, 0, cost))
-    return kept

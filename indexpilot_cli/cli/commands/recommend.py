@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli import options as opt
@@ -10,12 +11,14 @@ from indexpilot_cli.cli.command import (
     command,
     planner_flags,
     recommend_request,
+    spare_request,
     table_filter,
     workload,
     workload_flags,
 )
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
+from indexpilot_cli.core.index import DropChoice
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.options import Flags
@@ -28,6 +31,11 @@ CrossCheck = Annotated[bool, option("--cross-check", "Ask HypoPG and the twin, c
 MaxCalls = Annotated[int | None, option("--max-calls N", "Most planner calls.")]
 MaxSeconds = Annotated[str | None, option("--max-seconds TIME", "Longest search.")]
 Risk = Annotated[str | None, option("--risk LEVEL", "What may get slower: low, normal, high.")]
+Drops = Annotated[
+    DropChoice | None, option("--drops WHICH", "Indexes that may go: none, proven (unread, redundant), all.")
+]
+MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
+Standby = Annotated[list[str] | None, option("--standby DSN", "Count this standby's scans too (repeatable).")]
 ShowRejected = Annotated[bool, option("--show-rejected", "List what was rejected and why.")]
 
 
@@ -84,13 +92,20 @@ def recommend(
     max_calls: MaxCalls = None,
     max_seconds: MaxSeconds = None,
     risk: Risk = None,
+    drops: Drops = None,
+    min_age: MinAge = None,
+    standby: Standby = None,
     show_rejected: ShowRejected = False,
     snapshot: opt.Snapshot = None,
     exit_code: opt.ExitCode = False,
 ) -> int:
-    """Find the few indexes that pay, each proved by the planner. Nothing is created."""
+    """Find the few indexes that pay and those that do not, each proved by the planner. Nothing is changed."""
     limits = limit_flags(budget, max_indexes, max_per_table, min_benefit, max_calls, max_seconds)
-    risks = {"advisor.risk": ("--risk", risk)}
+    risks: Flags = {
+        "advisor.risk": ("--risk", risk),
+        "advisor.drops": ("--drops", drops),
+        "operational.lifecycle.min_age": ("--min-age", min_age),
+    }
     session.load({**limits, **risks, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
     from indexpilot_cli.advise.recommend import run
     from indexpilot_cli.cli.show import finish
@@ -99,7 +114,8 @@ def recommend(
     statements = workload(session, source, files, query, since, log_database)
     tables = table_filter(session, schema, table, exclude_table)
     request = recommend_request(session, snapshot, statements, tables, cross_check=cross_check)
-    outcome = session.call(run, request)
+    spare = spare_request(session, request, standby)
+    outcome = session.call(partial(run, spare_of=spare), request)
     sources = (*(files or ()), *([snapshot] if snapshot else []))
     document = view(outcome.result, show_rejected=show_rejected, verbose=session.verbose, sources=sources)
     return finish(session, outcome, document, exit_code=exit_code)

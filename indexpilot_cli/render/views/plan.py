@@ -39,8 +39,18 @@ class EffectDocument(DocumentShape):
     scenarios: Count
 
 
+class ReplacedDocument(DocumentShape):
+    """An index that goes once the new one stands in its place."""
+
+    name: str
+    definition: IndexDefinition
+    ddl: Annotated[str, "runs as it is, after the build"]
+    undo: Annotated[str, "runs as it is"]
+    size_bytes: Count
+
+
 class RecommendationDocument(DocumentShape):
-    """One index to create, to drop or to rebuild."""
+    """One index to create, to drop, to rebuild, or to build in the place of others."""
 
     id: Annotated[str, Facets(pattern="^[RF]-[0-9a-f]+$")]
     kind: Annotated[PlanAction, From("action")]
@@ -61,7 +71,7 @@ class RecommendationDocument(DocumentShape):
     benefit: Annotated[float, "share of the workload cost lost again without this index"]
     reduction: Annotated[float, "relative fall of the cost of the templates it serves"]
     maintenance_cost: Annotated[
-        Amount, "added time of writes, relative to what the table's write statements take now", From("write_cost")
+        float, "added time of writes, relative to what the table's write statements take now", From("write_cost")
     ]
     writes: Annotated[WriteEffect | None, "the same per row written; null: no writes seen"]
     hot_loss: Annotated[Amount, "share of updates that are no longer HOT"]
@@ -71,6 +81,8 @@ class RecommendationDocument(DocumentShape):
     risks: tuple[Risk, ...]
     confidence: Literal["high", "medium", "low"]
     confidence_why: str
+    replaces: Annotated[tuple[ReplacedDocument, ...], "kind replace: what is dropped once the new index stands"]
+    needs: Annotated[tuple[str, ...], "kind drop: ids of builds without which it would cost too much"]
 
 
 class RejectionDocument(DocumentShape):
@@ -124,7 +136,8 @@ class PlanDocument(DocumentShape):
     budget_bytes: Count | None
     cost_before: Amount
     cost_after: Amount
-    size_bytes: Count
+    size_bytes: Annotated[Count, "of new indexes"]
+    freed_bytes: Annotated[Count, "of indexes that go"]
     write_cost: float
     template_count: Annotated[Count, From("templates")]
     statement_count: Annotated[Count, From("statements")]

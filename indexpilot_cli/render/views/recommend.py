@@ -141,7 +141,7 @@ def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
         rows: list[tuple[str, str]] = []
         for r in plan.recommendations:
             rows += (("Because", f"{r.id}: {x.text} ({x.source})") for x in r.reasons)
-        rows += (("DDL", f"{r.ddl};") for r in plan.recommendations)
+        rows += (("DDL", f"{statement.sql};") for statement in _statements(plan))
         blocks += [Facts(tuple(rows))] if rows else []
     if show_rejected and plan.rejections:
         rejected = tuple((r.id or "-", r.subject, r.reason, _why(r.detail, r.by)) for r in plan.rejections)
@@ -193,7 +193,8 @@ def _together(plan: Plan) -> str:
     change = saving(1 - plan.cost_after / plan.cost_before) if plan.cost_before > 0 else "unchanged"
     budget = f" of {size(plan.budget_bytes)}" if plan.budget_bytes is not None else ""
     writes = f", writes {percent(plan.write_cost, signed=True)}" if plan.write_cost else ""
-    return f"workload cost {change} (planner estimate), {size(plan.size_bytes)}{budget}{writes}"
+    freed = f", {size(plan.freed_bytes)} freed" if plan.freed_bytes else ""
+    return f"workload cost {change} (planner estimate), {size(plan.size_bytes)}{budget}{freed}{writes}"
 
 
 NO_BETTER = 0.005
@@ -230,7 +231,11 @@ def _skipped(plan: Plan, verbose: bool) -> tuple[str, str] | None:
 
 
 def _statements(plan: Plan) -> tuple[SqlStatement, ...]:
-    return tuple(SqlStatement(r.ddl, _comments(r)) for r in plan.recommendations)
+    found: list[SqlStatement] = []
+    for r in plan.recommendations:
+        found.append(SqlStatement(r.ddl, _comments(r)))
+        found += (SqlStatement(old.ddl, (f"{r.id}: once {r.name} stands", f"undo: {old.undo};")) for old in r.replaces)
+    return tuple(found)
 
 
 def _comments(item: Recommendation) -> tuple[str, ...]:

@@ -1,0 +1,113 @@
+"""Which of the indexes that are there ``recommend`` may drop or replace, by the evidence ``lifecycle`` asks for.
+
+Three kinds may go. One whose work another one does: by its structure, so that no statement needs to have been seen. One
+that nothing has read for long enough. And, where that is asked for, one that is read by recorded statements alone: an
+index with scans that the workload cannot explain serves somebody we have not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.advise.recommend import SpareIndexes
+from indexpilot_cli.core.catalog import Index, Table
+from indexpilot_cli.core.command import Progress
+from indexpilot_cli.core.index import DropChoice, Reason, SpareIndex
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import FoldedWorkload
+from indexpilot_cli.lifecycle.findings.references import supports
+from indexpilot_cli.lifecycle.findings.structure import dropping, redundant_findings
+from indexpilot_cli.lifecycle.findings.unused import unused_findings
+from indexpilot_cli.lifecycle.lifecycle import gather, keep_counters, look_at_counters
+from indexpilot_cli.lifecycle.pricing import touched
+from indexpilot_cli.lifecycle.values import (
+    LifecycleAction,
+    LifecycleFacts,
+    LifecycleFinding,
+    LifecycleRequest,
+    LifecycleState,
+    must_stay,
+)
+from indexpilot_cli.methods.existing import redundant_indexes
+from indexpilot_cli.snapshot.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class SpareRequest:
+    """``lifecycle`` says how the counters are read and judged; ``choice`` what may go by them."""
+
+    lifecycle: LifecycleRequest
+    choice: DropChoice = DropChoice.PROVEN
+
+    def __call__(self, source: Source, folded: FoldedWorkload, progress: Progress) -> SpareIndexes:
+        """The indexes that may go. Raises UsageError for what is no standby of this server, UnreachableError."""
+        if self.choice is DropChoice.NONE:
+            return SpareIndexes()
+        seen = look_at_counters(source, self.lifecycle, progress)
+        facts = gather(source, self.lifecycle, seen, folded)
+        warning = keep_counters(self.lifecycle, source, seen)
+        warnings = (*seen.warnings, *((warning,) if warning is not None else ()))
+        return SpareIndexes(tuple(_spare(facts, self.choice)), warnings=warnings)
+
+
+def _spare(facts: LifecycleFacts, choice: DropChoice) -> Iterator[SpareIndex]:
+    redundant = redundant_indexes(facts.catalog.tables)
+    by = {found.name: found.by for found in redundant}
+    told = {f.index: f for f in redundant_findings(redundant, facts)}
+    silent = {f.index: f for f in unused_findings(facts, set(by.values())) if f.action is LifecycleAction.DROP}
+    for table in facts.catalog.tables:
+        for index in table.indexes:
+            if not _may_go(index, table, facts):
+                continue
+            finding = silent.get(index.name) or told.get(index.name)
+            spare = _made(index, finding or dropping(index, facts, LifecycleState.REDUNDANT, ()), facts)
+            spare = replace(spare, free=index.name in silent, by=by.get(index.name))
+            wanted = _scans(index, table, facts) if choice is DropChoice.ALL and finding is None else None
+            yield spare if wanted is None else _weighed(spare, wanted, facts)
+
+
+def _may_go(index: Index, table: Table, facts: LifecycleFacts) -> bool:
+    usable = index.valid and index.ready and index.builder is None
+    return usable and must_stay(index, table) is None and index.name not in facts.known
+
+
+def _made(index: Index, finding: LifecycleFinding, facts: LifecycleFacts) -> SpareIndex:
+    hides: frozenset[QualifiedName] = frozenset({index.name, *(i.name for i in facts.members(index))})
+    return SpareIndex(
+        finding.id,
+        index.name,
+        index.definition,
+        facts.size(index),
+        hides,
+        touched((finding,), facts),
+        (finding.ddl or "").rstrip(";"),
+        (finding.undo or "").rstrip(";"),
+        finding.state.value,
+        entries=index.tuples if index.definition.predicate is not None else None,
+        reasons=finding.evidence,
+    )
+
+
+def _scans(index: Index, table: Table, facts: LifecycleFacts) -> float | None:
+    """The scans that the recorded statements must account for; None where the counters cannot tell.
+
+    Counters and statements are compared as rates: both began when they were last reset. A look-up of a foreign key is
+    no statement that somebody records.
+    """
+    workload, since = facts.workload, facts.counters_since
+    usage = [facts.usage[i.oid] for i in facts.members(index) if i.oid in facts.usage]
+    if not usage or facts.untold or any(u.elsewhere for u in usage) or workload is None or since is None:
+        return None
+    if any(k.table == table.name and supports(index, k, table) for k in facts.catalog.foreign_keys):
+        return None
+    counted = (facts.now - since).total_seconds()
+    if workload.since is None or workload.until is None or counted < facts.min_age.total_seconds() or counted <= 0:
+        return None
+    return sum(u.scans for u in usage) * (workload.until - workload.since).total_seconds() / counted
+
+
+def _weighed(spare: SpareIndex, scans: float, facts: LifecycleFacts) -> SpareIndex:
+    text = f"the recorded statements account for its {scans:,.0f} scans since {facts.counters_since:%Y-%m-%d}"
+    evidence = Reason("accounted", text, "pg_stat_user_indexes")
+    return replace(spare, free=True, scans=scans, state="not_worth", reasons=(*spare.reasons, evidence))
