@@ -85,7 +85,7 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         len(facts.standbys),
         sum(1 for _ in facts.catalog.indexes()),
         plan,
-        tuple(_notes(facts, seen, request)),
+        tuple(notes_of(facts, seen, request)),
     )
     warnings = (*seen.warnings, *((warning,) if warning is not None else ()), *kept, *note.warnings)
     status = "findings" if findings else "ok"
@@ -297,7 +297,8 @@ def _counts(findings: Sequence[LifecycleFinding]) -> dict[LifecycleState, int]:
     return found
 
 
-def _notes(facts: LifecycleFacts, seen: Seen, request: LifecycleRequest) -> Iterator[str]:
+def notes_of(facts: LifecycleFacts, seen: Seen, request: LifecycleRequest) -> Iterator[str]:
+    """What the counters do not tell, and why."""
     if not seen.looks:
         yield "a snapshot knows the structure of indexes, not who read them over time: none is called unused"
         return

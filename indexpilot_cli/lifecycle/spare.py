@@ -19,7 +19,7 @@ from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.lifecycle.findings.references import supports
 from indexpilot_cli.lifecycle.findings.structure import dropping, redundant_findings
 from indexpilot_cli.lifecycle.findings.unused import unused_findings
-from indexpilot_cli.lifecycle.lifecycle import gather, keep_counters, look_at_counters
+from indexpilot_cli.lifecycle.lifecycle import gather, keep_counters, look_at_counters, notes_of
 from indexpilot_cli.lifecycle.pricing import touched
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
@@ -48,7 +48,8 @@ class SpareRequest:
         facts = gather(source, self.lifecycle, seen, folded)
         warning = keep_counters(self.lifecycle, source, seen)
         warnings = (*seen.warnings, *((warning,) if warning is not None else ()))
-        return SpareIndexes(tuple(_spare(facts, self.choice)), warnings=warnings)
+        notes = notes_of(facts, seen, self.lifecycle) if seen.looks else ()
+        return SpareIndexes(tuple(_spare(facts, self.choice)), tuple(notes), warnings)
 
 
 def _spare(facts: LifecycleFacts, choice: DropChoice) -> Iterator[SpareIndex]:

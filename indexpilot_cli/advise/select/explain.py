@@ -127,8 +127,7 @@ def dropped(ledger: Ledger, selection: Mask) -> tuple[DroppedIndex, ...]:
     pool = ledger.problem.pool
     gone = sorted(members(pool.now & ~selection), key=lambda n: (-ledger.problem.sizes[n], n))
     if gone:
-        # What would become of the statements if the drops were carried out and no new index stood.
-        ledger.pricer.ask((c, selection & pool.now) for c in range(len(ledger.pricer.cases)))
+        ledger.pricer.ask((c, _alone(ledger, selection)) for c in range(len(ledger.pricer.cases)))
     return tuple(_dropped(ledger, selection, number) for number in gone)
 
 
@@ -154,12 +153,18 @@ def _dropped(ledger: Ledger, selection: Mask, number: int) -> DroppedIndex:
 
 def _needed(ledger: Ledger, selection: Mask, cases: Sequence[int]) -> tuple[IndexDefinition, ...]:
     """The new indexes of those cases that would get too dear by the drops alone."""
-    pool, needed = ledger.problem.pool, 0
+    pool, needed, alone = ledger.problem.pool, 0, _alone(ledger, selection)
     for case in cases:
-        if ledger.case_cost(case, selection & pool.now) > ledger.problem.program.charges[case].most:
+        if ledger.case_cost(case, alone) > ledger.problem.program.charges[case].most:
             answer = ledger.pricer.known(case, selection)
             needed |= answer.used & pool.new if answer is not None else 0
     return tuple(pool.definition(n) for n in members(needed))
+
+
+def _alone(ledger: Ledger, selection: Mask) -> Mask:
+    """What would be there if no new index stood: without one, what it replaces stays."""
+    left = selection & ledger.now
+    return left | given_back(ledger.problem.program, left)
 
 
 WORTH_ASKING = 300  # questions spent on learning why not
