@@ -56,6 +56,14 @@ from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import fold_workload
 
+# Findings that recorded statements speak for or against; for the others they need not be read.
+_TOLD_BY_STATEMENTS = frozenset(LifecycleState) - {
+    LifecycleState.INVALID,
+    LifecycleState.NEVER_ANALYZED,
+    LifecycleState.WRAPAROUND,
+    LifecycleState.METADATA_MISMATCH,
+}
+
 
 def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResult]:
     """Findings of the database, gravest first; the counters are kept for the next run.
@@ -75,6 +83,7 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         findings = tuple(sorted(_chosen(found, facts.catalog, request), key=by_gravity))
         plan, kept = _planned(findings, source, request, facts)
         counts = {state.value: n for state, n in _counts(findings).items()}
+        note.idle = None if findings else request.idle
         note.details(findings=counts, standbys=max(0, len(seen.looks) - 1), plan=plan or "")
     warning = keep_counters(request, source, seen)
     result = LifecycleResult(
@@ -239,6 +248,8 @@ def gather(source: Source, request: LifecycleRequest, seen: Seen, workload: Fold
 
 def _workload(source: Source, request: LifecycleRequest, progress: Progress) -> FoldedWorkload | None:
     """The recorded statements, where any are; without them less is known, and no finding is made of it."""
+    if request.states and not _TOLD_BY_STATEMENTS.intersection(request.states):
+        return None
     try:
         folded = fold_workload(source, request.workload, TableFilter(), progress)
     except (PrerequisiteError, RefusedError):

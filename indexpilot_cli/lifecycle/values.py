@@ -229,7 +229,8 @@ class LifecycleRequest:
 
     ``min_bytes`` leaves out findings about smaller indexes. ``max_slower`` is the share by which a drop may make a
     recorded statement dearer; beyond it is reported, not offered. ``bloat_ratio`` is the size of an index over that
-    after REINDEX from which it is called bloated.
+    after REINDEX from which it is called bloated. ``idle``: the word under which a run that found nothing is counted,
+    not logged (None: it is logged).
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -245,6 +246,7 @@ class LifecycleRequest:
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
+    idle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from indexpilot_cli.render.views.genome import (
 )
 from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument
 from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
+from indexpilot_cli.render.views.lifecycle_schedules import LifecycleStatusDocument, ScheduleRunDocument
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
@@ -45,7 +46,9 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "init": (InitDocument, "Result of indexpilot init"),
     "lifecycle": (LifecycleDocument, "Result of indexpilot lifecycle"),
     "lifecycle_builds": (BuildsDocument, "Result of indexpilot lifecycle builds"),
+    "lifecycle_run": (ScheduleRunDocument, "Result of indexpilot lifecycle run"),
     "lifecycle_snapshot": (CounterSnapshotDocument, "Result of indexpilot lifecycle snapshot"),
+    "lifecycle_status": (LifecycleStatusDocument, "Result of indexpilot lifecycle status"),
     "plan_approve": (ApproveDocument, "Result of indexpilot plan approve"),
     "recommend": (PlanDocument, "Result of indexpilot recommend"),
     "rollback": (RollbackDocument, "Result of indexpilot rollback"),

@@ -214,11 +214,40 @@ class LifecycleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MaintenanceComponents:
+    counters: bool = switch("keep the counters once a day")
+    integrity: bool = switch("every hour compare the log with the catalog, and look for what runs left open")
+    unused: bool = switch("indexes that nothing reads")
+    redundant: bool = switch("duplicate and redundant indexes")
+    invalid: bool = switch("indexes that no query may use")
+    bloat: bool = switch("bloated indexes")
+    statistics: bool = switch("missing and old statistics")
+    wraparound: bool = switch("tables whose row ids run out")
+    structure: bool = switch(
+        "once a month also foreign keys without an index, overlaps, updates that are not HOT, views"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceSettings:
+    weekly: bool = switch("the weekly run")
+    monthly: bool = switch("the monthly run")
+    timezone: str = key("UTC", "zone of the hour and the days below, such as Europe/Berlin")
+    hour: int = key(3, "hour from which the runs of a day are due", low=0, high=23)
+    day_of_week: int = key(6, "day of the weekly run, 0 is Monday", low=0, high=6)
+    day_of_month: int = key(1, "day of the monthly run; in shorter months the last one", low=1, high=31)
+    plan: bool = switch("keep what the runs find as a plan for apply", default=False)
+    reconcile: bool = switch("let the hourly check settle what runs left open, as doctor --reconcile", default=False)
+    components: MaintenanceComponents = MaintenanceComponents()
+
+
+@dataclass(frozen=True, slots=True)
 class OperationalSettings:
     """``operational.*``: work beside the advice."""
 
     schema_evolution: SchemaEvolutionSettings = SchemaEvolutionSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ COMMANDS = (
         "lifecycle",
         "lifecycle snapshot",
         "lifecycle builds",
+        "lifecycle run",
+        "lifecycle status",
         "bypass",
         "bypass status",
         "bypass enable",
@@ -76,6 +78,8 @@ SCHEMAS = (
         "lifecycle",
         "lifecycle_snapshot",
         "lifecycle_builds",
+        "lifecycle_run",
+        "lifecycle_status",
     ),
     *(
         "init",

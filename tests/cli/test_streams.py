@@ -20,6 +20,8 @@ NAMES += [
     "schema-evolve check",
     "lifecycle snapshot",
     "lifecycle builds",
+    "lifecycle run",
+    "lifecycle status",
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, table_filter, workload
+from indexpilot_cli.cli.commands import lifecycle_schedules
 from indexpilot_cli.cli.commands.lifecycle_builds import BUILDS_EXAMPLES, builds
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
@@ -108,9 +109,15 @@ def snapshot(session: CommandSession, *, standby: Standby = None) -> int:
     return finish(session, outcome, snapshot_view(outcome.result))
 
 
-COMMANDS = {"lifecycle": lifecycle, "lifecycle snapshot": snapshot, "lifecycle builds": builds}
+COMMANDS = {
+    "lifecycle": lifecycle,
+    "lifecycle snapshot": snapshot,
+    "lifecycle builds": builds,
+    **lifecycle_schedules.COMMANDS,
+}
 EXAMPLES = {
     "lifecycle": REPORT_EXAMPLES,
     "lifecycle snapshot": SNAPSHOT_EXAMPLES,
     "lifecycle builds": BUILDS_EXAMPLES,
+    **lifecycle_schedules.EXAMPLES,
 }

@@ -500,7 +500,9 @@ def outcomes():
         recommend,
         schema_change,
     )
+    from indexpilot_cli.render.views import lifecycle_schedules as schedules
     from indexpilot_cli.render.views.review import view as schema_evolve
+    from tests.unit.render import schedule_samples as jobs
     from tests.unit.render import schema_change_samples as changes
     from tests.unit.render import schema_evolve_samples as evolve
 
@@ -542,6 +544,8 @@ def outcomes():
         *(("tenant_change", r, genome.tenant_change_view(r)) for r in TENANT_CHANGES),
         *(("lifecycle", r, lifecycle.lifecycle_view(r, verbose=v)) for r in (LIFECYCLE, QUIET) for v in (False, True)),
         *(("lifecycle_builds", r, builds.builds_view(r)) for r in (BUILDS, NO_BUILDS)),
+        *(("lifecycle_run", r, schedules.run_view(r, verbose=v)) for r in (jobs.RUN, jobs.IDLE) for v in (False, True)),
+        ("lifecycle_status", jobs.STATUS, schedules.status_view(jobs.STATUS)),
         *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),

@@ -1,0 +1,216 @@
+"""What the jobs of ``lifecycle`` did, and when they run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.units import DASH, seconds
+from indexpilot_cli.lifecycle.integrity import IntegrityResult
+from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunResult
+from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
+from indexpilot_cli.lifecycle.schedules.store import PastRun
+from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
+from indexpilot_cli.render.document import Amount, Block, Count, Document, Facts, Lines, TableBlock, columns
+from indexpilot_cli.render.units import notes, one_line, plural, stamp
+from indexpilot_cli.render.views.lifecycle import FindingDocument
+
+
+class OpenOperationDocument(DocumentShape):
+    """An operation that no run closed."""
+
+    mutation: Annotated[str, From(lambda o: f"M-{o.mutation}")]
+    index: str
+    text: str
+    fix: str
+    running: Annotated[bool, "somebody still works on its table"]
+
+
+class StaleLockDocument(DocumentShape):
+    """A session of ours that holds a table and does nothing."""
+
+    pid: Count
+    table: str
+    idle_seconds: Amount
+    fix: str
+
+
+class SettledOperationDocument(DocumentShape):
+    """An open operation, and how it was closed."""
+
+    mutation: Annotated[str | None, From(lambda o: None if o.mutation is None else f"M-{o.mutation}")]
+    index: str
+    outcome: str
+    notes: tuple[str, ...]
+
+
+class IntegrityDocument(DocumentShape):
+    """What runs left behind."""
+
+    operations: tuple[OpenOperationDocument, ...]
+    locks: tuple[StaleLockDocument, ...]
+    settled: tuple[SettledOperationDocument, ...]
+
+
+class JobRunDocument(DocumentShape):
+    """One job and its run."""
+
+    job: Job
+    tenant: int | None
+    outcome: Annotated[RunOutcome, "busy: another session runs it; off: nothing of it is switched on"]
+    id: Annotated[Count | None, "of the run; null: none was begun"]
+    due_at: Annotated[datetime | None, "the moment it was due; null: it was asked for by hand"]
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_due: Annotated[datetime | None, "null: the clock never runs it"]
+    died: Annotated[tuple[Count, ...], "earlier runs that ended without a word"]
+    components: tuple[str, ...]
+    findings: tuple[FindingDocument, ...]
+    integrity: IntegrityDocument | None
+    plan: Annotated[str | None, "id of the plan that was kept"]
+    error: str | None
+    notes: tuple[str, ...]
+
+
+class ScheduleRunDocument(DocumentShape):
+    """The jobs that were asked for, or that were due."""
+
+    runs: tuple[JobRunDocument, ...]
+    notes: tuple[str, ...]
+
+
+class PastRunDocument(DocumentShape):
+    """The newest run of a job."""
+
+    id: Count
+    state: Annotated[Literal["RUNNING", "DONE", "FAILED", "INTERRUPTED", "DIED"], From(lambda r: r.state.value)]
+    due_at: datetime | None
+    started_at: datetime
+    finished_at: datetime | None
+    actor: str
+    plan: str | None
+    error: str | None
+    details: dict[str, Any]
+
+
+class JobStatusDocument(DocumentShape):
+    """A job, its newest run, and when the next is due."""
+
+    job: Job
+    tenant: int | None
+    health: JobHealth
+    schedule: str
+    next_due: Annotated[datetime | None, "in the past: it waits for a run; null: the clock never runs it"]
+    last: Annotated[PastRunDocument | None, "null: it never ran"]
+
+
+class LifecycleStatusDocument(DocumentShape):
+    """Every job."""
+
+    zone: str
+    now: Annotated[datetime, "the server's clock"]
+    jobs: tuple[JobStatusDocument, ...]
+
+
+_RUNS = columns("job|short", "outcome|state", "took|number", "next|short", "what|text")
+_FOUND = columns("id|short", "state|short", "index", "what|text")
+_JOBS = columns("job|short", "health|state", "schedule|short", "last|short", "result|text", "next|short")
+
+
+def run_view(result: ScheduleRunResult, *, verbose: bool = False) -> Document:
+    """One line for each job; below, what was found and what was left behind."""
+    rows = tuple(_run(one) for one in result.runs)
+    blocks: list[Block] = [TableBlock(_RUNS, rows)] if rows else []
+    for one in result.runs:
+        blocks += _details(one, verbose)
+    blocks += notes(result.notes) if rows else [Lines(result.notes)]
+    return Document(tuple(blocks), result, ScheduleRunDocument)
+
+
+def _run(one: JobRun) -> tuple[str, ...]:
+    took = DASH
+    if one.started_at is not None and one.finished_at is not None:
+        took = seconds((one.finished_at - one.started_at).total_seconds())
+    return str(JobKey(one.job, one.tenant)), one.outcome.value, took, stamp(one.next_due), "; ".join(_told(one))
+
+
+def _told(one: JobRun) -> Iterator[str]:
+    if one.error is not None:
+        yield one_line(one.error)
+    if one.died:
+        yield f"{plural(len(one.died), 'earlier run')} died and {'was' if len(one.died) == 1 else 'were'} given up"
+    if one.outcome is RunOutcome.BUSY:
+        yield "another session runs it"
+    if one.outcome is not RunOutcome.DONE:
+        return
+    counts = Counter(finding.state.value for finding in one.findings)
+    yield ", ".join(f"{number} {state}" for state, number in counts.items()) or "nothing found"
+    yield from _left(one.integrity)
+    if one.plan is not None:
+        yield f"kept as plan {one.plan}"
+
+
+def _left(found: IntegrityResult | None) -> Iterator[str]:
+    if found is not None and found.settled:
+        yield f"{plural(len(found.settled), 'open operation')} settled"
+    if found is not None and found.operations:
+        yield f"{plural(len(found.operations), 'open operation')}"
+    if found is not None and found.locks:
+        yield plural(len(found.locks), "stale lock")
+
+
+def _details(one: JobRun, verbose: bool) -> Iterator[Block]:
+    rows = []
+    for finding in one.findings:
+        facts = finding.evidence if verbose else finding.evidence[:1]
+        text = "; ".join(one_line(reason.text) for reason in facts)
+        name = (finding.index or finding.table).short
+        rows.append((finding.id, finding.state.value, name, f"{text} -> {finding.action.value}"))
+    if rows:
+        yield TableBlock(_FOUND, tuple(rows), title=str(JobKey(one.job, one.tenant)))
+    if one.integrity is not None:
+        lines = [(f"M-{o.mutation}", f"{o.index}: {o.text} -> {o.fix}") for o in one.integrity.operations]
+        lines += [("settled", f"{s.index}: {', '.join((s.outcome, *s.notes))}") for s in one.integrity.settled]
+        lines += [
+            (
+                "lock",
+                f"pid {lock.pid} holds {lock.table} and did nothing for {seconds(lock.idle_seconds)} -> {lock.fix}",
+            )
+            for lock in one.integrity.locks
+        ]
+        if lines:
+            yield Facts(tuple(lines))
+    yield from notes(one.notes)
+
+
+def status_view(result: LifecycleStatusResult) -> Document:
+    """One line for each job."""
+    rows = tuple(_status(one, result.now) for one in result.jobs)
+    return Document((TableBlock(_JOBS, rows),), result, LifecycleStatusDocument)
+
+
+def _status(one: JobStatus, now: datetime) -> tuple[str, ...]:
+    last = stamp(one.last.started_at) if one.last is not None else DASH
+    next_due = stamp(one.next_due)
+    if one.next_due is not None and one.next_due <= now:
+        next_due = "now"
+    told = _result(one.last) if one.last is not None else DASH
+    return str(JobKey(one.job, one.tenant)), one.health.value, one.schedule, last, told, next_due
+
+
+def _result(last: PastRun) -> str:
+    if last.error is not None:
+        return one_line(last.error)
+    found = last.details.get("findings") or {}
+    parts = [f"{number} {state}" for state, number in found.items()]
+    for name, word in (("open_operations", "open operation"), ("stale_locks", "stale lock")):
+        if last.details.get(name):
+            parts.append(plural(last.details[name], word))
+    if last.plan is not None:
+        parts.append(f"plan {last.plan}")
+    if last.finished_at is None:
+        return "running"
+    return ", ".join(parts) or "nothing found"

@@ -1,0 +1,67 @@
+"""What the jobs of ``lifecycle`` answer, for the tests of views and schemas."""
+
+from datetime import UTC, datetime, timedelta
+
+from indexpilot_cli.core.index import Reason
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.lifecycle.integrity import IntegrityResult, OpenOperation, SettledOperation, StaleLock
+from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunResult
+from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
+from indexpilot_cli.lifecycle.schedules.store import PastRun, RunState
+from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
+from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding, LifecycleSeverity, LifecycleState
+
+NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
+LATER = NOW + timedelta(days=2)
+ORDERS = QualifiedName("public", "orders")
+LEFT = IntegrityResult(
+    (OpenOperation(97, "items_k", "an invalid index was left behind", "indexpilot doctor --reconcile", False),),
+    (StaleLock(4711, "orders", 640.0, "SELECT pg_terminate_backend(4711);"),),
+    (SettledOperation(96, "public.items_v", "failed", ("left open by an earlier run",)),),
+)
+FOUND = LifecycleFinding(
+    LifecycleState.UNUSED,
+    LifecycleSeverity.WARNING,
+    LifecycleAction.DROP,
+    ORDERS,
+    QualifiedName("public", "orders_note_idx"),
+    evidence=(Reason("no_scan", "no scan here since 2026-08-28 02:00Z", "pg_stat_user_indexes"),),
+)
+WEEKLY = JobRun(
+    Job.WEEKLY,
+    None,
+    RunOutcome.DONE,
+    LATER,
+    118,
+    NOW,
+    NOW,
+    NOW + timedelta(seconds=3),
+    (117,),
+    ("unused", "invalid"),
+    (FOUND,),
+    plan="P-7c1e",
+    notes=("a note",),
+)
+RUN = ScheduleRunResult(
+    (
+        WEEKLY,
+        JobRun(Job.INTEGRITY, None, RunOutcome.DONE, LATER, 119, None, NOW, LATER, integrity=LEFT),
+        JobRun(Job.COUNTERS, None, RunOutcome.BUSY, LATER),
+        JobRun(Job.MONTHLY, None, RunOutcome.FAILED, LATER, error="no right to read it"),
+        JobRun(Job.TENANT, 7, RunOutcome.OFF, None),
+    ),
+    NOW,
+)
+IDLE = ScheduleRunResult((), NOW, ("nothing is due",))
+DETAILS = {"findings": {"unused": 2}, "open_operations": 1}
+DONE = PastRun(JobKey(Job.WEEKLY), 118, RunState.DONE, NOW, NOW, LATER, NOW, "dba", "P-7c1e", None, DETAILS)
+DEAD = PastRun(JobKey(Job.TENANT, 7), 119, RunState.DIED, None, NOW, None, None, error="the run ended without a word")
+STATUS = LifecycleStatusResult(
+    (
+        JobStatus(Job.INTEGRITY, None, JobHealth.NEVER, "every hour", NOW),
+        JobStatus(Job.WEEKLY, None, JobHealth.OK, "Sunday 03:00 UTC", LATER, DONE),
+        JobStatus(Job.TENANT, 7, JobHealth.DIED, "by hand", None, DEAD),
+    ),
+    NOW,
+    "UTC",
+)
