@@ -33,14 +33,15 @@ class MutationType(StrEnum):
     SYSTEM_DISABLE          bypass disable
     SYSTEM_CONFIG_CHANGE    init, plan approve, genome set; tenant init, enable and disable that failed; the host's
                             functions that make tables or fill the genome catalog
-    CREATE_TABLE            the table of schema-evolve drop-column --save; seen by host.detect_and_sync_schema_changes
+    CREATE_TABLE            the table of schema-evolve drop-column --save; seen by a sync (SCHEMA_SYNC)
     DROP_TABLE              that table when it is taken back; seen likewise
     ALTER_TABLE             seen likewise; schema-evolve rollback --execute that failed before its column was known
     ADD_COLUMN              schema-evolve add-column: plan, steps, end, way back
     DROP_COLUMN             schema-evolve drop-column, likewise
     ALTER_COLUMN            schema-evolve alter-type and finish, likewise
     RENAME_COLUMN           schema-evolve rename-column, likewise
-    SCHEMA_SYNC             host.detect_and_sync_schema_changes, when the catalog followed or could not
+    SCHEMA_SYNC             discover --sync --write and host.detect_and_sync_schema_changes, when the catalog followed
+                            or could not
     DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, genome,
                             tenant and rollback that only looked; host.discover_schema_from_database
     ANALYZE_WORKLOAD        analyze
@@ -58,7 +59,8 @@ class MutationType(StrEnum):
     CRITICAL_ERROR          a command that ended by a fault of ours, or with an outcome nobody knows (exit code 8)
 
     What a failed command would have been stands in the ``command`` of its row. Runs of a timer that found nothing to do
-    are counted in ``idle_runs`` instead: apply --window, doctor --live and --ready, a sync without changes.
+    are counted in ``idle_runs`` instead: apply --window, doctor --live and --ready, discover --sync and the host's
+    without changes.
     """
 
     CREATE_INDEX = "CREATE_INDEX"

@@ -169,7 +169,7 @@ def unknown_table(session: Session, table: str, schema: str = SCHEMA) -> UsageEr
     near = get_close_matches(table, words, n=1)
     return UsageError(
         f"the genome catalog has no table {table[:160]!r}",
-        hint=f"did you mean {near[0]}?" if near else "indexpilot discover --save records the database's tables",
+        hint=f"did you mean {near[0]}?" if near else "indexpilot discover --save fills the catalog",
         code="unknown_table",
     )
 
@@ -181,6 +181,6 @@ def _named(fields: Sequence[GenomeField], name: str, table: str) -> GenomeField:
     near = get_close_matches(name, [f.name for f in fields], n=1)
     raise UsageError(
         f"the genome catalog has no field {name[:80]!r} of {table[:160]}",
-        hint=f"did you mean {near[0]}?" if near else "indexpilot discover --save records the database's tables",
+        hint=f"did you mean {near[0]}?" if near else "indexpilot discover --save fills the catalog",
         code="unknown_field",
     )

@@ -18,6 +18,7 @@ from indexpilot_cli.render.views.explain import ExplainDocument
 from indexpilot_cli.render.views.genome import (
     GenomeDocument,
     GenomeSetDocument,
+    SchemaSyncDocument,
     TenantChangeDocument,
     TenantDocument,
     TenantsDocument,
@@ -58,6 +59,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
         "Result of indexpilot schema-evolve add-column, drop-column, alter-type and rename-column",
     ),
     "schema_evolve_rollback": (SchemaUndoDocument, "Result of indexpilot schema-evolve rollback"),
+    "schema_sync": (SchemaSyncDocument, "Result of indexpilot discover --sync"),
     "snapshot": (SnapshotDocument, "Result of indexpilot snapshot save"),
     "tenant": (TenantDocument, "Result of indexpilot tenant show"),
     "tenant_change": (TenantChangeDocument, "Result of indexpilot tenant init, enable and disable"),

@@ -90,7 +90,7 @@ SCHEMAS = (
         "schema_evolve_change",
         "schema_evolve_rollback",
     ),
-    *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change"),
+    *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change", "schema_sync"),
 )
 GOOD = "operational: {schema_evolution: {fail_on: warning, ignore: [T01]}}\nadvisor: {budget: 5GB}\n"
 WRONG = "advisor: {budgett: 5GB}\nfeatures: {cert: {enabled: maybe}}\n"

@@ -36,6 +36,7 @@ GIVEN = (
     (r"\{database\}", "-d shop"),
     (r"\{[^{}]*(?:log|file|safer)[^{}]*\}", "a.file"),
     (r"\{request\.source\}", "log"),
+    (r"\{[^{}]*tenant\}", "7"),
     (r"\{[^{}]*\}", "R-7f3a1c09"),
 )
 

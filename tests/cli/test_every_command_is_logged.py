@@ -23,7 +23,7 @@ LOCAL = {"config show", "config check", "schema", "completion", "demo"}
 # Arguments of each command: that it carries out, and that it fails with or refuses behind the connection.
 GOOD = {
     "init": (["--yes", "--db-only"], ["--check"], ["--dry-run", "--db-only"]),
-    "discover": ([], ["--save"]),
+    "discover": ([], ["--save"], ["--sync"], ["--sync", "--write"]),
     "genome list": ([],),
     "genome set": (["orders", "note", "--group", "g"], ["orders", "note", "--group", "g", "--write"]),
     "tenant list": ([],),
@@ -62,7 +62,7 @@ GOOD = {
 }
 BAD = {
     "init": (["--yes", "--db-only", "--from-schema", "bad.sql"], ["--from-schema", "none.yaml", "--db-only", "--yes"]),
-    "discover": (["--table", "nowhere"],),
+    "discover": (["--table", "nowhere"], ["--sync", "--schema", "nowhere"]),
     "genome list": (["--table", "nowhere"],),
     "genome set": (["orders", "nothing", "--indexable", "--write"],),
     "tenant list": (),

@@ -210,3 +210,46 @@ def test_a5_b8_advice_follows_catalog_and_profiles(known, connection, home):
     known("tenant", "enable", "3", "public.orders", "note")
     known("genome", "set", "public.orders", "note", "--not-indexable", "--write")
     assert rejected(advice()) == ["note is not to be indexed: the genome catalog says is_indexable = false"]
+
+
+def test_t6_a_sync_is_shown_first_and_written_when_asked(known, connection):
+    known("discover", "--sync", "--exit-code")
+    known("tenant", "init", "7")
+    known("genome", "set", "public.orders", "status", "--not-indexable", "--write")
+    connection.execute(
+        "ALTER TABLE orders RENAME status TO state; ALTER TABLE orders DROP note; ALTER TABLE orders ADD later date;"
+        "ALTER TABLE orders ALTER id TYPE bigint; ALTER TABLE orders ALTER tenant_id DROP NOT NULL;"
+        'DROP TABLE sales.orders; ALTER TABLE "Mixed Case" RENAME TO "Order"; CREATE TABLE created (x int)'
+    )
+    shown = known("discover", "--sync", name="schema_sync")
+    assert (
+        known("discover", "--sync", "--exit-code", code=3).err.rstrip().endswith("indexpilot discover --sync --write")
+    )
+    assert shown["applied"] is False
+    assert sorted((c["kind"], c["table"]["name"], c["field"], c["before"], c["after"]) for c in shown["changes"]) == [
+        ("column_added", "orders", "later", None, "date"),
+        ("column_removed", "orders", "note", "text", None),
+        ("column_renamed", "orders", "state", "status", "state"),
+        ("nullability_changed", "orders", "tenant_id", "not null", "null"),
+        ("table_added", "created", None, None, None),
+        ("table_removed", "orders", None, None, None),
+        ("table_renamed", "Order", None, 'public."Mixed Case"', 'public."Order"'),
+        ("type_changed", "orders", "id", "integer", "bigint"),
+    ]
+    assert rows(connection, "SCHEMA_SYNC") == []
+    only = known("discover", "--sync", "--schema", "sales", name="schema_sync")["changes"]
+    assert [c["kind"] for c in only] == ["table_removed"]
+    done = known("discover", "--sync", "--write", "--exit-code", name="schema_sync")
+    assert (done["applied"], done["changes"], done["tables"]) == (True, shown["changes"], 3)
+    assert len(rows(connection, "SCHEMA_SYNC")) == 1
+    forbidden = known("genome", "list", "--not-indexable", name="genome")["fields"]
+    assert [f["field"] for f in forbidden] == ["state", "doc"]  # the veto went along
+    off = known("tenant", "show", "7", name="tenant")["fields"]
+    assert {f["field"]: f["explicit"] for f in off if f["table"]["name"] == "orders"} == {
+        **dict.fromkeys(("id", "tenant_id", "state", "doc"), True),
+        "later": False,
+    }
+    assert known("discover", "--sync", "--write", name="schema_sync")["changes"] == []
+    assert len(rows(connection, "SCHEMA_SYNC")) == 1
+    for wrong in (("--sync", "--schema", "sale"), ("--write",), ("--sync", "--save"), ("--sync", "--table", "orders")):
+        known("discover", *wrong, code=2)

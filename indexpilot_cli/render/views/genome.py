@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
+from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import DASH
+from indexpilot_cli.genome.sync import GenomeChange
 from indexpilot_cli.genome.table import TenantField
 from indexpilot_cli.render.document import Block, Count, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
@@ -87,6 +89,16 @@ class TenantChangeDocument(DocumentShape):
     fields: tuple[TenantSwitchDocument, ...]
 
 
+class SchemaSyncDocument(DocumentShape):
+    """What changed in the database since the genome catalog was filled."""
+
+    applied: Annotated[bool, "the catalog follows now"]
+    tables: Annotated[Count, "in the catalog"]
+    fields: Count
+    changes: tuple[GenomeChange, ...]
+
+
+_SYNC_COLUMNS = columns("change|short", "table", "field", "before", "after")
 _FIELD_COLUMNS = columns("table", "field", "type", "null|short", "index|short", "default|short", "group")
 _CHANGE_COLUMNS = columns("table", "field", "setting|short", "before", "after")
 _TENANT_COLUMNS = columns("tenant|number", "fields|number", "enabled|number", "disabled|number", "since|short")
@@ -117,6 +129,22 @@ def _field_row(report: FieldReport) -> tuple[str, ...]:
         "on" if report.default_expression else "off",
         one_line(report.group or DASH),
     )
+
+
+def schema_sync_view(result: SchemaSyncResult) -> Document:
+    """One line per difference."""
+    rows = tuple(_sync_row(c) for c in result.changes)
+    line = f"{plural(len(rows), 'change')} {'followed' if result.applied else 'to follow: add --write'}"
+    if not rows:
+        line = f"the genome catalog has what the database has: {plural(result.fields, 'field')}"
+        line += f" of {plural(result.tables, 'table')}"
+    table = (TableBlock(_SYNC_COLUMNS, rows),) if rows else ()
+    return Document((*table, Lines((line,))), result, SchemaSyncDocument)
+
+
+def _sync_row(change: GenomeChange) -> tuple[str, ...]:
+    field = DASH if change.field is None else quote_identifier(change.field)
+    return (change.kind.replace("_", " "), change.table.short, field, change.before or DASH, change.after or DASH)
 
 
 def genome_set_view(result: GenomeSetResult) -> Document:

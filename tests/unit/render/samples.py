@@ -10,6 +10,7 @@ from indexpilot_cli.admin.doctor_checks import Check
 from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
 from indexpilot_cli.admin.history import HistoryResult
 from indexpilot_cli.admin.init import InitResult
+from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.snapshot import SnapshotResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
@@ -24,6 +25,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.genome.fields import FieldKey
+from indexpilot_cli.genome.sync import GenomeChange, GenomeChangeKind
 from indexpilot_cli.genome.table import TenantField, TenantProfile
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import Verdict
@@ -399,6 +401,13 @@ GENOME_SET = GenomeSetResult(
     True,
     1,
 )
+SYNCED = SchemaSyncResult(
+    (
+        GenomeChange(GenomeChangeKind.TYPE_CHANGED, ORDERS, "id", "integer", "bigint"),
+        GenomeChange(GenomeChangeKind.TABLE_REMOVED, QualifiedName("public", "old")),
+    ),
+    *(True, 2, 9),
+)
 TENANTS = TenantsResult((TenantProfile(7, 12, 10, NOW),), 12, QualifiedName("public", "tenants"))
 TENANT = TenantResult(
     7,
@@ -539,6 +548,7 @@ def outcomes():
         ("history", HISTORY, history.history_view(HISTORY)),
         *(("genome", r, genome.genome_view(r)) for r in (GENOME, GenomeResult((), 4), GenomeResult(()))),
         *(("genome_set", r, genome.genome_set_view(r)) for r in (GENOME_SET, GenomeSetResult((), False, 1))),
+        *(("schema_sync", r, genome.schema_sync_view(r)) for r in (SYNCED, SchemaSyncResult((), False, 2, 9))),
         *(("tenants", r, genome.tenants_view(r)) for r in (TENANTS, TenantsResult((), 4))),
         *(("tenant", r, genome.tenant_view(r)) for r in (TENANT, TenantResult(9, (), 0, 0, False, None))),
         *(("tenant_change", r, genome.tenant_change_view(r)) for r in TENANT_CHANGES),

@@ -1,0 +1,92 @@
+"""``discover --sync``: what changed since the genome catalog was filled, and the catalog made to follow."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.genome import sync
+from indexpilot_cli.genome import table as genome
+from indexpilot_cli.genome.fields import discover
+from indexpilot_cli.genome.sync import GenomeChange
+from indexpilot_cli.log import metadata
+from indexpilot_cli.log.bookkeeping import bookkeeping, writer
+from indexpilot_cli.snapshot.source import open_reader
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaSyncRequest:
+    """Compare these schemas (none: all) with the genome catalog; ``write``: the catalog follows."""
+
+    connection: Connection = field(default_factory=Connection)
+    schemas: tuple[str, ...] = ()
+    write: bool = False
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaSyncResult:
+    """The differences, and whether the catalog follows them now. The counts are those of the catalog afterwards."""
+
+    changes: tuple[GenomeChange, ...]
+    applied: bool
+    tables: int
+    fields: int
+
+
+def run(request: SchemaSyncRequest, progress: Progress) -> Outcome[SchemaSyncResult]:
+    """Every difference between database and genome catalog; findings unless they were written or there is none.
+
+    Raises UsageError for a schema that neither of them has, PrerequisiteError before ``init``.
+    """
+    schema = request.connection.metadata_schema
+    kind = MutationType.SCHEMA_SYNC if request.write else MutationType.DISCOVER
+    with bookkeeping(request.connection, kind, request.record) as note:
+        progress.stage("comparing the database with the genome catalog")
+        opened = writer(request.connection) if request.write else open_reader(request.connection)
+        with opened as session:
+            server = look(session, metadata_schema=schema).server
+            metadata.require(session, schema)
+            result = _synced(session, request)
+        # What followed is logged in the transaction of the change.
+        note.elsewhere = result.applied
+        note.idle = None if result.changes else "no_changes"
+        note.details(changes=len(result.changes), applied=result.applied)
+    drift = bool(result.changes) and not result.applied
+    after = ("indexpilot discover --sync --write",) if drift else ()
+    status = "findings" if drift else "ok"
+    return Outcome("schema_sync", result, status, 0, server, note.warnings, after)
+
+
+def _synced(session: Session, request: SchemaSyncRequest) -> SchemaSyncResult:
+    schema = request.connection.metadata_schema
+    _check_schemas(session, request.schemas, schema)
+    done = sync.sync(
+        session,
+        schemas=request.schemas or None,
+        apply=request.write,
+        schema=schema,
+        actor=request.record.actor or None,
+    )
+    known = [
+        f for f in genome.fields(session, schema=schema) if f.table.schema in request.schemas or not request.schemas
+    ]
+    return SchemaSyncResult(done.changes, done.applied, len({f.table for f in known}), len(known))
+
+
+def _check_schemas(session: Session, wanted: tuple[str, ...], schema: str) -> None:
+    if not wanted:
+        return
+    # A schema that is gone has fields in the catalog still, and one that is new has tables only.
+    known = {f.table.schema for f in genome.fields(session, schema=schema)}
+    known |= {d.field.table.schema for d in discover(session, schema=schema)}
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = f"did you mean schema {near[0]}?" if near else "indexpilot discover lists what is there"
+            raise UsageError(f'no tables in schema "{name}"', hint=hint, code="unknown_schema")
