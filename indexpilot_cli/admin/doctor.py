@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from platform import python_version
 
 from indexpilot_cli.admin import doctor_checks as checks
 from indexpilot_cli.admin.doctor_checks import Check
@@ -41,10 +42,11 @@ from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import Source, open_reader, open_source
+from indexpilot_cli.sql.parser import parse
 from indexpilot_cli.workload.aside import fault_warnings
 from indexpilot_cli.workload.templates import fold_workload, with_shares
 
-LIVE, READY = "live", "ready"
+ALIVE, LIVE, READY = "alive", "live", "ready"
 _NOT_READY = 5
 _UNSETTLED = 7  # --reconcile left something behind
 
@@ -53,8 +55,8 @@ _UNSETTLED = 7  # --reconcile left something behind
 class DoctorRequest:
     """``twin`` also measures how faithfully the twin plans the workload.
 
-    ``reconcile`` settles what earlier runs left open. ``probe`` is all, live (does the server answer) or ready
-    (could indexes be changed now); the last two ask a handful of questions only.
+    ``reconcile`` settles what earlier runs left open. ``probe`` is all, alive (does this program work; no server is
+    asked), live (does the server answer) or ready (could indexes be changed now); they ask a handful of questions only.
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -81,6 +83,8 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
 
     With ``reconcile`` what earlier runs left open is settled first, and told.
     """
+    if request.probe == ALIVE:
+        return alive(request)
     if request.probe != "all":
         return probe(request, progress)
     with (
@@ -187,6 +191,13 @@ def _switched_off(session: Session, request: DoctorRequest) -> Iterator[Check]:
     verdict = judge(current_levels(GuardContext(session, asked)))
     if not verdict.allowed:
         yield Check("error", "switches", verdict.reason, "indexpilot bypass status", "bypass")
+
+
+def alive(request: DoctorRequest) -> Outcome[DoctorResult]:
+    """That this program works, whatever the database does: who restarts it for that would mend nothing."""
+    parse("SELECT 1")  # the one part that is native code of its own
+    found = Check("ok", "program", f"indexpilot {request.record.version}, Python {python_version()}", code="program")
+    return Outcome("doctor", DoctorResult((found,)))
 
 
 def _writable(session: Session, capabilities: Capabilities, schema: str) -> Check:

@@ -22,6 +22,7 @@ from indexpilot_cli.host.evolve import (
     safe_rename_column,
     validate_schema_change,
 )
+from indexpilot_cli.host.health import HealthStatus, alert_book, get_health
 from indexpilot_cli.host.place import init_connection_pool, metadata_schema, set_metadata_schema
 from indexpilot_cli.host.profiles import (
     configure_profile_cache,
@@ -56,9 +57,16 @@ from indexpilot_cli.host.stats import (
     validate_field_name,
     validate_table_name,
 )
+from indexpilot_cli.lifecycle.alerts import Alert, AlertBook, AlertLevel, AlertRule
 
 __all__ = [
+    "Alert",
+    "AlertBook",
+    "AlertLevel",
+    "AlertRule",
+    "HealthStatus",
     "PostgresAdapter",
+    "alert_book",
     "analyze_schema_change_impact",
     "bootstrap_genome_catalog",
     "bootstrap_genome_catalog_from_schema",
@@ -78,6 +86,7 @@ __all__ = [
     "get_connection",
     "get_field_usage_stats",
     "get_genome_fields",
+    "get_health",
     "get_mutation_summary",
     "get_pool_stats",
     "get_query_log_stats",

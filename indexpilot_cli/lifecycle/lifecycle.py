@@ -84,7 +84,8 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         plan, kept = _planned(findings, source, request, facts)
         counts = {state.value: n for state, n in _counts(findings).items()}
         note.idle = None if findings else request.idle
-        note.details(findings=counts, standbys=max(0, len(seen.looks) - 1), plan=plan or "")
+        whole = not request.states and request.filter == TableFilter() and not request.min_bytes
+        note.details(findings=counts, whole=whole, standbys=max(0, len(seen.looks) - 1), plan=plan or "")
     warning = keep_counters(request, source, seen)
     result = LifecycleResult(
         findings,

@@ -26,6 +26,7 @@ from indexpilot_cli.render.views.genome import (
 from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument
 from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
 from indexpilot_cli.render.views.lifecycle_schedules import LifecycleStatusDocument, ScheduleRunDocument
+from indexpilot_cli.render.views.metrics import MetricsDocument
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
@@ -48,6 +49,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "lifecycle": (LifecycleDocument, "Result of indexpilot lifecycle"),
     "lifecycle_builds": (BuildsDocument, "Result of indexpilot lifecycle builds"),
     "lifecycle_run": (ScheduleRunDocument, "Result of indexpilot lifecycle run"),
+    "lifecycle_metrics": (MetricsDocument, "Result of indexpilot lifecycle metrics"),
     "lifecycle_snapshot": (CounterSnapshotDocument, "Result of indexpilot lifecycle snapshot"),
     "lifecycle_status": (LifecycleStatusDocument, "Result of indexpilot lifecycle status"),
     "plan_approve": (ApproveDocument, "Result of indexpilot plan approve"),

@@ -54,6 +54,7 @@ COMMANDS = (
         "lifecycle builds",
         "lifecycle run",
         "lifecycle status",
+        "lifecycle metrics",
         "bypass",
         "bypass status",
         "bypass enable",
@@ -80,6 +81,7 @@ SCHEMAS = (
         "lifecycle_builds",
         "lifecycle_run",
         "lifecycle_status",
+        "lifecycle_metrics",
     ),
     *(
         "init",

@@ -22,6 +22,7 @@ NAMES += [
     "lifecycle builds",
     "lifecycle run",
     "lifecycle status",
+    "lifecycle metrics",
 ]
 
 

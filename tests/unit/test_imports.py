@@ -49,6 +49,7 @@ THIRD_PARTY = {
     "rich": ("render", "cli/terminal"),
     "tabulate": ("render",),
     "yaml": ("settings", "genome/schema", "render"),
+    "prometheus_client": ("render/prometheus",),
     "psutil": ("guards/context", "planner/twin/cluster"),
     "sklearn": ("algorithms", "advise/select"),
     "xgboost": ("algorithms", "advise/select"),

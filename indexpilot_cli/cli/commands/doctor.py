@@ -36,7 +36,8 @@ def doctor(
     twin: Annotated[bool, option("--twin", "Measure how faithfully the twin plans.")] = False,
     reconcile: Annotated[bool, option("--reconcile", "Settle what earlier runs left open.")] = False,
     live: Annotated[bool, option("--live", "Only: does it answer? 0 or 4.")] = False,
-    ready: Annotated[bool, option("--ready", "Only: can indexes be changed? 0, 4 or 5.")] = False,
+    ready: Annotated[bool, option("--ready --readiness", "Only: can indexes be changed? 0, 4 or 5.")] = False,
+    alive: Annotated[bool, option("--liveness", "Only: does this program work? No server is asked.")] = False,
     source: SourceOption = None,
     log_database: LogDatabase = None,
     what_if: WhatIfOption = None,
@@ -48,8 +49,8 @@ def doctor(
     session.load(planner_flags(what_if, workers))
     if snapshot and (reconcile or live or ready):
         raise UsageError("--reconcile, --live and --ready need the server, not a snapshot")
-    if sum((reconcile or twin, live, ready)) > 1:
-        raise UsageError("--live and --ready stand alone", hint="indexpilot doctor --help")
+    if sum((reconcile or twin, live, ready, alive)) > 1:
+        raise UsageError("--live, --ready and --liveness stand alone", hint="indexpilot doctor --help")
     from indexpilot_cli.admin.doctor import DoctorRequest, run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.doctor import doctor_view
@@ -62,13 +63,13 @@ def doctor(
         planner(session),
         session.record(),
         reconcile,
-        "live" if live else "ready" if ready else "all",
+        "alive" if alive else "live" if live else "ready" if ready else "all",
         session.settings.bypass,
     )
     outcome = session.call(run, request)
     document = doctor_view(outcome.result, verbose=session.verbose)
     # A quiet probe is asked for its exit code.
-    return finish(session, outcome, document, exit_code=exit_code, news=not (live or ready))
+    return finish(session, outcome, document, exit_code=exit_code, news=not (live or ready or alive))
 
 
 COMMANDS = {"doctor": doctor}

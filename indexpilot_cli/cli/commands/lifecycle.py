@@ -9,6 +9,7 @@ from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, table_filter, workload
 from indexpilot_cli.cli.commands import lifecycle_schedules
 from indexpilot_cli.cli.commands.lifecycle_builds import BUILDS_EXAMPLES, builds
+from indexpilot_cli.cli.commands.lifecycle_metrics import METRICS_EXAMPLES, metrics
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
@@ -114,10 +115,12 @@ COMMANDS = {
     "lifecycle snapshot": snapshot,
     "lifecycle builds": builds,
     **lifecycle_schedules.COMMANDS,
+    "lifecycle metrics": metrics,
 }
 EXAMPLES = {
     "lifecycle": REPORT_EXAMPLES,
     "lifecycle snapshot": SNAPSHOT_EXAMPLES,
     "lifecycle builds": BUILDS_EXAMPLES,
     **lifecycle_schedules.EXAMPLES,
+    "lifecycle metrics": METRICS_EXAMPLES,
 }

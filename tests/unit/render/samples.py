@@ -31,6 +31,8 @@ from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import Verdict
 from indexpilot_cli.lifecycle.builds import BuildsResult, RunningBuild, UnfinishedIndex
 from indexpilot_cli.lifecycle.forecast import BuildForecast, BuildLook, EndsBetween
+from indexpilot_cli.lifecycle.metric_families import MeasuredIndex, MeasuredPlace, ServerFigures, down, families
+from indexpilot_cli.lifecycle.metrics import MetricsResult
 from indexpilot_cli.lifecycle.snapshots import CountedServer, CounterSnapshotResult
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
@@ -423,6 +425,11 @@ TENANT_CHANGES = (
     TenantChange("enable", 7, ((ORDERS, "note"),), 0, False, None),
 )
 
+_PLACE = MeasuredPlace("db1:5432", "shop")
+_FIGURES = ServerFigures("16.4", False, 0.004, (MeasuredIndex("Mixed Case", "a|b", 'x"y', 8192, 3, 4),), 2, 16384)
+METRICS = MetricsResult(families(_FIGURES, _PLACE, "0.1.0", 100), _FIGURES)
+METRICS_DOWN = MetricsResult(down(_PLACE, "0.1.0"))
+METRICS_SHOWN = ((METRICS, None), (METRICS_DOWN, None), (METRICS, "/var/lib/shop.prom"))
 _LATER = Blocker(4712, "anna", "psql", "idle in transaction", 3600.0)
 BUILDS = BuildsResult(
     (
@@ -506,6 +513,7 @@ def outcomes():
         genome,
         history,
         lifecycle,
+        metrics,
         recommend,
         schema_change,
     )
@@ -556,6 +564,7 @@ def outcomes():
         *(("lifecycle_builds", r, builds.builds_view(r)) for r in (BUILDS, NO_BUILDS)),
         *(("lifecycle_run", r, schedules.run_view(r, verbose=v)) for r in (jobs.RUN, jobs.IDLE) for v in (False, True)),
         ("lifecycle_status", jobs.STATUS, schedules.status_view(jobs.STATUS)),
+        *(("lifecycle_metrics", r, metrics.metrics_view(r, path)) for r, path in METRICS_SHOWN),
         *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),

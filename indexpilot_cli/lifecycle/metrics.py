@@ -1,0 +1,155 @@
+"""``lifecycle metrics``: what a monitoring system wants to know, read in one short visit."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.locks import is_busy
+from indexpilot_cli.db.session import Row, Session, read_conninfo
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.execute.reconcile import pending
+from indexpilot_cli.lifecycle.metric_families import (
+    Activity,
+    LogFigures,
+    MeasuredIndex,
+    MeasuredPlace,
+    MetricFamily,
+    ServerFigures,
+    down,
+    families,
+)
+from indexpilot_cli.log import idle
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.log.metadata import question
+from indexpilot_cli.snapshot.source import open_reader
+
+_UNREACHABLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsRequest:
+    """``most`` series are given at most; what is left out is counted."""
+
+    connection: Connection = field(default_factory=Connection)
+    most: int = 2000
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsResult:
+    """The metrics; ``figures`` None: the database did not answer, which is a metric too."""
+
+    families: tuple[MetricFamily, ...]
+    figures: ServerFigures | None = None
+
+    @property
+    def series(self) -> int:
+        """How many series there are in all."""
+        return sum(len(family.series) for family in self.families)
+
+
+def run(request: MetricsRequest, progress: Progress) -> Outcome[MetricsResult]:
+    """The metrics; of a database that does not answer that it is down, with exit code 4.
+
+    Raises UnreachableError only when the server asks for a password.
+    """
+    place = place_of(request.connection)
+    try:
+        with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
+            note.idle = "read"  # asked every minute: a row for each would fill the log
+            progress.stage("reading the metrics")
+            with open_reader(request.connection) as session:
+                server, figures = measured(session, request)
+    except UnreachableError as error:
+        if error.code == "password_required":
+            raise
+        gone = MetricsResult(down(place, request.record.version))
+        warning = Warn(error.code, "server", error.message)
+        return Outcome("lifecycle_metrics", gone, "failed", _UNREACHABLE, warnings=(warning,))
+    result = MetricsResult(
+        families(figures, replace(place, database=server.database), request.record.version, request.most), figures
+    )
+    return Outcome("lifecycle_metrics", result, server=server, warnings=note.warnings)
+
+
+def place_of(connection: Connection) -> MeasuredPlace:
+    """As the user said it, so that it has the same name while it does not answer."""
+    given = read_conninfo(connection.conninfo)
+    words = ("host", "hostaddr", "port", "service", "user")
+    said = {word: str(given.get(word) or os.environ.get(f"PG{word.upper()}", "")) for word in words}
+    database = str(given.get("dbname") or os.environ.get("PGDATABASE", ""))
+    host = said["host"] or said["hostaddr"] or said["service"]
+    server = ":".join(part for part in (host, said["port"]) if part)
+    return MeasuredPlace(server, database or said["service"] or said["user"])
+
+
+def measured(session: Session, request: MetricsRequest) -> tuple[Server, ServerFigures]:
+    """The server and what it says; the session may be in a transaction."""
+    schema = request.connection.metadata_schema
+    capabilities = look(session, metadata_schema=schema)
+    server = capabilities.server
+    log = _log(session, schema) if capabilities.metadata_version is not None else None
+    return server, replace(_figures(session, request), version=server.version, in_recovery=server.in_recovery, log=log)
+
+
+def _figures(session: Session, request: MetricsRequest) -> ServerFigures:
+    began = time.perf_counter()
+    session.value("SELECT 1")
+    latency = time.perf_counter() - began
+    rows = _indexes(session, request)
+    builds = session.rows("lifecycle/builds")
+    blocked = [b for b in builds if session.rows("execute/blockers", {"pid": b.pid}) or b.waits_for_prepared]
+    first = rows[0] if rows else None
+    return ServerFigures(
+        "",
+        False,
+        latency,
+        tuple(MeasuredIndex(r.schema, r.table, r.index, r.bytes, r.scans, r.entries) for r in rows),
+        first.indexes if first is not None else 0,
+        int(first.all_bytes) if first is not None else 0,
+        first.invalid if first is not None else 0,
+        MappingProxyType(Counter(b.phase or "hidden" for b in builds)),
+        len(blocked),
+    )
+
+
+def _indexes(session: Session, request: MetricsRequest) -> list[Row]:
+    asked = {"metadata_schema": request.connection.metadata_schema, "limit": max(1, request.most), "exact": True}
+    try:
+        with session.transaction():  # a savepoint where there is one: what fails ends no more than itself
+            return session.rows("lifecycle/largest", asked)
+    except IndexPilotError as error:
+        if not is_busy(error):
+            raise
+    return session.rows("lifecycle/largest", asked | {"exact": False})
+
+
+def _log(session: Session, schema: str) -> LogFigures | None:
+    """What our tables say; None where the role may not read them, or they are older than what is asked."""
+    try:
+        with session.transaction():
+            rows = session.rows(question(session, "log/activity", schema), {})
+            refusals = session.rows(question(session, "log/refusals", schema), {})
+            last = session.one(question(session, "lifecycle/last_findings", schema), {})
+            left = len(pending(session, schema))
+            counted = idle.counts(session, schema)
+    except PrerequisiteError:
+        return None
+    ended = [Activity(r.type, r.command, r.outcome, r.operation, r.number, r.last) for r in rows]
+    ended += [Activity("", run.command, run.outcome, False, run.runs, run.last) for run in counted]
+    return LogFigures(
+        tuple(ended),
+        MappingProxyType({r.guard: r.number for r in refusals if r.guard}),
+        last.findings if last is not None else None,
+        last.at if last is not None else None,
+        left,
+    )
