@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 from indexpilot_cli.core.codec import DocumentShape, From
@@ -13,8 +14,16 @@ from indexpilot_cli.render.prometheus import prometheus_text
 from indexpilot_cli.render.units import plural
 
 
-def _series(family: MetricFamily) -> list[Mapping[str, object]]:
-    return [{"labels": dict(zip(family.labels, v, strict=True)), "value": n} for v, n in family.series]
+@dataclass(frozen=True, slots=True)
+class MetricSeries:
+    """One number and what it is of."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+def _series(family: MetricFamily) -> tuple[MetricSeries, ...]:
+    return tuple(MetricSeries(dict(zip(family.labels, values, strict=True)), n) for values, n in family.series)
 
 
 class MetricDocument(DocumentShape):
@@ -23,7 +32,7 @@ class MetricDocument(DocumentShape):
     name: str
     type: Annotated[MetricKind, From("kind")]
     help: str
-    series: Annotated[tuple[Mapping[str, object], ...], "labels and value of each", From(_series)]
+    series: Annotated[tuple[MetricSeries, ...], From(_series)]
 
 
 class MetricsDocument(DocumentShape):

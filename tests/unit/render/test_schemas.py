@@ -70,7 +70,7 @@ def test_every_schema_is_exercised():
 
 
 ODD = {"not": "this"}
-FREE = ("details", "value")  # of a mutation and of a setting: any JSON is right
+FREE = ("details", "value", "labels")  # of a mutation, a setting and a series: any JSON is right
 
 
 def places(value, path=()):
