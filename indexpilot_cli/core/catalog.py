@@ -87,7 +87,9 @@ class Index:
     ``tree_height`` is the B-tree root level where known (0: only a leaf), else None. ``statistics`` has one
     entry per key when any key is an expression with statistics (None for the other keys), else it is empty.
     ``parent`` is the partitioned index it is attached to, ``builder`` the process that builds it at this moment.
-    ``referenced``: a foreign key finds the rows it refers to by it, and could not do without.
+    ``referenced``: a foreign key finds the rows it refers to by it, and could not do without. ``immediate`` False: its
+    uniqueness may be checked late. ``targets`` are statistics targets of keys that have their own, by number;
+    ``parameters`` those of the keys' operator classes, one text a key, empty where none has any.
     """
 
     name: QualifiedName
@@ -109,6 +111,10 @@ class Index:
     parent: QualifiedName | None = None
     builder: int | None = field(default=None, compare=False)
     referenced: bool = False
+    parameters: tuple[str, ...] = ()
+    immediate: bool = True
+    tablespace: str | None = None
+    targets: tuple[tuple[int, int], ...] = ()
 
     @property
     def size_bytes(self) -> int:

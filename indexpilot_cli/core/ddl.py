@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
-from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
 
 _SUFFIX = "_ip_idx"
 _CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
@@ -34,6 +34,29 @@ def drop_index(name: QualifiedName, *, concurrently: bool = True) -> str:
 def rebuilt(ddl: str) -> str:
     """The text of ``pg_get_indexdef`` as a statement that builds the index while the table is written."""
     return _CREATE.sub(r"CREATE \1INDEX CONCURRENTLY ", ddl, count=1)
+
+
+def index_marks(
+    index: QualifiedName,
+    table: QualifiedName,
+    *,
+    targets: Iterable[Sequence[int]] = (),
+    comment: str | None = None,
+    clustered: bool = False,
+    replica_identity: bool = False,
+) -> Iterator[str]:
+    """The statements that give an index what neither its definition nor a tablespace says."""
+    # Comment, statistics target and CLUSTER ON need SHARE UPDATE EXCLUSIVE; REPLICA IDENTITY needs ACCESS EXCLUSIVE on
+    # the table and is the one that may fail for it, so it comes last.
+    for number, target in targets:
+        yield f"ALTER INDEX {index} ALTER COLUMN {int(number)} SET STATISTICS {int(target)}"
+    if comment is not None:
+        yield f"COMMENT ON INDEX {index} IS {quote_literal(comment)}"
+    if clustered:
+        yield f"ALTER TABLE {table} CLUSTER ON {quote_identifier(index.name)}"
+    # Without it a published table refuses UPDATE and DELETE (55000), although the index is there again.
+    if replica_identity:
+        yield f"ALTER TABLE {table} REPLICA IDENTITY USING INDEX {quote_identifier(index.name)}"
 
 
 def index_body(definition: IndexDefinition, *, table: str | None = None) -> str:

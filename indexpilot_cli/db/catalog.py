@@ -299,6 +299,10 @@ def _index(row: Row, parts: Sequence[Row], table: QualifiedName, statistics: Sta
         parent=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
         builder=row.builder,
         referenced=row.referenced,
+        parameters=_parameters(parts),
+        immediate=row.immediate,
+        tablespace=row.tablespace,
+        targets=tuple((number, target) for number, target in row.targets or ()),
     )
 
 
@@ -324,6 +328,11 @@ def _key(part: Row) -> IndexKey:
         descending=part.descending,
         nulls_first=part.nulls_first,
     )
+
+
+def _parameters(parts: Sequence[Row]) -> tuple[str, ...]:
+    found = tuple(", ".join(part.parameters or ()) for part in parts)
+    return found if any(found) else ()
 
 
 def _expression_statistics(

@@ -11,8 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 
+from indexpilot_cli.core.ddl import index_marks
 from indexpilot_cli.core.mutation import Event, IndexFacts, OperationKind, OperationState
-from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.db.catalog import read_indexes
 from indexpilot_cli.db.session import Row, Session, open_session
 from indexpilot_cli.errors import IndexPilotError
@@ -107,17 +108,19 @@ def restore(session: Session, index: QualifiedName, table: QualifiedName, kept: 
 
     ``kept`` is what ``keepsake`` gave. Each needs a short lock; the session's lock timeout decides how long.
     """
-    # Comment, statistics target and CLUSTER ON need SHARE UPDATE EXCLUSIVE; REPLICA IDENTITY needs ACCESS EXCLUSIVE on
-    # the table and is the one that may fail for it, so it comes last.
-    comment = kept.get("comment")
-    comment_on(session, index, comment if isinstance(comment, str) else None)
-    targets = kept.get("targets")
-    for number, target in targets if isinstance(targets, list | tuple) else ():
-        session.execute(f"ALTER INDEX {index} ALTER COLUMN {int(number)} SET STATISTICS {int(target)}")
-    if kept.get("clustered"):
-        session.execute(f"ALTER TABLE {table} CLUSTER ON {quote_identifier(index.name)}")
-    if kept.get("replica_identity"):
-        session.execute(f"ALTER TABLE {table} REPLICA IDENTITY USING INDEX {quote_identifier(index.name)}")
+    comment, targets = kept.get("comment"), kept.get("targets")
+    if not isinstance(comment, str):
+        comment_on(session, index, None)  # the build left ours
+    marks = index_marks(
+        index,
+        table,
+        targets=targets if isinstance(targets, list | tuple) else (),
+        comment=comment if isinstance(comment, str) else None,
+        clustered=bool(kept.get("clustered")),
+        replica_identity=bool(kept.get("replica_identity")),
+    )
+    for mark in marks:
+        session.execute(mark)
 
 
 def keepsake(found: IndexFacts) -> dict[str, object]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from indexpilot_cli.core.catalog import Index, RedundantIndex, Table
 from indexpilot_cli.core.ddl import index_body
 from indexpilot_cli.core.index import BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
 from indexpilot_cli.methods.kinds import index_kind
+from indexpilot_cli.sql.expressions import CALL, CAST, read_expression
 from indexpilot_cli.sql.normal import normal
 
 _EXACT_METHODS = (BTREE, HASH, GIN, GIST, SPGIST)
@@ -62,10 +64,9 @@ def _is_needed(index: Index) -> bool:
 
 def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iterator[RedundantIndex]:
     """The index with the best one that makes it needless, if there is one."""
-    before, mine = ordered[: ordered.index(index)], index.definition
-    same = next((i for i in before if stands_in(i.definition, mine) and stands_in(mine, i.definition)), None)
-    others = (i for i in ordered if i is not index and stands_in(i.definition, mine))
-    wider = (i for i in others if not stands_in(mine, i.definition))
+    before = ordered[: ordered.index(index)]
+    same = next((i for i in before if _replaces(i, index) and _replaces(index, i)), None)
+    wider = (i for i in ordered if i is not index and _replaces(i, index) and not _replaces(index, i))
     # The widest is covered by nothing itself, so it will still be there when the others are gone; of two that are the
     # same, max() takes the first, which is the one that stays.
     by = same or max(wider, key=lambda i: (len(i.definition.keys), len(i.definition.include)), default=None)
@@ -85,6 +86,32 @@ def stands_in(one: IndexDefinition, other: IndexDefinition) -> bool:
         and {_bare(k) for k in other.keys} <= {_bare(k) for k in one.keys}
         and covers(one, other, partial_by_full=False)
     )
+
+
+def _replaces(index: Index, wanted: Index) -> bool:
+    """Whether of two that the server holds the one does all that the other does."""
+    one, other = index.definition, wanted.definition
+    return (
+        stands_in(one, other)
+        and set(_written(wanted)) <= set(_written(index))
+        and _calls(one.predicate) == _calls(other.predicate)
+        and (index.immediate or not wanted.immediate or not other.unique)
+    )
+
+
+def _written(index: Index) -> Iterator[tuple[str | None, ...]]:
+    """The keys as the server prints them: the planner finds an expression only in its own tree, casts and all.
+
+    https://www.postgresql.org/docs/current/indexes-expressional.html
+    """
+    for key, parameters in zip_longest(index.definition.keys, index.parameters[: len(index.definition.keys)]):
+        yield key.column, key.expression, _class(key), key.collation, parameters or None
+
+
+def _calls(predicate: str | None) -> tuple[str, ...]:
+    """Casts and functions in a predicate: the planner proves nothing across two that only give the same."""
+    tree = read_expression(predicate) if predicate is not None else None
+    return tuple(sorted(n.value for n in tree.walk() if n.kind in (CALL, CAST))) if tree is not None else ()
 
 
 def covers(index: IndexDefinition, wanted: IndexDefinition, free: int = 0, partial_by_full: bool = True) -> bool:
@@ -138,7 +165,11 @@ def _serves(index: IndexDefinition, have: IndexKey, want: IndexKey) -> bool:
 
 def _bare(key: IndexKey) -> tuple[str, str | None, str | None]:
     text = normal(key.expression) if key.expression is not None else f'"{key.column}'
-    return text, key.operator_class, key.collation
+    return text, _class(key), key.collation
+
+
+def _class(key: IndexKey) -> str | None:
+    return "text_pattern_ops" if key.operator_class == "varchar_pattern_ops" else key.operator_class
 
 
 def _direction(key: IndexKey) -> tuple[bool, bool]:

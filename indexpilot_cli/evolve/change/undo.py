@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, groupby
 
-from indexpilot_cli.core.ddl import Select, Update
+from indexpilot_cli.core.ddl import Select, Update, index_marks
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.change.steps import rename_column
 from indexpilot_cli.evolve.change.values import Undo
@@ -223,15 +223,14 @@ def _placed(attached: Attached, statement: str) -> Iterator[str]:
 
 
 def _flags(table: RelationFacts, attached: Attached, index: QualifiedName, comment: str | None) -> Iterator[str]:
-    for number, target in attached.targets:
-        yield f"ALTER INDEX {index} ALTER COLUMN {number} SET STATISTICS {target}"
-    if comment is not None:
-        yield f"COMMENT ON INDEX {index} IS {quote_literal(comment)}"
-    if attached.clustered:
-        yield f"ALTER TABLE {table.name} CLUSTER ON {quote_identifier(index.name)}"
-    # Without it a published table refuses UPDATE and DELETE (55000), although the index is there again.
-    if attached.replica_identity:
-        yield f"ALTER TABLE {table.name} REPLICA IDENTITY USING INDEX {quote_identifier(index.name)}"
+    yield from index_marks(
+        index,
+        table.name,
+        targets=attached.targets,
+        comment=comment,
+        clustered=attached.clustered,
+        replica_identity=attached.replica_identity,
+    )
 
 
 def deferral(*, deferrable: bool, deferred: bool) -> str:

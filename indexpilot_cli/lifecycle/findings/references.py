@@ -36,7 +36,8 @@ def supports(index: Index, key: ForeignKey, table: Table) -> bool:
     kept = {normal(f"{quote_identifier(column)} IS NOT NULL") for column in wanted}
     if definition.predicate is not None and not set(conjuncts(definition.predicate)) <= kept:
         return False
-    leading = [k.column for k in definition.keys[: len(key.columns)]]
+    # Of another collation than the column's it does not answer the check's =.
+    leading = [k.column if k.collation is None else None for k in definition.keys[: len(key.columns)]]
     return set(leading) == wanted or (leading[0] in wanted and _selective(table, leading[0]))
 
 
@@ -51,10 +52,18 @@ def reference_findings(facts: LifecycleFacts) -> Iterator[LifecycleFinding]:
     missing: defaultdict[tuple[object, ...], list[ForeignKey]] = defaultdict(list)
     for key in facts.catalog.foreign_keys:
         table = facts.catalog.table(key.table)
-        if table is not None and table.kind in "rp" and not any(supports(i, key, table) for i in table.indexes):
+        if table is not None and table.kind in "rp" and not _served(key, table, facts.catalog):
             missing[(key.table, frozenset(key.columns))].append(key)
     for keys in missing.values():
         yield _finding(keys, facts)
+
+
+def _served(key: ForeignKey, table: Table, catalog: Catalog) -> bool:
+    """Whether the table has such an index, or each of its partitions its own."""
+    if any(supports(index, key, table) for index in table.indexes):
+        return True
+    parts = [t for t in catalog.tables if t.parent == table.name and t.is_partition] if table.kind == "p" else []
+    return bool(parts) and all(_served(key, part, catalog) for part in parts)
 
 
 def _finding(keys: list[ForeignKey], facts: LifecycleFacts) -> LifecycleFinding:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from indexpilot_cli.core.catalog import Index, RedundantIndex, Table
-from indexpilot_cli.core.ddl import drop_index, index_body, rebuilt
+from indexpilot_cli.core.ddl import drop_index, index_body, index_marks, rebuilt
 from indexpilot_cli.core.index import BTREE, IndexKey, Reason
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
     LifecycleFacts,
@@ -17,7 +17,6 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleState,
     must_stay,
 )
-from indexpilot_cli.methods.partitioned import again
 
 
 def redundant_findings(needless: Iterable[RedundantIndex], facts: LifecycleFacts) -> Iterator[LifecycleFinding]:
@@ -77,8 +76,23 @@ def dropping(
         # Refused for the index of a partitioned table, which needs ACCESS EXCLUSIVE on it.
         # https://www.postgresql.org/docs/current/sql-dropindex.html
         f"{drop_index(index.name, concurrently=not whole)};",
-        f"{again(index, facts.catalog) if whole else rebuilt(index.ddl)};",
+        ";\n".join(_undoing(index, facts)) + ";",
     )
+
+
+def _undoing(index: Index, facts: LifecycleFacts) -> Iterator[str]:
+    """The statements that build the index and its parts as they were, with all that a definition does not say."""
+    # pg_get_indexdef() leaves the tablespace out of its text, and says ON ONLY of the index of a partitioned table.
+    if index.tablespace is not None:
+        yield f"SET default_tablespace = {quote_literal(index.tablespace)}"
+    yield index.ddl if index.name in facts.parts else rebuilt(index.ddl)
+    if index.tablespace is not None:
+        yield "RESET default_tablespace"
+    table = index.definition.table
+    yield from index_marks(index.name, table, targets=index.targets, comment=index.comment, clustered=index.clustered)
+    for part in facts.parts.get(index.name, ()):
+        yield from _undoing(part, facts)
+        yield f"ALTER INDEX {index.name} ATTACH PARTITION {part.name}"
 
 
 def overlapping_findings(facts: LifecycleFacts, gone: Collection[QualifiedName]) -> Iterator[LifecycleFinding]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from indexpilot_cli.core.catalog import ForeignKey, Index, Table
+from indexpilot_cli.core.catalog import Catalog, ForeignKey, Index, Table
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.lifecycle.findings.references import supports
@@ -38,12 +38,19 @@ def unused_findings(facts: LifecycleFacts, needed: Collection[QualifiedName]) ->
     ``needed`` are those that take over the work of an index offered to be dropped; they and those that a foreign key
     would miss are reported, not offered.
     """
+    if facts.catalog.settings.get("track_counts") == "off":
+        return  # a counter that nobody moves is no witness
     for table in facts.catalog.tables:
-        for index in table.indexes:
+        leaving: set[QualifiedName] = set()
+        for index in sorted(table.indexes, key=lambda i: (-i.size_bytes, i.oid)):
             may_go = must_stay(index, table) is None and index.valid and index.ready and index.name not in needed
             silence = silence_of(index, facts) if may_go else None
             if silence is not None and silence.enough:
-                yield _finding(index, table, facts, silence)
+                left = [i for i in table.indexes if i is not index and i.name not in leaving]
+                finding = _finding(index, table, left, facts, silence)
+                if finding.ddl is not None:
+                    leaving.add(index.name)
+                yield finding
 
 
 def silence_of(index: Index, facts: LifecycleFacts) -> Silence | None:
@@ -61,36 +68,48 @@ def silence_of(index: Index, facts: LifecycleFacts) -> Silence | None:
     return Silence(counted if long else since, enough=long, known=False)
 
 
-def _finding(index: Index, table: Table, facts: LifecycleFacts, silence: Silence) -> LifecycleFinding:
+def _finding(
+    index: Index, table: Table, left: Sequence[Index], facts: LifecycleFacts, silence: Silence
+) -> LifecycleFinding:
     where = " and ".join(["on the primary" if facts.standbys else "here", *(f"on {name}" for name in facts.standbys)])
     text = f"no scan {where} since {silence.since:%Y-%m-%d %H:%M}Z"
     source = "pg_stat_user_indexes"
     offer = dropping(index, facts, LifecycleState.UNUSED, (Reason("no_scan", text, source),))
     offer = replace(offer, scans=0, since=silence.since)
-    against = tuple(_against(index, table, facts, silence))
+    against = tuple(_against(index, table, left, facts, silence))
     return offer.only_reported(*against) if against else offer
 
 
-def _against(index: Index, table: Table, facts: LifecycleFacts, silence: Silence) -> Iterator[Reason]:
-    """Why the drop is not offered although nothing reads the index."""
+def _against(
+    index: Index, table: Table, left: Sequence[Index], facts: LifecycleFacts, silence: Silence
+) -> Iterator[Reason]:
+    """Why the drop is not offered although nothing reads the index; ``left`` are those that stay beside it."""
     if not silence.known:
         text = "when it was built is not known: it is offered once our snapshots have seen it for so long"
         yield Reason("age_unknown", text, "log")
     if facts.untold:
         text = f"{facts.untold} connected standbys were not looked at: give each with --standby"
         yield Reason("standbys", text, "pg_stat_replication")
-    key = _only_support(index, table, facts)
+    key = _only_support(index, table, left, facts.catalog)
     if key is not None:
         text = f"nothing else serves foreign key {key.name}: deletes in {key.referenced.short} would read all of it"
         yield Reason("foreign_key", text, "catalog")
 
 
-def _only_support(index: Index, table: Table, facts: LifecycleFacts) -> ForeignKey | None:
-    others = [i for i in table.indexes if i is not index]
-    for key in facts.catalog.foreign_keys:
-        if key.table == table.name and supports(index, key, table) and not any(supports(i, key, table) for i in others):
+def _only_support(index: Index, table: Table, left: Sequence[Index], catalog: Catalog) -> ForeignKey | None:
+    keyed = set(_with_those_above(table, catalog))
+    for key in catalog.foreign_keys:
+        if key.table in keyed and supports(index, key, table) and not any(supports(i, key, table) for i in left):
             return key
     return None
+
+
+def _with_those_above(table: Table, catalog: Catalog) -> Iterator[QualifiedName]:
+    """The table and those it is a partition of: a key of the whole is checked in each partition."""
+    above: Table | None = table
+    while above is not None:
+        yield above.name
+        above = catalog.table(above.parent) if above.is_partition and above.parent is not None else None
 
 
 def too_young(facts: LifecycleFacts) -> tuple[Index, ...]:

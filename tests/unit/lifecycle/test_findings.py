@@ -37,6 +37,12 @@ def have(keys, label="i", **more):
     return index(label, "lines", keys, **more)
 
 
+def in_c(*columns):
+    plain = have(", ".join(columns))
+    keys = tuple(replace(key, collation="C") for key in plain.definition.keys)
+    return replace(plain, definition=replace(plain.definition, keys=keys))
+
+
 KEY = ForeignKey("lines_fk", name("lines"), ("a", "b"), name("orders"), ("x", "y"))
 SINGLE = replace(KEY, columns=("few",), referenced_columns=("x",))
 
@@ -59,6 +65,8 @@ SINGLE = replace(KEY, columns=("few",), referenced_columns=("x",))
         (have("few", ready=False), SINGLE, False),
         (have("a, few"), SINGLE, False),
         (have("(abs(few))"), SINGLE, False),
+        (in_c("few"), SINGLE, False),
+        (in_c("few", "a"), SINGLE, False),
     ],
 )
 def test_what_serves_the_check_of_a_foreign_key(own, key, expected):
@@ -207,6 +215,42 @@ def test_what_is_not_known_well_enough_is_reported_and_not_offered():
     assert (young.action, young.ddl, young.evidence[1].code) == ("report", None, "age_unknown")
     (untold,) = unused(silent("i", "a", 1), untold=1).values()
     assert (untold.action, untold.ddl, untold.evidence[1].code) == ("report", None, "standbys")
+
+
+def test_where_nothing_is_counted_nothing_is_unused():
+    assert unused(silent("i", "a", 1)).keys() == {"i"}
+    own = replace(LINES, indexes=(silent("i", "a", 1)[0],))
+    catalog = Catalog(150000, "shop", (own,), settings={"track_counts": "off"})
+    assert told(LifecycleFacts(catalog, NOW, usage=silent("i", "a", 1)[1]), "unused") == []
+
+
+def test_of_two_that_serve_a_foreign_key_one_stays():
+    found = unused(silent("one", "few, a", 1), silent("two", "few, b", 2), keys=(SINGLE,))
+    assert {name: f.action.value for name, f in found.items()} == {"one": "drop", "two": "report"}
+
+
+def test_a_key_of_the_whole_is_served_by_the_indexes_of_its_partitions():
+    whole = replace(LINES, kind="p")
+    parts = [replace(LINES, name=name(f"p{n}"), parent=LINES.name, is_partition=True, oid=n) for n in (1, 2)]
+    own = [index(f"i{n}", f"p{n}", "few", oid=n) for n in (1, 2)]
+    served = [replace(part, indexes=(one,)) for part, one in zip(parts, own, strict=True)]
+    usage = silent("", "a", 1)[1] | silent("", "a", 2)[1]
+    assert told(facts(whole, *served, keys=(SINGLE,)), "fk_missing") == []
+    assert [f.action for f in told(facts(whole, *served, keys=(SINGLE,), usage=usage), "unused")] == ["report"] * 2
+    assert len(told(facts(whole, served[0], parts[1], keys=(SINGLE,)), "fk_missing")) == 1
+
+
+def test_the_undo_gives_back_what_a_definition_does_not_say():
+    extra = {"comment": "it's", "clustered": True, "tablespace": "fast disk", "targets": ((1, 500),)}
+    (found,) = unused(silent("i", "(abs(a))", 1, **extra)).values()
+    assert found.undo.split(";\n") == [
+        "SET default_tablespace = 'fast disk'",
+        "CREATE INDEX CONCURRENTLY i",
+        "RESET default_tablespace",
+        "ALTER INDEX public.i ALTER COLUMN 1 SET STATISTICS 500",
+        "COMMENT ON INDEX public.i IS 'it''s'",
+        "ALTER TABLE public.lines CLUSTER ON i;",
+    ]
 
 
 def test_the_heir_of_a_dropped_index_is_not_dropped_with_it():

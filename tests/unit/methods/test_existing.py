@@ -142,7 +142,10 @@ def told(*indexes, **more):
         (have("a", "x", include=("b",)), have("a, b", "y"), {"x": "< y"}),
         (have("a", "x", unique=True), have("a", "y", unique=True, include=("b",)), {"x": "< y"}),
         (have("a", "x", predicate="b > 1"), have("a", "y", predicate="(b > 1)"), {"y": "= x"}),
-        (have("(lower((email)::text))", "x"), have("(lower(email))", "y"), {"y": "= x"}),
+        (have("(lower((email)::text))", "x"), have("(lower((email)::text))", "y"), {"y": "= x"}),
+        (have("a varchar_pattern_ops", "x"), have("a text_pattern_ops", "y"), {"y": "= x"}),
+        (have("a", "x", predicate="b > 1 AND c"), have("a", "y", predicate="c AND 1 < b"), {"y": "= x"}),
+        (have("a", "x", constraint="u", unique=True, immediate=False), have("a", "y"), {"y": "< x"}),
         (have("a", "x", method="hash"), have("a", "y", method="hash"), {"y": "= x"}),
         (have("b", "x", method="gin"), have("a, b", "y", method="gin"), {"x": "< y"}),
         (have("a", "x", options=(("fillfactor", "70"),)), have("a", "y"), {"y": "= x"}),
@@ -170,6 +173,14 @@ def test_needless_indexes(first, second, expected):
         (have("a", "x"), have("a, b", "y", ready=False)),
         (have("a", "x", method="brin", options=(("pages_per_range", "8"),)), have("a", "y", method="brin")),
         (have("(lower(email))", "x"), have("(upper(email))", "y")),
+        # The same values, and yet the planner finds neither expression in an index on the other.
+        (have("((n + 1))", "x"), have("((n + (1)::bigint))", "y")),
+        (have("(EXTRACT(hour FROM at))", "x"), have("(date_part('hour'::text, at))", "y")),
+        (have("(char_length(t))", "x"), have("(length(t))", "y")),
+        (have("((c)::name)", "x"), have("((c)::text)", "y")),
+        (have("a", "x", predicate="char_length(t) > 3"), have("a", "y", predicate="length(t) > 3")),
+        (have("a", "x", predicate="at > '2024-02-01'::date"), have("a", "y", predicate="at > '2024-02-01'::timestamp")),
+        (have("a", "x", constraint="u", unique=True, immediate=False), have("a", "y", unique=True)),
         (have("d jsonb_path_ops", "x", method="gin"), have("d", "y", method="gin")),
         (have("a", "x", primary=True, unique=True), have("a, b", "y")),
         (have("a", "x", constraint="u", unique=True), have("a", "y", constraint="p", primary=True, unique=True)),
@@ -184,6 +195,13 @@ def test_another_collation_covers_nothing():
     other = have("a", "y")
     keys = tuple(replace(k, collation="C") for k in other.definition.keys)
     assert told(have("a", "x"), replace(other, definition=replace(other.definition, keys=keys))) == {}
+
+
+def test_other_parameters_of_the_operator_class_make_another_index():
+    plain = have("a", "x", method="gist")
+    signed = replace(plain, name=name("y"), parameters=("siglen=32",))
+    assert told(plain, signed) == {}
+    assert told(signed, replace(signed, name=name("z"))) == {"z": "= y"}
 
 
 @pytest.mark.parametrize(

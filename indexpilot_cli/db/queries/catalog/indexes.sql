@@ -6,6 +6,7 @@ SELECT i.indexrelid::int8 AS oid,
        i.indnkeyatts AS key_count,
        i.indisunique AS is_unique,
        coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_not_distinct,
+       i.indimmediate AS immediate,
        i.indisprimary AS is_primary,
        i.indisvalid AS valid,
        i.indisready AND i.indislive AS ready,
@@ -21,6 +22,10 @@ SELECT i.indexrelid::int8 AS oid,
        greatest(c.reltuples, 0)::float8 AS tuples,
        pg_catalog.pg_stat_get_numscans(c.oid) AS scans,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+       s.spcname::text AS tablespace,
+       (SELECT array_agg(ARRAY[a.attnum::int, a.attstattarget::int] ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND coalesce(a.attstattarget, -1) >= 0) AS targets,
        pn.nspname::text AS parent_schema,
        pc.relname::text AS parent_name,
        (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p
@@ -31,6 +36,7 @@ FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_am am ON am.oid = c.relam
+LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
 LEFT JOIN pg_catalog.pg_inherits inherited ON inherited.inhrelid = c.oid
 LEFT JOIN pg_catalog.pg_class pc ON pc.oid = inherited.inhparent
 LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
