@@ -73,6 +73,10 @@ class Pretender:
         """
         stale = [d for d in self._shown if d not in indexes and (d.table in tables or len(self._shown) > _KEEP)]
         missing = sorted(indexes - self._shown.keys(), key=lambda d: d.id)
+        # Of paths within a hundredth of each other's cost the planner keeps the first it meets, so those of a statement
+        # stand in one order, whatever was asked before.
+        behind = [d for d in self._shown if missing and d in indexes and d.table in tables and d.id > missing[0].id]
+        stale, missing = stale + behind, sorted([*missing, *behind], key=lambda d: d.id)
         try:
             # Half of a change may have happened when it fails: what is shown is then not known any more.
             self._replace(stale, missing)

@@ -115,6 +115,17 @@ def test_answers_do_not_depend_on_order_or_company(estimator, full, catalog):
             assert alone.plan([question]) == (together[question],)
 
 
+def test_of_equal_indexes_the_same_is_used_whatever_was_asked_before(full, catalog):
+    equal = [on("t", "a", "b"), on("t", "a", "id")]
+    text = Plannable("SELECT * FROM t WHERE a = 7")
+    answers = set()
+    for first in equal:
+        with open_hypopg(full, catalog, workers=1) as estimator:
+            estimator.plan([WhatIf(text, frozenset({first}))])
+            answers |= {p.hypothetical for p in estimator.plan([WhatIf(text, frozenset(equal))])}
+    assert len(answers) == 1
+
+
 def test_each_distinct_question_is_asked_once(estimator):
     estimator.plan([WhatIf(BY_A, frozenset({A}))])
     before = estimator.calls

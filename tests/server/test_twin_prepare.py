@@ -33,3 +33,23 @@ def test_prepared_indexes_plan_like_those_made_on_demand(database, connection, t
     with open_twin(snapshot, cache_dir=twin_cache, workers=1) as twin:
         assert twin.plan(questions) == prepared
     assert {d.columns for p in prepared for d in p.hypothetical} == {("a",)}
+
+
+def test_of_equal_indexes_every_worker_takes_the_same(database, connection, twin_cache, monkeypatch):
+    for name in ("t0", "t1"):
+        connection.execute(f"CREATE TABLE {name} (a int, b int, c int)")
+        connection.execute(f"INSERT INTO {name} SELECT i % 5000, i % 70, i % 70 FROM generate_series(1, 20000) i")
+    connection.execute("ANALYZE")
+    both = [IndexDefinition(QualifiedName("public", "t1"), (IndexKey("a"), IndexKey(c))) for c in "bc"]
+    joined = Plannable("SELECT * FROM t0 JOIN t1 USING (a) WHERE t0.a = 7")
+    # The worker of t0 plans the join and has t1's indexes only as they are asked for.
+    questions = [WhatIf(joined, frozenset(definitions)) for definitions in (both[1:], both)]
+    with open_session(database) as session:
+        snapshot = capture(session, read_catalog(session), conninfo=database)
+    monkeypatch.setattr("indexpilot_cli.planner.twin.pool._PER_WORKER", 1)
+    answers = []
+    for workers in (1, 2):
+        with open_twin(snapshot, cache_dir=twin_cache, workers=workers) as twin:
+            twin.prepare([IndexDefinition(QualifiedName("public", "t0"), (IndexKey("b"),)), *both])
+            answers.append([twin.plan([question]) for question in questions])
+    assert answers[0] == answers[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -66,6 +66,8 @@ class TwinEstimator(CostEstimator):
         self._reach: dict[Plannable, Reach] = {}
         self._memo: dict[_Key, PlannedStatement] = {}
         self._sizes: dict[IndexDefinition, IndexSize] = {}
+        self._parents = {t.name: t.parent for t in snapshot.catalog.tables}
+        self._wanted: dict[QualifiedName, dict[IndexDefinition, None]] = {}
         self._refusals: dict[IndexDefinition, str | None] = {}
         self._crashes: Counter[Plannable] = Counter()
         self._calls = 0
@@ -142,6 +144,7 @@ class TwinEstimator(CostEstimator):
             known = self._memo.get(item.key)
             if known is None or (item.keep_tree and known.tree is None and known.ok):
                 wanted[item.key] = wanted.get(item.key, False) or item.keep_tree
+                self._want(sorted(item.key[1] - self._refusals.keys(), key=lambda d: d.id))
         self._hits += len(questions) - len(wanted)
         self._spread([(key[0], _TwinQuestion(key, tree)) for key, tree in wanted.items()])
         return tuple(_as_asked(self._memo[item.key], item.keep_tree) for item in asked)
@@ -149,25 +152,27 @@ class TwinEstimator(CostEstimator):
     def refuses(self, definition: IndexDefinition) -> str | None:
         """Why the server does not take the index, in its words; None when it does (it is then there, hidden)."""
         if definition not in self._refusals:
-            self._refusals[definition] = self._tried(definition)
+            self._want([definition])
+            try:
+                self._pool.ask(lambda worker: self._build(worker, (definition,)))
+            except StatementError as error:
+                self._refusals[definition] = error.message
         return self._refusals[definition]
 
     def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
         """Make these hypothetical indexes now, workers side by side; what is refused is remembered."""
         self._pool.grow(self._calls + len(definitions))
+        self._want(definitions)
         shares: list[list[IndexDefinition]] = [[] for _ in self._pool.workers]
         for definition in definitions:
             if definition not in self._refusals:
-                members = self._pool.workers[0].members_of(definition.table)
+                members = self._pool.workers[0].members_of(self._root(definition.table))
                 shares[self._home_of_table(min(members, default=0))].append(definition)
 
         def make(worker: Worker, definition: IndexDefinition) -> None:
-            self._refusals[definition] = self._try(worker, definition)
+            self._build(worker, (definition,))
 
-        def crashed(definition: IndexDefinition) -> None:
-            self._refusals[definition] = CRASHED
-
-        self._pool.each(make, shares, crashed)
+        self._pool.each(make, shares, lambda definition: self._refusals.update({definition: CRASHED}))
 
     def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
         """Use this size for the hypothetical index from now on; without ``height`` it follows from the pages."""
@@ -281,10 +286,9 @@ class TwinEstimator(CostEstimator):
         reach = self._reach[statement]
         if reach.error is not None:
             return failed(reach.error)
-        for definition in indexes:
-            refusal = None if worker.built(definition) else self._try(worker, definition)
-            if refusal is not None:
-                return failed(f"the server refuses the index: {refusal}")
+        refusal = self._build(worker, indexes)
+        if refusal is not None:
+            return failed(f"the server refuses the index: {refusal}")
         try:
             worker.show(indexes, hidden)
             schemas, verbose = self._schemas(reach)
@@ -296,6 +300,31 @@ class TwinEstimator(CostEstimator):
         except IndexPilotError as error:
             return failed(error.detail or error.message)
         return read_plan(node, PlanNames(self._index_lookup(worker), schemas), keep_tree=asked.keep_tree)
+
+    def _want(self, definitions: Sequence[IndexDefinition]) -> None:
+        """Give indexes that come for the first time their place: behind those of the same table that came before."""
+        for definition in definitions:
+            self._wanted.setdefault(self._root(definition.table), {}).setdefault(definition)
+
+    def _root(self, table: QualifiedName) -> QualifiedName:
+        """The topmost of the tables that this one is a part of."""
+        parent = self._parents.get(table)
+        return table if parent is None else self._root(parent)
+
+    def _build(self, worker: Worker, indexes: Collection[IndexDefinition]) -> str | None:
+        """Make those that the worker lacks and those with places before them; why the server refuses one.
+
+        Of paths within a hundredth of each other's cost the planner keeps the first it meets, and it meets indexes by
+        oid (add_path, get_relation_info): in one order on all workers, a plan depends on neither worker nor history.
+        """
+        lacking = {d for d in indexes if not worker.built(d)}
+        for root in {self._root(d.table) for d in lacking}:
+            places = list(self._wanted[root])
+            last = max(n for n, definition in enumerate(places) if definition in lacking)
+            for definition in places[: last + 1]:
+                if not worker.built(definition) and self._refusals.get(definition) is None:
+                    self._refusals[definition] = self._try(worker, definition)
+        return min((self._refusals[d] or "" for d in indexes if not worker.built(d)), default=None)
 
     def _index_lookup(self, worker: Worker) -> IndexLookup:
         def find(relation: QualifiedName | None, name: str) -> KnownIndex | None:
@@ -312,15 +341,7 @@ class TwinEstimator(CostEstimator):
         schemas = {name.name: name.schema for name in names}
         return schemas, len(schemas) < len(names)
 
-    def _tried(self, definition: IndexDefinition) -> str | None:
-        try:
-            return self._pool.ask(lambda worker: self._try(worker, definition))
-        except StatementError as error:
-            return error.message
-
     def _try(self, worker: Worker, definition: IndexDefinition) -> str | None:
-        if worker.built(definition):
-            return None
         try:
             statistics = [expression_statistics(self._catalog, definition, key) for key in definition.keys]
             worker.build(definition, statistics)
