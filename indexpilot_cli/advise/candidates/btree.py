@@ -13,17 +13,17 @@ from indexpilot_cli.advise.candidates.partial import propose_guarded
 from indexpilot_cli.advise.candidates.site import (
     EQUALITY,
     Demand,
+    Demands,
     Draft,
     Proposed,
     Site,
-    gather,
     key_of,
     label,
     unfit_key,
 )
 from indexpilot_cli.core.catalog import ForeignKey, Index
 from indexpilot_cli.core.index import IndexKey, Reason, Rejection
-from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, SortKey, StatementKind
+from indexpilot_cli.core.workload import Atom, AtomKind, SortKey, StatementKind
 from indexpilot_cli.sql.selectivity import selectivity
 
 
@@ -99,14 +99,14 @@ def _lookups(site: Site, demand: Demand, parts: Parts) -> Iterator[Draft]:
     tenant = [k for k in parts.equal if k.column == site.tenant]
     for key in parts.single:
         reason = Reason("alternative", f"{label(key)} is one of several alternatives (OR), each needs its own index")
-        for keys in {(key,), (*_without(tenant, key), key)}:
+        for keys in _unique_rows([(key,), (*_without(tenant, key), key)]):
             yield _draft(site, demand, keys, len(keys), reason)
 
 
 def _joins(site: Site, demand: Demand, parts: Parts) -> Iterator[Draft]:
     for group in parts.joins:
         together = _ordered(site, group)
-        for keys in {*((k,) for k in together), together[: site.options.max_key_columns]}:
+        for keys in _unique_rows([*((k,) for k in together), together[: site.options.max_key_columns]]):
             yield _join_draft(site, demand, keys, ())
         if parts.equal:
             both = _enough(site, _ordered(site, (*group, *parts.equal)))
@@ -272,20 +272,20 @@ def _names(keys: Sequence[IndexKey]) -> str:
     return ", ".join(k.column if k.column is not None else k.expression or "" for k in keys)
 
 
-def propose_foreign_keys(site: Site, templates: Sequence[QueryTemplate]) -> Iterator[Proposed]:
+def propose_foreign_keys(site: Site, wanted: Demands) -> Iterator[Proposed]:
     """A draft for each foreign key of the table whose parent loses rows or changes keys, else a refusal."""
     for foreign in site.catalog.foreign_keys:
         if foreign.table == site.name:
-            yield from _foreign_key(site, foreign, templates)
+            yield from _foreign_key(site, foreign, wanted)
 
 
-def _foreign_key(site: Site, foreign: ForeignKey, templates: Sequence[QueryTemplate]) -> Iterator[Proposed]:
+def _foreign_key(site: Site, foreign: ForeignKey, wanted: Demands) -> Iterator[Proposed]:
     keys = tuple(IndexKey(column=c) for c in foreign.columns)
     refused = next((r for k in keys if (r := unfit_key(site, k)) is not None), None)
     if refused is not None:
         yield refused
         return
-    demands = tuple(d for d in gather(templates, foreign.referenced) if _touches(d, foreign))
+    demands = tuple(d for d in wanted.get(foreign.referenced, ()) if _touches(d, foreign))
     parent = site.catalog.table(foreign.referenced)
     deletes = parent.activity.deletes if parent else 0
     if not demands and not deletes:

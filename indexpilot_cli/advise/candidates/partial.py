@@ -85,7 +85,7 @@ def _guarded(site: Site, demand: Demand, key: IndexKey, guard: str) -> Iterator[
     text = f"only where {guard}, as the queries say: a value there that fails stops the build, and later its own write"
     equal = (key_of(a) for a in demand.atoms(AtomKind.EQUAL) if a.column is not None and (a.sql or "") not in guard)
     head = [k for k in sorted(equal, key=site.rank) if unfit_key(site, k) is None]
-    for keys in {(key,), (*head[: site.options.max_key_columns - 1], key)}:
+    for keys in dict.fromkeys(((key,), (*head[: site.options.max_key_columns - 1], key))):
         definition = site.definition(keys, predicate=guard)
         yield Draft(definition, "partial", (demand,), len(keys), (Reason("guarded", text, "model"),))
 

@@ -13,6 +13,7 @@ from indexpilot_cli.advise.candidates.partial import propose_covering, propose_p
 from indexpilot_cli.advise.candidates.site import (
     CandidateOptions,
     Demand,
+    Demands,
     Draft,
     Proposed,
     Site,
@@ -42,15 +43,16 @@ def propose(templates: Sequence[QueryTemplate], catalog: Catalog, options: Candi
     tenant = detect(templates, catalog)
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
+    wanted = gather(templates)
     for name in _relations(templates, catalog):
-        demands = tuple(chain.from_iterable(gather(templates, n) for n in (name, *_ancestors(name, catalog))))
+        demands = tuple(chain.from_iterable(wanted.get(n, ()) for n in (name, *_ancestors(name, catalog))))
         problem = unfit_relation(name, catalog)
         table = catalog.table(name)
         if problem is not None or table is None:
             rejections.append(_unsupported(name, problem or "", demands))
             continue
         site = make_site(table, demands, catalog, chosen, tenant.of(name) if tenant else None)
-        kept, refused = _table(site, templates)
+        kept, refused = _table(site, wanted)
         candidates.extend(_candidate(d) for d in kept)
         rejections.extend(refused)
     return Proposal(tuple(candidates), _without_repeats(rejections))
@@ -88,8 +90,8 @@ def _unsupported(name: QualifiedName, problem: str, demands: Sequence[Demand]) -
     return Rejection(name.short, "unsupported_relation", detail, templates=frozenset(d.template for d in demands))
 
 
-def _table(site: Site, templates: Sequence[QueryTemplate]) -> tuple[tuple[Draft, ...], list[Rejection]]:
-    first, rejections = _sorted_out(_first(site, templates))
+def _table(site: Site, wanted: Demands) -> tuple[tuple[Draft, ...], list[Rejection]]:
+    first, rejections = _sorted_out(_first(site, wanted))
     small = too_small(site)
     if small is not None:
         return (), [*rejections, *_all_small(site, first, small)]
@@ -114,14 +116,14 @@ def _table(site: Site, templates: Sequence[QueryTemplate]) -> tuple[tuple[Draft,
     return final, [*rejections, *more, *refused, *far, *gone, *over]
 
 
-def _first(site: Site, templates: Sequence[QueryTemplate]) -> Iterator[Proposed]:
+def _first(site: Site, wanted: Demands) -> Iterator[Proposed]:
     for demand in site.demands:
         if demand.use.write is StatementKind.INSERT:
             continue
         yield from mismatches(site, demand)
         yield from propose_btree(site, demand)
         yield from propose_kinds(site, demand)
-    yield from propose_foreign_keys(site, templates)
+    yield from propose_foreign_keys(site, wanted)
 
 
 def _sorted_out(proposed: Iterable[Proposed]) -> tuple[tuple[Draft, ...], list[Rejection]]:

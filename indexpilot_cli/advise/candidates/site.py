@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
@@ -146,15 +146,18 @@ def weight_of(template: QueryTemplate) -> float:
     return template.total_ms if template.total_ms is not None else template.calls
 
 
-def gather(templates: Sequence[QueryTemplate], name: QualifiedName) -> tuple[Demand, ...]:
-    """All uses of a relation, in the order of the templates."""
-    found = []
+Demands = Mapping[QualifiedName, tuple[Demand, ...]]
+
+
+def gather(templates: Sequence[QueryTemplate]) -> Demands:
+    """All uses of each relation, in the order of the templates."""
+    found: dict[QualifiedName, list[Demand]] = {}
     for template in templates:
+        samples = tuple(s.parameters for s in template.samples if s.parameters)
         for use in template.uses:
-            if use.table == name:
-                samples = tuple(s.parameters for s in template.samples if s.parameters)
-                found.append(Demand(template.id, weight_of(template), template.kind, use, samples))
-    return tuple(found)
+            demand = Demand(template.id, weight_of(template), template.kind, use, samples)
+            found.setdefault(use.table, []).append(demand)
+    return {name: tuple(demands) for name, demands in found.items()}
 
 
 def make_site(

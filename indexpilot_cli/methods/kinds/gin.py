@@ -140,7 +140,7 @@ def sampled_keys(
     kinds: dict[str, Counter[str]] = {}
     size = 0
     for value in values:
-        for key in set(extract(value)):
+        for key in dict.fromkeys(extract(value)):
             kinds.setdefault(key.rpartition(_KIND)[0], Counter())[key] += 1
         size += 1
     if not kinds:
