@@ -293,15 +293,16 @@ def _solved(function: Callable[[float], float], wanted: float, low: float, high:
 
 
 def power_law(first: float, start: float, rest: float, steepness: float) -> Groups:
-    """Values from rank ``first`` on, there of frequency ``start`` and falling as rank ** -steepness, in bands."""
+    """Values from rank ``first`` on, there of frequency ``start`` and falling as rank ** -steepness, in bands.
+
+    The steepness is below 1, as STEEPEST is.
+    """
+    power = 1.0 - steepness
 
     def mass(rank: float) -> float:
-        if abs(steepness - 1.0) < 1e-9:
-            return start * first * math.log(rank / first)
-        power = 1.0 - steepness
         return start * first * math.expm1(power * math.log(rank / first)) / power
 
-    last = math.exp(_solved(lambda log: mass(math.exp(log)), rest, math.log(first * 1.0001), math.log(1e10)))
+    last = min(max(first * math.exp(math.log1p(rest * power / (start * first)) / power), first * 1.0001), 1e10)
     edges = [first * (last / first) ** (n / _BANDS) for n in range(_BANDS + 1)]
     scale = rest / mass(edges[-1])
     return tuple(((mass(high) - mass(low)) * scale, high - low) for low, high in pairwise(edges))
