@@ -14,7 +14,17 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, ReplacedIndex, TemplateEffect, WriteEffect
+from indexpilot_cli.core.plan import (
+    Bound,
+    ExtendedStatistics,
+    Plan,
+    PlanAction,
+    PlannedVacuum,
+    Recommendation,
+    ReplacedIndex,
+    TemplateEffect,
+    WriteEffect,
+)
 from indexpilot_cli.errors import UsageError
 
 KEPT = 20  # plans
@@ -135,6 +145,8 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         schema_digest=result["schema_digest"],
         database=result.get("database", ""),
         analyze=tuple(QualifiedName(**table) for table in result.get("analyze", ())),
+        vacuum=tuple(from_json(PlannedVacuum, item) for item in result.get("vacuum", ())),
+        statistics=tuple(from_json(ExtendedStatistics, item) for item in result.get("statistics", ())),
     )
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from indexpilot_cli.apply.analyze import analyze, analyze_planned
 from indexpilot_cli.apply.build import GOOD, build_whole, perform
 from indexpilot_cli.apply.existing import drop_planned, rebuild
 from indexpilot_cli.apply.outcome import log_no, outcome, refused_outcome, skipped_outcome, tell
 from indexpilot_cli.apply.plan import Todo, plan_work
 from indexpilot_cli.apply.steps import Built, Task
+from indexpilot_cli.apply.upkeep import analyze, carried_out
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import STATISTICS, Verifier, look_again, open_verifier
 from indexpilot_cli.core.command import Outcome, Progress
@@ -72,8 +72,8 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
     no = refused(verdicts, force=request.force)
     if request.dry_run:
-        return outcome(replace(planned, skipped=None if todo.tasks or todo.tables else todo.idle), source.server)
-    if not todo.tasks and not todo.tables:
+        return outcome(replace(planned, skipped=None if todo.tasks or todo.upkeep else todo.idle), source.server)
+    if not todo.tasks and not todo.upkeep:
         return skipped_outcome(replace(planned, skipped=todo.idle), source.server)
     if no:
         return _stopped(ctx, planned, no, request, source)
@@ -187,8 +187,10 @@ def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
                 break
         reports = verifier.final(run.reports)
     ended = any(r.outcome == "skipped" for r in reports)  # a guard's no, or a signal
-    todo = () if ended else run.todo.tables
-    return (*reports, *(analyze_planned(run.ctx, table, run.todo.plan_id) for table in todo))
+    for step in () if ended else run.todo.upkeep:
+        reports = (*reports, carried_out(run.ctx, step, run.todo.plan_id))
+        run.reports = [*reports]
+    return reports
 
 
 def _carried_out(run: ApplyRun, plan: Plan, task: Task, verifier: Verifier) -> MutationReport:

@@ -11,8 +11,9 @@ from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import reasons_against
 from indexpilot_cli.advise.plan_text import check_text
 from indexpilot_cli.advise.planfile import read_plan
-from indexpilot_cli.apply.analyze import planned as to_analyze
 from indexpilot_cli.apply.steps import Task, task_of
+from indexpilot_cli.apply.upkeep import UpkeepStep, upkeep_of
+from indexpilot_cli.apply.upkeep import planned as to_be_done
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Catalog
@@ -40,7 +41,7 @@ class Todo:
     tasks: tuple[tuple[Plan, Task], ...]
     done: tuple[MutationReport, ...]
     plans: tuple[Plan, ...]
-    tables: tuple[QualifiedName, ...] = ()
+    upkeep: tuple[UpkeepStep, ...] = ()
 
     @property
     def plan_id(self) -> str | None:
@@ -58,7 +59,7 @@ class Todo:
         return tuple(
             (plan, tuple(task.head for own, task in self.tasks if own is plan))
             for plan in self.plans
-            if plan.analyze or any(own is plan for own, _ in self.tasks)
+            if plan.upkeep or any(own is plan for own, _ in self.tasks)
         )
 
     @property
@@ -67,7 +68,7 @@ class Todo:
         return (
             *self.done,
             *chain.from_iterable(_planned(task) for _, task in self.tasks),
-            *map(to_analyze, self.tables),
+            *map(to_be_done, self.upkeep),
         )
 
 
@@ -104,8 +105,8 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
             else:
                 done.append(report(task.head, "already_done", index=there))
     limit = request.max_builds if request.max_builds is not None else len(tasks)
-    tables = chain.from_iterable(c.plan.analyze for c in chosen if not c.named)
-    return Todo(tuple(tasks[:limit]), tuple(done), tuple(c.plan for c in chosen), tuple(dict.fromkeys(tables)))
+    upkeep = chain.from_iterable(upkeep_of(c.plan) for c in chosen if not c.named)
+    return Todo(tuple(tasks[:limit]), tuple(done), tuple(c.plan for c in chosen), tuple(dict.fromkeys(upkeep)))
 
 
 def _settled_as(catalog: Catalog, recommendation: Recommendation) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from indexpilot_cli.apply.extended import drop_extended
 from indexpilot_cli.apply.outcome import outcome, refused_outcome, skipped_outcome, tell
 from indexpilot_cli.apply.undo import bring_back, standby_warning, take_back
 from indexpilot_cli.apply.values import ApplyResult, RollbackRequest
@@ -21,6 +22,7 @@ from indexpilot_cli.execute import build
 from indexpilot_cli.execute.build import OPEN, STANDING
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.events import report_of_event, report_of_undo
+from indexpilot_cli.execute.extended import is_drop, is_statistics
 from indexpilot_cli.execute.reconcile import parts_of, reconcile, replaced_by
 from indexpilot_cli.execute.reindex import is_reindex
 from indexpilot_cli.execute.signals import Stop, listening
@@ -126,6 +128,8 @@ def _undo(
 
 def _one(ctx: RunContext, step: UndoStep, *, force: bool) -> MutationReport:
     """Undo one operation, and with the index of a partitioned table everything that was made for it."""
+    if is_statistics(step.event):
+        return drop_extended(ctx, step.event)
     if not step.drops:
         return bring_back(ctx, step.event)
     done = take_back(ctx, step.event, force=force)
@@ -147,7 +151,7 @@ def _verdicts(ctx: RunContext, request: RollbackRequest) -> tuple[Verdict, ...]:
 
 def _warnings(ctx: RunContext, steps: tuple[UndoStep, ...]) -> tuple[Warn, ...]:
     """What to know before the question is answered."""
-    drops = any(step.drops and step.report.outcome == "planned" for step in steps)
+    drops = any(s.drops and s.report.outcome == "planned" and not is_statistics(s.event) for s in steps)
     warning = standby_warning(ctx) if drops else None
     return () if warning is None else (warning,)
 
@@ -227,6 +231,8 @@ def step_of(event: Event) -> UndoStep:
     if is_reindex(event):
         note = "rebuilt as it was: nothing to take back"
         return UndoStep(event, report_of_event(event, "already_done", notes=(note,)))
+    if is_drop(event):
+        return UndoStep(event, report_of_event(event, "already_done", notes=("lifecycle --plan makes them again",)))
     # The server refuses to drop an attached index by itself (2BP01).
     if event.details.get("part_of"):
         text = "belongs to the index of its partitioned table: roll that back"
@@ -241,7 +247,7 @@ def step_of(event: Event) -> UndoStep:
 
 def _with_price(ctx: RunContext, step: UndoStep) -> UndoStep:
     """The step, and where it is a drop what that frees and which templates lose by it."""
-    if step.report.outcome != "planned" or not step.drops:
+    if step.report.outcome != "planned" or not step.drops or is_statistics(step.event):
         return step
     found = build.find_index(ctx.look, step.event.index)
     loss = loss_of(step.event)

@@ -48,7 +48,7 @@ class MutationType(StrEnum):
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
     BULK_UPDATE             a backfill of schema-evolve add-column; host.prune_query_stats
     DATA_MIGRATION          values that schema-evolve drop-column --save keeps, and that its way back restores
-    LIFECYCLE_RUN           lifecycle
+    LIFECYCLE_RUN           lifecycle; apply: a table vacuumed or analyzed, extended statistics made
     QUERY_BLOCKED           nobody yet: there is no query interceptor
     SECURITY_VIOLATION      a plan file whose ids do not fit what it would run
     AUTHENTICATION_FAILURE  a login that the server refused; written at the next connection to that database from the
@@ -240,6 +240,9 @@ class OperationKind(StrEnum):
     REINDEX = "reindex"
     ATTACH = "attach_index"
     ANALYZE = "analyze"
+    VACUUM = "vacuum"
+    STATISTICS = "create_statistics"
+    DROP_STATISTICS = "drop_statistics"
 
 
 @dataclass(frozen=True, slots=True)

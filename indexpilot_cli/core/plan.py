@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from indexpilot_cli.core.catalog import RedundantIndex, Server
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Skipped
 
 
@@ -101,6 +101,63 @@ class ReplacedIndex:
     size_bytes: int
 
 
+class StatisticsKind(StrEnum):
+    """What extended statistics tell the planner of columns together.
+
+    https://www.postgresql.org/docs/current/planner-stats.html#PLANNER-STATS-EXTENDED
+    """
+
+    NDISTINCT = "ndistinct"
+    DEPENDENCIES = "dependencies"
+    MCV = "mcv"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedStatistics:
+    """Statistics of columns together: to be made, or there already."""
+
+    name: QualifiedName
+    table: QualifiedName
+    columns: tuple[str, ...]
+    kinds: tuple[StatisticsKind, ...]
+
+    @property
+    def ddl(self) -> str:
+        """The statement that makes them, without the semicolon; ANALYZE fills them."""
+        kinds = ", ".join(kind.value for kind in self.kinds)
+        columns = ", ".join(map(quote_identifier, self.columns))
+        return f"CREATE STATISTICS {self.name} ({kinds}) ON {columns} FROM {self.table}"
+
+    @property
+    def undo(self) -> str:
+        """The statement that takes them back."""
+        return f"DROP STATISTICS {self.name}"
+
+    @property
+    def text(self) -> str:
+        """As a person reads it in a table: ``orders (city, zip): dependencies``."""
+        columns = ", ".join(map(quote_identifier, self.columns))
+        return f"{self.table.short} ({columns}): {', '.join(kind.value for kind in self.kinds)}"
+
+    def serves(self, wanted: ExtendedStatistics) -> bool:
+        """Whether they tell all that the wanted ones would: order does not matter, and more columns are no harm."""
+        same = self.table == wanted.table and set(wanted.columns) <= set(self.columns)
+        return same and set(wanted.kinds) <= set(self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedVacuum:
+    """A table to vacuum and analyze; ``freeze``: old rows are frozen, as its ids run out."""
+
+    table: QualifiedName
+    freeze: bool = False
+
+    @property
+    def sql(self) -> str:
+        """The statement, without the semicolon; never in a transaction."""
+        return f"VACUUM ({'FREEZE, ' if self.freeze else ''}ANALYZE) {self.table}"
+
+
 @dataclass(frozen=True, slots=True)
 class Recommendation:
     """One index to create, or one that is there to drop or to rebuild (``action``); ``size_bytes`` is its own.
@@ -169,8 +226,8 @@ class Plan:
     ``cost_before`` and ``cost_after`` are workload costs in ``unit`` ("ms" when times are known, else "cost");
     ``schema_digest`` fingerprints the tables the plan touches, so that a stale plan can be refused. ``database`` says
     whose it is: the cluster and the database of ``database_identity``; empty for a snapshot's and for those of earlier
-    versions. ``redundant`` are existing indexes that another existing one makes needless; ``analyze`` are tables to
-    analyze when everything else is done.
+    versions. ``redundant`` are existing indexes that another existing one makes needless; ``statistics`` are to be
+    made, ``vacuum`` tables to vacuum and ``analyze`` tables to analyze when everything else is done.
     """
 
     id: str
@@ -202,6 +259,13 @@ class Plan:
     database: str = ""
     redundant: tuple[RedundantIndex, ...] = ()
     analyze: tuple[QualifiedName, ...] = ()
+    vacuum: tuple[PlannedVacuum, ...] = ()
+    statistics: tuple[ExtendedStatistics, ...] = ()
+
+    @property
+    def upkeep(self) -> bool:
+        """Whether there is more to do than to build, rebuild and drop indexes."""
+        return bool(self.analyze or self.vacuum or self.statistics)
 
     @property
     def freed_bytes(self) -> int:
@@ -214,4 +278,5 @@ class Plan:
     @property
     def tables(self) -> frozenset[QualifiedName]:
         """The tables that the plan changes something about."""
-        return frozenset({*self.analyze, *(r.definition.table for r in self.recommendations)})
+        upkeep = {*self.analyze, *(v.table for v in self.vacuum), *(s.table for s in self.statistics)}
+        return frozenset({*upkeep, *(r.definition.table for r in self.recommendations)})

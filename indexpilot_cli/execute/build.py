@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +19,10 @@ from indexpilot_cli.db.catalog import read_indexes
 from indexpilot_cli.db.session import Row, Session, open_session
 from indexpilot_cli.errors import IndexPilotError
 
-ANALYZE_SKIPPED = "01000"
+TABLE_SKIPPED = "01000"
+# Up to 16 "skipping "t" --- only table or database owner can vacuum it", from 17 on "permission denied to vacuum "t",
+# skipping it"; also of single partitions.
+_SKIPPED = re.compile("skipping|permission denied")
 
 
 def open_builder(conninfo: str, application: str, *, password: str | None, connect_timeout: int | None) -> Session:
@@ -134,11 +138,14 @@ def keepsake(found: IndexFacts) -> dict[str, object]:
     }
 
 
-def skipped_analyze(session: Session) -> str | None:
-    """The warning by which ANALYZE says that it skipped the table although it succeeded, or None."""
+def skipped_table(session: Session, *, vacuum: bool = False) -> str | None:
+    """The warning by which ANALYZE or VACUUM says that it skipped a table although it succeeded, or None.
+
+    VACUUM also warns of what it did all the same, such as pages it put right: there the words decide.
+    """
     notices = session.drain_notices()
-    found = (n.message for n in notices if n.severity == "WARNING" and n.sqlstate == ANALYZE_SKIPPED)
-    return next(found, None)
+    found = (n.message for n in notices if n.severity == "WARNING" and n.sqlstate == TABLE_SKIPPED)
+    return next((message for message in found if not vacuum or _SKIPPED.search(message)), None)
 
 
 def _first(session: Session, parameters: dict[str, object]) -> IndexFacts | None:

@@ -21,7 +21,7 @@ from indexpilot_cli.core.mutation import (
     OperationState,
 )
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.plan import ExtendedStatistics, Recommendation
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.log import mutations
@@ -148,15 +148,24 @@ def report_of_event(event: Event, outcome: str, **facts: Any) -> MutationReport:
         undo_sql=event.undo_sql or "",
         id=event.id,
         recommendation=recommendation if isinstance(recommendation, str) else None,
-        summary=summary(built) if built is not None else "",
+        summary=summary(built) if built is not None else _statistics(event),
         tries=event.attempt,
         **facts,
     )
 
 
+def _statistics(event: Event) -> str:
+    try:
+        return from_json(ExtendedStatistics, event.details.get("statistics")).text
+    except (ValueError, TypeError, AttributeError):
+        return ""
+
+
 def report_of_undo(event: Event, outcome: str, **facts: Any) -> MutationReport:
     """The report of taking the operation back: the kind and the statements are those of the undoing."""
     undone = report_of_event(event, outcome, sql=event.undo_sql or "", **facts)
+    if undone.kind is OperationKind.STATISTICS:
+        return replace(undone, kind=OperationKind.DROP_STATISTICS, undo_sql=event.definition_sql or "")
     if undone.kind is OperationKind.DROP:
         return replace(undone, kind=OperationKind.CREATE, sql=rebuilding(event), undo_sql=drop_index(event.index))
     return replace(undone, kind=OperationKind.DROP, undo_sql=event.definition_sql or "")

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, MutationType, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db import locks
+from indexpilot_cli.db.extended import find_extended
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import OPEN, STANDING, CatalogVerdict, open_operation, tag, tagged
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report_of_event
+from indexpilot_cli.execute.extended import is_drop, is_statistics, mark_dropped, open_statistics
 from indexpilot_cli.execute.reindex import is_reindex, known_before, leftovers, subject
 from indexpilot_cli.execute.standing import follow_catalog, oids_of
 from indexpilot_cli.execute.steps import clean
@@ -92,6 +94,9 @@ def _open_events(session: Session, schema: str) -> Iterator[Event]:
 
 
 def _pending(session: Session, event: Event) -> Pending:
+    if is_statistics(event):
+        busy = locks.holder(session, event.relid) is not None
+        return Pending(event, CatalogVerdict.LEAVE if busy else open_statistics(session, event), None)
     event, found = _now(session, event)
     busy = locks.holder(session, event.relid) is not None
     return Pending(event, open_operation(event, found, same=_same(event, found), busy=busy), found)
@@ -141,6 +146,8 @@ def _settle_locked(ctx: RunContext, session: Session, event: Event) -> MutationR
     newest = intents.operations(ctx.log, intents.Which(op_ids=(event.op_id,)), schema=ctx.schema)[0][-1]
     if newest.state not in OPEN:  # its own run closed it while we waited for the lock
         return report_of_event(newest, "skipped", notes=("closed meanwhile",))
+    if is_statistics(event):
+        return _settle_statistics(ctx, session, newest)
     if is_reindex(event):
         for remnant in leftovers(session, event.index, event.relid, known_before(event)):
             clean(ctx, session, remnant)
@@ -154,6 +161,23 @@ def _settle_locked(ctx: RunContext, session: Session, event: Event) -> MutationR
         known = event.index == newest.index and event.details.get("oid") == found.oid
         event = event if known else _identified(ctx, session, event, found)
     return _close(ctx, session, event, verdict, found)
+
+
+def _settle_statistics(ctx: RunContext, session: Session, event: Event) -> MutationReport:
+    """Made or dropped in one transaction: there is nothing to clean."""
+    verdict = open_statistics(session, event)
+    notes = (f"left open by an earlier run: {_TEXT[verdict]}",)
+    if verdict is not CatalogVerdict.VALID:
+        state = OperationState.CONFLICT if verdict is CatalogVerdict.CONFLICT else OperationState.FAILED_CLEAN
+        closed = ctx.write(events.follow(event, state, error=notes[0]))
+        return report_of_event(closed, "conflict" if state is OperationState.CONFLICT else "failed", notes=notes)
+    if is_drop(event):
+        closed = ctx.write(events.follow(event, OperationState.VALID))
+        mark_dropped(ctx, closed)
+        return report_of_event(closed, "done", notes=notes)
+    found = find_extended(session, event.index)
+    details = dict(event.details) | ({"oid": found.oid} if found is not None else {})
+    return report_of_event(ctx.write(events.follow(event, OperationState.VALID, details=details)), "done", notes=notes)
 
 
 def _close(

@@ -11,20 +11,24 @@ from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts, Tabl
 WARN, REFUSE = 1_000_000_000, 1_500_000_000
 
 
-def judge(server: ServerFacts, tables: Sequence[TableFacts]) -> Verdict:
-    """By the oldest of the database and the tables, in transactions and in multixacts."""
+def judge(server: ServerFacts, tables: Sequence[TableFacts], *, builds: bool = True) -> Verdict:
+    """By the oldest of the database and the tables, in transactions and in multixacts.
+
+    ``builds`` False: a plan that only vacuums and analyzes is the cure, not in its way.
+    """
     ages = [(server.xid_age, f"database {server.database}", "pg_database.datfrozenxid")]
     ages += [(server.multixact_age, f"database {server.database} (multixacts)", "pg_database.datminmxid")]
     ages += [(t.xid_age, f"table {t.table.short}", "pg_class.relfrozenxid") for t in tables]
     age, what, origin = max(ages)
     text = f"{what} is {age / 1e6:,.0f} million transactions old"
-    if age >= REFUSE:
+    if age >= REFUSE and builds:
         return Verdict("wraparound", False, f"{text}: VACUUM first", origin)
     return Verdict("wraparound", True, text, origin, warning=age >= WARN)
 
 
 def _ask(context: GuardContext) -> tuple[Verdict, ...]:
-    return (judge(context.server, context.tables),)
+    builds = bool(context.request.operations) or context.request.plan is None
+    return (judge(context.server, context.tables, builds=builds),)
 
 
 GUARD = Guard("wraparound", 10, _ask)

@@ -35,6 +35,7 @@ from indexpilot_cli.lifecycle.findings.unused import too_young
 from indexpilot_cli.lifecycle.plan import PLANNABLE, make_plan
 from indexpilot_cli.lifecycle.pricing import DropPrices, is_priced, priced, statements_of, touched, unpriced
 from indexpilot_cli.lifecycle.sampling import key_samples
+from indexpilot_cli.lifecycle.together import columns_together
 from indexpilot_cli.lifecycle.usage import UsageSnapshot, usage_of
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
@@ -80,6 +81,8 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         facts = gather(source, request, seen, _workload(source, request, progress))
         found = _priced(find(facts), source, request, facts, progress)
         found = (*found, *_bloated(found, source, request, facts, progress))
+        together, unknown = _together(source, request, facts, progress)
+        found = (*found, *together)
         findings = tuple(sorted(_chosen(found, facts.catalog, request), key=by_gravity))
         plan, kept = _planned(findings, source, request, facts)
         counts = {state.value: n for state, n in _counts(findings).items()}
@@ -95,7 +98,7 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         len(facts.standbys),
         sum(1 for _ in facts.catalog.indexes()),
         plan,
-        tuple(notes_of(facts, seen, request)),
+        (*notes_of(facts, seen, request), *unknown),
     )
     warnings = (*seen.warnings, *((warning,) if warning is not None else ()), *kept, *note.warnings)
     status = "findings" if findings else "ok"
@@ -109,7 +112,7 @@ def _planned(
     if not request.plan or source.session is None:
         return None, ()
     plan = make_plan(findings, source, database_identity(source.session), facts.now)
-    return (plan.id, keep_plan(plan, source, request.record)) if plan.recommendations or plan.analyze else (None, ())
+    return (plan.id, keep_plan(plan, source, request.record)) if plan.recommendations or plan.upkeep else (None, ())
 
 
 def _next(result: LifecycleResult, source: Source) -> tuple[str, ...]:
@@ -172,6 +175,15 @@ def _bloated(
     for oid, sample in key_samples(source.session, others, progress).items():
         rebuilt[oid] = by_rows(trees[oid], sample, facts.catalog)
     return tuple(bloat_findings(facts, found, rebuilt))
+
+
+def _together(
+    source: Source, request: LifecycleRequest, facts: LifecycleFacts, progress: Progress
+) -> tuple[tuple[LifecycleFinding, ...], tuple[str, ...]]:
+    """Columns that statements name together and the planner takes as independent, and what is not known of them."""
+    if source.session is None or (request.states and LifecycleState.STATISTICS_MISSING not in request.states):
+        return (), ()
+    return columns_together(source.session, facts, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +272,9 @@ def _workload(source: Source, request: LifecycleRequest, progress: Progress) -> 
 
 def _upkeep(session: Session, catalog: Catalog) -> Mapping[int, TableUpkeep]:
     rows = session.rows("lifecycle/upkeep", {"oids": [t.oid for t in catalog.tables]})
-    return MappingProxyType({r.oid: TableUpkeep(r.xid_age, r.multixact_age, r.populated) for r in rows})
+    return MappingProxyType(
+        {r.oid: TableUpkeep(r.xid_age, r.multixact_age, r.populated, r.dead, r.last_vacuum) for r in rows}
+    )
 
 
 def _events(session: Session, schema: str) -> tuple[Event, ...] | None:

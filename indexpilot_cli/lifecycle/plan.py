@@ -9,26 +9,32 @@ from datetime import datetime
 from indexpilot_cli.core.catalog import Catalog, Index, schema_digest
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
-from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, TemplateEffect
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Bound, Plan, PlanAction, PlannedVacuum, Recommendation, TemplateEffect
 from indexpilot_cli.lifecycle.findings.references import index_for
-from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding
+from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding, LifecycleState
 from indexpilot_cli.methods.size import estimate
 from indexpilot_cli.snapshot.source import Source
 
 _ACTIONS = {LifecycleAction.DROP: PlanAction.DROP, LifecycleAction.REINDEX: PlanAction.REINDEX}
-PLANNABLE = frozenset({*_ACTIONS, LifecycleAction.CREATE, LifecycleAction.ANALYZE})
+PLANNABLE = frozenset({*_ACTIONS, LifecycleAction.CREATE, LifecycleAction.ANALYZE, LifecycleAction.VACUUM})
 _ORDER = (PlanAction.CREATE, PlanAction.REINDEX, PlanAction.DROP)
 
 
 def make_plan(findings: Iterable[LifecycleFinding], source: Source, database: str, now: datetime) -> Plan:
     """The plan that carries the findings out: first what is built, then what is rebuilt, last what is dropped.
 
-    What is only reported is left out. Tables are analyzed at the end.
+    What is only reported is left out. Extended statistics are made and tables vacuumed and analyzed at the end.
     """
     catalog, findings = source.catalog, tuple(findings)
-    tables = tuple(f.table for f in findings if f.action is LifecycleAction.ANALYZE)
+    statistics = tuple(f.statistics for f in findings if f.statistics is not None and f.ddl is not None)
+    vacuum = tuple(_vacuums(findings))
+    analyzed = (f.table for f in findings if f.action is LifecycleAction.ANALYZE)
+    tables = tuple(dict.fromkeys((*analyzed, *(s.table for s in statistics))))
     wanted = sorted(_wanted(findings, catalog), key=lambda r: _ORDER.index(r.action))
     content = [now.isoformat(), *(f"{r.id} {r.ddl}" for r in wanted), *map(str, tables)]
+    content += [*(v.sql for v in vacuum), *(s.ddl for s in statistics)]
+    touched = {*tables, *(v.table for v in vacuum), *(r.definition.table for r in wanted)}
     return Plan(
         id="P-" + hashlib.sha256("\n".join(content).encode()).hexdigest()[:6],
         created_at=now,
@@ -44,10 +50,21 @@ def make_plan(findings: Iterable[LifecycleFinding], source: Source, database: st
         rejections=(),
         bound=Bound(0.0, None, None),
         size_bytes=sum(r.size_bytes for r in wanted if r.action is PlanAction.CREATE),
-        schema_digest=schema_digest(catalog, {*tables, *(r.definition.table for r in wanted)}),
+        schema_digest=schema_digest(catalog, touched),
         database=database,
         analyze=tables,
+        vacuum=vacuum,
+        statistics=statistics,
     )
+
+
+def _vacuums(findings: Iterable[LifecycleFinding]) -> Iterator[PlannedVacuum]:
+    """Once for each table; frozen where any finding wants that."""
+    wanted: dict[QualifiedName, bool] = {}
+    for finding in findings:
+        if finding.action is LifecycleAction.VACUUM:
+            wanted[finding.table] = wanted.get(finding.table, False) or finding.state is LifecycleState.WRAPAROUND
+    yield from (PlannedVacuum(table, freeze) for table, freeze in wanted.items())
 
 
 def _wanted(findings: Iterable[LifecycleFinding], catalog: Catalog) -> Iterator[Recommendation]:
@@ -55,7 +72,7 @@ def _wanted(findings: Iterable[LifecycleFinding], catalog: Catalog) -> Iterator[
     for finding in findings:
         if finding.action in _ACTIONS and finding.index is not None:
             yield _of_existing(finding, indexes[finding.index])
-        elif finding.action is LifecycleAction.CREATE:
+        elif finding.action is LifecycleAction.CREATE and finding.statistics is None:
             yield _new(finding, catalog)
 
 

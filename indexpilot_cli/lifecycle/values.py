@@ -14,6 +14,7 @@ from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import ExtendedStatistics
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 
 
@@ -29,6 +30,7 @@ class LifecycleState(StrEnum):
     FK_MISSING = "fk_missing"
     NEVER_ANALYZED = "never_analyzed"
     STALE_STATISTICS = "stale_statistics"
+    STATISTICS_MISSING = "statistics_missing"
     HOT_DEFEATING = "hot_defeating"
     WRAPAROUND = "wraparound"
     MATERIALIZED_VIEW = "materialized_view"
@@ -75,7 +77,8 @@ class LifecycleFinding:
     """One thing to know. ``ddl`` settles it and ``undo`` takes that back, both run as they are.
 
     ``scans`` are counted since ``since`` (None: unknown, or not about scans); ``index`` is None for a table's own.
-    ``about`` tells several findings of one table and state apart; ``columns`` are the keys of an index to create.
+    ``about`` tells several findings of one table and state apart; ``columns`` are the keys of an index to create,
+    ``statistics`` the extended statistics.
     """
 
     state: LifecycleState
@@ -92,6 +95,7 @@ class LifecycleFinding:
     slower: tuple[SlowerTemplate, ...] = ()
     about: str = ""
     columns: tuple[str, ...] = ()
+    statistics: ExtendedStatistics | None = None
 
     @property
     def id(self) -> str:
@@ -126,11 +130,15 @@ class IndexUsage:
 
 @dataclass(frozen=True, slots=True)
 class TableUpkeep:
-    """Facts of a table that the catalog does not hold: ages in transactions, whether a view was ever filled."""
+    """Facts of a table that the catalog does not hold: ages in transactions, whether a view was ever filled, rows that
+    nobody sees any more.
+    """
 
     xid_age: int = 0
     multixact_age: int = 0
     populated: bool = True
+    dead: int = 0
+    last_vacuum: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,10 +215,10 @@ def test_f19_an_analyze_that_only_warns_is_noticed(shop):
             session.execute("SET ROLE looker_f19")
             session.drain_notices()
             session.execute("ANALYZE public.orders")
-            assert "orders" in (build.skipped_analyze(session) or "")
+            assert "orders" in (build.skipped_table(session) or "")
             session.execute("RESET ROLE")
             session.execute("ANALYZE public.orders")
-            assert build.skipped_analyze(session) is None
+            assert build.skipped_table(session) is None
     finally:
         with psycopg.connect(shop, autocommit=True) as connection:
             connection.execute("DROP OWNED BY looker_f19")

@@ -12,7 +12,13 @@ from indexpilot_cli.lifecycle.findings.references import reference_findings
 from indexpilot_cli.lifecycle.findings.statistics import statistics_findings
 from indexpilot_cli.lifecycle.findings.structure import overlapping_findings, redundant_findings
 from indexpilot_cli.lifecycle.findings.unused import unused_findings
-from indexpilot_cli.lifecycle.findings.upkeep import hot_findings, metadata_findings, view_findings, wraparound_findings
+from indexpilot_cli.lifecycle.findings.upkeep import (
+    dead_row_findings,
+    hot_findings,
+    metadata_findings,
+    view_findings,
+    wraparound_findings,
+)
 from indexpilot_cli.lifecycle.values import LifecycleFacts, LifecycleFinding
 from indexpilot_cli.methods.existing import redundant_indexes
 
@@ -39,6 +45,7 @@ def _all(facts: LifecycleFacts) -> Iterator[LifecycleFinding]:
     yield from statistics_findings(facts)
     yield from hot_findings(facts)
     yield from wraparound_findings(facts)
+    yield from dead_row_findings(facts)
     yield from view_findings(facts)
     yield from metadata_findings(facts)
 

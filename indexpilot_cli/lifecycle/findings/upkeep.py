@@ -22,6 +22,9 @@ from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.writes import SUMMARIZING_HOT_FROM, hot_share
 from indexpilot_cli.sql.normal import columns
 
+# The defaults of autovacuum_vacuum_threshold and _scale_factor; twice that, for it may be on its way.
+# https://www.postgresql.org/docs/current/routine-vacuuming.html#AUTOVACUUM
+_DEAD_ROWS, _DEAD_SHARE, _DEAD_TIMES, _DEAD_PAGES = 50, 0.2, 2, 128
 _UPDATES = 1000  # fewer say little about a table
 _COLD = 0.5  # share of HOT updates below which it is worth a look
 # Of the two thousand million ids there are. From the second on ``apply`` refuses, as its guard says.
@@ -96,6 +99,31 @@ def wraparound_findings(facts: LifecycleFacts) -> Iterator[LifecycleFinding]:
             size_bytes=table.size_bytes,
             evidence=(Reason("age", text, "pg_class"),),
             ddl=f"VACUUM (FREEZE) {table.name};",
+        )
+
+
+def dead_row_findings(facts: LifecycleFacts) -> Iterator[LifecycleFinding]:
+    """One for each table with so many rows that nobody sees any more that autovacuum should have come twice by now."""
+    for table in facts.catalog.tables:
+        upkeep = facts.upkeep.get(table.oid)
+        if (
+            upkeep is None
+            or table.pages < _DEAD_PAGES
+            or upkeep.dead < _DEAD_TIMES * (_DEAD_ROWS + _DEAD_SHARE * table.rows)
+        ):
+            continue
+        since = f"since {upkeep.last_vacuum:%Y-%m-%d}" if upkeep.last_vacuum is not None else "yet"
+        text = f"{upkeep.dead:,} rows are dead beside {table.rows:,.0f}, and no vacuum came by {since}"
+        yield LifecycleFinding(
+            LifecycleState.BLOATED,
+            LifecycleSeverity.WARNING,
+            LifecycleAction.VACUUM,
+            table.name,
+            size_bytes=table.size_bytes,
+            since=upkeep.last_vacuum,
+            evidence=(Reason("dead_rows", text, "pg_stat_user_tables"),),
+            ddl=f"VACUUM (ANALYZE) {table.name};",
+            about="dead_rows",
         )
 
 

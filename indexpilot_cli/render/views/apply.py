@@ -35,6 +35,10 @@ _WORDS = {
     "done reindex": "rebuilt",
     "done attach_index": "attached",
     "done analyze": "analyzed",
+    "done vacuum": "vacuumed",
+    "done create_statistics": "created",
+    "done drop_statistics": "dropped",
+    "already_done drop_statistics": "gone already",
 }
 _SKIPPED = {
     "already_done": "all of it was there already",
@@ -48,6 +52,12 @@ _VERBS = (
     (OperationKind.ATTACH, "attach"),
     (OperationKind.REINDEX, "rebuild"),
     (OperationKind.DROP, "drop"),
+)
+_UPKEEP = (
+    (OperationKind.STATISTICS, "create", "object of statistics", "objects of statistics"),
+    (OperationKind.DROP_STATISTICS, "drop", "object of statistics", "objects of statistics"),
+    (OperationKind.VACUUM, "vacuum", "table", "tables"),
+    (OperationKind.ANALYZE, "analyze", "table", "tables"),
 )
 _ORDER = ("done", "already_done", "planned", "reverted", "failed", "leftover", "conflict", "unknown", "skipped")
 
@@ -122,8 +132,9 @@ def will_do(result: ApplyResult) -> str:
             total = sum(m.size_bytes or 0 for m in some)
             amount = f", {size(total)}" if total else ""
             parts.append(f"{verb} {plural(len(some), 'index', 'indexes')}{amount}")
-    tables = sum(m.kind is OperationKind.ANALYZE for m in todo)
-    parts += [f"analyze {plural(tables, 'table')}"] if tables else []
+    for kind, verb, one, many in _UPKEEP:
+        number = sum(m.kind is kind for m in todo)
+        parts += [f"{verb} {plural(number, one, many)}"] if number else []
     if not parts:
         return "nothing: all of it is done already"
     return f"{' and '.join(parts)}, one at a time, without blocking writes"

@@ -10,7 +10,15 @@ from indexpilot_cli.core.codec import DocumentShape, Facets, From
 from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import PlanAction, Recommendation, Rewrite, Risk, WriteEffect
+from indexpilot_cli.core.plan import (
+    ExtendedStatistics,
+    PlanAction,
+    PlannedVacuum,
+    Recommendation,
+    Rewrite,
+    Risk,
+    WriteEffect,
+)
 from indexpilot_cli.core.workload import Stage
 from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.units import RedundantDocument, cost, one_line
@@ -158,4 +166,6 @@ class PlanDocument(DocumentShape):
         tuple[RedundantDocument, ...], "existing indexes that another existing one makes needless", From("redundant")
     ]
     analyze: Annotated[tuple[QualifiedName, ...], "tables to analyze when everything else is done"]
+    vacuum: Annotated[tuple[PlannedVacuum, ...], "tables to VACUUM (ANALYZE), before those to analyze"]
+    statistics: Annotated[tuple[ExtendedStatistics, ...], "extended statistics to make before that"]
     notes: tuple[str, ...]

@@ -92,7 +92,7 @@ REASONS = {
 def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, sources: Sequence[str] = ()) -> Document:
     """The plan as table, facts and notes. ``sources`` are the files the workload came from, for SARIF."""
     blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
-    if result.recommendations or result.analyze:
+    if result.recommendations or result.upkeep:
         rows = tuple(_row(n, r) for n, r in enumerate(result.recommendations, 1))
         blocks.append(TableBlock(_COLUMNS, rows))
         if result.templates:  # a plan of findings about indexes rests on no workload as a whole
@@ -103,8 +103,7 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
     bound = ("Bound", bound_sentence(result)) if proved else None
     blocks.append(facts(bound, _unseen(result), _rejected(result, show_rejected), _skipped(result, verbose)))
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
-    if result.analyze:
-        blocks.append(facts(("Analyze", ", ".join(table.short for table in result.analyze))))
+    blocks += _upkeep(result)
     blocks += redundant_facts(result.redundant, verbose=verbose)
     blocks += notes(result.notes)
     return Document(
@@ -163,12 +162,21 @@ def _risk(text: str, settle: str | None) -> str:
     return f"{text}. To settle it: {settle}" if settle else text
 
 
+def _upkeep(plan: Plan) -> list[Block]:
+    rows = (
+        ("Statistics", "; ".join(wanted.text for wanted in plan.statistics)),
+        ("Vacuum", ", ".join(vacuum.table.short for vacuum in plan.vacuum)),
+        ("Analyze", ", ".join(table.short for table in plan.analyze)),
+    )
+    return [facts(row) for row in rows if row[1]]
+
+
 def _why(detail: str, by: str | None) -> str:
     return f"{detail} ({by})" if by and by not in detail else detail
 
 
 def _scope(plan: Plan) -> str:
-    if not plan.templates and (plan.recommendations or plan.analyze):
+    if not plan.templates and (plan.recommendations or plan.upkeep):
         return f"{plural(len(plan.recommendations), 'finding')} of {plan.estimator}"
     parts = [plural(plan.templates, "template"), f"{plural(plan.candidates, 'candidate')} costed"]
     if plan.budget_bytes is not None:

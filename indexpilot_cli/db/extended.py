@@ -1,0 +1,46 @@
+"""Extended statistics as the catalog has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.db.session import Row, Session
+
+_KINDS = {"d": StatisticsKind.NDISTINCT, "f": StatisticsKind.DEPENDENCIES, "m": StatisticsKind.MCV}
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsFacts:
+    """Statistics of columns together that are there. ``filled``: ANALYZE has come by, as far as this role may see."""
+
+    oid: int
+    relid: int
+    made: ExtendedStatistics
+    comment: str | None
+    filled: bool
+
+
+def extended_of(session: Session, relids: Sequence[int]) -> tuple[StatisticsFacts, ...]:
+    """All of the tables; those of expressions alone have no columns."""
+    rows = session.rows("execute/extended_statistics", {"schema": None, "name": None, "relids": list(relids)})
+    return tuple(map(_facts, rows))
+
+
+def find_extended(session: Session, name: QualifiedName) -> StatisticsFacts | None:
+    """Those of that name, or None."""
+    where = {"schema": name.schema, "name": name.name, "relids": None}
+    row = session.one("execute/extended_statistics", where)
+    return None if row is None else _facts(row)
+
+
+def _facts(row: Row) -> StatisticsFacts:
+    made = ExtendedStatistics(
+        QualifiedName(row.schema, row.name),
+        QualifiedName(row.table_schema, row.table_name),
+        tuple(row.columns or ()),
+        tuple(_KINDS[kind] for kind in row.kinds if kind in _KINDS),
+    )
+    return StatisticsFacts(row.oid, row.relid, made, row.comment, row.filled)

@@ -1,0 +1,68 @@
+"""Extended statistics as an operation: made or dropped in one transaction, so that there is no half of it.
+
+CREATE and DROP STATISTICS take SHARE UPDATE EXCLUSIVE on the table: rows are read and written meanwhile.
+https://www.postgresql.org/docs/current/sql-createstatistics.html
+"""
+
+from __future__ import annotations
+
+from indexpilot_cli.core.codec import from_json
+from indexpilot_cli.core.mutation import Event, OperationKind, OperationState
+from indexpilot_cli.core.names import quote_literal
+from indexpilot_cli.core.plan import ExtendedStatistics
+from indexpilot_cli.db.extended import StatisticsFacts, find_extended
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.execute import events
+from indexpilot_cli.execute.build import CatalogVerdict, tag, tagged
+from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.log import intents
+
+_KINDS = (OperationKind.STATISTICS.value, OperationKind.DROP_STATISTICS.value)
+
+
+def is_statistics(event: Event) -> bool:
+    """Whether the operation is about extended statistics and not about an index."""
+    return event.details.get("kind") in _KINDS
+
+
+def is_drop(event: Event) -> bool:
+    """Whether it takes them away."""
+    return event.details.get("kind") == OperationKind.DROP_STATISTICS.value
+
+
+def statistics_of(event: Event) -> ExtendedStatistics:
+    """What the operation makes or drops. Raises ValueError when an unknown version wrote the row."""
+    return from_json(ExtendedStatistics, event.details.get("statistics"))
+
+
+def is_ours(found: StatisticsFacts, event: Event) -> bool:
+    """Whether these are the ones the operation made: by its comment, or by the oid in its last row."""
+    known = tagged(found.comment) == event.op_id or found.oid == event.details.get("oid")
+    return known and found.relid == event.relid
+
+
+def open_statistics(session: Session, event: Event) -> CatalogVerdict:
+    """What to do about an operation nobody closed, by the catalog."""
+    found = find_extended(session, event.index)
+    if is_drop(event):
+        return CatalogVerdict.VALID if found is None else CatalogVerdict.ABSENT
+    if found is None:
+        return CatalogVerdict.ABSENT
+    return CatalogVerdict.VALID if is_ours(found, event) else CatalogVerdict.CONFLICT
+
+
+def make(session: Session, wanted: ExtendedStatistics, op_id: str) -> None:
+    """Create them with our mark, both or nothing."""
+    with session.transaction():
+        session.execute(wanted.ddl)
+        session.execute(f"COMMENT ON STATISTICS {wanted.name} IS {quote_literal(tag(op_id))}")
+
+
+def mark_dropped(ctx: RunContext, drop: Event) -> None:
+    """The row that says of the operation a drop took back that it no longer stands."""
+    which = intents.Which(op_ids=(str(drop.details["reverts"]),))
+    for group in intents.operations(ctx.log, which, schema=ctx.schema):
+        if group[-1].state is not OperationState.REVERTED:
+            details = dict(group[-1].details) | {"reverted_by": drop.op_id}
+            row = events.follow(group[-1], OperationState.REVERTED, type=drop.type, details=details)
+            ctx.write(row, done=True)

@@ -1,0 +1,183 @@
+"""Extended statistics found from evidence, VACUUM and ANALYZE: as findings, as steps of a plan, taken back, killed."""
+
+import os
+import signal
+import uuid
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from indexpilot_cli.apply.extended import create_extended
+from indexpilot_cli.core.command import Connection, Record, Silent
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.db.session import open_session
+from indexpilot_cli.execute.build import skipped_table
+from indexpilot_cli.execute.context import open_context
+from indexpilot_cli.execute.reconcile import pending
+from indexpilot_cli.execute.signals import Stop
+from indexpilot_cli.lifecycle import lifecycle
+from indexpilot_cli.lifecycle.values import LifecycleRequest
+from indexpilot_cli.log import intents
+from tests.server.applying import outcomes, run_apply, run_rollback
+from tests.server.requesting import queries
+from tests.server.test_apply_kill import child
+
+pytestmark = [pytest.mark.rows(100), pytest.mark.usefixtures("own_places")]
+TABLES = """
+CREATE SCHEMA "Odd place";
+CREATE TABLE "Odd place"."Sites" (id int PRIMARY KEY, "Zip" int, "City's" text, alone int, other int, shop int,
+    kind int) WITH (autovacuum_enabled = off);
+INSERT INTO "Odd place"."Sites" SELECT g, g * 7 % 180, 'c''' || g * 7 % 180 / 9, g * 7919 % 97, g * 31 % 89,
+    g / 10 % 300, g / 10 % 300 % 40 FROM generate_series(1, 40000) g;
+"""
+ANALYZE = 'ANALYZE "Odd place"."Sites"'  # by a session of its own: what others did is counted before it
+SITES = QualifiedName("Odd place", "Sites")
+STATEMENTS = (
+    """SELECT id FROM "Odd place"."Sites" WHERE "Zip" = 7 AND "City's" = 'c''0' AND alone = 5""",
+    """SELECT count(*) FROM "Odd place"."Sites" WHERE alone = 7 AND other = 8""",
+    """SELECT shop, kind, count(*) FROM "Odd place"."Sites" GROUP BY shop, kind""",
+    """SELECT count(*) FROM "Odd place"."Sites" WHERE id = 7 AND shop = 8""",
+)
+
+
+def sql(dsn, text):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(text)
+        return cursor.fetchall() if cursor.description else []
+
+
+def find(dsn, *statements, states=("statistics_missing",), **asked):
+    facts = {"connection": Connection(dsn), "record": Record("tester", "1", "lifecycle"), "min_age": timedelta(days=30)}
+    request = LifecycleRequest(**facts | asked, states=states, workload=queries(*statements or STATEMENTS))
+    return lifecycle.run(request, Silent()).result
+
+
+def expected(dsn, text):
+    return sql(dsn, f"EXPLAIN (FORMAT JSON) {text}")[0][0][0]["Plan"]["Plan Rows"]
+
+
+def test_columns_that_depend_get_statistics_that_mend_the_estimate_and_others_do_not(shop):
+    sql(shop, TABLES)
+    sql(shop, ANALYZE)
+    found = find(shop, plan=True)
+    made = {f.about: f for f in found.findings}
+    assert {about: f.statistics.kinds for about, f in made.items()} == {
+        "City's Zip": (StatisticsKind.DEPENDENCIES,),
+        "kind shop": (StatisticsKind.NDISTINCT,),
+    }
+    assert found.notes == ()
+    pair = made["City's Zip"]
+    assert [r.code for r in pair.evidence] == ["estimate", "together", "why", "effect"]
+    assert "20 times too few" in pair.evidence[0].text
+    assert pair.evidence[2].text == "one decides the other in 100% of the rows"
+    assert pair.ddl.startswith(
+        'CREATE STATISTICS "Odd place"."Sites_City\'s_Zip_stat" (dependencies) ON "City\'s", "Zip"'
+    )
+    before = expected(shop, STATEMENTS[0].rpartition(" AND ")[0]), expected(shop, STATEMENTS[2])
+    done = run_apply(shop, found.plan)
+    assert (done.exit_code, outcomes(done)) == (0, ["done"] * 3)
+    after = expected(shop, STATEMENTS[0].rpartition(" AND ")[0]), expected(shop, STATEMENTS[2])
+    assert (before[0] < 30, 150 < after[0] < 350) == (True, True)
+    assert (before[1] > 1000, 250 < after[1] < 350) == (True, True)
+    assert find(shop, plan=True).findings == ()
+    again = run_apply(shop, found.plan)
+    assert outcomes(again) == ["already_done", "already_done", "done"]
+    undone = run_rollback(shop, found.plan)
+    assert (undone.exit_code, outcomes(undone)) == (0, ["done", "done"]), undone.result
+    assert sql(shop, "SELECT count(*) FROM pg_statistic_ext") == [(0,)]
+    assert outcomes(run_rollback(shop, found.plan)) == ["already_done", "already_done"]
+
+
+def test_what_is_there_by_structure_is_not_offered_and_what_is_empty_is_to_be_analyzed(shop):
+    sql(shop, TABLES)
+    sql(shop, ANALYZE)
+    sql(shop, """CREATE STATISTICS of_mine ON "Zip", alone, "City's" FROM "Odd place"."Sites" """)
+    (empty, _) = sorted(find(shop).findings, key=lambda f: f.about)
+    assert (empty.action, empty.ddl, empty.undo) == ("analyze", 'ANALYZE "Odd place"."Sites";', None)
+    sql(shop, ANALYZE)
+    assert [f.about for f in find(shop).findings] == ["kind shop"]
+
+
+def test_without_the_right_to_the_rows_it_is_not_enough_evidence(shop):
+    sql(shop, TABLES)
+    sql(shop, ANALYZE)
+    sql(shop, 'ALTER TABLE "Odd place"."Sites" ENABLE ROW LEVEL SECURITY')
+    role = f"r_{uuid.uuid4().hex[:10]}"
+    sql(shop, f'CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA "Odd place" TO {role}')
+    sql(shop, f'GRANT SELECT ON "Odd place"."Sites" TO {role}')
+    try:
+        found = find(psycopg.conninfo.make_conninfo(shop, user=role), record=Record(enabled=False))
+    finally:
+        sql(shop, f"DROP OWNED BY {role}")
+        sql(shop, f"DROP ROLE {role}")
+    # Of a table with policies the statistics are hidden as well, so that nothing is known of any column.
+    assert found.findings == ()
+
+
+WANTED = ExtendedStatistics(QualifiedName("public", "o_stat"), QualifiedName("public", "orders"), ("status", "note"),
+                            (StatisticsKind.MCV,))  # fmt: skip
+
+
+def test_killed_between_its_rows_the_next_run_says_how_it_stands(shop):
+    connection = Connection(shop)
+    record = Record("tester", "1", "apply")
+
+    def killed_before(state):
+        """The work of a process that dies just before the row with that state would be written."""
+        with open_context(connection, record, Silent(), Stop()) as ctx:
+            append = intents.append
+
+            def dying(session, event, **more):
+                if event.state == state:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return append(session, event, **more)
+
+            intents.append = dying
+            create_extended(ctx, WANTED, None)
+
+    for state, there, closed in (("INTENT", 0, None), ("VALID", 1, "VALID")):
+        with child(lambda state=state: killed_before(state)) as pid:
+            os.waitpid(pid, 0)
+        assert sql(shop, "SELECT count(*) FROM pg_statistic_ext") == [(there,)]
+        with open_session(shop) as session:
+            assert len(pending(session, "indexpilot")) == (closed is not None)
+    done = run_rollback(shop, last=True)
+    assert (done.exit_code, outcomes(done)) == (0, ["done"]), done.result
+    assert sql(shop, "SELECT count(*) FROM pg_statistic_ext") == [(0,)]
+    states = sql(shop, "SELECT array_agg(state ORDER BY id) FROM indexpilot.mutation_log WHERE index_name = 'o_stat'")
+    assert states == [(["INTENT", "VALID", "INTENT", "VALID", "REVERTED"],)]
+
+
+def test_a_table_full_of_dead_rows_is_vacuumed_by_a_plan_or_has_failed(shop):
+    sql(shop, "CREATE TABLE public.full_up (id int, t text) WITH (autovacuum_enabled = off)")
+    sql(shop, "INSERT INTO full_up SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g")
+    sql(shop, "ANALYZE full_up")
+    sql(shop, "DELETE FROM full_up WHERE id % 2 = 0")
+    found = find(shop, states=("bloated",), plan=True)
+    (full,) = found.findings
+    assert (full.action, full.table.name, full.ddl) == ("vacuum", "full_up", "VACUUM (ANALYZE) public.full_up;")
+    assert full.evidence[0].text == "10,000 rows are dead beside 20,000, and no vacuum came by yet"
+    role = f"r_{uuid.uuid4().hex[:10]}"
+    sql(shop, f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA indexpilot TO {role}")
+    sql(shop, f"GRANT ALL ON ALL TABLES IN SCHEMA indexpilot TO {role}")
+    sql(shop, f"GRANT ALL ON ALL SEQUENCES IN SCHEMA indexpilot TO {role}; GRANT SELECT ON public.full_up TO {role}")
+    try:
+        refused = run_apply(psycopg.conninfo.make_conninfo(shop, user=role), found.plan, force=True)
+        (failed,) = refused.result.mutations
+        assert (refused.exit_code, failed.outcome, failed.error_code) == (7, "failed", "vacuum_skipped")
+        with open_session(psycopg.conninfo.make_conninfo(shop, user=role), read_only=False) as session:
+            session.execute("VACUUM (ANALYZE) public.full_up")
+            assert "full_up" in skipped_table(session, vacuum=True)
+    finally:
+        sql(shop, f"DROP OWNED BY {role}")
+        sql(shop, f"DROP ROLE {role}")
+    with psycopg.connect(shop) as other:
+        other.execute("LOCK TABLE full_up IN SHARE UPDATE EXCLUSIVE MODE")
+        (busy,) = run_apply(shop, found.plan, lock_timeout=0.1, retries=0, force=True).result.mutations
+        assert (busy.outcome, "lock timeout" in busy.error) == ("failed", True)
+    done = run_apply(shop, found.plan)
+    assert (done.exit_code, outcomes(done), [m.kind for m in done.result.mutations]) == (0, ["done"], ["vacuum"])
+    assert sql(shop, "SELECT pg_stat_get_dead_tuples('full_up'::regclass)") == [(0,)]
+    assert find(shop, states=("bloated",)).findings == ()
