@@ -139,8 +139,6 @@ def _compared(
     low, true, high = max(0.0, alike - spread) * scale, alike * scale, (alike + spread + _FEWEST) * scale
     if low / _OFF <= expected <= high * _OFF or max(expected, high) < _ROWS:
         return None
-    if alike < 2 * _FEWEST and expected < high:
-        return "too few rows with equal values were read"
     kind, after, why = _mended(whole, evidence.rows, (low, high))
     if kind is None:
         return why
@@ -169,7 +167,7 @@ def _mended(
     after = _by_dependency(whole, degree, leading) * rows
     if true[0] / _OFF <= after <= true[1] * _OFF:
         return StatisticsKind.DEPENDENCIES, after, f"one decides the other in {degree:.0%} of the rows"
-    if true[0] / _OFF <= listed_rows:
+    if true[0] / _OFF <= listed_rows <= true[1] * _OFF:
         text = f"the {_LISTED} commonest combinations are {listed:.0%} of the rows, and neither decides the other"
         return StatisticsKind.MCV, listed_rows, text
     return None, 0.0, "no kind of extended statistics would mend the estimate"
