@@ -69,7 +69,7 @@ def _from_kept_plans(request: ExplainRequest) -> ExplainResult | None:
     if not subject.startswith(_KINDS):
         raise UsageError(
             f"{subject} is not an id this version explains",
-            hint="R-… from recommend, q-… from analyze, M-… from history, P-… for a plan, or --query SQL",
+            hint="R-… from recommend, q-… from analyze, F-… from lifecycle, M-… from history, P-…, or --query SQL",
             code="unknown_id",
         )
     if subject.startswith("P-"):

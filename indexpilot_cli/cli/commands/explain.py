@@ -14,14 +14,17 @@ from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.session import CommandSession
+    from indexpilot_cli.lifecycle.values import LifecycleRequest
 
 Subject = Annotated[
     str | None,
-    typer.Argument(metavar="ID", help="An id the tool printed: R-…, q-…, M-…, L01.", autocompletion=explainable),
+    typer.Argument(metavar="ID", help="An id the tool printed: R-…, q-…, F-…, M-…, L01.", autocompletion=explainable),
 ]
 Query = Annotated[str | None, option("--query SQL", "Plan this statement.")]
 With = Annotated[list[str] | None, option("--with DDL", "With this index (repeatable).")]
 Without = Annotated[list[str] | None, option("--without INDEX", "Without this index (repeatable).")]
+Files = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
+Standby = Annotated[list[str] | None, option("--standby DSN", "Of F-…: count its scans too (repeatable).")]
 Analyze = Annotated[bool, option("--analyze", "Run the SELECT for real, read-only.")]
 
 
@@ -39,11 +42,49 @@ def explained_hazard(session: CommandSession, subject: str) -> bool:
     return True
 
 
+def lifecycle_request(
+    session: CommandSession,
+    snapshot: str | None,
+    standbys: list[str] | None,
+    files: list[str] | None,
+    source: opt.SourceChoice | None,
+) -> LifecycleRequest:
+    """What ``lifecycle`` is asked with the settings as they are."""
+    from datetime import timedelta
+
+    from indexpilot_cli.lifecycle.values import LifecycleRequest
+
+    settings = session.settings.operational.lifecycle
+    return LifecycleRequest(
+        session.connection(),
+        snapshot,
+        min_age=timedelta(seconds=settings.min_age),
+        standbys=tuple(standbys or ()),
+        max_slower=settings.max_slower,
+        bloat_ratio=settings.bloat_ratio,
+        workload=workload(session, source, files),
+        planner=planner(session),
+        record=session.record(),
+    )
+
+
+def explained_finding(session: CommandSession, subject: str, request: LifecycleRequest) -> int:
+    """Print what a finding of ``lifecycle`` rests on. Raises UsageError."""
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.lifecycle.explain import explain_finding
+    from indexpilot_cli.render.views.explain import view
+
+    outcome = session.call(lambda asked, progress: explain_finding(asked, subject, progress), request)
+    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
+
+
 EXAMPLES = """Examples:
 
   indexpilot explain R-7f3a1c09
 
   indexpilot explain --query "SELECT * FROM orders WHERE status = 'open'" --without orders_status_idx
+
+  indexpilot explain F-3d20a1b7 --standby "host=db2"
 
   indexpilot explain L01
 
@@ -60,6 +101,8 @@ def explain(
     with_: With = None,
     without: Without = None,
     analyze: Analyze = False,
+    standby: Standby = None,
+    with_files: Files = None,
     source: opt.SourceOption = None,
     min_benefit: opt.MinBenefit = None,
     what_if: opt.WhatIfOption = None,
@@ -72,6 +115,8 @@ def explain(
     check(subject, query, bool(with_ or without or analyze))
     if subject is not None and explained_hazard(session, subject):
         return 0
+    if subject is not None and subject.upper().startswith("F-"):
+        return explained_finding(session, subject, lifecycle_request(session, snapshot, standby, with_files, source))
     if analyze and snapshot:
         raise UsageError("--analyze needs the server, not a snapshot")
     if analyze and not yes and not session.confirm("This runs the query on the server. Proceed?"):
@@ -89,7 +134,7 @@ def explain(
         with_indexes=tuple(with_ or ()),
         without_indexes=tuple(without or ()),
         analyze=analyze,
-        workload=workload(session, source, None),
+        workload=workload(session, source, with_files),
         planner=planner(session),
         min_benefit=session.settings.advisor.min_benefit,
         risk=session.settings.advisor.risk,

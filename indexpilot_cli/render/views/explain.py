@@ -86,7 +86,7 @@ class ExplainDocument(DocumentShape):
     title: str
     verdict: Annotated[
         str | None,
-        "recommended, rejected, no_difference, empty; of a mutation the state of its operation",
+        "recommended, rejected, no_difference, empty; of a mutation its state, of a finding what is to be done",
         From(lambda result: result.verdict or None),
     ]
     verdict_text: str
