@@ -9,7 +9,7 @@ from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.select.highs import Program
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, DroppedIndex, SelectionProblem, shares, subject
-from indexpilot_cli.advise.select.spare import given_back, stands_for
+from indexpilot_cli.advise.select.spare import does_work, given_back
 from indexpilot_cli.core import units
 from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.names import QualifiedName
@@ -61,8 +61,10 @@ class Ledger:
 
     def without(self, number: int, selection: Mask) -> Mask:
         """The selection without that new index, and with what goes only for it."""
-        left = selection & ~(1 << number)
-        return left | given_back(self.problem.program, left)
+        left, pool = selection & ~(1 << number), self.problem.pool
+        mine = sum(1 << n for n in members(pool.now & ~left) if does_work(pool, 1 << number, n))
+        mine &= ~sum(1 << n for n in members(mine) if does_work(pool, left & pool.new, n))
+        return left | given_back(self.problem.program, left) | mine
 
     def _loss(self, cases: Sequence[int], selection: Mask, without: Mask) -> float:
         return sum(self.weight(c) * (self.case_cost(c, without) - self.case_cost(c, selection)) for c in cases)
@@ -139,11 +141,12 @@ def _dropped(ledger: Ledger, selection: Mask, number: int) -> DroppedIndex:
     for case in near:
         answer = ledger.pricer.known(case, ledger.now)
         used += [case] if answer is not None and answer.used >> number & 1 else []
-    lonely = number in members(given_back(problem.program, selection & pool.now))
-    instead = [n for n in members(selection & pool.new) if stands_for(pool.definition(n), item.definition)]
+    stays = item.by is not None and not any(s.name == item.by for s in map(pool.spared, members(pool.now & ~selection)))
+    new = members(selection & pool.new) if not stays else ()
+    instead = next((n for n in new if does_work(pool, 1 << n, number)), None)
     return DroppedIndex(
         item,
-        pool.definition(instead[0]) if lonely and instead else None,
+        pool.definition(instead) if instead is not None else None,
         _needed(ledger, selection, near),
         ledger.effects(selection, used) if used else (),
         problem.writes.of(item.definition),
@@ -163,8 +166,9 @@ def _needed(ledger: Ledger, selection: Mask, cases: Sequence[int]) -> tuple[Inde
 
 def _alone(ledger: Ledger, selection: Mask) -> Mask:
     """What would be there if no new index stood: without one, what it replaces stays."""
-    left = selection & ledger.now
-    return left | given_back(ledger.problem.program, left)
+    pool, left = ledger.problem.pool, selection & ledger.now
+    replaced = sum(1 << n for n in members(ledger.now & ~left) if does_work(pool, selection & pool.new, n))
+    return left | given_back(ledger.problem.program, left) | replaced
 
 
 WORTH_ASKING = 300  # questions spent on learning why not

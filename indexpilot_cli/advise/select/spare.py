@@ -52,6 +52,12 @@ def unexplained(pricer: Pricer, calls: Sequence[float]) -> Mask:
     return held
 
 
+def does_work(pool: Pool, new: Mask, number: int) -> bool:
+    """Whether one of the new indexes does all the work of the one that is there."""
+    old = pool.definition(number)
+    return any(stands_for(pool.definition(n), old) for n in members(new))
+
+
 def given_back(program: Program, selection: Mask) -> Mask:
     """What has to stay with the selection, since nothing of it takes its place."""
     back = 0
