@@ -39,7 +39,7 @@ def advise(
     planner's loss raises (UnreachableError) passes through. ``spare`` are indexes that are there and may go.
     """
     limits, progress = limits or Limits(), progress or Silent()
-    model, spare = writes or WriteModel(), spare if estimator.hides else ()
+    model, spare = writes or WriteModel(), spare if spare and estimator.hides else ()
     problem = build(templates, candidates, estimator, limits, model, sizes or {}, progress, clock, spare)
     progress.stage("Choosing indexes", limits.calls)
     search = Search(problem)
@@ -208,7 +208,7 @@ def _conflicts(search: Search) -> tuple[str, ...]:
     Only when that selection breaks the limit: two solutions may differ for want of exactness as well.
     """
     program, plans, found = search.program, search.plans(), []
-    for family in dict.fromkeys(row.family for row in program.rows):
+    for family in dict.fromkeys(row.family for row in program.rows if row.family in _SENTENCES):
         search.program = replace(program, rows=tuple(r for r in program.rows if r.family != family))
         solution = search.quick(plans)
         limits = (row for row in program.rows if row.family == family)
