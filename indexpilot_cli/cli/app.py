@@ -27,6 +27,7 @@ COMMANDS = {
     "discover": "Show tables, indexes, sizes and activity.",
     "genome": "Show and set which fields may be indexed.",
     "tenant": "Show and set which fields each tenant uses.",
+    "types": "Write Python types for the rows of the tables.",
     "analyze": "Show what the workload does.",
     "recommend": "Find the few indexes that pay.",
     "explain": "Say why, why not, or what if.",

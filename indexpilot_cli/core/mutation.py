@@ -42,8 +42,9 @@ class MutationType(StrEnum):
     RENAME_COLUMN           schema-evolve rename-column, likewise
     SCHEMA_SYNC             discover --sync --write and host.detect_and_sync_schema_changes, when the catalog followed
                             or could not
-    DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, genome,
-                            tenant and rollback that only looked; host.discover_schema_from_database
+    DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, types,
+                            genome, tenant and rollback that only looked; host.discover_schema_from_database and the
+                            host's functions that generate types
     ANALYZE_WORKLOAD        analyze
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
     BULK_UPDATE             a backfill of schema-evolve add-column; host.prune_query_stats

@@ -57,6 +57,11 @@ from indexpilot_cli.host.stats import (
     validate_field_name,
     validate_table_name,
 )
+from indexpilot_cli.host.types import (
+    generate_all_indexpilot_types,
+    generate_all_types,
+    generate_types_for_table,
+)
 from indexpilot_cli.lifecycle.alerts import Alert, AlertBook, AlertLevel, AlertRule
 
 __all__ = [
@@ -82,7 +87,10 @@ __all__ = [
     "drop_metadata_tables",
     "enable_field",
     "flush_query_stats",
+    "generate_all_indexpilot_types",
+    "generate_all_types",
     "generate_rollback_plan",
+    "generate_types_for_table",
     "get_connection",
     "get_field_usage_stats",
     "get_genome_fields",

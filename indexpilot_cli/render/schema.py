@@ -22,6 +22,7 @@ from indexpilot_cli.render.views.genome import (
     TenantChangeDocument,
     TenantDocument,
     TenantsDocument,
+    TypesDocument,
 )
 from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument
 from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
@@ -66,6 +67,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "tenant": (TenantDocument, "Result of indexpilot tenant show"),
     "tenant_change": (TenantChangeDocument, "Result of indexpilot tenant init, enable and disable"),
     "tenants": (TenantsDocument, "Result of indexpilot tenant list"),
+    "types": (TypesDocument, "Result of indexpilot types"),
 }
 
 

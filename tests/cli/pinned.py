@@ -41,7 +41,7 @@ ADD = "schema-evolve add-column orders tier --type int --default 3 --not-null"
 WHAT_IF = 'explain --query "SELECT id FROM orders WHERE customer_id = 7" --with "CREATE INDEX ON orders (customer_id)"'
 COMMANDS = (
     *("", "init", "discover", "analyze", "recommend", "explain", "apply", "rollback", "plan", "plan show"),
-    *("genome", *(f"genome {w}" for w in ("list", "set"))),
+    *("types", "genome", *(f"genome {w}" for w in ("list", "set"))),
     *("tenant", *(f"tenant {w}" for w in ("list", "show", "init", "enable", "disable"))),
     *(
         "plan approve",
@@ -92,7 +92,7 @@ SCHEMAS = (
         "schema_evolve_change",
         "schema_evolve_rollback",
     ),
-    *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change", "schema_sync"),
+    *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change", "schema_sync", "types"),
 )
 GOOD = "operational: {schema_evolution: {fail_on: warning, ignore: [T01]}}\nadvisor: {budget: 5GB}\n"
 WRONG = "advisor: {budgett: 5GB}\nfeatures: {cert: {enabled: maybe}}\n"

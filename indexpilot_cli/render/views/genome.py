@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
 from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
+from indexpilot_cli.admin.types import TypesResult
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.genome.sync import GenomeChange
 from indexpilot_cli.genome.table import TenantField
-from indexpilot_cli.render.document import Block, Count, Document, Lines, TableBlock, columns
+from indexpilot_cli.genome.typed_source import TypeStyle
+from indexpilot_cli.render.document import Block, Code, Count, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 
 
@@ -96,6 +98,16 @@ class SchemaSyncDocument(DocumentShape):
     tables: Annotated[Count, "in the catalog"]
     fields: Count
     changes: tuple[GenomeChange, ...]
+
+
+class TypesDocument(DocumentShape):
+    """Python source for the rows of tables."""
+
+    style: TypeStyle
+    tables: tuple[QualifiedName, ...]
+    source: str
+    checked: Annotated[str | None, "the file that was compared"]
+    diff: Annotated[tuple[str, ...], "unified, from the file to the source"]
 
 
 _SYNC_COLUMNS = columns("change|short", "table", "field", "before", "after")
@@ -221,3 +233,12 @@ def tenant_change_view(result: TenantChange) -> Document:
         line += f" of {plural(len(result.fields), 'field')} named" if len(result.fields) != result.changed else ""
     lines = (line, "dry run: nothing changed") if result.dry_run else (line,)
     return Document((Lines(lines),), result, TenantChangeDocument)
+
+
+def types_view(result: TypesResult) -> Document:
+    """The source as it is; of a file that was checked its difference."""
+    if result.checked is None:
+        return Document((Code(result.source, "python"),), result, TypesDocument)
+    if not result.diff:
+        return Document((Lines((f"{result.checked} is up to date",)),), result, TypesDocument)
+    return Document((Code("\n".join(result.diff), "diff"),), result, TypesDocument)

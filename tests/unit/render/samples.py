@@ -13,6 +13,7 @@ from indexpilot_cli.admin.init import InitResult
 from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.snapshot import SnapshotResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
+from indexpilot_cli.admin.types import TypesResult
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
 from indexpilot_cli.apply.values import ApplyResult, ApproveResult, BypassResult
 from indexpilot_cli.core.catalog import Server
@@ -27,6 +28,7 @@ from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.sync import GenomeChange, GenomeChangeKind
 from indexpilot_cli.genome.table import TenantField, TenantProfile
+from indexpilot_cli.genome.typed_source import TypeStyle
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import Verdict
 from indexpilot_cli.lifecycle.builds import BuildsResult, RunningBuild, UnfinishedIndex
@@ -403,6 +405,11 @@ GENOME_SET = GenomeSetResult(
     True,
     1,
 )
+TYPES = (
+    TypesResult(TypeStyle.TYPEDDICT, (ORDERS,), "class OrdersRow(TypedDict):\n    id: int\n"),
+    TypesResult(TypeStyle.PYDANTIC, (ORDERS,), "", "rows.py", ("--- rows.py", "+++ the database", "+x: int")),
+    TypesResult(TypeStyle.DATACLASS, (), "", "rows.py"),
+)
 SYNCED = SchemaSyncResult(
     (
         GenomeChange(GenomeChangeKind.TYPE_CHANGED, ORDERS, "id", "integer", "bigint"),
@@ -557,6 +564,7 @@ def outcomes():
         *(("genome", r, genome.genome_view(r)) for r in (GENOME, GenomeResult((), 4), GenomeResult(()))),
         *(("genome_set", r, genome.genome_set_view(r)) for r in (GENOME_SET, GenomeSetResult((), False, 1))),
         *(("schema_sync", r, genome.schema_sync_view(r)) for r in (SYNCED, SchemaSyncResult((), False, 2, 9))),
+        *(("types", r, genome.types_view(r)) for r in TYPES),
         *(("tenants", r, genome.tenants_view(r)) for r in (TENANTS, TenantsResult((), 4))),
         *(("tenant", r, genome.tenant_view(r)) for r in (TENANT, TenantResult(9, (), 0, 0, False, None))),
         *(("tenant_change", r, genome.tenant_change_view(r)) for r in TENANT_CHANGES),
