@@ -41,7 +41,9 @@ def drop_planned(ctx: RunContext, operation: Operation, context: Mapping[str, An
             _check_replaced(session, operation, operation.instead)
         if found.builder is not None:
             raise RefusedError(f"{found.name} is being built", detail=f"pid {found.builder}", code="building")
-        first = events.intent(operation, ctx.record, context)
+        # A plan knows no way back from an index that no query could use: building it is not what was there.
+        unusable = {"was_invalid": True} if not operation.undo_sql else {}
+        first = events.intent(operation, ctx.record, {**context, **unusable})
         # Without an op_id: the drop is an operation of its own, and takes no other one back.
         event = replace(first, op_id="", type=MutationType.DROP_INDEX)
         return drop_found(ctx, session, event, found, str(context.get("reason") or ""))

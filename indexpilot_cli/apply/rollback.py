@@ -233,6 +233,9 @@ def step_of(event: Event) -> UndoStep:
         return UndoStep(event, report_of_event(event, "already_done", notes=(note,)))
     if is_drop(event):
         return UndoStep(event, report_of_event(event, "already_done", notes=("lifecycle --plan makes them again",)))
+    if event.details.get("was_invalid"):
+        note = "it was not valid, no query used it: nothing to bring back"
+        return UndoStep(event, report_of_event(event, "already_done", notes=(note,)))
     # The server refuses to drop an attached index by itself (2BP01).
     if event.details.get("part_of"):
         text = "belongs to the index of its partitioned table: roll that back"
@@ -294,7 +297,8 @@ def _last(ctx: RunContext) -> tuple[Event, ...]:
 
 
 def _can_be_undone(event: Event) -> bool:
-    return event.state in STANDING and _of_its_own(event) and not is_reindex(event)
+    undoable = not is_reindex(event) and not event.details.get("was_invalid")
+    return event.state in STANDING and _of_its_own(event) and undoable
 
 
 def _of_its_own(event: Event) -> bool:

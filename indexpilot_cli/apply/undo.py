@@ -12,7 +12,7 @@ from indexpilot_cli.apply.build import GOOD, BuildManner, build_whole, perform
 from indexpilot_cli.apply.plan import fingerprints
 from indexpilot_cli.apply.steps import Built, Task, task_of
 from indexpilot_cli.core.codec import to_json
-from indexpilot_cli.core.ddl import drop_index, summary
+from indexpilot_cli.core.ddl import drop_index, rebuilt, summary
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import (
     Event,
@@ -156,7 +156,7 @@ def drop_found(ctx: RunContext, session: Session, event: Event, found: IndexFact
         field=event.field,
         actor=ctx.record.actor or None,
         definition_sql=found.ddl,
-        undo_sql=found.ddl,
+        undo_sql=None if event.details.get("was_invalid") else found.ddl,
         backend_pid=pid,
         backend_start=started,
         details=details,
@@ -175,7 +175,9 @@ def _alike(other: IndexFacts, found: IndexFacts) -> bool:
 def _parts(session: Session, found: IndexFacts) -> dict[str, object]:
     """The indexes on partitions that go with it: their oids, their names and what their definition does not say."""
     parts = build.parts_of_index(session, found.oid)
-    kept = [{"table": to_json(p.table), "index": p.name.name, "restore": build.keepsake(p)} for p in parts]
+    kept = [
+        {"table": to_json(p.table), "index": p.name.name, "ddl": p.ddl, "restore": build.keepsake(p)} for p in parts
+    ]
     return {"parts": kept, "part_oids": [p.oid for p in parts]}
 
 
@@ -306,13 +308,24 @@ def _whole(ctx: RunContext, event: Event, structure: IndexDefinition) -> Task:
     table = catalog.table(event.table)
     if table is None or table.oid != event.relid:
         raise RefusedError(f"{event.table.short} is not the table it was", code="stale_plan")
-    return task_of(
+    task = task_of(
         _advice(event, structure),
         event.details.get("plan") or "",
         catalog,
         fingerprints(ctx.look, catalog, {event.table}),
         {QualifiedName(**part["table"]): part["index"] for part in _kept_parts(event)},
     )
+    # A part that was attached may have storage parameters of its own.
+    own = {QualifiedName(**part["table"]): part.get("ddl") for part in _kept_parts(event)}
+    return replace(
+        task, operations=tuple(_as_it_was(operation, own.get(operation.table)) for operation in task.operations)
+    )
+
+
+def _as_it_was(operation: Operation, ddl: str | None) -> Operation:
+    if ddl is None or operation.kind is not OperationKind.CREATE:
+        return operation
+    return replace(operation, sql=ddl if operation.only else rebuilt(ddl))
 
 
 def _advice(event: Event, structure: IndexDefinition) -> Recommendation:
