@@ -24,8 +24,15 @@ SELECT c.oid::int8 AS oid,
        (SELECT array_agg(DISTINCT o.conname::text) FROM pg_catalog.pg_constraint o
         WHERE o.conindid = c.oid) AS dependents,
        CASE WHEN c.relkind = 'i' THEN coalesce(pg_catalog.pg_relation_size(c.oid), 0) ELSE 0 END AS bytes,
+       -- REINDEX TABLE CONCURRENTLY shows one of its new indexes at a time, and a role without pg_read_all_stats sees of
+       -- others' builds only who they are: the lock on the table, kept from the first transaction to the last, tells too.
        (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p
-        WHERE p.index_relid = c.oid AND p.datname = pg_catalog.current_database() LIMIT 1) AS builder
+        WHERE p.datname = pg_catalog.current_database()
+          AND (p.index_relid = c.oid OR NOT i.indisvalid AND EXISTS (
+                   SELECT FROM pg_catalog.pg_locks l
+                   WHERE l.pid = p.pid AND l.locktype = 'relation' AND l.relation = i.indrelid
+                     AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted))
+        LIMIT 1) AS builder
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
