@@ -8,8 +8,8 @@ on the inside of a value does not survive. Names of tables, columns and enum lab
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -18,19 +18,21 @@ from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, Workload
+from indexpilot_cli.snapshot import stand_ins
 from indexpilot_cli.snapshot.surrogates import (
+    TEXTS,
     ColumnTypes,
     Family,
     Replace,
     column_statistics,
     column_types,
     extended_statistics,
-    family_by_look,
+    family_of,
     relation_statistics,
     surrogates,
 )
 from indexpilot_cli.snapshot.values import HIDDEN, SchemaObject, Snapshot
-from indexpilot_cli.sql.literals import Literal, map_literals, redacted
+from indexpilot_cli.sql.literals import Literal, map_literals, parameter_uses, redacted
 from indexpilot_cli.sql.parser import is_number_or_switch
 from indexpilot_cli.sql.utility import kept
 
@@ -42,7 +44,7 @@ COST = (
 _WORDS_TEXT = """
     second minute hour day dow week month quarter year epoch century decade isoyear doy milliseconds microseconds
     simple english german french spanish utc gmt true false t f yes no on off empty
-    now today tomorrow yesterday infinity -infinity nan
+    now today tomorrow yesterday allballs infinity -infinity nan
 """
 _WORDS = frozenset(_WORDS_TEXT.split())
 _NAMED = frozenset({"TABLE", "SEQUENCE", "VIEW", "MATERIALIZED VIEW", "INDEX"})
@@ -77,6 +79,10 @@ ALLOWED: Mapping[type, str] = MappingProxyType(
     }
 )
 T = TypeVar("T")
+
+
+class _NoStandInError(Exception):
+    """A value is of a type that we know no other value of."""
 
 
 def _only(value: T, **made: object) -> T:
@@ -130,8 +136,14 @@ class _TextRedaction:
     change: Replace
 
     def statement(self, text: str) -> str | None:
-        """The statement; None when it cannot be parsed, or is of a kind that is not allowed."""
-        return redacted(text, self._literal)
+        """The statement; None when it cannot be parsed, or is of a kind that is not allowed.
+
+        Neither is one with a value of a type that we know no other value of.
+        """
+        try:
+            return redacted(text, self._literal)
+        except _NoStandInError:
+            return None
 
     def expression(self, text: str) -> str:
         """An expression or predicate; what cannot be parsed becomes NULL."""
@@ -143,9 +155,16 @@ class _TextRedaction:
         result = self.statement(f"{_KEY}{text}") if text else None
         return result.partition("PARTITION BY ")[2] if result else None
 
-    def parameter(self, text: str | None) -> str | None:
-        """The value of a parameter."""
-        return None if text is None or self._stays(text) else self.change(family_by_look(text), text)
+    def parameters(self, text: str, values: Sequence[str | None]) -> tuple[str | None, ...] | None:
+        """The values of a statement's parameters; None when one of them is of a type that we know no other value of."""
+        uses = parameter_uses(text)
+        try:
+            return tuple(
+                None if value is None else self._value(replace(uses.get(number, Literal("", "text")), value=value))
+                for number, value in enumerate(values, 1)
+            )
+        except _NoStandInError:
+            return None
 
     def objects(self, objects: tuple[SchemaObject, ...]) -> tuple[tuple[SchemaObject, ...], tuple[NotModelled, ...]]:
         """The schema's objects, and those that had to be left out."""
@@ -171,27 +190,43 @@ class _TextRedaction:
         return None if found is None else _BODY.sub("\n    AS ", found, count=1)
 
     def _literal(self, literal: Literal) -> str | None:
+        made = self._value(literal)
+        return None if made == literal.value else made
+
+    def _value(self, literal: Literal) -> str:
         text = literal.value
+        if literal.kind in ("integer", "float"):
+            # Behind numeric(5,2), or in make_date(2024, 1, 1), a number in the order of others would be too large.
+            return "1" if literal.computed or literal.limited else self.change(Family.NUMBER, text)
+        if literal.kind == "bits":
+            return stand_ins.of_type("bit", text) or "0"
         if self._stays(text) or (len(text) == 1 and self.types.is_open(literal.column)):
-            return None
+            return text
+        kind = literal.type or (self.types.kind(literal.column) if literal.direct else "")
+        if kind:
+            return self._typed(kind, literal)
         start = len(text) - len(text.lstrip("%"))
         core = text.strip("%")
         if not core:
-            return None
-        if core[0] in "{[(" and core[-1] in "}])":
-            return _hollow(core)
-        made = self.change(self.types.family(literal.column, core), core)
+            return text
+        family = self.types.family(literal.column, core)
+        form = (
+            None if family is not Family.TEXT or self.types.kind(literal.column) in TEXTS else stand_ins.of_form(core)
+        )
+        made = self.change(family, core) if form is None else form
         return text[:start] + made + text[start + len(core) :]
+
+    def _typed(self, kind: str, literal: Literal) -> str:
+        family = family_of(kind)
+        if family is Family.NUMBER and literal.limited:
+            return "1"
+        made = self.change(family, literal.value) if family is not None else stand_ins.of_type(kind, literal.value)
+        if made is None and literal.type:
+            raise _NoStandInError(kind)
+        return stand_ins.of_form(literal.value) or self.change(Family.TEXT, literal.value) if made is None else made
 
     def _stays(self, text: str) -> bool:
         return not text.strip() or text.lower() in _WORDS or text in self.schema_texts
-
-
-def _hollow(text: str) -> str:
-    """An array, JSON document or range with nothing in it."""
-    if text[0] == "{":
-        return "{}"
-    return "[]" if text[0] == "[" and text[-1] == "]" else "empty"
 
 
 def _catalog(catalog: Catalog, rewrite: _TextRedaction) -> Catalog:
@@ -242,10 +277,11 @@ def _workload(workload: Workload, rewrite: _TextRedaction) -> Workload:
     queries, skipped = [], [_only(s, text=kept(s.text).text if s.reason == "utility" else "") for s in workload.skipped]
     for statement in workload.statements:
         text = rewrite.statement(statement.text)
-        if text is None:
+        parameters = rewrite.parameters(statement.text, statement.parameters)
+        if text is None or parameters is None:
             skipped.append(_unparsed(statement))
         else:
-            queries.append(_only(statement, text=text, parameters=tuple(map(rewrite.parameter, statement.parameters))))
+            queries.append(_only(statement, text=text, parameters=parameters))
     return _only(workload, statements=tuple(queries), skipped=tuple(skipped))
 
 
@@ -256,7 +292,9 @@ def _unparsed(statement: ObservedStatement) -> Skipped:
 def _schema_texts(snapshot: Snapshot) -> frozenset[str]:
     """Texts that are schema: labels of enum types, and names of relations as ``nextval`` takes them."""
     named = (o for o in snapshot.objects if o.kind.removeprefix(HIDDEN) in _NAMED and o.schema)
-    names = {f"{QualifiedName(o.schema, o.name)}" for o in named}
+    names: set[str] = set()
+    for item in named:
+        names |= {f"{QualifiedName(item.schema, item.name)}", item.name}
     for item in (o for o in snapshot.objects if o.kind == "TYPE"):
         found = _LABELS.search(item.sql)
         labels = re.findall(r"'((?:[^']|'')*)'", found["labels"]) if found else ()

@@ -37,6 +37,7 @@ _BY_TYPE = {
     "uuid": Family.UUID,
     **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext"), Family.TEXT),
 }
+TEXTS = frozenset(name for name, family in _BY_TYPE.items() if family is Family.TEXT)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 _TIME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(?P<clock>[ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?(?P<zone>Z|[+-]\d\d(:?\d\d)?)?\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z")
@@ -203,6 +204,7 @@ _MAKERS: dict[Family, Callable[[set[str]], dict[str, str]]] = {
 Replace = Callable[[Family, str], str]
 """From a value and its family to what stands for it."""
 
+_BY_CATEGORY = {"A": "[]", "R": "range", "C": "record", "B": "bool", "E": "enum"}
 _OPEN = frozenset("BE")  # type categories whose values are schema, not data: booleans and enums
 
 
@@ -212,6 +214,7 @@ class ColumnTypes:
 
     by_relation: dict[tuple[QualifiedName, str], Column]
     by_name: dict[str, frozenset[str]]
+    kinds: dict[str, frozenset[str]]
 
     def column(self, relation: QualifiedName, name: str | None) -> Column | None:
         """The column, where the catalog has it."""
@@ -220,6 +223,11 @@ class ColumnTypes:
     def is_open(self, name: str | None) -> bool:
         """Whether every column of that name holds only booleans or enum labels."""
         return bool(name) and self.by_name.get(name or "", frozenset("?")) <= _OPEN
+
+    def kind(self, name: str | None) -> str:
+        """The type of every column of that name, as ``stand_ins`` calls it; empty where they differ or are unknown."""
+        found = self.kinds.get(name or "", frozenset())
+        return next(iter(found)) if len(found) == 1 else ""
 
     def family(self, name: str | None, text: str) -> Family:
         """The family of a literal compared with a column of that name, else by its looks."""
@@ -233,11 +241,13 @@ def column_types(catalog: Catalog) -> ColumnTypes:
     """Types of all columns. By name: categories of open types, type names of the others."""
     by_relation: dict[tuple[QualifiedName, str], Column] = {}
     by_name: defaultdict[str, set[str]] = defaultdict(set)
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
     for table in catalog.tables:
         for column in table.columns:
             by_relation[table.name, column.name] = column
             by_name[column.name].add(column.category if column.category in _OPEN else column.base_type)
-    return ColumnTypes(by_relation, {name: frozenset(kinds) for name, kinds in by_name.items()})
+            kinds[column.name].add(_BY_CATEGORY.get(column.category, column.base_type))
+    return ColumnTypes(by_relation, *({k: frozenset(v) for k, v in names.items()} for names in (by_name, kinds)))
 
 
 def column_statistics(statistics: ColumnStatistics, column: Column | None, change: Replace) -> ColumnStatistics:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.core.workload import AtomKind
@@ -23,17 +24,43 @@ from indexpilot_cli.sql.parser import (
 _STRUCTURAL = frozenset(("SortBy", "TypeName", "DefElem", "A_Indices", "SelectStmt", "VariableSetStmt"))
 
 
+# What the right side of these is follows from the operator, not from the column on the left.
+_OTHER_SIDE_TEXT = "~~ ~~* !~~ !~~* ~ ~* !~ !~* ? ?| ?& -> ->> #> #>> @? @@ #- - + * / % %> <% <-> <#> <=> ||"
+_OTHER_SIDE = frozenset(_OTHER_SIDE_TEXT.split())
+_ARITHMETIC = frozenset("+-*/%^")
+# Texts that say what a function computes, by the number of the argument. The planner calls the function for constants.
+_STEERING = {
+    "timezone": (0, "zone"),
+    "current_setting": (0, "setting"),
+    "set_config": (0, "setting"),
+    **dict.fromkeys(("to_char", "to_date", "to_timestamp", "to_number"), (1, "format")),
+}
+# They read their first argument by the second: of two constants both are others.
+_READING = {
+    "to_date": ("year", "year_format"),
+    "to_timestamp": ("year", "year_format"),
+    "to_number": ("one", "one_format"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A literal as it stands in a statement: its value and whether it is text, integer, float or bits.
 
     ``column`` is the (unqualified) column it is compared with, where there is one; ``position`` its byte offset.
+    ``direct``: it is compared with the column itself, so it is read as a value of the column's type. ``type`` is what
+    it is cast to (``int4[]`` for arrays), or how a function takes it; ``limited``: with a length or precision.
+    ``computed``: the planner computes with it, for no column stands beside it.
     """
 
     value: str
     kind: str
     column: str | None = None
     position: int = 0
+    direct: bool = False
+    type: str = ""
+    limited: bool = False
+    computed: bool = False
 
 
 def map_literals(text: str, change: Callable[[Literal], str | None]) -> str | Unparsed:
@@ -61,30 +88,48 @@ def redacted(text: str, change: Callable[[Literal], str | None]) -> str | None:
         return None
 
 
+def parameter_uses(text: str) -> dict[int, Literal]:
+    """How each parameter is used the first time, as a text without a value; empty for what cannot be parsed."""
+    statement = parse(text)
+    if isinstance(statement, Unparsed):
+        return {}
+    uses = _uses(statement.node)
+    found: dict[int, Literal] = {}
+    for here in (n for n in statement.node.walk() if n.kind == "ParamRef"):
+        literal = uses.get(here.number("location"), Literal("", "text"))
+        known = found.get(here.number("number"))
+        found[here.number("number")] = literal if known is None or not (known.type or known.direct) else known
+    return found
+
+
 def _changed(statement: Node, change: Callable[[Literal], str | None]) -> Node:
-    columns = _columns(statement)
+    uses = _uses(statement)
     shape = {c.number("location") for c in shaping_constants(statement)}
 
     def other(here: Node, parent: Node) -> Node | None:
         if here.kind != "A_Const" or parent.kind in _STRUCTURAL or here.number("location") in shape:
             return None
-        literal = _literal(here, columns.get(here.number("location")))
+        literal = _literal(here, uses.get(here.number("location"), Literal("", "")))
         value = None if literal is None else change(literal)
         return None if literal is None or value is None else _constant(value, literal.kind)
 
     return rewrite(statement, other)
 
 
-def _literal(node: Node, column: str | None) -> Literal | None:
+def _literal(node: Node, use: Literal) -> Literal | None:
     for field, key, kind in (("sval", "sval", "text"), ("fval", "fval", "float"), ("bsval", "bsval", "bits")):
         value = node.child(field)
         if value is not None:
-            return Literal(value.text(key), kind, column, node.number("location"))
+            return replace(use, value=value.text(key), kind=kind, position=node.number("location"))
     whole = node.child("ival")
-    return None if whole is None else Literal(str(whole.number("ival")), "integer", column, node.number("location"))
+    if whole is None:
+        return None
+    return replace(use, value=str(whole.number("ival")), kind="integer", position=node.number("location"))
 
 
 def _constant(value: str, kind: str) -> Node:
+    if kind == "bits":
+        return parse_expression(f"B{quote_literal(value)}")
     if kind in ("integer", "float"):
         try:
             float(value)
@@ -95,17 +140,86 @@ def _constant(value: str, kind: str) -> Node:
     return parse_expression(quote_literal(value))
 
 
-def _columns(node: Node) -> dict[int, str]:
-    """Locations of constants to the column on the other side of their comparison."""
-    found: dict[int, str] = {}
-    for here in (n for n in node.walk() if n.kind == "A_Expr"):
-        sides = (here.child("lexpr"), here.child("rexpr"))
-        for side, other in (sides, sides[::-1]):
-            column = next((n for n in side.walk() if n.kind == "ColumnRef"), None) if side else None
-            if column is not None and other is not None:
-                constants = (n for n in other.level() if n.kind == "A_Const")
-                found.update({n.number("location"): column.names("fields")[-1] for n in constants})
+_VALUES = ("A_Const", "ParamRef")
+
+
+def _uses(statement: Node) -> dict[int, Literal]:
+    """What is known of the values of a statement, by location; a cast says more than a comparison."""
+    found: dict[int, Literal] = {}
+    nodes = tuple(statement.walk())
+    for here in (n for n in nodes if n.kind == "A_Expr"):
+        found.update(_compared(here))
+    for here in nodes:
+        for value, facts in _typed(here):
+            known = found.get(value.number("location"), Literal("", "text"))
+            found[value.number("location")] = replace(known, **facts)
     return found
+
+
+def _compared(here: Node) -> Iterator[tuple[int, Literal]]:
+    """Values to the column on the other side of their comparison."""
+    direct = here.names("name")[-1:] != () and here.names("name")[-1] not in _OTHER_SIDE
+    sides = (here.child("lexpr"), here.child("rexpr"))
+    for side, other in (sides, sides[::-1]):
+        column = next((n for n in side.walk() if n.kind == "ColumnRef"), None) if side else None
+        if side is None or other is None or column is None:
+            continue
+        same = {id(n) for n in _members(other)} if direct and side is column else set()
+        kind = "[]" if other.kind in _VALUES and here.enum("kind") in ("AEXPR_OP_ANY", "AEXPR_OP_ALL") else ""
+        for value in (n for n in other.level() if n.kind in _VALUES):
+            name = column.names("fields")[-1]
+            yield value.number("location"), Literal("", "text", name, direct=id(value) in same, type=kind)
+
+
+def _members(node: Node) -> tuple[Node, ...]:
+    """A value, or the values of a list or array that is written out."""
+    if node.kind in ("List", "A_ArrayExpr"):
+        return node.children("items" if node.kind == "List" else "elements")
+    return (node,)
+
+
+def _typed(here: Node) -> Iterator[tuple[Node, dict[str, Any]]]:
+    """The values right below a cast, a function or arithmetic, and what that says of them."""
+    if here.kind == "TypeCast":
+        inner, kind = here.child("arg"), here.child("type_name")
+        if inner is not None and kind is not None:
+            array = "[]" if kind.children("array_bounds") and inner.kind != "A_ArrayExpr" else ""
+            facts = {"type": kind.names("names")[-1] + array, "limited": bool(kind.children("typmods"))}
+            yield from ((n, facts) for n in _members(inner) if n.kind in _VALUES)
+    elif here.kind == "FuncCall":
+        arguments = here.children("args")
+        name = here.names("funcname")[-1]
+        read = tuple(zip(arguments, _READING.get(name, ()), strict=False)) if len(arguments) > 1 else ()
+        if read and all(n.kind == "A_Const" for n, _ in read):
+            yield from ((n, {"type": word}) for n, word in read)
+            return
+        place, word = _STEERING.get(name, (-1, ""))
+        if 0 <= place < len(arguments) and arguments[place].kind in _VALUES:
+            yield arguments[place], {"type": word}
+        yield from ((n, {"computed": True}) for n in arguments if n.kind == "A_Const" and _alone(here))
+    elif here.kind in ("UpdateStmt", "OnConflictClause", "InsertStmt"):
+        yield from ((n, {"column": column, "direct": True}) for column, n in _assigned(here) if n.kind in _VALUES)
+    elif here.kind == "A_Expr" and here.names("name")[-1:] and here.names("name")[-1] in _ARITHMETIC and _alone(here):
+        yield from ((n, {"computed": True}) for n in here.below() if n.kind == "A_Const")
+
+
+def _assigned(here: Node) -> Iterator[tuple[str, Node]]:
+    """Columns and what a statement puts into them."""
+    if here.kind == "InsertStmt":
+        source = here.child("select_stmt")
+        columns = [target.text("name") for target in here.children("cols")]
+        for row in source.children("values_lists") if source is not None else ():
+            yield from zip(columns, row.children("items"), strict=False)
+        return
+    for target in here.children("target_list"):
+        value = target.child("val")
+        if value is not None:
+            yield target.text("name"), value
+
+
+def _alone(node: Node) -> bool:
+    """Whether the planner can compute it by itself."""
+    return not any(n.kind in ("ColumnRef", "SubLink", "ParamRef") for n in node.walk())
 
 
 _CONDITIONED = ("SelectStmt", "UpdateStmt", "DeleteStmt")
