@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from indexpilot_cli.core import packed
 from indexpilot_cli.core.units import size
 from indexpilot_cli.errors import UsageError
 
@@ -35,18 +36,23 @@ _DEEPEST = 100  # levels of objects and lists; our own documents have fewer than
 
 @dataclass(frozen=True, slots=True)
 class FileLimit:
-    """What a kind of file may be: its bytes at most, unpacked; the code of errors and what they say before its name."""
+    """What a kind of file may be: its bytes at most, unpacked; the code of errors and what they say before its name.
+
+    ``unpack``: it may be packed (``core.packed``), and is known by what it begins with.
+    """
 
     most: int
     code: str = "unreadable_file"
     what: str = ""
     name: str = ""  # what messages call the file, where that is not its path
+    unpack: bool = False
 
 
 CONFIGURATION = FileLimit(256 << 10, "usage", "the configuration file ")
 PLAN = FileLimit(32 << 20)
-SQL = FileLimit(64 << 20, "usage")
-MIGRATION = FileLimit(20 << 20)
+SQL = FileLimit(64 << 20, "usage", unpack=True)
+MIGRATION = FileLimit(20 << 20, unpack=True)
+INCLUDED = FileLimit(20 << 20)  # psql unpacks nothing
 SCHEMA = FileLimit(10 << 20, "bad_schema_file", "the schema file ")
 SNAPSHOT = FileLimit(256 << 20, "no_snapshot")
 
@@ -69,8 +75,8 @@ def read_text(name: Path | str, limit: FileLimit) -> str:
 def read_bytes(name: Path | str, limit: FileLimit) -> bytes:
     """What the file, pipe or (``-``) standard input holds.
 
-    Raises UsageError when it cannot be read, is a device or a directory, is larger than the limit, or nobody writes to
-    it.
+    Raises UsageError when it cannot be read, is a device or a directory, is larger than the limit, packed or not, or
+    nobody writes to it.
     """
     try:
         with _opened(name) as stream:
@@ -79,7 +85,29 @@ def read_bytes(name: Path | str, limit: FileLimit) -> bytes:
         raise _unreadable(name, limit, error.strerror or str(error)) from None
     except ValueError as error:  # a NUL in the path
         raise _unreadable(name, limit, str(error)) from None
-    return data
+    return _unpacked(data, name, limit) if limit.unpack and data.startswith(packed.MARKS) else data
+
+
+def _unpacked(data: bytes, name: Path | str, limit: FileLimit) -> bytes:
+    """No further than the limit: a few kilobytes can hold gigabytes."""
+    try:
+        with packed.unpacked(io.BufferedReader(io.BytesIO(data))) as stream:
+            found = stream.read(limit.most + 1)
+            if len(found) > limit.most:
+                raise _too_large(name, limit)
+    except packed.UNREADABLE as error:
+        raise _unreadable(name, limit, f"it is packed, and damaged: {error}") from None
+    return found
+
+
+def plain_suffix(path: Path) -> str:
+    """The suffix of a name in small letters, without that of a packed file: ``.sql`` of ``a.SQL.gz``."""
+    return Path(path.stem if path.suffix.lower() in packed.SUFFIXES else path).suffix.lower()
+
+
+def sql_below(folder: Path) -> list[Path]:
+    """All files of SQL in a folder and those below it, packed or not, by name."""
+    return sorted(p for p in folder.rglob("*.sql*") if plain_suffix(p) == ".sql" and p.is_file())
 
 
 def read_gzip(name: Path | str, limit: FileLimit) -> bytes | None:

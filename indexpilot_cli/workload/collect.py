@@ -105,19 +105,18 @@ def _log_settings(source: Source) -> LogSettings:
 def _is_log(stream: Path | TextIO, kind: SourceKind | None) -> bool:
     """As asked, else by the name, else by how it begins: rotated logs and those of clouds are called anything."""
     from indexpilot_cli.workload.logs import looks_like_log
-    from indexpilot_cli.workload.packed import SUFFIXES, begin_of, is_packed
+    from indexpilot_cli.workload.packed import begin_of
 
     if kind is not None:
         return kind is SourceKind.LOG
     if isinstance(stream, Path):
-        packed = stream.suffix.lower() in SUFFIXES
-        suffix = Path(stream.stem if packed else stream).suffix.lower()
+        suffix = files.plain_suffix(stream)
         if suffix in _LOG_SUFFIXES or suffix == ".sql" or stream.is_dir():
             return suffix in _LOG_SUFFIXES
-    elif is_packed(stream):
-        return True
     try:
-        return looks_like_log(begin_of(stream))
+        begin = begin_of(stream)
+        # Nothing can be told of a packed stream whose first block is long; what is packed is nearly always a log.
+        return looks_like_log(begin) or (not begin and not isinstance(stream, Path))
     except OSError as error:
         raise UsageError(f"cannot read {stream}", detail=error.strerror or str(error)) from error
 
@@ -142,7 +141,7 @@ _COPY_DATA = re.compile(r"^(?P<copy>\s*COPY\b[^;]*\bFROM\s+stdin\b[^;]*;)[^\n]*\
 
 
 def read_sql(paths: Sequence[Path] = (), *, text: str | None = None) -> Workload:
-    """The statements of SQL files, of directories (every ``*.sql`` below, by name) and of a text.
+    """The statements of SQL files, of directories (every ``*.sql`` below, packed or not, by name) and of a text.
 
     A comment ``-- freq: N`` before a statement (or behind it on its line) says how often it runs, ``-- ms: N``
     how many milliseconds a call takes; otherwise it runs once and no times are known. psql's backslash
@@ -159,7 +158,7 @@ def read_sql(paths: Sequence[Path] = (), *, text: str | None = None) -> Workload
 def _files(path: Path) -> list[Path]:
     if not files.is_directory(path):
         return [path]
-    found = sorted(p for p in path.rglob("*.sql") if p.is_file())
+    found = files.sql_below(path)
     if not found:
         raise UsageError(f"no .sql files in {path}")
     return found

@@ -11,12 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from indexpilot_cli.core.packed import UNREADABLE
 from indexpilot_cli.core.workload import Skipped, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.workload.clock import LogClock
 from indexpilot_cli.workload.csvlog import csv_records, csv_shape, lines_of, names_columns
 from indexpilot_cli.workload.executions import Assembler
-from indexpilot_cli.workload.packed import UNREADABLE, lines, opened
+from indexpilot_cli.workload.packed import lines, opened
 from indexpilot_cli.workload.records import LINE, SYSLOG, Broken, LogEntry, stderr_records, syslog_records
 from indexpilot_cli.workload.tally import LIMIT, StatementTally
 from indexpilot_cli.workload.wrapped import json_records

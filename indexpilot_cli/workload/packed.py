@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import importlib
 import io
-import lzma
-import shutil
-import subprocess
-import sys
-import threading
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, TextIO, cast
+from typing import IO, TextIO
 
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.core.packed import MARKS, UNREADABLE, begins_with, unpacked
 
-UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a broken file raises
-SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", _ZSTD)
 _HEAD = 4096  # bytes that tell how a file is packed and written
 _CHUNK = 1 << 20
 _LONGEST_LINE = 16 * 1024 * 1024
@@ -59,11 +46,12 @@ def begin_of(source: Path | TextIO) -> str:
         with opened(source) as text:
             try:
                 return text.read(_HEAD)
-            except (EOFError, zlib.error, lzma.LZMAError):
+            except UNREADABLE:
                 return ""  # told when it is read whole
     raw = _bytes_of(source)
     if raw is not None:
-        return _decoded(io.BytesIO(raw.peek(_HEAD)), b"").read()
+        head = raw.peek(_HEAD)
+        return _decoded(io.BytesIO(begins_with(head, _HEAD) if head.startswith(MARKS) else head), b"").read()
     if not source.seekable():
         return ""
     place = source.tell()
@@ -72,31 +60,10 @@ def begin_of(source: Path | TextIO) -> str:
     return begun
 
 
-def is_packed(stream: TextIO) -> bool:
-    """Whether standard input begins like a packed file."""
-    raw = _bytes_of(stream)
-    return raw is not None and raw.peek(8).startswith(_PACKED)
-
-
 @contextmanager
 def _text(file: io.BufferedReader) -> Iterator[io.TextIOWrapper]:
-    head = file.peek(_HEAD)[:_HEAD]
-    if head.startswith(_ZSTD):
-        with _zstd(file) as unpacked:
-            yield _decoded(unpacked, b"")
-    elif head.startswith(b"\x1f\x8b"):
-        yield _buffered(gzip.GzipFile(fileobj=file))
-    elif head.startswith(b"BZh"):
-        yield _buffered(bz2.BZ2File(file))
-    elif head.startswith(b"\xfd7zXZ\x00"):
-        yield _buffered(lzma.LZMAFile(file))  # noqa: SIM115 - the file below is closed
-    else:
-        yield _decoded(file, head)
-
-
-def _buffered(unpacked: object) -> io.TextIOWrapper:
-    file = io.BufferedReader(cast(io.RawIOBase, unpacked), _CHUNK)
-    return _decoded(file, file.peek(2)[:2])
+    with unpacked(file) as stream:
+        yield _decoded(stream, stream.peek(2)[:2] if isinstance(stream, io.BufferedReader) else b"")
 
 
 def _decoded(file: IO[bytes], head: bytes) -> io.TextIOWrapper:
@@ -104,36 +71,6 @@ def _decoded(file: IO[bytes], head: bytes) -> io.TextIOWrapper:
     # byte must not end the reading.
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     return io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
-
-
-@contextmanager
-def _zstd(file: BinaryIO) -> Iterator[IO[bytes]]:
-    """Unpacked by Python itself from 3.14 on, else by the program."""
-    if sys.version_info >= (3, 14):
-        yield importlib.import_module("compression.zstd").ZstdFile(file)
-        return
-    program = shutil.which("zstd")
-    if program is None:
-        raise UsageError(
-            "a .zst file needs the program zstd, or Python 3.14", hint="zstd -d FILE  and read what it makes"
-        )
-    command = [program, "-dcq"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
-        # The file has been read into already, so it cannot be handed over: a thread passes it on.
-        threading.Thread(target=_pass_on, args=(file, run.stdin), daemon=True).start()
-        try:
-            assert run.stdout is not None
-            yield run.stdout
-            if run.wait():
-                raise OSError("zstd cannot unpack it")
-        finally:
-            run.kill()
-
-
-def _pass_on(file: BinaryIO, pipe: IO[bytes]) -> None:
-    # The program ends early when the data are broken or nobody reads on; its exit code says which.
-    with suppress(OSError, ValueError), pipe:
-        shutil.copyfileobj(file, pipe, _CHUNK)
 
 
 def lines(stream: TextIO) -> Iterator[str]:

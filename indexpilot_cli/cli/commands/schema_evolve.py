@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -187,6 +188,8 @@ def write_fixes(session: CommandSession, result: CheckResult) -> None:
     from indexpilot_cli.render.views.review.entries import better
 
     for file in result.files:
+        if better(file) and files.plain_suffix(Path(file.path)) != Path(file.path).suffix.lower():
+            raise UsageError(f"{visible(file.path)} is packed: unpack it, then write into it", code="packed")
         if better(file):
             write_file(file.path, file.fixed or "")
             if not session.output.quiet:

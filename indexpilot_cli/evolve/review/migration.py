@@ -55,10 +55,13 @@ class DiskFiles:
     r"""What ``\i`` and ``\cd`` find on this machine, from the working directory."""
 
     def read(self, path: str) -> str:
-        """The text of a file. Raises FileNotFoundError, or UsageError as ``files.read_text``."""
+        """The text of a file. Raises OSError."""
         if not files.is_file(path):
             raise FileNotFoundError(0, f"there is no such file: {path} from the directory where psql is started")
-        return _read(path).text
+        try:
+            return files.read_text(path, files.INCLUDED)
+        except UsageError as error:
+            raise OSError(0, error.message) from None
 
     def is_folder(self, path: str) -> bool:
         """Whether it is a directory."""
@@ -226,12 +229,16 @@ def _expand(names: Sequence[str]) -> Iterator[str]:
     for name in names:
         path = Path(name)
         if name != "-" and files.is_directory(path):
-            found = sorted(p for p in path.rglob(f"*{_SUFFIX}") if p.is_file() and not p.name.endswith(_BACK))
+            found = [p for p in files.sql_below(path) if not _leads_back(p)]
             if not found:
                 raise UsageError(f"no {_SUFFIX} files in {name}", code="no_migration")
             yield from map(str, found)
         else:
             yield name
+
+
+def _leads_back(path: Path) -> bool:
+    return path.name.removesuffix(path.suffix if path.suffix != _SUFFIX else "").endswith(_BACK)
 
 
 def _changed(base: str, within: Sequence[str]) -> Iterator[str]:
@@ -245,7 +252,7 @@ def _changed(base: str, within: Sequence[str]) -> Iterator[str]:
     wanted = {Path(name).resolve() for name in within}
     for name in sorted({*listed, *fresh} - {""}):
         path = top / name
-        ours = path.suffix == _SUFFIX and not path.name.endswith(_BACK) and files.is_file(path)
+        ours = files.plain_suffix(path) == _SUFFIX and not _leads_back(path) and files.is_file(path)
         if ours and (not wanted or path.resolve() in wanted):
             yield _shortest(path)
 

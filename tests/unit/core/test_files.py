@@ -1,10 +1,14 @@
 """Whatever a file is that somebody names, every reader of files ends soon: with what it reads, or with exit code 2."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
+import shutil
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -199,3 +203,53 @@ def test_a_new_file_is_private_whatever_the_umask(tmp_path):
     with pytest.raises(FileExistsError):
         files.create(tmp_path / "new.yaml", "other")
     assert (tmp_path / "new.yaml").read_text().startswith("dsn: ")
+
+
+PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": None}
+
+
+def pack(how, data):
+    if PACKERS[how] is not None:
+        return PACKERS[how](data)
+    if shutil.which("zstd") is None:
+        pytest.skip("zstd is not installed")
+    return subprocess.run(["zstd", "-qc"], input=data, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("how", PACKERS)
+def test_packed_sql_is_unpacked_and_no_further_than_its_limit(tmp_path, how):
+    text = "SELECT * FROM t WHERE a = 1;\n"
+    for name in (f"a.sql.{how}", "named.otherwise"):
+        path = tmp_path / name
+        path.write_bytes(pack(how, text.encode()))
+        assert files.read_text(path, files.SQL) == text
+        (found,) = migration.read_files([str(path)], None)
+        assert (found.path, found.text) == (str(path), text)
+        assert [s.text for s in read_sql((path,)).statements] == ["SELECT * FROM t WHERE a = 1"]
+    bomb = tmp_path / f"bomb.sql.{how}"
+    bomb.write_bytes(pack(how, b" " * (files.MIGRATION.most + 1)))
+    assert bomb.stat().st_size < 100_000
+    with pytest.raises(UsageError, match=r"bomb\.sql.* is larger than 20"):
+        migration.read_files([str(bomb)], None)
+    broken = tmp_path / f"broken.sql.{how}"
+    broken.write_bytes(pack(how, os.urandom(5000))[:-1000])
+    with pytest.raises(UsageError) as raised:
+        files.read_text(broken, files.SQL)
+    assert "damaged" in (raised.value.detail or "")
+
+
+def test_packed_files_of_a_folder_are_read_in_their_order(tmp_path):
+    (tmp_path / "2.sql.gz").write_bytes(gzip.compress(b"SELECT 2 FROM t;"))
+    (tmp_path / "1.sql").write_text("SELECT 1 FROM t;")
+    (tmp_path / "2.down.sql.gz").write_bytes(gzip.compress(b"SELECT 3 FROM t;"))
+    (tmp_path / "notes.gz").write_bytes(gzip.compress(b"no SQL"))
+    assert [Path(f.path).name for f in migration.read_files([str(tmp_path)], None)] == ["1.sql", "2.sql.gz"]
+    assert len(read_sql((tmp_path,)).statements) == 3
+    assert files.plain_suffix(Path("a.SQL.gz")) == ".sql" and files.plain_suffix(Path("a.sql")) == ".sql"
+
+
+def test_a_file_that_psql_reads_in_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.sql.gz").write_bytes(gzip.compress(b"SELECT 1;"))
+    with pytest.raises(migration.UnreadableMigration, match="UTF-8"):
+        migration.read_migration("m.sql", "\\i a.sql.gz\n")
