@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -39,8 +40,12 @@ _NAMES = {
     "sqlerrcode": "sql_state_code", "statement": "query", "@message": "message", "textpayload": "message",
 }  # fmt: skip
 _DELIMITERS = ",;\t|"
-_ROW = re.compile(r'"?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [\w+-]+"?,')
+_ROW = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [\w+-]+"
+_WIDTHS = frozenset((23, 24, 26))  # columns of PostgreSQL 9.0, 13 and 14
+_MOST_INSIDE = 50  # lines within a quoted text that look like the begin of a row, before the text counts as cut short
 _LOOKED_AT = 20  # lines that tell separators and quotes
+_NO_PREFIX = re.compile(r"[\"'\n]|\A(?:duration: |statement: |execute |parse |bind |\w+ statement )")
+_DIGITS = re.compile(r"\d+")
 _NULL = frozenset(("\\N", "NULL", "null"))
 
 
@@ -93,16 +98,35 @@ def csv_records(lines: Iterable[str], broken: Broken, clock: LogClock) -> Iterat
 
 def _rows(lines: Iterable[str], shape: dict[str, Any], broken: Broken) -> Iterator[list[str]]:
     """The rows of a csvlog as the server writes it: how they begin is known, so one cut short swallows no other."""
-    quote, escaped = shape.get("quotechar", '"'), shape.get("escapechar", "\0") + '"'
+    quote, delimiter = shape.get("quotechar", '"'), shape.get("delimiter", ",")
+    begin = re.compile(f"{quote}?{_ROW}{quote}?{re.escape(delimiter)}")
+    escaped = shape.get("escapechar", "\0") + '"'
+    source, waiting = iter(lines), deque[str]()
     row: list[str] = []
-    quotes = 0
-    for line in lines:
-        if row and (quotes % 2 == 0 or _ROW.match(line)):
-            yield from _readable(csv.reader(["\n".join(row)], **shape), broken)
-            row, quotes = [], 0
+    quotes = inside = 0
+    while True:
+        line = waiting.popleft() if waiting else next(source, None)
+        if row and (line is None or quotes % 2 == 0 or inside > _MOST_INSIDE):
+            end = _end(row, begin, shape)
+            yield from _readable(csv.reader(["\n".join(row[:end])], **shape), broken)
+            waiting.extendleft(reversed([*row[end:], *([] if line is None else [line])]))
+            row, quotes, inside = [], 0, 0
+            continue
+        if line is None:
+            return
+        inside += bool(row) and begin.match(line) is not None
         row.append(line)
         quotes += line.count(quote) - line.count(escaped)
-    yield from _readable(csv.reader(["\n".join(row)], **shape), broken)
+
+
+def _end(row: Sequence[str], begin: re.Pattern[str], shape: dict[str, Any]) -> int:
+    """How many of the lines are one row: those up to the line that begins another, if it was cut short before that.
+
+    A literal of a statement may hold such a line too; with it the row has as many columns as the server writes.
+    """
+    others = [place for place, line in enumerate(row) if place and begin.match(line)]
+    found = list(_readable(csv.reader(["\n".join(row)], **shape), Broken())) if others else []
+    return len(row) if not others or [len(cells) in _WIDTHS for cells in found] == [True] else others[0]
 
 
 def _readable(rows: Iterator[list[str]], broken: Broken) -> Iterator[list[str]]:
@@ -146,7 +170,8 @@ def _entries(
 def without_prefix(entry: LogEntry, reader: PrefixReader) -> LogEntry:
     """An entry whose message is the line of a plain log, with what its prefix says where nothing else does."""
     line = LINE.match(entry.message)
-    if line is None:
+    # What looks like a line inside a statement's literal is none: a prefix holds no quotes and no message of its own.
+    if line is None or _NO_PREFIX.search(line["prefix"]):
         return entry
     session, database, time = reader.read(line["prefix"])
     found = entry._replace(message=line["text"], level=line["level"], time=time or entry.time)
@@ -167,4 +192,8 @@ def lines_of(text: str, time: str) -> Iterator[str]:
     head, *more = text.rstrip("\r\n").split("\n")
     line = LINE.match(head)
     yield f"{time} {head}" if line is not None and time and not TIME.search(line["prefix"]) else head
-    yield from (piece if piece.startswith("\t") or LINE.match(piece) else f"\t{piece}" for piece in more)
+    shape = None if line is None else _DIGITS.sub("0", line["prefix"])
+    for piece in more:
+        begins = LINE.match(piece)
+        own = begins is not None and shape in (None, _DIGITS.sub("0", begins["prefix"]))
+        yield piece if piece.startswith("\t") or own else f"\t{piece}"

@@ -159,8 +159,21 @@ def guess_format(head: Sequence[str]) -> str:
         return "json"
     if head and names_columns(head[0]):
         return "csv"
-    votes = Counter(filter(None, map(_kind, head)))
+    votes = Counter(filter(None, _kinds(head)))
     return max(votes, key=lambda kind: votes[kind], default="stderr")
+
+
+def _kinds(head: Sequence[str]) -> Iterator[str]:
+    """The format of each line; lines within a row's quotes tell nothing, whatever they look like."""
+    quoted = False
+    for line in head:
+        odd = line.count('"') % 2 == 1
+        if quoted:
+            quoted = not odd
+            continue
+        kind = _kind(line)
+        yield kind
+        quoted = kind == "csv" and odd
 
 
 def _kind(line: str) -> str:

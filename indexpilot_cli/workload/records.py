@@ -16,6 +16,7 @@ from indexpilot_cli.workload.clock import MILLISECONDS, SYSLOG_TIME, TIME, LogCl
 
 _LEVELS = "LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG[1-5]?"
 _PARTS = "DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION|BACKTRACE"
+_PART_LEVELS = frozenset(_PARTS.split("|"))
 LEVELS = frozenset((*_LEVELS.split("|")[:-1], "DEBUG", *(f"DEBUG{n}" for n in range(1, 6))))
 # Two blanks behind the colon; one where somebody made all blanks one. A prefix that ends in %d leaves "shopLOG:  ".
 _BEGINS = r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]+\d?:  ))"
@@ -81,11 +82,11 @@ def syslog_records(lines: Iterable[str], broken: Broken, clock: LogClock) -> Ite
 
 
 def _records(entries: Iterable[str], broken: Broken, clock: LogClock) -> Iterator[LogEntry]:
-    """An entry and its parts (the parameters' values, say) are entries of their own in the text, and those of several
-    sessions may be mixed: each part goes to the last entry of its session."""
-    read = PrefixReader(clock).read
-    waiting: list[LogEntry] = []
-    last: dict[str, int] = {}  # where in it the last entry of a session is
+    """The entries, each with its parts."""
+    return with_parts(_each(entries, broken, PrefixReader(clock)))
+
+
+def _each(entries: Iterable[str], broken: Broken, reader: PrefixReader) -> Iterator[LogEntry]:
     for entry in entries:
         colon = entry.find(":  ")
         if entry[colon - 4 : colon] in _PLAIN_LOG:
@@ -97,17 +98,26 @@ def _records(entries: Iterable[str], broken: Broken, clock: LogClock) -> Iterato
             if not here:
                 broken.count += 1
                 continue
-        session, database, time = read(entry[:start])
-        text = entry[start + len(here) + 2 :].removeprefix(" ")
-        if here == "LOG" or here in LEVELS:
+        session, database, time = reader.read(entry[:start])
+        yield LogEntry(session, entry[start + len(here) + 2 :].removeprefix(" "), "", database, time, here)
+
+
+def with_parts(entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
+    """An entry and its parts (the parameters' values, say) are entries of their own in the text, and those of several
+    sessions may be mixed: each part goes to the last entry of its session."""
+    waiting: list[LogEntry] = []
+    last: dict[str, int] = {}  # where in it the last entry of a session is
+    for entry in entries:
+        if entry.level not in _PART_LEVELS:
             if len(waiting) >= 2 * _OPEN:
                 yield from waiting[:_OPEN]
                 del waiting[:_OPEN]
                 last = {name: place - _OPEN for name, place in last.items() if place >= _OPEN}
-            last[session] = len(waiting)
-            waiting.append(LogEntry(session, text, "", database, time, here))
-        elif here in _KEPT and session in last:
-            waiting[last[session]] = _KEPT[here](waiting[last[session]], text)
+            last[entry.session] = len(waiting)
+            waiting.append(entry)
+        elif entry.level in _KEPT and entry.session in last:
+            place = last[entry.session]
+            waiting[place] = _KEPT[entry.level](waiting[place], entry.message)
     yield from waiting
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from indexpilot_cli.workload.clock import TIME, LogClock
 from indexpilot_cli.workload.csvlog import lines_of, without_prefix
-from indexpilot_cli.workload.records import LINE, MAX_ENTRY, Broken, LogEntry, PrefixReader, stderr_records
+from indexpilot_cli.workload.records import LINE, MAX_ENTRY, Broken, LogEntry, PrefixReader, stderr_records, with_parts
 
 Fields = Mapping[str, Any]
 _LEVELS = ("error_severity", "errorLevel", "errorLevel_s")
 _TIMES = ("timestamp", "@timestamp", "time", "ts", "log_time", "eventTimestamp", "__REALTIME_TIMESTAMP", "_time")
+_COLUMN = re.compile(r"_[sdtgb]\Z")
+_PREFIX = 18  # characters: a shorter prefix has no time in it and tells no line from a text
 _DOCKER = 16_000  # characters from which on Docker cuts a line into several objects
 _DEEP = 5  # objects in objects
 _LIST = re.compile(r'\{\s*"\w+"\s*:\s*\[')
@@ -27,6 +29,10 @@ _DECODER = json.JSONDecoder(strict=False)
 
 def json_records(lines: Iterable[str], broken: Broken, clock: LogClock) -> Iterator[LogEntry]:
     """Entries of a jsonlog (PostgreSQL 15 and newer), or of what containers and clouds make of a log."""
+    return with_parts(_entries(lines, broken, clock))
+
+
+def _entries(lines: Iterable[str], broken: Broken, clock: LogClock) -> Iterator[LogEntry]:
     reader = PrefixReader(clock)
     stream = _objects(lines, broken)
     for found in stream:
@@ -34,12 +40,24 @@ def json_records(lines: Iterable[str], broken: Broken, clock: LogClock) -> Itera
         path = _path(found) if fields is None else None
         if fields is not None:
             entry = _entry(fields, clock)
-            yield entry if "error_severity" in fields else without_prefix(entry, reader)
+            yield from (entry,) if "error_severity" in fields else _split(entry, reader)
         elif path is not None:
             # One stream has one wrapping: from here on the texts are lines of a plain log.
             yield from stderr_records(_texts(chain([found], stream), path, broken, clock), broken, clock)
         else:
             broken.foreign += 1
+
+
+def _split(entry: LogEntry, reader: PrefixReader) -> Iterator[LogEntry]:
+    """An entry whose text is that of a plain log: a collector may have made one of it and its parts."""
+    line = LINE.match(entry.message)
+    prefix = "" if line is None else line["prefix"]
+    pieces = entry.message.split(f"\n{prefix}") if len(prefix) > _PREFIX else [entry.message]
+    for number, piece in enumerate(pieces):
+        # The server puts a tab before each further line of a plain log.
+        if prefix and piece.count("\n\t") == piece.count("\n"):
+            piece = piece.replace("\n\t", "\n")  # noqa: PLW2901
+        yield without_prefix(entry._replace(message=f"{prefix}{piece}" if number else piece), reader)
 
 
 def _objects(lines: Iterable[str], broken: Broken) -> Iterator[Fields]:
@@ -136,6 +154,9 @@ def _within(found: Fields) -> Fields | None:
 
 def _structured(found: Fields, depth: int = 2) -> Fields | None:
     """The object that has an entry's fields: itself or one in it."""
+    if "Message" in found and any(level in found for level in _LEVELS):
+        # Azure's tables put a letter for the type behind the names of columns.
+        found = {_COLUMN.sub("", name): value for name, value in found.items()} | {"message": found["Message"]}
     if "message" in found and any(level in found for level in _LEVELS):
         return found
     inner = (_structured(v, depth - 1) for v in found.values() if depth and isinstance(v, dict))

@@ -101,6 +101,27 @@ def azure():
         yield {"time": "2026-11-29T01:00:01Z", "category": "PostgreSQLLogs", "properties": inside}
 
 
+AZURE = "2026-11-29 01:00:0{s} UTC-65f.{pid}-"
+
+
+def azure_parts():
+    """Each line that begins with a level as a record of its own, as the server's text comes to the collector."""
+    for number, entry in enumerate(texts(AZURE)):
+        for text in entry:
+            inside = {"timestamp": "2026-11-29 01:00:01.000 UTC", "processId": int(ENTRIES[number][1])}
+            yield {"properties": inside | {"errorLevel": ENTRIES[number][2], "message": text}}
+
+
+def azure_tables():
+    for record in structured():
+        inside = {"errorLevel_s": record["error_severity"], "processId_d": int(record["process_id"])}
+        yield (
+            inside
+            | {"Message": record["message"], "detail_s": record["detail"], "statement_s": record["query"]}
+            | {"timestamp_s": "2026-11-29 01:00:01.000 UTC"}
+        )
+
+
 def exported(columns=COLUMNS, header=True, **dialect):
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, extrasaction="ignore", **dialect)
@@ -150,6 +171,16 @@ FORMS = {
     "jsonlog in one line": lambda: "".join(json.dumps(o) for o in jsonlog()),
     "jsonlog as a list": lambda: json.dumps(list(jsonlog()), indent=4),
     "azure": lambda: "".join(json.dumps(o) + "\n" for o in azure()),
+    "azure, a record for each part": lambda: "".join(json.dumps(o) + "\n" for o in azure_parts()),
+    "azure, parts in one text": lambda: json.dumps(
+        {
+            "records": [
+                {"properties": {"errorLevel": ENTRIES[number][2], "message": "\n".join(entry)}}
+                for number, entry in enumerate(texts(AZURE))
+            ]
+        }
+    ),
+    "azure tables": lambda: "".join(json.dumps(o) + "\n" for o in azure_tables()),
     "azure event hub": lambda: json.dumps({"records": list(azure())}),
     "google": lambda: "".join(
         json.dumps(o) + "\n"
@@ -382,3 +413,59 @@ def test_an_execute_is_the_statement_that_was_prepared():
     prepared = "PREPARE p AS SELECT * FROM t WHERE a = $1"
     text = f"[7] LOG:  duration: 3 ms  statement: EXECUTE p(5)\n[7] DETAIL:  prepare: {prepared}\n"
     assert [(s.text, s.total_ms) for s in read(text).statements] == [(prepared, 3.0)]
+
+
+# A statement whose literal holds what looks like the begin of another entry, in this form and in others.
+SLOW = "duration: 9 ms  statement: SELECT 9"
+FALSE_LINES = (
+    f"2026-11-29 01:00:09.250 UTC [99] LOG:  {SLOW}",
+    f"2026-11-29 01:00:09 UTC-65f.99-LOG:  {SLOW}",
+    *(
+        d.join(f"2026-11-29 01:00:09.250 UTC,app,shop,99,h,s,1,SELECT,x,v,0,LOG,00000,{SLOW}{',' * 12}".split(","))
+        for d in ",;\t|"
+    ),
+)
+FALSE = "SELECT * FROM wide WHERE a = '\n" + "\n".join(FALSE_LINES) + "\n'"
+ROW = {
+    "log_time": "2026-11-29 01:00:01.000 UTC",
+    "user_name": "app",
+    "database_name": "shop",
+    "process_id": "71",
+    "session_id": "71",
+    "error_severity": "LOG",
+    "sql_state_code": "00000",
+    "message": f"duration: 5 ms  statement: {FALSE}",
+}
+SERVER = (*COLUMNS, "location", "application_name", "backend_type", "leader_pid", "query_id", "end")[:26]
+
+
+def rows(header, **dialect):
+    out = io.StringIO()
+    writer = csv.DictWriter(out, SERVER, **dialect)
+    if header:
+        writer.writeheader()
+    writer.writerows([ROW] * 3)
+    return out.getvalue()
+
+
+def objects(*names):
+    kept = {"processId": 71, "errorLevel": "LOG", "timestamp": ROW["log_time"], "message": ROW["message"]}
+    return "".join(json.dumps({"properties": {k: v for k, v in kept.items() if k in names}}) + "\n" for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [rows(header, delimiter=d, quoting=q) for header in (True, False) for d in ",;\t|" for q in (0, 1)]
+    + [objects("processId", "errorLevel", "timestamp", "message"), objects("errorLevel", "message")],
+)
+def test_a_false_line_in_a_literal_is_no_entry(text):
+    found = read(text)
+    assert (found.skipped, [(s.text, s.calls, s.total_ms) for s in found.statements]) == ((), [(FALSE, 3, 15.0)])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_row_cut_short_costs_itself_only_whatever_separates(delimiter):
+    whole = rows(header=False, delimiter=delimiter)
+    cut = whole[: whole.index("SELECT * FROM wide") + 10] + "\n"
+    found = read(cut + whole)
+    assert sum(s.calls for s in found.statements if s.text == FALSE) == 3
