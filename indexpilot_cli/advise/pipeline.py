@@ -17,7 +17,7 @@ from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Progress, TableFilter
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection, SpareIndex
+from indexpilot_cli.core.index import Candidate, Proposal, Rejection, SpareIndex
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.plan import Plan, PlanAction, Warn
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
@@ -25,7 +25,7 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.methods.existing import covers, redundant_indexes
-from indexpilot_cli.methods.size import SizeEstimate
+from indexpilot_cli.methods.size import SizeEstimate, Sizes
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
 from indexpilot_cli.settings.sections import ConstraintOptimizerSettings
@@ -102,9 +102,10 @@ def advise_on(
     if len(folded.templates) > LARGE_WORKLOAD:
         kept = _without_faulty(Stage.COMPRESS, folded, lambda some: compress(some, catalog))
     progress.stage("proposing candidates")
-    proposed = together(Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog))
+    sizes = Sizes(catalog)
+    proposed = together(Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
-    priceable = _priceable(without_taken_back(proposed.result, source), catalog, estimator, progress)
+    priceable = _priceable(without_taken_back(proposed.result, source), sizes, estimator, progress)
     open_ = tuple(s for s in spare if catalog.table(s.definition.table) is not None)
     priceable = replace(priceable, spare=open_)
 
@@ -166,20 +167,14 @@ def _open_to_advice(catalog: Catalog, wanted: TableFilter) -> Catalog:
     return catalog if wanted == TableFilter() else restrict(catalog, wanted_tables(catalog, wanted))
 
 
-def _priceable(proposal: Proposal, catalog: Catalog, estimator: CostEstimator, progress: Progress) -> Priceable:
-    from indexpilot_cli.methods.size import estimate
-
+def _priceable(proposal: Proposal, sizes: Sizes, estimator: CostEstimator, progress: Progress) -> Priceable:
     progress.stage("sizing candidates", len(proposal.candidates))
-    sizes: dict[IndexDefinition, SizeEstimate] = {}
-    for candidate in proposal.candidates:
+    sized = {c.definition: sizes.of(c.definition) for c in proposal.candidates}
+    for definition, size in sized.items():
         progress.advance()
-        definition = candidate.definition
-        table = catalog.table(definition.table)
-        assert table is not None  # candidates are proposed for tables of this catalog
-        sizes[definition] = estimate(definition, table, catalog)
-        estimator.set_size(definition, *_size(sizes[definition]))
-    estimator.prepare(tuple(sizes))
-    return Priceable(proposal.candidates, sizes, proposal.rejections)
+        estimator.set_size(definition, *_size(size))
+    estimator.prepare(tuple(sized))
+    return Priceable(proposal.candidates, sized, proposal.rejections)
 
 
 def _size(size: SizeEstimate) -> tuple[int, float, int | None]:

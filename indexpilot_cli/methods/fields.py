@@ -304,5 +304,7 @@ def power_law(first: float, start: float, rest: float, steepness: float) -> Grou
 
     last = min(max(first * math.exp(math.log1p(rest * power / (start * first)) / power), first * 1.0001), 1e10)
     edges = [first * (last / first) ** (n / _BANDS) for n in range(_BANDS + 1)]
-    scale = rest / mass(edges[-1])
-    return tuple(((mass(high) - mass(low)) * scale, high - low) for low, high in pairwise(edges))
+    masses = [mass(edge) for edge in edges]
+    scale = rest / masses[-1]
+    bands = zip(pairwise(masses), pairwise(edges), strict=True)
+    return tuple(((more - less) * scale, high - low) for (less, more), (low, high) in bands)

@@ -72,6 +72,22 @@ def compresses(definition: IndexDefinition, table: Table, version: int) -> bool:
     return any(max(key_field(k, table, row_count(table), version).widths) > TOAST_TARGET for k in definition.keys)
 
 
+class Sizes:
+    """Sizes of the indexes of one catalog, each estimated once."""
+
+    def __init__(self, catalog: Catalog):
+        self._catalog = catalog
+        self._known: dict[IndexDefinition, SizeEstimate] = {}
+
+    def of(self, definition: IndexDefinition) -> SizeEstimate:
+        """The size of an index of a table of the catalog."""
+        if definition not in self._known:
+            table = self._catalog.table(definition.table)
+            assert table is not None  # candidates are proposed for tables of the catalog
+            self._known[definition] = estimate(definition, table, self._catalog)
+        return self._known[definition]
+
+
 def _leaves(table: Table, catalog: Catalog) -> tuple[Table, ...]:
     if table.kind != "p":
         return (table,)

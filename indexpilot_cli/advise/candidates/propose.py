@@ -27,19 +27,24 @@ from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse, StatementKind
-from indexpilot_cli.methods.size import estimate
+from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.sql.selectivity import row_count
 
 _CLOSELY = 3  # candidates compared with each other, as a multiple of those given out
 
 
-def propose(templates: Sequence[QueryTemplate], catalog: Catalog, options: CandidateOptions | None = None) -> Proposal:
+def propose(
+    templates: Sequence[QueryTemplate],
+    catalog: Catalog,
+    options: CandidateOptions | None = None,
+    sizes: Sizes | None = None,
+) -> Proposal:
     """Indexes worth pricing for these templates, and everything set aside with its reason.
 
     Candidates come by table, most wanted first; each names the templates that asked for it. Nothing is read
     but the arguments, and equal arguments give equal proposals.
     """
-    chosen = options or CandidateOptions()
+    chosen, sizes = options or CandidateOptions(), sizes or Sizes(catalog)
     tenant = detect(templates, catalog)
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
@@ -52,7 +57,7 @@ def propose(templates: Sequence[QueryTemplate], catalog: Catalog, options: Candi
             rejections.append(_unsupported(name, problem or "", demands))
             continue
         site = make_site(table, demands, catalog, chosen, tenant.of(name) if tenant else None)
-        kept, refused = _table(site, wanted)
+        kept, refused = _table(site, wanted, sizes)
         candidates.extend(_candidate(d) for d in kept)
         rejections.extend(refused)
     return Proposal(tuple(candidates), _without_repeats(rejections))
@@ -90,7 +95,7 @@ def _unsupported(name: QualifiedName, problem: str, demands: Sequence[Demand]) -
     return Rejection(name.short, "unsupported_relation", detail, templates=frozenset(d.template for d in demands))
 
 
-def _table(site: Site, wanted: Demands) -> tuple[tuple[Draft, ...], list[Rejection]]:
+def _table(site: Site, wanted: Demands, sizes: Sizes) -> tuple[tuple[Draft, ...], list[Rejection]]:
     first, rejections = _sorted_out(_first(site, wanted))
     small = too_small(site)
     if small is not None:
@@ -102,12 +107,9 @@ def _table(site: Site, wanted: Demands) -> tuple[tuple[Draft, ...], list[Rejecti
     useful, futile = _useful(site, first)
     passed, refused = _gated(site, joined((*useful, *covering, *partial, *covering_partial)))
     refused += [r for r in futile if r.definition not in {d.definition for d in passed}]
-    sizes: dict[IndexDefinition, float] = {}
 
     def size(definition: IndexDefinition) -> float:
-        if definition not in sizes:
-            sizes[definition] = float(estimate(definition, site.table, site.catalog).bytes)
-        return sizes[definition]
+        return float(sizes.of(definition).bytes)
 
     wide, far = capped(site, passed, _CLOSELY * site.options.per_table)
     kept, gone = dominated(site, merged(site, wide), size)
