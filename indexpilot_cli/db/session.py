@@ -383,6 +383,20 @@ def environment(conninfo: str, password: str | None = None) -> dict[str, str]:
     return {variables[key]: str(value) for key, value in given.items() if key in variables and value is not None}
 
 
+def without_secrets(conninfo: str, variables: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The connection as key=value pairs with what libpq's ``variables`` add to it, and without what libpq calls secret;
+    and the names of what was left out. Raises UsageError when it cannot be read.
+    """
+    given = read_conninfo(conninfo) if conninfo else {}
+    options = psycopg.pq.Conninfo.get_defaults()
+    if "service" not in given:  # whose file goes before the variables
+        named = {o.keyword.decode(): variables.get(o.envvar.decode()) for o in options if o.envvar}
+        given = {name: value for name, value in named.items() if value} | given
+    secret = {o.keyword.decode() for o in options if o.dispchar == b"*"}
+    kept = {name: str(value) for name, value in given.items() if name not in secret and value is not None}
+    return libpq.make_conninfo("", **kept), tuple(sorted(set(given) & secret))
+
+
 def with_database(conninfo: str, database: str) -> str:
     """The connection string for another database of the same server. Raises UsageError when it cannot be read."""
     try:

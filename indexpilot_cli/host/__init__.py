@@ -23,6 +23,13 @@ from indexpilot_cli.host.evolve import (
     validate_schema_change,
 )
 from indexpilot_cli.host.health import HealthStatus, alert_book, get_health
+from indexpilot_cli.host.lifecycle import (
+    get_lifecycle_status,
+    perform_monthly_lifecycle,
+    perform_per_tenant_lifecycle,
+    perform_weekly_lifecycle,
+    run_lifecycle_scheduler,
+)
 from indexpilot_cli.host.place import init_connection_pool, metadata_schema, set_metadata_schema
 from indexpilot_cli.host.profiles import (
     configure_profile_cache,
@@ -95,6 +102,7 @@ __all__ = [
     "get_field_usage_stats",
     "get_genome_fields",
     "get_health",
+    "get_lifecycle_status",
     "get_mutation_summary",
     "get_pool_stats",
     "get_query_log_stats",
@@ -109,8 +117,12 @@ __all__ = [
     "log_audit_event",
     "log_query_stat",
     "metadata_schema",
+    "perform_monthly_lifecycle",
+    "perform_per_tenant_lifecycle",
+    "perform_weekly_lifecycle",
     "preview_schema_change",
     "prune_query_stats",
+    "run_lifecycle_scheduler",
     "safe_add_column",
     "safe_alter_column_type",
     "safe_drop_column",

@@ -26,7 +26,12 @@ from indexpilot_cli.render.views.genome import (
 )
 from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument
 from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
-from indexpilot_cli.render.views.lifecycle_schedules import LifecycleStatusDocument, ScheduleRunDocument
+from indexpilot_cli.render.views.lifecycle_schedules import (
+    LifecycleInstallDocument,
+    LifecycleStatusDocument,
+    ScheduleRunDocument,
+    WatchDocument,
+)
 from indexpilot_cli.render.views.metrics import MetricsDocument
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
@@ -49,10 +54,12 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "init": (InitDocument, "Result of indexpilot init"),
     "lifecycle": (LifecycleDocument, "Result of indexpilot lifecycle"),
     "lifecycle_builds": (BuildsDocument, "Result of indexpilot lifecycle builds"),
+    "lifecycle_install": (LifecycleInstallDocument, "Result of indexpilot lifecycle install"),
     "lifecycle_run": (ScheduleRunDocument, "Result of indexpilot lifecycle run"),
     "lifecycle_metrics": (MetricsDocument, "Result of indexpilot lifecycle metrics"),
     "lifecycle_snapshot": (CounterSnapshotDocument, "Result of indexpilot lifecycle snapshot"),
     "lifecycle_status": (LifecycleStatusDocument, "Result of indexpilot lifecycle status"),
+    "lifecycle_watch": (WatchDocument, "Result of indexpilot lifecycle watch"),
     "plan_approve": (ApproveDocument, "Result of indexpilot plan approve"),
     "recommend": (PlanDocument, "Result of indexpilot recommend"),
     "rollback": (RollbackDocument, "Result of indexpilot rollback"),

@@ -55,6 +55,8 @@ COMMANDS = (
         "lifecycle run",
         "lifecycle status",
         "lifecycle metrics",
+        "lifecycle watch",
+        "lifecycle install",
         "bypass",
         "bypass status",
         "bypass enable",
@@ -82,6 +84,8 @@ SCHEMAS = (
         "lifecycle_run",
         "lifecycle_status",
         "lifecycle_metrics",
+        "lifecycle_watch",
+        "lifecycle_install",
     ),
     *(
         "init",

@@ -19,7 +19,7 @@ SELECT i, i % 5000, CASE WHEN i % 50 = 0 THEN 'open' ELSE 'done' END FROM genera
 """
 TRACES = "SELECT (SELECT count(*) FROM indexpilot.mutation_log), (SELECT sum(runs) FROM indexpilot.idle_runs)"
 # Commands that reach no database of the user's.
-LOCAL = {"config show", "config check", "schema", "completion", "demo"}
+LOCAL = {"config show", "config check", "schema", "completion", "demo", "lifecycle install"}
 # Arguments of each command: that it carries out, and that it fails with or refuses behind the connection.
 GOOD = {
     "init": (["--yes", "--db-only"], ["--check"], ["--dry-run", "--db-only"]),
@@ -46,6 +46,7 @@ GOOD = {
     "lifecycle snapshot": ([],),
     "lifecycle run": (["integrity"], ["due"], ["due"]),
     "lifecycle status": ([],),
+    "lifecycle watch": (["--rounds", "1"],),
     "lifecycle builds": ([],),
     "lifecycle metrics": ([], ["--textfile", "m.prom"]),
     "bypass status": ([],),
@@ -87,6 +88,7 @@ BAD = {
     "lifecycle snapshot": (["--standby", "{dsn}"],),
     "lifecycle run": (["tenant", "99"],),
     "lifecycle status": (),
+    "lifecycle watch": (),
     "lifecycle builds": (),
     "lifecycle metrics": (["--textfile", "none/m.prom"],),
     "bypass status": (),

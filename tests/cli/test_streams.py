@@ -23,6 +23,8 @@ NAMES += [
     "lifecycle run",
     "lifecycle status",
     "lifecycle metrics",
+    "lifecycle watch",
+    "lifecycle install",
 ]
 
 

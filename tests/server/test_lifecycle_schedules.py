@@ -2,20 +2,22 @@
 
 import os
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psycopg
 import pytest
 
+from indexpilot_cli import host
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.lifecycle.schedules import run, status, store
+from indexpilot_cli.lifecycle.schedules import run, status, store, watch
 from indexpilot_cli.lifecycle.schedules.policies import TenantPolicy, keep_policy
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.values import LifecycleRequest
@@ -24,6 +26,7 @@ from indexpilot_cli.settings.sections import MaintenanceComponents, MaintenanceS
 from tests.server.applying import definition, keep_plan, run_apply
 from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, holding, seen
 from tests.server.test_apply_kill import child, exit_code
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.rows(5_000), pytest.mark.usefixtures("own_places")]
 RECORD = Record("tester", "1", "lifecycle run")
@@ -306,3 +309,82 @@ def test_a_tenants_run_looks_at_its_tables_by_its_policy(shop):
     (one,) = [one for one in ask(shop).result.runs if one.job == "tenant"]
     assert (one.components, one.findings) == (("invalid",), ())
     assert shown(shop)["tenant 7"].schedule.startswith("day 1 of the month")
+
+
+def test_a_watch_runs_what_is_due_and_a_signal_ends_it_in_order(shop):
+    told = []
+    request = watch.WatchRequest(Connection(shop), _schedule(), interval=1.0, rounds=2)
+    ended = watch.watch(request, Silent(), told.append)
+    assert (ended.result.rounds, ended.result.runs, ended.exit_code) == (2, 4, 0)
+    assert [len(one.runs) for one in told] == [4, 0]
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        age(shop, 8)
+        done = len([1 for _, state in kept(shop) if state == "DONE"])
+
+        def work():
+            raise SystemExit(watch.watch(watch.WatchRequest(Connection(shop), _schedule()), Silent()).exit_code)
+
+        with child(work) as pid:
+            eventually(lambda done=done: len([1 for _, state in kept(shop) if state == "DONE"]) >= done + 3)
+            os.kill(pid, number)
+            assert exit_code(pid) == code
+    assert {state for _, state in kept(shop)} <= {"DONE", "INTERRUPTED"}
+
+
+def test_a_watch_outlives_a_server_that_goes_away_but_not_a_bad_beginning(shop):
+    with pytest.raises(UnreachableError):
+        watch.watch(watch.WatchRequest(Connection("host=/nowhere"), _schedule(), rounds=3), Silent())
+    rounds, stop = [], threading.Event()
+
+    def told(one):
+        rounds.append(one)
+        if len(rounds) == 1:
+            sql(shop, "ALTER TABLE indexpilot.lifecycle_runs RENAME TO gone")
+        elif len(rounds) == 2:
+            sql(shop, "ALTER TABLE indexpilot.gone RENAME TO lifecycle_runs")
+        else:
+            stop.set()
+
+    request = watch.WatchRequest(Connection(shop), _schedule(), interval=0.01)
+    ended = watch.watch(request, Silent(), told, stop)
+    assert [one.healthy for one in rounds] == [True, False, True]
+    assert (ended.result.failures, ended.result.error, ended.status) == (1, None, "ok")
+
+
+def _schedule():
+    return run.ScheduleRunRequest(report=AT_ONCE, maintenance=QUICK, record=RECORD)
+
+
+@pytest.fixture
+def pooled(shop, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "indexpilot.yaml").write_text("operational: {lifecycle: {min_age: 0s}}\nadvisor: {workers: 1}\n")
+    host.init_connection_pool(shop, 1, 2)
+    yield shop
+    host.close_connection_pool()
+
+
+def test_q4_the_hosts_functions_are_the_same_jobs(pooled):
+    sql(pooled, Q4)
+    weekly = host.perform_weekly_lifecycle()
+    assert {"orders_note", "orders_status_again"} <= {f["index"]["name"] for f in weekly["findings"] if f["index"]}
+    assert (weekly["outcome"], weekly["plan"]) == ("done", None)
+    monthly = host.perform_monthly_lifecycle(dry_run=False)
+    assert monthly["plan"].startswith("P-")
+    assert set(weekly["components"]) < set(monthly["components"])
+    with pytest.raises(UsageError, match="tenant 7"):
+        host.perform_per_tenant_lifecycle(7)
+    sql(
+        pooled,
+        "INSERT INTO indexpilot.genome_catalog (table_name, field_name, field_type) VALUES ('orders', 'note', 'text')",
+    )
+    host.initialize_tenant_expression(7, known=True)
+    assert {f["table"]["name"] for f in host.perform_per_tenant_lifecycle(7)["findings"]} == {"orders"}
+    looks = []
+    ended = host.run_lifecycle_scheduler(rounds=1, on_round=looks.append)
+    assert (ended["rounds"], [one["job"] for one in looks[0]["runs"]]) == (1, ["integrity", "counters"])
+    stands = {job["job"]: job for job in host.get_lifecycle_status()["jobs"]}
+    assert (stands["weekly"]["health"], stands["tenant"]["tenant"]) == ("ok", 7)
+    assert stands["monthly"]["last"]["plan"] == monthly["plan"]
+    commands = {row[0] for row in sql(pooled, "SELECT details_json->>'command' FROM indexpilot.mutation_log")}
+    assert {"host perform_weekly_lifecycle", "host perform_monthly_lifecycle"} <= commands

@@ -1,15 +1,20 @@
-"""``indexpilot lifecycle run`` and ``lifecycle status``: the same by the clock."""
+"""``indexpilot lifecycle run``, ``status`` and ``install``: its work by the clock."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, workload
+from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, seconds_of, workload
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
@@ -17,6 +22,11 @@ from indexpilot_cli.errors import UsageError
 if TYPE_CHECKING:
     from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
     from indexpilot_cli.lifecycle.schedules.timetable import JobKey
+    from indexpilot_cli.lifecycle.schedules.units import UnitRequest
+    from indexpilot_cli.lifecycle.schedules.watch import WatchRound
+
+
+_INTERRUPTED = 130
 
 
 class JobChoice(StrEnum):
@@ -146,5 +156,155 @@ def status(session: CommandSession, *, exit_code: opt.ExitCode = False) -> int:
     return finish(session, outcome, status_view(outcome.result), exit_code=exit_code)
 
 
-COMMANDS = {"lifecycle run": run, "lifecycle status": status}
-EXAMPLES = {"lifecycle run": RUN_EXAMPLES, "lifecycle status": STATUS_EXAMPLES}
+INSTALL_EXAMPLES = """Examples:
+
+  indexpilot lifecycle install cron -d service=shop --mail-to dba@example.com
+
+  indexpilot lifecycle install systemd -h db1 -d shop --plan
+
+  indexpilot lifecycle install kubernetes -h db1 -d shop --image registry/indexpilot:1 | kubectl apply -f -
+"""
+
+
+class UnitChoice(StrEnum):
+    """Who is to run the jobs."""
+
+    CRON = "cron"
+    SYSTEMD = "systemd"
+    KUBERNETES = "kubernetes"
+
+
+@command("lifecycle install", *SERVER)
+def install(
+    session: CommandSession,
+    *,
+    kind: Annotated[
+        UnitChoice, typer.Argument(metavar="KIND", help="cron, systemd or kubernetes.", show_default=False)
+    ],
+    account: Annotated[str | None, option("--account NAME", "Run it as this account (cron, systemd).")] = None,
+    mail_to: Annotated[str | None, option("--mail-to ADDRESS", "Where cron sends what was found.")] = None,
+    image: Annotated[str | None, option("--image IMAGE", "The container image (kubernetes).")] = None,
+    plan: Plan = False,
+) -> int:
+    """Print what runs the jobs that are due every hour. Nothing is installed, and no password is printed."""
+    session.load()
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.core.command import Outcome
+    from indexpilot_cli.lifecycle.schedules.units import units
+    from indexpilot_cli.render.views.lifecycle_schedules import units_view
+
+    foreign = {
+        "--account": (account, kind is UnitChoice.KUBERNETES),
+        "--mail-to": (mail_to, kind is not UnitChoice.CRON),
+    }
+    foreign["--image"] = (image, kind is not UnitChoice.KUBERNETES)
+    for name, (value, wrong) in foreign.items():
+        if value is not None and wrong:
+            raise UsageError(f"{name} does not go with {kind.value}", hint="indexpilot lifecycle install --help")
+    result = units(_unit_request(session, kind, plan=plan, account=account, mail_to=mail_to, image=image))
+    return finish(session, Outcome("lifecycle_install", result), units_view(result))
+
+
+def _unit_request(session: CommandSession, kind: UnitChoice, *, plan: bool, **asked: str | None) -> UnitRequest:
+    """The request: the connection as it is here, without its secrets, and the configuration file that counts here."""
+    from indexpilot_cli.db.session import read_conninfo, without_secrets
+    from indexpilot_cli.lifecycle.schedules.units import UnitKind, UnitRequest
+    from indexpilot_cli.settings.conninfo import compose
+    from indexpilot_cli.settings.load import find
+
+    conninfo, password = compose(session.settings)
+    kept, left_out = without_secrets(conninfo, os.environ)
+    files = find(os.environ, Path.cwd(), session.run.config)
+    named = next((place.path for place in files if place.kind != "user"), None)
+    program = Path(sys.argv[0])
+    found = program if program.name == "indexpilot" and program.exists() else Path(shutil.which("indexpilot") or "")
+    return UnitRequest(
+        UnitKind(kind.value),
+        str(found.absolute() if found.name else Path("/usr/local/bin/indexpilot")),
+        kept,
+        left_out or (("password",) if password else ()),
+        str(named.absolute()) if named is not None else None,
+        plan,
+        asked["account"],
+        asked["mail_to"],
+        asked["image"],
+        session.settings.operational.maintenance,
+        str(read_conninfo(kept).get("host") or "") if kept else "",
+    )
+
+
+WATCH_EXAMPLES = """Examples:
+
+  indexpilot lifecycle watch -d shop
+
+  indexpilot lifecycle watch -d shop --plan --health-file /tmp/health.json
+"""
+
+
+@command("lifecycle watch", *SERVER)
+def watch(
+    session: CommandSession,
+    *,
+    interval: Annotated[str, option("--interval TIME", "How often to look what is due.")] = "60s",
+    rounds: Annotated[int | None, option("--rounds N", "End after so many looks.", min=1)] = None,
+    health_file: Annotated[str | None, option("--health-file FILE", "Written at every look, for probes.")] = None,
+    standby: Standby = None,
+    with_files: QueryFiles = None,
+    source: opt.SourceOption = None,
+    log_database: opt.LogDatabase = None,
+    what_if: opt.WhatIfOption = None,
+    workers: opt.Workers = None,
+    plan: Plan = False,
+    reconcile: Reconcile = False,
+) -> int:
+    """Run the jobs that are due until TERM or Ctrl-C, in the foreground: for a container without cron."""
+    session.load(planner_flags(what_if, workers))
+    pause = seconds_of("--interval", interval) or 0.0
+    if pause < 1:
+        raise UsageError("--interval: at least 1s")
+    from indexpilot_cli.cli.show import CommandInterrupted, finish
+    from indexpilot_cli.lifecycle.schedules.watch import WatchRequest
+    from indexpilot_cli.lifecycle.schedules.watch import watch as watching
+    from indexpilot_cli.render.views.lifecycle_schedules import watch_view
+
+    recorded = workload(session, source, with_files, log_database=log_database)
+    schedule = schedule_request(session, (), recorded, tuple(standby or ()), plan=plan, reconcile=reconcile)
+    request = WatchRequest(session.connection(), schedule, pause, rounds)
+    outcome = session.call(lambda r, progress: watching(r, progress, _teller(session, health_file)), request)
+    code = finish(session, outcome, watch_view(outcome.result))
+    if code == 0:
+        return code
+    stop = CommandInterrupted("interrupted" if code == _INTERRUPTED else "terminated")
+    stop.code_number, stop.told = code, True
+    raise stop
+
+
+def _teller(session: CommandSession, health_file: str | None) -> Callable[[WatchRound], None]:
+    """Tells each round: jobs and errors as lines on stderr, whether all is well in the file."""
+    from indexpilot_cli.cli.show import diagnostic
+    from indexpilot_cli.cli.terminal import write_file
+    from indexpilot_cli.render.views.lifecycle_schedules import health_text, round_lines
+
+    def tell(one: WatchRound) -> None:
+        for label, line in round_lines(one):
+            if label != "status" or not session.output.quiet:
+                diagnostic(session, label, line)
+        sys.stderr.flush()
+        if health_file is not None:
+            write_file(health_file, health_text(one))
+
+    return tell
+
+
+COMMANDS = {
+    "lifecycle run": run,
+    "lifecycle status": status,
+    "lifecycle watch": watch,
+    "lifecycle install": install,
+}
+EXAMPLES = {
+    "lifecycle run": RUN_EXAMPLES,
+    "lifecycle status": STATUS_EXAMPLES,
+    "lifecycle watch": WATCH_EXAMPLES,
+    "lifecycle install": INSTALL_EXAMPLES,
+}

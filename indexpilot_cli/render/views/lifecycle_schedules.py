@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,7 +15,10 @@ from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleR
 from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
 from indexpilot_cli.lifecycle.schedules.store import PastRun
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Facts, Lines, TableBlock, columns
+from indexpilot_cli.lifecycle.schedules.units import UnitFile, UnitKind, UnitsResult
+from indexpilot_cli.lifecycle.schedules.watch import WatchResult, WatchRound
+from indexpilot_cli.render.document import Amount, Block, Code, Count, Document, Facts, Lines, TableBlock, columns
+from indexpilot_cli.render.envelope import as_yaml
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
 from indexpilot_cli.render.views.lifecycle import FindingDocument
 
@@ -115,6 +119,40 @@ class LifecycleStatusDocument(DocumentShape):
     jobs: tuple[JobStatusDocument, ...]
 
 
+def _unit_text(file: UnitFile) -> str:
+    """The file as it is written."""
+    if not file.document:
+        return file.text
+    return "".join(f"# {line}\n" for line in file.comments) + as_yaml(file.document)
+
+
+class UnitFileDocument(DocumentShape):
+    """A file to write."""
+
+    path: Annotated[str, "where it belongs"]
+    text: Annotated[str, From(_unit_text)]
+
+
+class LifecycleInstallDocument(DocumentShape):
+    """What runs the jobs, and what is left to do."""
+
+    kind: UnitKind
+    files: tuple[UnitFileDocument, ...]
+    notes: tuple[str, ...]
+
+
+class WatchDocument(DocumentShape):
+    """What a watch did until it was stopped."""
+
+    started_at: datetime
+    stopped_at: datetime
+    rounds: Annotated[Count, "how often it looked"]
+    runs: Annotated[Count, "jobs that were run"]
+    failures: Annotated[Count, "rounds in which something failed"]
+    error: Annotated[str | None, "of the last round"]
+    stopped_by: Annotated[str | None, "the signal"]
+
+
 _RUNS = columns("job|short", "outcome|state", "took|number", "next|short", "what|text")
 _FOUND = columns("id|short", "state|short", "index", "what|text")
 _JOBS = columns("job|short", "health|state", "schedule|short", "last|short", "result|text", "next|short")
@@ -190,6 +228,43 @@ def status_view(result: LifecycleStatusResult) -> Document:
     """One line for each job."""
     rows = tuple(_status(one, result.now) for one in result.jobs)
     return Document((TableBlock(_JOBS, rows),), result, LifecycleStatusDocument)
+
+
+def units_view(result: UnitsResult) -> Document:
+    """The files, one after the other; notes as comments, so that the whole can be given on as it is."""
+    several = len(result.files) > 1
+    blocks: list[Block] = []
+    for file in result.files:
+        head = f"# {file.path}\n" if several else ""
+        blocks.append(Code(head + _unit_text(file), "yaml" if file.document else ""))
+    if result.notes:
+        blocks.append(Code("".join(f"# {note}\n" for note in result.notes), ""))
+    return Document(tuple(blocks), result, LifecycleInstallDocument)
+
+
+def watch_view(result: WatchResult) -> Document:
+    """One line."""
+    lasted = seconds((result.stopped_at - result.started_at).total_seconds())
+    text = f"watched for {lasted}: {plural(result.rounds, 'look')}, {plural(result.runs, 'job')} run"
+    failed = f", {plural(result.failures, 'look')} failed" if result.failures else ""
+    return Document((Lines((text + failed,)),), result, WatchDocument)
+
+
+def round_lines(one: WatchRound) -> Iterator[tuple[str, str]]:
+    """A label (status or error) and a sentence for each job of the round, and for what kept it from any."""
+    moment = f"{one.at:%Y-%m-%d %H:%M:%S}Z"
+    for ran in one.runs:
+        told = "; ".join(_told(ran)) or ran.outcome.value
+        label = "error" if ran.outcome is RunOutcome.FAILED else "status"
+        yield label, f"{moment} {JobKey(ran.job, ran.tenant)}: {told}"
+    if one.error is not None and not one.runs:
+        yield "error", f"{moment} {one.error}"
+
+
+def health_text(one: WatchRound) -> str:
+    """The round as a JSON object on one line, for probes."""
+    facts = {"at": f"{one.at:%Y-%m-%dT%H:%M:%SZ}", "healthy": one.healthy, "round": one.number, "error": one.error}
+    return json.dumps(facts) + "\n"
 
 
 def _status(one: JobStatus, now: datetime) -> tuple[str, ...]:

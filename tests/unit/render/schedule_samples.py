@@ -9,6 +9,8 @@ from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleR
 from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
 from indexpilot_cli.lifecycle.schedules.store import PastRun, RunState
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
+from indexpilot_cli.lifecycle.schedules.units import UnitKind, UnitRequest, units
+from indexpilot_cli.lifecycle.schedules.watch import WatchResult
 from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding, LifecycleSeverity, LifecycleState
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
@@ -65,3 +67,5 @@ STATUS = LifecycleStatusResult(
     NOW,
     "UTC",
 )
+WATCHED = WatchResult(NOW, LATER, 2880, 60, 2, "the connection was lost", 1, "SIGTERM")
+UNITS = [units(UnitRequest(kind, "/usr/bin/indexpilot", "dbname=shop", ("password",))) for kind in UnitKind]
