@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import repeat
 from types import MappingProxyType
@@ -46,6 +46,12 @@ def look(session: Session, metadata_schema: str, place: str = PRIMARY) -> Look:
     since = server.counters_since
     found = UsageSnapshot(place, server.now, since, server.commits, MappingProxyType(counts))
     return Look(found, server.cluster, server.database, server.started, server.in_recovery, server.standbys)
+
+
+def with_rebuilt(one: Look, pages: Mapping[int, int]) -> Look:
+    """The look with the pages that its indexes would have after REINDEX, by oid."""
+    counts = {oid: replace(c, rebuilt=pages.get(oid, 0)) for oid, c in one.snapshot.counts.items()}
+    return replace(one, snapshot=replace(one.snapshot, counts=MappingProxyType(counts)))
 
 
 def look_at_standby(connection: Connection, dsn: str, primary: Look, database: str) -> Look:
@@ -98,6 +104,7 @@ def _packed(one: Look) -> dict[str, Any]:
         "oids": list(counts),
         "scans": [c.scans for c in counts.values()],
         "pages": [c.pages for c in counts.values()],
+        "rebuilt": [c.rebuilt for c in counts.values()],
     }
     return {
         "taken_at": found.taken_at,
@@ -109,8 +116,11 @@ def _packed(one: Look) -> dict[str, Any]:
 
 def _unpacked(row: Row) -> UsageSnapshot:
     kept: Mapping[str, Any] = row.counters
-    pages = kept.get("pages") or repeat(0)
-    counts = {oid: IndexCount(*numbers) for oid, *numbers in zip(kept["oids"], kept["scans"], pages, strict=False)}
+    # Snapshots of earlier versions know less.
+    lists = (kept["oids"], kept["scans"], *(kept.get(name) or repeat(0) for name in ("pages", "rebuilt")))
+    counts = {
+        oid: IndexCount(scans, pages, rebuilt=rebuilt) for oid, scans, pages, rebuilt in zip(*lists, strict=False)
+    }
     return UsageSnapshot(kept["place"], row.taken_at, row.counters_since, kept["commits"], MappingProxyType(counts))
 
 

@@ -21,23 +21,26 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.execute.build import STANDING
 from indexpilot_cli.execute.reconcile import pending
-from indexpilot_cli.lifecycle.counters import Look, earlier, keep, leaf_pages, look, look_at_standby
+from indexpilot_cli.lifecycle.counters import Look, earlier, keep, leaf_pages, look, look_at_standby, with_rebuilt
 from indexpilot_cli.lifecycle.findings.bloat import (
     bloat_findings,
     by_leaves,
     by_rows,
     is_confirmed,
     looked_into,
+    sizes_after,
     suspects,
 )
 from indexpilot_cli.lifecycle.findings.find import by_gravity, find
 from indexpilot_cli.lifecycle.findings.unused import too_young
+from indexpilot_cli.lifecycle.growth import growth_of, with_history
 from indexpilot_cli.lifecycle.plan import PLANNABLE, make_plan
 from indexpilot_cli.lifecycle.pricing import DropPrices, is_priced, priced, statements_of, touched, unpriced
 from indexpilot_cli.lifecycle.sampling import key_samples
 from indexpilot_cli.lifecycle.together import columns_together
 from indexpilot_cli.lifecycle.usage import UsageSnapshot, usage_of
 from indexpilot_cli.lifecycle.values import (
+    GrowthHistory,
     LifecycleAction,
     LifecycleFacts,
     LifecycleFinding,
@@ -52,6 +55,7 @@ from indexpilot_cli.lifecycle.values import (
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.metadata import question
+from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
 from indexpilot_cli.workload.referential import with_referential
@@ -80,16 +84,19 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         seen = look_at_counters(source, request, progress)
         facts = gather(source, request, seen, _workload(source, request, progress))
         found = _priced(find(facts), source, request, facts, progress)
-        found = (*found, *_bloated(found, source, request, facts, progress))
+        sizes = sizes_after(facts) if _asked(request, LifecycleState.BLOATED) else {}
+        growth = _growth(facts, seen, sizes)
+        found = (*found, *_bloated(found, source, sizes, facts, progress))
         together, unknown = _together(source, request, facts, progress)
         found = (*found, *together)
+        found = with_history(found, growth)
         findings = tuple(sorted(_chosen(found, facts.catalog, request), key=by_gravity))
         plan, kept = _planned(findings, source, request, facts)
         counts = {state.value: n for state, n in _counts(findings).items()}
         note.idle = None if findings else request.idle
         whole = not request.states and request.filter == TableFilter() and not request.min_bytes
         note.details(findings=counts, whole=whole, standbys=max(0, len(seen.looks) - 1), plan=plan or "")
-    warning = keep_counters(request, source, seen)
+    warning = keep_counters(request, source, seen, sizes)
     result = LifecycleResult(
         findings,
         facts.now,
@@ -99,6 +106,7 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         sum(1 for _ in facts.catalog.indexes()),
         plan,
         (*notes_of(facts, seen, request), *unknown),
+        growth,
     )
     warnings = (*seen.warnings, *((warning,) if warning is not None else ()), *kept, *note.warnings)
     status = "findings" if findings else "ok"
@@ -154,15 +162,13 @@ def _priced(
 def _bloated(
     findings: tuple[LifecycleFinding, ...],
     source: Source,
-    request: LifecycleRequest,
+    sizes: Mapping[int, SizeEstimate],
     facts: LifecycleFacts,
     progress: Progress,
 ) -> tuple[LifecycleFinding, ...]:
     """Indexes worth a rebuilding, those aside that are to go anyway. The largest of them are looked into."""
-    if request.states and LifecycleState.BLOATED not in request.states:
-        return ()
     gone = {f.index for f in findings if f.action is LifecycleAction.DROP}
-    found = tuple(s for s in suspects(facts) if s.index.name not in gone)
+    found = tuple(s for s in suspects(facts, sizes) if s.index.name not in gone)
     if not found or source.session is None:
         return tuple(bloat_findings(facts, found, {}))
     trees = {s.index.oid: s for s in looked_into(found)}
@@ -177,11 +183,27 @@ def _bloated(
     return tuple(bloat_findings(facts, found, rebuilt))
 
 
+def _asked(request: LifecycleRequest, state: LifecycleState) -> bool:
+    return not request.states or state in request.states
+
+
+def _growth(facts: LifecycleFacts, seen: Seen, sizes: Mapping[int, SizeEstimate]) -> GrowthHistory:
+    if not seen.looks:
+        return GrowthHistory()
+    looks = (with_rebuilt(seen.looks[0], _rebuilt(sizes)).snapshot, *seen.before)
+    return growth_of(facts.catalog.indexes(), looks, facts.now, facts.bloat_ratio)
+
+
+def _rebuilt(sizes: Mapping[int, SizeEstimate]) -> Mapping[int, int]:
+    """Pages after REINDEX, where statistics tell."""
+    return {oid: built.pages for oid, built in sizes.items() if built.confidence != "low"}
+
+
 def _together(
     source: Source, request: LifecycleRequest, facts: LifecycleFacts, progress: Progress
 ) -> tuple[tuple[LifecycleFinding, ...], tuple[str, ...]]:
     """Columns that statements name together and the planner takes as independent, and what is not known of them."""
-    if source.session is None or (request.states and LifecycleState.STATISTICS_MISSING not in request.states):
+    if source.session is None or not _asked(request, LifecycleState.STATISTICS_MISSING):
         return (), ()
     return columns_together(source.session, facts, progress)
 
@@ -222,11 +244,14 @@ def _initialised(source: Source) -> bool:
     return source.capabilities is not None and source.capabilities.metadata_version is not None
 
 
-def keep_counters(request: LifecycleRequest, source: Source, seen: Seen) -> Warn | None:
-    """Keep what was seen for later runs; why that failed."""
+def keep_counters(
+    request: LifecycleRequest, source: Source, seen: Seen, sizes: Mapping[int, SizeEstimate] = MappingProxyType({})
+) -> Warn | None:
+    """Keep what was seen for later runs, with the sizes after REINDEX where they are known; why that failed."""
     if not seen.looks or not request.record.enabled or not _initialised(source):
         return None
-    _, warning = keep(request.connection, seen.looks)
+    looks = (with_rebuilt(seen.looks[0], _rebuilt(sizes)), *seen.looks[1:])
+    _, warning = keep(request.connection, looks)
     return warning
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import Reason
@@ -46,19 +47,44 @@ class DropPrices:
     statements: Sequence[PricedStatement]
     limit: float
     _hides: dict[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+    _families: Mapping[QualifiedName, QualifiedName] = field(default_factory=dict)
+    _offered: dict[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+    _templates: dict[QualifiedName, set[str]] = field(default_factory=dict)
 
     def without(self, statements: Sequence[PricedStatement], gone: frozenset[QualifiedName]) -> list[PlannedStatement]:
         """The statements' plans once all these indexes are gone."""
-        hidden = frozenset().union(*(self._hides[name] for name in gone))
-        return list(self.estimator.plan([WhatIf(s.plannable, hidden=hidden, keep_tree=True) for s in statements]))
+        questions = []
+        for statement in statements:
+            # Of thousands of indexes only those near its tables can change a plan.
+            near = self.near(statement).intersection(gone)
+            hidden = frozenset().union(*(self._hides[name] for name in near))
+            questions.append(WhatIf(statement.plannable, hidden=hidden, keep_tree=True))
+        return list(self.estimator.plan(questions))
+
+    def near(self, statement: PricedStatement) -> frozenset[QualifiedName]:
+        """The offered indexes that its plan may meet: on its tables, and on those above and below them."""
+        if not all(table in self._families for table in statement.tables):  # a view: what it reads is not known here
+            return frozenset(self._hides)
+        roots = {self._families[table] for table in statement.tables}
+        return frozenset().union(*(self._offered.get(root, frozenset()) for root in roots))
+
+    def on_family(self, table: QualifiedName) -> int:
+        """How many templates read or write the table, or one above or below it."""
+        return len(self._templates.get(self._families.get(table, table), ()))
 
     def know(self, offers: Sequence[LifecycleFinding]) -> None:
         """What is to be hidden for each: the index of a partitioned table is its parts."""
         indexes = {index.name: index for index in self.facts.catalog.indexes()}
+        self._families = families(self.facts.catalog)
+        for statement in self.statements:
+            for table in statement.tables:
+                self._templates.setdefault(self._families.get(table, table), set()).add(statement.template)
         for offer in offers:
             assert offer.index is not None
             members = self.facts.members(indexes[offer.index])
             self._hides[offer.index] = frozenset({offer.index, *(i.name for i in members)})
+            family = self._families.get(offer.table, offer.table)
+            self._offered[family] = self._offered.get(family, frozenset()) | {offer.index}
 
 
 def is_priced(finding: LifecycleFinding) -> bool:
@@ -68,14 +94,22 @@ def is_priced(finding: LifecycleFinding) -> bool:
 
 def touched(offers: Sequence[LifecycleFinding], facts: LifecycleFacts) -> frozenset[QualifiedName]:
     """The tables of the offers, with the tables above and below them."""
+    by_table = families(facts.catalog)
     found = {offer.table for offer in offers}
-    grown = True
-    while grown:
-        near = {t.name for t in facts.catalog.tables if t.parent in found}
-        near |= {t.parent for t in facts.catalog.tables if t.name in found and t.parent is not None}
-        grown = not near <= found
-        found |= near
-    return frozenset(found)
+    roots = {by_table.get(table, table) for table in found}
+    return frozenset(found.union(table for table, root in by_table.items() if root in roots))
+
+
+def families(catalog: Catalog) -> Mapping[QualifiedName, QualifiedName]:
+    """By table the one above all that are above it; itself where there is none."""
+    parents = {t.name: t.parent for t in catalog.tables}
+    found: dict[QualifiedName, QualifiedName] = {}
+    for table in parents:
+        root = table
+        while (above := parents.get(root)) is not None:
+            root = above
+        found[table] = root
+    return found
 
 
 def statements_of(
@@ -117,11 +151,12 @@ def _alone(
     # One question for all drops sorts out the statements that none of them concerns.
     plans = prices.without(prices.statements, names)
     pairs = zip(prices.statements, plans, strict=True)
-    concerned = [s for s, plan in pairs if _factor(s, plan) > DEARER or s.now.existing & names]
-    found: dict[QualifiedName, tuple[SlowerTemplate, ...]] = {}
-    for name in names:
-        found[name] = _slower(concerned, prices.without(concerned, frozenset({name})))
-    return found
+    concerned: dict[QualifiedName, list[PricedStatement]] = {name: [] for name in names}
+    for statement, plan in pairs:
+        if _factor(statement, plan) > DEARER or statement.now.existing & names:
+            for name in prices.near(statement) | (statement.now.existing & names):
+                concerned[name].append(statement)
+    return {name: _slower(own, prices.without(own, frozenset({name}))) for name, own in concerned.items()}
 
 
 def _factor(statement: PricedStatement, plan: PlannedStatement) -> float:
@@ -178,8 +213,7 @@ def _told(
         return _reported(finding, own, "", name)
     if finding.index in missed:
         return _reported(finding, missed[finding.index], " once the others offered here are gone", name)
-    near = touched([finding], prices.facts)
-    asked = len({s.template for s in prices.statements if near & s.tables})
+    asked = prices.on_family(finding.table)
     dearest = f"none costs more than {own[0].factor:.2f} times as much" if own else "none gets dearer"
     text = f"of {asked} recorded {'statement' if asked == 1 else 'statements'} on its table {dearest} without it"
     return replace(finding, slower=own, evidence=(*finding.evidence, Reason("priced", text, name)))

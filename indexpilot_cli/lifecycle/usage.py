@@ -18,12 +18,16 @@ PRIMARY = "primary"
 
 @dataclass(frozen=True, slots=True)
 class IndexCount:
-    """An index's counter at one moment. ``last_scan`` is known from version 16 on, ``made`` where commits are timed."""
+    """An index's counter at one moment. ``last_scan`` is known from version 16 on, ``made`` where commits are timed.
+
+    ``rebuilt``: pages after REINDEX by the statistics of then (0: not known).
+    """
 
     scans: int
     pages: int = 0
     last_scan: datetime | None = None
     made: datetime | None = None
+    rebuilt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,40 @@ class LifecycleRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexGrowth:
+    """One index since it was last built. Bytes and ratio (size over that after REINDEX) are per day; of the bytes
+    ``bytes_low`` to ``bytes_high`` is a 95 % interval.
+
+    ``crosses`` is when the ratio reaches the one from which it is called bloated, between ``earliest`` and ``latest``
+    (None: not in the time that can be foretold). ``text`` says all of it in a clause.
+    """
+
+    index: QualifiedName
+    table: QualifiedName
+    since: datetime
+    looks: int
+    bytes_per_day: float
+    bytes_low: float
+    bytes_high: float
+    ratio: float | None
+    ratio_per_day: float | None
+    crosses: datetime | None
+    earliest: datetime | None
+    latest: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthHistory:
+    """What our snapshots allow to say: ``enough`` for anything at all, and the indexes that grow."""
+
+    looks: int = 0
+    days: float = 0.0
+    enough: bool = False
+    growing: tuple[IndexGrowth, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LifecycleResult:
     """Findings, gravest and largest first. ``plan`` is the id of one that was kept; ``notes`` say what could not be
     judged and why.
@@ -271,3 +305,4 @@ class LifecycleResult:
     indexes: int = 0
     plan: str | None = None
     notes: tuple[str, ...] = ()
+    growth: GrowthHistory = field(default_factory=GrowthHistory)

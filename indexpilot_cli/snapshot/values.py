@@ -144,9 +144,15 @@ class Snapshot:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of everything a twin is made of: not the time, the workload or usage counters."""
-        left_out = {"catalog", "server", "captured_at", "workload", "notes", "roles"}
+        """Sixteen hex digits of everything a twin is made of: not the time, the workload or usage counters.
+
+        Of relations that the catalog leaves out, our own tables among them, sizes and statistics do not count: every
+        run adds rows to those, and the twin would never be found again.
+        """
+        left_out = {"catalog", "server", "captured_at", "workload", "notes", "roles", "sizes", "statistics"}
         parts = [getattr(self, f.name) for f in fields(self) if f.name not in left_out]
+        known = {t.name for t in self.catalog.tables} | {i.name for i in self.catalog.indexes()}
+        parts += [[s for s in self.sizes if s.name in known], [s for s in self.statistics if s.relation in known]]
         # The text of frozen values is as good as JSON here, and ten times as quick: a large schema has millions.
         text = repr((self.server.version_num, _shape(self.catalog), parts))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -70,19 +70,28 @@ class RebuiltSize:
     how: Reason
 
 
-def suspects(facts: LifecycleFacts) -> tuple[Suspect, ...]:
-    """Indexes to look into, most pages to regain first. Where statistics are missing or old nothing is suspected."""
-    found: list[Suspect] = []
+def sizes_after(facts: LifecycleFacts) -> Mapping[int, SizeEstimate]:
+    """By oid the size after REINDEX by statistics, where those are there and not old; without small indexes."""
+    found: dict[int, SizeEstimate] = {}
     for table in facts.catalog.tables:
         known = table.readable and table.tuples > 0 and changed_share(table) <= STALE_SHARE
         for index in table.indexes if known and table.kind in "rm" else ():
             if index.pages >= _SMALL and index.valid and index.ready and index.builder is None:
-                found += _suspected(index, table, facts)
+                found[index.oid] = estimate(index.definition, table, facts.catalog)
+    return found
+
+
+def suspects(facts: LifecycleFacts, sizes: Mapping[int, SizeEstimate]) -> tuple[Suspect, ...]:
+    """Indexes to look into, most pages to regain first. Where statistics are missing or old nothing is suspected."""
+    found: list[Suspect] = []
+    for table in facts.catalog.tables:
+        for index in table.indexes:
+            if index.oid in sizes:
+                found += _suspected(index, table, sizes[index.oid], facts)
     return tuple(sorted(found, key=lambda s: (_pages_kept(s) - s.index.pages, s.index.name)))
 
 
-def _suspected(index: Index, table: Table, facts: LifecycleFacts) -> Iterator[Suspect]:
-    built = estimate(index.definition, table, facts.catalog)
+def _suspected(index: Index, table: Table, built: SizeEstimate, facts: LifecycleFacts) -> Iterator[Suspect]:
     # Where columns may depend on each other, the pages decide.
     if index.pages >= facts.bloat_ratio * built.least_pages:
         yield Suspect(index, table, built)

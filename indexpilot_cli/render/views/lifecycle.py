@@ -13,7 +13,13 @@ from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, seconds, size
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotResult
-from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding, LifecycleResult, LifecycleState
+from indexpilot_cli.lifecycle.values import (
+    IndexGrowth,
+    LifecycleAction,
+    LifecycleFinding,
+    LifecycleResult,
+    LifecycleState,
+)
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
 
@@ -46,6 +52,15 @@ class FindingDocument(DocumentShape):
     slower: tuple[SlowerDocument, ...]
 
 
+class GrowthDocument(DocumentShape):
+    """How indexes grew since they were last built, by our snapshots of the primary."""
+
+    looks: Count
+    days: Annotated[Amount, "from the first look to the last"]
+    enough: Annotated[bool, "false: not enough history, nothing is foretold"]
+    growing: Annotated[tuple[IndexGrowth, ...], "with 95 % intervals; indexes that do not grow are left out"]
+
+
 class LifecycleDocument(DocumentShape):
     """Findings, gravest and largest first."""
 
@@ -56,6 +71,7 @@ class LifecycleDocument(DocumentShape):
     findings: tuple[FindingDocument, ...]
     plan: Annotated[str | None, "id of the plan that was kept; null: not asked, or nothing to plan"]
     notes: tuple[str, ...]
+    growth: GrowthDocument
 
 
 class CountedServerDocument(DocumentShape):
@@ -88,8 +104,20 @@ def lifecycle_view(result: LifecycleResult, *, verbose: bool = False) -> Documen
     blocks.append(Lines((_summary(result),)))
     if result.plan is not None:
         blocks.append(Lines((f"kept as plan {result.plan}",)))
+    blocks += _growth(result, verbose)
     blocks += notes(result.notes)
     return Document(tuple(blocks), result, LifecycleDocument, tuple(_statements(result)))
+
+
+def _growth(result: LifecycleResult, verbose: bool) -> list[Block]:
+    """Indexes that will be bloated, soonest first; with ``verbose`` all that grow, or that nothing can be said."""
+    growth = result.growth
+    if not growth.enough:
+        text = f"not enough history to foretell bloat: {plural(growth.looks, 'look')} in {growth.days:.1f} days"
+        return [Lines((text,))] if verbose else []
+    told = [g for g in growth.growing if verbose or g.crosses is not None]
+    ranked = sorted(told, key=lambda g: (g.crosses is None, g.crosses or result.now, g.index))
+    return [Lines(tuple(f"{g.index.short} {one_line(g.text)}" for g in ranked))] if ranked else []
 
 
 def _row(finding: LifecycleFinding, now: datetime, verbose: bool) -> tuple[str, ...]:

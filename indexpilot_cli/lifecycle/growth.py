@@ -1,0 +1,146 @@
+"""How indexes grow and bloat by our snapshots, and when they are bloated at that pace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from indexpilot_cli.core.catalog import BLOCK, Index
+from indexpilot_cli.core.index import Reason
+from indexpilot_cli.core.units import size
+from indexpilot_cli.lifecycle.trend import Trend, trend
+from indexpilot_cli.lifecycle.usage import PRIMARY, IndexCount, UsageSnapshot
+from indexpilot_cli.lifecycle.values import GrowthHistory, IndexGrowth, LifecycleFinding, LifecycleState
+
+FEWEST, SHORTEST = 8, timedelta(days=7)  # looks, and the time between the first and the last
+_MOST = 40  # looks of one index; of more, evenly spread ones
+_FAR = 2.0  # times the history's length: beyond it a line tells nothing
+_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    at: datetime
+    pages: int
+    rebuilt: int
+
+
+def growth_of(
+    indexes: Iterable[Index], snapshots: Sequence[UsageSnapshot], now: datetime, threshold: float
+) -> GrowthHistory:
+    """What the primary's snapshots (of any order) tell of these indexes; those that do not grow are left out."""
+    own = sorted((s for s in snapshots if s.place == PRIMARY), key=lambda s: s.taken_at)
+    if not own:
+        return GrowthHistory()
+    span = own[-1].taken_at - own[0].taken_at
+    enough = len(own) >= FEWEST and span >= SHORTEST
+    growing = list(_growing(indexes, own, now, threshold)) if enough else []
+    return GrowthHistory(len(own), span.total_seconds() / _DAY, enough, tuple(growing))
+
+
+def _growing(
+    indexes: Iterable[Index], snapshots: Sequence[UsageSnapshot], now: datetime, threshold: float
+) -> Iterator[IndexGrowth]:
+    for index in indexes:
+        looks = since_built([(s.taken_at, s.counts[index.oid]) for s in snapshots if index.oid in s.counts])
+        long = looks and looks[-1].at - looks[0].at >= SHORTEST
+        if long and len(looks) >= FEWEST and looks[-1].pages > looks[0].pages:
+            found = _growth(index, thinned(looks), now, threshold)
+            if found is not None:
+                yield found
+
+
+def since_built(counts: Sequence[tuple[datetime, IndexCount]]) -> list[_Look]:
+    """The looks since the index was last made anew: the file of an index never shrinks otherwise.
+
+    REINDEX CONCURRENTLY gives it another oid, under which there is no older look; VACUUM gives back no page of one.
+    https://www.postgresql.org/docs/current/routine-reindex.html
+    """
+    looks = [_Look(at, count.pages, count.rebuilt) for at, count in counts if count.pages > 0]
+    begin = 0
+    for number in range(1, len(looks)):
+        if looks[number].pages < looks[number - 1].pages:
+            begin = number
+    return looks[begin:]
+
+
+def thinned(looks: list[_Look]) -> list[_Look]:
+    """At most forty of them, the first and the last among them."""
+    if len(looks) <= _MOST:
+        return looks
+    return [looks[round(number * (len(looks) - 1) / (_MOST - 1))] for number in range(_MOST)]
+
+
+def _growth(index: Index, looks: list[_Look], now: datetime, threshold: float) -> IndexGrowth | None:
+    first = looks[0].at
+    sizes = trend([(_days(look.at, first), float(look.pages)) for look in looks])
+    if sizes is None or sizes.low <= 0:
+        return None
+    rated = [look for look in looks if look.rebuilt > 0]
+    known = len(rated) >= FEWEST and rated[-1].at - rated[0].at >= SHORTEST
+    ratios = trend([(_days(look.at, first), look.pages / look.rebuilt) for look in rated]) if known else None
+    here = _days(now, first)
+    crossing = _crossing(ratios, here, threshold) if ratios is not None else (None, None, None)
+    when, early, late = (now + timedelta(days=days) if days is not None else None for days in crossing)
+    day, least, most = (pages * BLOCK for pages in (sizes.slope, sizes.low, sizes.high))
+    text = f"grows by {size(day)} a day ({size(least)} to {size(most)}, {len(looks)} looks)"
+    return IndexGrowth(
+        index.name,
+        index.definition.table,
+        first,
+        len(looks),
+        day,
+        least,
+        most,
+        ratios.at(here) if ratios is not None else None,
+        ratios.slope if ratios is not None else None,
+        when,
+        early,
+        late,
+        f"{text}; {_foretold(ratios, here, threshold, (when, early, late))}",
+    )
+
+
+def _days(moment: datetime, first: datetime) -> float:
+    return (moment - first).total_seconds() / _DAY
+
+
+def _crossing(ratios: Trend, here: float, threshold: float) -> tuple[float | None, float | None, float | None]:
+    """Days from now until the line reaches the threshold: by its slope, by the steepest and by the flattest."""
+    rest = threshold - ratios.at(here)
+    if rest <= 0 or ratios.low <= 0 or rest / ratios.slope > _FAR * here:
+        return None, None, None
+    late = rest / ratios.low
+    return rest / ratios.slope, rest / ratios.high, late if late <= 5 * _FAR * here else None
+
+
+def _foretold(
+    ratios: Trend | None,
+    here: float,
+    threshold: float,
+    moments: tuple[datetime | None, datetime | None, datetime | None],
+) -> str:
+    if ratios is None:
+        return "not enough history of how much of it is bloat"
+    now = f"{ratios.at(here):.1f} times its size after REINDEX"
+    when, early, late = moments
+    if ratios.at(here) >= threshold:
+        return f"it is {now} by its trend"
+    if when is not None and early is not None:
+        until = f"{late:%Y-%m-%d}" if late is not None else "any later day"
+        return f"it is {now}, and {threshold:g} times about {when:%Y-%m-%d} ({early:%Y-%m-%d} to {until})"
+    if ratios.low <= 0:
+        return f"it is {now}, and its share of bloat does not grow for certain"
+    return f"it is {now}, and {threshold:g} times not before {_FAR:g} times the length of the history"
+
+
+def with_history(findings: Iterable[LifecycleFinding], growth: GrowthHistory) -> tuple[LifecycleFinding, ...]:
+    """The findings, those of bloat with what the history of their index says."""
+    told = {g.index: Reason("history", g.text, "counter_snapshots") for g in growth.growing}
+    return tuple(
+        replace(f, evidence=(*f.evidence, told[f.index]))
+        if f.state is LifecycleState.BLOATED and f.index is not None and f.index in told
+        else f
+        for f in findings
+    )
