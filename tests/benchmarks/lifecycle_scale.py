@@ -31,7 +31,7 @@ from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from tests.benchmarks.tpch_database import SETTINGS, with_hypopg
 
 PARTS, PARTED = 25, 12
-COLUMNS = "owner; status; amount; created; ref; lower(email); (owner, created); (owner, status, ref); kind".split("; ")
+COLUMNS = ("owner", "status", "amount", "created", "ref", "kind", "lower(email)", "(owner, ref)", "(owner, kind, ref)")
 
 
 def table_sql(number):
