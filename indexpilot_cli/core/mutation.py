@@ -21,10 +21,10 @@ class MutationType(StrEnum):
     INDEX_CREATION_FAILED   apply: a build that failed, and builds that a guard or the user refused
     RATE_LIMIT_EXCEEDED     the same, refused by the guard ``rate``
     ROLLBACK_INDEX          rollback, apply --auto-revert: what was built is dropped, what was dropped is built
-    DROP_INDEX              an index that goes by our doing without being what was asked for: an invalid remnant
-                            (apply, doctor --reconcile), with its column (schema-evolve drop-column), after an online
-                            type change
-    REINDEX                 nobody yet: no command rebuilds an index
+    DROP_INDEX              apply: a drop that a plan asks for, the end of a replacement; and an index that goes by our
+                            doing without being what was asked for: an invalid remnant (apply, doctor --reconcile),
+                            with its column (schema-evolve drop-column), after an online type change
+    REINDEX                 apply: a rebuilding that a plan asks for
     RECOMMEND_INDEX         recommend; apply that only looked or had nothing to do
     ENABLE_FIELD            tenant enable and host.enable_field, when it changed something
     DISABLE_FIELD           tenant disable and host.disable_field, likewise

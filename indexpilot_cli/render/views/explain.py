@@ -170,6 +170,8 @@ def _recommendation(item: Recommendation, result: ExplainResult) -> list[Block]:
         facts(
             ("Index", item.summary) if item.summary != result.title else None,
             ("DDL", f"{item.ddl};"),
+            *(("Then", f"{old.ddl};") for old in item.replaces),
+            *(("Undo", f"{old.undo};") for old in item.replaces),
             ("Undo", f"{item.undo};"),
             ("Benefit", change),
             ("Size", f"{size(item.size_bytes)} ({item.size_method})"),

@@ -26,24 +26,38 @@ RULE = code_scanning.SarifRule(
 )
 
 
+NEEDLESS = code_scanning.SarifRule(
+    "needless-index",
+    "needless-index",
+    "warning",
+    "An index that nothing needs",
+    "Another index does its work, or nothing has read it for long enough; no recorded statement would miss it.",
+    "Read  indexpilot explain ID  for the evidence, then drop it with  indexpilot apply  or the statement given.",
+    "https://www.postgresql.org/docs/current/sql-dropindex.html",
+)
+
+
 def sarif_text(plan: Plan, sources: Sequence[str] = ()) -> str:
     """The plan as a SARIF log. A result points at the first of ``sources``, the files the workload came from."""
     place = next((code_scanning.SarifPlace(name, 1) for name in sources if name != "-"), None)
     notes = (visible(f"not considered: {s.detail}: {s.text}") for s in plan.skipped)
-    return code_scanning.log((RULE,), (_result(r, place) for r in plan.recommendations), notes)
+    drops = any(r.action is PlanAction.DROP for r in plan.recommendations)
+    return code_scanning.log(
+        (RULE, NEEDLESS) if drops else (RULE,), (_result(r, place) for r in plan.recommendations), notes
+    )
 
 
 def _result(item: Recommendation, place: code_scanning.SarifPlace | None) -> code_scanning.SarifResult:
     lines = [
-        f"{item.summary}: {saving(item.benefit)} of the workload cost, about {size(item.size_bytes)}, "
-        f"write cost {percent(item.write_cost, signed=True)}",
+        f"{item.summary}: {_worth(item)}",
         *(f"because: {reason.text}" for reason in item.reasons),
         *(f"risk: {risk.text}" for risk in item.risks),
         f"{item.ddl};",
+        *(f"{old.ddl};" for old in item.replaces),
     ]
     table = str(item.definition.table)
     return code_scanning.SarifResult(
-        RULE.id,
+        NEEDLESS.id if item.action is PlanAction.DROP else RULE.id,
         "warning",
         visible("\n".join(lines)),
         place,
@@ -51,6 +65,14 @@ def _result(item: Recommendation, place: code_scanning.SarifPlace | None) -> cod
         objects=(("table", table),),
         properties=(("id", item.id), ("benefit", item.benefit), ("size_bytes", item.size_bytes)),
     )
+
+
+def _worth(item: Recommendation) -> str:
+    """What it saves, takes or frees."""
+    writes = f"write cost {percent(item.write_cost, signed=True)}"
+    if item.action is PlanAction.DROP:
+        return f"{size(item.size_bytes)} freed, {writes}"
+    return f"{saving(item.benefit)} of the workload cost, about {size(item.size_bytes)}, {writes}"
 
 
 _COLUMNS = columns(
@@ -248,8 +270,7 @@ def _statements(plan: Plan) -> tuple[SqlStatement, ...]:
 
 def _comments(item: Recommendation) -> tuple[str, ...]:
     lines = [
-        f"{item.id}: {saving(item.benefit)} of the workload cost, about {size(item.size_bytes)}, "
-        f"write cost {percent(item.write_cost, signed=True)}",
+        f"{item.id}: {_worth(item)}",
         *(f"because: {reason.text} ({reason.source})" for reason in item.reasons),
         *(f"risk: {_risk(text, settle)}" for text, settle in _risks(item)),
         f"undo: {item.undo};",
