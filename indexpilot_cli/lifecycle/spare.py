@@ -49,10 +49,11 @@ class SpareRequest:
         warning = keep_counters(self.lifecycle, source, seen)
         warnings = (*seen.warnings, *((warning,) if warning is not None else ()))
         notes = notes_of(facts, seen, self.lifecycle) if seen.looks else ()
-        return SpareIndexes(tuple(_spare(facts, self.choice)), tuple(notes), warnings)
+        return SpareIndexes(tuple(spare_indexes(facts, self.choice)), tuple(notes), warnings)
 
 
-def _spare(facts: LifecycleFacts, choice: DropChoice) -> Iterator[SpareIndex]:
+def spare_indexes(facts: LifecycleFacts, choice: DropChoice) -> Iterator[SpareIndex]:
+    """The indexes that may go, and for what."""
     redundant = redundant_indexes(facts.catalog.tables)
     by = {found.name: found.by for found in redundant}
     told = {f.index: f for f in redundant_findings(redundant, facts)}
