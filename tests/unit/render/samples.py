@@ -23,7 +23,7 @@ from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.mutation import Blocker, Mutation, MutationReport, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
+from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, ReplacedIndex, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.sync import GenomeChange, GenomeChangeKind
@@ -123,6 +123,42 @@ PLAN = Plan(
     notes=("costs are planner costs, not times",),
     budget_curve=((0, 1.0), (5 << 30, 0.538)),
 )
+_OLD = IndexDefinition(ORDERS, (IndexKey("customer_id"),))
+REPLACING = replace(
+    FIRST,
+    action=PlanAction.REPLACE,
+    summary="orders (customer_id, created_at DESC) instead of orders_old",
+    replaces=(
+        ReplacedIndex(
+            "orders_old",
+            _OLD,
+            "DROP INDEX CONCURRENTLY public.orders_old",
+            "CREATE INDEX CONCURRENTLY orders_old ON public.orders USING btree (customer_id)",
+            9 << 20,
+        ),
+    ),
+    write_cost=-0.004,
+)
+DROPPING = replace(
+    FIRST,
+    id="F-0f1e2d3c",
+    definition=OPEN,
+    name="orders_unread",
+    ddl="DROP INDEX CONCURRENTLY public.orders_unread",
+    undo="CREATE INDEX CONCURRENTLY orders_unread ON public.orders USING btree (status)",
+    summary="drop orders_unread",
+    kind="unused",
+    size_bytes=3 << 20,
+    size_method="measured",
+    benefit=0.0,
+    reduction=0.0,
+    write_cost=-0.02,
+    templates=(),
+    reasons=(Reason("no_scan", "no scan here since 2026-10-01 00:00Z", "pg_stat_user_indexes"),),
+    action=PlanAction.DROP,
+    needs=(FIRST.id,),
+)
+DROPPING_PLAN = replace(PLAN, recommendations=(REPLACING, DROPPING))
 EMPTY_PLAN = Plan(
     "P-0000", NOW, None, "twin/16", 0, 0, 0, 0.0, 0.0, "cost", (), (), Bound(0.0, None, None, note="nothing to select")
 )
@@ -552,6 +588,7 @@ def outcomes():
         ("analyze", ANALYZE, discover.analyze_view(ANALYZE, verbose=True)),
         ("recommend", PLAN, recommend.view(PLAN)),
         ("recommend", PLAN, recommend.view(PLAN, show_rejected=True, verbose=True)),
+        ("recommend", DROPPING_PLAN, recommend.view(DROPPING_PLAN, verbose=True)),
         ("recommend", EMPTY_PLAN, recommend.view(EMPTY_PLAN)),
         *(
             ("explain", r, explain.view(r, verbose=True))

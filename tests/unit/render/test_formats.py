@@ -1,15 +1,19 @@
 """Plain text, Markdown and SQL."""
 
+import json
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexpilot_cli.advise.planfile import plan_of
+from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.render import units
 from indexpilot_cli.render.document import Code, Document, Facts, Lines, SqlStatement, TableBlock, TableColumn
+from indexpilot_cli.render.envelope import as_json, envelope
 from indexpilot_cli.render.text import comment, label_text, markdown, plain, sql
 from indexpilot_cli.render.views import recommend
-from tests.unit.render.samples import PLAN, outcomes
+from tests.unit.render.samples import DROPPING_PLAN, NOW, PLAN, outcomes
 
 
 def test_plain_tables_keep_numbers_as_they_are():
@@ -42,6 +46,26 @@ def test_sql_is_statements_with_reasons_above():
     assert code == [f"{r.ddl};" for r in PLAN.recommendations]
     assert "-- because: equality on customer_id (workload)" in text
     assert "-- undo: DROP INDEX CONCURRENTLY" in text
+
+
+def test_what_goes_is_told_as_such_in_every_form():
+    shown = recommend.view(DROPPING_PLAN, verbose=True)
+    text = plain(shown)
+    assert "orders (customer_id, created_at DESC) instead of orders_old" in text
+    assert "12.0 MB freed" in text
+    code = [line for line in sql(shown.statements, ()).splitlines() if line and not line.startswith("--")]
+    assert [line.split()[0] for line in code] == ["CREATE", "DROP", "DROP"]
+    assert "-- F-0f1e2d3c: 3.0 MB freed, write cost -2.0 %" in sql(shown.statements, ())
+    found = json.loads(recommend.sarif_text(DROPPING_PLAN))["runs"][0]["results"]
+    assert [r["ruleId"] for r in found] == ["missing-index", "needless-index"]
+    assert "DROP INDEX CONCURRENTLY public.orders_old;" in found[0]["message"]["text"]
+
+
+def test_a_plan_of_a_file_is_the_plan():
+    outcome = Outcome("recommend", DROPPING_PLAN)
+    document = json.loads(as_json(envelope(outcome, recommend.view(DROPPING_PLAN).payload, 0, NOW)))
+    for read, kept in zip(plan_of(document).recommendations, DROPPING_PLAN.recommendations, strict=True):
+        assert (read.action, read.replaces, read.needs, read.ddl) == (kept.action, kept.replaces, kept.needs, kept.ddl)
 
 
 @given(st.text(max_size=300))
