@@ -151,6 +151,7 @@ def _as_look(session: Session, row: Row, pids: set[int]) -> BuildLook:
         _name(row.table_schema, row.table_name),
         row.relid,
         _name(row.index_schema, row.index_name),
+        row.method,
         tuple(blocker(b) for b in session.rows("execute/blockers", {"pid": row.pid})),
     )
     others = tuple(_others(session, found)) if row.here and row.relid is not None else ()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from indexpilot_cli.core.index import BTREE
 from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName
 
@@ -26,8 +27,10 @@ _CREATED = (
     "waiting for old snapshots",
 )
 _SWAPPED = ("waiting for readers before marking dead", "waiting for readers before dropping")
-# Of a B-tree, as its access method tells them; others count blocks of the table and say no more.
+# Of a B-tree, as its access method tells them; others count blocks of the table and say little more.
 _BTREE = (": scanning table", ": sorting live tuples", ": sorting dead tuples", ": loading tuples in tree")
+_IN_ONE_GO = ("brin", "spgist")  # the index is there when the table is read; others then sort or insert what they hold
+_REST = f"{_BUILD}: what remains after the table is read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class BuildLook:
     table: QualifiedName | None = None
     relid: int | None = None
     index: QualifiedName | None = None
+    method: str = BTREE
     blockers: tuple[Blocker, ...] = ()
     later: tuple[Blocker, ...] = ()
     mutation: int | None = None
@@ -156,11 +160,13 @@ def _following(now: BuildLook) -> tuple[str, ...]:
     if phase is None:
         return ()
     whole = (*_CREATED, *(_SWAPPED if command.startswith("REINDEX") else ())) if now.concurrent else (_BUILD,)
-    inner = phase.removeprefix(_BUILD)
     known = next((n for n, name in enumerate(whole) if phase.startswith(name)), -1)
     rest = whole[known + 1 :]
-    if not phase.startswith(_BUILD) or inner not in _BTREE:
+    if not phase.startswith(_BUILD) or now.method in _IN_ONE_GO:
         return rest
+    inner = phase.removeprefix(_BUILD)
+    if now.method != BTREE or inner not in _BTREE:
+        return (_REST, *rest)
     # Dead tuples are sorted apart only in a unique index, and not always: nothing is said of them.
     inside = [_BUILD + word for word in _BTREE[_BTREE.index(inner) + 1 :] if "dead" not in word]
     return (*inside, *rest)

@@ -55,6 +55,7 @@ class RunningBuildDocument(DocumentShape):
     command: Annotated[str | None, From("now.command")]
     index: Annotated[QualifiedName | None, "null also while only its builder can see it", From("now.index")]
     table: Annotated[QualifiedName | None, "null also in another database", From("now.table")]
+    method: Annotated[str, From("now.method")]
     began_at: Annotated[datetime | None, From("now.began")]
     phase: Annotated[str | None, "in the server's words", From("now.phase")]
     unit: Annotated[str | None, "what the phase counts: blocks, tuples, lockers", From(lambda b: b.now.unit or None)]

@@ -73,8 +73,15 @@ def test_phases_that_follow_leave_the_end_open():
     assert (seconds(found.phase_ends), seconds(found.ends)) == ((6.0, 6.0), (6.0, None))
     assert found.why == "sorting live tuples and one more phase will follow"
     assert found.then == ("building index: sorting live tuples", LOAD)
-    whole = forecast(looks("building index", 200, 300, 400, began=4))  # other access methods have one phase
-    assert whole.ends == whole.phase_ends and whole.then == ()
+
+
+@pytest.mark.parametrize(("method", "phase"), [("gin", "building index"), ("gin", SCAN), ("gist", "building index")])
+def test_of_other_methods_only_the_scan_is_counted(method, phase):
+    found = forecast(looks(phase, 200, 300, 400, began=4, method=method))
+    assert (seconds(found.phase_ends), found.ends.latest) == ((6.0, 6.0), None)
+    assert found.why == "what remains after the table is read will follow"
+    brin = forecast(looks("building index", 200, 300, 400, began=4, method="brin"))
+    assert brin.ends == brin.phase_ends and brin.then == ()
 
 
 def test_a_concurrent_build_ends_with_its_last_scan_only_if_nobody_is_in_the_way_afterwards():

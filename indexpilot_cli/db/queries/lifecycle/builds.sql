@@ -33,6 +33,8 @@ SELECT b.pid,
        tn.nspname::text AS table_schema,
        t.relname::text AS table_name,
        t.oid::int8 AS relid,
+       -- Of an index nobody else can see, by the one word of the statement that says it.
+       coalesce(am.amname::text, lower(pg_catalog.substring(a.query, '(?i)\musing\s+"?([a-z_]+)')), 'btree') AS method,
        n.nspname::text AS index_schema,
        c.relname::text AS index_name,
        b.lockers_total, b.lockers_done, b.blocks_total, b.blocks_done, b.tuples_total, b.tuples_done,
@@ -45,4 +47,5 @@ LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 -- The index of a build that is one transaction cannot be seen by others before its end.
 LEFT JOIN pg_catalog.pg_class c ON c.oid = b.index_relid AND a.datname = pg_catalog.current_database()
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
 ORDER BY a.query_start NULLS LAST, b.pid
