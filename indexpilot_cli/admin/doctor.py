@@ -196,7 +196,7 @@ def _switched_off(session: Session, request: DoctorRequest) -> Iterator[Check]:
 def alive(request: DoctorRequest) -> Outcome[DoctorResult]:
     """That this program works, whatever the database does: who restarts it for that would mend nothing."""
     parse("SELECT 1")  # the one part that is native code of its own
-    found = Check("ok", "program", f"indexpilot {request.record.version}, Python {python_version()}", code="program")
+    found = Check("ok", "program", f"version {request.record.version}, Python {python_version()}", code="program")
     return Outcome("doctor", DoctorResult((found,)))
 
 

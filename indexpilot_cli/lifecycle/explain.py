@@ -32,7 +32,7 @@ _AGAINST = frozenset({"age_unknown", "standbys", "slower", "unconfirmed", "const
 _FOR_KEYS = "foreign_key"  # against the drop of an unused index, and for an index that is missing
 _WHY_REPORTED = {
     LifecycleState.OVERLAPPING: "none of the indexes does all that another does, so each may be needed",
-    LifecycleState.HOT_DEFEATING: "what reads lose without it is weighed by recommend --drops, not here",
+    LifecycleState.HOT_DEFEATING: "what reads lose without it is weighed by recommend --drops all, not here",
     LifecycleState.MATERIALIZED_VIEW: "it runs the view's query, or needs columns that tell its rows apart",
     LifecycleState.METADATA_MISMATCH: "whether the log or the catalog is right a person must say",
     LifecycleState.INVALID: "it is not ours to drop: somebody builds it, or needs its parts",
@@ -49,7 +49,7 @@ _DONE = {
 _TELLS_MORE = {
     "age_unknown": "indexpilot lifecycle snapshot",
     "open_operation": "indexpilot doctor --reconcile",
-    "slower": "indexpilot recommend --drops",
+    "slower": "indexpilot recommend --drops all",
 }
 
 

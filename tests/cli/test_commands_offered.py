@@ -37,6 +37,7 @@ GIVEN = (
     (r"\{[^{}]*(?:log|file|safer)[^{}]*\}", "a.file"),
     (r"\{request\.source\}", "log"),
     (r"\{[^{}]*tenant\}", "7"),
+    (r"\{[^{}]*state[^{}]*\}", "unused"),
     (r"\{[^{}]*\}", "R-7f3a1c09"),
 )
 

@@ -31,7 +31,7 @@ def test_discover_reads_like_a_table(cli, shop):
     assert lines[1].startswith("orders  ")
     assert any(line.startswith(LONG_TABLE) for line in lines)
     assert lines[-1].startswith("3 tables, 3 indexes, ")
-    assert ran.err.splitlines()[-1] == "next        indexpilot analyze"
+    assert ran.err.splitlines()[-1] == "next        indexpilot doctor"  # which tells how to see statements
 
 
 @pytest.mark.parametrize("columns", ["40", "80"])

@@ -1,5 +1,7 @@
 """``explain F-…``: the evidence, what was looked at, what gets slower, what holds an offer back, the next command."""
 
+import re
+
 import pytest
 
 from indexpilot_cli.admin.init import InitRequest
@@ -42,6 +44,11 @@ def found(acts, twin_place):
         return {short(f): f for f in look(acts, workload=NEEDED, planner=TWIN).result.findings}
 
 
+def ageless(texts):
+    """Ages and moments differ between two looks."""
+    return {re.sub(r"\d+ (s|min|h|d)\b|\d[\d:.-]*", "N", text) for text in texts}
+
+
 def explain(place, subject, **asked):
     asked = {"workload": NEEDED, "planner": TWIN, "record": QUIET, "min_age": AT_ONCE} | asked
     outcome = explain_finding(LifecycleRequest(place.connection, **asked), subject, Silent())
@@ -54,7 +61,7 @@ def test_a_drop_comes_with_its_evidence_its_way_back_and_the_next_command(acts, 
     result = outcome.result
     assert (result.subject, result.id, result.verdict) == ("finding", finding.id, "drop")
     assert result.title == 'duplicate "Odd place".by_note_again on "Odd place"."The acts"'
-    assert {e.fact for e in result.evidence} == {r.text for r in finding.evidence}
+    assert ageless(e.fact for e in result.evidence) == ageless(r.text for r in finding.evidence)
     assert result.sql.startswith("DROP INDEX") and finding.undo in result.sql
     assert against == []
     (looked,) = [text for label, text in result.facts if label == "Looked at"]
@@ -73,7 +80,7 @@ def test_what_a_statement_needs_is_held_back_with_the_statement_and_its_costs(ac
     assert all(e.fact != reason for e in result.evidence)
     (slower,) = [text for label, text in result.facts if label == "Slower"]
     assert "Seq Scan" in slower and f"{finding.slower[0].factor:,.2f} times" in slower
-    assert outcome.next == ("indexpilot recommend --drops",)
+    assert outcome.next == ("indexpilot recommend --drops all",)
 
 
 def test_a_table_is_explained_too_and_an_unknown_id_names_the_nearest(acts, found):

@@ -12,8 +12,7 @@ METRICS_EXAMPLES = """Examples:
 
   indexpilot lifecycle metrics -d shop
 
-  indexpilot lifecycle metrics -d shop --quiet \\
-    --textfile /var/lib/node_exporter/indexpilot.prom
+  indexpilot lifecycle metrics -d shop --quiet --textfile indexpilot.prom
 
 The file is written beside and renamed. With the database down it says
 indexpilot_up 0, and the exit code is 4. Findings are those of the last run
