@@ -125,15 +125,17 @@ class Checker:
         if flags["required"] is not None and flags["nullable"] is not None:
             self._problem(node.line, f"field {title}: required and nullable say the same thing, keep one")
         reference = self._reference(node, schema)
-        if title is None or type_text is None:
+        group = self._optional_name(node, "feature_group")
+        if title is None:
             return None
+        # A field whose type is wrong is there still: it can be twice, and indexes and foreign keys may name it.
         return ColumnDefinition(
             title,
-            type_text,
+            type_text or "",
             required=bool(flags["required"]) or flags["nullable"] is False,
             indexable=flags["indexable"],
             default_expression=flags["default_expression"] is not False,
-            group=self._optional_name(node, "feature_group"),
+            group=group,
             reference=reference,
         )
 
@@ -184,6 +186,8 @@ class Checker:
             self._problem(node.line, "an index is a mapping with the key fields")
             return None
         self._known_keys(node, _INDEX_KEYS)
+        method = self._word(node, "method", _METHODS) or self._word(node, "type", _METHODS) or "btree"
+        unique = bool(self._flag(node, "unique"))
         listed = node.get("fields") or node.get("columns")
         if not isinstance(listed, Listing) or not listed.items:
             self._problem(node.line, "an index has a list of fields")
@@ -192,8 +196,7 @@ class Checker:
         for name in names:
             if name not in columns:
                 self._problem(listed.line, f"an index names the field {name!r}, which the table does not have")
-        method = self._word(node, "method", _METHODS) or self._word(node, "type", _METHODS) or "btree"
-        return IndexSketch(tuple(names), method, bool(self._flag(node, "unique")))
+        return IndexSketch(tuple(names), method, unique)
 
     # -- parts
 

@@ -72,7 +72,7 @@ def check(source: Path | str | Mapping[str, Any]) -> Checked:
     try:
         tree = from_object(source) if isinstance(source, Mapping) else _read(Path(source))
     except Malformed as error:
-        return Checked(SchemaDefinition(()), (error.problem,))
+        return Checked(SchemaDefinition(()), tuple(sorted(error.problems, key=lambda problem: problem.line)))
     checker = Checker()
     schema = checker.schema(tree)
     return Checked(schema, tuple(sorted(checker.problems, key=lambda problem: problem.line)))

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TypeAlias
 
 import yaml
@@ -15,6 +16,7 @@ from indexpilot_cli.settings.yaml_file import composed
 
 _MOST_NODES = 200_000
 _DEEPEST = 40
+_NOT_DATA = "only a literal, or names assigned to literals, are read; nothing is executed"
 _SCHEMA_NAMES = ("schema", "schema_config", "schema_definition")
 
 
@@ -61,11 +63,11 @@ class SchemaProblem:
 
 
 class Malformed(Exception):
-    """The text is not a tree at all; carries the one problem that stopped the reading."""
+    """The text is not a tree at all; carries the problem that stopped the reading, or several of the kind."""
 
-    def __init__(self, line: int, message: str):
+    def __init__(self, line: int, message: str, *more: SchemaProblem):
         super().__init__(message)
-        self.problem = SchemaProblem(line, message)
+        self.problems = (SchemaProblem(line, message), *more)
 
 
 def from_yaml(text: str) -> Node:
@@ -109,7 +111,11 @@ def from_python(text: str) -> Node:
         raise Malformed(error.lineno or 0, f"not Python: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise Malformed(0, f"not Python: {_first_line(error)}") from None
-    return _literal(_schema_expression(module), 0)
+    literals = _Literals()
+    tree = literals.convert(_schema_expression(module), 0)
+    if literals.problems:
+        raise _malformed(literals.problems)
+    return tree
 
 
 def from_object(value: object, depth: int = 0) -> Node:
@@ -168,7 +174,10 @@ class _Yaml:
 
 def _schema_expression(module: ast.Module) -> ast.expr:
     statements = [s for s in module.body if not _is_text(s)]
-    named = [_named(statement) for statement in statements]
+    named = [pair for statement in statements if (pair := _named(statement)) is not None]
+    others = [statement.lineno for statement in statements if _named(statement) is None]
+    if others:
+        raise _malformed([SchemaProblem(line, _NOT_DATA) for line in others])
     chosen = [value for name, value in named if name.lower() in _SCHEMA_NAMES]
     candidates = chosen or [value for _, value in named]
     if len(candidates) != 1:
@@ -184,34 +193,48 @@ def _is_text(statement: ast.stmt) -> bool:
     )
 
 
-def _named(statement: ast.stmt) -> tuple[str, ast.expr]:
-    """The name (empty for a bare expression) and the value of a statement that is nothing but data."""
+def _named(statement: ast.stmt) -> tuple[str, ast.expr] | None:
+    """The name (empty for a bare expression) and the value of a statement that is nothing but data, else None."""
     if isinstance(statement, ast.Expr):
         return "", statement.value
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value is not None:
         return statement.target.id, statement.value
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
         return statement.targets[0].id, statement.value
-    raise Malformed(statement.lineno, "only a literal, or names assigned to literals, are read; nothing is executed")
+    return None
 
 
-def _literal(node: ast.expr, depth: int) -> Node:
-    if depth > _DEEPEST:
-        raise Malformed(node.lineno, "nested too deeply")
-    if isinstance(node, ast.Dict):
-        pairs = zip(node.keys, node.values, strict=True)
-        return Entries(tuple((_literal_key(k, node), _literal(v, depth + 1)) for k, v in pairs), node.lineno)
-    if isinstance(node, ast.List | ast.Tuple):
-        return Listing(tuple(_literal(item, depth + 1) for item in node.elts), node.lineno)
-    if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, str | int | float | bool)):
-        return Scalar(node.value, node.lineno)
-    raise Malformed(node.lineno, f"not a literal: {ast.unparse(node)[:60]}")
+def _malformed(problems: Sequence[SchemaProblem]) -> Malformed:
+    first, *more = problems
+    return Malformed(first.line, first.message, *more)
 
 
-def _literal_key(key: ast.expr | None, inside: ast.Dict) -> Scalar:
-    if isinstance(key, ast.Constant) and isinstance(key.value, str):
-        return Scalar(key.value, key.lineno)
-    raise Malformed(inside.lineno if key is None else key.lineno, "a key must be a text")
+class _Literals:
+    """Conversion of a Python literal; ``problems`` are its parts that are none."""
+
+    def __init__(self) -> None:
+        self.problems: list[SchemaProblem] = []
+
+    def convert(self, node: ast.expr, depth: int) -> Node:
+        if depth > _DEEPEST:
+            raise Malformed(node.lineno, "nested too deeply")
+        if isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            return Entries(tuple((self._key(k, node), self.convert(v, depth + 1)) for k, v in pairs), node.lineno)
+        if isinstance(node, ast.List | ast.Tuple):
+            return Listing(tuple(self.convert(item, depth + 1) for item in node.elts), node.lineno)
+        if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, str | int | float | bool)):
+            return Scalar(node.value, node.lineno)
+        return self._none(node.lineno, f"not a literal: {ast.unparse(node)[:60]}")
+
+    def _key(self, key: ast.expr | None, inside: ast.Dict) -> Scalar:
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            return Scalar(key.value, key.lineno)
+        return self._none(inside.lineno if key is None else key.lineno, "a key must be a text")
+
+    def _none(self, line: int, message: str) -> Scalar:
+        self.problems.append(SchemaProblem(line, message))
+        return Scalar(None, line)
 
 
 def _key(key: object) -> Scalar:
@@ -262,6 +285,16 @@ _PLAIN = frozenset(
     {"integer", "bigint", "smallint", "real", "boolean", "text", "date", "uuid", "json", "jsonb", "bytea"}
 )
 
+_BUILT_IN = (
+    *_ALIASES, *_ALIASES.values(), *sorted(_PLAIN), "numeric", "interval", "money", "name", "oid", "xml",
+    "inet", "cidr", "macaddr", "macaddr8", "tsvector", "tsquery", "jsonpath", "pg_lsn", "bit", "bit varying",
+    "point", "line", "lseg", "box", "path", "polygon", "circle", "regclass", "regproc", "regtype", "regrole",
+    "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange",
+    "int4multirange", "int8multirange", "nummultirange", "tsmultirange", "tstzmultirange", "datemultirange",
+    "hstore", "citext", "ltree", "lquery", "ltxtquery", "cube", "isbn", "geometry", "geography", "vector", "halfvec",
+    "sparsevec",
+)  # fmt: skip
+
 
 def canonical_type(text: str) -> str:
     """The type in PostgreSQL's own words: ``VARCHAR(200)`` becomes ``character varying(200)``.
@@ -293,6 +326,12 @@ def _name(written: str, zone: str | None) -> str:
         if name not in ("timestamp", "time"):
             raise ValueError(f"{written} has no time zone")
         return f"{name} {zone.lower()} time zone"
+    near = get_close_matches(name, _BUILT_IN, n=1, cutoff=0.86) if name not in _BUILT_IN else []
+    # A type of the host's own may well be called texts or date_of_birth; one that leaves letters out is a slip.
+    if near and not name.startswith(near[0]) and "." not in name:
+        raise ValueError(
+            f"{written} is no type of the server, {near[0]} is; one of your own needs its schema before it"
+        )
     return _ALIASES.get(name, name)
 
 

@@ -7,7 +7,7 @@ Open the pool once (``init_connection_pool``), make our tables (``discover_and_b
 from __future__ import annotations
 
 from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats
-from indexpilot_cli.host.adapter import PostgresAdapter, detect_database
+from indexpilot_cli.host.adapter import PostgresAdapter, detect_database, get_database_adapter
 from indexpilot_cli.host.evolve import (
     analyze_schema_change_impact,
     clear_impact_cache,
@@ -99,6 +99,7 @@ __all__ = [
     "generate_rollback_plan",
     "generate_types_for_table",
     "get_connection",
+    "get_database_adapter",
     "get_field_usage_stats",
     "get_genome_fields",
     "get_health",

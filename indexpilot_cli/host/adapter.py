@@ -105,6 +105,12 @@ def detect_database(conninfo: str) -> str:
     return PostgresAdapter.name
 
 
+def get_database_adapter(conninfo: str = "") -> PostgresAdapter:
+    """The adapter for the database that a connection string is for. Raises UsageError for one we have none for."""
+    detect_database(conninfo)
+    return PostgresAdapter()
+
+
 def _action(word: str) -> str:
     upper = " ".join(word.upper().replace("_", " ").split())
     if upper not in _ACTIONS:

@@ -46,7 +46,7 @@ def log(connection):
     ).fetchall()
 
 
-def test_metadata_only_in_an_empty_database(pool, connection):
+def test_c1_t4_metadata_only_in_an_empty_database(pool, connection):
     made = host.create_metadata_tables()
     assert made["success"] and made["error"] is None and "query_stats" in made["created"]
     assert host.create_metadata_tables()["created"] == []
@@ -57,7 +57,7 @@ def test_metadata_only_in_an_empty_database(pool, connection):
     assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
 
 
-def test_discovery(pool, connection):
+def test_a4_t3_t5_discovery(pool, connection):
     connection.execute(
         "CREATE TABLE a (x int, y text); CREATE TABLE skip (z int); CREATE SCHEMA s; CREATE TABLE s.b ()"
     )
@@ -70,14 +70,14 @@ def test_discovery(pool, connection):
     assert set(host.get_genome_fields("public.a")[0]) >= {"field_type", "is_indexable", "created_at", "updated_at"}
 
 
-def test_demo_catalog_twice(pool, connection):
+def test_a2_demo_catalog_twice(pool, connection):
     assert host.bootstrap_genome_catalog()["success"] is False
     host.create_metadata_tables()
     first, second = host.bootstrap_genome_catalog(), host.bootstrap_genome_catalog()
     assert first["tables_count"] == 4 and first["new_fields"] == first["fields_count"] and second["new_fields"] == 0
 
 
-def test_schema_files_in_three_forms_give_the_same_rows(pool, connection, tmp_path):
+def test_a3_t2_schema_files_in_three_forms_give_the_same_rows(pool, connection, tmp_path):
     schema = {"tables": [{"name": "t", "fields": [{"name": "a", "type": "varchar(9)", "required": True}]}]}
     (tmp_path / "s.yaml").write_text("tables:\n- name: t\n  fields:\n  - {name: a, type: varchar(9), required: true}\n")
     (tmp_path / "s.json").write_text(json.dumps(schema))
@@ -90,20 +90,20 @@ def test_schema_files_in_three_forms_give_the_same_rows(pool, connection, tmp_pa
     assert all(dump == dumps[0] for dump in dumps) and dumps[0][0]["field_type"] == "character varying(9)"
 
 
-def test_a_wrong_schema_is_told_not_raised(pool, connection):
+def test_n1_t5_a_wrong_schema_is_told_not_raised(pool, connection):
     result = host.init_schema_from_config({"tables": [{"name": "t"}]})
     assert result["success"] is False and result["fields_count"] == 0 and "fields is missing" in result["error"]
     assert host.validate_schema({"tables": [{"name": "t"}]}) == ["fields is missing"]
     assert connection.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'indexpilot'").fetchone() == (0,)
 
 
-def test_what_is_discovered_can_be_loaded(ready):
+def test_n2_what_is_discovered_can_be_loaded(ready):
     found = host.discover_schema_from_database()
     again = host.bootstrap_genome_catalog_from_schema(found)
     assert (again["success"], again["fields_count"], again["new_fields"]) == (True, 3, 0)
 
 
-def test_synchronisation(ready):
+def test_t6_synchronisation(ready):
     ready.execute("ALTER TABLE orders RENAME status TO state; ALTER TABLE orders ADD note text")
     dry = host.detect_and_sync_schema_changes(auto_update=False)
     assert (dry["success"], dry["applied"], len(dry["changes"])) == (True, False, 2)
@@ -117,7 +117,7 @@ def test_synchronisation(ready):
     ]
 
 
-def test_groups_can_be_set(ready):
+def test_a7_groups_can_be_set(ready):
     groups = {f["field_name"]: f["feature_group"] for f in host.get_genome_fields()}
     assert groups == {"id": "core", "status": "core", "custom_x": "custom"}
     assert host.set_feature_group("orders", "status", "workflow")
@@ -125,7 +125,7 @@ def test_groups_can_be_set(ready):
     assert host.get_genome_fields("orders")[1]["feature_group"] == "workflow"
 
 
-def test_tenants(ready):
+def test_b2_b4_b6_tenants(ready):
     first = host.initialize_tenant_expression(7)
     assert first == {"tenant_id": 7, "created": 3, "verified": None}
     assert host.initialize_tenant_expression(7)["created"] == 0
@@ -138,7 +138,7 @@ def test_tenants(ready):
     assert log(ready)[1:] == [("DISABLE_FIELD", 7, "orders", "status"), ("ENABLE_FIELD", 7, "orders", "status")]
 
 
-def test_answers_are_cached_until_somebody_here_toggles(ready):
+def test_b9_answers_are_cached_until_somebody_here_toggles(ready):
     host.configure_profile_cache(300, 1000)
     host.initialize_tenant_expression(7)
     assert len(host.get_tenant_fields(7)) == 3
@@ -152,7 +152,7 @@ def test_answers_are_cached_until_somebody_here_toggles(ready):
     host.configure_profile_cache(300, 1000)
 
 
-def test_defaults_for_tenants_without_a_profile(ready):
+def test_b7_defaults_for_tenants_without_a_profile(ready):
     ready.execute("UPDATE indexpilot.genome_catalog SET default_expression = false WHERE field_name = 'custom_x'")
     assert {f["field_name"]: f["explicit"] for f in host.get_tenant_fields(5)} == {"id": False, "status": False}
     assert host.enable_field(5, "orders", "status") is False
@@ -161,7 +161,7 @@ def test_defaults_for_tenants_without_a_profile(ready):
     assert {f["field_name"]: f["explicit"] for f in host.get_tenant_fields(5)} == {"id": False, "custom_x": True}
 
 
-def test_a_tenant_the_host_does_not_know_is_refused(ready):
+def test_b3_a_tenant_the_host_does_not_know_is_refused(ready):
     ready.execute("CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1)")
     with pytest.raises(UsageError) as unknown:
         host.initialize_tenant_expression(99999)
@@ -171,7 +171,7 @@ def test_a_tenant_the_host_does_not_know_is_refused(ready):
     assert host.initialize_tenant_expression(99999, known=True)["created"] == 3
 
 
-def test_fields_and_tenants_that_cannot_be(ready):
+def test_b5_fields_and_tenants_that_cannot_be(ready):
     with pytest.raises(UsageError) as unknown:
         host.enable_field(1, "orders", "statos")
     assert unknown.value.hint == "did you mean status?"
@@ -182,7 +182,7 @@ def test_fields_and_tenants_that_cannot_be(ready):
 
 
 @pytest.mark.parametrize("name", ROGUES)
-def test_rogue_names_do_nothing(rogue, name):
+def test_n4_t10_rogue_names_do_nothing(rogue, name):
     for call in (
         lambda: host.enable_field(1, name, "status"),
         lambda: host.disable_field(1, "orders", name),
@@ -238,7 +238,7 @@ def test_audit(ready):
     assert host.get_recent_mutations(since=newest["created_at"], mutation_type="BULK_UPDATE") == []
 
 
-def test_generated_statements_run(ready):
+def test_n3_generated_statements_run(ready):
     adapter = host.PostgresAdapter()
     ready.execute('CREATE TABLE "order" ("Select" int PRIMARY KEY, doc jsonb)')
     ready.execute(f"CREATE TABLE counted (id {adapter.get_auto_increment_type('bigint')}, b {adapter.get_json_type()})")

@@ -53,7 +53,7 @@ def known(session):
     return {(f.table.schema, f.table.name, f.name): f for f in genome.fields(session)}
 
 
-def test_full_types_as_format_type_prints_them(session, connection):
+def test_a8_full_types_as_format_type_prints_them(session, connection):
     connection.execute(SHAPES)
     rows = connection.execute(
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
@@ -64,7 +64,7 @@ def test_full_types_as_format_type_prints_them(session, connection):
     assert found["shapes", "price"].type == "numeric(10,2)" and found["shapes", "tags"].type == "text[]"
 
 
-def test_required_and_groups(session, connection):
+def test_a7_required_and_groups(session, connection):
     connection.execute(SHAPES)
     found = discovered(session)
     required = {name for (_, name), f in found.items() if f.required}
@@ -73,7 +73,7 @@ def test_required_and_groups(session, connection):
     assert discovered(session, groups=[("na*", "identity")])["shapes", "name"].group == "identity"
 
 
-def test_index_methods_are_sensible(session, connection):
+def test_a6_index_methods_are_sensible(session, connection):
     connection.execute(SHAPES)
     methods = {name: f.method for (_, name), f in discovered(session).items()}
     assert {name for name, method in methods.items() if method is None} == {"raw", "blob", "page"}
@@ -85,7 +85,7 @@ def test_index_methods_are_sensible(session, connection):
             connection.execute(f'CREATE INDEX ON shapes USING {method} ("{name}")')
 
 
-def test_huge_texts_are_not_indexable(session, connection):
+def test_a6_huge_texts_are_not_indexable(session, connection):
     connection.execute(
         "CREATE TABLE texts (id int, essay text, note text, mid text);"
         "ALTER TABLE texts ALTER essay SET STORAGE EXTERNAL, ALTER mid SET STORAGE PLAIN;"
@@ -133,7 +133,7 @@ def test_bootstrap_twice_adds_nothing_and_keeps_what_was_set_by_hand(session, co
     assert (status.indexable, status.group) == (False, "mine")
 
 
-def test_two_schemas_and_odd_names_do_not_collide(session, connection):
+def test_a10_two_schemas_and_odd_names_do_not_collide(session, connection):
     connection.execute('CREATE SCHEMA "S X"; CREATE TABLE "S X"."order" (id int, "Select" text, "group" int)')
     connection.execute('CREATE TABLE "order" (id bigint)')
     discover_and_bootstrap(session)
@@ -142,7 +142,7 @@ def test_two_schemas_and_odd_names_do_not_collide(session, connection):
     assert ("S X", "order", "Select") in found and ("S X", "order", "group") in found
 
 
-def test_any_name_is_only_a_name(session, connection):
+def test_a10_b4_any_name_is_only_a_name(session, connection):
     connection.execute("CREATE TABLE t (kept int)")
     for name in INJECTIONS:
         connection.execute(psycopg.sql.SQL("CREATE TABLE {0} ({0} int)").format(psycopg.sql.Identifier(name)))
@@ -161,11 +161,11 @@ def test_any_name_is_only_a_name(session, connection):
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
-def test_unknown_table_has_no_fields(session):
+def test_a4_unknown_table_has_no_fields(session):
     assert genome.fields(session, "never") == ()
 
 
-def test_six_changes_are_found_and_followed(session, connection):
+def test_t6_six_changes_are_found_and_followed(session, connection):
     connection.execute(
         "CREATE TABLE old_name (a int, b text, c int, d varchar(5), e int NOT NULL);"
         "CREATE TABLE dropped (x int); CREATE TABLE stays (x int, y int)"
@@ -257,7 +257,7 @@ def test_saving_needs_the_tables(database):
     assert missing.value.hint == "indexpilot init"
 
 
-def test_the_advisor_obeys(session, connection):
+def test_a5_b8_the_advisor_obeys(session, connection):
     connection.execute("CREATE TABLE t (a int, b int, c int)")
     discover_and_bootstrap(session)
     connection.execute("UPDATE indexpilot.genome_catalog SET is_indexable = false WHERE field_name = 'a'")

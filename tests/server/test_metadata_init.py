@@ -83,7 +83,7 @@ def test_impossible_schema_names(session, name):
         metadata.migrate(session, name)
 
 
-def test_genome_catalog_is_as_documented(session, connection):
+def test_a1_genome_catalog_is_as_documented(session, connection):
     metadata.migrate(session)
     assert [(c, t, n) for c, t, n, _ in columns(connection, "genome_catalog")] == [
         ("id", "integer", "NO"),
@@ -121,7 +121,7 @@ def constraints(connection, table):
     return [text for (text,) in rows.fetchall()]
 
 
-def test_other_tables_are_as_documented(session, connection):
+def test_b1_c1_e1_other_tables_are_as_documented(session, connection):
     metadata.migrate(session)
     names = {table: [c for c, *_ in columns(connection, table)] for table in ("expression_profile", "query_stats")}
     assert names["expression_profile"] == [
@@ -147,13 +147,13 @@ def test_other_tables_are_as_documented(session, connection):
     assert stamps == (0,)
 
 
-def test_query_stats_has_its_index(session, connection):
+def test_c10_query_stats_has_its_index(session, connection):
     metadata.migrate(session)
     definitions = connection.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'query_stats'").fetchall()
     assert any("(table_name, field_name, created_at)" in text for (text,) in definitions)
 
 
-def test_updated_at_moves_and_created_at_does_not(session, connection):
+def test_a9_updated_at_moves_and_created_at_does_not(session, connection):
     metadata.migrate(session)
     connection.execute(
         "INSERT INTO indexpilot.genome_catalog (table_name, field_name, field_type) VALUES ('t', 'f', 'text')"
@@ -167,7 +167,7 @@ def test_updated_at_moves_and_created_at_does_not(session, connection):
     assert later[0] == created and later[1] > updated
 
 
-def test_the_log_is_append_only(session, connection):
+def test_e9_the_log_is_append_only(session, connection):
     metadata.migrate(session)
     mutations.record(session, Mutation(MutationType.DISCOVER))
     for text in ("UPDATE {} SET actor = 'x'", "DELETE FROM {}", "TRUNCATE {}"):
@@ -175,7 +175,7 @@ def test_the_log_is_append_only(session, connection):
             connection.execute(text.format("indexpilot.mutation_log"))
 
 
-def test_business_tables_stay_as_they_are(session, connection):
+def test_t4_business_tables_stay_as_they_are(session, connection):
     connection.execute("CREATE TABLE orders (id bigserial PRIMARY KEY, note text); CREATE INDEX ON orders (note)")
     everything = (
         "SELECT c.relname, c.relkind::text, c.relfilenode, c.xmin::text FROM pg_class c"

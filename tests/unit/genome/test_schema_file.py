@@ -87,7 +87,7 @@ def lines(path):
     return [(p.line, p.message) for p in validate_schema(path)]
 
 
-def test_three_forms_and_an_object_say_the_same(file):
+def test_a3_n2_three_forms_and_an_object_say_the_same(file):
     forms = [
         file("a.yaml", good(YAML)),
         file("a.json", json.dumps(good_object(), indent="\t")),
@@ -141,19 +141,20 @@ MALFORMED = {
     "tab": ("tables:\n\t- x", 2, "not YAML"),
     "empty": ("", 1, "empty"),
     "a list": ("- a\n- b", 1, "mapping"),
+    "slip": ("tables:\n- name: t\n  fields:\n    a: integr", 4, "integer is"),
     "no tables": ("name: x", 1, "tables is missing"),
     "strange tag": ("tables: !!python/object/apply:os.system ['true']", 1, "a table is a mapping"),
 }
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_mistakes_have_their_line(file, name):
+def test_n1_mistakes_have_their_line(file, name):
     text, line, words = MALFORMED[name]
     found = lines(file("x.yaml", text))
     assert any(at == line and words in message for at, message in found), found
 
 
-def test_all_mistakes_at_once(file):
+def test_n1_all_mistakes_at_once(file):
     path = file(
         "x.yaml",
         "tables:\n- name: t\n  colour: red\n  fields:\n  - name: a\n  - {name: b, type: 'in t x'}\n  - {type: int}\n",
@@ -180,7 +181,7 @@ def test_all_mistakes_at_once(file):
         ("x.yaml", b"tables:\n\xff", 2, "UTF-8"),
     ],
 )
-def test_other_forms_have_lines_too(file, name, text, line, words):
+def test_n1_other_forms_have_lines_too(file, name, text, line, words):
     found = lines(file(name, text))
     assert any(at == line and words in message for at, message in found), found
 
@@ -264,7 +265,22 @@ def test_types_are_canonical_or_refused(text):
         ("BigSerial", "bigint"),
         ('"My Type"', '"My Type"'),
         ("Mood", "mood"),
+        ("public.integr", "public.integr"),
+        ("texts", "texts"),
     ],
 )
 def test_types(written, canonical):
     assert canonical_type(written) == canonical
+
+
+def test_n1_one_mistake_hides_no_other(file):
+    yaml = file(
+        "a.yaml",
+        "tables:\n- name: t\n  fields:\n  - {name: a, type: integr, feature_group: 7}\n  - {name: a, type: int}\n"
+        "  indexes:\n  - {fields: a, unique: maybe}\n  - {fields: [a]}\n",
+    )
+    assert [line for line, _ in lines(yaml)] == [4, 4, 5, 7, 7]
+    python = file("a.py", 'S = {\n  "tables": [\n    {"name": f"t"},\n    {1: "t", **x},\n  ],\n}\n')
+    assert [line for line, _ in lines(python)] == [3, 4, 4, 4]
+    assert [line for line, _ in lines(file("b.py", "import os\nS = {}\nprint(os)\n"))] == [1]
+    assert [line for line, _ in lines(file("c.py", "import os\nS = {}\ndel os\n"))] == [1, 3]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.host.adapter import PostgresAdapter, detect_database
+from indexpilot_cli.host.adapter import PostgresAdapter, detect_database, get_database_adapter
 from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.host.stats import Names, is_plain
 
@@ -52,7 +52,7 @@ def test_a_value_made_before_clear_is_not_kept():
     assert cache.get("k", lambda: "new") == "new"
 
 
-def test_adapter_words():
+def test_n3_adapter_words():
     assert ADAPTER.get_json_type() == "jsonb"
     assert [ADAPTER.get_auto_increment_type(t) for t in ("integer", "BIGINT", "smallint")] == [
         *("serial", "bigserial", "smallserial")
@@ -61,7 +61,7 @@ def test_adapter_words():
         ADAPTER.get_auto_increment_type("text")
 
 
-def test_adapter_statements():
+def test_n3_adapter_statements():
     assert ADAPTER.create_index_sql("orders", ["customer_id", "Status"]) == (
         'CREATE INDEX CONCURRENTLY "orders_customer_id_Status_ip_idx" ON public.orders (customer_id, "Status")'
     )
@@ -88,24 +88,24 @@ def test_adapter_statements():
         lambda: detect_database("mysql://x"),
     ],
 )
-def test_adapter_refuses(call):
+def test_n3_adapter_refuses(call):
     with pytest.raises(UsageError):
         call()
 
 
-def test_detector():
+def test_n3_detector():
     for text in ("postgresql://h/d", "postgres://h", "postgresql+psycopg://h", "host=x dbname=y", "shop", ""):
         assert detect_database(text) == "postgresql"
 
 
 @given(name=st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=70))
-def test_quoted_names_have_no_way_out(name):
+def test_n3_quoted_names_have_no_way_out(name):
     quoted = ADAPTER.quote_identifier(name)
     if quoted != name:
         assert quoted[0] == quoted[-1] == '"' and '"' not in quoted[1:-1].replace('""', "")
 
 
-def test_names_of_an_empty_catalog_are_plain_ones():
+def test_n4_names_of_an_empty_catalog_are_plain_ones():
     names = Names({})
     for good in ("orders", "sales.orders", "Mixed Case", "größe", "a$1", "订单"):
         assert names.has_table(good) and names.has_field("orders", good.split(".")[0])
@@ -113,7 +113,14 @@ def test_names_of_an_empty_catalog_are_plain_ones():
         assert not names.has_table(bad) and not is_plain(bad)
 
 
-def test_names_of_a_catalog_are_its_own():
+def test_n4_names_of_a_catalog_are_its_own():
     names = Names({"t": frozenset({"a"}), "public.t": frozenset({"a"})})
     assert names.has_table("public.t") and names.has_field("t", "a")
     assert not names.has_table("u") and not names.has_field("t", "b") and not names.has_field("u", "a")
+
+
+def test_n3_the_adapter_of_a_database():
+    assert get_database_adapter().quote_identifier("order") == '"order"'
+    assert isinstance(get_database_adapter("postgresql+psycopg://h/d"), PostgresAdapter)
+    with pytest.raises(UsageError):
+        get_database_adapter("mysql://h/d")
