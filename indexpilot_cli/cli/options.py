@@ -17,7 +17,16 @@ from typing import Annotated, Any
 
 import typer
 
+from indexpilot_cli.errors import UsageError
+
 Flags = Mapping[str, tuple[str, object]]  # settings that are options too: key -> option and what was given
+
+
+def with_unit(name: str, text: str | None) -> str | None:
+    """The text of a time that one thinks of in days. Raises UsageError for a number alone, which would be seconds."""
+    if text is not None and text.strip(" .0") and text.strip().replace(".", "", 1).isdecimal():
+        raise UsageError(f"{name}: {text!r} has no unit: write {text.strip()}d for days", code="invalid_value")
+    return text
 
 
 def services(incomplete: str) -> list[str]:

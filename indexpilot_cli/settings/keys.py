@@ -153,7 +153,8 @@ def share(text: str) -> float:
         raise ValueError(f"{text!r} is not a share: write 5% or 0.05")
     value = number / 100 if unit else number
     if value > 1:
-        raise ValueError(f"{text!r} is more than the whole: write {text.strip()}% or a number up to 1")
+        meant = "" if unit else f": write {text.strip()}% or a number up to 1"
+        raise ValueError(f"{text!r} is more than the whole{meant}")
     return value
 
 

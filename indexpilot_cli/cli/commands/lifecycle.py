@@ -84,7 +84,7 @@ def lifecycle(
 def _limits(min_age: str | None, min_size: str | None, max_slower: str | None) -> opt.Flags:
     section = "operational.lifecycle"
     return {
-        f"{section}.min_age": ("--min-age", min_age),
+        f"{section}.min_age": ("--min-age", opt.with_unit("--min-age", min_age)),
         f"{section}.min_size": ("--min-size", min_size),
         f"{section}.max_slower": ("--max-slower", max_slower),
     }

@@ -104,7 +104,7 @@ def recommend(
     risks: Flags = {
         "advisor.risk": ("--risk", risk),
         "advisor.drops": ("--drops", drops),
-        "operational.lifecycle.min_age": ("--min-age", min_age),
+        "operational.lifecycle.min_age": ("--min-age", opt.with_unit("--min-age", min_age)),
     }
     session.load({**limits, **risks, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
     from indexpilot_cli.advise.recommend import run
