@@ -53,6 +53,8 @@ class DropPrices:
 
     def without(self, statements: Sequence[PricedStatement], gone: frozenset[QualifiedName]) -> list[PlannedStatement]:
         """The statements' plans once all these indexes are gone."""
+        if not statements:
+            return []
         questions = []
         for statement in statements:
             # Of thousands of indexes only those near its tables can change a plan.

@@ -24,10 +24,10 @@ from indexpilot_cli.lifecycle.findings.together import (
     pairs_of,
     statistics_missing,
 )
-from indexpilot_cli.lifecycle.sampling import PAGES
 from indexpilot_cli.lifecycle.values import LifecycleFacts, LifecycleFinding
 
-_PAIRS = 40  # of those that most statements name
+_PAIRS, _TABLES = 40, 12  # of those that most statements name
+_PAGES = 4000  # 32 MB of each table at most
 _ROWS = 30_000  # as ANALYZE reads at the usual target
 _ASKED = 20  # values of a pair for which the planner is asked
 _WIDE = 200  # characters of a value; longer ones are not asked about
@@ -40,10 +40,13 @@ def columns_together(
     """Extended statistics that are missing; and of which columns too little is known to say."""
     tables = {t.name: t for t in facts.catalog.tables}
     pairs = pairs_of(facts.templates, tables)
-    progress.stage("looking at columns together", len(pairs[:_PAIRS]))
+    near = list(dict.fromkeys(pair.table for pair in pairs))[:_TABLES]
+    chosen = [pair for pair in pairs if pair.table in near][:_PAIRS]
+    more = len(pairs) - len(chosen)
+    progress.stage("looking at columns together", len(chosen))
     found: list[Misjudged] = []
     unknown: list[str] = []
-    for name, own in _by_table(pairs[:_PAIRS]).items():
+    for name, own in _by_table(chosen).items():
         for pair, said in _table(session, tables[name], own):
             progress.advance()
             if isinstance(said, Misjudged):
@@ -52,15 +55,15 @@ def columns_together(
                 columns = ", ".join(map(quote_identifier, pair.columns))
                 unknown.append(f"{pair.table.short} ({columns}): not enough evidence to tell if they depend: {said}")
     if not found:
-        return (), tuple(_cut(unknown, len(pairs) - _PAIRS))
+        return (), tuple(_cut(unknown, more))
     there = extended_of(session, [tables[item.pair.table].oid for item in found])
     taken = {item.made.name for item in there}
     known = [(item.made, item.filled) for item in there]
-    return tuple(statistics_missing(found, known, taken, facts)), tuple(_cut(unknown, len(pairs) - _PAIRS))
+    return tuple(statistics_missing(found, known, taken, facts)), tuple(_cut(unknown, more))
 
 
 def _cut(unknown: list[str], more: int) -> list[str]:
-    rest = max(0, len(unknown) - _TOLD) + max(0, more)
+    rest = max(0, len(unknown) - _TOLD) + more
     return [*unknown[:_TOLD], *([f"{rest} more pairs of columns were not judged"] if rest else [])]
 
 
@@ -98,8 +101,8 @@ def _judged(
 
 
 def _sample(session: Session, table: Table, columns: Sequence[str]) -> list[Sequence[Value]]:
-    """Up to 30,000 rows: of a large table one from each of 10,000 pages, for rows of one page are often alike."""
-    share = min(1.0, PAGES / max(1, table.pages))
+    """Up to 30,000 rows: of a large table one from each of 4,000 pages, for rows of one page are often alike."""
+    share = min(1.0, _PAGES / max(1, table.pages))
     thin = min(1.0, (_ROWS if share == 1.0 else table.pages) / max(table.rows, 1.0))
     values = (SQL("left({}::text, {})").format(Identifier(name), Literal(_WIDE)) for name in columns)
     named = (SQL("{} AS {}").format(value, Identifier(f"v{number}")) for number, value in enumerate(values))

@@ -8,14 +8,14 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from indexpilot_cli.apply.extended import create_extended
+from indexpilot_cli.apply.extended import create_extended, drop_extended
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.build import skipped_table
 from indexpilot_cli.execute.context import open_context
-from indexpilot_cli.execute.reconcile import pending
+from indexpilot_cli.execute.reconcile import pending, reconcile
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.lifecycle import lifecycle
 from indexpilot_cli.lifecycle.values import LifecycleRequest
@@ -120,34 +120,54 @@ WANTED = ExtendedStatistics(QualifiedName("public", "o_stat"), QualifiedName("pu
                             (StatisticsKind.MCV,))  # fmt: skip
 
 
+def dies_before(state, dsn, work):
+    """A process of its own that works on a context and dies just before a row with that state would be written."""
+
+    def until_then():
+        append = intents.append
+
+        def dying(session, event, **more):
+            if event.state == state:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return append(session, event, **more)
+
+        intents.append = dying
+        with open_context(Connection(dsn), Record("tester", "1", "apply"), Silent(), Stop()) as ctx:
+            work(ctx)
+
+    with child(until_then) as pid:
+        _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status)
+
+
 def test_killed_between_its_rows_the_next_run_says_how_it_stands(shop):
-    connection = Connection(shop)
-    record = Record("tester", "1", "apply")
-
-    def killed_before(state):
-        """The work of a process that dies just before the row with that state would be written."""
-        with open_context(connection, record, Silent(), Stop()) as ctx:
-            append = intents.append
-
-            def dying(session, event, **more):
-                if event.state == state:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return append(session, event, **more)
-
-            intents.append = dying
-            create_extended(ctx, WANTED, None)
-
-    for state, there, closed in (("INTENT", 0, None), ("VALID", 1, "VALID")):
-        with child(lambda state=state: killed_before(state)) as pid:
-            os.waitpid(pid, 0)
-        assert sql(shop, "SELECT count(*) FROM pg_statistic_ext") == [(there,)]
+    def there():
         with open_session(shop) as session:
-            assert len(pending(session, "indexpilot")) == (closed is not None)
-    done = run_rollback(shop, last=True)
-    assert (done.exit_code, outcomes(done)) == (0, ["done"]), done.result
-    assert sql(shop, "SELECT count(*) FROM pg_statistic_ext") == [(0,)]
+            return sql(shop, "SELECT count(*) FROM pg_statistic_ext")[0][0], len(pending(session, "indexpilot"))
+
+    def settled():
+        with open_context(Connection(shop), Record("tester", "1", "apply"), Silent(), Stop()) as ctx:
+            return [r.outcome for r in reconcile(ctx)]
+
+    def dropped(ctx):
+        drop_extended(ctx, intents.latest(ctx.log)[0])
+
+    dies_before("INTENT", shop, lambda ctx: create_extended(ctx, WANTED, None))
+    assert there() == (0, 0)
+    dies_before("VALID", shop, lambda ctx: create_extended(ctx, WANTED, None))
+    assert (there(), settled(), there()) == ((1, 1), ["done"], (1, 0))
+    dies_before("VALID", shop, dropped)
+    assert (there(), settled(), there()) == ((0, 1), ["done"], (0, 0))
     states = sql(shop, "SELECT array_agg(state ORDER BY id) FROM indexpilot.mutation_log WHERE index_name = 'o_stat'")
     assert states == [(["INTENT", "VALID", "INTENT", "VALID", "REVERTED"],)]
+    with open_context(Connection(shop), Record("tester", "1", "apply"), Silent(), Stop()) as ctx:
+        assert create_extended(ctx, WANTED, None).outcome == "done"
+        assert create_extended(ctx, WANTED, None).outcome == "already_done"
+        sql(shop, "DROP STATISTICS o_stat; CREATE STATISTICS public.o_stat ON id, note FROM orders")
+        taken = create_extended(ctx, WANTED, None)
+        assert (taken.outcome, taken.error_code) == ("conflict", "name_taken")
+    (refused,) = run_rollback(shop, last=True).result.mutations
+    assert (refused.outcome, refused.error_code) == ("skipped", "not_ours")
 
 
 def test_a_table_full_of_dead_rows_is_vacuumed_by_a_plan_or_has_failed(shop):
