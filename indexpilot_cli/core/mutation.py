@@ -49,7 +49,8 @@ class MutationType(StrEnum):
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
     BULK_UPDATE             a backfill of schema-evolve add-column; host.prune_query_stats
     DATA_MIGRATION          values that schema-evolve drop-column --save keeps, and that its way back restores
-    LIFECYCLE_RUN           lifecycle; apply: a table vacuumed or analyzed, extended statistics made
+    LIFECYCLE_RUN           lifecycle, its jobs by the clock, host.perform_weekly_lifecycle and its like; apply: a table
+                            vacuumed or analyzed, extended statistics made
     QUERY_BLOCKED           nobody yet: there is no query interceptor
     SECURITY_VIOLATION      a plan file whose ids do not fit what it would run
     AUTHENTICATION_FAILURE  a login that the server refused; written at the next connection to that database from the
@@ -61,7 +62,7 @@ class MutationType(StrEnum):
 
     What a failed command would have been stands in the ``command`` of its row. Runs of a timer that found nothing to do
     are counted in ``idle_runs`` instead: apply --window, doctor --live and --ready, discover --sync and the host's
-    without changes.
+    without changes, lifecycle run due, watch and status.
     """
 
     CREATE_INDEX = "CREATE_INDEX"

@@ -28,6 +28,7 @@ from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, 
 from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
 from indexpilot_cli.render.views.lifecycle_schedules import (
     LifecycleInstallDocument,
+    LifecyclePolicyDocument,
     LifecycleStatusDocument,
     ScheduleRunDocument,
     WatchDocument,
@@ -55,6 +56,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "lifecycle": (LifecycleDocument, "Result of indexpilot lifecycle"),
     "lifecycle_builds": (BuildsDocument, "Result of indexpilot lifecycle builds"),
     "lifecycle_install": (LifecycleInstallDocument, "Result of indexpilot lifecycle install"),
+    "lifecycle_policy": (LifecyclePolicyDocument, "Result of indexpilot lifecycle policy"),
     "lifecycle_run": (ScheduleRunDocument, "Result of indexpilot lifecycle run"),
     "lifecycle_metrics": (MetricsDocument, "Result of indexpilot lifecycle metrics"),
     "lifecycle_snapshot": (CounterSnapshotDocument, "Result of indexpilot lifecycle snapshot"),

@@ -56,6 +56,7 @@ COMMANDS = (
         "lifecycle status",
         "lifecycle metrics",
         "lifecycle watch",
+        "lifecycle policy",
         "lifecycle install",
         "bypass",
         "bypass status",
@@ -85,6 +86,7 @@ SCHEMAS = (
         "lifecycle_status",
         "lifecycle_metrics",
         "lifecycle_watch",
+        "lifecycle_policy",
         "lifecycle_install",
     ),
     *(

@@ -24,6 +24,7 @@ NAMES += [
     "lifecycle status",
     "lifecycle metrics",
     "lifecycle watch",
+    "lifecycle policy",
     "lifecycle install",
 ]
 

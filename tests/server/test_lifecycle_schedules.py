@@ -17,8 +17,8 @@ from indexpilot_cli.db import locks
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.lifecycle.schedules import run, status, store, watch
-from indexpilot_cli.lifecycle.schedules.policies import TenantPolicy, keep_policy
+from indexpilot_cli.lifecycle.schedules import policies, run, status, store, watch
+from indexpilot_cli.lifecycle.schedules.policies import TenantPolicy
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.log import intents
@@ -287,6 +287,13 @@ def test_q6_what_is_switched_off_is_neither_run_nor_due(shop):
     assert outcomes(ask(shop, WEEKLY, maintenance=nothing)) == {"weekly": "off"}
 
 
+def policy(dsn, tenant, **asked):
+    (found,) = policies.run(
+        policies.PolicyRequest(Connection(dsn), tenant, **asked, record=RECORD), Silent()
+    ).result.policies
+    return found
+
+
 def test_a_tenants_run_looks_at_its_tables_by_its_policy(shop):
     sql(shop, "CREATE TABLE elsewhere AS SELECT g AS a FROM generate_series(1, 100) g")
     for table in ("orders", "elsewhere"):
@@ -304,7 +311,10 @@ def test_a_tenants_run_looks_at_its_tables_by_its_policy(shop):
         (one,) = ask(shop, seven, maintenance=MaintenanceSettings()).result.runs
         assert {f.table.name for f in one.findings if f.state == "duplicate"} == {"orders"}
         assert "tenant 7" not in outcomes(ask(shop))  # no policy says that the clock runs it
-        keep_policy(session, TenantPolicy(7, "monthly", ("invalid",)), "tester", "indexpilot")
+    with pytest.raises(UsageError, match="tenant 8 has no expression profile"):
+        policy(shop, 8, schedule="weekly")
+    assert policy(shop, 7, components=("invalid",)) == TenantPolicy(7, "weekly", ("invalid",))
+    assert policy(shop, 7, schedule="monthly") == TenantPolicy(7, "monthly", ("invalid",)) == policy(shop, 7)
     age(shop, 40)
     (one,) = [one for one in ask(shop).result.runs if one.job == "tenant"]
     assert (one.components, one.findings) == (("invalid",), ())

@@ -48,7 +48,10 @@ JobArgument = Annotated[
         show_default=False,
     ),
 ]
-Tenant = Annotated[int | None, typer.Argument(metavar="ID", help="The tenant's number.", show_default=False)]
+Tenant = Annotated[
+    int | None,
+    typer.Argument(metavar="ID", help="The tenant's number.", show_default=False, min=-(2**31), max=2**31 - 1),
+]
 QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
 Standby = Annotated[list[str] | None, option("--standby DSN", "Count this standby's scans too (repeatable).")]
 Plan = Annotated[bool, option("--plan", "Keep what is to be done as a plan for apply.")]
@@ -296,13 +299,80 @@ def _teller(session: CommandSession, health_file: str | None) -> Callable[[Watch
     return tell
 
 
+POLICY_EXAMPLES = """Examples:
+
+  indexpilot lifecycle policy -d shop
+
+  indexpilot lifecycle policy 7 -d shop --schedule monthly --component unused --component bloat --min-age 60d
+"""
+
+
+class ScheduleChoice(StrEnum):
+    """When the clock runs a tenant's job."""
+
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    OFF = "off"
+
+
+class ComponentChoice(StrEnum):
+    """What a tenant's job can look for."""
+
+    ALL = "all"
+    UNUSED = "unused"
+    REDUNDANT = "redundant"
+    INVALID = "invalid"
+    BLOAT = "bloat"
+    STATISTICS = "statistics"
+    WRAPAROUND = "wraparound"
+
+
+@command("lifecycle policy", *SERVER)
+def policy(
+    session: CommandSession,
+    *,
+    tenant: Tenant = None,
+    schedule: Annotated[
+        ScheduleChoice | None, option("--schedule", "When its own job runs.", metavar="weekly|monthly|off")
+    ] = None,
+    component: Annotated[
+        list[ComponentChoice] | None, option("--component NAME", "Only this, such as unused, or all (repeatable).")
+    ] = None,
+    min_age: Annotated[str | None, option("--min-age TIME", "How long unread is unused: 60d.")] = None,
+) -> int:
+    """Show when each tenant's own job runs and what it looks for, or set it for one."""
+    session.load()
+    if tenant is None and (schedule or component or min_age):
+        raise UsageError("whose policy? Give the tenant's ID", hint="indexpilot lifecycle policy 7 --schedule weekly")
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.lifecycle.schedules.policies import PolicyRequest
+    from indexpilot_cli.lifecycle.schedules.policies import run as keep
+    from indexpilot_cli.render.views.lifecycle_schedules import policy_view
+
+    age = seconds_of("--min-age", min_age)
+    everything = ComponentChoice.ALL in (component or ())
+    request = PolicyRequest(
+        session.connection(),
+        tenant,
+        schedule.value if schedule else None,
+        tuple(dict.fromkeys(c.value for c in component)) if component and not everything else None,
+        everything,
+        None if age is None else timedelta(seconds=age),
+        session.record(),
+    )
+    outcome = session.call(keep, request)
+    return finish(session, outcome, policy_view(outcome.result))
+
+
 COMMANDS = {
+    "lifecycle policy": policy,
     "lifecycle run": run,
     "lifecycle status": status,
     "lifecycle watch": watch,
     "lifecycle install": install,
 }
 EXAMPLES = {
+    "lifecycle policy": POLICY_EXAMPLES,
     "lifecycle run": RUN_EXAMPLES,
     "lifecycle status": STATUS_EXAMPLES,
     "lifecycle watch": WATCH_EXAMPLES,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from indexpilot_cli.core.command import TableFilter
+from indexpilot_cli.core.command import Connection, Outcome, Progress, Record, TableFilter
+from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.capabilities import look as look_at_server
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.lifecycle.schedules import store
 from indexpilot_cli.lifecycle.schedules.timetable import Job
+from indexpilot_cli.log.bookkeeping import bookkeeping, writer
 from indexpilot_cli.log.metadata import question
+from indexpilot_cli.snapshot.source import open_reader
 
 _RHYTHMS = {"weekly": Job.WEEKLY, "monthly": Job.MONTHLY, "off": None}
 
@@ -66,7 +71,7 @@ def require_tenant(session: Session, tenant: int, schema: str) -> None:
     if not session.value(question(session, "lifecycle/tenant_known", schema), {"tenant": tenant}):
         raise UsageError(
             f"tenant {tenant} has no expression profile",
-            hint="the host application makes one: indexpilot_cli.host.initialize_tenant_expression",
+            hint=f"indexpilot tenant init {tenant}",
             code="unknown_tenant",
         )
 
@@ -75,3 +80,62 @@ def tables_of(session: Session, tenant: int, schema: str) -> TableFilter:
     """The tables with a field the tenant uses; none: its profile switches every field off, or they are gone."""
     rows = session.rows(question(session, "lifecycle/tenant_tables", schema), {"tenant": tenant})
     return TableFilter(tables=tuple(str(QualifiedName(r.schema_name, r.table_name)) for r in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRequest:
+    """``tenant`` None: show all. What is None of the rest stays as it is; ``everything``: no component is left out."""
+
+    connection: Connection = field(default_factory=Connection)
+    tenant: int | None = None
+    schedule: str | None = None
+    components: tuple[str, ...] | None = None
+    everything: bool = False
+    min_age: timedelta | None = None
+    record: Record = field(default_factory=Record)
+
+    @property
+    def changes(self) -> bool:
+        """Whether something is asked for beside looking."""
+        return self.everything or any(v is not None for v in (self.schedule, self.components, self.min_age))
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyResult:
+    """The policies by tenant, after the change if there was one."""
+
+    policies: tuple[TenantPolicy, ...]
+    changed: bool
+
+
+def run(request: PolicyRequest, progress: Progress) -> Outcome[PolicyResult]:
+    """Keep the tenant's policy, or show it.
+
+    Raises UsageError for a tenant without a profile, PrerequisiteError before ``init``, RefusedError where nothing can
+    be written.
+    """
+    connection, schema = request.connection, request.connection.metadata_schema
+    with bookkeeping(connection, MutationType.DISCOVER, request.record) as note:
+        progress.stage("reading the policies")
+        with open_reader(connection) as session:
+            server = look_at_server(session, metadata_schema=schema).server
+            store.require(session, schema)
+            before = policies(session, schema)
+        wanted = before
+        if request.tenant is not None and request.changes:
+            note.type(MutationType.SYSTEM_CONFIG_CHANGE)
+            wanted = {**before, request.tenant: _changed(before.get(request.tenant), request.tenant, request)}
+            if wanted != before:
+                with writer(connection) as session:
+                    store.require_writable(session, request.record, schema)
+                    keep_policy(session, wanted[request.tenant], request.record.actor, schema)
+            note.details(tenant=request.tenant, schedule=wanted[request.tenant].schedule, changed=wanted != before)
+    shown = tuple(p for tenant, p in sorted(wanted.items()) if request.tenant in (None, tenant))
+    return Outcome("lifecycle_policy", PolicyResult(shown, wanted != before), server=server, warnings=note.warnings)
+
+
+def _changed(known: TenantPolicy | None, tenant: int, request: PolicyRequest) -> TenantPolicy:
+    policy = known or TenantPolicy(tenant, "weekly")
+    if request.everything or request.components is not None:
+        policy = replace(policy, components=None if request.everything else request.components)
+    return replace(policy, schedule=request.schedule or policy.schedule, min_age=request.min_age or policy.min_age)

@@ -268,7 +268,8 @@ def _looked(ran: JobRun, request: ScheduleRunRequest, policy: TenantPolicy | Non
         report = replace(report, filter=tables, min_age=age)
     found = lifecycle.run(report, progress)
     result = found.result
-    ran = replace(ran, findings=result.findings, integrity=left, plan=result.plan, notes=result.notes)
+    told = result.notes if LifecycleState.UNUSED in wanted else ()  # they are about what is called unused
+    ran = replace(ran, findings=result.findings, integrity=left, plan=result.plan, notes=told)
     return ran, found.warnings
 
 

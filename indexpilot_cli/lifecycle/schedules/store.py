@@ -133,7 +133,10 @@ def claimed(
     """
     schema = connection.metadata_schema
     with writer(connection) as session:
-        _must_keep(session, record, schema)
+        require_writable(session, record, schema)
+        if session.pooled:
+            why = "a transaction-mode pooler stands between, and lends the job's lock to others"
+            raise RefusedError(why, hint="connect to the server directly", code="pooled")
         claim = _claim(session, key, record, rhythm, schema)
         if isinstance(claim, NoClaim):
             yield claim
@@ -148,17 +151,15 @@ def claimed(
         claim.finished_at = _close(connection, session, claim, RunState.DONE)
 
 
-def _must_keep(session: Session, record: Record, schema: str) -> None:
+def require_writable(session: Session, record: Record, schema: str) -> None:
+    """Raises RefusedError where nothing can be kept, PrerequisiteError before ``init``."""
     require(session, schema)
     if not record.enabled:
         why, hint = "the settings switch IndexPilot, or what it writes down, off", "indexpilot config show bypass"
-        raise RefusedError(f"no run can be recorded: {why}", hint=hint, code="bypass")
+        raise RefusedError(f"nothing can be recorded: {why}", hint=hint, code="bypass")
     if not is_writable(session, schema):
-        why = "no run can be recorded: the server takes no writes"
-        raise RefusedError(why, hint="schedules run on the primary", code="read_only")
-    if session.pooled:
-        why = "a transaction-mode pooler stands between, and lends the job's lock to others"
-        raise RefusedError(why, hint="connect to the server directly", code="pooled")
+        why = "nothing can be recorded: the server takes no writes"
+        raise RefusedError(why, hint="connect to the primary", code="read_only")
 
 
 def _claim(

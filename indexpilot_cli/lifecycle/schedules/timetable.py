@@ -118,7 +118,11 @@ _STATES = {
     "redundant": (LifecycleState.DUPLICATE, LifecycleState.REDUNDANT),
     "invalid": (LifecycleState.INVALID,),
     "bloat": (LifecycleState.BLOATED,),
-    "statistics": (LifecycleState.NEVER_ANALYZED, LifecycleState.STALE_STATISTICS),
+    "statistics": (
+        LifecycleState.NEVER_ANALYZED,
+        LifecycleState.STALE_STATISTICS,
+        LifecycleState.STATISTICS_MISSING,
+    ),
     "wraparound": (LifecycleState.WRAPAROUND,),
     "integrity": (LifecycleState.METADATA_MISMATCH,),
 }

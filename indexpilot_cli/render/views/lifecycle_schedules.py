@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.units import DASH, seconds
 from indexpilot_cli.lifecycle.integrity import IntegrityResult
+from indexpilot_cli.lifecycle.schedules.policies import PolicyResult
 from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunResult
 from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
 from indexpilot_cli.lifecycle.schedules.store import PastRun
@@ -153,6 +154,24 @@ class WatchDocument(DocumentShape):
     stopped_by: Annotated[str | None, "the signal"]
 
 
+class TenantPolicyDocument(DocumentShape):
+    """When the clock runs a tenant's own job, and what it looks for."""
+
+    tenant: int
+    schedule: Literal["weekly", "monthly", "off"]
+    components: Annotated[tuple[str, ...] | None, "null: all"]
+    min_age_seconds: Annotated[
+        Amount | None, "null: that of the settings", From(lambda p: p.min_age.total_seconds() if p.min_age else None)
+    ]
+
+
+class LifecyclePolicyDocument(DocumentShape):
+    """The tenants' policies."""
+
+    policies: tuple[TenantPolicyDocument, ...]
+    changed: bool
+
+
 _RUNS = columns("job|short", "outcome|state", "took|number", "next|short", "what|text")
 _FOUND = columns("id|short", "state|short", "index", "what|text")
 _JOBS = columns("job|short", "health|state", "schedule|short", "last|short", "result|text", "next|short")
@@ -265,6 +284,19 @@ def health_text(one: WatchRound) -> str:
     """The round as a JSON object on one line, for probes."""
     facts = {"at": f"{one.at:%Y-%m-%dT%H:%M:%SZ}", "healthy": one.healthy, "round": one.number, "error": one.error}
     return json.dumps(facts) + "\n"
+
+
+_POLICIES = columns("tenant|short", "schedule|short", "looks for|text", "unread|short")
+
+
+def policy_view(result: PolicyResult) -> Document:
+    """One line for each tenant."""
+    rows = []
+    for one in result.policies:
+        age = seconds(one.min_age.total_seconds()) if one.min_age is not None else DASH
+        rows.append((str(one.tenant), one.schedule, ", ".join(one.components or ("everything",)), age))
+    empty = Lines(("no tenant has a policy: their own jobs run by hand only",))
+    return Document((TableBlock(_POLICIES, tuple(rows)) if rows else empty,), result, LifecyclePolicyDocument)
 
 
 def _status(one: JobStatus, now: datetime) -> tuple[str, ...]:

@@ -608,6 +608,7 @@ def outcomes():
         *(("lifecycle", r, lifecycle.lifecycle_view(r, verbose=v)) for r in (LIFECYCLE, QUIET) for v in (False, True)),
         *(("lifecycle_builds", r, builds.builds_view(r)) for r in (BUILDS, NO_BUILDS)),
         *(("lifecycle_run", r, schedules.run_view(r, verbose=v)) for r in (jobs.RUN, jobs.IDLE) for v in (False, True)),
+        *(("lifecycle_policy", r, schedules.policy_view(r)) for r in jobs.POLICIES),
         ("lifecycle_watch", jobs.WATCHED, schedules.watch_view(jobs.WATCHED)),
         *(("lifecycle_install", r, schedules.units_view(r)) for r in jobs.UNITS),
         ("lifecycle_status", jobs.STATUS, schedules.status_view(jobs.STATUS)),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.lifecycle.integrity import IntegrityResult, OpenOperation, SettledOperation, StaleLock
+from indexpilot_cli.lifecycle.schedules.policies import PolicyResult, TenantPolicy
 from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunResult
 from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
 from indexpilot_cli.lifecycle.schedules.store import PastRun, RunState
@@ -69,3 +70,7 @@ STATUS = LifecycleStatusResult(
 )
 WATCHED = WatchResult(NOW, LATER, 2880, 60, 2, "the connection was lost", 1, "SIGTERM")
 UNITS = [units(UnitRequest(kind, "/usr/bin/indexpilot", "dbname=shop", ("password",))) for kind in UnitKind]
+POLICIES = (
+    PolicyResult((), False),
+    PolicyResult((TenantPolicy(7, "monthly", ("unused",), timedelta(days=60)), TenantPolicy(8, "weekly")), True),
+)
