@@ -47,6 +47,7 @@ _LOOKED_AT = 20  # lines that tell separators and quotes
 _NO_PREFIX = re.compile(r"[\"'\n]|\A(?:duration: |statement: |execute |parse |bind |\w+ statement )")
 _DIGITS = re.compile(r"\d+")
 _NULL = frozenset(("\\N", "NULL", "null"))
+_LOGGED = ("", "", "")  # what stands beside errors only
 
 
 def csv_shape(head: Sequence[str]) -> dict[str, Any] | None:
@@ -114,9 +115,13 @@ def _rows(lines: Iterable[str], shape: dict[str, Any], broken: Broken) -> Iterat
             continue
         if line is None:
             return
+        quotes += line.count(quote) - line.count(escaped)
+        if not row and quotes % 2 == 0:  # most rows are one line
+            yield from _readable(csv.reader((line,), **shape), broken)
+            quotes = 0
+            continue
         inside += bool(row) and begin.match(line) is not None
         row.append(line)
-        quotes += line.count(quote) - line.count(escaped)
 
 
 def _end(row: Sequence[str], begin: re.Pattern[str], shape: dict[str, Any]) -> int:
@@ -161,9 +166,9 @@ def _entries(
         row = ["" if cell in _NULL else cell for cell in cells] if exported else cells
         row += _EMPTY[len(row) :]
         known, when = row[database] or None, clock.time(row[time])
-        also = () if row[level] == "LOG" else map(row.__getitem__, beside)
-        entry = LogEntry(row[session] or row[process], row[message], row[detail], known, when, row[level], *also)
-        entry = entry._replace(application=row[application])
+        also = _LOGGED if row[level] == "LOG" else [row[place] for place in beside]
+        who = row[session] or row[process]
+        entry = LogEntry(who, row[message], row[detail], known, when, row[level], *also, row[application])
         yield without_prefix(entry, reader) if exported else entry
 
 
