@@ -17,6 +17,8 @@ SCHEMA = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text, note text);
 CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL REFERENCES customers, total numeric(10,2), seen bool);
 CREATE TABLE audit (what text);
+CREATE TABLE tickets (id serial PRIMARY KEY, kind text NOT NULL);
+INSERT INTO tickets SELECT i, 'k' || i FROM generate_series(1, 10) i;
 CREATE INDEX orders_customer_idx ON orders (customer_id);
 CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN INSERT INTO audit (what) VALUES (NEW.name); RETURN NEW; END $$;
@@ -340,3 +342,25 @@ def test_what_the_role_may_not_read_is_there_all_the_same(check, blind):
 def test_no_file_is_an_error(check):
     with pytest.raises(UsageError):
         check()
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [
+        # One ALTER TABLE of Prisma's: no value is converted.
+        ('ALTER TABLE tickets DROP COLUMN "kind", ADD COLUMN "kind" int NOT NULL DEFAULT 5;', ""),
+        ('ALTER TABLE tickets DROP COLUMN "kind", ADD COLUMN "kind" int NOT NULL;', "no value for them"),
+        ("ALTER TABLE tickets ALTER COLUMN kind TYPE int USING kind::int;", "does not fit"),
+        # Rows that were loaded with their numbers left the sequence behind.
+        ("INSERT INTO tickets (kind) VALUES ('x');", "has the number already that its sequence gives next"),
+        (
+            "SELECT setval('tickets_id_seq', (SELECT max(id) FROM tickets)); INSERT INTO tickets (kind) VALUES ('x');",
+            "",
+        ),
+        ("DELETE FROM tickets; INSERT INTO tickets (kind) VALUES ('x');", ""),
+    ],
+)
+def test_a_column_made_again_and_a_sequence_left_behind(check, text, fails):
+    report = check(text).files[0]
+    told = " ".join(s.verdict.why for s in report.statements if s.verdict.impact.value == "fails")
+    assert (report.verdict.value == "fails", fails in told) == (bool(fails), True), told

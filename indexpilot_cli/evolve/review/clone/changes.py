@@ -43,14 +43,17 @@ def changes_between(
 
 
 def _pairs(before: Objects, after: Objects) -> Iterator[tuple[KnownObject | None, KnownObject | None]]:
-    """What differs, old beside new; an object made again under its name is the same object."""
+    """What differs, old beside new; an object made again under its name is the same object, but for a column: dropped
+    and added again it is another, and none of its values is converted.
+    """
     # A change of type drops an index and makes it again: same name, same table, another oid.
     gone = {_address(item): item for identity, item in before.items() if identity not in after}
     for identity, new in after.items():
         old = before.get(identity)
         if old is new:  # not read again
             continue
-        old = old or gone.pop(_address(new), None)
+        if old is None and new.object.kind != "column":
+            old = gone.pop(_address(new), None)
         if old is None or _content(old) != _content(new):
             yield old, new
     yield from ((old, None) for old in gone.values())

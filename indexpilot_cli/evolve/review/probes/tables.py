@@ -57,6 +57,7 @@ class Tables:
         self.sequences: dict[str, int] = {}
         self.fresh: dict[tuple[QualifiedName, str], int] = {}
         self.restarted = ""
+        self.caught_up = False  # a statement sets sequences behind the rows that are there
         self.filled: set[QualifiedName] = set()
         self.waiting: dict[QualifiedName, tuple[int, int]] = {}
 

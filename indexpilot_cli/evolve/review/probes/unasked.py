@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.ddl import Select
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind, Question, probe, title
 from indexpilot_cli.evolve.review.probes.shape import row_where
 from indexpilot_cli.evolve.review.probes.tables import Tables
@@ -97,7 +98,7 @@ def _of_values(change: SafeChange, before: VirtualTable, tables: Tables, number:
 
 
 def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
-    """Numbers of a sequence that begins anew beside rows that have some."""
+    """Numbers of a sequence that begins anew, or stayed behind, beside rows that have some."""
     real = tables.catalog.table(before.origin) if before.origin else None
     keys = [i.definition.columns for i in real.indexes if i.definition.unique] if real else []
     for column in [key[0] for key in keys if len(key) == 1 and key[0] not in given]:
@@ -108,6 +109,26 @@ def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables, numb
             yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
         elif tables.restarted:
             yield unasked(number, before.name, words, tables.restarted, "23505")
+        elif real is not None and not tables.caught_up:
+            body = row_where(f"ip_t.{quote_identifier(column)} = {_following(real.name, column)}")
+            words = f"{title(before.name, (column,))} has the number already that its sequence gives next"
+            yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
+
+
+def _following(table: QualifiedName, column: str) -> str:
+    """The number that the column's own sequence gives next; NULL where it has none, or none that our role may read.
+
+    Rows that were loaded with their numbers leave the sequence behind. One that another session inserts meanwhile is no
+    match: the sequence is read after the rows, and has moved on by then.
+    """
+    serial = f"pg_catalog.pg_get_serial_sequence({quote_literal(str(table))}, {quote_literal(column)})"
+    following = Select(
+        "coalesce(s.last_value + s.increment_by, s.start_value)",
+        "pg_catalog.pg_sequences s",
+        f"WHERE pg_catalog.format('%I.%I', s.schemaname, s.sequencename) = {serial} "
+        f"AND pg_catalog.has_sequence_privilege({serial}, 'SELECT')",
+    )
+    return f"({following})"
 
 
 def remember_sequences(action: Action, tables: Tables, number: int) -> None:
@@ -124,7 +145,7 @@ def remember_sequences(action: Action, tables: Tables, number: int) -> None:
             tables.fresh[place, action.column] = first
     elif action.kind is Act.SELECT and "setval" in action.sql.lower() and "max(" in action.sql.lower():
         tables.fresh.clear()
-        tables.restarted = ""
+        tables.restarted, tables.caught_up = "", True
     elif _moves(action) or (tables.fresh and action.has("call")):
         tables.fresh.clear()
         tables.sequences.clear()
