@@ -43,8 +43,8 @@ class MutationType(StrEnum):
     SCHEMA_SYNC             discover --sync --write and host.detect_and_sync_schema_changes, when the catalog followed
                             or could not
     DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, types,
-                            genome, tenant and rollback that only looked; host.discover_schema_from_database and the
-                            host's functions that generate types
+                            genome, tenant and rollback that only looked, lifecycle builds;
+                            host.discover_schema_from_database and the host's functions that generate types
     ANALYZE_WORKLOAD        analyze
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
     BULK_UPDATE             a backfill of schema-evolve add-column; host.prune_query_stats
@@ -62,7 +62,7 @@ class MutationType(StrEnum):
 
     What a failed command would have been stands in the ``command`` of its row. Runs of a timer that found nothing to do
     are counted in ``idle_runs`` instead: apply --window, doctor --live and --ready, discover --sync and the host's
-    without changes, lifecycle run due, watch and status.
+    without changes, lifecycle run due, watch, status and metrics.
     """
 
     CREATE_INDEX = "CREATE_INDEX"

@@ -6,6 +6,7 @@ import difflib
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.explain.explain import of_advice
@@ -122,16 +123,17 @@ def _looked_at(finding: LifecycleFinding, result: LifecycleResult) -> Iterator[s
     if finding.scans is not None:
         yield f"{finding.scans} scans" + (f" since {finding.since:%Y-%m-%d %H:%M}Z" if finding.since else "")
     if finding.state in (LifecycleState.UNUSED, LifecycleState.DUPLICATE, LifecycleState.REDUNDANT):
-        told = {"counters": result.stats_since, "our snapshots": result.observed_since}
-        for what, since in told.items():
-            age = (
-                f"since {seconds(max(0.0, (result.now - since).total_seconds()))}" if since else "since when is unknown"
-            )
-            yield f"{what} {age}"
+        counted, observed = result.stats_since, result.observed_since
+        yield f"counters of {_age(counted, result)}" if counted is not None else "counters of unknown age"
+        yield f"our snapshots of {_age(observed, result)}" if observed is not None else "no snapshot of ours before"
         yield f"{result.replicas_checked} standbys"
     priced = any(reason.code == "not_priced" for reason in finding.evidence)
     if finding.action is LifecycleAction.DROP or finding.slower:
         yield "no recorded statements" if priced else "the recorded statements, planned without it"
+
+
+def _age(moment: datetime, result: LifecycleResult) -> str:
+    return seconds(max(0.0, (result.now - moment).total_seconds()))
 
 
 def _gone(wanted: str, result: LifecycleResult) -> ExplainResult:
