@@ -9,6 +9,7 @@ from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.capabilities import look as look_at_server
+from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.lifecycle.counters import Look, earlier, keep, look, look_at_standby
 from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import bookkeeping
@@ -49,7 +50,8 @@ class CounterSnapshotResult:
 def run(request: CounterSnapshotRequest, progress: Progress) -> Outcome[CounterSnapshotResult]:
     """Take the counters and keep them.
 
-    Raises PrerequisiteError before ``init``, UsageError for what is no standby of this server, UnreachableError.
+    Raises PrerequisiteError before ``init`` and when they cannot be kept, UsageError for what is no standby of this
+    server, UnreachableError.
     """
     connection, schema = request.connection, request.connection.metadata_schema
     with bookkeeping(connection, MutationType.LIFECYCLE_RUN, request.record) as note:
@@ -62,6 +64,8 @@ def run(request: CounterSnapshotRequest, progress: Progress) -> Outcome[CounterS
         standbys = [look_at_standby(connection, dsn, primary, server.database) for dsn in request.standbys]
         looks = (primary, *standbys)
         kept, warning = keep(connection, looks) if request.record.enabled else (False, None)
+        if warning is not None:  # keeping them is all that was asked for
+            raise PrerequisiteError(warning.message, hint="indexpilot doctor", code="not_recorded")
         note.details(kept=kept, standbys=len(standbys))
     result = CounterSnapshotResult(
         tuple(map(_counted, looks)),
@@ -70,8 +74,7 @@ def run(request: CounterSnapshotRequest, progress: Progress) -> Outcome[CounterS
         min((s.taken_at for s in before), default=None),
         () if kept else (_why(request, server),),
     )
-    warnings = (*((warning,) if warning is not None else ()), *note.warnings)
-    return Outcome("lifecycle_snapshot", result, "ok" if kept else "skipped", server=server, warnings=warnings)
+    return Outcome("lifecycle_snapshot", result, "ok" if kept else "skipped", server=server, warnings=note.warnings)
 
 
 def _why(request: CounterSnapshotRequest, server: Server) -> str:
