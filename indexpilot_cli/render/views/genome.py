@@ -224,7 +224,9 @@ def _own_row(found: TenantField) -> tuple[str, ...]:
 def tenant_change_view(result: TenantChange) -> Document:
     """What was done in one sentence."""
     fields = plural(result.changed, "field")
-    if not result.changed:
+    if not result.changed and result.action == "init":
+        line = f"tenant {result.tenant}: nothing to add, its profile has every field of the genome catalog"
+    elif not result.changed:
         line = f"tenant {result.tenant}: nothing to change, it was so already"
     elif result.action == "init":
         line = f"tenant {result.tenant}: profile {_DONE['init']} {fields}"
