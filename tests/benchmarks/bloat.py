@@ -230,7 +230,8 @@ def findings(connection):
         min_age=timedelta(days=30),
         record=Record("benchmark", "1", "lifecycle", enabled=False),
     )
-    return {f.index.name: f for f in lifecycle.run(request, Silent()).result.findings if f.state == "bloated"}
+    found = lifecycle.run(request, Silent()).result.findings
+    return {f.index.name: f for f in found if f.index is not None}
 
 
 @contextlib.contextmanager

@@ -201,3 +201,30 @@ def test_a_table_full_of_dead_rows_is_vacuumed_by_a_plan_or_has_failed(shop):
     assert (done.exit_code, outcomes(done), [m.kind for m in done.result.mutations]) == (0, ["done"], ["vacuum"])
     assert sql(shop, "SELECT pg_stat_get_dead_tuples('full_up'::regclass)") == [(0,)]
     assert find(shop, states=("bloated",)).findings == ()
+
+
+# Looks of the ten days before the newest one, the index as much smaller each day, rebuilt once on the way.
+HISTORY = """
+INSERT INTO indexpilot.counter_snapshots (kind, taken_at, stats_since, server_started, counters)
+SELECT kind, taken_at - n * interval '1 day', stats_since, server_started, jsonb_set(counters, '{pages}',
+    (SELECT jsonb_agg(CASE WHEN n > 10 THEN 900 ELSE greatest(p::int - n * 3, 1) END)
+     FROM jsonb_array_elements_text(counters -> 'pages') p))
+FROM (SELECT * FROM indexpilot.counter_snapshots ORDER BY id DESC LIMIT 1) s, generate_series(1, 15) n
+"""
+
+
+def test_the_kept_looks_foretell_when_an_index_will_be_bloated(shop):
+    sql(shop, "INSERT INTO orders SELECT g, g, 'done', md5(g::text), now() FROM generate_series(1000, 40000) g")
+    sql(shop, "VACUUM ANALYZE orders")
+    first = find(shop, states=("bloated",))
+    assert (first.growth.looks, first.growth.enough) == (1, False)
+    sql(shop, HISTORY)
+    second = find(shop, states=("bloated",))
+    (grown,) = second.growth.growing
+    assert (grown.index.name, grown.looks, second.growth.looks) == ("orders_pkey", 12, 17)
+    assert grown.bytes_per_day == pytest.approx(3 * 8192, rel=0.05)
+    assert grown.earliest <= grown.crosses
+    assert (grown.crosses - second.now).days in range(12, 22)
+    sql(shop, "DELETE FROM orders WHERE id % 2 = 0")
+    sql(shop, "REINDEX INDEX orders_pkey")
+    assert find(shop, states=("bloated",)).growth.growing == ()
