@@ -58,12 +58,13 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         _not_empty(folded)
         spare = spare_of(source, folded, progress)
         plan = make_plan(source, folded, request, progress, spare.items)
-        plan = replace(plan, notes=(*plan.notes, *spare.notes), warnings=(*plan.warnings, *spare.warnings))
+        plan = replace(plan, notes=(*plan.notes, *spare.notes))
         _looked_at_something(plan)
         kept = keep_plan(plan, source, request.record)
         note.details(**_details(plan))
     status = "findings" if plan.recommendations else "ok"
-    warnings = (*plan.warnings, *kept, *note.warnings)
+    # A log that cannot be written is told once, whether the counters or the run's own row were to go there.
+    warnings = tuple(dict.fromkeys((*plan.warnings, *spare.warnings, *kept, *note.warnings)))
     after = _next(plan, buildable=source.session is not None and request.record.enabled and not kept)
     return Outcome("recommend", plan, status, 0, source.server, warnings, next=after)
 
