@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Index, RedundantIndex, Table
 from indexpilot_cli.core.ddl import drop_index, index_body, index_marks, rebuilt
@@ -60,7 +61,8 @@ def dropping(
     reasons = list(evidence)
     if index.clustered:
         reasons.append(Reason("clustered", "the table is clustered by it: CLUSTER would have no order left", "catalog"))
-    if any(index.statistics):
+    others = chain.from_iterable(map(_measured, (i for i in table.indexes if i is not index))) if table else ()
+    if not set(_measured(index)) <= set(others):
         reasons.append(Reason("expression", "statistics of its expression go with it", "pg_stats"))
     usage = [facts.usage[i.oid] for i in facts.members(index) if i.oid in facts.usage]
     return LifecycleFinding(
@@ -78,6 +80,13 @@ def dropping(
         f"{drop_index(index.name, concurrently=not whole)};",
         ";\n".join(_undoing(index, facts)) + ";",
     )
+
+
+def _measured(index: Index) -> Iterator[str]:
+    """The expressions of the index of which statistics are there; the planner takes those of any index."""
+    for key, statistics in zip(index.definition.keys, index.statistics, strict=False):
+        if statistics is not None and key.expression is not None:
+            yield key.expression
 
 
 def _undoing(index: Index, facts: LifecycleFacts) -> Iterator[str]:

@@ -240,6 +240,17 @@ def test_a_key_of_the_whole_is_served_by_the_indexes_of_its_partitions():
     assert len(told(facts(whole, served[0], parts[1], keys=(SINGLE,)), "fk_missing")) == 1
 
 
+def test_statistics_of_an_expression_go_only_with_the_last_index_that_has_them():
+    def codes(*own):
+        (found,) = told(facts(replace(LINES, indexes=own)), "redundant")
+        return found.index.name, {r.code for r in found.evidence}
+
+    narrow = have("(abs(few))", "narrow", statistics=(stats(),))
+    wide = have("(abs(few)), a", "wide", statistics=(stats(), None))
+    assert codes(narrow, wide) == ("narrow", {"covered"})
+    assert codes(narrow, replace(wide, statistics=())) == ("narrow", {"covered", "expression"})
+
+
 def test_the_undo_gives_back_what_a_definition_does_not_say():
     extra = {"comment": "it's", "clustered": True, "tablespace": "fast disk", "targets": ((1, 500),)}
     (found,) = unused(silent("i", "(abs(a))", 1, **extra)).values()

@@ -80,7 +80,7 @@ def index(label, target, text, valid=True, **more):
         k: more.pop(k)
         for k in (
             *("primary", "constraint", "replica_identity", "clustered", "scans", "ready", "oid", "pages", "parent"),
-            *("referenced", "comment", "immediate", "tablespace", "targets"),
+            *("referenced", "comment", "immediate", "tablespace", "targets", "statistics"),
         )
         if k in more
     }
