@@ -8,6 +8,7 @@ pages, rows of the table are read as keys of the index.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -115,9 +116,9 @@ def looked_into(found: tuple[Suspect, ...]) -> Iterator[Suspect]:
 
 def by_leaves(suspect: Suspect, leaves: LeafPages) -> RebuiltSize:
     """The size after REINDEX by what the leaves hold now; statistics may say that equal keys fold further."""
-    above = 1 + leaves.inner / max(1, leaves.leaves)
-    held = leaves.leaves * leaves.density / suspect.fill * above
-    alone = 1 + max(1.0, held) if held else 1.0  # a metapage, and no root where there is nothing
+    built_leaves = math.ceil(leaves.leaves * leaves.density / suspect.fill)
+    above = max(1, round(leaves.inner / max(1, leaves.leaves) * built_leaves)) if built_leaves > 1 else 0
+    alone = float(1 + built_leaves + above)  # with its metapage
     built = suspect.built
     # Both err upwards, unless statistics hardly know what the index holds.
     pages = alone if built is None or built.confidence == "low" else min(alone, built.pages)
