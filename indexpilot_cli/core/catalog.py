@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
 
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition, TenantUse
 from indexpilot_cli.core.names import QualifiedName
 
 _ALSO = {"cidr": "inet", "varchar": "text"}  # types that another's operator classes take as they are
@@ -43,14 +43,6 @@ class ColumnStatistics:
         """Number of distinct non-null values among ``rows`` rows; at least 1 when there are rows."""
         raw = -self.n_distinct * rows if self.n_distinct < 0 else self.n_distinct
         return max(1.0, min(raw, rows)) if rows > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class TenantUse:
-    """The few tenants that use a field, by their expression profiles, and ``of`` how many there are."""
-
-    tenants: tuple[int, ...]
-    of: int
 
 
 @dataclass(frozen=True, slots=True)

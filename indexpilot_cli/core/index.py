@@ -187,3 +187,11 @@ class Proposal:
 
     candidates: tuple[Candidate, ...]
     rejections: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TenantUse:
+    """The few tenants that use a field, by their expression profiles, and ``of`` how many there are."""
+
+    tenants: tuple[int, ...]
+    of: int

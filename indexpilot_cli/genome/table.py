@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from indexpilot_cli.core.catalog import Catalog, Column, Table, TenantUse
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.index import TenantUse
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Row, Session

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Site
-from indexpilot_cli.core.catalog import TenantUse
-from indexpilot_cli.core.index import Reason
+from indexpilot_cli.core.index import Reason, TenantUse
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.workload import AtomKind, StatementKind
 from indexpilot_cli.sql.normal import columns

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.core.catalog import Catalog, Column, Table, TenantUse
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.index import TenantUse
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.genome.fields import (
     ColumnIdentity,
