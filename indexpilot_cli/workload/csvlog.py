@@ -166,9 +166,10 @@ def _entries(
         row = ["" if cell in _NULL else cell for cell in cells] if exported else cells
         row += _EMPTY[len(row) :]
         known, when = row[database] or None, clock.time(row[time])
-        also = _LOGGED if row[level] == "LOG" else [row[place] for place in beside]
+        statement, context, state = _LOGGED if row[level] == "LOG" else (row[place] for place in beside)
         who = row[session] or row[process]
-        entry = LogEntry(who, row[message], row[detail], known, when, row[level], *also, row[application])
+        said = (statement, context, state, row[application])
+        entry = LogEntry(who, row[message], row[detail], known, when, row[level], *said)
         yield without_prefix(entry, reader) if exported else entry
 
 
