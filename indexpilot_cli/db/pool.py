@@ -13,8 +13,9 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from indexpilot_cli.db.conninfo import read_conninfo, secrets_of
 from indexpilot_cli.db.errors import clean, connect_error
-from indexpilot_cli.db.session import Session, _Facts, _facts_of, _Target, read_conninfo, secrets_of
+from indexpilot_cli.db.session import Session, _Facts, _facts_of, _Target
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 
 MINIMUM = 2

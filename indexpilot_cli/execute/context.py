@@ -11,7 +11,8 @@ from indexpilot_cli.core.command import Connection, Progress, Record
 from indexpilot_cli.core.mutation import Blocker, Event
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db import locks
-from indexpilot_cli.db.session import Session, open_session, secrets_of
+from indexpilot_cli.db.conninfo import secrets_of
+from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.signals import Stop

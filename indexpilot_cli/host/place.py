@@ -18,8 +18,9 @@ from indexpilot_cli.core.command import Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db import pool
+from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.pool import MAXIMUM, MINIMUM, pool_conninfo, pool_session
-from indexpilot_cli.db.session import Session, secrets_of
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.guards.bypass import SETUP, require_on
 from indexpilot_cli.log.bookkeeping import LogPlace, Note, booked

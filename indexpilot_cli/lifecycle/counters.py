@@ -12,8 +12,9 @@ from typing import Any
 
 from indexpilot_cli.core.command import Connection, Progress
 from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.db.conninfo import read_conninfo, with_database
 from indexpilot_cli.db.queries import Identifier, Jsonb, composed
-from indexpilot_cli.db.session import Row, Session, read_conninfo, with_database
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UsageError
 from indexpilot_cli.lifecycle.findings.bloat import LeafPages
 from indexpilot_cli.lifecycle.usage import PRIMARY, IndexCount, UsageSnapshot

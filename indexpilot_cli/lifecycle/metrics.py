@@ -13,8 +13,9 @@ from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
+from indexpilot_cli.db.conninfo import read_conninfo
 from indexpilot_cli.db.locks import is_busy
-from indexpilot_cli.db.session import Row, Session, read_conninfo
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
 from indexpilot_cli.execute.reconcile import pending
 from indexpilot_cli.lifecycle.metric_families import (

@@ -14,8 +14,9 @@ from typing import Any
 from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.plan import Warn
+from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.session import Session, open_session, secrets_of
+from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.log import idle, mutations, pending
 from indexpilot_cli.log.incidents import incident

@@ -18,7 +18,7 @@ from typing import Any
 
 from indexpilot_cli.core.directories import state_directory
 from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.db.session import read_conninfo
+from indexpilot_cli.db.conninfo import read_conninfo
 from indexpilot_cli.log.redact import scrub, scrub_text
 
 _FILE = "failed_connections.json"

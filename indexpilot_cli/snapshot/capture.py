@@ -18,8 +18,9 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.db.capabilities import newest_program
 from indexpilot_cli.db.catalog import column_statistics
+from indexpilot_cli.db.conninfo import environment
 from indexpilot_cli.db.queries import Identifier, composed
-from indexpilot_cli.db.session import Session, environment
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
 from indexpilot_cli.methods.kind import GinPages
 from indexpilot_cli.snapshot.values import (

@@ -210,7 +210,7 @@ def install(
 
 def _unit_request(session: CommandSession, kind: UnitChoice, *, plan: bool, **asked: str | None) -> UnitRequest:
     """The request: the connection as it is here, without its secrets, and the configuration file that counts here."""
-    from indexpilot_cli.db.session import read_conninfo, without_secrets
+    from indexpilot_cli.db.conninfo import read_conninfo, without_secrets
     from indexpilot_cli.lifecycle.schedules.units import UnitKind, UnitRequest
     from indexpilot_cli.settings.conninfo import compose
     from indexpilot_cli.settings.load import find

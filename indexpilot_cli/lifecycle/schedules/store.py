@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Any
 
 from indexpilot_cli.core.command import Connection, Record
+from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.queries import Jsonb
-from indexpilot_cli.db.session import Row, Session, secrets_of
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
 from indexpilot_cli.lifecycle.schedules.timetable import RETRY, Job, JobKey, Timetable
 from indexpilot_cli.log import metadata

@@ -14,7 +14,8 @@ from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.capabilities import Binaries, nearest
-from indexpilot_cli.db.session import Session, open_session, with_database
+from indexpilot_cli.db.conninfo import with_database
+from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
 from indexpilot_cli.planner.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
 from indexpilot_cli.planner.twin.layout import LocalStorage, RemoteStorage, Storage

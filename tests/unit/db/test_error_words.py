@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.db.catalog import options_of, without_parentheses
+from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.errors import MASK, clean, connect_error, sqlstate, statement_error
-from indexpilot_cli.db.session import secrets_of
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UnreachableError
 
 WORDS = {

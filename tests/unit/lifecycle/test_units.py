@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import yaml
 
-from indexpilot_cli.db.session import without_secrets
+from indexpilot_cli.db.conninfo import without_secrets
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.lifecycle.schedules.units import UnitKind, UnitRequest, units
 from indexpilot_cli.render.views.lifecycle_schedules import units_view
