@@ -43,7 +43,7 @@ _DONE = {
     LifecycleAction.REINDEX: "it is offered to be rebuilt",
     LifecycleAction.CREATE: "an index is offered",
     LifecycleAction.ANALYZE: "ANALYZE is offered",
-    LifecycleAction.VACUUM: "VACUUM is due: nothing here runs it, the statement below does",
+    LifecycleAction.VACUUM: "VACUUM is offered",
     LifecycleAction.REPORT: "it is reported and nothing is offered",
 }
 # By the evidence: what would tell more.
@@ -79,13 +79,19 @@ def _explained(finding: LifecycleFinding, result: LifecycleResult) -> ExplainRes
         finding.id,
         f"{finding.state.value} {name.short}" + (f" on {finding.table.short}" if finding.index is not None else ""),
         finding.action.value,
-        _DONE[finding.action],
+        _offered(finding),
         reason=finding.state.value,
         evidence=tuple(evidence),
         sql=_statements(finding),
         facts=tuple(_facts(finding, result)),
         notes=result.notes if finding.state is LifecycleState.UNUSED else (),
     )
+
+
+def _offered(finding: LifecycleFinding) -> str:
+    if finding.state is LifecycleState.STATISTICS_MISSING and finding.action is LifecycleAction.CREATE:
+        return "extended statistics are offered"
+    return _DONE[finding.action]
 
 
 def _is_against(reason: Reason, finding: LifecycleFinding) -> bool:

@@ -345,8 +345,7 @@ class Search:
     def narrow(self) -> None:
         """Put smaller indexes into the places of the best selection where they are worth as much.
 
-        The solver stops within a tolerance of the whole workload, which hides the bytes of an index for one cheap
-        statement.
+        The solver stops within a tolerance of the whole workload, which hides the bytes for one cheap statement.
         """
         for number in sorted(members(self.best), key=lambda n: -self.sizes[n]):
             for other in self._smaller(number)[:SMALLER]:

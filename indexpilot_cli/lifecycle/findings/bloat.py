@@ -150,12 +150,18 @@ def bloat_findings(
     """One for each suspect that its pages or rows confirm; one of which neither could be read is only reported."""
     for suspect in found:
         looked = rebuilt.get(suspect.index.oid)
-        pages = suspect.index.pages
         if looked is not None and is_confirmed(suspect, looked, facts):
             evidence = (_told(suspect, looked.pages), _screen(suspect), looked.how)
             yield _finding(suspect, facts, LifecycleAction.REINDEX, evidence)
-        elif looked is None and suspect.built is not None and pages >= facts.bloat_ratio * suspect.built.pages:
+        elif looked is None and suspect.built is not None and _stands_out(suspect, suspect.built, facts):
             yield _reported(suspect, suspect.built, facts)
+
+
+def _stands_out(suspect: Suspect, built: SizeEstimate, facts: LifecycleFacts) -> bool:
+    """Whether statistics alone say bloated; of other kinds than B-trees beyond the error of their size model."""
+    if suspect.tree:
+        return suspect.index.pages >= facts.bloat_ratio * built.pages
+    return built.confidence != "low" and suspect.index.size_bytes >= facts.bloat_ratio * built.most_bytes
 
 
 def is_confirmed(suspect: Suspect, looked: RebuiltSize, facts: LifecycleFacts) -> bool:

@@ -49,7 +49,8 @@ _INLINE = 2704  # longest entry tuple; longer posting lists move to trees of the
 class GinKeys:
     """What a GIN index stores: for each distinct key how many rows have it. ``width`` is bytes of a key.
 
-    ``common`` are row counts of the frequent keys; ``rest`` further items spread over ``rare`` further keys.
+    ``common`` are row counts of the frequent keys; ``rest`` further items spread over ``rare`` further keys. ``known``:
+    statistics tell both.
     """
 
     common: tuple[float, ...]
@@ -104,7 +105,9 @@ def element_keys(statistics: ColumnStatistics, rows: float, width: float) -> Gin
     average = _elements(statistics, sum(sizes) / len(sizes), sum(frequencies))
     rest = max(0.0, average * present - sum(common))
     mean = sum(sizes) / len(sizes) if width <= 0 else width
-    return GinKeys(common, rest, _rare_elements(common, rest, average * present), mean, True)
+    # Nobody counted the elements of a tsvector: where most are none of the common ones their number is a guess.
+    known = bool(statistics.elem_count_histogram) or rest <= sum(common)
+    return GinKeys(common, rest, _rare_elements(common, rest, average * present), mean, known)
 
 
 def _rare_elements(common: tuple[float, ...], rest: float, items: float) -> float:
@@ -277,8 +280,8 @@ class GinKind(IndexKind):
 
     def built(self, build: IndexBuild) -> BuiltSize:
         """See IndexKind."""
-        keys = (_gin_keys(k, build.table, build.rows) for k in build.definition.keys)
-        return BuiltSize(sum(gin_pages(k, build.table.pages) for k in keys))
+        keys = [_gin_keys(k, build.table, build.rows) for k in build.definition.keys]
+        return BuiltSize(sum(gin_pages(k, build.table.pages) for k in keys), sure=all(k.known for k in keys))
 
     def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """See IndexKind."""

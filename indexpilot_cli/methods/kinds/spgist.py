@@ -26,7 +26,7 @@ class SpGistKind(IndexKind):
 
     def built(self, build: IndexBuild) -> BuiltSize:
         """As a tree whose pages are half full."""
-        return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5))
+        return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5), sure=False)
 
     def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """Not measured: taken as GIN without its pending list."""
