@@ -82,9 +82,14 @@ def python_source(schema: TypedSchema, style: TypeStyle = TypeStyle.TYPEDDICT) -
 def class_name(name: QualifiedName, suffix: str = "") -> str:
     """``orders`` becomes ``OrdersRow`` with that suffix, ``sales.order_items`` ``SalesOrderItemsRow``."""
     text = name.name if name.schema == "public" else f"{name.schema} {name.name}"
-    words = re.split(r"[\W_]+", unicodedata.normalize("NFKC", text))
+    words = re.split(r"[\W_]+", _allowed(text))
     joined = "".join(word[:1].upper() + word[1:] for word in words) + suffix
     return joined if joined.isidentifier() and not keyword.iskeyword(joined) else f"T{joined}"
+
+
+def _allowed(text: str) -> str:
+    """The text with ``_`` for what Python takes into no name; numbers of some scripts are in words and in no name."""
+    return "".join(c if f"a{c}".isidentifier() else "_" for c in unicodedata.normalize("NFKC", text))
 
 
 class _Writer:
@@ -222,7 +227,7 @@ class _Writer:
         """A name for each column, its own where a class can have it."""
         found: list[str] = []
         for column in columns:
-            name = re.sub(r"\W", "_", unicodedata.normalize("NFKC", column)) or "_"
+            name = _allowed(column) or "_"
             if self._style is TypeStyle.PYDANTIC:
                 name = name.lstrip("_") or "field"
                 name += "_" if name in _OF_MODELS or name.startswith("model_") else ""

@@ -164,8 +164,11 @@ def _compared(here: Node) -> Iterator[tuple[int, Literal]]:
         column = next((n for n in side.walk() if n.kind == "ColumnRef"), None) if side else None
         if side is None or other is None or column is None:
             continue
-        same = {id(n) for n in _members(other)} if direct and side is column else set()
-        kind = "[]" if other.kind in _VALUES and here.enum("kind") in ("AEXPR_OP_ANY", "AEXPR_OP_ALL") else ""
+        each = here.enum("kind") in ("AEXPR_OP_ANY", "AEXPR_OP_ALL")
+        # The members of an array that is compared as a whole are no values of the column's type.
+        members = _members(other) if each or other.kind != "A_ArrayExpr" else ()
+        same = {id(n) for n in members} if direct and side is column else set()
+        kind = "[]" if each and other.kind in _VALUES else ""
         for value in (n for n in other.level() if n.kind in _VALUES):
             name = column.names("fields")[-1]
             yield value.number("location"), Literal("", "text", name, direct=id(value) in same, type=kind)

@@ -208,7 +208,7 @@ def test_pending_approved_applied(database, guarded, session, home):
     assert not refused.allowed and "indexpilot plan approve P-0001" in refused.reason
     outcome = approve_plan(database, "P-0001")
     assert outcome.result.approved_by == "ann" and not outcome.result.already
-    assert outcome.next == ("indexpilot apply P-0001",)
+    assert outcome.next == ()  # there is nothing in it
     allowed = approval_verdict(session, guarded, database, plan)
     assert allowed.allowed and "approved by ann" in allowed.reason
     again = approve_plan(database, "P-0001")

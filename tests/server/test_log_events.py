@@ -19,15 +19,17 @@ SILENT = {
     "they read or change nothing in a database": (
         *("PostgresAdapter", "detect_database", "load_schema", "validate_schema", "clear_impact_cache"),
         *("configure_profile_cache", "set_metadata_schema", "metadata_schema", "set_query_stat_wait"),
-        *("get_query_log_stats", "get_pool_stats", "close_connection_pool", "get_connection"),
+        *("get_query_log_stats", "get_pool_stats", "close_connection_pool", "get_connection", "get_database_adapter"),
+        *("Alert", "AlertBook", "AlertLevel", "AlertRule", "HealthStatus", "alert_book"),
     ),
     "they are asked query by query or read what another function wrote": (
         *("log_query_stat", "flush_query_stats", "validate_field_name", "validate_table_name", "get_query_stats"),
         *("get_field_usage_stats", "get_table_size_info", "get_genome_fields", "get_tenant_fields"),
-        *("get_recent_mutations", "get_mutation_summary"),
+        *("get_recent_mutations", "get_mutation_summary", "get_health", "get_lifecycle_status"),
     ),
     "its log goes with it": ("drop_metadata_tables",),
     "it is told when it fails, at the next connection": ("init_connection_pool",),
+    "it blocks, and each job leaves its own (test_lifecycle_schedules)": ("run_lifecycle_scheduler",),
 }
 CRM = {"tables": [{"name": "t", "fields": [{"name": "a", "type": "int"}]}]}
 CALLS = {
@@ -52,6 +54,12 @@ CALLS = {
     "safe_drop_column": (("orders", "status"), "EXPLAIN"),
     "safe_alter_column_type": (("orders", "id", "bigint"), "EXPLAIN"),
     "safe_rename_column": (("orders", "status", "state"), "EXPLAIN"),
+    "generate_all_types": ((), "DISCOVER"),
+    "generate_types_for_table": (("orders",), "DISCOVER"),
+    "generate_all_indexpilot_types": ((), "DISCOVER"),
+    "perform_weekly_lifecycle": ((), "LIFECYCLE_RUN"),
+    "perform_monthly_lifecycle": ((), "LIFECYCLE_RUN"),
+    "perform_per_tenant_lifecycle": ((7,), "LIFECYCLE_RUN"),
 }
 FAILING = {
     "bootstrap_genome_catalog_from_schema": ({"tables": [{"name": "t"}]},),

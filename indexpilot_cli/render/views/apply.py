@@ -29,6 +29,8 @@ _UNDONE = "undone already"
 _WORDS = {
     "already_done": "there already",
     "already_done drop_index": "gone already",
+    "planned drop_index": "to drop",
+    "planned reindex": "to rebuild",
     "leftover": "left over",
     "done create_index": "built",
     "done drop_index": "dropped",

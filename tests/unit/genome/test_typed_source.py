@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName
@@ -31,6 +31,7 @@ def run(source):
 
 
 @given(st.dictionaries(NAMES, st.lists(NAMES, unique=True, max_size=4), max_size=4))
+@example({"\U000108fb": ["\U000108fb", "a\U000108fb"]})  # a number to Unicode, nothing to Python
 def test_t7_any_names_give_source_that_runs_and_means_them(tables):
     described = schema(tables)
     rows = [v for k, v in run(python_source(described)).items() if isinstance(v, type) and not k.startswith("_")]

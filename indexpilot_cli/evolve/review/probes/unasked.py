@@ -24,6 +24,7 @@ _MOST_BYTES = 2704
 _WIDE = ("text", "character varying", "varchar", "bytea", "jsonb", "citext", "numeric")
 _METHOD = re.compile(r"\busing\s+(\w+)", re.IGNORECASE)
 # They want a table that nothing of this session is still to be done with (55006).
+_NUMBERED = ("int2", "int4", "int8", "numeric")  # types of columns that a sequence fills
 _ALONE = frozenset(
     {Act.ADD_COLUMN, Act.DROP_COLUMN, Act.ALTER_TYPE, Act.RENAME_COLUMN, Act.SET_NOT_NULL, Act.DROP_NOT_NULL}
     | {Act.ADD_CONSTRAINT, Act.DROP_CONSTRAINT, Act.DROP_TABLE, Act.TRUNCATE, Act.CREATE_INDEX, Act.RENAME_TABLE}
@@ -102,6 +103,7 @@ def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables, numb
     real = tables.catalog.table(before.origin) if before.origin else None
     keys = [i.definition.columns for i in real.indexes if i.definition.unique] if real else []
     for column in [key[0] for key in keys if len(key) == 1 and key[0] not in given]:
+        known = real.column(column) if real is not None else None
         start = tables.fresh.get((before.name, column))
         words = f"{title(before.name, (column,))} has the number already with which its sequence begins"
         if start is not None:
@@ -109,7 +111,7 @@ def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables, numb
             yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
         elif tables.restarted:
             yield unasked(number, before.name, words, tables.restarted, "23505")
-        elif real is not None and not tables.caught_up:
+        elif real is not None and known is not None and known.base_type in _NUMBERED and not tables.caught_up:
             body = row_where(f"ip_t.{quote_identifier(column)} = {_following(real.name, column)}")
             words = f"{title(before.name, (column,))} has the number already that its sequence gives next"
             yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
