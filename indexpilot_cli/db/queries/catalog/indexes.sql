@@ -1,3 +1,14 @@
+WITH builds AS MATERIALIZED (
+    -- Read once: as a subquery of every row it looks dear enough to the planner to compile the query (jit), for a second.
+    -- REINDEX TABLE CONCURRENTLY shows one of its new indexes at a time, and a role without pg_read_all_stats sees of
+    -- others' builds only who they are: the lock on the table, kept from the first transaction to the last, tells too.
+    SELECT p.pid, p.index_relid,
+           ARRAY(SELECT l.relation FROM pg_catalog.pg_locks l
+                 WHERE l.pid = p.pid AND l.locktype = 'relation' AND l.mode = 'ShareUpdateExclusiveLock'
+                   AND l.granted) AS locked
+    FROM pg_catalog.pg_stat_progress_create_index p
+    WHERE p.datname = pg_catalog.current_database()
+)
 SELECT i.indexrelid::int8 AS oid,
        i.indrelid::int8 AS relation,
        n.nspname::text AS schema,
@@ -28,15 +39,8 @@ SELECT i.indexrelid::int8 AS oid,
         WHERE a.attrelid = c.oid AND coalesce(a.attstattarget, -1) >= 0) AS targets,
        pn.nspname::text AS parent_schema,
        pc.relname::text AS parent_name,
-       -- REINDEX TABLE CONCURRENTLY shows one of its new indexes at a time, and a role without pg_read_all_stats sees of
-       -- others' builds only who they are: the lock on the table, kept from the first transaction to the last, tells too.
-       (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p
-        WHERE p.datname = pg_catalog.current_database()
-          AND (p.index_relid = c.oid OR NOT i.indisvalid AND EXISTS (
-                   SELECT FROM pg_catalog.pg_locks l
-                   WHERE l.pid = p.pid AND l.locktype = 'relation' AND l.relation = i.indrelid
-                     AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted))
-        LIMIT 1) AS builder,
+       (SELECT b.pid FROM builds b
+        WHERE b.index_relid = c.oid OR NOT i.indisvalid AND i.indrelid = ANY (b.locked) LIMIT 1) AS builder,
        -- IN, not EXISTS: pg_constraint has no index on conindid, and so it is read once for all indexes.
        i.indexrelid IN (SELECT f.conindid FROM pg_catalog.pg_constraint f WHERE f.contype = 'f') AS referenced
 FROM pg_catalog.pg_index i
