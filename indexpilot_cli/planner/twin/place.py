@@ -163,7 +163,9 @@ def free_entries(place: Path, names: Iterable[str] | None = None) -> Iterator[Ca
     if names is None:
         locks = place / _LOCKS
         known = {path.name for path in place.iterdir() if path.is_dir() and _is_entry(path)}
-        names = sorted(known | {path.name for path in locks.iterdir()} if locks.is_dir() else known)
+        known |= {path.name for path in locks.iterdir()} if locks.is_dir() else set()
+        # What another process deletes just now still looks like an entry, and is gone at any moment.
+        names = sorted(name for name in known if not name.startswith(_DYING))
     for name in names:
         entry = _try_entry(place, name)
         if entry is not None:

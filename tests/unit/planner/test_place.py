@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from indexpilot_cli.db.capabilities import Binaries
 from indexpilot_cli.planner.twin.cluster import sweep
 from indexpilot_cli.planner.twin.fidelity import quantile, relative_error
-from indexpilot_cli.planner.twin.place import disk_usage, reachable, runnable, take_entry
+from indexpilot_cli.planner.twin.place import disk_usage, free_entries, reachable, runnable, take_entry
 
 
 def finished(place, key, size=0, age=0):
@@ -82,6 +82,13 @@ def use(place, end):
 def keep_sweeping(place, end):
     while time.monotonic() < end:
         sweep(place, limit=0)
+
+
+def test_what_is_being_deleted_is_no_entry(tmp_path):
+    dying = tmp_path / ".dying-1"
+    (dying / "home").mkdir(parents=True)
+    (dying / "complete.json").write_text("{}")
+    assert list(free_entries(tmp_path)) == []
 
 
 def test_users_and_sweepers_at_once(tmp_path):
