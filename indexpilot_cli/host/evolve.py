@@ -2,7 +2,8 @@
 
 The same checks, steps and ways back as ``schema-evolve``. Every function works on the database of the process's pool.
 Previews are the default: ``execute=True`` does it, and needs no question. Results are dictionaries of the published
-schemas (``indexpilot schema schema_evolve_change``).
+schemas (``indexpilot schema schema_evolve_change``). What makes changes is imported when the first is asked for: an
+application that only logs its queries starts without it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,7 @@ from indexpilot_cli.core.command import Connection, Outcome, Record, Silent
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.evolve.change import execute as evolve_execute
-from indexpilot_cli.evolve.change import plan as evolve_change
 from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind
-from indexpilot_cli.evolve.impact import clear_impact_cache as _clear
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.host import place
 from indexpilot_cli.log import metadata, mutations
@@ -37,9 +35,11 @@ def analyze_schema_change_impact(table_name: str, field_name: str, change: str =
     ``change`` is drop_column, alter_type, rename_column or add_column. Answers are kept for five minutes. Raises
     UsageError for a table or column that is not there.
     """
+    from indexpilot_cli.evolve.change.plan import impact_only
+
     request = _request(change, table_name, field_name)
     with _looked("analyze_schema_change_impact", request), open_reader(request.connection) as session:
-        found = evolve_change.impact_only(session, request, Silent())
+        found = impact_only(session, request, Silent())
     data: Result = to_json(found)
     return data
 
@@ -50,9 +50,11 @@ def validate_schema_change(change: str, table_name: str, field_name: str, **aske
     ``asked`` are the fields of the change: type, default, not_null, comment, unique, references, using, new_name,
     save, force.
     """
+    from indexpilot_cli.evolve.change.plan import prepare
+
     request = _request(change, table_name, field_name, **asked, execute=True)
     with _looked("validate_schema_change", request), open_reader(request.connection) as session:
-        prepared = evolve_change.prepare(session, request, Silent())
+        prepared = prepare(session, request, Silent())
     return [{"code": p.code, "message": p.message, "hint": p.hint} for p in prepared.problems]
 
 
@@ -97,7 +99,9 @@ def safe_rename_column(
 
 def clear_impact_cache() -> None:
     """Forget what ``analyze_schema_change_impact`` found before."""
-    _clear()
+    from indexpilot_cli.evolve import impact
+
+    impact.clear_impact_cache()
 
 
 @contextmanager
@@ -123,7 +127,9 @@ def _request(change: str, table: str, field: str, **asked: Any) -> ChangeRequest
 
 def _run(request: ChangeRequest) -> Result:
     """The result as a dictionary; a change that failed raises."""
-    outcome: Outcome[ChangeResult] = evolve_execute.run(request, Silent(), lambda _planned: True)
+    from indexpilot_cli.evolve.change.execute import run
+
+    outcome: Outcome[ChangeResult] = run(request, Silent(), lambda _planned: True)
     # Also for a change that failed: it may have stopped with a column already added or renamed.
     place.schema_changed()
     result = outcome.result
