@@ -137,12 +137,28 @@ def _account() -> str:
 
 
 def _systemd(request: UnitRequest) -> Iterator[UnitFile]:
-    command = " ".join(map(_systemd_word, _words(request)))
     comments = tuple(f"# {line}" for line in _when(request))
+    for suffix, lines in (("service", _systemd_service(request)), ("timer", _systemd_timer())):
+        yield UnitFile(f"/etc/systemd/system/indexpilot-lifecycle.{suffix}", "\n".join((*comments, *lines, "")))
+
+
+# https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#Sandboxing
+_SANDBOX = (
+    "PrivateDevices=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectControlGroups=yes",
+    "RestrictSUIDSGID=yes",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+    "LockPersonality=yes",
+)
+
+
+def _systemd_service(request: UnitRequest) -> tuple[str, ...]:
+    command = " ".join(map(_systemd_word, _words(request)))
     # A socket in /tmp is not seen from a /tmp of one's own.
     private = "no" if request.host.startswith(("/tmp", "/var/tmp")) else "yes"
-    service = [
-        *comments,
+    return (
         "[Unit]",
         "Description=IndexPilot: the lifecycle jobs that are due",
         "Wants=network-online.target",
@@ -163,17 +179,12 @@ def _systemd(request: UnitRequest) -> Iterator[UnitFile]:
         "ProtectSystem=strict",
         "ProtectHome=read-only",
         f"PrivateTmp={private}",
-        "PrivateDevices=yes",
-        "ProtectKernelTunables=yes",
-        "ProtectKernelModules=yes",
-        "ProtectControlGroups=yes",
-        "RestrictSUIDSGID=yes",
-        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
-        "LockPersonality=yes",
-        "",
-    ]
-    timer = [
-        *comments,
+        *_SANDBOX,
+    )
+
+
+def _systemd_timer() -> tuple[str, ...]:
+    return (
         "[Unit]",
         "Description=IndexPilot: look every hour which lifecycle jobs are due",
         "",
@@ -186,10 +197,7 @@ def _systemd(request: UnitRequest) -> Iterator[UnitFile]:
         "",
         "[Install]",
         "WantedBy=timers.target",
-        "",
-    ]
-    yield UnitFile("/etc/systemd/system/indexpilot-lifecycle.service", "\n".join(service))
-    yield UnitFile("/etc/systemd/system/indexpilot-lifecycle.timer", "\n".join(timer))
+    )
 
 
 def _systemd_word(word: str) -> str:
