@@ -18,6 +18,7 @@ from indexpilot_cli.cli.options import (
     Format,
     OutputOptions,
     RunOptions,
+    ScheduleOptions,
     option,
 )
 from indexpilot_cli.cli.session import CommandSession
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
     from indexpilot_cli.lifecycle.spare import SpareRequest
+    from indexpilot_cli.lifecycle.values import LifecycleRequest
 
 
-Group = type[OutputOptions] | type[ConnectionOptions] | type[RunOptions] | type[ChangeOptions]
+Group = type[OutputOptions] | type[ConnectionOptions] | type[RunOptions] | type[ChangeOptions] | type[ScheduleOptions]
 LOCAL: tuple[Group, ...] = (OutputOptions, RunOptions)
 SERVER: tuple[Group, ...] = (OutputOptions, ConnectionOptions, RunOptions)
+_HANDED = (ChangeOptions, ScheduleOptions)  # the session does not know them: the command gets them itself
 
 
 def command(
@@ -41,13 +44,13 @@ def command(
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Decorate ``f(session, *, option…) -> exit code``; the result also takes the fields of the groups.
 
-    Of ``ChangeOptions`` the function gets the value, behind the session.
+    Of ``ChangeOptions`` and ``ScheduleOptions`` the function gets the value, behind the session.
 
     ``sql`` says that the command's result has an SQL form, ``also`` which others it has beyond the common ones.
     """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
-        handed = [g for g in groups if g is ChangeOptions]
+        handed = [g for g in groups if g in _HANDED]
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1 + len(handed) :]
         common = list(chain.from_iterable(map(_parameters, handed)))
         last = sorted((p for p in (*common, *own) if _panel(p) == RUN), key=lambda p: p.name == "exit_code")
@@ -188,6 +191,26 @@ def recommend_request(
         settings.bypass,
         session.record(),
         settings.operational.lifecycle.max_slower,
+    )
+
+
+def lifecycle_request(
+    session: CommandSession,
+    statements: WorkloadRequest,
+    standbys: Sequence[str] | None,
+    snapshot: str | None = None,
+) -> LifecycleRequest:
+    """The request of ``lifecycle``; limits and planner come from the settings, where flags have gone already."""
+    from indexpilot_cli.lifecycle.values import LifecycleRequest
+
+    return dataclasses.replace(
+        LifecycleRequest.by(session.settings.operational.lifecycle),
+        connection=session.connection(),
+        snapshot=snapshot,
+        standbys=tuple(standbys or ()),
+        workload=statements,
+        planner=planner(session),
+        record=session.record(),
     )
 
 

@@ -190,6 +190,9 @@ Files = Annotated[
 SourceOption = Annotated[
     SourceChoice | None, option("--source KIND", "statements (pg_stat_statements), log, sql, query_stats or snapshot.")
 ]
+QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
+Standbys = Annotated[list[str] | None, option("--standby DSN", "Count this standby's scans too (repeatable).")]
+Plan = Annotated[bool, option("--plan", "Keep what is to be done as a plan for apply.")]
 Since = Annotated[str | None, option("--since TIME", "Only since then: 7d, 2h, 2026-11-20.")]
 LogDatabase = Annotated[str | None, option("--log-database NAME", "What the database is called in the log.")]
 MinCalls = Annotated[float | None, option("--min-calls N", "Leave out rarer statements.")]
@@ -217,6 +220,20 @@ class ChangeOptions:
     execute: Annotated[bool, option("--execute", "Do it; without this it is only shown.", panel=RUN)] = False
     yes: Yes = False
     exit_code: ExitCode = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleOptions:
+    """What runs of the jobs of ``lifecycle`` have, one by one and in a watch."""
+
+    standby: Standbys = None
+    with_files: QueryFiles = None
+    source: SourceOption = None
+    log_database: LogDatabase = None
+    what_if: WhatIfOption = None
+    workers: Workers = None
+    plan: Plan = False
+    reconcile: Annotated[bool, option("--reconcile", "Let integrity settle what runs left open.")] = False
 
 
 def build_flags(lock_timeout: str | None, build_timeout: str | None = None, budget: str | None = None) -> Flags:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,23 +91,12 @@ def _perform(function: str, key: JobKey, dry_run: bool) -> Result:
 def _request(function: str, keys: tuple[JobKey, ...], dry_run: bool) -> ScheduleRunRequest:
     conninfo, password = pool_conninfo()
     settings = load(os.environ, Path.cwd())
-    operational, bypass = settings.operational, settings.bypass
-    limits = operational.lifecycle
-    report = LifecycleRequest(
-        min_age=timedelta(seconds=limits.min_age),
-        min_bytes=limits.min_size,
-        max_slower=limits.max_slower,
-        bloat_ratio=limits.bloat_ratio,
-        planner=PlannerRequest(settings.advisor.what_if, workers=settings.advisor.workers),
-    )
+    bypass = settings.bypass
     enabled = bypass.features.mutation_logging.enabled and not bypass.system.enabled
-    return ScheduleRunRequest(
-        Connection(conninfo, password, metadata_schema=place.metadata_schema()),
-        keys,
-        report,
-        operational.maintenance,
-        not dry_run or operational.maintenance.plan,
-        operational.maintenance.reconcile,
-        settings.production_safeguards.lock_manager.stale_lock_seconds,
-        Record("host application", __version__, f"host {function}", enabled),
+    report = replace(
+        LifecycleRequest.by(settings.operational.lifecycle),
+        connection=Connection(conninfo, password, metadata_schema=place.metadata_schema()),
+        planner=PlannerRequest(settings.advisor.what_if, workers=settings.advisor.workers),
+        record=Record("host application", __version__, f"host {function}", enabled),
     )
+    return ScheduleRunRequest.by(settings, report, keys, plan=not dry_run, reconcile=False)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
@@ -16,6 +17,10 @@ from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import ExtendedStatistics
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
+
+# `lifecycle --help` knows the states, and need not wait for the settings.
+if TYPE_CHECKING:
+    from indexpilot_cli.settings.sections import LifecycleSettings
 
 
 class LifecycleState(StrEnum):
@@ -255,6 +260,16 @@ class LifecycleRequest:
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
     idle: str | None = None
+
+    @classmethod
+    def by(cls, limits: LifecycleSettings) -> LifecycleRequest:
+        """A request with the limits of the settings."""
+        return cls(
+            min_age=timedelta(seconds=limits.min_age),
+            min_bytes=limits.min_size,
+            max_slower=limits.max_slower,
+            bloat_ratio=limits.bloat_ratio,
+        )
 
 
 @dataclass(frozen=True, slots=True)

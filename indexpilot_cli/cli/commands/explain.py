@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, workload
+from indexpilot_cli.cli.command import SERVER, command, lifecycle_request, planner, planner_flags, workload
 from indexpilot_cli.cli.options import explainable, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
@@ -23,7 +24,6 @@ Subject = Annotated[
 Query = Annotated[str | None, option("--query SQL", "Plan this statement.")]
 With = Annotated[list[str] | None, option("--with DDL", "With this index (repeatable).")]
 Without = Annotated[list[str] | None, option("--without INDEX", "Without this index (repeatable).")]
-Files = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
 Standby = Annotated[list[str] | None, option("--standby DSN", "Of F-…: count its scans too (repeatable).")]
 Analyze = Annotated[bool, option("--analyze", "Run the SELECT for real, read-only.")]
 
@@ -40,32 +40,6 @@ def explained_hazard(session: CommandSession, subject: str) -> bool:
     outcome = explain_hazard(subject)
     show(session, outcome, view(outcome.result), 0)
     return True
-
-
-def lifecycle_request(
-    session: CommandSession,
-    snapshot: str | None,
-    standbys: list[str] | None,
-    files: list[str] | None,
-    source: opt.SourceChoice | None,
-) -> LifecycleRequest:
-    """What ``lifecycle`` is asked with the settings as they are."""
-    from datetime import timedelta
-
-    from indexpilot_cli.lifecycle.values import LifecycleRequest
-
-    settings = session.settings.operational.lifecycle
-    return LifecycleRequest(
-        session.connection(),
-        snapshot,
-        min_age=timedelta(seconds=settings.min_age),
-        standbys=tuple(standbys or ()),
-        max_slower=settings.max_slower,
-        bloat_ratio=settings.bloat_ratio,
-        workload=workload(session, source, files),
-        planner=planner(session),
-        record=session.record(),
-    )
 
 
 def explained_finding(session: CommandSession, subject: str, request: LifecycleRequest) -> int:
@@ -102,7 +76,7 @@ def explain(
     without: Without = None,
     analyze: Analyze = False,
     standby: Standby = None,
-    with_files: Files = None,
+    with_files: opt.QueryFiles = None,
     source: opt.SourceOption = None,
     min_benefit: opt.MinBenefit = None,
     what_if: opt.WhatIfOption = None,
@@ -116,7 +90,8 @@ def explain(
     if subject is not None and explained_hazard(session, subject):
         return 0
     if subject is not None and subject.upper().startswith("F-"):
-        return explained_finding(session, subject, lifecycle_request(session, snapshot, standby, with_files, source))
+        asked = lifecycle_request(session, workload(session, source, with_files), standby, snapshot)
+        return explained_finding(session, subject, replace(asked, min_bytes=0))  # a small index may be asked about, too
     if analyze and snapshot:
         raise UsageError("--analyze needs the server, not a snapshot")
     if analyze and not yes and not session.confirm("This runs the query on the server. Proceed?"):

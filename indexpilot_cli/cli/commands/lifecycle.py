@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, table_filter, workload
+from indexpilot_cli.cli.command import SERVER, command, lifecycle_request, planner_flags, table_filter, workload
 from indexpilot_cli.cli.commands import lifecycle_schedules
 from indexpilot_cli.cli.commands.lifecycle_builds import BUILDS_EXAMPLES, builds
 from indexpilot_cli.cli.commands.lifecycle_metrics import METRICS_EXAMPLES, metrics
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleState
+from indexpilot_cli.lifecycle.values import LifecycleState
 
 REPORT_EXAMPLES = """Examples:
 
@@ -27,8 +27,6 @@ Check = Annotated[list[LifecycleState] | None, option("--check STATE", "Only thi
 MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
 MinSize = Annotated[str | None, option("--min-size SIZE", "Leave out smaller indexes.")]
 MaxSlower = Annotated[str | None, option("--max-slower SHARE", "What a drop may cost a statement: 10%.")]
-QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
-Standby = Annotated[list[str] | None, option("--standby DSN", "Count this standby's scans too (repeatable).")]
 
 
 @command("lifecycle", *SERVER, sql=True)
@@ -42,14 +40,14 @@ def lifecycle(
     schema: opt.Schemas = None,
     table: opt.Tables = None,
     exclude_table: opt.ExcludeTables = None,
-    standby: Standby = None,
-    with_files: QueryFiles = None,
+    standby: opt.Standbys = None,
+    with_files: opt.QueryFiles = None,
     source: opt.SourceOption = None,
     log_database: opt.LogDatabase = None,
     what_if: opt.WhatIfOption = None,
     workers: opt.Workers = None,
     snapshot: opt.Snapshot = None,
-    plan: Annotated[bool, option("--plan", "Keep what is to be done as a plan for apply.")] = False,
+    plan: opt.Plan = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Find what no longer pays, what decays and what is missing, each with its evidence. Nothing is changed."""
@@ -60,21 +58,12 @@ def lifecycle(
     from indexpilot_cli.lifecycle.lifecycle import run
     from indexpilot_cli.render.views.lifecycle import lifecycle_view
 
-    settings = session.settings.operational.lifecycle
-    request = LifecycleRequest(
-        session.connection(),
-        snapshot,
-        plan,
-        table_filter(session, schema, table, exclude_table),
-        tuple(check or ()),
-        timedelta(seconds=settings.min_age),
-        settings.min_size,
-        tuple(standby or ()),
-        settings.max_slower,
-        settings.bloat_ratio,
-        workload(session, source, with_files, log_database=log_database),
-        planner(session),
-        session.record(),
+    recorded = workload(session, source, with_files, log_database=log_database)
+    request = replace(
+        lifecycle_request(session, recorded, standby, snapshot),
+        plan=plan,
+        filter=table_filter(session, schema, table, exclude_table),
+        states=tuple(check or ()),
     )
     outcome = session.call(run, request)
     document = lifecycle_view(outcome.result, verbose=session.verbose)
@@ -99,7 +88,7 @@ SNAPSHOT_EXAMPLES = """Examples:
 
 
 @command("lifecycle snapshot", *SERVER)
-def snapshot(session: CommandSession, *, standby: Standby = None) -> int:
+def snapshot(session: CommandSession, *, standby: opt.Standbys = None) -> int:
     """Keep the counters of now, by which later runs know since when an index is unread."""
     session.load()
     from indexpilot_cli.cli.show import finish

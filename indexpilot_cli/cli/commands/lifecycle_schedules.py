@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, seconds_of, workload
+from indexpilot_cli.cli.command import SERVER, command, lifecycle_request, planner_flags, seconds_of, workload
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
@@ -52,10 +52,6 @@ Tenant = Annotated[
     int | None,
     typer.Argument(metavar="ID", help="The tenant's number.", show_default=False, min=-(2**31), max=2**31 - 1),
 ]
-QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
-Standby = Annotated[list[str] | None, option("--standby DSN", "Count this standby's scans too (repeatable).")]
-Plan = Annotated[bool, option("--plan", "Keep what is to be done as a plan for apply.")]
-Reconcile = Annotated[bool, option("--reconcile", "Let integrity settle what runs left open.")]
 
 RUN_EXAMPLES = """Examples:
 
@@ -67,32 +63,23 @@ RUN_EXAMPLES = """Examples:
 """
 
 
-@command("lifecycle run", *SERVER)
+@command("lifecycle run", *SERVER, opt.ScheduleOptions)
 def run(
     session: CommandSession,
+    asked: opt.ScheduleOptions,
     *,
     job: JobArgument,
     tenant: Tenant = None,
-    standby: Standby = None,
-    with_files: QueryFiles = None,
-    source: opt.SourceOption = None,
-    log_database: opt.LogDatabase = None,
-    what_if: opt.WhatIfOption = None,
-    workers: opt.Workers = None,
-    plan: Plan = False,
-    reconcile: Reconcile = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Run a job of lifecycle now, or every job that is due. Nothing is changed: what is to be done becomes a plan."""
-    session.load(planner_flags(what_if, workers))
+    session.load(planner_flags(asked.what_if, asked.workers))
     keys = _keys(job, tenant)
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.schedules.run import run as run_jobs
     from indexpilot_cli.render.views.lifecycle_schedules import run_view
 
-    recorded = workload(session, source, with_files, log_database=log_database)
-    request = schedule_request(session, keys, recorded, tuple(standby or ()), plan=plan, reconcile=reconcile)
-    outcome = session.call(run_jobs, request)
+    outcome = session.call(run_jobs, schedule_request(session, keys, asked))
     document = run_view(outcome.result, verbose=session.verbose)
     # cron sends mail for what is printed: a quiet run that found nothing prints nothing.
     return finish(session, outcome, document, exit_code=exit_code, news=outcome.status != "ok")
@@ -108,33 +95,14 @@ def _keys(job: JobChoice, tenant: int | None) -> tuple[JobKey, ...]:
 
 
 def schedule_request(
-    session: CommandSession, keys: tuple[JobKey, ...], recorded: Any, standbys: tuple[str, ...], **asked: bool
+    session: CommandSession, keys: tuple[JobKey, ...], asked: opt.ScheduleOptions
 ) -> ScheduleRunRequest:
     """The request; limits and days come from the settings."""
     from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
-    from indexpilot_cli.lifecycle.values import LifecycleRequest
 
-    operational = session.settings.operational
-    limits = operational.lifecycle
-    report = LifecycleRequest(
-        min_age=timedelta(seconds=limits.min_age),
-        min_bytes=limits.min_size,
-        standbys=standbys,
-        max_slower=limits.max_slower,
-        bloat_ratio=limits.bloat_ratio,
-        workload=recorded,
-        planner=planner(session),
-    )
-    return ScheduleRunRequest(
-        session.connection(),
-        keys,
-        report,
-        operational.maintenance,
-        asked["plan"] or operational.maintenance.plan,
-        asked["reconcile"] or operational.maintenance.reconcile,
-        session.settings.production_safeguards.lock_manager.stale_lock_seconds,
-        session.record(),
-    )
+    recorded = workload(session, asked.source, asked.with_files, log_database=asked.log_database)
+    report = lifecycle_request(session, recorded, asked.standby)
+    return ScheduleRunRequest.by(session.settings, report, keys, plan=asked.plan, reconcile=asked.reconcile)
 
 
 STATUS_EXAMPLES = """Examples:
@@ -187,7 +155,7 @@ def install(
     account: Annotated[str | None, option("--account NAME", "Run it as this account (cron, systemd).")] = None,
     mail_to: Annotated[str | None, option("--mail-to ADDRESS", "Where cron sends what was found.")] = None,
     image: Annotated[str | None, option("--image IMAGE", "The container image (kubernetes).")] = None,
-    plan: Plan = False,
+    plan: opt.Plan = False,
 ) -> int:
     """Print what runs the jobs that are due every hour. Nothing is installed, and no password is printed."""
     session.load()
@@ -244,24 +212,17 @@ WATCH_EXAMPLES = """Examples:
 """
 
 
-@command("lifecycle watch", *SERVER)
+@command("lifecycle watch", *SERVER, opt.ScheduleOptions)
 def watch(
     session: CommandSession,
+    asked: opt.ScheduleOptions,
     *,
     interval: Annotated[str, option("--interval TIME", "How often to look what is due.")] = "60s",
     rounds: Annotated[int | None, option("--rounds N", "End after so many looks.", min=1)] = None,
     health_file: Annotated[str | None, option("--health-file FILE", "Written at every look, for probes.")] = None,
-    standby: Standby = None,
-    with_files: QueryFiles = None,
-    source: opt.SourceOption = None,
-    log_database: opt.LogDatabase = None,
-    what_if: opt.WhatIfOption = None,
-    workers: opt.Workers = None,
-    plan: Plan = False,
-    reconcile: Reconcile = False,
 ) -> int:
     """Run the jobs that are due until TERM or Ctrl-C, in the foreground: for a container without cron."""
-    session.load(planner_flags(what_if, workers))
+    session.load(planner_flags(asked.what_if, asked.workers))
     pause = seconds_of("--interval", interval) or 0.0
     if pause < 1:
         raise UsageError("--interval: at least 1s")
@@ -270,9 +231,7 @@ def watch(
     from indexpilot_cli.lifecycle.schedules.watch import watch as watching
     from indexpilot_cli.render.views.lifecycle_schedules import watch_view
 
-    recorded = workload(session, source, with_files, log_database=log_database)
-    schedule = schedule_request(session, (), recorded, tuple(standby or ()), plan=plan, reconcile=reconcile)
-    request = WatchRequest(session.connection(), schedule, pause, rounds)
+    request = WatchRequest(session.connection(), schedule_request(session, (), asked), pause, rounds)
     outcome = session.call(lambda r, progress: watching(r, progress, _teller(session, health_file)), request)
     code = finish(session, outcome, watch_view(outcome.result))
     if code == 0:

@@ -35,7 +35,6 @@ Drops = Annotated[
     DropChoice | None, option("--drops WHICH", "Indexes that may go: none, proven (unread, redundant), all.")
 ]
 MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
-Standby = Annotated[list[str] | None, option("--standby DSN", "Count this standby's scans too (repeatable).")]
 ShowRejected = Annotated[bool, option("--show-rejected", "List what was rejected and why.")]
 
 
@@ -94,7 +93,7 @@ def recommend(
     risk: Risk = None,
     drops: Drops = None,
     min_age: MinAge = None,
-    standby: Standby = None,
+    standby: opt.Standbys = None,
     show_rejected: ShowRejected = False,
     snapshot: opt.Snapshot = None,
     exit_code: opt.ExitCode = False,

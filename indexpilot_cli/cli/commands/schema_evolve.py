@@ -69,7 +69,6 @@ TransactionOption = Annotated[
 Ignore = Annotated[
     list[str] | None, option("--ignore ID", "Not this kind of hazard: L01 (repeatable).", autocompletion=hazards)
 ]
-QueryFiles = Annotated[list[str] | None, option("--file FILE", "Recorded queries: logs or SQL (repeatable).")]
 Fix = Annotated[bool, option("--fix", "Show a safer form of each file.")]
 Write = Annotated[bool, option("--write", "With --fix: write it into the file.")]
 FailOnOption = Annotated[
@@ -222,7 +221,7 @@ def check(
     server_version: ServerVersion = None,
     transaction: TransactionOption = None,
     ignore: Ignore = None,
-    with_files: QueryFiles = None,
+    with_files: opt.QueryFiles = None,
     source: opt.SourceOption = None,
     since: opt.Since = None,
     log_database: opt.LogDatabase = None,

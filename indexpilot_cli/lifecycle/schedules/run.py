@@ -34,7 +34,7 @@ from indexpilot_cli.lifecycle.schedules.timetable import (
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotRequest
 from indexpilot_cli.lifecycle.values import LifecycleFinding, LifecycleRequest, LifecycleState
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
-from indexpilot_cli.settings.sections import MaintenanceSettings
+from indexpilot_cli.settings.sections import MaintenanceSettings, Settings
 from indexpilot_cli.snapshot.source import open_reader
 
 _PARTLY = 7
@@ -67,6 +67,23 @@ class ScheduleRunRequest:
     reconcile: bool = False
     stale_seconds: float = 300.0
     record: Record = field(default_factory=Record)
+
+    @classmethod
+    def by(
+        cls, settings: Settings, report: LifecycleRequest, keys: tuple[JobKey, ...], *, plan: bool, reconcile: bool
+    ) -> ScheduleRunRequest:
+        """A request by the settings, which can ask for a plan and for settling too. The report says where and who."""
+        maintenance = settings.operational.maintenance
+        return cls(
+            report.connection,
+            keys,
+            report,
+            maintenance,
+            plan or maintenance.plan,
+            reconcile or maintenance.reconcile,
+            settings.production_safeguards.lock_manager.stale_lock_seconds,
+            report.record,
+        )
 
 
 @dataclass(frozen=True, slots=True)
