@@ -11,6 +11,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.capabilities import look as look_at_server
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.genome.table import has_profile
 from indexpilot_cli.lifecycle.schedules import store
 from indexpilot_cli.lifecycle.schedules.timetable import Job
 from indexpilot_cli.log.bookkeeping import bookkeeping, writer
@@ -68,7 +69,7 @@ def keep_policy(session: Session, policy: TenantPolicy, actor: str, schema: str)
 
 def require_tenant(session: Session, tenant: int, schema: str) -> None:
     """Raises UsageError for a tenant without an expression profile."""
-    if not session.value(question(session, "lifecycle/tenant_known", schema), {"tenant": tenant}):
+    if not has_profile(session, tenant, schema=schema):
         raise UsageError(
             f"tenant {tenant} has no expression profile",
             hint=f"indexpilot tenant init {tenant}",

@@ -1,1 +1,0 @@
-SELECT EXISTS (SELECT FROM {schema}.expression_profile p WHERE p.tenant_id = %(tenant)s)
