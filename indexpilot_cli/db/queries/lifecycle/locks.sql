@@ -1,6 +1,5 @@
 -- Locks of ours on tables, with how long their session has executed nothing; NULL while it executes.
 SELECT l.pid,
-       coalesce(a.application_name, '')::text AS application,
        coalesce(c.oid::regclass::text, '') AS relation,
        CASE WHEN a.state <> 'active'
             THEN extract(epoch FROM clock_timestamp() - a.state_change)::float8 END AS idle_seconds

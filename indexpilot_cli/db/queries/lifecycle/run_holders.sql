@@ -1,5 +1,5 @@
 -- Which of these locks some session holds; a standby knows nothing of those on the primary.
-SELECT k.key, l.pid
+SELECT k.key
 FROM unnest(%(keys)s::int8[]) AS k (key)
 JOIN pg_catalog.pg_locks l
     ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
