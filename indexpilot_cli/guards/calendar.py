@@ -21,6 +21,7 @@ from indexpilot_cli.settings.sections import MaintenanceWindowSettings
 MINUTES_A_DAY = 1440
 _LOOK_AHEAD = 400  # days
 _ALL_DAYS = (0, 1, 2, 3, 4, 5, 6)
+LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -143,7 +144,6 @@ def day_text(days: tuple[int, ...]) -> str:
 
 _EXAMPLE = '--window "22:00-02:30 Europe/Berlin mon-fri"'
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})(?=\s|\Z)")
-_LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _GROUPS = {"daily": range(7), "weekdays": range(5), "weekends": range(5, 7)}
 _DAY_WORD = re.compile(r"[a-z]{3,9}(?:\s*[-,]\s*[a-z]{3,9})*\Z", re.IGNORECASE)
 
@@ -207,7 +207,7 @@ def _words(words: list[str]) -> tuple[str | None, tuple[int, ...]]:
 
 def _is_days(word: str) -> bool:
     parts = re.split(r"[-,]", word.lower())
-    known = (*_DAYS, *_LONG_DAYS, *_GROUPS)
+    known = (*_DAYS, *LONG_DAYS, *_GROUPS)
     if "/" in word or not _DAY_WORD.match(word):
         return False
     return any(part in known for part in parts) or ("," in word and bool(parts))
@@ -226,10 +226,10 @@ def _days(word: str) -> tuple[int, ...]:
 
 
 def _day(word: str) -> int:
-    for names in (_DAYS, _LONG_DAYS):
+    for names in (_DAYS, LONG_DAYS):
         if word in names:
             return names.index(word)
-    close = difflib.get_close_matches(word, [*_DAYS, *_LONG_DAYS, *_GROUPS], n=1, cutoff=0.3)
+    close = difflib.get_close_matches(word, [*_DAYS, *LONG_DAYS, *_GROUPS], n=1, cutoff=0.3)
     hint = f"did you mean {close[0]}?" if close else "days are mon, tue, wed, thu, fri, sat, sun"
     raise _bad(f"unknown day {word[:40]!r} in the window", hint)
 

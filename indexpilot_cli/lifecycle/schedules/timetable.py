@@ -9,17 +9,16 @@ from __future__ import annotations
 import hashlib
 from calendar import monthrange
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.guards.calendar import checked_zone, instant, zone_of
+from indexpilot_cli.guards.calendar import LONG_DAYS, checked_zone, instant, zone_of
 from indexpilot_cli.lifecycle.values import LifecycleState
 from indexpilot_cli.settings.sections import MaintenanceComponents, MaintenanceSettings
 
-_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _HOUR = timedelta(hours=1)
 RETRY = _HOUR  # after a run that failed: what was in its way may be gone by then
 
@@ -84,7 +83,7 @@ class Timetable:
                 return f"every day {clock}"
             case Job.MONTHLY:
                 return f"day {self.monthday} of the month {clock}"
-        return f"{_DAY_NAMES[self.weekday]} {clock}"
+        return f"{LONG_DAYS[self.weekday].capitalize()} {clock}"
 
     def _around(self, job: Job, now: datetime) -> Iterator[datetime]:
         if job is Job.INTEGRITY:
@@ -137,22 +136,8 @@ def components(job: Job, switched: MaintenanceComponents) -> tuple[str, ...]:
         names = tuple(name for name in names if name != "integrity")  # our tables are nobody's own
     elif job in (Job.INTEGRITY, Job.COUNTERS):
         names = (job.value,)
-    on = _switches(switched)
+    on = asdict(switched)
     return tuple(name for name in names if on[name])
-
-
-def _switches(on: MaintenanceComponents) -> dict[str, bool]:
-    return {
-        "counters": on.counters,
-        "integrity": on.integrity,
-        "unused": on.unused,
-        "redundant": on.redundant,
-        "invalid": on.invalid,
-        "bloat": on.bloat,
-        "statistics": on.statistics,
-        "wraparound": on.wraparound,
-        "structure": on.structure,
-    }
 
 
 def states(names: Iterable[str]) -> tuple[LifecycleState, ...]:
