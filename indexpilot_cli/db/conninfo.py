@@ -53,9 +53,13 @@ def environment(conninfo: str, password: str | None = None) -> dict[str, str]:
     given = read_conninfo(conninfo)
     if password is not None:
         given["password"] = password
-    # libpq says itself which option has which variable, also those of later versions.
-    variables = {o.keyword.decode(): o.envvar.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.envvar}
-    return {variables[key]: str(value) for key, value in given.items() if key in variables and value is not None}
+    named = _variable_names()
+    return {named[key]: str(value) for key, value in given.items() if key in named and value is not None}
+
+
+def _variable_names() -> dict[str, str]:
+    """Which option has which variable: libpq says it itself, also of options of later versions."""
+    return {o.keyword.decode(): o.envvar.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.envvar}
 
 
 def without_secrets(conninfo: str, variables: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
@@ -63,11 +67,9 @@ def without_secrets(conninfo: str, variables: Mapping[str, str]) -> tuple[str, t
     and the names of what was left out. Raises UsageError when it cannot be read.
     """
     given = read_conninfo(conninfo) if conninfo else {}
-    options = psycopg.pq.Conninfo.get_defaults()
     if "service" not in given:  # whose file goes before the variables
-        named = {o.keyword.decode(): variables.get(o.envvar.decode()) for o in options if o.envvar}
-        given = {name: value for name, value in named.items() if value} | given
-    secret = {o.keyword.decode() for o in options if o.dispchar == b"*"}
+        given = {key: variables[name] for key, name in _variable_names().items() if variables.get(name)} | given
+    secret = {o.keyword.decode() for o in psycopg.pq.Conninfo.get_defaults() if o.dispchar == b"*"}
     kept = {name: str(value) for name, value in given.items() if name not in secret and value is not None}
     return libpq.make_conninfo("", **kept), tuple(sorted(set(given) & secret))
 
