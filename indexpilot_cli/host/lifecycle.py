@@ -12,20 +12,22 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexpilot_cli import __version__
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent
 from indexpilot_cli.db.pool import pool_conninfo
 from indexpilot_cli.host import place
-from indexpilot_cli.lifecycle.schedules import run as schedules
-from indexpilot_cli.lifecycle.schedules import status
-from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
-from indexpilot_cli.lifecycle.schedules.watch import WatchRequest, WatchRound, watch
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.settings.load import load
+
+# What runs the jobs is imported when one is run: it brings planners and findings along, and a host that only counts
+# its queries need not wait for them.
+if TYPE_CHECKING:
+    from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
+    from indexpilot_cli.lifecycle.schedules.watch import WatchRound
 
 Result = dict[str, Any]
 
@@ -61,6 +63,8 @@ def run_lifecycle_scheduler(
     It blocks: give it a thread. ``on_round`` is told of every look (``runs``, ``error``); errors after the first look
     end nothing. The result is that of ``indexpilot schema lifecycle_watch``.
     """
+    from indexpilot_cli.lifecycle.schedules.watch import WatchRequest, watch
+
     request = _request("run_lifecycle_scheduler", (), dry_run)
     told = _teller(on_round) if on_round is not None else lambda _one: None
     outcome = watch(WatchRequest(request.connection, request, interval, rounds), Silent(), told, stop)
@@ -72,9 +76,11 @@ def run_lifecycle_scheduler(
 
 def get_lifecycle_status() -> Result:
     """Every job: when it ran last, what came of it, when it is due again."""
+    from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusRequest, run
+
     request = _request("get_lifecycle_status", (), True)
-    asked = status.LifecycleStatusRequest(request.connection, request.maintenance, request.record)
-    found: Result = to_json(status.run(asked, Silent()).result)
+    asked = LifecycleStatusRequest(request.connection, request.maintenance, request.record)
+    found: Result = to_json(run(asked, Silent()).result)
     return found
 
 
@@ -83,12 +89,16 @@ def _teller(on_round: Callable[[Result], None]) -> Callable[[WatchRound], None]:
 
 
 def _perform(function: str, key: JobKey, dry_run: bool) -> Result:
-    outcome = schedules.run(_request(function, (key,), dry_run), Silent())
+    from indexpilot_cli.lifecycle.schedules.run import run
+
+    outcome = run(_request(function, (key,), dry_run), Silent())
     found: Result = to_json(outcome.result.runs[0]) if outcome.result.runs else {"notes": list(outcome.result.notes)}
     return found
 
 
 def _request(function: str, keys: tuple[JobKey, ...], dry_run: bool) -> ScheduleRunRequest:
+    from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
+
     conninfo, password = pool_conninfo()
     settings = load(os.environ, Path.cwd())
     bypass = settings.bypass
