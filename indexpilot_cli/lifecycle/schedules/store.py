@@ -27,6 +27,7 @@ from indexpilot_cli.log.redact import scrub_text
 
 _SINCE = 6  # version of our schema that has the tables
 _KEEP = 400 * 86400  # seconds
+_NO_WORD = "the run ended without a word"
 
 
 class RunState(StrEnum):
@@ -170,7 +171,8 @@ def _claim(
     with session.transaction():
         if not session.value("lifecycle/run_lock", {"key": key.lock(schema)}):
             return NoClaim(key, True, newest(session, schema).get(key))
-        died = tuple(r.id for r in session.rows(question(session, "lifecycle/run_abandon", schema), names))
+        abandon = question(session, "lifecycle/run_abandon", schema)
+        died = tuple(r.id for r in session.rows(abandon, {**names, "error": _NO_WORD}))
         last, due = newest(session, schema).get(key), None
         if rhythm is not None:
             table, job = rhythm
@@ -209,7 +211,7 @@ def _close(
 
 
 def _dead(run: PastRun) -> PastRun:
-    return replace(run, state=RunState.DIED, error="the run ended without a word")
+    return replace(run, state=RunState.DIED, error=_NO_WORD)
 
 
 def _past(row: Row) -> PastRun:
