@@ -167,8 +167,8 @@ def install(
     foreign = {
         "--account": (account, kind is UnitChoice.KUBERNETES),
         "--mail-to": (mail_to, kind is not UnitChoice.CRON),
+        "--image": (image, kind is not UnitChoice.KUBERNETES),
     }
-    foreign["--image"] = (image, kind is not UnitChoice.KUBERNETES)
     for name, (value, wrong) in foreign.items():
         if value is not None and wrong:
             raise UsageError(f"{name} does not go with {kind.value}", hint="indexpilot lifecycle install --help")

@@ -205,17 +205,18 @@ def _told(one: JobRun) -> Iterator[str]:
         return
     counts = Counter(finding.state.value for finding in one.findings)
     yield ", ".join(f"{number} {state}" for state, number in counts.items()) or "nothing found"
-    yield from _left(one.integrity)
+    if one.integrity is not None:
+        yield from _left(one.integrity)
     if one.plan is not None:
         yield f"kept as plan {one.plan}"
 
 
-def _left(found: IntegrityResult | None) -> Iterator[str]:
-    if found is not None and found.settled:
+def _left(found: IntegrityResult) -> Iterator[str]:
+    if found.settled:
         yield f"{plural(len(found.settled), 'open operation')} settled"
-    if found is not None and found.operations:
-        yield f"{plural(len(found.operations), 'open operation')}"
-    if found is not None and found.locks:
+    if found.operations:
+        yield plural(len(found.operations), "open operation")
+    if found.locks:
         yield plural(len(found.locks), "stale lock")
 
 
