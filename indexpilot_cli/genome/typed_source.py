@@ -198,10 +198,7 @@ class _Writer:
             lines += [_plain_field(n, c, a) for n, (c, a) in zip(names, fields, strict=True)]
         else:
             lines = [f"class {name}(_pydantic.BaseModel):", says, ""]
-            lines += [
-                "    model_config = _pydantic.ConfigDict(arbitrary_types_allowed=True, populate_by_name=True)",
-                "",
-            ]
+            lines += [f"    {_MODEL_CONFIG}", ""]
             lines += [_model_field(n, c, a) for n, (c, a) in zip(names, fields, strict=True)]
         return "\n".join(lines).rstrip()
 
