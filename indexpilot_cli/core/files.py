@@ -7,7 +7,6 @@ gzip can be gigabytes. Every reader of such a file comes through ``read_bytes`` 
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import os
@@ -16,7 +15,6 @@ import stat
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -85,18 +83,20 @@ def read_bytes(name: Path | str, limit: FileLimit) -> bytes:
         raise _unreadable(name, limit, error.strerror or str(error)) from None
     except ValueError as error:  # a NUL in the path
         raise _unreadable(name, limit, str(error)) from None
-    return _unpacked(data, name, limit) if limit.unpack and data.startswith(packed.MARKS) else data
+    if not limit.unpack or not data.startswith(packed.MARKS):
+        return data
+    try:
+        return _unpacked(data, name, limit)
+    except packed.UNREADABLE as error:
+        raise _unreadable(name, limit, f"it is packed, and damaged: {error}") from None
 
 
 def _unpacked(data: bytes, name: Path | str, limit: FileLimit) -> bytes:
     """No further than the limit: a few kilobytes can hold gigabytes."""
-    try:
-        with packed.unpacked(io.BufferedReader(io.BytesIO(data))) as stream:
-            found = stream.read(limit.most + 1)
-            if len(found) > limit.most:
-                raise _too_large(name, limit)
-    except packed.UNREADABLE as error:
-        raise _unreadable(name, limit, f"it is packed, and damaged: {error}") from None
+    with packed.unpacked(io.BufferedReader(io.BytesIO(data))) as stream:
+        found = stream.read(limit.most + 1)
+        if len(found) > limit.most:
+            raise _too_large(name, limit)
     return found
 
 
@@ -113,19 +113,10 @@ def sql_below(folder: Path) -> list[Path]:
 def read_gzip(name: Path | str, limit: FileLimit) -> bytes | None:
     """What a gzip file holds, unpacked no further than the limit; None when it is no gzip file.
 
-    Raises UsageError as ``read_bytes``, EOFError or OSError when it is damaged.
+    Raises UsageError as ``read_bytes``, one of ``packed.UNREADABLE`` when it is damaged.
     """
     raw = read_bytes(name, limit)
-    if raw[:2] != b"\x1f\x8b":
-        return None
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as unpacked:
-            data = unpacked.read(limit.most + 1)
-    except zlib.error as error:
-        raise OSError(str(error)) from error
-    if len(data) > limit.most:
-        raise _too_large(name, limit)
-    return data
+    return _unpacked(raw, name, limit) if raw.startswith(packed.GZIP) else None
 
 
 def is_file(name: Path | str) -> bool:

@@ -20,8 +20,8 @@ from indexpilot_cli.errors import UsageError
 
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a broken file raises
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
-_GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
-MARKS = (_GZIP, _BZIP2, _XZ, _ZSTD)
+GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
+MARKS = (GZIP, _BZIP2, _XZ, _ZSTD)
 _CHUNK = 1 << 20
 
 
@@ -35,7 +35,7 @@ def unpacked(file: io.BufferedReader) -> Iterator[IO[bytes]]:
     if head.startswith(_ZSTD):
         with _zstd(file) as stream:
             yield stream
-    elif head.startswith(_GZIP):
+    elif head.startswith(GZIP):
         yield _buffered(gzip.GzipFile(fileobj=file))
     elif head.startswith(_BZIP2):
         yield _buffered(bz2.BZ2File(file))
@@ -48,7 +48,7 @@ def unpacked(file: io.BufferedReader) -> Iterator[IO[bytes]]:
 def begins_with(head: bytes, most: int) -> bytes:
     """What the beginning of a packed file holds, as far as it tells; nothing for zstd."""
     try:
-        if head.startswith(_GZIP):
+        if head.startswith(GZIP):
             return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, most)
         if head.startswith(_BZIP2):
             return bz2.BZ2Decompressor().decompress(head, most)
