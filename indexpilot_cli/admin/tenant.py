@@ -12,14 +12,13 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
-from indexpilot_cli.genome.fields import GenomeField
-from indexpilot_cli.genome.profiles import checked_tenant, named_fields, verified_tenant
+from indexpilot_cli.genome.profiles import checked_tenant, named_fields, profiled_tenant, verified_tenant
 from indexpilot_cli.genome.table import TenantField, TenantProfile
 from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping, writer
 from indexpilot_cli.snapshot.source import open_reader
 
-INIT, ENABLE, DISABLE = "init", "enable", "disable"
+INIT, ENABLE = "init", "enable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,23 +183,11 @@ def _begun(session: Session, request: TenantChangeRequest, tenant: int, schema: 
 
 def _switched(session: Session, request: TenantChangeRequest, tenant: int, schema: str) -> TenantChange:
     fields = named_fields(session, request.table, request.fields, schema)
-    known = request.known or genome.has_profile(session, tenant, schema=schema)
-    verified = verified_tenant(session, tenant, known=known)
-    switched = [f for f in fields if _switch(session, request, tenant, f, schema)]
+    verified = profiled_tenant(session, tenant, known=request.known, schema=schema)
+    on, actor = request.action == ENABLE, request.record.actor or None
+    switched = [profiles.switch_field(session, tenant, f.key, on, schema=schema, actor=actor) for f in fields]
     named = tuple((f.table, f.name) for f in fields)
-    return TenantChange(request.action, tenant, named, len(switched), request.dry_run, verified)
-
-
-def _switch(session: Session, request: TenantChangeRequest, tenant: int, found: GenomeField, schema: str) -> bool:
-    return profiles.switch_field(
-        session,
-        tenant,
-        found.key,
-        request.action == ENABLE,
-        known=True,
-        schema=schema,
-        actor=request.record.actor or None,
-    )
+    return TenantChange(request.action, tenant, named, sum(switched), request.dry_run, verified)
 
 
 def _unverified(tenant: int) -> tuple[Warn, ...]:

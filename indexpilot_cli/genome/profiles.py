@@ -6,7 +6,7 @@ The row of the log is written in the transaction of its change, so that there is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from indexpilot_cli.core.mutation import Mutation, MutationType
@@ -27,7 +27,6 @@ class Initialized:
     is no table to ask.
     """
 
-    tenant_id: int
     created: int
     verified: bool | None
 
@@ -69,6 +68,12 @@ def verified_tenant(session: Session, tenant_id: int, *, known: bool = False) ->
     return True
 
 
+def profiled_tenant(session: Session, tenant_id: int, *, known: bool = False, schema: str = SCHEMA) -> bool | None:
+    """As ``verified_tenant``; who vouched for a tenant when its profile was begun need not do it again."""
+    vouched = known or genome.has_profile(session, tenant_id, schema=schema)
+    return verified_tenant(session, tenant_id, known=vouched)
+
+
 def initialize_tenant(
     session: Session, tenant_id: int, *, known: bool = False, schema: str = SCHEMA, actor: str | None = None
 ) -> Initialized:
@@ -82,7 +87,7 @@ def initialize_tenant(
         facts = {"fields": created, "verified": verified}
         row = Mutation(MutationType.INITIALIZE_TENANT, facts, tenant_id, state="DONE", actor=actor)
         mutations.record(session, row, schema=schema)
-    return Initialized(tenant_id, created, verified)
+    return Initialized(created, verified)
 
 
 def switch_field(
@@ -91,31 +96,17 @@ def switch_field(
     key: FieldKey,
     enabled: bool,
     *,
-    known: bool = False,
     schema: str = SCHEMA,
     actor: str | None = None,
 ) -> bool:
     """Switch a field of a tenant; True when that changed something, which is then logged.
 
-    Raises UsageError for a field that the genome catalog, or a tenant that the host does not have.
+    Field (``require_field``, ``named_fields``) and tenant (``profiled_tenant``) have been looked at before.
     """
-    require_field(session, key, schema)
-    # Who vouched for a tenant when its profile was begun need not do it again.
-    if not genome.has_profile(session, checked_tenant(tenant_id), schema=schema):
-        verified_tenant(session, tenant_id, known=known)
     changed = genome.set_enabled(session, tenant_id, key, enabled, schema=schema)
     if changed:
         kind = MutationType.ENABLE_FIELD if enabled else MutationType.DISABLE_FIELD
-        row = Mutation(
-            kind,
-            tenant_id=tenant_id,
-            table_name=key.table.name,
-            field_name=key.field,
-            schema_name=key.table.schema,
-            state="DONE",
-            actor=actor,
-        )
-        mutations.record(session, row, schema=schema)
+        mutations.record(session, _of_field(kind, key, actor, tenant_id=tenant_id), schema=schema)
     return changed
 
 
@@ -127,22 +118,27 @@ def set_field(
     if not changes:
         return
     genome.update(session, now.key, indexable=wanted.indexable, group=wanted.group, schema=schema)
-    row = Mutation(
-        MutationType.SYSTEM_CONFIG_CHANGE,
-        {"action": "genome_set", "changes": {name: list(pair) for name, pair in changes.items()}},
-        table_name=now.table.name,
-        field_name=now.name,
-        schema_name=now.table.schema,
-        state="DONE",
-        actor=actor,
-    )
+    facts = {"action": "genome_set", "changes": {name: list(pair) for name, pair in changes.items()}}
+    row = replace(_of_field(MutationType.SYSTEM_CONFIG_CHANGE, now.key, actor), details=facts)
     mutations.record(session, row, schema=schema)
 
 
-def require_field(session: Session, key: FieldKey, schema: str = SCHEMA) -> GenomeField:
-    """The field as the genome catalog has it. Raises UsageError with the nearest when it has none of that name."""
+def _of_field(kind: MutationType, key: FieldKey, actor: str | None, *, tenant_id: int | None = None) -> Mutation:
+    return Mutation(
+        kind,
+        tenant_id=tenant_id,
+        table_name=key.table.name,
+        field_name=key.field,
+        schema_name=key.table.schema,
+        state="DONE",
+        actor=actor,
+    )
+
+
+def require_field(session: Session, key: FieldKey, schema: str = SCHEMA) -> None:
+    """Raises UsageError with the nearest when the genome catalog has no field of that name."""
     fields = genome.fields(session, key.table.name, key.table.schema, schema=schema)
-    return _named(fields, key.field, str(key.table))
+    _named(fields, key.field, str(key.table))
 
 
 def named_fields(session: Session, table: str, names: Sequence[str], schema: str = SCHEMA) -> tuple[GenomeField, ...]:

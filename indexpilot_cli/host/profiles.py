@@ -74,6 +74,8 @@ def _switch(tenant_id: int, key: FieldKey, enabled: bool) -> bool:
     schema = place.metadata_schema()
     with place.session() as session:
         metadata.require(session, schema)
+        profiles.require_field(session, key, schema)
+        profiles.profiled_tenant(session, checked_tenant(tenant_id), schema=schema)
         changed = profiles.switch_field(session, tenant_id, key, enabled, schema=schema)
     _cache.clear()
     return changed
