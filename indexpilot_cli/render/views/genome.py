@@ -15,7 +15,7 @@ from indexpilot_cli.core.units import DASH
 from indexpilot_cli.genome.sync import GenomeChange
 from indexpilot_cli.genome.table import TenantField
 from indexpilot_cli.genome.typed_source import TypeStyle
-from indexpilot_cli.render.document import Block, Code, Count, Document, Lines, TableBlock, columns
+from indexpilot_cli.render.document import Block, Code, Count, Document, Lines, TableBlock, TableColumn, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 
 
@@ -127,8 +127,12 @@ def genome_view(result: GenomeResult) -> Document:
     line = f"{plural(len(rows), 'field')} of {plural(tables, 'table')}, {forbidden:,} not to be indexed{hidden}"
     if not rows:
         line = f"no fields{hidden}" if result.hidden else "the genome catalog is empty"
-    blocks: tuple[Block, ...] = (Lines((line,)),)
-    return Document((TableBlock(_FIELD_COLUMNS, rows), *blocks) if rows else blocks, result, GenomeDocument)
+    return Document(_listed(_FIELD_COLUMNS, rows, line), result, GenomeDocument)
+
+
+def _listed(heads: tuple[TableColumn, ...], rows: tuple[tuple[str, ...], ...], line: str) -> tuple[Block, ...]:
+    """The rows, where there are any, and a sentence about them."""
+    return (TableBlock(heads, rows), Lines((line,))) if rows else (Lines((line,)),)
 
 
 def _field_row(report: FieldReport) -> tuple[str, ...]:
@@ -150,8 +154,7 @@ def schema_sync_view(result: SchemaSyncResult) -> Document:
     if not rows:
         line = f"the genome catalog has what the database has: {plural(result.fields, 'field')}"
         line += f" of {plural(result.tables, 'table')}"
-    table = (TableBlock(_SYNC_COLUMNS, rows),) if rows else ()
-    return Document((*table, Lines((line,))), result, SchemaSyncDocument)
+    return Document(_listed(_SYNC_COLUMNS, rows, line), result, SchemaSyncDocument)
 
 
 def _sync_row(change: GenomeChange) -> tuple[str, ...]:
@@ -167,8 +170,7 @@ def genome_set_view(result: GenomeSetResult) -> Document:
     else:
         done = "written" if result.written else "would be written: add --write"
         line = f"{plural(len(rows), 'change')} {done}"
-    table = (TableBlock(_CHANGE_COLUMNS, rows),) if rows else ()
-    return Document((*table, Lines((line,))), result, GenomeSetDocument)
+    return Document(_listed(_CHANGE_COLUMNS, rows, line), result, GenomeSetDocument)
 
 
 def _change_row(change: FieldChange) -> tuple[str, ...]:
@@ -197,8 +199,7 @@ def tenants_view(result: TenantsResult) -> Document:
     line = f"{plural(len(rows), 'tenant')} with a profile; all others{listed} use the defaults"
     if not rows:
         line = "no tenant has a profile: all use the defaults"
-    table = (TableBlock(_TENANT_COLUMNS, rows),) if rows else ()
-    return Document((*table, Lines((line,))), result, TenantsDocument)
+    return Document(_listed(_TENANT_COLUMNS, rows, line), result, TenantsDocument)
 
 
 def tenant_view(result: TenantResult) -> Document:
@@ -206,8 +207,7 @@ def tenant_view(result: TenantResult) -> Document:
     rows = tuple(_own_row(f) for f in result.fields)
     by = "" if result.profile else " (no profile: the defaults)"
     line = f"tenant {result.tenant} uses {result.enabled:,} of {plural(result.enabled + result.disabled, 'field')}{by}"
-    table = (TableBlock(_OWN_COLUMNS, rows),) if rows else ()
-    return Document((*table, Lines((line,))), result, TenantDocument)
+    return Document(_listed(_OWN_COLUMNS, rows, line), result, TenantDocument)
 
 
 def _own_row(found: TenantField) -> tuple[str, ...]:
