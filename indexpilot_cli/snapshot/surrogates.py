@@ -206,15 +206,15 @@ Replace = Callable[[Family, str], str]
 
 _BY_CATEGORY = {"A": "[]", "R": "range", "C": "record", "B": "bool", "E": "enum"}
 _OPEN = frozenset("BE")  # type categories whose values are schema, not data: booleans and enums
+_OPEN_KINDS = frozenset(_BY_CATEGORY[category] for category in _OPEN)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnTypes:
-    """What the values of each column are, by relation and by bare column name."""
+    """What the values of each column are, by relation and by bare column name (types as ``stand_ins`` calls them)."""
 
     by_relation: dict[tuple[QualifiedName, str], Column]
     by_name: dict[str, frozenset[str]]
-    kinds: dict[str, frozenset[str]]
 
     def column(self, relation: QualifiedName, name: str | None) -> Column | None:
         """The column, where the catalog has it."""
@@ -222,32 +222,33 @@ class ColumnTypes:
 
     def is_open(self, name: str | None) -> bool:
         """Whether every column of that name holds only booleans or enum labels."""
-        return bool(name) and self.by_name.get(name or "", frozenset("?")) <= _OPEN
+        return bool(self._kinds(name)) and self._kinds(name) <= _OPEN_KINDS
 
     def kind(self, name: str | None) -> str:
-        """The type of every column of that name, as ``stand_ins`` calls it; empty where they differ or are unknown."""
-        found = self.kinds.get(name or "", frozenset())
+        """The type of every column of that name; empty where they differ or are unknown."""
+        found = self._kinds(name)
         return next(iter(found)) if len(found) == 1 else ""
 
     def family(self, name: str | None, text: str) -> Family:
         """The family of a literal compared with a column of that name, else by its looks."""
-        kinds = {family_of(kind) for kind in self.by_name.get(name or "", frozenset()) if len(kind) > 1}
+        kinds = {family_of(kind) for kind in self._kinds(name) - _OPEN_KINDS}
         # A column of that name may be another table's: a text that no number can be is no number.
         looks = family_by_look(text)
         return Family.TEXT if kinds == {Family.TEXT} else looks
 
+    def _kinds(self, name: str | None) -> frozenset[str]:
+        return self.by_name.get(name or "", frozenset())
+
 
 def column_types(catalog: Catalog) -> ColumnTypes:
-    """Types of all columns. By name: categories of open types, type names of the others."""
+    """Types of all columns."""
     by_relation: dict[tuple[QualifiedName, str], Column] = {}
     by_name: defaultdict[str, set[str]] = defaultdict(set)
-    kinds: defaultdict[str, set[str]] = defaultdict(set)
     for table in catalog.tables:
         for column in table.columns:
             by_relation[table.name, column.name] = column
-            by_name[column.name].add(column.category if column.category in _OPEN else column.base_type)
-            kinds[column.name].add(_BY_CATEGORY.get(column.category, column.base_type))
-    return ColumnTypes(by_relation, *({k: frozenset(v) for k, v in names.items()} for names in (by_name, kinds)))
+            by_name[column.name].add(_BY_CATEGORY.get(column.category, column.base_type))
+    return ColumnTypes(by_relation, {name: frozenset(kinds) for name, kinds in by_name.items()})
 
 
 def column_statistics(statistics: ColumnStatistics, column: Column | None, change: Replace) -> ColumnStatistics:
