@@ -157,7 +157,7 @@ class _TextRedaction:
 
     def parameters(self, text: str, values: Sequence[str | None]) -> tuple[str | None, ...] | None:
         """The values of a statement's parameters; None when one of them is of a type that we know no other value of."""
-        uses = parameter_uses(text)
+        uses = parameter_uses(text) if values else {}
         try:
             return tuple(
                 None if value is None else self._value(replace(uses.get(number, Literal("", "text")), value=value))
