@@ -10,23 +10,10 @@ import pytest
 import yaml
 
 from indexpilot_cli.cli.app import COMMANDS
+from tests.cli import pinned
 from tests.cli.process import PROGRAM, environment
 
-NAMES = [*COMMANDS, "config show", "config check", "snapshot save", "plan show", "plan approve"]
-NAMES += [
-    "bypass status",
-    "bypass enable",
-    "bypass disable",
-    "schema-evolve check",
-    "lifecycle snapshot",
-    "lifecycle builds",
-    "lifecycle run",
-    "lifecycle status",
-    "lifecycle metrics",
-    "lifecycle watch",
-    "lifecycle policy",
-    "lifecycle install",
-]
+NAMES = [name for name in pinned.COMMANDS if name]
 
 
 def test_version_and_help_go_to_stdout(started):
